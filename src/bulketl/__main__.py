@@ -1,0 +1,5 @@
+"""`python -m bulketl`."""
+
+from bulketl.cli import main
+
+main()

@@ -1,0 +1,177 @@
+"""What a notebook imports and the command line calls: make a plan, load it.
+
+    import bulketl
+    config = bulketl.load_config(tables=None, settings=None, environ=os.environ)
+    plan = bulketl.make_plan(config)
+    summary = bulketl.load(config, plan)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import fnmatch
+import secrets
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
+
+import pyarrow as pa
+
+from bulketl import engine
+from bulketl.catalog import Catalog
+from bulketl.config import Config, Tier
+from bulketl.errors import ConfigError, PlanError
+from bulketl.events import Observer
+from bulketl.mysql import MySQL
+from bulketl.mysql.discover import read_bounds, read_catalog
+from bulketl.mysql.read import masked, read
+from bulketl.partitions import Partition
+from bulketl.plan import Plan, TableSpec, decide
+from bulketl.postgres import LEDGER, STAGING, Postgres, ledger
+from bulketl.postgres.inspect import read_tables
+from bulketl.postgres.steps import PostgresTarget
+from bulketl.summary import Summary
+
+# Older ones lose rows or corrupt money without an error (docs/types.md).
+LEAST_VERSIONS = {"connectorx": (0, 4, 6), "adbc-driver-postgresql": (1, 13, 0)}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class MySQLSource:
+    """The source as the engine sees it."""
+
+    mysql: MySQL
+
+    def read(self, spec: TableSpec, partition: Partition) -> Iterator[pa.Table]:
+        """Yield the partition's rows in Arrow."""
+        return read(self.mysql, spec, partition)
+
+    def masked(self, spec: TableSpec) -> list[list[str]]:
+        """Return the columns of each mask at the end of a row."""
+        return masked(spec)
+
+
+def make_plan(config: Config, *, tiers: Sequence[Tier] = (), tables: Sequence[str] = ()) -> Plan:
+    """Look at both servers and return what a load would do; change nothing on either.
+
+    `tiers` and `tables` (names, or patterns with `*` and `?`) narrow the load; empty means all. Raise ConfigError, SourceError or
+    TargetError when a server cannot be used, PlanError when nothing fits `tiers` and `tables`.
+    """
+    check_libraries()
+    source, target = endpoints(config)
+    with target.connect() as connection:  # asked first: nothing is read for a target that is not there
+        existing = read_tables(connection, config.target_schema)
+    catalog = _wanted(config, read_catalog(source), tiers, tables)
+    return decide(config, catalog, read_bounds(source, catalog), existing)
+
+
+def load(config: Config, plan: Plan, observers: Sequence[Observer] = ()) -> Summary:
+    """Carry out a plan; return what became of each table, also when some failed.
+
+    Observers are called with every event, in order. Raise SourceError or TargetError when the run could not begin or record
+    itself. A run that is interrupted leaves every table as it was or complete, and no staging tables.
+    """
+    check_libraries()
+    source, postgres = endpoints(config)
+    run = new_run()
+    target = PostgresTarget(postgres, run)
+    summary = Summary()
+    with postgres.connect() as connection:
+        ledger.create(connection, plan.schema)
+        ledger.start_run(
+            connection,
+            run,
+            source=plan.source,
+            schema=plan.schema,
+            zone=plan.zone,
+            plan=plan.fingerprint,
+            version=version("bulketl"),
+        )
+    reasons = {item.spec.table: item.reason for item in plan.loads}
+    outcome = "interrupted"
+    try:
+        with ThreadPoolExecutor(config.workers, thread_name_prefix="bulketl") as executor:
+            for event in engine.run(plan, MySQLSource(source), target, executor, workers=config.workers):
+                summary.add(event)
+                for observer in observers:
+                    observer(event)
+        outcome = summary.outcome
+    finally:
+        target.close()
+        target.sweep()
+        with postgres.connect() as connection:
+            ledger.record_tables(
+                connection,
+                run,
+                [
+                    {
+                        **dataclasses.asdict(table),
+                        "reason": reasons.get(table.table, ""),
+                        "error": table.message or None,
+                        "hint": table.hint or None,
+                    }
+                    for table in summary.tables.values()
+                ],
+            )
+            ledger.finish_run(connection, run, outcome, dict(summary.totals))
+    return summary
+
+
+def endpoints(config: Config) -> tuple[MySQL, Postgres]:
+    """Return source and target; raise ConfigError naming what is not set."""
+    for value, name in ((config.source, "source"), (config.target, "target")):
+        if not value:
+            raise ConfigError(
+                f"no {name} is set",
+                hint=f"set BULKETL_{name.upper()} to its URI, or {name}: in config/bulketl.yaml",
+            )
+    if config.target_schema in (LEDGER, STAGING) or config.target_schema.startswith("pg_"):
+        raise ConfigError(
+            f"the target schema cannot be {config.target_schema!r}", hint="that schema is taken: choose another"
+        )
+    return MySQL(config.source), Postgres(config.target)
+
+
+def check_libraries() -> None:
+    """Raise ConfigError when a library is installed that would lose rows or corrupt values silently."""
+    for name, least in LEAST_VERSIONS.items():
+        found = version(name)
+        numbers = tuple(int(part) for part in found.split("+")[0].split(".")[:3] if part.isdigit())
+        if numbers < least:
+            wanted = ".".join(map(str, least))
+            raise ConfigError(
+                f"{name} {found} is installed, and versions before {wanted} lose rows or corrupt values silently",
+                hint=f"pip install '{name}>={wanted}'",
+            )
+
+
+def new_run() -> str:
+    """Return a run's name: UTC time and four random hex digits, 20 characters that sort by time."""
+    return f"{dt.datetime.now(dt.UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def _wanted(config: Config, catalog: Catalog, tiers: Sequence[Tier], patterns: Sequence[str]) -> Catalog:
+    names = [table.name for table in catalog]
+    for pattern in patterns:
+        if not fnmatch.filter(names, pattern):
+            raise PlanError(
+                f"no table {pattern!r} in {catalog.identity} that this user may read",
+                hint="check the spelling (case counts), and the user's SELECT right on it",
+            )
+    kept = tuple(
+        table
+        for table in catalog
+        if (any(fnmatch.fnmatchcase(table.name, pattern) for pattern in patterns) if patterns else True)
+        and (not tiers or config.rule(table.name).table_importance in tiers)
+        and (table.name in patterns or not config.rule(table.name).exclude)
+    )
+    if not kept:
+        which = f"of tier {', '.join(tiers)} " if tiers else ""
+        raise PlanError(
+            f"there is no table {which}to load in {catalog.identity}",
+            hint="give tables their tier as table_importance in config/tables.yaml, or load without --tier",
+        )
+    return dataclasses.replace(catalog, tables=kept)
+
+

@@ -1,0 +1,247 @@
+"""How each MySQL type becomes a Postgres type: one ordered list of rules.
+
+A rule has three types. `source` is MySQL's; `wire` is the Arrow type handed to COPY BINARY, which converts nothing, so it must fit
+`target`, the Postgres type, byte for byte. `read` is the SELECT expression (`{c}` is the quoted column) and `clean` names the
+coercion in `bulketl.coerce` that makes the wire type of what connectorx delivers.
+
+The first rule that matches a column is its default. A declared target picks the first matching rule with that target type
+instead, so the list holds every conversion there is: nothing else is ever done to a value. `bulketl casts` prints it, the docs are
+made from it, and the type matrix in the tests runs over it. The reasons for each `read` were measured against the
+libraries: see `docs/types.md`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from bulketl.catalog import Column
+from bulketl.errors import PlanError
+
+# NULL for every date that is none: 0000-00-00, 2024-00-00, 2024-05-00, and 2024-02-31 under ALLOW_INVALID_DATES.
+# No shorter test works on both servers: NULLIF fails on MySQL, comparing DAYOFMONTH with 0 lets 2024-02-31 through.
+VALID_DATE = "CASE WHEN DAYOFMONTH({c}) BETWEEN 1 AND DAYOFMONTH(LAST_DAY({c})) THEN %s END"
+GUARDED = VALID_DATE % "{c}"
+AS_TEXT = "CAST({c} AS CHAR)"
+# MySQL stores a geometry as a 4-byte SRID and then its WKB, little endian. EWKB is WKB with a flag and the SRID put in.
+# Taken from the stored bytes because ST_AsBinary swaps the axes of SRID 4326 on MySQL.
+RAW_GEOMETRY = "CAST({c} AS BINARY)"
+EWKB = f"CONCAT(SUBSTR({RAW_GEOMETRY},5,4),X'20',SUBSTR({RAW_GEOMETRY},1,4),SUBSTR({RAW_GEOMETRY},10))"
+WKB = f"IF(ST_SRID({{c}})=0,SUBSTR({RAW_GEOMETRY},5),{EWKB})"
+
+GUARDED_SOURCES = frozenset({"date", "datetime", "timestamp"})
+
+
+@dataclass(frozen=True, slots=True)
+class TypeName:
+    """A MySQL type taken apart: `decimal(10,2) unsigned` is base `decimal`, sizes (10, 2), unsigned."""
+
+    base: str
+    sizes: tuple[int, ...] = ()
+    unsigned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CastRule:
+    """How one MySQL type becomes one Postgres type.
+
+    `size` bounds the type's first number (both ends included), `unsigned` None matches both kinds. In `target`,
+    `{0}` and `{1}` stand for the type's numbers.
+    """
+
+    source: str
+    target: str
+    wire: str
+    read: str = "{c}"
+    clean: str = ""
+    unsigned: bool | None = None
+    size: tuple[int, int] = (0, 1 << 62)
+
+    def matches(self, type_name: TypeName) -> bool:
+        """Tell whether this rule takes columns of that type."""
+        first = type_name.sizes[0] if type_name.sizes else 0
+        return (
+            self.source == type_name.base
+            and self.unsigned in (None, type_name.unsigned)
+            and self.size[0] <= first <= self.size[1]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """A rule applied to a column: all that reading, coercing and creating it need to know.
+
+    `guarded` marks a column whose invalid dates become NULL; `nullable` is the source's word on it.
+    """
+
+    column: str
+    source: str
+    target: str
+    wire: str
+    read: str
+    clean: str
+    nullable: bool
+    guarded: bool
+
+
+# A decimal or text column arrives as text because connectorx cuts decimals to ten places and fails beyond 18 digits.
+_INTEGERS = ("tinyint", "smallint", "mediumint", "int", "bigint")
+_WIDER = (("smallint", "int16"), ("integer", "int32"), ("bigint", "int64"), ("numeric(20,0)", "int64"))
+_TEXTS = ("char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set")
+_BINARIES = ("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob")
+_GEOMETRIES = (
+    "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon",
+    "geometrycollection", "geomcollection",
+)  # fmt: skip
+_UNIX_MICROSECONDS = VALID_DATE % "CAST(UNIX_TIMESTAMP({c})*1000000 AS SIGNED)"
+
+RULES: tuple[CastRule, ...] = (
+    CastRule("tinyint", "smallint", "int8", unsigned=False),
+    CastRule("tinyint", "smallint", "uint8", unsigned=True),
+    CastRule("smallint", "smallint", "int16", unsigned=False),
+    CastRule("smallint", "integer", "uint16", unsigned=True),
+    CastRule("mediumint", "integer", "int32", unsigned=False),
+    CastRule("mediumint", "integer", "int32", clean="integer", unsigned=True),
+    CastRule("int", "integer", "int32", unsigned=False),
+    CastRule("int", "bigint", "uint32", unsigned=True),
+    CastRule("bigint", "bigint", "int64", unsigned=False),
+    CastRule("bigint", "numeric(20,0)", "uint64", unsigned=True),
+    *(CastRule(source, "boolean", "bool", clean="boolean") for source in _INTEGERS),
+    *(CastRule(source, target, wire, clean="integer") for source in _INTEGERS for target, wire in _WIDER),
+    CastRule("year", "smallint", "int16"),
+    CastRule("year", "integer", "int32", clean="integer"),
+    CastRule("bit", "boolean", "bool", clean="bit", size=(1, 1)),
+    CastRule("bit", "bigint", "int64", read="CAST({c} AS UNSIGNED)", clean="integer", size=(1, 63)),
+    CastRule("bit", "numeric(20,0)", "uint64", read="CAST({c} AS UNSIGNED)", clean="integer"),
+    CastRule("bit", "bytea", "large_binary"),
+    CastRule("decimal", "numeric({0},{1})", "decimal128", read=AS_TEXT, clean="decimal", size=(1, 38)),
+    CastRule("decimal", "numeric({0},{1})", "decimal256", read=AS_TEXT, clean="decimal"),
+    CastRule("decimal", "text", "string", read=AS_TEXT),
+    CastRule("float", "real", "float"),
+    CastRule("float", "double precision", "double", clean="double"),
+    CastRule("double", "double precision", "double"),
+    CastRule("date", "date", "date32[day]", read=GUARDED),
+    CastRule("datetime", "timestamp({0})", "timestamp[us]", read=GUARDED),
+    CastRule("timestamp", "timestamp({0})", "timestamp[us]", read=GUARDED),
+    CastRule("timestamp", "timestamptz({0})", "timestamp[us, tz=UTC]", read=_UNIX_MICROSECONDS, clean="instant"),
+    *(CastRule(source, "text", "string", read=AS_TEXT) for source in ("date", "datetime", "timestamp")),
+    CastRule("time", "interval({0})", "duration[us]", read=AS_TEXT, clean="duration"),
+    CastRule("time", "time({0})", "time64[us]", read=AS_TEXT, clean="time"),
+    CastRule("time", "text", "string", read=AS_TEXT),
+    CastRule("char", "varchar({0})", "string", size=(1, 255)),
+    CastRule("varchar", "varchar({0})", "string", size=(1, 65535)),
+    *(CastRule(source, "text", "string") for source in _TEXTS),
+    *(CastRule(source, "varchar", "string") for source in _TEXTS),
+    *(CastRule(source, "jsonb", "extension<arrow.json>", clean="json") for source in _TEXTS),
+    *(CastRule(source, "json", "string") for source in _TEXTS),
+    *(CastRule(source, "bytea", "large_binary") for source in _BINARIES),
+    CastRule("binary", "uuid", "large_binary", size=(16, 16)),
+    CastRule("json", "jsonb", "extension<arrow.json>", read=AS_TEXT, clean="json"),
+    CastRule("json", "json", "string", read=AS_TEXT),
+    CastRule("json", "text", "string", read=AS_TEXT),
+    CastRule("uuid", "uuid", "large_binary", read="UNHEX(REPLACE({c},'-',''))"),
+    CastRule("uuid", "text", "string"),
+    CastRule("inet4", "text", "string"),
+    CastRule("inet6", "text", "string"),
+    *(CastRule(source, "bytea", "large_binary", read=WKB) for source in _GEOMETRIES),
+    *(CastRule(source, "text", "string", read=f"HEX({WKB})") for source in _GEOMETRIES),
+    CastRule("vector", "bytea", "large_binary", read="CAST({c} AS BINARY)"),
+)
+
+_TYPE = re.compile(r"^([a-z0-9]+)(?:\((.*?)\))?(.*)$", re.DOTALL)
+_TARGET = re.compile(r"^\s*([a-z][a-z0-9 ]*?)\s*(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?\s*$")
+_ALIASES = {
+    "bool": "boolean", "int2": "smallint", "int4": "integer", "int": "integer", "int8": "bigint", "float4": "real",
+    "float8": "double precision", "decimal": "numeric", "character varying": "varchar",
+    "timestamp without time zone": "timestamp", "timestamp with time zone": "timestamptz",
+    "time without time zone": "time",
+}  # fmt: skip
+# What a bare MySQL name means; information_schema always writes the numbers of the others.
+_IMPLIED_SIZES = {"decimal": (10, 0), "datetime": (0,), "timestamp": (0,), "time": (0,), "bit": (1,), "char": (1,)}
+
+
+def parse_type(text: str) -> TypeName:
+    """Take a MySQL type apart, as `information_schema.columns.column_type` spells it."""
+    match = _TYPE.match(text.strip().lower())
+    if not match:
+        return TypeName(text)
+    base, inside, rest = match.groups()
+    numbers = tuple(int(n) for n in inside.split(",")) if inside and re.fullmatch(r"\d+(,\d+)?", inside) else ()
+    if base == "decimal" and len(numbers) == 1:
+        numbers = (*numbers, 0)
+    return TypeName(base, numbers or _IMPLIED_SIZES.get(base, ()), "unsigned" in rest)
+
+
+def parse_target(text: str) -> tuple[str, tuple[int, ...]]:
+    """Take a Postgres type apart into its usual short name and its numbers; raise ValueError when it is none."""
+    match = _TARGET.match(text.lower())
+    if not match:
+        raise ValueError(f"{text!r} is not a Postgres type")
+    name, *numbers = match.groups()
+    return _ALIASES.get(name, name), tuple(int(n) for n in numbers if n)
+
+
+def quoted(name: str) -> str:
+    """Return a MySQL identifier in backticks."""
+    return "`" + name.replace("`", "``") + "`"
+
+
+def cast(column: Column, declared: str = "") -> Cast:
+    """Return how `column` becomes a Postgres column.
+
+    `declared` is the Postgres type a user asked for, or empty for the default. Raise PlanError for a type no rule
+    takes, for a declared target no rule makes of it, and for a declared numeric that would round.
+    """
+    type_name = parse_type(column.type)
+    matching = [rule for rule in RULES if rule.matches(type_name)]
+    if not matching:
+        raise PlanError(
+            f"column {column.name!r} has the type {column.type!r}, which no cast rule takes",
+            hint="exclude the column with exclude_columns, or cast it in a view at the source",
+        )
+    rule, target = matching[0], ""
+    if declared:
+        rule, target = _declared(column, type_name, matching, declared)
+    return Cast(
+        column=column.name,
+        source=column.type,
+        target=target or rule.target.format(*type_name.sizes),
+        wire=_sized(rule.wire, target or rule.target.format(*type_name.sizes)),
+        read=rule.read.replace("{c}", quoted(column.name)),
+        clean=rule.clean,
+        nullable=column.nullable,
+        guarded=type_name.base in GUARDED_SOURCES and "DAYOFMONTH" in rule.read,
+    )
+
+
+def _declared(
+    column: Column, type_name: TypeName, matching: list[CastRule], declared: str
+) -> tuple[CastRule, str]:
+    base, numbers = parse_target(declared)
+    for rule in matching:
+        rule_base, rule_numbers = parse_target(rule.target.format(*type_name.sizes))
+        if rule_base != base:
+            continue
+        if base == "numeric" and numbers:
+            whole, places = numbers[0] - (numbers[1:] or (0,))[0], (numbers[1:] or (0,))[0]
+            least = rule_numbers if type_name.base == "decimal" else (20, 0)
+            if whole < least[0] - least[1] or places < least[1]:
+                raise PlanError(
+                    f"column {column.name!r} is {column.type}, which does not fit the declared {declared}",
+                    hint=f"declare numeric({least[0]},{least[1]}) or wider: a narrower one would round or refuse values",
+                )
+            return rule, f"numeric({numbers[0]},{places})"
+        shown = ",".join(str(n) for n in numbers or (rule_numbers if base != "varchar" else ()))
+        return rule, f"{base}({shown})" if shown else base
+    offered = sorted({parse_target(rule.target.format(*type_name.sizes))[0] for rule in matching})
+    raise PlanError(
+        f"column {column.name!r} is {column.type}, which no cast rule makes into {declared!r}",
+        hint=f"declare one of: {', '.join(offered)}",
+    )
+
+
+def _sized(wire: str, target: str) -> str:
+    if not wire.startswith("decimal"):
+        return wire
+    precision, scale = parse_target(target)[1]
+    return f"decimal{128 if precision <= 38 else 256}({precision}, {scale})"

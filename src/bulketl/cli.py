@@ -1,0 +1,169 @@
+"""The command line: parse, one call, one print, exit."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, cast
+
+import typer
+from rich.console import Console
+
+from bulketl import api, screen
+from bulketl.config import TIERS, Config, Tier, load_config
+from bulketl.errors import DONE, FAILED, PARTLY_DONE, BulketlError, ConfigError
+from bulketl.events import Observer
+from bulketl.observers.progress import Display, Lines
+
+EXIT_CODES = """
+
+Exit codes: 0 done, 1 failed, 2 the request was wrong, 3 partly done: some tables failed and are as they were before."""
+
+app = typer.Typer(
+    name="bulketl",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="Take a whole MySQL or MariaDB database into Postgres: fast, exact, and proven.\n\n"
+    "Connections come from the environment, BULKETL_SOURCE and BULKETL_TARGET, or from config/bulketl.yaml.",
+)
+
+out = Console()
+err = Console(stderr=True)
+
+TierOption = Annotated[
+    list[str] | None, typer.Option("--tier", help="critical, important, audit or reference; repeated or with commas.")
+]
+TablesOption = Annotated[
+    list[str] | None, typer.Option("--tables", help="Table names or patterns (`claim*`); repeated or with commas.")
+]
+SchemaOption = Annotated[str | None, typer.Option("--schema", help="Target schema. [default: raw]", show_default=False)]
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="Settings. [default: config/bulketl.yaml, if there]", show_default=False)
+]
+RulesOption = Annotated[
+    Path | None, typer.Option("--rules", help="Table rules. [default: config/tables.yaml, if there]", show_default=False)
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, errors too.")]
+
+
+@app.command(epilog=EXIT_CODES)
+def load(
+    tier: TierOption = None,
+    tables: TablesOption = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Load every table whole, whatever strategy its rule names.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and change nothing.")] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Steps at once; also the most source connections. [default: 3]")
+    ] = None,
+    schema: SchemaOption = None,
+    config: ConfigOption = None,
+    rules: RulesOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Load tables into Postgres; without --tier and --tables, all of them.
+
+    Each table is complete or as it was before. Rows read and rows counted in Postgres are compared for every partition.
+    """
+
+    def command() -> int:
+        settings = configured(config, rules, workers=workers, schema=schema)
+        plan = api.make_plan(settings, tiers=tiers_of(tier), tables=split_commas(tables))
+        if dry_run:
+            print(plan.to_json()) if as_json else out.print(screen.plan(plan))
+            return DONE
+        watching: Any = Display(err) if err.is_terminal and not as_json else nullcontext(Lines(err))
+        with watching as observer:
+            result = api.load(settings, plan, [cast(Observer, observer)])
+        print(json.dumps(result.to_json())) if as_json else out.print(screen.summary(result))
+        return {"done": DONE, "partly done": PARTLY_DONE}.get(result.outcome, FAILED)
+
+    run(command, as_json)
+
+
+@app.command(epilog=EXIT_CODES)
+def casts(as_json: JsonOption = False) -> None:
+    """Print how each MySQL type becomes a Postgres type.
+
+    The first row of a type is its default; the dim ones are chosen by declaring their Postgres type under `casts`.
+    """
+
+    def command() -> int:
+        if as_json:
+            keys = ("source", "target", "wire", "read", "clean", "unsigned", "size")
+            print(json.dumps([{key: getattr(rule, key) for key in keys} for rule in screen.RULES]))
+        else:
+            out.print(screen.casts())
+        return DONE
+
+    run(command, as_json)
+
+
+@app.command(epilog=EXIT_CODES)
+def demo(
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the servers running and print their URIs.")] = False,
+) -> None:
+    """Start a throw-away MariaDB and an embedded Postgres with a small clinic, and load it.
+
+    Everything is in a temporary folder and gone afterwards. MariaDB is found on the machine, or installed from the system's packages
+    when this user may.
+    """
+
+    def command() -> int:
+        from bulketl.demo import show  # its extra is not needed for anything else
+
+        return show(out, keep=keep)
+
+    run(command, False)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+def run(command: Callable[[], int], as_json: bool) -> NoReturn:
+    """Run a command and exit with its code, an error shown as the user asked for."""
+    try:
+        code = command()
+    except BulketlError as problem:
+        print(json.dumps(problem.to_json())) if as_json else err.print(screen.error(problem), soft_wrap=True)
+        code = problem.exit_code
+    except KeyboardInterrupt:
+        err.print("stopped; tables that were not published are as they were before")
+        code = 130
+    sys.stdout.flush()
+    raise typer.Exit(code)
+
+
+def configured(config: Path | None, rules: Path | None, **overrides: object) -> Config:
+    """Return the configuration from the files named, or from those in config/ where they are."""
+    settings = config or found(Path("config/bulketl.yaml"))
+    tables = rules or found(Path("config/tables.yaml"))
+    return load_config(tables, settings, os.environ, **overrides)
+
+
+def found(path: Path) -> Path | None:
+    """Return the path if a file is there."""
+    return path if path.is_file() else None
+
+
+def split_commas(values: Sequence[str] | None) -> list[str]:
+    """Return the words of a repeated or comma separated option."""
+    return [word.strip() for value in values or [] for word in value.split(",") if word.strip()]
+
+
+def tiers_of(values: Sequence[str] | None) -> list[Tier]:
+    """Return the tiers named; raise ConfigError for others."""
+    words = split_commas(values)
+    unknown = [word for word in words if word not in TIERS]
+    if unknown:
+        raise ConfigError(f"there is no tier {unknown[0]!r}", hint=f"the tiers are {', '.join(TIERS)}")
+    return cast(list[Tier], words)

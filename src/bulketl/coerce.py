@@ -1,0 +1,195 @@
+"""A batch as connectorx delivered it -> the rows to copy, the rejects, and what was changed on the way.
+
+Columns whose type needs a hand go through Polars, all in one select; the others keep the very Arrow buffers they came in. A row is
+good or rejected, never both and never neither: good + rejects = read. A value that is changed on the way (an invalid date to
+NULL, a NUL byte stripped) is counted per column.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bulketl.casts import Cast, parse_target
+from bulketl.plan import TableSpec
+
+INVALID_DATE = "invalid date to NULL"
+NUL_BYTE = "NUL byte stripped"
+_INTEGERS = {"int16": pl.Int16, "int32": pl.Int32, "int64": pl.Int64, "uint64": pl.UInt64}
+_TIME = r"^(-?)(\d+):(\d\d):(\d\d)(?:\.(\d{1,6}))?$"
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A row that could not be loaded: the first column at fault, its value as text, the reason, key and row as JSON."""
+
+    column: str
+    value: str | None
+    reason: str
+    key: str
+    row: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows ready to copy, in wire types, with what became of the others. `changed` counts per (column, change)."""
+
+    good: pa.Table
+    rejects: tuple[Reject, ...] = ()
+    changed: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    @property
+    def read(self) -> int:
+        """The number of rows that came from the source."""
+        return self.good.num_rows + len(self.rejects)
+
+
+def coerce(rows: pa.Table, spec: TableSpec, masked: list[list[str]]) -> Batch:
+    """Return the rows in their wire types, apart from those that cannot be.
+
+    `rows` has a column per cast, in its order, and then one bit mask per list of `masked`: bit n is set where the
+    n-th column of the list is not NULL at the source. Raise nothing for a value; a wrong shape is a bug.
+    """
+    changed: dict[tuple[str, str], int] = {}
+    bad: dict[str, tuple[str, pa.Array]] = {}  # column -> reason, mask of its rows
+    raw = rows.select([item.column for item in spec.casts])
+    cleaned = _clean(raw, spec)
+    columns = []
+    for item in spec.casts:
+        column = cleaned.get(item.column, raw.column(item.column))
+        if item.column in cleaned and column.null_count > raw.column(item.column).null_count:
+            mask = pc.and_(pc.is_null(column), pc.is_valid(raw.column(item.column)))
+            bad[item.column] = (f"does not fit {item.target}", mask)
+        if item.wire in ("string", "extension<arrow.json>") and _has_nul(column):
+            mask = pc.fill_null(pc.match_substring(column, "\0"), False)
+            if spec.nul_bytes == "reject":
+                bad[item.column] = ("holds a NUL byte, which Postgres has no place for", mask)
+            else:
+                changed[item.column, NUL_BYTE] = pc.sum(mask).as_py()
+                column = pc.replace_substring(column, "\0", "")
+        if item.guarded and (lost := _invalid_dates(rows, item, masked)):
+            changed[item.column, INVALID_DATE] = lost
+        columns.append(_extended(column) if item.clean == "json" else column)
+    for name in spec.key:
+        if columns[raw.schema.get_field_index(name)].null_count and name not in bad:
+            bad[name] = ("is no valid value, and part of the key", pc.is_null(raw.column(name)))
+    good = pa.Table.from_arrays(columns, names=raw.column_names)
+    if not bad:
+        return Batch(good, (), changed)
+    return _without(good, raw, spec, bad, changed)
+
+
+def _clean(raw: pa.Table, spec: TableSpec) -> dict[str, pa.ChunkedArray]:
+    """Return the columns that Polars converts, by name; a value that does not convert is NULL there."""
+    wide = {item.column: item for item in spec.casts if item.wire.startswith("decimal256")}
+    items = [item for item in spec.casts if item.clean in _CLEANERS and item.column not in wide]
+    cleaned: dict[str, pa.ChunkedArray] = {}
+    if items:
+        frame = pl.from_arrow(raw.select([item.column for item in items]), rechunk=False)
+        assert isinstance(frame, pl.DataFrame)
+        table = frame.select(_CLEANERS[item.clean](item) for item in items).to_arrow()
+        for item in items:
+            column = table.column(item.column)
+            # Polars keeps a time of day in nanoseconds only; these have microseconds, so nothing is cut.
+            cleaned[item.column] = column.cast(pa.time64("us")) if item.clean == "time" else column
+    for name, item in wide.items():  # Polars ends at 38 digits; pyarrow refuses instead of rounding
+        precision, scale = parse_target(item.target)[1]
+        cleaned[name] = raw.column(name).cast(pa.decimal256(precision, scale))
+    return cleaned
+
+
+def _decimal(item: Cast) -> pl.Expr:
+    precision, scale = parse_target(item.target)[1]
+    return pl.col(item.column).cast(pl.Decimal(precision, scale), strict=False)
+
+
+def _integer(item: Cast) -> pl.Expr:
+    return pl.col(item.column).cast(_INTEGERS[item.wire], strict=False)
+
+
+def _boolean(item: Cast) -> pl.Expr:
+    # Not cast(Boolean): that takes any number but 0 as true, and "booleans" hold 2 or 255 at times.
+    return pl.when(pl.col(item.column).is_in([0, 1])).then(pl.col(item.column) == 1).alias(item.column)
+
+
+def _duration(item: Cast) -> pl.Expr:
+    # TIME goes from -838:59:59 to 838:59:59; text parts to microseconds, exact (docs/types.md).
+    parts = pl.col(item.column).str.extract_groups(_TIME).struct
+    seconds = parts["2"].cast(pl.Int64) * 3600 + parts["3"].cast(pl.Int64) * 60 + parts["4"].cast(pl.Int64)
+    micros = seconds * 1_000_000 + parts["5"].fill_null("0").str.pad_end(6, "0").cast(pl.Int64)
+    return pl.when(parts["1"] == "-").then(-micros).otherwise(micros).cast(pl.Duration("us")).alias(item.column)
+
+
+_CLEANERS: dict[str, Callable[[Cast], pl.Expr]] = {
+    "decimal": _decimal,
+    "integer": _integer,
+    "boolean": _boolean,
+    "duration": _duration,
+    "bit": lambda item: pl.col(item.column) == pl.lit(b"\x01"),
+    "double": lambda item: pl.col(item.column).cast(pl.Float64),
+    "instant": lambda item: pl.col(item.column).cast(pl.Datetime("us", "UTC")),
+    "time": lambda item: pl.col(item.column).str.to_time("%H:%M:%S%.f", strict=False),
+}
+
+
+def _extended(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Mark text as JSON: COPY into jsonb needs the type's own form, and the driver makes it of this extension only."""
+    kind = pa.json_(column.type)
+    return pa.chunked_array([pa.ExtensionArray.from_storage(kind, chunk) for chunk in column.chunks], kind)
+
+
+def _has_nul(column: pa.ChunkedArray) -> bool:
+    # A search through the bytes of the values costs a memcpy; one per value costs fifty times that.
+    return any((data := chunk.buffers()[2]) is not None and b"\0" in data.to_pybytes() for chunk in column.chunks)
+
+
+def _invalid_dates(rows: pa.Table, item: Cast, masked: list[list[str]]) -> int:
+    column = rows.column(item.column)
+    if not item.nullable or column.null_count == 0:
+        return int(column.null_count)
+    for n, names in enumerate(masked):
+        if item.column in names:
+            bit = names.index(item.column)
+            mask = rows.column(rows.num_columns - len(masked) + n).cast(pa.uint64())
+            had_value = pc.not_equal(pc.bit_wise_and(mask, pa.scalar(1 << bit, pa.uint64())), 0)
+            return int(pc.sum(pc.and_(had_value, pc.is_null(column))).as_py() or 0)
+    return 0
+
+
+def _without(
+    good: pa.Table,
+    raw: pa.Table,
+    spec: TableSpec,
+    bad: dict[str, tuple[str, pa.Array]],
+    changed: dict[tuple[str, str], int],
+) -> Batch:
+    anything = None
+    for _, mask in bad.values():
+        anything = mask if anything is None else pc.or_(anything, mask)
+    faults = {name: (reason, mask.to_pylist()) for name, (reason, mask) in bad.items()}
+    rejects = []
+    for index in pc.indices_nonzero(anything).to_pylist():
+        name, reason = next((n, reason) for n, (reason, mask) in faults.items() if mask[index])
+        rejects.append(reject(raw.slice(index, 1).to_pylist()[0], spec, name, reason))
+    return Batch(good.filter(pc.invert(anything)), tuple(rejects), changed)
+
+
+def reject(row: dict[str, object], spec: TableSpec, column: str, reason: str) -> Reject:
+    """Return the record of a rejected row, its values as they were read."""
+    plain = {name: _plain(value) for name, value in row.items()}
+    key = {name: plain[name] for name in spec.key}
+    value = plain.get(column)
+    return Reject(column, None if value is None else str(value), reason, json.dumps(key), json.dumps(plain))
+
+
+def _plain(value: object) -> object:
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, bytes):
+        return "\\x" + value.hex()
+    return str(value).replace("\0", "\\0")  # jsonb has no place for a NUL byte either

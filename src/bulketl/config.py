@@ -1,0 +1,224 @@
+"""The configuration: `tables.yaml` (policy per table) and `bulketl.yaml` (connections and what holds for all), as one value.
+
+It reads its two files and nothing else: no server, no clock. The environment is handed in. Every mistake in both files is reported at
+once, with file, line, key path and what is allowed there. Column types never stand here, the live schema is read in
+each run; what stands here is what a person decides. A table without an entry gets the defaults below.
+"""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from bulketl.casts import parse_target, parse_type
+from bulketl.catalog import Column, Table
+from bulketl.errors import ConfigError
+from bulketl.yamlfile import KeyPath, read_yaml
+
+Tier = Literal["critical", "important", "audit", "reference"]
+TIERS: tuple[Tier, ...] = get_args(Tier)
+M = TypeVar("M", bound=BaseModel)
+Strategy = Literal["full_table", "incremental", "chunked_incremental"]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Monitoring(_Model):
+    """When to tell somebody. Read and kept; alerts come with monitoring."""
+
+    alert_on_failure: bool = False
+    max_extraction_time_minutes: float = Field(default=5, gt=0)
+    data_quality_threshold: float = Field(default=1.0, ge=0, le=1)
+
+
+class TableRule(_Model):
+    """What a person decided about one table. Keys of the first block are those of the guide's layout."""
+
+    table_importance: Tier = "reference"
+    extraction_strategy: Strategy = "full_table"
+    incremental_column: str | None = None
+    batch_size: int = Field(default=5000, gt=0)
+    estimated_rows: int = Field(default=0, ge=0)
+    estimated_size_mb: float = Field(default=0.0, ge=0)
+    is_modeled: bool = False
+    dependencies: tuple[str, ...] = Field(default=(), strict=False)
+    monitoring: Monitoring = Monitoring()
+
+    exclude: bool = False
+    exclude_columns: tuple[str, ...] = Field(default=(), strict=False)
+    casts: dict[str, str] = Field(default_factory=dict)
+    max_rejects: int | None = Field(default=None, ge=0)
+
+    @field_validator("casts")
+    @classmethod
+    def _targets(cls, casts: dict[str, str]) -> dict[str, str]:
+        for target in casts.values():
+            parse_target(target)
+        return casts
+
+
+class UserCast(_Model):
+    """A cast rule of the user's: columns of a MySQL `type`, or with a name like `column` (`table.column` with globs)."""
+
+    to: str
+    type: str | None = None
+    column: str | None = None
+
+    @field_validator("to")
+    @classmethod
+    def _target(cls, to: str) -> str:
+        parse_target(to)
+        return to
+
+    def takes(self, table: Table, column: Column) -> bool:
+        """Tell whether the rule is for that column; a rule with both conditions needs both."""
+        if self.type is not None:
+            wanted, actual = parse_type(self.type), parse_type(column.type)
+            sizes = wanted.sizes if "(" in self.type else ()
+            if wanted.base != actual.base or (sizes and sizes != actual.sizes) or (wanted.unsigned > actual.unsigned):
+                return False
+        pattern = self.column
+        return pattern is None or fnmatch.fnmatchcase(f"{table.name}.{column.name}", pattern)
+
+
+class Settings(_Model):
+    """The keys of `bulketl.yaml`."""
+
+    source: str = Field(default="", repr=False)
+    target: str = Field(default="", repr=False)
+    target_schema: str = Field(default="raw", alias="schema", min_length=1, max_length=63)
+    workers: int = Field(default=3, ge=1, le=64)
+    timestamp_zone: str = Field(default="server", pattern=r"^(server|[+-]\d\d:\d\d|[A-Za-z_]+(/[A-Za-z0-9_+-]+)*)$")
+    nul_bytes: Literal["strip", "reject"] = "strip"
+    max_rejects: int = Field(default=0, ge=0)
+    casts: tuple[UserCast, ...] = Field(default=(), strict=False)
+
+
+class Config(Settings):
+    """Settings and table rules in one value; what every decision is taken from."""
+
+    tables: dict[str, TableRule] = Field(default_factory=dict)
+
+    def rule(self, table: str) -> TableRule:
+        """Return the rule for a table, the defaults when none is written."""
+        return self.tables.get(table) or TableRule()
+
+    def declared_type(self, table: Table, column: Column) -> str:
+        """Return the Postgres type a person declared for a column, or empty: the table's own word first."""
+        own = self.rule(table.name).casts.get(column.name)
+        return own or next((rule.to for rule in self.casts if rule.takes(table, column)), "")
+
+
+def load_config(
+    tables: Path | None, settings: Path | None, environ: Mapping[str, str], **overrides: Any
+) -> Config:
+    """Read both files (None: not given), let `environ` and then `overrides` (None: not given) win, and return the Config.
+
+    From the environment come BULKETL_SOURCE, BULKETL_TARGET, BULKETL_SCHEMA and each `${VAR}` in `source`, `target` and
+    `schema`. Raise ConfigError with every problem of both files.
+    """
+    problems: list[str] = []
+    values: dict[str, Any] = {}
+    if settings is not None:
+        values, lines = _read(settings, problems)
+        values = {key: _expand(value, environ, problems, f"{settings}: {key}") for key, value in values.items()}
+        _check(Settings, values, settings, lines, problems)
+    for key, variable in (("source", "BULKETL_SOURCE"), ("target", "BULKETL_TARGET"), ("schema", "BULKETL_SCHEMA")):
+        if environ.get(variable):
+            values[key] = environ[variable]
+    values |= {key: value for key, value in overrides.items() if value is not None}
+    rules: dict[str, Any] = {}
+    if tables is not None:
+        document, lines = _read(tables, problems)
+        rules = _check_tables(document, tables, lines, problems)
+    if not problems:
+        try:
+            return Config.model_validate({**values, "tables": rules})
+        except ValidationError as error:  # from the environment or the options: the files were checked above
+            problems += [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+    raise ConfigError(
+        "the configuration is wrong:\n  " + "\n  ".join(problems), hint="correct it and run the command again"
+    )
+
+
+def _read(path: Path, problems: list[str]) -> tuple[dict[str, Any], dict[KeyPath, int]]:
+    try:
+        document, lines, found = read_yaml(path)
+    except OSError as error:
+        problems.append(f"{path}: {error.strerror or error}")
+        return {}, {}
+    problems += found
+    return document, lines
+
+
+def _check_tables(
+    document: dict[str, Any], path: Path, lines: dict[KeyPath, int], problems: list[str]
+) -> dict[str, TableRule]:
+    # staging_tables and target_tables of the guide's layout say nothing that is not decided better from the live schema.
+    known = {"source_tables", "staging_tables", "target_tables"}
+    for key in document.keys() - known:
+        problems.append(f"{path}:{lines[(key,)]}: {key}: unknown key{_meant(key, known)}")
+    source_tables = document.get("source_tables") or {}
+    if not isinstance(source_tables, dict):
+        problems.append(f"{path}:{lines[('source_tables',)]}: source_tables: a mapping of tables is expected")
+        return {}
+    rules: dict[str, TableRule] = {}
+    for name, value in source_tables.items():
+        at = ("source_tables", name)
+        rule = _check(TableRule, {} if value is None else value, path, lines, problems, at)
+        if rule is not None:
+            rules[name] = rule
+    return rules
+
+
+def _check(
+    model: type[M], value: Any, path: Path, lines: dict[KeyPath, int], problems: list[str], at: KeyPath = ()
+) -> M | None:
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        for item in error.errors():
+            place = (*at, *item["loc"])
+            line = next((lines[place[:n]] for n in range(len(place), -1, -1) if place[:n] in lines), 1)
+            text = item["msg"]
+            if item["type"] == "extra_forbidden":
+                text = "unknown key" + _meant(str(item["loc"][-1]), _siblings(model, item["loc"]))
+            elif item["type"] not in ("missing",) and not isinstance(item["input"], (dict, list)):
+                text += f", not {item['input']!r}" if item["loc"] not in (("source",), ("target",)) else ""
+            problems.append(f"{path}:{line}: {'.'.join(map(str, place))}: {text}")
+        return None
+
+
+def _siblings(model: type[BaseModel], loc: tuple[str | int, ...]) -> set[str]:
+    for step in loc[:-1]:
+        field = model.model_fields.get(str(step))
+        inner = field.annotation if field else None
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            model = inner
+    return {field.alias or name for name, field in model.model_fields.items()}
+
+
+def _meant(key: str, known: set[str]) -> str:
+    close = difflib.get_close_matches(key, known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(sorted(known))}"
+
+
+def _expand(value: Any, environ: Mapping[str, str], problems: list[str], where: str) -> Any:
+    if not isinstance(value, str):
+        return value
+
+    def found(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name not in environ:
+            problems.append(f"{where}: the environment has no variable {name}")
+        return environ.get(name, "")
+
+    return re.sub(r"\$\{(\w+)\}", found, value)

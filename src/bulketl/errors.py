@@ -1,0 +1,75 @@
+"""The error tree, hints and exit codes.
+
+Errors are sorted by where the reader has to look: the configuration, the plan, the source, the target, the data.
+A message names the object and says why; the hint says what to do. `transient` is set where a driver's exception is
+wrapped, and read in one place, the schedule, which is the only one to retry. Whatever is not a BulketlError is a bug
+and keeps its traceback.
+
+    BulketlError          exit 1
+    |__ConfigError        exit 2   tables.yaml, bulketl.yaml, environment, options: every problem at once
+    |__PlanError          exit 2   the configuration and the catalog disagree
+    |__SourceError                 MySQL refused or went away
+    |__TargetError                 Postgres refused or went away
+    |__DataError                   more rows rejected than allowed, or counts that differ
+    |__RunFailed          exit 3   the run ended and not every table was published
+"""
+
+from __future__ import annotations
+
+DONE, FAILED, WRONG_REQUEST, PARTLY_DONE, OUTSIDE_WINDOW = 0, 1, 2, 3, 4
+
+
+class BulketlError(Exception):
+    """Anything that went wrong and that a user can act on.
+
+    `hint` is a whole sentence that says what to do; `transient` is true when the same step may succeed a moment later.
+    """
+
+    exit_code = FAILED
+
+    def __init__(self, message: str, *, hint: str = "", transient: bool = False) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.transient = transient
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (type(self), self.message, self.hint, self.transient))
+
+    def to_json(self) -> dict[str, object]:
+        """Return the error as plain values, for `--json` and the ledger."""
+        return {"error": type(self).__name__, "message": self.message, "hint": self.hint}
+
+
+class ConfigError(BulketlError):
+    """The configuration or the command line is wrong."""
+
+    exit_code = WRONG_REQUEST
+
+
+class PlanError(BulketlError):
+    """What was asked for does not fit what the servers have."""
+
+    exit_code = WRONG_REQUEST
+
+
+class SourceError(BulketlError):
+    """MySQL refused, or went away."""
+
+
+class TargetError(BulketlError):
+    """Postgres refused, or went away."""
+
+
+class DataError(BulketlError):
+    """The rows themselves: too many rejected, or a count that differs."""
+
+
+class RunFailed(BulketlError):
+    """The run ended and at least one table was not published."""
+
+    exit_code = PARTLY_DONE
+
+
+def _rebuild(kind: type[BulketlError], message: str, hint: str, transient: bool) -> BulketlError:
+    return kind(message, hint=hint, transient=transient)

@@ -1,0 +1,89 @@
+"""What happens in a run, as values. Observers fold over them: progress, summary, ledger, log; none can change a load.
+
+Only the driver makes events; a worker returns a result. New kinds may appear, so an observer passes over what it does not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """The plan is about to be carried out. `tables` maps each table to the rows expected and its tier."""
+
+    run: str
+    source: str
+    schema: str
+    zone: str
+    tables: Mapping[str, tuple[int, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class TableStarted:
+    """The first step of a table begins."""
+
+    run: str
+    table: str
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionLoaded:
+    """A partition, or a small table as a whole, was copied and counted. `seconds` is the worker's time for the step."""
+
+    run: str
+    table: str
+    partition: int
+    rows: int
+    rejects: int
+    bytes: int
+    seconds: float
+    changed: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TablePublished:
+    """A table is complete and visible. `seconds` is the time since its first step began."""
+
+    run: str
+    table: str
+    rows: int
+    how: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class TableFailed:
+    """A table was given up; the target has it as it was before."""
+
+    run: str
+    table: str
+    kind: str
+    message: str
+    hint: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class StepRetried:
+    """A step failed for a reason that may pass, or a group is tried table by table; it will run again."""
+
+    run: str
+    tables: tuple[str, ...]
+    step: str
+    attempt: int
+    message: str
+    wait_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    """Every table is published or has failed."""
+
+    run: str
+    seconds: float
+
+
+Event = RunStarted | TableStarted | PartitionLoaded | TablePublished | TableFailed | StepRetried | RunFinished
+Observer = Callable[[Event], object]

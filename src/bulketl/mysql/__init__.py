@@ -1,0 +1,146 @@
+"""The source: a MySQL or MariaDB server, as settings. A connection lives inside one call and is never kept.
+
+Everything here only reads. Sessions are opened with the server's own settings: no character set, SQL mode or isolation is changed,
+because connectorx would see another one than the control connection does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+import urllib.parse
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pymysql
+import pymysql.cursors
+
+from bulketl.errors import ConfigError, SourceError
+
+CONNECT_SECONDS = 5
+_SCHEMES = ("mysql", "mariadb", "mysql+pymysql")
+# connectorx opens TLS for "preferred" too and then insists on it.
+_TLS_MODES = ("disabled", "preferred", "required", "verify-ca", "verify-identity")
+
+
+@dataclass(frozen=True, slots=True)
+class MySQL:
+    """A database to read, `mysql://user:password@host:3306/database?ssl-mode=required`.
+
+    Parameters: ssl-mode (disabled, preferred, required, verify-ca, verify-identity), ssl-ca, socket, compress. Special characters of
+    the password are percent-encoded. Raise ConfigError when the URI is not of this form.
+    """
+
+    uri: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        try:
+            parts = urllib.parse.urlsplit(self.uri)
+            port, database = parts.port, parts.path.strip("/")
+        except ValueError as error:
+            raise ConfigError(f"the source URI cannot be read: {error}", hint=_FORM) from None
+        if parts.scheme not in _SCHEMES or not parts.hostname or not database or port == 0:
+            raise ConfigError("the source URI lacks its scheme, host or database", hint=_FORM)
+        mode = dict(urllib.parse.parse_qsl(parts.query)).get("ssl-mode", "disabled").lower()
+        if mode not in _TLS_MODES:
+            raise ConfigError(f"ssl-mode {mode!r} of the source URI is not known", hint=f"one of {', '.join(_TLS_MODES)}")
+
+    @property
+    def identity(self) -> str:
+        """Which database this is, without user or password."""
+        return f"mysql://{self._parts.hostname}:{self._parts.port or 3306}/{self.database}"
+
+    @property
+    def database(self) -> str:
+        """The database's name."""
+        return urllib.parse.unquote(self._parts.path.strip("/"))
+
+    @property
+    def user(self) -> str:
+        """The user's name."""
+        return urllib.parse.unquote(self._parts.username or "root")
+
+    @property
+    def connectorx_uri(self) -> str:
+        """The URI for connectorx: its scheme, no silent move to a local socket, keep-alives so that a dead peer is noticed."""
+        parameters = {
+            "prefer_socket": "false",
+            "tcp_keepalive_time_ms": "20000",
+            "tcp_connect_timeout_ms": str(CONNECT_SECONDS * 1000),
+            **self._parameters,
+        }
+        if parameters.get("ssl-mode", "").lower() == "disabled":
+            del parameters["ssl-mode"]
+        return self._parts._replace(scheme="mysql", query=urllib.parse.urlencode(parameters)).geturl()
+
+    @contextlib.contextmanager
+    def connect(self) -> Iterator[pymysql.cursors.Cursor]:
+        """Open a control connection, give a cursor that returns tuples, and close it.
+
+        Raise SourceError, within CONNECT_SECONDS when the server does not answer, and for every error of a statement.
+        """
+        password = urllib.parse.unquote(self._parts.password or "")
+        try:
+            connection = pymysql.connect(
+                host=self._parts.hostname,
+                port=self._parts.port or 3306,
+                user=self.user,
+                password=password,
+                database=self.database,
+                unix_socket=self._parameters.get("socket"),
+                charset="utf8mb4",
+                connect_timeout=CONNECT_SECONDS,
+                **self._tls(),
+            )
+        except (pymysql.MySQLError, OSError, RuntimeError) as error:
+            raise self._refusal(error) from None
+        try:
+            with connection, connection.cursor() as cursor:
+                yield cursor
+        except pymysql.MySQLError as error:
+            raise SourceError(f"{self.identity}: {_text(error)}", transient=_code(error) in _TRANSIENT) from error
+
+    @property
+    def _parts(self) -> urllib.parse.SplitResult:
+        return urllib.parse.urlsplit(self.uri)
+
+    @property
+    def _parameters(self) -> dict[str, str]:
+        return dict(urllib.parse.parse_qsl(self._parts.query))
+
+    def _tls(self) -> dict[str, Any]:
+        mode = self._parameters.get("ssl-mode", "disabled").lower()
+        if mode == "disabled":
+            return {"ssl_disabled": True}
+        context = ssl.create_default_context(cafile=self._parameters.get("ssl-ca"))
+        context.check_hostname = mode == "verify-identity"
+        context.verify_mode = ssl.CERT_REQUIRED if mode.startswith("verify") else ssl.CERT_NONE
+        return {"ssl": context}
+
+    def _refusal(self, error: Exception) -> SourceError:
+        message, hint = {
+            1045: (f"refuses user {self.user!r}", "check user and password in BULKETL_SOURCE; percent-encode special characters"),
+            1698: (f"refuses user {self.user!r}", "this account logs in by socket only: create one with a password"),
+            1044: (f"does not let user {self.user!r} into {self.database!r}", f"GRANT SELECT ON `{self.database}`.* to it"),
+            1049: (f"has no database {self.database!r}", "check the end of the URI in BULKETL_SOURCE"),
+            1130: ("does not accept connections from this host", "create the user for this host at the source"),
+            1040: ("has no connection left", "lower --workers, or try again later"),
+            3159: ("accepts TLS connections only", "add ?ssl-mode=required to the URI in BULKETL_SOURCE"),
+        }.get(_code(error), ("", ""))
+        if not message:
+            message = f"does not answer: {_text(error)}"
+            hint = "check host and port in BULKETL_SOURCE, that the server runs, and the VPN or tunnel to it"
+        return SourceError(f"source {self.identity} {message}", hint=hint, transient=_code(error) in _TRANSIENT)
+
+
+_FORM = "write it as mysql://user:password@host:3306/database, special characters percent-encoded"
+_TRANSIENT = frozenset({1040, 1205, 1213, 2006, 2013, 2055})
+
+
+def _code(error: BaseException) -> int:
+    return error.args[0] if error.args and isinstance(error.args[0], int) else 0
+
+
+def _text(error: BaseException) -> str:
+    return str(error.args[1]) if len(error.args) > 1 else str(error)

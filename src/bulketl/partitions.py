@@ -1,0 +1,116 @@
+"""Cutting a table into ranges of its key, so that each fits in memory and can be read, copied and retried alone.
+
+A partition is a half-open range `lo <= key < hi`, ordered as the source orders the key; the first has no `lo`, the last no `hi`,
+and the rows whose key is NULL have a partition of their own. So every row is in exactly one partition whatever the cuts
+are, and cuts need to be good only for balance. Where the cuts lie is measured on the source (`bulketl.mysql.discover`); what is
+here only decides which key to cut along and how many rows a piece should have.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from bulketl.casts import parse_type
+from bulketl.catalog import Key, Table
+
+KeyValue = int | str | bytes | float | Decimal | dt.date | dt.datetime | dt.timedelta
+KeyTuple = tuple[KeyValue, ...]
+
+PARTITION_BYTES = 16 << 20  # of source data; Arrow needs about the same, and a worker holds two copies at most
+MOST_ROWS = 250_000  # keeps many narrow rows from costing more in Arrow than they weigh in MySQL
+UNKNOWN_ROWS = 20_000  # when the server has no idea how long a row is
+DENSE = 1.25  # integer keys this close to gapless are cut evenly, without walking the index
+
+# Types whose order in an index is the order of `<` against a literal. ENUM is not: it sorts by number, compares as text.
+_ORDERED = frozenset(
+    "tinyint smallint mediumint int bigint decimal date datetime timestamp char varchar binary varbinary uuid year".split()
+)
+_INTEGER = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint"})
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """The rows of a table with `lo <= (columns) < hi`, compared as tuples; None is open.
+
+    `key` is the name of the index they are read along. `nulls`: the rows whose key is NULL and nothing else. Without
+    columns: the whole table. `stream`: the rows per batch of a table that is too large for memory and has no key to cut
+    it by, so that it is read in one pass.
+    """
+
+    index: int
+    key: str = ""
+    columns: tuple[str, ...] = ()
+    lo: KeyTuple | None = None
+    hi: KeyTuple | None = None
+    nulls: bool = False
+    stream: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What was measured of a table before reading it: rows, whether that was counted, and the cuts through its key.
+
+    `error` says why nothing could be measured.
+    """
+
+    rows: int
+    counted: bool = False
+    cuts: tuple[KeyTuple, ...] = ()
+    error: str = ""
+
+
+def split_key(table: Table) -> Key | None:
+    """Return the unique key to cut the table along, or None when it has none that can be.
+
+    The primary key first, then unique keys without NULLs, then a unique key of one nullable column.
+    """
+    nullable = {column.name: column.nullable for column in table.columns}
+    base = {column.name: parse_type(column.type).base for column in table.columns}
+    unique = [key for key in table.keys if key.unique and key.whole]
+    unique.sort(key=lambda key: (key.columns != table.primary_key, any(nullable[c] for c in key.columns)))
+    for key in unique:
+        may_be_null = any(nullable[c] for c in key.columns)
+        if all(base[c] in _ORDERED for c in key.columns) and (not may_be_null or len(key.columns) == 1):
+            return key
+    return None
+
+
+def is_integer_key(table: Table, key: Key) -> bool:
+    """Tell whether the key is one integer column, so that its values can be counted by subtraction."""
+    return len(key.columns) == 1 and parse_type(table.column(key.columns[0]).type).base in _INTEGER
+
+
+def rows_per_partition(table: Table, partition_bytes: int = PARTITION_BYTES) -> int:
+    """Return how many rows of this table make about `partition_bytes`."""
+    if table.rows <= 0 or table.bytes <= 0:
+        return UNKNOWN_ROWS
+    return max(1, min(MOST_ROWS, partition_bytes * table.rows // table.bytes))
+
+
+def even_cuts(lo: int, hi: int, rows: int, size: int) -> tuple[KeyTuple, ...] | None:
+    """Cut the integers lo..hi evenly, or return None when they have too many gaps for that.
+
+    A slice of w integers holds at most w rows of a unique key, so no slice exceeds `DENSE * size` rows, even when
+    `rows` is only an estimate.
+    """
+    span = hi - lo + 1
+    if span > rows * DENSE:
+        return None
+    count = max(1, -(-min(rows, span) // size))
+    return tuple((lo + span * n // count,) for n in range(1, count))
+
+
+def split(table: Table, key: Key, cuts: Sequence[KeyTuple]) -> tuple[Partition, ...]:
+    """Return partitions between the cuts that hold every row of the table exactly once.
+
+    Cuts must be in the key's order; equal neighbours are dropped.
+    """
+    edges = [cut for n, cut in enumerate(cuts) if n == 0 or cut != cuts[n - 1]]
+    ranges = list(zip([None, *edges], [*edges, None], strict=True))
+    parts = [Partition(n, key.name, key.columns, lo, hi) for n, (lo, hi) in enumerate(ranges)]
+    if any(table.column(name).nullable for name in key.columns):
+        parts.append(Partition(len(parts), key.name, key.columns, nulls=True))
+    return tuple(parts)

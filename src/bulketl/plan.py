@@ -1,0 +1,269 @@
+"""The plan: what will be loaded, how, and why so; decided by one pure function and opened by nobody.
+
+`decide` takes the configuration, the source's catalog, the bounds measured on it and what the target has. It opens nothing and
+knows no clock, so the same inputs give the same plan; it can be printed, compared, stored. A table that cannot be
+loaded is a refusal in the plan, with its reason, and does not disturb the others.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from bulketl.casts import Cast, cast
+from bulketl.catalog import Catalog, Table, TargetTable
+from bulketl.config import TIERS, Config, TableRule, Tier
+from bulketl.errors import PlanError
+from bulketl.partitions import Bound, Partition, rows_per_partition, split, split_key
+
+GROUP_BYTES = 4 << 20  # tables of a group are in memory together, before their transaction begins
+GROUP_TABLES = 40
+READ_HINT = "grant SELECT on it to the source user, or repair it; exclude: true leaves it out"
+NAME_BYTES = 63  # Postgres cuts longer names silently: NAMEDATALEN - 1
+_SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
+
+Publish = Literal["create", "refill", "swap", "merge"]
+
+
+@dataclass(frozen=True, slots=True)
+class TableSpec:
+    """All that a worker must know of a table; small and picklable, whatever the number of partitions.
+
+    `publish`: create it, empty and refill it in one transaction, swap a new one for it, or merge the differences into it.
+    `zone` is set as the session's time zone before reading, unless empty. `nul_bytes`: strip or reject.
+    `max_rejects`: more rejected rows than this fail the table.
+    """
+
+    table: str
+    schema: str
+    casts: tuple[Cast, ...]
+    key: tuple[str, ...]
+    publish: Publish
+    zone: str = ""
+    nul_bytes: str = "strip"
+    max_rejects: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TableLoad:
+    """One table of a plan. No partitions: counted as empty, nothing to read. `rows` and `bytes` are expectations."""
+
+    spec: TableSpec
+    partitions: tuple[Partition, ...]
+    tier: Tier
+    reason: str
+    rows: int
+    bytes: int
+
+    @property
+    def direct(self) -> bool:
+        """Whether it is written straight into place in one transaction, without a staging table."""
+        small = not self.partitions or (len(self.partitions) == 1 and not self.partitions[0].stream)
+        return small and self.spec.publish in ("create", "refill")
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Tables that travel together. Direct ones share one transaction; a staged table is alone in its group."""
+
+    tier: Tier
+    loads: tuple[TableLoad, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A table that was asked for and cannot be loaded."""
+
+    table: str
+    tier: Tier
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one run will do, in order. `zone` says in which time zone TIMESTAMP columns are written."""
+
+    source: str
+    schema: str
+    zone: str
+    groups: tuple[Group, ...]
+    refused: tuple[Refusal, ...] = ()
+
+    @property
+    def loads(self) -> Iterator[TableLoad]:
+        """The tables to load, in the order of the groups."""
+        return (load for group in self.groups for load in group.loads)
+
+    def to_json(self) -> str:
+        """Return the plan as JSON; equal plans give equal text."""
+        return json.dumps(dataclasses.asdict(self), default=_plain, sort_keys=True, indent=1)
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of everything in the plan, to compare two."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+
+def decide(
+    config: Config, catalog: Catalog, bounds: Mapping[str, Bound], target: Mapping[str, TargetTable]
+) -> Plan:
+    """Decide how each table of `catalog` is loaded. The catalog holds the wanted tables only.
+
+    `bounds` has an entry for every table, `target` for those that exist in the target schema. Raise nothing: what
+    cannot be loaded is in `refused`.
+    """
+    loads: list[TableLoad] = []
+    refused: list[Refusal] = []
+    collisions = _collisions(catalog)
+    for table in catalog:
+        rule = config.rule(table.name)
+        try:
+            if bounds[table.name].error:
+                raise PlanError(f"table {table.name!r} cannot be read: {bounds[table.name].error}", hint=READ_HINT)
+            if table.name in collisions:
+                raise _name_error("table", table.name, collisions[table.name])
+            loads.append(_load(config, rule, table, bounds[table.name], target.get(table.name)))
+        except PlanError as error:
+            refused.append(Refusal(table.name, rule.table_importance, error.message, error.hint))
+    loads.sort(key=lambda load: (TIERS.index(load.tier), -load.bytes, load.spec.table))
+    zone = config.timestamp_zone if config.timestamp_zone != "server" else f"the server's, {catalog.zone}"
+    return Plan(catalog.identity, config.target_schema, zone, tuple(_groups(loads)), tuple(refused))
+
+
+def _load(
+    config: Config, rule: TableRule, table: Table, bound: Bound, existing: TargetTable | None
+) -> TableLoad:
+    spec_casts = _casts(config, rule, table)
+    kept = {item.column for item in spec_casts}
+    key = table.primary_key if kept.issuperset(table.primary_key) else ()
+    along = split_key(table)
+    if bound.counted and bound.rows == 0:
+        partitions: tuple[Partition, ...] = ()
+        how = "empty at the source, counted"
+    elif bound.cuts and along:
+        partitions = split(table, along, bound.cuts)
+        how = f"{len(partitions)} ranges of {', '.join(along.columns)}"
+    elif bound.rows > rows_per_partition(table):
+        partitions = (Partition(0, stream=rows_per_partition(table)),)
+        how = "one streamed read, because no key can be cut into ranges"
+    else:
+        partitions = (Partition(0),)
+        how = "one read"
+    publish, why = _publish(spec_casts, key, len(partitions), existing)
+    spec = TableSpec(
+        table=table.name,
+        schema=config.target_schema,
+        casts=spec_casts,
+        key=key,
+        publish=publish,
+        zone="" if config.timestamp_zone == "server" else config.timestamp_zone,
+        nul_bytes=config.nul_bytes,
+        max_rejects=rule.max_rejects if rule.max_rejects is not None else config.max_rejects,
+    )
+    return TableLoad(spec, partitions, rule.table_importance, f"full load: {how}; {why}", bound.rows, table.bytes)
+
+
+def _casts(config: Config, rule: TableRule, table: Table) -> tuple[Cast, ...]:
+    unknown = sorted({*rule.casts, *rule.exclude_columns} - {column.name for column in table.columns})
+    if unknown:
+        raise PlanError(
+            f"table {table.name!r} has no column {', '.join(map(repr, unknown))}, which the configuration names",
+            hint="correct the name under casts or exclude_columns; MySQL's spelling and case count",
+        )
+    columns = [column for column in table.columns if column.name not in rule.exclude_columns]
+    unreadable = [column.name for column in columns if not column.readable]
+    if unreadable:
+        raise PlanError(
+            f"no right to read column{'s' * (len(unreadable) > 1)} {', '.join(map(repr, unreadable))} of {table.name!r}",
+            hint="grant SELECT on the table to the source user, or name the columns under exclude_columns",
+        )
+    if not columns:
+        raise PlanError(f"table {table.name!r} has no column left to load", hint="shorten its exclude_columns")
+    for column in columns:
+        if len(column.name.encode()) > NAME_BYTES:
+            raise _name_error("column", column.name, (), of=table.name)
+        if column.name in _SYSTEM_COLUMNS:
+            raise PlanError(
+                f"column {column.name!r} of {table.name!r} has the name of a system column of Postgres",
+                hint="name it under exclude_columns, or rename it in a view at the source",
+            )
+    try:
+        return tuple(cast(column, config.declared_type(table, column)) for column in columns)
+    except PlanError as error:
+        raise PlanError(f"table {table.name!r}: {error.message}", hint=error.hint) from error
+
+
+def _publish(
+    casts: tuple[Cast, ...], key: tuple[str, ...], parts: int, existing: TargetTable | None
+) -> tuple[Publish, str]:
+    if existing is None:
+        return "create", "new in the target"
+    hanging = ", ".join(existing.hanging)
+    same = dict(existing.columns) == {item.column: item.target for item in casts} and existing.primary_key == key
+    if not same and existing.hanging:
+        raise PlanError(
+            f"table {existing.name!r} has other columns or another key than the source now, "
+            f"and cannot be replaced because of {hanging}",
+            hint="alter the target table by hand, or drop what hangs on it, and load again",
+        )
+    if existing.referenced:
+        if not key:
+            raise PlanError(
+                f"table {existing.name!r} has no primary key, and foreign keys point to it in the target",
+                hint="drop those foreign keys: without a key the rows can only be replaced as a whole",
+            )
+        return "merge", f"differences merged in, because of {hanging}"
+    if existing.hanging:
+        return "refill", f"emptied and refilled in one transaction, because of {hanging}"
+    if same and parts <= 1:
+        return "refill", "small, so emptied and refilled in one transaction"
+    return "swap", "built beside and swapped in" + ("" if same else ", with other columns or another key than before")
+
+
+def _groups(loads: list[TableLoad]) -> Iterator[Group]:
+    """Put direct loads of a tier together up to GROUP_BYTES; every staged table stays alone, in the order given."""
+    waiting: list[TableLoad] = []
+    for load in loads:
+        if not load.direct:
+            yield Group(load.tier, (load,))
+            continue
+        full = len(waiting) >= GROUP_TABLES or sum(w.bytes for w in waiting) + load.bytes > GROUP_BYTES
+        if waiting and (full or waiting[0].tier != load.tier):
+            yield Group(waiting[0].tier, tuple(waiting))
+            waiting = []
+        waiting.append(load)
+    if waiting:
+        yield Group(waiting[0].tier, tuple(waiting))
+
+
+def _collisions(catalog: Catalog) -> dict[str, tuple[str, ...]]:
+    """Return the table names that Postgres would cut, each with the others that would then be the same."""
+    names = [table.name for table in catalog]
+    long = [name for name in names if len(name.encode()) > NAME_BYTES]
+    cut = {name: name.encode()[:NAME_BYTES] for name in names}
+    return {name: tuple(n for n in names if n != name and cut[n] == cut[name]) for name in long}
+
+
+def _name_error(kind: str, name: str, others: tuple[str, ...], of: str = "") -> PlanError:
+    where = f" of {of!r}" if of else ""
+    same = f", where it would be the same as {', '.join(map(repr, others))}" if others else ""
+    action = "name it under exclude_columns" if kind == "column" else "set exclude: true for it"
+    return PlanError(
+        f"{kind} name {name!r}{where} has {len(name.encode())} bytes, and Postgres cuts names at {NAME_BYTES}{same}",
+        hint=f"rename it at the source, load it from there through a shorter name, or {action}",
+    )
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, (Decimal, dt.date, dt.timedelta)):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no place in a plan")

@@ -1,0 +1,93 @@
+"""The target: a Postgres server, as settings. A connection lives inside one call, or inside one thread of a run (`copy`)."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from bulketl.errors import BulketlError, ConfigError, DataError, TargetError
+
+CONNECT_SECONDS = 5
+LEDGER = "bulketl"
+STAGING = "bulketl_staging"
+
+
+@dataclass(frozen=True, slots=True)
+class Postgres:
+    """A database to write to, `postgresql://user:password@host:5432/database`; libpq's parameters and defaults hold.
+
+    Raise ConfigError when libpq cannot read it.
+    """
+
+    uri: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        try:
+            conninfo_to_dict(self.uri)
+        except psycopg.Error as error:
+            reason = str(error).split('"')[0].strip()  # the rest quotes the URI, password and all
+            raise ConfigError(f"the target URI cannot be read: {reason}", hint=_FORM) from None
+
+    @property
+    def identity(self) -> str:
+        """Which database this is, without user or password."""
+        parts = conninfo_to_dict(self.uri)
+        return f"postgresql://{parts.get('host') or 'local'}:{parts.get('port') or 5432}/{parts.get('dbname') or ''}"
+
+    @property
+    def conninfo(self) -> str:
+        """The connection string for both drivers: a name in pg_stat_activity, a bounded wait, keep-alives."""
+        given = conninfo_to_dict(self.uri)
+        ours = {"connect_timeout": CONNECT_SECONDS, "application_name": "bulketl", "keepalives_idle": 20}
+        return make_conninfo(**{**ours, **given})
+
+    @contextlib.contextmanager
+    def connect(self) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+        """Open a connection in autocommit mode, give it, close it. Raise TargetError."""
+        try:
+            connection = psycopg.connect(self.conninfo, autocommit=True)
+        except psycopg.Error as error:
+            raise self._refusal(error) from None
+        try:
+            with connection:
+                yield connection
+        except psycopg.Error as error:
+            if error.sqlstate is None and not isinstance(error, psycopg.OperationalError):
+                raise  # not Postgres' word but a bug of ours
+            raise failure(error.sqlstate, str(error), self.identity) from error
+
+    def _refusal(self, error: psycopg.Error) -> TargetError:
+        text = str(error).strip()
+        hint = "check host and port in BULKETL_TARGET, and that the server runs"
+        if "authentication failed" in text or "no password supplied" in text or "role" in text:
+            hint = "check user and password in BULKETL_TARGET"
+        elif "database" in text and "does not exist" in text:
+            hint = "create the database, or correct the end of the URI in BULKETL_TARGET"
+        return TargetError(f"target {self.identity} does not let us in: {text}", hint=hint)
+
+
+_FORM = "write it as postgresql://user:password@host:5432/database, special characters percent-encoded"
+_HINTS = {
+    "53100": "free space on the target's disk; what is there is as it was before",
+    "42501": "grant the target user CREATE on the database, and ownership of the tables it replaces",
+    "25006": "the target is a read-only server: give the primary's address",
+    "55P03": "somebody holds a lock on the table: end that session, or load again later",
+    "2BP01": "something was made to depend on the table just now; load again",
+    "54000": "a value of the key is too long for a Postgres index: exclude that column from the key at the source",
+}
+# Connection lost or refused, serialization, deadlock, lock not had, shutting down: 08, 40, 53300, 55P03, 57P.
+_TRANSIENT = ("08", "40", "53300", "55P03", "57P")
+
+
+def failure(sqlstate: str | None, text: str, what: str) -> BulketlError:
+    """Return the error to raise for what Postgres said: DataError for a value's fault, else TargetError."""
+    text = " ".join(text.split())
+    state = sqlstate or ""
+    lost = any(words in text for words in ("server closed the connection", "connection to server", "could not receive"))
+    if state.startswith(("22", "23")):
+        return DataError(f"{what}: {text}", hint="the value and its row are named above; correct it at the source")
+    return TargetError(f"{what}: {text}", hint=_HINTS.get(state, ""), transient=lost or state.startswith(_TRANSIENT))

@@ -1,0 +1,63 @@
+"""The text of SQL: names, literals, statements. Functions return statements; a list of them is meant for one transaction.
+
+Nothing here opens anything. psycopg does the quoting.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+from psycopg import sql
+
+from bulketl.casts import Cast
+from bulketl.plan import NAME_BYTES
+from bulketl.postgres import STAGING
+
+
+def name(*parts: str) -> str:
+    """Return a quoted, dotted identifier."""
+    return sql.Identifier(*parts).as_string(None)
+
+
+def value(thing: str | int | float | bool | None) -> str:
+    """Return a literal."""
+    return sql.Literal(thing).as_string(None).strip()
+
+
+def columns(names: Iterable[str]) -> str:
+    """Return quoted names with commas."""
+    return ", ".join(map(name, names))
+
+
+def batch(statements: list[str]) -> str:
+    """Return the statements as one, so that they cost one round trip. None of them may return rows."""
+    body = ";\n".join(statements)
+    tag = f"$bulketl_{hashlib.sha256(body.encode()).hexdigest()[:8]}$"  # nothing inside can end the quotation
+    return f"DO {tag} BEGIN\n{body};\nEND {tag}"
+
+
+def create_table(schema: str, table: str, casts: tuple[Cast, ...], key: tuple[str, ...] = ()) -> str:
+    """Return CREATE TABLE; only the key is NOT NULL, as in a raw schema that takes what the source has."""
+    parts = [f"{name(item.column)} {item.target}" for item in casts]
+    if key:
+        parts.append(f"CONSTRAINT {name(cut(table + '_pkey'))} PRIMARY KEY ({columns(key)})")
+    return f"CREATE TABLE {name(schema, table)} ({', '.join(parts)})"
+
+
+def cut(text: str) -> str:
+    """Return a name of at most NAME_BYTES bytes; a longer one ends in a hash of itself, so that two stay two."""
+    raw = text.encode()
+    if len(raw) <= NAME_BYTES:
+        return text
+    return raw[: NAME_BYTES - 9].decode(errors="ignore") + "_" + hashlib.sha256(raw).hexdigest()[:8]
+
+
+def staging_name(run: str, table: str) -> str:
+    """Return the staging table's name: the run first, so that a dead run's tables can be found and swept."""
+    return cut(f"{run} {table}")
+
+
+def staging(run: str, table: str) -> str:
+    """Return the staging table, quoted, with its schema."""
+    return name(STAGING, staging_name(run, table))

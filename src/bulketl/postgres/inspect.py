@@ -1,0 +1,107 @@
+"""What the target has already: its tables, and all that hangs on them.
+
+A swap drops the old table, so whatever hangs on it would go too. What can be carried over exactly (owner, grants, comments, options,
+plain views) is; anything else found in pg_depend makes the table be refilled in place. The list is of what may be carried:
+something unknown is never lost.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+import psycopg
+
+from bulketl.casts import parse_target
+from bulketl.catalog import TargetTable
+
+# Everything that depends on a table or its row type, but its own parts: toast, row type, primary key, NOT NULL of it.
+_HANGING = """
+SELECT d.refrel, d.kind, pg_describe_object(d.classid, d.objid, 0), d.detail
+FROM (
+    SELECT DISTINCT t.oid AS refrel, d.classid, d.objid,
+        CASE
+            WHEN d.classid = 'pg_rewrite'::regclass THEN (
+                SELECT CASE WHEN c.relkind = 'v' THEN 'view' ELSE 'other' END
+                FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class WHERE r.oid = d.objid)
+            WHEN d.classid = 'pg_constraint'::regclass THEN (
+                SELECT CASE WHEN contype = 'p' AND conrelid = t.oid THEN 'own' WHEN contype = 'n' THEN 'own'
+                            WHEN contype = 'f' AND confrelid = t.oid THEN 'referencing' ELSE 'other' END
+                FROM pg_constraint WHERE oid = d.objid)
+            WHEN d.classid = 'pg_class'::regclass THEN (
+                SELECT CASE WHEN relkind = 't' THEN 'own' ELSE 'other' END FROM pg_class WHERE oid = d.objid)
+            WHEN d.classid = 'pg_type'::regclass THEN 'own'
+            ELSE 'other'
+        END AS kind,
+        (SELECT format('%%I.%%I', n.nspname, c.relname) FROM pg_rewrite r
+         JOIN pg_class c ON c.oid = r.ev_class JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid) AS detail
+    FROM closure t
+    JOIN pg_depend d ON (d.refclassid = 'pg_class'::regclass AND d.refobjid = t.reloid)
+                     OR (d.refclassid = 'pg_type'::regclass AND d.refobjid = t.reltype)
+    WHERE NOT (d.classid = 'pg_rewrite'::regclass AND d.objid IN (SELECT oid FROM pg_rewrite WHERE ev_class = t.reloid))
+) d WHERE d.kind <> 'own'
+"""
+# The tables of the schema, and every view that reads them, however far up: what hangs on such a view hangs on the table.
+_CLOSURE = """
+WITH RECURSIVE closure AS (
+    SELECT c.oid, c.oid AS reloid, c.reltype FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p', 'f', 'v', 'm')
+  UNION
+    SELECT t.oid, v.oid, v.reltype FROM closure t
+    JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = t.reloid AND d.classid = 'pg_rewrite'::regclass
+    JOIN pg_rewrite r ON r.oid = d.objid JOIN pg_class v ON v.oid = r.ev_class AND v.relkind = 'v' AND v.oid <> t.reloid
+)"""
+_TABLES = """
+SELECT c.oid, c.relname, c.relkind,
+    (SELECT json_agg(json_build_array(a.attname, format_type(a.atttypid, a.atttypmod)) ORDER BY a.attnum)
+     FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)::text,
+    (SELECT json_agg(a.attname ORDER BY k.n) FROM pg_index i, unnest(i.indkey) WITH ORDINALITY k(attnum, n), pg_attribute a
+     WHERE i.indrelid = c.oid AND i.indisprimary AND a.attrelid = c.oid AND a.attnum = k.attnum)::text,
+    concat_ws(', ',
+        CASE WHEN c.relrowsecurity THEN 'row level security' END,
+        CASE WHEN c.relkind = 'p' OR c.relispartition THEN 'its partitioning' END,
+        (SELECT 'NOT NULL of ' || string_agg(a.attname, ', ') FROM pg_attribute a
+         WHERE a.attrelid = c.oid AND a.attnum > 0 AND a.attnotnull AND NOT a.attisdropped AND NOT EXISTS (
+            SELECT 1 FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary AND a.attnum = ANY(i.indkey))))
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p', 'f', 'v', 'm')"""
+
+
+def read_tables(connection: psycopg.Connection[tuple[object, ...]], schema: str) -> dict[str, TargetTable]:
+    """Return every table of the schema by name, with what hangs on it; two queries, whatever their number.
+
+    A view, materialized view or foreign table that has the name a table would get is returned too, without columns
+    and hanging on itself, so that it is refused and never dropped.
+    """
+    hanging: dict[int, dict[str, list[str]]] = {}
+    for oid, kind, description, detail in connection.execute(_CLOSURE + _HANGING, {"schema": schema}):  # type: ignore[call-overload]
+        kinds = hanging.setdefault(oid, {"view": [], "other": [], "referencing": []})
+        text = f"{description}" if detail is None else f"materialized view {detail}"
+        kinds[kind].append(detail if kind == "view" else text)
+    tables = {}
+    for oid, name, relkind, columns, key, own in connection.execute(_TABLES, {"schema": schema}):  # type: ignore[call-overload]
+        kinds = hanging.get(oid, {"view": [], "other": [], "referencing": []})
+        if relkind in ("v", "m", "f"):
+            what = {"v": "view", "m": "materialized view", "f": "foreign table"}[relkind]
+            tables[name] = TargetTable(name, (), hanging=(f"its being a {what}",))
+            continue
+        tables[name] = TargetTable(
+            name=name,
+            columns=tuple((column, spelt(kind)) for column, kind in json.loads(columns or "[]")),
+            primary_key=tuple(json.loads(key or "[]")),
+            views=tuple(sorted(set(kinds["view"]))),
+            hanging=tuple(sorted({*kinds["other"], *kinds["referencing"], *([own] if own else [])})),
+            referenced=bool(kinds["referencing"]),
+        )
+    return tables
+
+
+def spelt(kind: str) -> str:
+    """Return a type as `format_type` prints it in the spelling of the cast rules; unknown types as they are."""
+    short = re.sub(r"\((\d+)\) (with(?:out)? time zone)$", r" \2(\1)", kind)
+    try:
+        base, numbers = parse_target(short)
+    except ValueError:
+        return kind
+    return f"{base}({','.join(map(str, numbers))})" if numbers else base

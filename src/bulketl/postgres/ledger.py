@@ -1,0 +1,152 @@
+"""The ledger: schema `bulketl` in the target, the memory of every run.
+
+`partition`, `reject` and `published` are written in the very transactions that carry the rows, so they can neither lag behind them nor
+run ahead. `run` and `table_load` are written from events, to be read by people. Statements are text; who executes them decides the
+transaction.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Sequence
+
+import psycopg
+
+from bulketl.coerce import Reject
+from bulketl.plan import TableSpec
+from bulketl.postgres import LEDGER, STAGING
+from bulketl.postgres.ddl import value
+
+_TABLES = f"""
+CREATE TABLE IF NOT EXISTS {LEDGER}.run (
+    run text PRIMARY KEY, host text NOT NULL, source text NOT NULL, schema_name text NOT NULL, zone text NOT NULL,
+    plan text NOT NULL, version text NOT NULL, started_at timestamptz NOT NULL DEFAULT now(), finished_at timestamptz,
+    outcome text, summary jsonb);
+CREATE TABLE IF NOT EXISTS {LEDGER}.partition (
+    run text, schema_name text, table_name text, partition integer, rows bigint NOT NULL, rejects bigint NOT NULL,
+    bytes bigint NOT NULL, changed jsonb NOT NULL, loaded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (run, schema_name, table_name, partition));
+CREATE TABLE IF NOT EXISTS {LEDGER}.reject (
+    run text NOT NULL, schema_name text NOT NULL, table_name text NOT NULL, partition integer NOT NULL,
+    column_name text NOT NULL, value text, reason text NOT NULL, key jsonb NOT NULL, row jsonb NOT NULL,
+    rejected_at timestamptz NOT NULL DEFAULT clock_timestamp());
+CREATE INDEX IF NOT EXISTS reject_run ON {LEDGER}.reject (run, table_name);
+CREATE TABLE IF NOT EXISTS {LEDGER}.published (
+    run text, schema_name text, table_name text, rows bigint NOT NULL, how text NOT NULL,
+    published_at timestamptz NOT NULL DEFAULT clock_timestamp(), PRIMARY KEY (run, schema_name, table_name));
+CREATE TABLE IF NOT EXISTS {LEDGER}.table_load (
+    run text, table_name text, tier text NOT NULL, outcome text NOT NULL, rows bigint NOT NULL, rejects bigint NOT NULL,
+    bytes bigint NOT NULL, seconds double precision NOT NULL, changed jsonb NOT NULL, reason text NOT NULL,
+    error text, hint text, PRIMARY KEY (run, table_name));
+"""
+_SCHEMA_LOCK = 0x62756C6B  # two first runs at once must not both create the tables
+
+
+def create(connection: psycopg.Connection[tuple[object, ...]], target_schema: str) -> None:
+    """Create the ledger, the staging schema and the target schema where they are missing."""
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_SCHEMA_LOCK,))
+        for schema in (LEDGER, STAGING, target_schema):
+            # Asked first: CREATE SCHEMA IF NOT EXISTS wants the right to create even when there is nothing to do.
+            known = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (schema,)).fetchone()
+            if not known:
+                connection.execute(psycopg.sql.SQL("CREATE SCHEMA {}").format(psycopg.sql.Identifier(schema)))
+        complete = connection.execute(f"SELECT to_regclass('{LEDGER}.table_load') IS NOT NULL").fetchone()
+        if complete != (True,):
+            connection.execute(_TABLES)  # type: ignore[arg-type]
+
+
+def start_run(
+    connection: psycopg.Connection[tuple[object, ...]],
+    run: str,
+    *,
+    source: str,
+    schema: str,
+    zone: str,
+    plan: str,
+    version: str,
+) -> None:
+    """Record that a run begins; `plan` is its fingerprint."""
+    connection.execute(
+        f"INSERT INTO {LEDGER}.run (run, host, source, schema_name, zone, plan, version) VALUES (%s,%s,%s,%s,%s,%s,%s)",
+        (run, socket.gethostname(), source, schema, zone, plan, version),
+    )
+
+
+def finish_run(
+    connection: psycopg.Connection[tuple[object, ...]], run: str, outcome: str, summary: dict[str, object]
+) -> None:
+    """Record how a run ended."""
+    connection.execute(
+        f"UPDATE {LEDGER}.run SET finished_at = now(), outcome = %s, summary = %s WHERE run = %s",
+        (outcome, json.dumps(summary), run),
+    )
+
+
+def record_tables(
+    connection: psycopg.Connection[tuple[object, ...]], run: str, tables: Sequence[dict[str, object]]
+) -> None:
+    """Record what became of each table; the mappings have the columns of `table_load` but `run`."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            f"INSERT INTO {LEDGER}.table_load VALUES (%(run)s, %(table)s, %(tier)s, %(outcome)s, %(rows)s, %(rejects)s,"
+            " %(bytes)s, %(seconds)s, %(changed)s, %(reason)s, %(error)s, %(hint)s)",
+            [{**table, "run": run, "changed": json.dumps(table["changed"])} for table in tables],
+        )
+
+
+def claim(run: str, spec: TableSpec, partition: int) -> str:
+    """Return the INSERT that claims a partition's record: it returns a row unless an earlier try did commit."""
+    return (
+        f"INSERT INTO {LEDGER}.partition VALUES ({_at(run, spec, partition)}, 0, 0, 0, '{{}}') "
+        "ON CONFLICT DO NOTHING RETURNING 1"
+    )
+
+
+def loaded(
+    run: str, spec: TableSpec, partition: int, rows: int, rejects: int, size: int, changed: dict[str, dict[str, int]]
+) -> str:
+    """Return the UPDATE that completes a claimed record."""
+    return (
+        f"UPDATE {LEDGER}.partition SET rows={rows}, rejects={rejects}, bytes={size}, changed={value(json.dumps(changed))} "
+        f"WHERE (run, schema_name, table_name, partition) = ({_at(run, spec, partition)})"
+    )
+
+
+def recorded(run: str, spec: TableSpec, partition: int) -> str:
+    """Return the SELECT of a partition's record: rows, rejects, bytes, changed as text."""
+    return (
+        f"SELECT rows, rejects, bytes, changed::text FROM {LEDGER}.partition "
+        f"WHERE (run, schema_name, table_name, partition) = ({_at(run, spec, partition)})"
+    )
+
+
+def rejected(run: str, spec: TableSpec, partition: int, rejects: Sequence[Reject]) -> str:
+    """Return the INSERT of rejected rows."""
+    rows = ", ".join(
+        f"({_at(run, spec, partition)}, {value(r.column)}, {value(r.value and r.value.replace(chr(0), ''))}, "
+        f"{value(r.reason)}, {value(r.key)}::jsonb, {value(r.row)}::jsonb)"
+        for r in rejects
+    )
+    return f"INSERT INTO {LEDGER}.reject VALUES {rows}"
+
+
+def published(run: str, spec: TableSpec, rows: int) -> str:
+    """Return the INSERT that says a table became visible."""
+    return (
+        f"INSERT INTO {LEDGER}.published VALUES ({value(run)}, {value(spec.schema)}, {value(spec.table)}, {rows}, "
+        f"{value(spec.publish)})"
+    )
+
+
+def published_rows(run: str, spec: TableSpec) -> str:
+    """Return the SELECT that tells whether a run published a table already."""
+    return (
+        f"SELECT rows FROM {LEDGER}.published "
+        f"WHERE (run, schema_name, table_name) = ({value(run)}, {value(spec.schema)}, {value(spec.table)})"
+    )
+
+
+def _at(run: str, spec: TableSpec, partition: int) -> str:
+    return f"{value(run)}, {value(spec.schema)}, {value(spec.table)}, {partition}"

@@ -1,0 +1,136 @@
+"""Making a loaded table visible, in one transaction: swap, refill or merge.
+
+A swap carries over everything the new table can take from the old one: owner, grants, comments, storage options, and the plain views on
+it, saved and recreated with theirs. Nothing is ever dropped with CASCADE: what could not be carried made the plan choose refill,
+and what appeared since makes the transaction fail and the old table stay.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from bulketl.plan import TableSpec
+from bulketl.postgres.ddl import batch, columns, cut, name, staging, staging_name, value
+
+LOCK_SECONDS = 30  # longer, and every reader queues behind us; the step is tried again
+
+# The table and every plain view on it, in the order they can be created, with what has to be said of them again.
+_CARRIED = """
+WITH RECURSIVE closure AS (
+    SELECT {table}::regclass::oid AS oid, 0 AS depth
+  UNION
+    SELECT r.ev_class, t.depth + 1 FROM closure t
+    JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = t.oid AND d.classid = 'pg_rewrite'::regclass
+    JOIN pg_rewrite r ON r.oid = d.objid AND r.ev_class <> t.oid
+), ordered AS (SELECT oid, max(depth) AS depth FROM closure GROUP BY oid)
+SELECT json_build_object(
+    'schema', n.nspname, 'name', c.relname, 'owner', pg_get_userbyid(c.relowner), 'me', current_user,
+    'options', c.reloptions, 'comment', obj_description(c.oid, 'pg_class'),
+    'definition', CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END,
+    'grants', (SELECT json_agg(json_build_array(NULLIF(a.grantee, 0)::regrole::text, a.privilege_type, a.is_grantable, NULL))
+               FROM aclexplode(c.relacl) a WHERE a.grantee <> c.relowner),
+    'column_grants', (SELECT json_agg(json_build_array(NULLIF(x.grantee, 0)::regrole::text, x.privilege_type, x.is_grantable,
+                      a.attname)) FROM pg_attribute a, aclexplode(a.attacl) x WHERE a.attrelid = c.oid),
+    'column_comments', (SELECT json_agg(json_build_array(a.attname, col_description(c.oid, a.attnum)))
+                        FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+                        AND col_description(c.oid, a.attnum) IS NOT NULL))::text
+FROM ordered t JOIN pg_class c ON c.oid = t.oid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'v') ORDER BY t.depth"""
+
+
+def publish(cursor: Any, run: str, spec: TableSpec) -> None:
+    """Make the staging table's rows the table's rows, as `spec.publish` says; the caller commits.
+
+    Any error leaves the target as it was, by the rollback that follows.
+    """
+    cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
+    if spec.publish == "create":
+        cursor.execute(batch(_move(run, spec)))
+        return
+    table = name(spec.schema, spec.table)
+    cursor.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+    if spec.publish == "swap":
+        cursor.execute("SET LOCAL search_path = pg_catalog")  # makes view definitions name their schemas
+        cursor.execute(_CARRIED.format(table=value(table)))
+        carried = [json.loads(text) for (text,) in cursor.fetchall()]
+        cursor.execute(batch(swap(run, spec, carried)))
+    elif spec.publish == "refill":
+        cursor.execute(batch(refill(run, spec)))
+    else:
+        cursor.execute(batch(merge(run, spec)))
+
+
+def swap(run: str, spec: TableSpec, carried: list[dict[str, Any]]) -> list[str]:
+    """Return the statements that put the staging table in the old one's place.
+
+    `carried`: the old table first, then its plain views in the order they can be created.
+    """
+    old, *views = carried
+    kept = {item.column for item in spec.casts}
+    statements = [f"DROP VIEW {name(view['schema'], view['name'])}" for view in reversed(views)]
+    statements.append(f"DROP TABLE {name(spec.schema, spec.table)}")
+    statements += _move(run, spec)
+    statements += _described(old, "TABLE", kept)
+    if old["options"]:
+        statements.append(f"ALTER TABLE {name(spec.schema, spec.table)} SET ({', '.join(old['options'])})")
+    for view in views:
+        options = f" WITH ({', '.join(view['options'])})" if view["options"] else ""
+        statements.append(f"CREATE VIEW {name(view['schema'], view['name'])}{options} AS {view['definition'].rstrip(';')}")
+        statements += _described(view, "VIEW", None)
+    return statements
+
+
+def refill(run: str, spec: TableSpec) -> list[str]:
+    """Return the statements that empty the table and fill it from the staging table."""
+    names = columns(item.column for item in spec.casts)
+    table, stage = name(spec.schema, spec.table), staging(run, spec.table)
+    return [f"TRUNCATE {table}", f"INSERT INTO {table} ({names}) SELECT {names} FROM {stage}", f"DROP TABLE {stage}"]
+
+
+def merge(run: str, spec: TableSpec) -> list[str]:
+    """Return the statements that make the table equal to the staging table, touching only rows that differ.
+
+    Rows are compared by their image (`*<>`), so that -0.0 and 0.0, or 1.0 and 1.00, count as different.
+    """
+    table, stage = name(spec.schema, spec.table), staging(run, spec.table)
+    names = [item.column for item in spec.casts]
+    matching = " AND ".join(f"s.{name(key)} = t.{name(key)}" for key in spec.key)
+    others = [column for column in names if column not in spec.key]
+    changed = ", ".join(f"{name(column)} = excluded.{name(column)}" for column in others)
+    mine, theirs = (", ".join(f"{side}.{name(column)}" for column in names) for side in ("t", "excluded"))
+    update = f"DO UPDATE SET {changed} WHERE ROW({mine}) *<> ROW({theirs})" if others else "DO NOTHING"
+    return [
+        f"DELETE FROM {table} t WHERE NOT EXISTS (SELECT 1 FROM {stage} s WHERE {matching})",
+        f"INSERT INTO {table} AS t ({columns(names)}) SELECT {columns(names)} FROM {stage} "
+        f"ON CONFLICT ({columns(spec.key)}) {update}",
+        f"DROP TABLE {stage}",
+    ]
+
+
+def _move(run: str, spec: TableSpec) -> list[str]:
+    stage = staging_name(run, spec.table)
+    statements = [f"ALTER TABLE {staging(run, spec.table)} SET SCHEMA {name(spec.schema)}"]
+    if spec.key:
+        key, final = name(spec.schema, cut(stage + "_pkey")), name(cut(spec.table + "_pkey"))
+        statements.append(f"ALTER INDEX {key} RENAME TO {final}")
+    return [*statements, f"ALTER TABLE {name(spec.schema, stage)} RENAME TO {name(spec.table)}"]
+
+
+def _described(thing: dict[str, Any], kind: str, kept: set[str] | None) -> list[str]:
+    """Return comments, grants and owner of a table or view; `kept` limits what is said of columns to those."""
+    at = name(thing["schema"], thing["name"])
+    statements = []
+    if thing["comment"] is not None:
+        statements.append(f"COMMENT ON {kind} {at} IS {value(thing['comment'])}")
+    for column, comment in thing["column_comments"] or []:
+        if kept is None or column in kept:
+            statements.append(f"COMMENT ON COLUMN {at}.{name(column)} IS {value(comment)}")
+    for grantee, right, grantable, column in [*(thing["grants"] or []), *(thing["column_grants"] or [])]:
+        if column is None or kept is None or column in kept:
+            where = f" ({name(column)})" if column else ""
+            option = " WITH GRANT OPTION" if grantable else ""
+            statements.append(f"GRANT {right}{where} ON {at} TO {grantee or 'PUBLIC'}{option}")
+    if thing["owner"] != thing["me"]:
+        statements.append(f"ALTER {kind} {at} OWNER TO {name(thing['owner'])}")
+    return statements

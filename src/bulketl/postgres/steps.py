@@ -1,0 +1,225 @@
+"""The steps of a load, as Postgres does them. Each is one transaction, may be tried again at any time, and says what it did.
+
+A step that did commit, and whose answer was lost, finds its own record in the ledger and returns what stands there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+
+from bulketl.coerce import Batch
+from bulketl.errors import DataError
+from bulketl.partitions import Partition
+from bulketl.plan import TableLoad, TableSpec
+from bulketl.postgres import LEDGER, STAGING, Postgres, ledger
+from bulketl.postgres.copy import close, copy, transaction, without_refused
+from bulketl.postgres.ddl import batch, columns, create_table, cut, name, staging, staging_name, value
+from bulketl.postgres.publish import LOCK_SECONDS, publish
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a step brought into one table; `changed` counts per column and kind of change, `bytes` are of Arrow."""
+
+    rows: int = 0
+    rejects: int = 0
+    bytes: int = 0
+    changed: dict[str, dict[str, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresTarget:
+    """The target of one run; small and picklable. Its connections belong to the threads that work, until `close`."""
+
+    postgres: Postgres
+    run: str
+
+    def prepare(self, spec: TableSpec) -> None:
+        """Create the staging table, anew if an earlier try did."""
+        with self._transaction(spec) as cursor:
+            stage = create_table(STAGING, staging_name(self.run, spec.table), spec.casts)
+            cursor.execute(batch([f"DROP TABLE IF EXISTS {staging(self.run, spec.table)}", stage]))
+
+    def load(self, spec: TableSpec, partition: Partition, batches: Iterator[Batch]) -> Loaded:
+        """Copy a partition into the staging table, with its record and its rejects, in one transaction.
+
+        The first batch is taken before the transaction begins. Raise DataError when more rows than allowed are rejected.
+        """
+        first = next(batches)
+        try:
+            return self._load(spec, partition, chain([first], batches))
+        except DataError:
+            if partition.stream:
+                raise  # its batches are gone; the reason is in the error
+            fixed = without_refused(self.postgres, self.run, spec, first)
+            if fixed.good.num_rows == first.good.num_rows:
+                raise
+            return self._load(spec, partition, iter([fixed]))
+
+    def _load(self, spec: TableSpec, partition: Partition, batches: Iterable[Batch]) -> Loaded:
+        with self._transaction(spec) as cursor:
+            cursor.execute(ledger.claim(self.run, spec, partition.index))
+            if not cursor.fetchall():
+                cursor.execute(ledger.recorded(self.run, spec, partition.index))
+                rows, rejects, size, changed = cursor.fetchall()[0]
+                return Loaded(rows, rejects, size, json.loads(changed))
+            total = Loaded()
+            for piece in batches:
+                copy(cursor, piece.good, spec.casts, staging_name(self.run, spec.table), STAGING)
+                total = _add(total, piece)
+                if piece.rejects:
+                    cursor.execute(ledger.rejected(self.run, spec, partition.index, piece.rejects))
+            cursor.execute(
+                ledger.loaded(self.run, spec, partition.index, total.rows, total.rejects, total.bytes, total.changed)
+            )
+            return total
+
+    def publish(self, spec: TableSpec) -> int:
+        """Build the key, compare the counts of every partition, make the table visible; return its rows."""
+        with self._transaction(spec) as cursor:
+            cursor.execute(ledger.published_rows(self.run, spec))
+            if done := cursor.fetchall():
+                return int(done[0][0])
+            rows, rejects = self._compare(cursor, spec)
+            if rejects > spec.max_rejects:
+                raise too_many(spec, rejects, self.run)
+            if spec.key:
+                constraint = name(cut(staging_name(self.run, spec.table) + "_pkey"))
+                key = f"PRIMARY KEY ({columns(spec.key)})"
+                cursor.execute(f"ALTER TABLE {staging(self.run, spec.table)} ADD CONSTRAINT {constraint} {key}")
+            publish(cursor, self.run, spec)
+            cursor.execute(ledger.published(self.run, spec, rows))
+            return rows
+
+    def _compare(self, cursor: object, spec: TableSpec) -> tuple[int, int]:
+        """Count the staged rows of every partition against its record; return rows and rejects of the table.
+
+        A partition's rows and its record were written by the same transaction, so they bear the same xmin: one scan
+        counts all partitions, whatever the key.
+        """
+        cursor.execute(  # type: ignore[attr-defined]
+            f"SELECT p.partition, p.rows, COALESCE(s.counted, 0), p.rejects FROM"
+            f" (SELECT *, xmin AS written FROM {LEDGER}.partition"
+            f"  WHERE (run, schema_name, table_name) = ({value(self.run)}, {value(spec.schema)}, {value(spec.table)})) p"
+            f" FULL JOIN (SELECT xmin AS written, count(*) AS counted FROM {staging(self.run, spec.table)} GROUP BY xmin) s"
+            f" ON s.written = p.written"
+        )
+        found = cursor.fetchall()  # type: ignore[attr-defined]
+        for partition, recorded, counted, _ in found:
+            if recorded != counted:
+                raise DataError(
+                    f"table {spec.table!r}: partition {partition} was read with {recorded} rows, and Postgres counts {counted}",
+                    hint="load the table again; if it happens again, report it: rows must never differ",
+                )
+        return sum(row[1] for row in found), sum(row[3] for row in found)
+
+    def load_group(self, loads: Sequence[TableLoad], batches: Sequence[Batch | None]) -> list[Loaded]:
+        """Write small tables straight into place, all in one transaction; None is a table without rows to copy.
+
+        Raise DataError when any of them cannot be loaded: then nothing of the group is.
+        """
+        try:
+            return self._load_group(loads, batches)
+        except DataError:
+            only = batches[0]
+            if len(loads) > 1 or only is None:
+                raise
+            fixed = without_refused(self.postgres, self.run, loads[0].spec, only)
+            if fixed.good.num_rows == only.good.num_rows:
+                raise
+            return self._load_group(loads, [fixed])
+
+    def _load_group(self, loads: Sequence[TableLoad], batches: Sequence[Batch | None]) -> list[Loaded]:
+        specs = [load.spec for load in loads]
+        for spec, piece in zip(specs, batches, strict=True):
+            if piece and len(piece.rejects) > spec.max_rejects:
+                self._keep_rejects(spec, piece)
+                raise too_many(spec, len(piece.rejects), self.run)
+        with transaction(self.postgres, self.run, ", ".join(spec.table for spec in specs)) as cursor:
+            cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
+            cursor.execute(ledger.published_rows(self.run, specs[0]))
+            if cursor.fetchall():  # the whole group was committed before
+                return [_add(Loaded(), piece) for piece in batches]
+            cursor.execute(
+                batch(
+                    [
+                        create_table(spec.schema, spec.table, spec.casts, spec.key)
+                        if spec.publish == "create"
+                        else f"TRUNCATE {name(spec.schema, spec.table)}"
+                        for spec in specs
+                    ]
+                )
+            )
+            done = []
+            records = []
+            for spec, piece in zip(specs, batches, strict=True):
+                if piece:
+                    copy(cursor, piece.good, spec.casts, spec.table, spec.schema)
+                    if piece.rejects:
+                        records.append(ledger.rejected(self.run, spec, 0, piece.rejects))
+                done.append(_add(Loaded(), piece))
+            self._compare_group(cursor, specs, done)
+            for spec, total in zip(specs, done, strict=True):
+                records.append(ledger.published(self.run, spec, total.rows))
+            cursor.execute(batch(records))
+        return done
+
+    def _compare_group(self, cursor: object, specs: Sequence[TableSpec], done: Sequence[Loaded]) -> None:
+        counts = " UNION ALL ".join(
+            f"SELECT {n}, count(*) FROM {name(spec.schema, spec.table)}" for n, spec in enumerate(specs)
+        )
+        cursor.execute(counts)  # type: ignore[attr-defined]
+        for n, counted in cursor.fetchall():  # type: ignore[attr-defined]
+            if counted != done[n].rows:
+                raise DataError(
+                    f"table {specs[n].table!r}: {done[n].rows} rows were read, and Postgres counts {counted}",
+                    hint="a trigger on the target table may be at work; nothing was changed",
+                )
+
+    def _keep_rejects(self, spec: TableSpec, piece: Batch) -> None:
+        with self._transaction(spec) as cursor:
+            cursor.execute(ledger.rejected(self.run, spec, 0, piece.rejects))
+
+    def sweep(self) -> None:
+        """Drop the staging tables this run has left."""
+        with self.postgres.connect() as connection:
+            left = connection.execute(
+                "SELECT tablename FROM pg_tables WHERE schemaname = %s AND starts_with(tablename, %s)",
+                (STAGING, f"{self.run} "),
+            ).fetchall()
+            for (table,) in left:
+                connection.execute(f"DROP TABLE IF EXISTS {name(STAGING, str(table))}".encode())
+
+    def close(self) -> None:
+        """Close the connections of every thread that worked for this run."""
+        close(self.run)
+
+    def _transaction(self, spec: TableSpec):  # type: ignore[no-untyped-def]
+        return transaction(self.postgres, self.run, f"table {spec.table!r}")
+
+
+def too_many(spec: TableSpec, rejects: int, run: str) -> DataError:
+    """Return the error of a table with more rejects than it may have."""
+    return DataError(
+        f"table {spec.table!r}: {rejects} rows were rejected, and max_rejects is {spec.max_rejects}",
+        hint=f"SELECT * FROM {LEDGER}.reject WHERE run = '{run}' AND table_name = '{spec.table}' shows them; "
+        "correct them at the source, change the column's cast, or raise max_rejects",
+    )
+
+
+def _add(total: Loaded, piece: Batch | None) -> Loaded:
+    if piece is None:
+        return total
+    changed = {column: Counter(kinds) for column, kinds in total.changed.items()}
+    for (column, kind), count in piece.changed.items():
+        changed.setdefault(column, Counter())[kind] += count
+    return Loaded(
+        total.rows + piece.good.num_rows,
+        total.rejects + len(piece.rejects),
+        total.bytes + piece.good.nbytes,
+        {column: dict(kinds) for column, kinds in changed.items()},
+    )

@@ -1,0 +1,113 @@
+"""Which step may run next: a plain value machine that knows neither threads nor clocks.
+
+A group of direct tables is one step. A staged table is prepared, then its partitions are loaded in any order, then it is published. Steps
+are offered in the plan's order, and a table's next step before the next table's first, so that tables end one after another.
+A step that fails for a passing reason comes back after a pause; a failed group comes back table by table; any other failure
+gives up its table and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from bulketl.errors import BulketlError
+from bulketl.partitions import Partition
+from bulketl.plan import Group, TableLoad, TableSpec
+
+ATTEMPTS = 4
+PAUSES = (0.5, 2.0, 8.0)  # seconds before the second, third and fourth attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One piece of work: small, picklable, and safe to run twice."""
+
+    kind: Literal["group", "prepare", "load", "publish"]
+    loads: tuple[TableLoad, ...] = ()
+    spec: TableSpec | None = None
+    partition: Partition | None = None
+    attempt: int = 1
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The tables this step is for."""
+        return (self.spec.table,) if self.spec else tuple(load.spec.table for load in self.loads)
+
+
+class Schedule:
+    """The steps of a plan's groups, in the order they may run. Tell it what became of each step it gave."""
+
+    def __init__(self, groups: Sequence[Group]) -> None:
+        self._groups = deque(groups)
+        self._ready: deque[Step] = deque()
+        self._waiting: list[tuple[float, Step]] = []
+        self._open: dict[str, int] = {}  # staged tables: partitions not loaded yet
+        self._partitions: dict[str, tuple[Partition, ...]] = {}
+        self._failed: set[str] = set()
+        self._running = 0
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing runs and nothing is left to run."""
+        return not (self._running or self._ready or self._waiting or self._groups)
+
+    def next(self, now: float) -> Step | None:
+        """Return a step that may run now, or None: then wait for a running one, or until `wakes`."""
+        due = [item for item in self._waiting if item[0] <= now]
+        for item in due:
+            self._waiting.remove(item)
+            self._ready.appendleft(item[1])
+        while self._ready or self._groups:
+            if not self._ready:
+                self._begin(self._groups.popleft())
+            step = self._ready.popleft()
+            if not self._failed.intersection(step.tables):
+                self._running += 1
+                return step
+        return None
+
+    def wakes(self) -> float | None:
+        """Return when the first waiting step is due, or None when none waits."""
+        return min((at for at, _ in self._waiting), default=None)
+
+    def succeeded(self, step: Step) -> None:
+        """Take note that a step is done; its successors become ready."""
+        self._running -= 1
+        if step.spec is None or step.spec.table in self._failed:
+            return
+        table = step.spec.table
+        if step.kind == "prepare":
+            # Reversed and put in front: partitions of a table under way go before the next table.
+            for partition in reversed(self._partitions[table]):
+                self._ready.appendleft(Step("load", spec=step.spec, partition=partition))
+        elif step.kind == "load":
+            self._open[table] -= 1
+            if self._open[table] == 0:
+                self._ready.appendleft(Step("publish", spec=step.spec))
+
+    def failed(self, step: Step, error: BaseException, now: float) -> float | None:
+        """Take note that a step failed; return the pause in seconds when it will run again, else None: it is given up."""
+        self._running -= 1
+        if len(step.loads) > 1:
+            self._ready.extendleft(Step("group", loads=(load,)) for load in reversed(step.loads))
+            return 0.0
+        transient = isinstance(error, BulketlError) and error.transient
+        if transient and step.attempt < ATTEMPTS and not self._failed.intersection(step.tables):
+            pause = PAUSES[step.attempt - 1]
+            again = Step(step.kind, step.loads, step.spec, step.partition, step.attempt + 1)
+            self._waiting.append((now + pause, again))
+            return pause
+        self._failed.update(step.tables)
+        return None
+
+    def _begin(self, group: Group) -> None:
+        if all(load.direct for load in group.loads):
+            self._ready.append(Step("group", loads=group.loads))
+            return
+        for load in group.loads:
+            self._partitions[load.spec.table] = load.partitions
+            self._open[load.spec.table] = len(load.partitions)
+            self._ready.append(Step("prepare", spec=load.spec))

@@ -1,0 +1,132 @@
+"""What a terminal shows: the plan, the summary, the cast table, an error. Values in, rich renderables out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from bulketl.casts import RULES, CastRule
+from bulketl.config import TIERS
+from bulketl.errors import BulketlError
+from bulketl.plan import Plan
+from bulketl.summary import Summary, TableSummary
+
+MANY = 40  # tables; beyond, small uneventful ones are counted in one line per tier
+SMALL_ROWS = 1000
+
+
+def size(count: float) -> str:
+    """Return a number of bytes for people: 999 B, 1.2 kB, 38 MB."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 999.5 or unit == "GB":
+            return f"{count:.0f} {unit}" if unit == "B" or count >= 10 else f"{count:.1f} {unit}"
+        count /= 1000
+    raise AssertionError("unreachable")
+
+
+def summary(result: Summary) -> Group:
+    """Return the final table: per table and tier rows, bytes, seconds, rejects, outcome; then what was changed and what failed."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("table", overflow="fold")
+    table.add_column("tier")
+    for column in ("rows", "size", "seconds", "rejects"):
+        table.add_column(column, justify="right")
+    table.add_column("outcome")
+    for tier in TIERS:
+        _tier_rows(table, tier, [item for item in result.tables.values() if item.tier == tier], len(result.tables))
+    totals = result.totals
+    table.add_section()
+    table.add_row(
+        f"{totals['tables']:.0f} tables", "", f"{totals['rows']:,.0f}", size(totals["bytes"]), f"{result.seconds:.1f}",
+        f"{totals['rejects']:.0f}", result.outcome, style="bold",
+    )  # fmt: skip
+    return Group(table, *_changes(result), *_failures(result.failed))
+
+
+def _tier_rows(table: Table, tier: str, items: list[TableSummary], total: int) -> None:
+    if not items:
+        return
+    quiet = [i for i in items if i.outcome == "loaded" and i.rows < SMALL_ROWS and not i.rejects] if total > MANY else []
+    for item in sorted((i for i in items if i not in quiet), key=lambda i: -i.rows):
+        style = {"loaded": "green", "failed": "red"}.get(item.outcome, "yellow")
+        rejects = f"[red]{item.rejects}[/]" if item.rejects else "0"
+        table.add_row(
+            Text(item.table), tier, f"{item.rows:,}", size(item.bytes), f"{item.seconds:.1f}", rejects,
+            f"[{style}]{item.outcome}[/]",
+        )  # fmt: skip
+    if quiet:
+        rows, weight = sum(i.rows for i in quiet), sum(i.bytes for i in quiet)
+        label = f"{len(quiet)} tables below {SMALL_ROWS:,} rows"
+        table.add_row(f"[dim]{label}[/]", tier, f"{rows:,}", size(weight), "", "0", "[green]loaded[/]")
+
+
+def _changes(result: Summary) -> list[Text]:
+    found = [
+        f"  {item.table}.{column}: {count:,} × {kind}"
+        for item in result.tables.values()
+        for column, kinds in item.changed.items()
+        for kind, count in kinds.items()
+    ]
+    if not found:
+        return []
+    more = [f"  and {len(found) - 12} more columns (--json lists all)"] if len(found) > 12 else []
+    return [Text("\nChanged on the way, because Postgres cannot hold them:"), Text("\n".join(found[:12] + more))]
+
+
+def _failures(failed: list[TableSummary]) -> list[Text]:
+    lines = []
+    for item in failed:
+        if item.message:
+            lines.append(Text(f"\n{item.message}", style="red"))
+            lines.append(Text(f"  {item.hint}") if item.hint else Text(""))
+    return lines
+
+
+def plan(planned: Plan) -> Group:
+    """Return what a load would do: per table its tier, rows, partitions and the reason."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("table", overflow="fold")
+    table.add_column("tier")
+    table.add_column("rows", justify="right")
+    table.add_column("size", justify="right")
+    table.add_column("why so", overflow="fold")
+    for load in planned.loads:
+        table.add_row(Text(load.spec.table), load.tier, f"{load.rows:,}", size(load.bytes), Text(load.reason))
+    refused = [Text(f"\n{r.message}\n  {r.hint}", style="red") for r in planned.refused]
+    loads = list(planned.loads)
+    rows, weight = sum(load.rows for load in loads), sum(load.bytes for load in loads)
+    end = f"\n{len(loads)} tables, about {rows:,} rows and {size(weight)}, in {len(planned.groups)} groups, "
+    end += f"from {planned.source} into schema {planned.schema}; TIMESTAMP columns in zone {planned.zone}. Nothing was changed."
+    return Group(table, *refused, Text(end))
+
+
+def casts(rules: Iterable[CastRule] = RULES) -> Table:
+    """Return the cast table; the first row of each MySQL type is its default."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for column in ("MySQL", "Postgres", "wire (Arrow)", "read as", "then"):
+        table.add_column(column, overflow="fold")
+    seen: set[tuple[str, bool | None, tuple[int, int]]] = set()
+    for rule in rules:
+        first = not any(rule.source == s and (u is None or u == rule.unsigned) and z == rule.size for s, u, z in seen)
+        seen.add((rule.source, rule.unsigned, rule.size))
+        table.add_row(*cast_row(rule), style="" if first else "dim")
+    return table
+
+
+def cast_row(rule: CastRule) -> tuple[str, str, str, str, str]:
+    """Return a rule as five texts; sizes as n, or p and s."""
+    sign = {True: " unsigned", False: "", None: ""}[rule.unsigned]
+    low, high = rule.size
+    bounds = "" if high > 1 << 60 and not low else f"({low})" if low == high else f"({low}…{high})"
+    read = rule.read if len(rule.read) < 60 else rule.read[:57] + "…"
+    target = rule.target.replace("{0},{1}", "p,s").replace("{0}", "n")
+    return f"{rule.source}{bounds}{sign}", target, rule.wire, read.replace("{c}", "c"), rule.clean
+
+
+def error(problem: BulketlError) -> Text:
+    """Return an error as people read it: what, and then what to do."""
+    text = Text.assemble(("error: ", "bold red"), problem.message)
+    return text.append(f"\n{problem.hint}") if problem.hint else text

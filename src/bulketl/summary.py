@@ -1,0 +1,96 @@
+"""The summary of a run: a fold over its events, and the table a person reads at the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bulketl.events import Event, PartitionLoaded, RunFinished, RunStarted, TableFailed, TablePublished
+
+
+@dataclass(slots=True)
+class TableSummary:
+    """What became of one table. `bytes` are of Arrow as copied; `changed` counts values altered on the way."""
+
+    table: str
+    tier: str
+    expected: int = 0
+    outcome: str = "unfinished"
+    rows: int = 0
+    rejects: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+    changed: dict[str, dict[str, int]] = field(default_factory=dict)
+    error: str = ""
+    message: str = ""
+    hint: str = ""
+
+
+class Summary:
+    """Folds events; `tables` maps names to TableSummary in the order of the plan."""
+
+    def __init__(self) -> None:
+        self.run = ""
+        self.zone = ""
+        self.seconds = 0.0
+        self.tables: dict[str, TableSummary] = {}
+
+    def add(self, event: Event) -> None:
+        """Take one event into account."""
+        match event:
+            case RunStarted(run=run, zone=zone, tables=tables):
+                self.run, self.zone = run, zone
+                self.tables = {name: TableSummary(name, tier, rows) for name, (rows, tier) in tables.items()}
+            case PartitionLoaded(table=name):
+                table = self.tables[name]
+                table.rows += event.rows
+                table.rejects += event.rejects
+                table.bytes += event.bytes
+                for column, kinds in event.changed.items():
+                    counts = table.changed.setdefault(column, {})
+                    for kind, count in kinds.items():
+                        counts[kind] = counts.get(kind, 0) + count
+            case TablePublished(table=name):
+                self.tables[name].outcome = "loaded"
+                self.tables[name].seconds = event.seconds
+            case TableFailed(table=name):
+                table = self.tables[name]
+                table.outcome, table.seconds = "failed", event.seconds
+                table.error, table.message, table.hint = event.kind, event.message, event.hint
+            case RunFinished(seconds=seconds):
+                self.seconds = seconds
+
+    @property
+    def failed(self) -> list[TableSummary]:
+        """The tables that were not published."""
+        return [table for table in self.tables.values() if table.outcome != "loaded"]
+
+    @property
+    def outcome(self) -> str:
+        """`done`, `partly done`, or `failed` when no table was published."""
+        if not self.failed:
+            return "done"
+        return "partly done" if len(self.failed) < len(self.tables) else "failed"
+
+    @property
+    def totals(self) -> dict[str, float]:
+        """Tables, rows, bytes and rejects of the published tables, and the failed ones' number."""
+        loaded = [table for table in self.tables.values() if table.outcome == "loaded"]
+        return {
+            "tables": len(loaded),
+            "failed": len(self.failed),
+            "rows": sum(table.rows for table in loaded),
+            "bytes": sum(table.bytes for table in loaded),
+            "rejects": sum(table.rejects for table in self.tables.values()),
+            "seconds": round(self.seconds, 3),
+        }
+
+    def to_json(self) -> dict[str, object]:
+        """Return the whole summary as plain values, the same for `--json`, the ledger and notebooks."""
+        names = ("table", "tier", "outcome", "rows", "rejects", "bytes", "seconds", "changed", "error", "message", "hint")
+        return {
+            "run": self.run,
+            "outcome": self.outcome,
+            "timestamp_zone": self.zone,
+            "totals": self.totals,
+            "tables": [{name: getattr(table, name) for name in names} for table in self.tables.values()],
+        }
