@@ -1,10 +1,11 @@
 """bulketl takes a whole MySQL or MariaDB database into Postgres.
 
-The glossary. **catalog** what a server has · **cast rule** how one MySQL type becomes one Postgres type · **wire type** the Arrow type in
-between · **partition** a range of the key, read, copied and retried as one piece · **batch** some rows in memory · **reject** a row that
-could not be coerced or that Postgres refused · **staging table** where partitions gather unseen · **publish** make them visible ·
-**tier** critical, important, audit, reference · **group** small tables loaded as one step · **plan, table load, step** · **event,
-observer** · **run, ledger, summary** · **source, target**.
+The glossary. **catalog** what a server has · **cast rule** how one MySQL type becomes one Postgres type · **wire
+type** the Arrow type in between · **partition** a range of the key, read, copied and retried as one piece · **batch**
+some rows in memory · **reject** a row that could not be coerced or that Postgres refused · **staging table** where
+partitions gather unseen · **publish** make them visible · **tier** critical, important, audit, reference · **group**
+small tables loaded as one step · **plan, table load, step** · **event, observer** · **run, ledger, summary** ·
+**source, target**.
 
 The floors; imports go down only:
 
@@ -22,7 +23,7 @@ The floors; imports go down only:
 
 from bulketl.api import load, make_plan
 from bulketl.config import Config, load_config
-from bulketl.errors import BulketlError, ConfigError, DataError, PlanError, RunFailed, SourceError, TargetError
+from bulketl.errors import BulketlError, ConfigError, DataError, PlanError, SourceError, TargetError
 from bulketl.plan import Plan
 from bulketl.summary import Summary
 
@@ -33,7 +34,6 @@ __all__ = [
     "DataError",
     "Plan",
     "PlanError",
-    "RunFailed",
     "SourceError",
     "Summary",
     "TargetError",

@@ -1,9 +1,9 @@
 """What a notebook imports and the command line calls: make a plan, load it.
 
-    import bulketl
-    config = bulketl.load_config(tables=None, settings=None, environ=os.environ)
-    plan = bulketl.make_plan(config)
-    summary = bulketl.load(config, plan)
+import bulketl
+config = bulketl.load_config(tables=None, settings=None, environ=os.environ)
+plan = bulketl.make_plan(config)
+summary = bulketl.load(config, plan)
 """
 
 from __future__ import annotations
@@ -52,25 +52,26 @@ class MySQLSource:
         return masked(spec)
 
 
-def make_plan(config: Config, *, tiers: Sequence[Tier] = (), tables: Sequence[str] = ()) -> Plan:
+def make_plan(config: Config, *, tiers: Sequence[Tier] = (), tables: Sequence[str] = (), full: bool = False) -> Plan:
     """Look at both servers and return what a load would do; change nothing on either.
 
-    `tiers` and `tables` (names, or patterns with `*` and `?`) narrow the load; empty means all. Raise ConfigError, SourceError or
-    TargetError when a server cannot be used, PlanError when nothing fits `tiers` and `tables`.
+    `tiers` and `tables` (names, or patterns with `*` and `?`) narrow the load; empty means all. `full` loads tables
+    whole that have another strategy. Raise ConfigError,
+    SourceError or TargetError when a server cannot be used, PlanError when nothing fits `tiers` and `tables`.
     """
     check_libraries()
     source, target = endpoints(config)
     with target.connect() as connection:  # asked first: nothing is read for a target that is not there
         existing = read_tables(connection, config.target_schema)
     catalog = _wanted(config, read_catalog(source), tiers, tables)
-    return decide(config, catalog, read_bounds(source, catalog), existing)
+    return decide(config, catalog, read_bounds(source, catalog), existing, full=full)
 
 
 def load(config: Config, plan: Plan, observers: Sequence[Observer] = ()) -> Summary:
     """Carry out a plan; return what became of each table, also when some failed.
 
-    Observers are called with every event, in order. Raise SourceError or TargetError when the run could not begin or record
-    itself. A run that is interrupted leaves every table as it was or complete, and no staging tables.
+    Observers are called with every event, in order. Raise SourceError or TargetError when the run could not begin or
+    record itself. A run that is interrupted leaves every table as it was or complete, and no staging tables.
     """
     check_libraries()
     source, postgres = endpoints(config)
@@ -173,5 +174,3 @@ def _wanted(config: Config, catalog: Catalog, tiers: Sequence[Tier], patterns: S
             hint="give tables their tier as table_importance in config/tables.yaml, or load without --tier",
         )
     return dataclasses.replace(catalog, tables=kept)
-
-

@@ -1,13 +1,13 @@
 """How each MySQL type becomes a Postgres type: one ordered list of rules.
 
-A rule has three types. `source` is MySQL's; `wire` is the Arrow type handed to COPY BINARY, which converts nothing, so it must fit
-`target`, the Postgres type, byte for byte. `read` is the SELECT expression (`{c}` is the quoted column) and `clean` names the
-coercion in `bulketl.coerce` that makes the wire type of what connectorx delivers.
+A rule has three types. `source` is MySQL's; `wire` is the Arrow type handed to COPY BINARY, which converts nothing,
+so it must fit `target`, the Postgres type, byte for byte. `read` is the SELECT expression (`{c}` is the quoted
+column) and `clean` names the coercion in `bulketl.coerce` that makes the wire type of what connectorx delivers.
 
-The first rule that matches a column is its default. A declared target picks the first matching rule with that target type
-instead, so the list holds every conversion there is: nothing else is ever done to a value. `bulketl casts` prints it, the docs are
-made from it, and the type matrix in the tests runs over it. The reasons for each `read` were measured against the
-libraries: see `docs/types.md`.
+The first rule that matches a column is its default. A declared target picks the first matching rule with that target
+type instead, so the list holds every conversion there is: nothing else is ever done to a value. `bulketl casts`
+prints it, the docs are made from it, and the type matrix in the tests runs over it. The reasons for each `read` were
+measured against the libraries: see `docs/types.md`.
 """
 
 from __future__ import annotations
@@ -214,9 +214,7 @@ def cast(column: Column, declared: str = "") -> Cast:
     )
 
 
-def _declared(
-    column: Column, type_name: TypeName, matching: list[CastRule], declared: str
-) -> tuple[CastRule, str]:
+def _declared(column: Column, type_name: TypeName, matching: list[CastRule], declared: str) -> tuple[CastRule, str]:
     base, numbers = parse_target(declared)
     for rule in matching:
         rule_base, rule_numbers = parse_target(rule.target.format(*type_name.sizes))

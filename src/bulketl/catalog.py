@@ -1,7 +1,7 @@
 """What a server has: columns, keys, tables, as plain values.
 
-The catalog is read from the live source in every run; the configuration is policy and never describes columns. Nothing here
-decides anything and nothing here opens anything: reading it is the job of `bulketl.mysql.discover`.
+The catalog is read from the live source in every run; the configuration is policy and never describes columns.
+Nothing here decides anything and nothing here opens anything: reading it is the job of `bulketl.mysql.discover`.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """A database: its identity without secrets, the server's version, the zone TIMESTAMPs are shown in, the tables by name."""
+    """A database: its identity without secrets, the server's version, the zone it shows TIMESTAMPs in, its tables."""
 
     identity: str
     version: str
@@ -72,8 +72,8 @@ class Catalog:
 class TargetTable:
     """A table as Postgres has it now, and what hangs on it.
 
-    `columns` are (name, type) with types spelt as in `bulketl.casts`. `views` are the plain views that a swap saves and
-    recreates. `hanging` describes everything a swap would lose; `referenced` is true when foreign keys of other
+    `columns` are (name, type) with types spelt as in `bulketl.casts`. `views` are the plain views that a swap saves
+    and recreates. `hanging` describes everything a swap would lose; `referenced` is true when foreign keys of other
     tables point here, so that it cannot be truncated either.
     """
 

@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 
 from bulketl import api, screen
+from bulketl.casts import RULES
 from bulketl.config import TIERS, Config, Tier, load_config
 from bulketl.errors import DONE, FAILED, PARTLY_DONE, BulketlError, ConfigError
 from bulketl.events import Observer
@@ -47,7 +48,8 @@ ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="Settings. [default: config/bulketl.yaml, if there]", show_default=False)
 ]
 RulesOption = Annotated[
-    Path | None, typer.Option("--rules", help="Table rules. [default: config/tables.yaml, if there]", show_default=False)
+    Path | None,
+    typer.Option("--rules", help="Table rules. [default: config/tables.yaml, if there]", show_default=False),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, errors too.")]
 
@@ -56,9 +58,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 def load(
     tier: TierOption = None,
     tables: TablesOption = None,
-    full: Annotated[
-        bool, typer.Option("--full", help="Load every table whole, whatever strategy its rule names.")
-    ] = False,
+    full: Annotated[bool, typer.Option("--full", help="Load every table whole, whatever strategy its rule names.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and change nothing.")] = False,
     workers: Annotated[
         int | None, typer.Option(min=1, max=64, help="Steps at once; also the most source connections. [default: 3]")
@@ -70,12 +70,13 @@ def load(
 ) -> None:
     """Load tables into Postgres; without --tier and --tables, all of them.
 
-    Each table is complete or as it was before. Rows read and rows counted in Postgres are compared for every partition.
+    Each table is complete or as it was before. Rows read and rows counted in Postgres are compared for every
+    partition.
     """
 
     def command() -> int:
         settings = configured(config, rules, workers=workers, schema=schema)
-        plan = api.make_plan(settings, tiers=tiers_of(tier), tables=split_commas(tables))
+        plan = api.make_plan(settings, tiers=tiers_of(tier), tables=split_commas(tables), full=full)
         if dry_run:
             print(plan.to_json()) if as_json else out.print(screen.plan(plan))
             return DONE
@@ -98,7 +99,7 @@ def casts(as_json: JsonOption = False) -> None:
     def command() -> int:
         if as_json:
             keys = ("source", "target", "wire", "read", "clean", "unsigned", "size")
-            print(json.dumps([{key: getattr(rule, key) for key in keys} for rule in screen.RULES]))
+            print(json.dumps([{key: getattr(rule, key) for key in keys} for rule in RULES]))
         else:
             out.print(screen.casts())
         return DONE
@@ -112,8 +113,8 @@ def demo(
 ) -> None:
     """Start a throw-away MariaDB and an embedded Postgres with a small clinic, and load it.
 
-    Everything is in a temporary folder and gone afterwards. MariaDB is found on the machine, or installed from the system's packages
-    when this user may.
+    Everything is in a temporary folder and gone afterwards. MariaDB is found on the machine, or installed from the
+    system's packages when this user may.
     """
 
     def command() -> int:

@@ -1,8 +1,8 @@
 """A batch as connectorx delivered it -> the rows to copy, the rejects, and what was changed on the way.
 
-Columns whose type needs a hand go through Polars, all in one select; the others keep the very Arrow buffers they came in. A row is
-good or rejected, never both and never neither: good + rejects = read. A value that is changed on the way (an invalid date to
-NULL, a NUL byte stripped) is counted per column.
+Columns whose type needs a hand go through Polars, all in one select; the others keep the very Arrow buffers they came
+in. A row is good or rejected, never both and never neither: good + rejects = read. A value that is changed on the way
+(an invalid date to NULL, a NUL byte stripped) is counted per column.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Batch:
     @property
     def read(self) -> int:
         """The number of rows that came from the source."""
-        return self.good.num_rows + len(self.rejects)
+        return int(self.good.num_rows) + len(self.rejects)
 
 
 def coerce(rows: pa.Table, spec: TableSpec, masked: list[list[str]]) -> Batch:
@@ -90,8 +90,7 @@ def _clean(raw: pa.Table, spec: TableSpec) -> dict[str, pa.ChunkedArray]:
     items = [item for item in spec.casts if item.clean in _CLEANERS and item.column not in wide]
     cleaned: dict[str, pa.ChunkedArray] = {}
     if items:
-        frame = pl.from_arrow(raw.select([item.column for item in items]), rechunk=False)
-        assert isinstance(frame, pl.DataFrame)
+        frame = pl.DataFrame(raw.select([item.column for item in items]))
         table = frame.select(_CLEANERS[item.clean](item) for item in items).to_arrow()
         for item in items:
             column = table.column(item.column)

@@ -1,8 +1,9 @@
-"""The configuration: `tables.yaml` (policy per table) and `bulketl.yaml` (connections and what holds for all), as one value.
+"""The configuration as one value: `tables.yaml`, policy per table, and `bulketl.yaml`, connections and what holds for all.
 
-It reads its two files and nothing else: no server, no clock. The environment is handed in. Every mistake in both files is reported at
-once, with file, line, key path and what is allowed there. Column types never stand here, the live schema is read in
-each run; what stands here is what a person decides. A table without an entry gets the defaults below.
+It reads its two files and nothing else: no server, no clock. The environment is handed in. Every mistake in both
+files is reported at once, with file, line, key path and what is allowed there. Column types never stand here, the
+live schema is read in each run; what stands here is what a person decides. A table without an entry gets the defaults
+below.
 """
 
 from __future__ import annotations
@@ -117,13 +118,11 @@ class Config(Settings):
         return own or next((rule.to for rule in self.casts if rule.takes(table, column)), "")
 
 
-def load_config(
-    tables: Path | None, settings: Path | None, environ: Mapping[str, str], **overrides: Any
-) -> Config:
-    """Read both files (None: not given), let `environ` and then `overrides` (None: not given) win, and return the Config.
+def load_config(tables: Path | None, settings: Path | None, environ: Mapping[str, str], **overrides: Any) -> Config:
+    """Return the configuration from both files, the environment and `overrides`, each winning over those before.
 
-    From the environment come BULKETL_SOURCE, BULKETL_TARGET, BULKETL_SCHEMA and each `${VAR}` in `source`, `target` and
-    `schema`. Raise ConfigError with every problem of both files.
+    A file or an override that is None was not given. From the environment come BULKETL_SOURCE, BULKETL_TARGET,
+    BULKETL_SCHEMA and each `${VAR}` in the settings. Raise ConfigError with every problem of both files.
     """
     problems: list[str] = []
     values: dict[str, Any] = {}
@@ -144,9 +143,7 @@ def load_config(
             return Config.model_validate({**values, "tables": rules})
         except ValidationError as error:  # from the environment or the options: the files were checked above
             problems += [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-    raise ConfigError(
-        "the configuration is wrong:\n  " + "\n  ".join(problems), hint="correct it and run the command again"
-    )
+    raise ConfigError("the configuration is wrong:\n  " + "\n  ".join(problems), hint="correct it and run the command again")
 
 
 def _read(path: Path, problems: list[str]) -> tuple[dict[str, Any], dict[KeyPath, int]]:
@@ -164,8 +161,7 @@ def _check_tables(
 ) -> dict[str, TableRule]:
     # staging_tables and target_tables of the guide's layout say nothing that is not decided better from the live schema.
     known = {"source_tables", "staging_tables", "target_tables"}
-    for key in document.keys() - known:
-        problems.append(f"{path}:{lines[(key,)]}: {key}: unknown key{_meant(key, known)}")
+    problems += [f"{path}:{lines[(key,)]}: {key}: unknown key{_meant(key, known)}" for key in document.keys() - known]
     source_tables = document.get("source_tables") or {}
     if not isinstance(source_tables, dict):
         problems.append(f"{path}:{lines[('source_tables',)]}: source_tables: a mapping of tables is expected")
@@ -191,7 +187,7 @@ def _check(
             text = item["msg"]
             if item["type"] == "extra_forbidden":
                 text = "unknown key" + _meant(str(item["loc"][-1]), _siblings(model, item["loc"]))
-            elif item["type"] not in ("missing",) and not isinstance(item["input"], (dict, list)):
+            elif item["type"] != "missing" and not isinstance(item["input"], (dict, list)):
                 text += f", not {item['input']!r}" if item["loc"] not in (("source",), ("target",)) else ""
             problems.append(f"{path}:{line}: {'.'.join(map(str, place))}: {text}")
         return None

@@ -1,7 +1,8 @@
 """Carrying out a plan: a generator of events over an executor.
 
-The driver, here, hands out steps and is the only one to speak; a worker runs `work`, gets small picklable values and returns a result or
-raises. At most `workers` steps are in flight, which bounds memory and connections on both sides whatever the executor.
+The driver, here, hands out steps and is the only one to speak; a worker runs `work`, gets small picklable values and
+returns a result or raises. At most `workers` steps are in flight, which bounds memory and connections on both sides
+whatever the executor.
 """
 
 from __future__ import annotations
@@ -47,24 +48,49 @@ class Loaded(Protocol):
     """What a target says of rows it took."""
 
     @property
-    def rows(self) -> int: ...
+    def rows(self) -> int:
+        """Rows copied."""
+        ...
+
     @property
-    def rejects(self) -> int: ...
+    def rejects(self) -> int:
+        """Rows rejected."""
+        ...
+
     @property
-    def bytes(self) -> int: ...
+    def bytes(self) -> int:
+        """Bytes of Arrow copied."""
+        ...
+
     @property
-    def changed(self) -> dict[str, dict[str, int]]: ...
+    def changed(self) -> dict[str, dict[str, int]]:
+        """Values altered on the way, per column and kind."""
+        ...
 
 
 class Target(Protocol):
     """What the engine needs of a target. Every method may be called again after any failure."""
 
-    run: str
+    @property
+    def run(self) -> str:
+        """The run's name."""
+        ...
 
-    def prepare(self, spec: TableSpec) -> None: ...
-    def load(self, spec: TableSpec, partition: Partition, batches: Iterator[Batch]) -> Loaded: ...
-    def publish(self, spec: TableSpec) -> int: ...
-    def load_group(self, loads: Sequence[TableLoad], batches: Sequence[Batch | None]) -> Sequence[Loaded]: ...
+    def prepare(self, spec: TableSpec) -> None:
+        """Make an empty staging table."""
+        ...
+
+    def load(self, spec: TableSpec, partition: Partition, batches: Iterator[Batch]) -> Loaded:
+        """Copy a partition into the staging table."""
+        ...
+
+    def publish(self, spec: TableSpec) -> int:
+        """Make the staged rows visible, once they are counted; return their number."""
+        ...
+
+    def load_group(self, loads: Sequence[TableLoad], batches: Sequence[Batch | None]) -> Sequence[Loaded]:
+        """Write small tables straight into place, all or none."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +131,8 @@ def _small(source: Source, load: TableLoad) -> Batch | None:
 def run(plan: Plan, source: Source, target: Target, executor: Executor, *, workers: int) -> Iterator[Event]:
     """Carry out the plan, yielding what happens; the last event is RunFinished.
 
-    A table that fails is an event and leaves the others alone; so do the plan's refusals. Closing the generator, or an
-    exception thrown into it, waits for the steps in flight and starts no other. A bug in a worker is raised.
+    A table that fails is an event and leaves the others alone; so do the plan's refusals. Closing the generator, or
+    an exception thrown into it, waits for the steps in flight and starts no other. A bug in a worker is raised.
     """
     began = time.monotonic()
     name = target.run
@@ -160,19 +186,13 @@ def _outcome(
         yield TableFailed(name, table, kind, error.message, error.hint, now - started[table])
 
 
-def _success(
-    name: str, step: Step, result: Result, now: float, started: dict[str, float]
-) -> Iterator[Event]:
+def _success(name: str, step: Step, result: Result, now: float, started: dict[str, float]) -> Iterator[Event]:
     index = step.partition.index if step.partition else 0
     for table, loaded in zip(step.tables, result.loaded, strict=False):
-        yield PartitionLoaded(
-            name, table, index, loaded.rows, loaded.rejects, loaded.bytes, result.seconds, loaded.changed
-        )
+        yield PartitionLoaded(name, table, index, loaded.rows, loaded.rejects, loaded.bytes, result.seconds, loaded.changed)
     if step.kind == "group":
         for load, loaded in zip(step.loads, result.loaded, strict=True):
             seconds = now - started[load.spec.table]
             yield TablePublished(name, load.spec.table, loaded.rows, load.spec.publish, seconds)
     elif step.kind == "publish" and step.spec:
-        yield TablePublished(
-            name, step.spec.table, result.published, step.spec.publish, now - started[step.spec.table]
-        )
+        yield TablePublished(name, step.spec.table, result.published, step.spec.publish, now - started[step.spec.table])

@@ -11,7 +11,8 @@ and keeps its traceback.
     |__SourceError                 MySQL refused or went away
     |__TargetError                 Postgres refused or went away
     |__DataError                   more rows rejected than allowed, or counts that differ
-    |__RunFailed          exit 3   the run ended and not every table was published
+
+A run that ended with some tables failed is no error but a summary that says so; the command line exits with 3 then.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ DONE, FAILED, WRONG_REQUEST, PARTLY_DONE, OUTSIDE_WINDOW = 0, 1, 2, 3, 4
 class BulketlError(Exception):
     """Anything that went wrong and that a user can act on.
 
-    `hint` is a whole sentence that says what to do; `transient` is true when the same step may succeed a moment later.
+    `hint` is a whole sentence that says what to do; `transient` is true when the same step may succeed a moment
+    later.
     """
 
     exit_code = FAILED
@@ -63,12 +65,6 @@ class TargetError(BulketlError):
 
 class DataError(BulketlError):
     """The rows themselves: too many rejected, or a count that differs."""
-
-
-class RunFailed(BulketlError):
-    """The run ended and at least one table was not published."""
-
-    exit_code = PARTLY_DONE
 
 
 def _rebuild(kind: type[BulketlError], message: str, hint: str, transient: bool) -> BulketlError:

@@ -1,9 +1,9 @@
 """Cutting a table into ranges of its key, so that each fits in memory and can be read, copied and retried alone.
 
-A partition is a half-open range `lo <= key < hi`, ordered as the source orders the key; the first has no `lo`, the last no `hi`,
-and the rows whose key is NULL have a partition of their own. So every row is in exactly one partition whatever the cuts
-are, and cuts need to be good only for balance. Where the cuts lie is measured on the source (`bulketl.mysql.discover`); what is
-here only decides which key to cut along and how many rows a piece should have.
+A partition is a half-open range `lo <= key < hi`, ordered as the source orders the key; the first has no `lo`, the
+last no `hi`, and the rows whose key is NULL have a partition of their own. So every row is in exactly one partition
+whatever the cuts are, and cuts need to be good only for balance. Where the cuts lie is measured on the source
+(`bulketl.mysql.discover`); what is here only decides which key to cut along and how many rows a piece should have.
 """
 
 from __future__ import annotations
@@ -24,11 +24,10 @@ MOST_ROWS = 250_000  # keeps many narrow rows from costing more in Arrow than th
 UNKNOWN_ROWS = 20_000  # when the server has no idea how long a row is
 DENSE = 1.25  # integer keys this close to gapless are cut evenly, without walking the index
 
-# Types whose order in an index is the order of `<` against a literal. ENUM is not: it sorts by number, compares as text.
-_ORDERED = frozenset(
-    "tinyint smallint mediumint int bigint decimal date datetime timestamp char varchar binary varbinary uuid year".split()
-)
+# _ORDERED: types whose order in an index is the order of `<` against a literal. ENUM is not: it sorts by number, compares as text.
 _INTEGER = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint"})
+_TIMES = frozenset({"year", "date", "datetime", "timestamp"})
+_ORDERED = _INTEGER | _TIMES | {"decimal", "char", "varchar", "binary", "varbinary", "uuid"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +35,8 @@ class Partition:
     """The rows of a table with `lo <= (columns) < hi`, compared as tuples; None is open.
 
     `key` is the name of the index they are read along. `nulls`: the rows whose key is NULL and nothing else. Without
-    columns: the whole table. `stream`: the rows per batch of a table that is too large for memory and has no key to cut
-    it by, so that it is read in one pass.
+    columns: the whole table. `stream`: the rows per batch of a table that is too large for memory and has no key to
+    cut it by, so that it is read in one pass.
     """
 
     index: int

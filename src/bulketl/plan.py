@@ -1,8 +1,8 @@
 """The plan: what will be loaded, how, and why so; decided by one pure function and opened by nobody.
 
-`decide` takes the configuration, the source's catalog, the bounds measured on it and what the target has. It opens nothing and
-knows no clock, so the same inputs give the same plan; it can be printed, compared, stored. A table that cannot be
-loaded is a refusal in the plan, with its reason, and does not disturb the others.
+`decide` takes the configuration, the source's catalog, the bounds measured on it and what the target has. It opens
+nothing and knows no clock, so the same inputs give the same plan; it can be printed, compared, stored. A table that
+cannot be loaded is a refusal in the plan, with its reason, and does not disturb the others.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from bulketl.partitions import Bound, Partition, rows_per_partition, split, spli
 GROUP_BYTES = 4 << 20  # tables of a group are in memory together, before their transaction begins
 GROUP_TABLES = 40
 READ_HINT = "grant SELECT on it to the source user, or repair it; exclude: true leaves it out"
+FULL_FOR_NOW = "full load, since incremental loading is not part of this version"
 NAME_BYTES = 63  # Postgres cuts longer names silently: NAMEDATALEN - 1
 _SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 
@@ -35,8 +36,8 @@ Publish = Literal["create", "refill", "swap", "merge"]
 class TableSpec:
     """All that a worker must know of a table; small and picklable, whatever the number of partitions.
 
-    `publish`: create it, empty and refill it in one transaction, swap a new one for it, or merge the differences into it.
-    `zone` is set as the session's time zone before reading, unless empty. `nul_bytes`: strip or reject.
+    `publish`: create it, empty and refill it in one transaction, swap a new one for it, or merge the differences into
+    it. `zone` is set as the session's time zone before reading, unless empty. `nul_bytes`: strip or reject.
     `max_rejects`: more rejected rows than this fail the table.
     """
 
@@ -112,12 +113,17 @@ class Plan:
 
 
 def decide(
-    config: Config, catalog: Catalog, bounds: Mapping[str, Bound], target: Mapping[str, TargetTable]
+    config: Config,
+    catalog: Catalog,
+    bounds: Mapping[str, Bound],
+    target: Mapping[str, TargetTable],
+    *,
+    full: bool = False,
 ) -> Plan:
     """Decide how each table of `catalog` is loaded. The catalog holds the wanted tables only.
 
-    `bounds` has an entry for every table, `target` for those that exist in the target schema. Raise nothing: what
-    cannot be loaded is in `refused`.
+    `full` asks for whole tables whatever their strategy. `bounds` has an entry for every table, `target` for those that
+    exist in the target schema. Raise nothing: what cannot be loaded is in `refused`.
     """
     loads: list[TableLoad] = []
     refused: list[Refusal] = []
@@ -129,7 +135,7 @@ def decide(
                 raise PlanError(f"table {table.name!r} cannot be read: {bounds[table.name].error}", hint=READ_HINT)
             if table.name in collisions:
                 raise _name_error("table", table.name, collisions[table.name])
-            loads.append(_load(config, rule, table, bounds[table.name], target.get(table.name)))
+            loads.append(_load(config, rule, table, bounds[table.name], target.get(table.name), full))
         except PlanError as error:
             refused.append(Refusal(table.name, rule.table_importance, error.message, error.hint))
     loads.sort(key=lambda load: (TIERS.index(load.tier), -load.bytes, load.spec.table))
@@ -138,7 +144,7 @@ def decide(
 
 
 def _load(
-    config: Config, rule: TableRule, table: Table, bound: Bound, existing: TargetTable | None
+    config: Config, rule: TableRule, table: Table, bound: Bound, existing: TargetTable | None, full: bool
 ) -> TableLoad:
     spec_casts = _casts(config, rule, table)
     kept = {item.column for item in spec_casts}
@@ -156,6 +162,7 @@ def _load(
     else:
         partitions = (Partition(0),)
         how = "one read"
+    load = "full load" if full or rule.extraction_strategy == "full_table" else FULL_FOR_NOW
     publish, why = _publish(spec_casts, key, len(partitions), existing)
     spec = TableSpec(
         table=table.name,
@@ -167,7 +174,7 @@ def _load(
         nul_bytes=config.nul_bytes,
         max_rejects=rule.max_rejects if rule.max_rejects is not None else config.max_rejects,
     )
-    return TableLoad(spec, partitions, rule.table_importance, f"full load: {how}; {why}", bound.rows, table.bytes)
+    return TableLoad(spec, partitions, rule.table_importance, f"{load}: {how}; {why}", bound.rows, table.bytes)
 
 
 def _casts(config: Config, rule: TableRule, table: Table) -> tuple[Cast, ...]:
@@ -200,9 +207,7 @@ def _casts(config: Config, rule: TableRule, table: Table) -> tuple[Cast, ...]:
         raise PlanError(f"table {table.name!r}: {error.message}", hint=error.hint) from error
 
 
-def _publish(
-    casts: tuple[Cast, ...], key: tuple[str, ...], parts: int, existing: TargetTable | None
-) -> tuple[Publish, str]:
+def _publish(casts: tuple[Cast, ...], key: tuple[str, ...], parts: int, existing: TargetTable | None) -> tuple[Publish, str]:
     if existing is None:
         return "create", "new in the target"
     hanging = ", ".join(existing.hanging)

@@ -1,9 +1,9 @@
 """Which step may run next: a plain value machine that knows neither threads nor clocks.
 
-A group of direct tables is one step. A staged table is prepared, then its partitions are loaded in any order, then it is published. Steps
-are offered in the plan's order, and a table's next step before the next table's first, so that tables end one after another.
-A step that fails for a passing reason comes back after a pause; a failed group comes back table by table; any other failure
-gives up its table and nothing else.
+A group of direct tables is one step. A staged table is prepared, then its partitions are loaded in any order, then it
+is published. Steps are offered in the plan's order, and a table's next step before the next table's first, so that
+tables end one after another. A step that fails for a passing reason comes back after a pause; a failed group comes
+back table by table; any other failure gives up its table and nothing else.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ def size(count: float) -> str:
 
 
 def summary(result: Summary) -> Group:
-    """Return the final table: per table and tier rows, bytes, seconds, rejects, outcome; then what was changed and what failed."""
+    """Return the final table, one line per table in its tier; then what was changed and what failed."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("table", overflow="fold")
     table.add_column("tier")
@@ -99,7 +99,8 @@ def plan(planned: Plan) -> Group:
     loads = list(planned.loads)
     rows, weight = sum(load.rows for load in loads), sum(load.bytes for load in loads)
     end = f"\n{len(loads)} tables, about {rows:,} rows and {size(weight)}, in {len(planned.groups)} groups, "
-    end += f"from {planned.source} into schema {planned.schema}; TIMESTAMP columns in zone {planned.zone}. Nothing was changed."
+    end += f"from {planned.source} into schema {planned.schema}; TIMESTAMP columns in zone {planned.zone}.\n"
+    end += "Nothing was changed."
     return Group(table, *refused, Text(end))
 
 

@@ -86,7 +86,19 @@ class Summary:
 
     def to_json(self) -> dict[str, object]:
         """Return the whole summary as plain values, the same for `--json`, the ledger and notebooks."""
-        names = ("table", "tier", "outcome", "rows", "rejects", "bytes", "seconds", "changed", "error", "message", "hint")
+        names = (
+            "table",
+            "tier",
+            "outcome",
+            "rows",
+            "rejects",
+            "bytes",
+            "seconds",
+            "changed",
+            "error",
+            "message",
+            "hint",
+        )
         return {
             "run": self.run,
             "outcome": self.outcome,

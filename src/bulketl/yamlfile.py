@@ -1,7 +1,7 @@
 """A YAML file as plain values, with the line of every key, so that a mistake can be shown where it was made.
 
-PyYAML builds the nodes; values are plain ones only, no tags. Refused with file and line: a syntax error, a tab, a doubled
-key, text that is not UTF-8, an alias (they make bombs, and bulketl's files need none), a file above 32 MB.
+PyYAML builds the nodes; values are plain ones only, no tags. Refused with file and line: a syntax error, a tab, a
+doubled key, text that is not UTF-8, an alias (they make bombs, and bulketl's files need none), a file above 32 MB.
 """
 
 from __future__ import annotations
@@ -23,40 +23,42 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], dict[KeyPath, int], list[str]
     With problems the mapping is empty. Lines count from 1. A missing file is the caller's concern: OSError passes.
     """
     raw = path.read_bytes()
-    if len(raw) > MOST_BYTES:
-        return {}, {}, [f"{path}: the file has {len(raw) >> 20} MB, more than the {MOST_BYTES >> 20} that are read"]
     try:
-        loader = Loader(raw.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        return {}, {}, [f"{path}:{line}: not UTF-8 text (byte {error.start})"]
-    except yaml.YAMLError as error:
-        return {}, {}, [f"{path}: {error}"]
+        if len(raw) > MOST_BYTES:
+            raise _BadFileError(f": the file has {len(raw) >> 20} MB, more than the {MOST_BYTES >> 20} that are read")
+        node = _compose(raw)
+    except _BadFileError as error:
+        return {}, {}, [f"{path}{error}"]
     lines: dict[KeyPath, int] = {}
     problems: list[str] = []
+    value = {} if node is None else _value(node, (), lines, problems, str(path))
+    return (value if not problems else {}), lines, problems
+
+
+class _BadFileError(Exception):
+    """The file as a whole cannot be read; its text follows the file's name."""
+
+
+def _compose(raw: bytes) -> Any:
     try:
-        while not loader.check_event(yaml.StreamEndEvent):
-            event = loader.peek_event()
+        text = raw.decode("utf-8-sig")
+        for event in yaml.parse(text, Loader=Loader):
             if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                where = event.start_mark.line + 1
-                return {}, {}, [f"{path}:{where}: anchors and aliases are not used in bulketl's files"]
-            loader.get_event()
-        node = yaml.compose(raw.decode("utf-8-sig"), Loader=Loader)
+                line = event.start_mark.line + 1 if event.start_mark else 1
+                raise _BadFileError(f":{line}: anchors and aliases are not used in bulketl's files")
+        node = yaml.compose(text, Loader=Loader)
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise _BadFileError(f":{line}: not UTF-8 text (byte {error.start})") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        where = f":{mark.line + 1}" if mark else ""
         tab = "; YAML is indented with blanks, not tabs" if "\\t" in str(error.problem) else ""
-        return {}, {}, [f"{path}{where}: {error.problem or error.context}{tab}"]
-    except yaml.YAMLError as error:
-        return {}, {}, [f"{path}: {error}"]
-    except RecursionError:
-        return {}, {}, [f"{path}: nested too deeply"]
-    if node is None:
-        return {}, {}, []
-    if not isinstance(node, yaml.MappingNode):
-        return {}, {}, [f"{path}:{node.start_mark.line + 1}: a mapping is expected at the top"]
-    value = _value(node, (), lines, problems, str(path))
-    return (value if not problems else {}), lines, problems
+        raise _BadFileError(f":{mark.line + 1 if mark else 1}: {error.problem or error.context}{tab}") from None
+    except (yaml.YAMLError, RecursionError) as error:
+        raise _BadFileError(f": {error}") from None
+    if node is not None and not isinstance(node, yaml.MappingNode):
+        raise _BadFileError(f":{node.start_mark.line + 1}: a mapping is expected at the top")
+    return node
 
 
 def _value(node: Any, at: KeyPath, lines: dict[KeyPath, int], problems: list[str], path: str) -> Any:

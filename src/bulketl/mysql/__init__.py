@@ -1,7 +1,7 @@
 """The source: a MySQL or MariaDB server, as settings. A connection lives inside one call and is never kept.
 
-Everything here only reads. Sessions are opened with the server's own settings: no character set, SQL mode or isolation is changed,
-because connectorx would see another one than the control connection does.
+Everything here only reads. Sessions are opened with the server's own settings: no character set, SQL mode or
+isolation is changed, because connectorx would see another one than the control connection does.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _TLS_MODES = ("disabled", "preferred", "required", "verify-ca", "verify-identity
 class MySQL:
     """A database to read, `mysql://user:password@host:3306/database?ssl-mode=required`.
 
-    Parameters: ssl-mode (disabled, preferred, required, verify-ca, verify-identity), ssl-ca, socket, compress. Special characters of
-    the password are percent-encoded. Raise ConfigError when the URI is not of this form.
+    Parameters: ssl-mode (disabled, preferred, required, verify-ca, verify-identity), ssl-ca, socket, compress.
+    Special characters of the password are percent-encoded. Raise ConfigError when the URI is not of this form.
     """
 
     uri: str = field(repr=False)
@@ -63,7 +63,7 @@ class MySQL:
 
     @property
     def connectorx_uri(self) -> str:
-        """The URI for connectorx: its scheme, no silent move to a local socket, keep-alives so that a dead peer is noticed."""
+        """The URI for connectorx: no silent move to a local socket, and keep-alives so that a dead peer is noticed."""
         parameters = {
             "prefer_socket": "false",
             "tcp_keepalive_time_ms": "20000",
@@ -120,9 +120,15 @@ class MySQL:
 
     def _refusal(self, error: Exception) -> SourceError:
         message, hint = {
-            1045: (f"refuses user {self.user!r}", "check user and password in BULKETL_SOURCE; percent-encode special characters"),
+            1045: (
+                f"refuses user {self.user!r}",
+                "check user and password in BULKETL_SOURCE; percent-encode special characters",
+            ),
             1698: (f"refuses user {self.user!r}", "this account logs in by socket only: create one with a password"),
-            1044: (f"does not let user {self.user!r} into {self.database!r}", f"GRANT SELECT ON `{self.database}`.* to it"),
+            1044: (
+                f"does not let user {self.user!r} into {self.database!r}",
+                f"GRANT SELECT ON `{self.database}`.* to it",
+            ),
             1049: (f"has no database {self.database!r}", "check the end of the URI in BULKETL_SOURCE"),
             1130: ("does not accept connections from this host", "create the user for this host at the source"),
             1040: ("has no connection left", "lower --workers, or try again later"),

@@ -1,7 +1,7 @@
 """What the source has: its catalog from information_schema, and the bounds of the tables to read.
 
-Three queries give the catalog however many tables there are. Bounds cost one query for all small tables together, and for each large
-one either a MIN and MAX or a walk along its key. Nothing is locked longer than one such query.
+Three queries give the catalog however many tables there are. Bounds cost one query for all small tables together, and
+for each large one either a MIN and MAX or a walk along its key. Nothing is locked longer than one such query.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ from pymysql.cursors import Cursor
 
 from bulketl.casts import quoted
 from bulketl.catalog import Catalog, Column, Key, Table
-from bulketl.errors import SourceError
 from bulketl.mysql import MySQL
-from bulketl.mysql.read import literal, range_condition
+from bulketl.mysql.read import range_condition
 from bulketl.partitions import Bound, KeyTuple, even_cuts, is_integer_key, rows_per_partition, split_key
 
 COUNTED_TOGETHER = 60  # tables per counting query

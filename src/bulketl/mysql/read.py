@@ -1,9 +1,9 @@
 """Reading one partition into Arrow with connectorx.
 
-A partition is read to its end into memory before anything is sent on, so that the source is never held open: on MyISAM a
-half-read result blocks writers. One query per call, in a thread per worker: connectorx runs the queries of one call only as many
-at a time as there are cores. `arrow_stream` holds the interpreter's lock while it waits, so the one case that needs it, a
-large table without a key, is drained by a process of its own (`bulketl.mysql.spool`).
+A partition is read to its end into memory before anything is sent on, so that the source is never held open: on
+MyISAM a half-read result blocks writers. One query per call, in a thread per worker: connectorx runs the queries of
+one call only as many at a time as there are cores. `arrow_stream` holds the interpreter's lock while it waits, so the
+one case that needs it, a large table without a key, is drained by a process of its own (`bulketl.mysql.spool`).
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ MASK_BITS = 60
 
 
 def read(source: MySQL, spec: TableSpec, partition: Partition) -> Iterator[pa.Table]:
-    """Yield the partition's rows as Arrow tables with the columns of `select`: one table, or batches of a streamed one.
+    """Yield the partition's rows as Arrow tables with the columns of `select`.
 
-    Raise SourceError; nothing is left open on the source.
+    One table for a range, batches for a streamed table. Raise SourceError; nothing is left open on the source.
     """
     query = select(spec, partition)
     before = [f"SET time_zone = {literal(spec.zone)}"] if spec.zone else []

@@ -1,8 +1,9 @@
 """Drain one query into an Arrow file: the process behind a streamed read.
 
-connectorx queues a stream without a bound, so memory stays low only when the consumer is faster than the server. Writing to a local file
-is; Postgres may not be. A process, because the stream holds the interpreter's lock and a stalled server would stop every
-thread of the load. The order comes as JSON on standard input, so that no password stands in an argument list.
+connectorx queues a stream without a bound, so memory stays low only when the consumer is faster than the server.
+Writing to a local file is; Postgres may not be. A process, because the stream holds the interpreter's lock and a
+stalled server would stop every thread of the load. The order comes as JSON on standard input, so that no password
+stands in an argument list.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -12,6 +13,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from bulketl.errors import BulketlError, ConfigError, DataError, TargetError
 
 CONNECT_SECONDS = 5
+Connection = psycopg.Connection[tuple[Any, ...]]
 LEDGER = "bulketl"
 STAGING = "bulketl_staging"
 
@@ -42,11 +44,15 @@ class Postgres:
     def conninfo(self) -> str:
         """The connection string for both drivers: a name in pg_stat_activity, a bounded wait, keep-alives."""
         given = conninfo_to_dict(self.uri)
-        ours = {"connect_timeout": CONNECT_SECONDS, "application_name": "bulketl", "keepalives_idle": 20}
+        ours: dict[str, Any] = {
+            "connect_timeout": CONNECT_SECONDS,
+            "application_name": "bulketl",
+            "keepalives_idle": 20,
+        }
         return make_conninfo(**{**ours, **given})
 
     @contextlib.contextmanager
-    def connect(self) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+    def connect(self) -> Iterator[Connection]:
         """Open a connection in autocommit mode, give it, close it. Raise TargetError."""
         try:
             connection = psycopg.connect(self.conninfo, autocommit=True)

@@ -1,8 +1,9 @@
 """Rows into Postgres: transactions on the thread's own ADBC connection, and COPY BINARY from Arrow.
 
-COPY BINARY converts nothing, and many wrong pairs of types load garbage without an error (an int32 into `real`). So each column's
-exact Arrow type is compared with its Postgres type before a byte is sent. An error of COPY aborts the whole transaction; the
-driver knows no savepoints. A connection costs 50 ms, hence one per thread and run, closed by `close`.
+COPY BINARY converts nothing, and many wrong pairs of types load garbage without an error (an int32 into `real`). So
+each column's exact Arrow type is compared with its Postgres type before a byte is sent. An error of COPY aborts the
+whole transaction; the driver knows no savepoints. A connection costs 50 ms, hence one per thread and run, closed by
+`close`.
 """
 
 from __future__ import annotations
@@ -92,7 +93,8 @@ def _discard(key: tuple[str, int]) -> None:
 def copy(cursor: Any, rows: pa.Table, casts: tuple[Cast, ...], table: str, schema: str | None) -> None:
     """Append rows to an existing table by COPY BINARY; `schema` None is the session's temporary one.
 
-    Raise TypeError, before anything is sent, when a column's Arrow type is not one that its Postgres type stores exactly.
+    Raise TypeError, before anything is sent, when a column's Arrow type is not one that its Postgres type stores
+    exactly.
     """
     check_types(rows.schema, casts, table)
     if rows.num_rows:
@@ -116,23 +118,19 @@ def type_name(kind: pa.DataType) -> str:
 def without_refused(target: Postgres, run: str, spec: TableSpec, batch: Batch) -> Batch:
     """Move to the rejects the rows that only Postgres refuses, found by halving the batch.
 
-    For k such rows among n, about k * log2(n) copies into a temporary table, each rolled back. To be called after a copy
-    failed with a DataError; the batch comes back as it was when no single row is at fault.
+    For k such rows among n, about k * log2(n) copies into a temporary table, each rolled back. To be called after a
+    copy failed with a DataError; the batch comes back as it was when no single row is at fault.
     """
     refused = list(_refused(target, run, spec, batch.good, 0))
     if not refused:
         return batch
-    rejects = tuple(
-        reject(batch.good.slice(index, 1).to_pylist()[0], spec, "", reason) for index, reason in refused
-    )
+    rejects = tuple(reject(batch.good.slice(index, 1).to_pylist()[0], spec, "", reason) for index, reason in refused)
     gone = {index for index, _ in refused}
     keep = pa.array([index not in gone for index in range(batch.good.num_rows)])
     return Batch(batch.good.filter(keep), batch.rejects + rejects, batch.changed)
 
 
-def _refused(
-    target: Postgres, run: str, spec: TableSpec, rows: pa.Table, offset: int
-) -> Iterator[tuple[int, str]]:
+def _refused(target: Postgres, run: str, spec: TableSpec, rows: pa.Table, offset: int) -> Iterator[tuple[int, str]]:
     reason = _try(target, run, spec, rows)
     if reason is None:
         return
@@ -144,7 +142,7 @@ def _refused(
     yield from _refused(target, run, spec, rows.slice(half), offset + half)
 
 
-class _Tried(Exception):
+class _TriedError(Exception):
     """Ends a trial, so that its transaction is rolled back."""
 
 
@@ -154,8 +152,8 @@ def _try(target: Postgres, run: str, spec: TableSpec, rows: pa.Table) -> str | N
             create = create_table("pg_temp", "bulketl_trial", spec.casts, spec.key)
             cursor.execute(create)
             copy(cursor, rows, spec.casts, "bulketl_trial", None)
-            raise _Tried
-    except _Tried:
+            raise _TriedError
+    except _TriedError:
         return None
     except DataError as error:
         return error.message

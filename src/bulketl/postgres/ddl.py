@@ -1,4 +1,4 @@
-"""The text of SQL: names, literals, statements. Functions return statements; a list of them is meant for one transaction.
+"""The text of SQL: names, literals, statements; a list of statements is meant for one transaction.
 
 Nothing here opens anything. psycopg does the quoting.
 """

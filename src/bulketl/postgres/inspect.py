@@ -1,8 +1,8 @@
 """What the target has already: its tables, and all that hangs on them.
 
-A swap drops the old table, so whatever hangs on it would go too. What can be carried over exactly (owner, grants, comments, options,
-plain views) is; anything else found in pg_depend makes the table be refilled in place. The list is of what may be carried:
-something unknown is never lost.
+A swap drops the old table, so whatever hangs on it would go too. What can be carried over exactly (owner, grants,
+comments, options, plain views) is; anything else found in pg_depend makes the table be refilled in place. The list is of
+what may be carried: something unknown is never lost.
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ from __future__ import annotations
 import json
 import re
 
-import psycopg
-
 from bulketl.casts import parse_target
 from bulketl.catalog import TargetTable
+from bulketl.postgres import Connection
 
 # Everything that depends on a table or its row type, but its own parts: toast, row type, primary key, NOT NULL of it.
 _HANGING = """
@@ -68,19 +67,19 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p', 'f', 'v', 'm')"""
 
 
-def read_tables(connection: psycopg.Connection[tuple[object, ...]], schema: str) -> dict[str, TargetTable]:
+def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
     """Return every table of the schema by name, with what hangs on it; two queries, whatever their number.
 
     A view, materialized view or foreign table that has the name a table would get is returned too, without columns
     and hanging on itself, so that it is refused and never dropped.
     """
     hanging: dict[int, dict[str, list[str]]] = {}
-    for oid, kind, description, detail in connection.execute(_CLOSURE + _HANGING, {"schema": schema}):  # type: ignore[call-overload]
+    for oid, kind, description, detail in connection.execute(_CLOSURE + _HANGING, {"schema": schema}):
         kinds = hanging.setdefault(oid, {"view": [], "other": [], "referencing": []})
         text = f"{description}" if detail is None else f"materialized view {detail}"
         kinds[kind].append(detail if kind == "view" else text)
     tables = {}
-    for oid, name, relkind, columns, key, own in connection.execute(_TABLES, {"schema": schema}):  # type: ignore[call-overload]
+    for oid, name, relkind, columns, key, own in connection.execute(_TABLES, {"schema": schema}):
         kinds = hanging.get(oid, {"view": [], "other": [], "referencing": []})
         if relkind in ("v", "m", "f"):
             what = {"v": "view", "m": "materialized view", "f": "foreign table"}[relkind]

@@ -1,8 +1,8 @@
 """The ledger: schema `bulketl` in the target, the memory of every run.
 
-`partition`, `reject` and `published` are written in the very transactions that carry the rows, so they can neither lag behind them nor
-run ahead. `run` and `table_load` are written from events, to be read by people. Statements are text; who executes them decides the
-transaction.
+`partition`, `reject` and `published` are written in the very transactions that carry the rows, so they can neither
+lag behind them nor run ahead. `run` and `table_load` are written from events, to be read by people. Statements are
+text; who executes them decides the transaction.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import json
 import socket
 from collections.abc import Sequence
 
-import psycopg
+from psycopg import sql
 
 from bulketl.coerce import Reject
 from bulketl.plan import TableSpec
-from bulketl.postgres import LEDGER, STAGING
+from bulketl.postgres import LEDGER, STAGING, Connection
 from bulketl.postgres.ddl import value
 
 _TABLES = f"""
@@ -43,7 +43,7 @@ CREATE TABLE IF NOT EXISTS {LEDGER}.table_load (
 _SCHEMA_LOCK = 0x62756C6B  # two first runs at once must not both create the tables
 
 
-def create(connection: psycopg.Connection[tuple[object, ...]], target_schema: str) -> None:
+def create(connection: Connection, target_schema: str) -> None:
     """Create the ledger, the staging schema and the target schema where they are missing."""
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_SCHEMA_LOCK,))
@@ -51,14 +51,14 @@ def create(connection: psycopg.Connection[tuple[object, ...]], target_schema: st
             # Asked first: CREATE SCHEMA IF NOT EXISTS wants the right to create even when there is nothing to do.
             known = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (schema,)).fetchone()
             if not known:
-                connection.execute(psycopg.sql.SQL("CREATE SCHEMA {}").format(psycopg.sql.Identifier(schema)))
+                connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
         complete = connection.execute(f"SELECT to_regclass('{LEDGER}.table_load') IS NOT NULL").fetchone()
         if complete != (True,):
-            connection.execute(_TABLES)  # type: ignore[arg-type]
+            connection.execute(_TABLES)
 
 
 def start_run(
-    connection: psycopg.Connection[tuple[object, ...]],
+    connection: Connection,
     run: str,
     *,
     source: str,
@@ -74,9 +74,7 @@ def start_run(
     )
 
 
-def finish_run(
-    connection: psycopg.Connection[tuple[object, ...]], run: str, outcome: str, summary: dict[str, object]
-) -> None:
+def finish_run(connection: Connection, run: str, outcome: str, summary: dict[str, object]) -> None:
     """Record how a run ended."""
     connection.execute(
         f"UPDATE {LEDGER}.run SET finished_at = now(), outcome = %s, summary = %s WHERE run = %s",
@@ -84,9 +82,7 @@ def finish_run(
     )
 
 
-def record_tables(
-    connection: psycopg.Connection[tuple[object, ...]], run: str, tables: Sequence[dict[str, object]]
-) -> None:
+def record_tables(connection: Connection, run: str, tables: Sequence[dict[str, object]]) -> None:
     """Record what became of each table; the mappings have the columns of `table_load` but `run`."""
     with connection.cursor() as cursor:
         cursor.executemany(

@@ -1,8 +1,8 @@
 """Making a loaded table visible, in one transaction: swap, refill or merge.
 
-A swap carries over everything the new table can take from the old one: owner, grants, comments, storage options, and the plain views on
-it, saved and recreated with theirs. Nothing is ever dropped with CASCADE: what could not be carried made the plan choose refill,
-and what appeared since makes the transaction fail and the old table stay.
+A swap carries over everything the new table can take from the old one: owner, grants, comments, storage options, and
+the plain views on it, saved and recreated with theirs. Nothing is ever dropped with CASCADE: what could not be
+carried made the plan choose refill, and what appeared since makes the transaction fail and the old table stay.
 """
 
 from __future__ import annotations
@@ -99,11 +99,11 @@ def merge(run: str, spec: TableSpec) -> list[str]:
     others = [column for column in names if column not in spec.key]
     changed = ", ".join(f"{name(column)} = excluded.{name(column)}" for column in others)
     mine, theirs = (", ".join(f"{side}.{name(column)}" for column in names) for side in ("t", "excluded"))
+    select = f"SELECT {columns(names)} FROM {stage}"
     update = f"DO UPDATE SET {changed} WHERE ROW({mine}) *<> ROW({theirs})" if others else "DO NOTHING"
     return [
         f"DELETE FROM {table} t WHERE NOT EXISTS (SELECT 1 FROM {stage} s WHERE {matching})",
-        f"INSERT INTO {table} AS t ({columns(names)}) SELECT {columns(names)} FROM {stage} "
-        f"ON CONFLICT ({columns(spec.key)}) {update}",
+        f"INSERT INTO {table} AS t ({columns(names)}) {select} ON CONFLICT ({columns(spec.key)}) {update}",
         f"DROP TABLE {stage}",
     ]
 

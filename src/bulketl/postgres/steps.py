@@ -1,4 +1,4 @@
-"""The steps of a load, as Postgres does them. Each is one transaction, may be tried again at any time, and says what it did.
+"""The steps of a load, as Postgres does them: each is one transaction and may be tried again at any time.
 
 A step that did commit, and whose answer was lost, finds its own record in the ledger and returns what stands there.
 """
@@ -47,7 +47,8 @@ class PostgresTarget:
     def load(self, spec: TableSpec, partition: Partition, batches: Iterator[Batch]) -> Loaded:
         """Copy a partition into the staging table, with its record and its rejects, in one transaction.
 
-        The first batch is taken before the transaction begins. Raise DataError when more rows than allowed are rejected.
+        The first batch is taken before the transaction begins. Raise DataError when more rows than allowed are
+        rejected.
         """
         first = next(batches)
         try:
@@ -112,7 +113,8 @@ class PostgresTarget:
         for partition, recorded, counted, _ in found:
             if recorded != counted:
                 raise DataError(
-                    f"table {spec.table!r}: partition {partition} was read with {recorded} rows, and Postgres counts {counted}",
+                    f"table {spec.table!r}: partition {partition} was read with {recorded} rows, "
+                    f"and Postgres counts {counted}",
                     hint="load the table again; if it happens again, report it: rows must never differ",
                 )
         return sum(row[1] for row in found), sum(row[3] for row in found)

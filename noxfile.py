@@ -1,0 +1,58 @@
+"""The whole workflow: `nox -s lint types unit tests demo bench`."""
+
+import nox
+
+nox.options.sessions = ["lint", "types", "tests"]
+nox.options.reuse_existing_virtualenvs = True
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+
+
+def group(name: str) -> list[str]:
+    """Return the packages of a dependency group."""
+    return list(PYPROJECT["dependency-groups"][name])
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, and the floors: imports go down only."""
+    session.install("-q", "-e", ".", *group("lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("lint-imports")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check the types of the package, its tests and benchmarks."""
+    session.install("-q", "-e", ".[demo]", *group("types"))
+    session.run("mypy")
+
+
+@nox.session
+def unit(session: nox.Session) -> None:
+    """Run the tests that need no server."""
+    session.install("-q", "-e", ".", *group("test"))
+    session.run("pytest", "tests/unit", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run every test; they start their servers themselves, MariaDB is installed first where it is missing."""
+    session.install("-q", "-e", ".[demo]", *group("test"))
+    install = "from bulketl.demo.servers import install_mariadb; print(install_mariadb() or 'MariaDB is there')"
+    session.run("python", "-c", install)
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Run `bulketl demo` from this checkout."""
+    session.install("-q", "-e", ".[demo]")
+    session.run("bulketl", "demo", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure against other ways, side by side: `nox -s bench -- --help`."""
+    session.install("-q", "-e", ".[demo]", *group("test"))
+    session.run("python", "-m", "benchmarks.run", *session.posargs)
