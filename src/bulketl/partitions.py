@@ -24,7 +24,7 @@ MOST_ROWS = 250_000  # keeps many narrow rows from costing more in Arrow than th
 UNKNOWN_ROWS = 20_000  # when the server has no idea how long a row is
 DENSE = 1.25  # integer keys this close to gapless are cut evenly, without walking the index
 
-# _ORDERED: types whose order in an index is the order of `<` against a literal. ENUM is not: it sorts by number, compares as text.
+# _ORDERED: types whose order in an index is that of `<` against a literal. ENUM sorts by number and compares as text.
 _INTEGER = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint"})
 _TIMES = frozenset({"year", "date", "datetime", "timestamp"})
 _ORDERED = _INTEGER | _TIMES | {"decimal", "char", "varchar", "binary", "varbinary", "uuid"}

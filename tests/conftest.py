@@ -1,0 +1,86 @@
+"""Real servers for the tests: a MariaDB and a Postgres in a temporary folder, started once and only when a test asks.
+
+BULKETL_TEST_POSTGRES, the URI of a superuser, replaces the embedded Postgres. BULKETL_TEST_MYSQL, the URI of any database of a MySQL
+server for its administrator, adds that server: tests that take `lab` run on both sources then.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from lab import Kind, Lab, Server, execute
+from psycopg.conninfo import make_conninfo
+
+from bulketl.demo.servers import EmbeddedPostgres, MariaDB
+
+KINDS: tuple[Kind, ...] = ("mariadb", "mysql") if os.environ.get("BULKETL_TEST_MYSQL") else ("mariadb",)
+settings.register_profile("bulketl", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("bulketl")
+
+
+@pytest.fixture(scope="session")
+def folder() -> Iterator[Path]:
+    """A folder that is gone at the end; Postgres runs as another user under root and must get in."""
+    path = Path(tempfile.mkdtemp(prefix="bulketl-tests-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def mariadb(folder: Path) -> Iterator[Server]:
+    """A MariaDB with nothing in it."""
+    server = MariaDB(folder)
+    yield Server("mariadb", server.uri(""))
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres(folder: Path) -> Iterator[str]:
+    """The connection string of an empty database whose server lets its user do everything."""
+    given = os.environ.get("BULKETL_TEST_POSTGRES")
+    server = None if given else EmbeddedPostgres(folder)
+    uri = given or (server.uri if server else "")
+    name = f"bulketl_test_{secrets.token_hex(4)}"
+    execute(uri, f"CREATE DATABASE {name}")
+    yield make_conninfo(uri, dbname=name)
+    execute(uri, f"DROP DATABASE {name} WITH (FORCE)")
+    if server:
+        server.stop()
+
+
+@pytest.fixture(scope="session", params=KINDS)
+def source_server(request: pytest.FixtureRequest) -> Server:
+    """Each source server in turn."""
+    if request.param == "mysql":
+        return Server("mysql", os.environ["BULKETL_TEST_MYSQL"])
+    server: Server = request.getfixturevalue("mariadb")
+    return server
+
+
+def _lab(server: Server, postgres: str) -> Iterator[Lab]:
+    name = f"t_{secrets.token_hex(5)}"
+    server.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+    execute(postgres, f"CREATE SCHEMA {name}")
+    yield Lab(server, name, postgres, name)
+    server.execute(f"DROP DATABASE {name}")
+    execute(postgres, f"SET client_min_messages = warning; DROP SCHEMA {name} CASCADE")
+
+
+@pytest.fixture
+def lab(source_server: Server, postgres: str) -> Iterator[Lab]:
+    """A fresh database and schema, on each source server in turn."""
+    yield from _lab(source_server, postgres)
+
+
+@pytest.fixture
+def maria_lab(mariadb: Server, postgres: str) -> Iterator[Lab]:
+    """A fresh database and schema, on MariaDB only: for what does not depend on the kind of source."""
+    yield from _lab(mariadb, postgres)
