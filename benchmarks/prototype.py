@@ -3,7 +3,7 @@
 One thread, one connection to Postgres. Each table in turn is read whole by connectorx with the same SELECT expressions, cast in Arrow,
 copied into a typed table created just before, given its primary key, committed. Nothing is staged, counted, recorded, retried or
 bounded in memory, and a table that exists already is an error. `python -m benchmarks.prototype SCHEMA`, with the URIs in
-BULKETL_SOURCE and BULKETL_TARGET.
+BULKETL_SOURCE and BULKETL_TARGET; without a schema it reads everything and writes nothing.
 """
 
 from __future__ import annotations
@@ -28,9 +28,13 @@ _TIME = r"^(-?)(\d+):(\d\d):(\d\d)(?:\.(\d{1,6}))?$"
 
 def main() -> int:
     """Load every table of the source into the schema named on the command line."""
-    schema = sys.argv[1]
     source = MySQL(os.environ["BULKETL_SOURCE"])
     catalog = read_catalog(source)
+    if len(sys.argv) < 2:
+        for table in catalog:
+            read(source.connectorx_uri, table, casts_of(table))
+        return 0
+    schema = sys.argv[1]
     with dbapi.connect(os.environ["BULKETL_TARGET"]) as connection:
         with connection.cursor() as cursor:
             cursor.execute(f"CREATE SCHEMA {name(schema)}")
@@ -42,9 +46,8 @@ def main() -> int:
 
 def load(uri: str, connection: Any, schema: str, table: Table) -> None:
     """Read one table and write it; text with NUL bytes is written again without them."""
-    casts = [cast(column) for column in table.columns]
-    reads = ", ".join(f"{item.read} AS {quoted(item.column)}" for item in casts)
-    rows = connectorx.read_sql(uri, f"SELECT {reads} FROM {quoted(table.name)}", return_type="arrow", protocol="binary")
+    casts = casts_of(table)
+    rows = read(uri, table, casts)
     rows = pa.table({item.column: converted(rows.column(n), item) for n, item in enumerate(casts)})
     try:
         write(connection, schema, table, casts, rows)
@@ -53,6 +56,17 @@ def load(uri: str, connection: Any, schema: str, table: Table) -> None:
         if error.sqlstate != "22021":
             raise
         write(connection, schema, table, casts, without_nul(rows))
+
+
+def casts_of(table: Table) -> list[Cast]:
+    """Return the default casts of a table's columns."""
+    return [cast(column) for column in table.columns]
+
+
+def read(uri: str, table: Table, casts: list[Cast]) -> pa.Table:
+    """Read a whole table at once."""
+    reads = ", ".join(f"{item.read} AS {quoted(item.column)}" for item in casts)
+    return connectorx.read_sql(uri, f"SELECT {reads} FROM {quoted(table.name)}", return_type="arrow", protocol="binary")
 
 
 def write(connection: Any, schema: str, table: Table, casts: list[Cast], rows: pa.Table) -> None:

@@ -28,6 +28,7 @@ from typing import Any
 
 import psycopg
 import pymysql
+import pymysql.converters
 import pymysql.cursors
 from psycopg import sql
 
@@ -91,7 +92,7 @@ def connect(uri: str) -> pymysql.Connection[Any]:
         password=urllib.parse.unquote(parts.password or ""),
         database=urllib.parse.unquote(parts.path.strip("/")),
         charset="utf8mb4",
-        conv={},
+        conv=dict(pymysql.converters.encoders),  # and no decoders
     )
 
 
@@ -365,7 +366,9 @@ def main() -> int:
     rows = cells = differing = wrong = count = 0
     with ProcessPoolExecutor(given.workers) as pool:
         for done in pool.map(one, tables(given.mysql)):
-            print(f"{done.table}: {done.rows:,} rows, {done.cells:,} cells, {done.differing} rows differ ({done.seconds:.1f} s)")
+            print(
+                f"{done.table}: {done.rows:,} rows, {done.cells:,} cells, {done.differing} rows differ ({done.seconds:.1f} s)"
+            )
             for message in done.messages[:SHOWN]:
                 print(f"    {message[:500]}")
             count, rows, cells = count + 1, rows + done.rows, cells + done.cells

@@ -91,9 +91,7 @@ def configure(source: str, target: str, schema: str, *, rules: dict[str, Any] | 
         return bulketl.load_config(path, None, environ, **overrides)
 
 
-def load(
-    config: Config, *, tables: Sequence[str] = (), tiers: Sequence[Tier] = (), plan: Plan | None = None
-) -> Done:
+def load(config: Config, *, tables: Sequence[str] = (), tiers: Sequence[Tier] = (), plan: Plan | None = None) -> Done:
     """Plan and load as a notebook does."""
     events: list[Event] = []
     plan = plan or bulketl.make_plan(config, tables=tables, tiers=tiers)
@@ -137,7 +135,9 @@ class Lab:
 
     def config(self, **overrides: Any) -> Config:
         """Return the Config of this source and target."""
-        return configure(overrides.pop("source", self.source), overrides.pop("target", self.target), self.schema, **overrides)
+        return configure(
+            overrides.pop("source", self.source), overrides.pop("target", self.target), self.schema, **overrides
+        )
 
     def load(
         self, *, tables: Sequence[str] = (), tiers: Sequence[Tier] = (), plan: Plan | None = None, **overrides: Any

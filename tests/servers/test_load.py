@@ -9,20 +9,24 @@ from lab import Lab
 def test_a_loaded_table_equals_its_source_and_a_changed_cell_is_noticed(lab: Lab) -> None:
     """The yardstick of the other tests measures: equal tables have no differences, one changed cell or row has one."""
     lab.mysql("CREATE TABLE visits (id int PRIMARY KEY, fee decimal(10,2), seen datetime(3), note varchar(40), f float)")
-    lab.mysql("CREATE TABLE lines (a int, b varchar(9))")
+    lab.mysql("CREATE TABLE items (a int, b varchar(9))")
     lab.insert("visits", [(n, f"{n}.50", f"2024-02-{n % 28 + 1:02} 10:00:00.120", f"é{n}", n / 3) for n in range(200)])
-    lab.insert("lines", [(1, "x"), (1, "x"), (2, None)])
+    lab.insert("items", [(1, "x"), (1, "x"), (2, None)])
     done = lab.load()
     assert done.summary.outcome == "done"
     assert lab.differences("visits") == []
-    assert lab.differences("lines") == []
+    assert lab.differences("items") == []
     lab.pg("UPDATE {s}.visits SET fee = fee + 0.01 WHERE id = 7; DELETE FROM {s}.visits WHERE id = 9;"
-           "INSERT INTO {s}.lines VALUES (1, 'x')")  # fmt: skip
-    assert lab.differences("visits") == [
-        "visits.fee: id='7': '7.50' in the source, '7.51' in the target",
-        "visits: id='9': 0 times in the target",
-    ] or len(lab.differences("visits")) == 2
-    assert lab.differences("lines") == ["lines: 2 times in the source and 3 in the target: ('1', 'x')"]
+           "INSERT INTO {s}.items VALUES (1, 'x')")  # fmt: skip
+    assert (
+        lab.differences("visits")
+        == [
+            "visits.fee: id='7': '7.50' in the source, '7.51' in the target",
+            "visits: id='9': 0 times in the target",
+        ]
+        or len(lab.differences("visits")) == 2
+    )
+    assert lab.differences("items") == ["items: 2 times in the source and 3 in the target: ('1', 'x')"]
 
 
 @pytest.mark.parametrize("engine", ["InnoDB", "MyISAM"])

@@ -120,7 +120,7 @@ CREATE TABLE `owner` (
   email VARCHAR(100), country_code CHAR(2) NOT NULL, group_key INT, born DATE, is_active TINYINT(1) NOT NULL,
   `Preferred Contact` ENUM('', 'phone', 'sms', 'e-mail') NOT NULL DEFAULT '', balance DECIMAL(12,2) NOT NULL DEFAULT 0
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
-INSERT INTO `owner` SELECT 1 + n, UNHEX(MD5(CONCAT('owner ', n))),
+INSERT INTO `owner` SELECT 1 + n, UNHEX(LEFT(SHA2(CONCAT('owner ', n), 256), 32)),
   ELT(1 + n * 7 % 12, 'Mia', 'Noah', 'Zoë', 'Émile', 'Jürgen', 'Łucja', 'Søren', 'Ioanna', 'Haruka', 'Omar', 'Inés', 'Kai'),
   ELT(1 + n DIV 12 % 11, 'Baker', 'Łoś', 'Huber', 'D''Amico', 'Novák', 'Sato', 'Grün', 'Van der Berg', 'Ωνάσης', 'Ruiz', 'Åkesson'),
   CASE n % 9 WHEN 0 THEN NULL WHEN 1 THEN '' ELSE CONCAT('owner', n, '@example.org') END,
@@ -200,7 +200,7 @@ INSERT INTO payment SELECT 4000000000 + InvoiceNo, InvoiceNo, IssuedOn + INTERVA
   IF(InvoiceNo % 6 = 0, 24.6180339887 + InvoiceNo % 10 / 3, 1), Total * 1.1, ELT(1 + InvoiceNo % 4, '', 'cash', 'card', 'transfer'),
   CASE WHEN InvoiceNo % 60 = 8 THEN '0000-00-00' WHEN InvoiceNo % 60 = 26 THEN CONCAT(YEAR(IssuedOn), '-00-00')
     WHEN InvoiceNo % 4 < 2 THEN NULL ELSE IssuedOn + INTERVAL 3 + InvoiceNo % 40 DAY END,
-  IF(InvoiceNo % 5 = 0, NULL, UNHEX(MD5(InvoiceNo)))
+  IF(InvoiceNo % 5 = 0, NULL, UNHEX(LEFT(SHA2(InvoiceNo, 256), 32)))
 FROM invoice WHERE InvoiceNo % 16 > 0;
 
 
@@ -274,7 +274,7 @@ CREATE TABLE change_history (
   change_no BIGINT UNSIGNED PRIMARY KEY, table_name VARCHAR(40) NOT NULL, row_id INT NOT NULL, old_value VARCHAR(255), new_value VARCHAR(255),
   at TIMESTAMP(6) NULL
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
-INSERT INTO change_history SELECT 9223372036854770000 + n, ELT(1 + n % 3, 'patient', 'owner', 'invoice'), 1 + n * 3 % 8000,
+INSERT INTO change_history SELECT 9223372036854770000 + CAST(n AS UNSIGNED), ELT(1 + n % 3, 'patient', 'owner', 'invoice'), 1 + n * 3 % 8000,
   ELT(1 + n % 3, NULL, '', CONCAT('old ', n)), CONCAT('new ', n, ELT(1 + n % 2, '', ' ✏️')), TIMESTAMP('2024-01-01 00:00:00') + INTERVAL n * 61000001 MICROSECOND
 FROM numbers WHERE n < 12000;
 
@@ -282,7 +282,7 @@ FROM numbers WHERE n < 12000;
 CREATE TABLE session (
   id BINARY(16) PRIMARY KEY, user VARCHAR(20) NOT NULL, began TIMESTAMP NOT NULL DEFAULT '2000-01-01 00:00:00', ended TIMESTAMP NULL, agent TINYTEXT
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
-INSERT INTO session SELECT UNHEX(MD5(CONCAT('session ', n))), ELT(1 + n % 3, 'anna', 'jo', 'kim'), TIMESTAMP('2024-06-01 08:00:00') + INTERVAL n HOUR,
+INSERT INTO session SELECT UNHEX(LEFT(SHA2(CONCAT('session ', n), 256), 32)), ELT(1 + n % 3, 'anna', 'jo', 'kim'), TIMESTAMP('2024-06-01 08:00:00') + INTERVAL n HOUR,
   CASE WHEN n % 50 = 0 THEN '0000-00-00 00:00:00' WHEN n % 50 = 1 THEN NULL ELSE TIMESTAMP('2024-06-01 08:45:00') + INTERVAL n HOUR END,
   ELT(1 + n % 3, 'Firefox', 'tablet', '') FROM numbers WHERE n < 4000;
 
