@@ -35,8 +35,12 @@ def summary(result: Summary) -> Group:
     for column in ("rows", "size", "seconds", "rejects"):
         table.add_column(column, justify="right")
     table.add_column("outcome")
-    for tier in TIERS:
-        _tier_rows(table, tier, [item for item in result.tables.values() if item.tier == tier], len(result.tables))
+    tiers = {tier: [item for item in result.tables.values() if item.tier == tier] for tier in TIERS}
+    for tier, items in tiers.items():
+        _tier_rows(table, tier, items, len(result.tables))
+        if items and len(items) < len(result.tables):
+            table.add_row(*_sums(f"{len(items)} tables", tier, items), style="italic")
+            table.add_section()
     totals = result.totals
     table.add_section()
     table.add_row(
@@ -61,6 +65,12 @@ def _tier_rows(table: Table, tier: str, items: list[TableSummary], total: int) -
         rows, weight = sum(i.rows for i in quiet), sum(i.bytes for i in quiet)
         label = f"{len(quiet)} tables below {SMALL_ROWS:,} rows"
         table.add_row(f"[dim]{label}[/]", tier, f"{rows:,}", size(weight), "", "0", "[green]loaded[/]")
+
+
+def _sums(label: str, tier: str, items: list[TableSummary]) -> tuple[str, ...]:
+    rows, weight, rejects = (sum(getattr(i, key) for i in items) for key in ("rows", "bytes", "rejects"))
+    failed = sum(i.outcome != "loaded" for i in items)
+    return label, tier, f"{rows:,}", size(weight), "", f"{rejects:,}", f"{failed} failed" if failed else "loaded"
 
 
 def _changes(result: Summary) -> list[Text]:
