@@ -13,8 +13,8 @@ The floors; imports go down only:
     api
     engine | observers
     mysql | postgres
-    schedule | coerce | summary
-    plan
+    schedule | coerce | summary | tablesfile
+    plan | classify
     config
     events | partitions | casts | yamlfile
     catalog

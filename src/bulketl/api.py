@@ -20,11 +20,12 @@ import pyarrow as pa
 
 from bulketl import engine
 from bulketl.catalog import Catalog
+from bulketl.classify import Proposal, classify, cursor_candidates
 from bulketl.config import Config, Tier
 from bulketl.errors import ConfigError, PlanError
 from bulketl.events import Observer
 from bulketl.mysql import MySQL
-from bulketl.mysql.discover import read_bounds, read_catalog
+from bulketl.mysql.discover import read_bounds, read_catalog, read_profiles
 from bulketl.mysql.read import masked, read
 from bulketl.partitions import Partition
 from bulketl.plan import Plan, TableSpec, decide
@@ -65,6 +66,18 @@ def make_plan(config: Config, *, tiers: Sequence[Tier] = (), tables: Sequence[st
         existing = read_tables(connection, config.target_schema)
     catalog = _wanted(config, read_catalog(source), tiers, tables)
     return decide(config, catalog, read_bounds(source, catalog), existing, full=full)
+
+
+def propose(config: Config) -> tuple[Catalog, tuple[Proposal, ...]]:
+    """Look at the source and return its catalogue, and what tables.yaml should say of each table and why.
+
+    A handful of queries, however many tables there are; nothing is changed. Raise ConfigError or SourceError.
+    """
+    check_libraries()
+    source = MySQL(_uri(config.source, "source"))
+    catalog = read_catalog(source)
+    candidates = {table: found for table in catalog if table.rows and (found := cursor_candidates(table))}
+    return catalog, classify(catalog, read_profiles(source, candidates), config.classify)
 
 
 def load(config: Config, plan: Plan, observers: Sequence[Observer] = ()) -> Summary:
@@ -121,17 +134,20 @@ def load(config: Config, plan: Plan, observers: Sequence[Observer] = ()) -> Summ
 
 def endpoints(config: Config) -> tuple[MySQL, Postgres]:
     """Return source and target; raise ConfigError naming what is not set."""
-    for value, name in ((config.source, "source"), (config.target, "target")):
-        if not value:
-            raise ConfigError(
-                f"no {name} is set",
-                hint=f"set BULKETL_{name.upper()} to its URI, or {name}: in config/bulketl.yaml",
-            )
     if config.target_schema in (LEDGER, STAGING) or config.target_schema.startswith("pg_"):
         raise ConfigError(
             f"the target schema cannot be {config.target_schema!r}", hint="that schema is taken: choose another"
         )
-    return MySQL(config.source), Postgres(config.target)
+    return MySQL(_uri(config.source, "source")), Postgres(_uri(config.target, "target"))
+
+
+def _uri(value: str, name: str) -> str:
+    if not value:
+        raise ConfigError(
+            f"no {name} is set",
+            hint=f"set BULKETL_{name.upper()} to its URI, or {name}: in config/bulketl.yaml",
+        )
+    return value
 
 
 def check_libraries() -> None:

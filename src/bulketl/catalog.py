@@ -36,7 +36,10 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A base table. `rows` is exact on MyISAM and an estimate on InnoDB; `bytes` is the size of the data without indexes."""
+    """A base table. `rows` is exact on MyISAM and an estimate on InnoDB; `bytes` is the data's size without indexes.
+
+    `references` are the tables its declared foreign keys point to.
+    """
 
     name: str
     columns: tuple[Column, ...]
@@ -46,6 +49,7 @@ class Table:
     bytes: int = 0
     engine: str = "InnoDB"
     comment: str = ""
+    references: tuple[str, ...] = ()
 
     def column(self, name: str) -> Column:
         """Return the column called `name`; raise KeyError when there is none."""

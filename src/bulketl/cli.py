@@ -13,8 +13,10 @@ from typing import Annotated, Any, NoReturn, cast
 import typer
 from rich.console import Console
 
-from bulketl import api, screen
+from bulketl import api, screen, tablesfile
 from bulketl.casts import RULES
+from bulketl.catalog import Catalog
+from bulketl.classify import Proposal
 from bulketl.config import TIERS, Config, Tier, load_config
 from bulketl.errors import DONE, FAILED, PARTLY_DONE, BulketlError, ConfigError
 from bulketl.events import Observer
@@ -87,6 +89,56 @@ def load(
         return {"done": DONE, "partly done": PARTLY_DONE}.get(result.outcome, FAILED)
 
     run(command, as_json)
+
+
+@app.command(epilog=EXIT_CODES)
+def discover(
+    write: Annotated[
+        Path | None, typer.Option("--write", metavar="FILE", help="Write the proposal, or add new tables to it.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Write without asking.")] = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Look at the source and propose for each table its tier, strategy and cursor column, with the reasons.
+
+    With --write, `config/tables.yaml` for instance, what changed at the source since the last time is shown first. What a
+    person wrote in the file stays as it is; tables that are new are added.
+    """
+
+    def command() -> int:
+        catalog, proposals = api.propose(configured(config, write and found(write)))
+        if as_json:
+            print(json.dumps([{**p.to_rule(), "table": p.table, "reasons": dict(p.reasons)} for p in proposals]))
+        elif write is None:
+            out.print(screen.proposals(proposals))
+        if write is not None:
+            _write(write, catalog, proposals, yes=yes or as_json)
+        return DONE
+
+    run(command, as_json)
+
+
+def _write(path: Path, catalog: Catalog, proposals: Sequence[Proposal], *, yes: bool) -> None:
+    before = path.read_text(encoding="utf-8") if path.is_file() else ""
+    after, now = tablesfile.written(before, proposals), tablesfile.snapshot(catalog)
+    known = tablesfile.read_snapshot(path) if before else None
+    lines = tablesfile.changes(known, now) if known is not None else []
+    if lines:
+        err.print(screen.changes(lines))
+    if after == before and known == now:
+        err.print(f"{path} knows all {len(proposals)} tables; nothing to write")
+        return
+    added = len(proposals) if not before else len(after.splitlines()) - len(before.splitlines())
+    what = f"write {path} with {added} tables" if not before else f"add {added} lines to {path}"
+    if not yes and not typer.confirm(f"{what}?", default=True, err=True):
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for file, text in ((path, after), (tablesfile.snapshot_path(path), json.dumps(now, indent=1, ensure_ascii=False))):
+        beside = file.with_name(file.name + ".new")
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(file)
+    err.print(f"wrote {path} and {tablesfile.snapshot_path(path).name}")
 
 
 @app.command(epilog=EXIT_CODES)

@@ -90,6 +90,15 @@ class UserCast(_Model):
         return pattern is None or fnmatch.fnmatchcase(f"{table.name}.{column.name}", pattern)
 
 
+class NameRule(_Model):
+    """What a table is for, by its name in lower case: a glob, and the tier it means or that it is better left out."""
+
+    match: str
+    tier: Tier | None = None
+    exclude: bool = False
+    why: str = "by your rule"
+
+
 class Settings(_Model):
     """The keys of `bulketl.yaml`."""
 
@@ -101,6 +110,7 @@ class Settings(_Model):
     nul_bytes: Literal["strip", "reject"] = "strip"
     max_rejects: int = Field(default=0, ge=0)
     casts: tuple[UserCast, ...] = Field(default=(), strict=False)
+    classify: tuple[NameRule, ...] = Field(default=(), strict=False)
 
 
 class Config(Settings):

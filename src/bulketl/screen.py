@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bulketl.casts import RULES, CastRule
+from bulketl.classify import Proposal
 from bulketl.config import TIERS
 from bulketl.errors import BulketlError
 from bulketl.plan import Plan
@@ -112,6 +113,28 @@ def plan(planned: Plan) -> Group:
     end += f"from {planned.source} into schema {planned.schema}; TIMESTAMP columns in zone {planned.zone}.\n"
     end += "Nothing was changed."
     return Group(table, *refused, Text(end))
+
+
+def proposals(proposed: Iterable[Proposal]) -> Table:
+    """Return what discover proposes, a line per table in the order of the tiers, largest first."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for column in ("table", "tier", "strategy", "cursor", "why so"):
+        table.add_column(column, overflow="fold")
+    for item in sorted(proposed, key=lambda p: (p.exclude, TIERS.index(p.tier), -p.megabytes, p.table)):
+        tier = "left out" if item.exclude else item.tier
+        why = f"{item.tier}: {item.reasons['table_importance']}. {item.reasons['extraction_strategy']}"
+        table.add_row(
+            Text(item.table), tier, item.strategy, item.cursor or "", Text(why), style="dim" if item.exclude else ""
+        )
+    return table
+
+
+def changes(lines: Iterable[str]) -> Text:
+    """Return what changed at the source, coloured as a diff."""
+    text = Text("Changed at the source since the file was written:\n", style="bold")
+    for line in lines:
+        text.append(f"  {line}\n", style={"+": "green", "-": "red"}.get(line[0], "yellow"))
+    return text
 
 
 def casts(rules: Iterable[CastRule] = RULES) -> Table:

@@ -1,7 +1,7 @@
 """A YAML file as plain values, with the line of every key, so that a mistake can be shown where it was made.
 
 PyYAML builds the nodes; values are plain ones only, no tags. Refused with file and line: a syntax error, a tab, a
-doubled key, text that is not UTF-8, an alias (they make bombs, and bulketl's files need none), a file above 32 MB.
+doubled key, text that is not UTF-8, aliases that make a bomb, a file above 32 MB.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 MOST_BYTES = 32 << 20
+MOST_VALUES = 500_000
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 KeyPath = tuple[str | int, ...]
 _SCALARS = yaml.SafeLoader("")  # makes numbers, booleans and dates of single values
@@ -31,7 +32,10 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], dict[KeyPath, int], list[str]
         return {}, {}, [f"{path}{error}"]
     lines: dict[KeyPath, int] = {}
     problems: list[str] = []
-    value = {} if node is None else _value(node, (), lines, problems, str(path))
+    try:
+        value = {} if node is None else _value(node, (), lines, problems, str(path))
+    except (_BadFileError, RecursionError) as error:
+        return {}, {}, [f"{path}{error if isinstance(error, _BadFileError) else ': nested too deeply'}"]
     return (value if not problems else {}), lines, problems
 
 
@@ -42,10 +46,6 @@ class _BadFileError(Exception):
 def _compose(raw: bytes) -> Any:
     try:
         text = raw.decode("utf-8-sig")
-        for event in yaml.parse(text, Loader=Loader):
-            if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                line = event.start_mark.line + 1 if event.start_mark else 1
-                raise _BadFileError(f":{line}: anchors and aliases are not used in bulketl's files")
         node = yaml.compose(text, Loader=Loader)
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
@@ -63,6 +63,8 @@ def _compose(raw: bytes) -> Any:
 
 def _value(node: Any, at: KeyPath, lines: dict[KeyPath, int], problems: list[str], path: str) -> Any:
     lines.setdefault(at, node.start_mark.line + 1)
+    if len(lines) > MOST_VALUES:  # aliases of aliases: a small file can stand for a billion values
+        raise _BadFileError(f":{node.start_mark.line + 1}: its aliases stand for more than {MOST_VALUES:,} values")
     if isinstance(node, yaml.MappingNode):
         mapping: dict[Any, Any] = {}
         for key_node, value_node in node.value:

@@ -1,22 +1,25 @@
 """What the source has: its catalog from information_schema, and the bounds of the tables to read.
 
-Three queries give the catalog however many tables there are. Bounds cost one query for all small tables together, and
+Four queries give the catalog however many tables there are. Bounds cost one query for all small tables together, and
 for each large one either a MIN and MAX or a walk along its key. Nothing is locked longer than one such query.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+import pymysql
 from pymysql.cursors import Cursor
 
 from bulketl.casts import quoted
 from bulketl.catalog import Catalog, Column, Key, Table
+from bulketl.classify import Profile
 from bulketl.mysql import MySQL
 from bulketl.mysql.read import range_condition
 from bulketl.partitions import Bound, KeyTuple, even_cuts, is_integer_key, rows_per_partition, split_key
 
-COUNTED_TOGETHER = 60  # tables per counting query
+COUNTED_TOGETHER = 60  # tables per counting query, or columns per profiling query
+PROFILED_ROWS = 1000
 _SPLITTABLE_INDEXES = ("BTREE",)
 
 _TABLES = """
@@ -30,6 +33,9 @@ FROM information_schema.columns WHERE table_schema = %s ORDER BY table_name, ord
 _KEYS = """
 SELECT table_name, index_name, non_unique, column_name, sub_part, index_type
 FROM information_schema.statistics WHERE table_schema = %s ORDER BY table_name, index_name, seq_in_index"""
+_REFERENCES = """
+SELECT DISTINCT table_name, referenced_table_name FROM information_schema.referential_constraints
+WHERE constraint_schema = %s AND unique_constraint_schema = constraint_schema"""
 
 
 def read_catalog(source: MySQL) -> Catalog:
@@ -51,6 +57,10 @@ def read_catalog(source: MySQL) -> Catalog:
             )
         cursor.execute(_KEYS, (source.database,))
         keys = _keys(_rows(cursor))
+        cursor.execute(_REFERENCES, (source.database,))
+        references: dict[str, list[str]] = {}
+        for table, target in _rows(cursor):
+            references.setdefault(table, []).append(target)
     return Catalog(
         identity=source.identity,
         version=version,
@@ -65,6 +75,7 @@ def read_catalog(source: MySQL) -> Catalog:
                 bytes=int(size),
                 engine=engine,
                 comment=comment,
+                references=tuple(sorted(references.get(name, ()))),
             )
             for name, engine, rows, size, comment in tables
         ),
@@ -86,6 +97,36 @@ def read_bounds(source: MySQL, tables: Iterable[Table]) -> dict[str, Bound]:
             if bound.rows > rows_per_partition(table) and not bound.error:
                 bounds[table.name] = Bound(bound.rows, bound.counted, _cuts(cursor, table, bound.rows))
     return bounds
+
+
+def read_profiles(source: MySQL, columns: Mapping[Table, Sequence[Column]]) -> dict[tuple[str, str], Profile]:
+    """Look at the newest PROFILED_ROWS rows of each table, by primary key where it has one, and profile those columns.
+
+    A few queries for all; a table that cannot be read has no profiles. "Future" allows a day for clocks
+    and zones.
+    """
+    looks = [(table, column) for table, found in columns.items() for column in found]
+    profiles: dict[tuple[str, str], Profile] = {}
+    with source.connect() as cursor:
+        for some in (looks[n : n + COUNTED_TOGETHER] for n in range(0, len(looks), COUNTED_TOGETHER)):
+            query = " UNION ALL ".join(_profiling(n, table, column) for n, (table, column) in enumerate(some))
+            try:
+                cursor.execute(query)
+            except pymysql.MySQLError:
+                continue
+            for n, *counts in _rows(cursor):
+                table, column = some[int(n)]
+                profiles[table.name, column.name] = Profile(*(int(count or 0) for count in counts))
+    return profiles
+
+
+def _profiling(n: int, table: Table, column: Column) -> str:
+    order = ", ".join(f"{quoted(name)} DESC" for name in table.primary_key)
+    newest = f"SELECT {quoted(column.name)} c FROM {quoted(table.name)} {'ORDER BY ' + order if order else ''}"
+    return (
+        f"(SELECT {n}, COUNT(*), SUM(c IS NULL), SUM(c < '1902-01-01'), SUM(c > NOW() + INTERVAL 1 DAY)"
+        f" FROM ({newest} LIMIT {PROFILED_ROWS}) t)"
+    )
 
 
 def _count(cursor: Cursor, tables: list[Table]) -> dict[str, Bound]:

@@ -1,0 +1,291 @@
+"""What `discover` proposes for each table, and why: tier, strategy, cursor column, sizes; from values, opening nothing.
+
+Names say what a table is for, its size what it costs, references what hangs on it, and a stamp that the server itself
+keeps says what changed. The rules about names are data: NAME_RULES here, and the user's own, which come first. Every
+choice carries its reason, because a person has to be able to argue with it.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bulketl.casts import parse_type
+from bulketl.catalog import Catalog, Column, Table
+from bulketl.config import NameRule, Strategy, Tier
+from bulketl.partitions import rows_per_partition
+
+LARGE_SHARE = 0.04  # of the database's rows or bytes: a table that large is critical, whatever its name
+HUB_SHARE = 0.10  # of the tables: one that so many refer to is critical
+SMALL_BYTES = 1 << 20  # below, reading the whole table costs less than asking what changed
+CHUNKED_BYTES = 1 << 30  # above, a catch-up is done in chunks
+TRUSTED_SHARE = 0.5  # a cursor column may be NULL or a sentinel in at most this share of the rows looked at
+
+_BY_NAME: tuple[tuple[str, dict[str, object]], ...] = (
+    ("tmp* temp temp[_0-9]* tempimage*", {"exclude": True, "why": "a left-over by its name"}),
+    ("*_bak *_bak_* *_backup *_backup_* *_old", {"exclude": True, "why": "a backup copy by its name"}),
+    (
+        "*def *type *types *pref *prefs *preference *settings *category *categories",
+        {"tier": "reference", "why": "a list of values by its name"},
+    ),
+    (
+        "*code *codes *codesystem country countries county state stateabbr zip* language* currency",
+        {"tier": "reference", "why": "codes or places by its name"},
+    ),
+    (
+        "*log *logs *hist *history *audit* *session* *token *tokens *instance *attempt *attempts update* *event_store",
+        {"tier": "audit", "why": "a record of what happened by its name"},
+    ),
+)
+NAME_RULES = tuple(NameRule.model_validate({"match": g, **rule}) for globs, rule in _BY_NAME for g in globs.split())
+
+# Words in names of columns that an application sets when it changes a row, and of tables to which rows are only added.
+_EDIT_WORDS = ("updated", "modified", "changed", "edited", "tedit", "lastmod", "last_mod")
+_APPEND_WORDS = ("log", "hist", "history", "hash", "snapshot", "trans", "audit", "response", "attach")
+_PURGED_WORDS = ("signal", "queue", "session", "instance", "token", "cache")
+_STAMPS = frozenset({"datetime", "timestamp"})
+_INTEGERS = frozenset({"int", "bigint", "mediumint"})
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a look at a column's newest values showed: rows looked at, and how many were NULL, before 1902, or to come."""
+
+    rows: int
+    nulls: int
+    sentinels: int
+    future: int
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What discover would write for a table; `reasons` has one for each choice a person may want to argue with."""
+
+    table: str
+    tier: Tier
+    strategy: Strategy
+    cursor: str | None
+    exclude: bool
+    batch_size: int
+    minutes: int
+    threshold: float
+    dependencies: tuple[str, ...]
+    rows: int
+    megabytes: float
+    reasons: Mapping[str, str]
+
+    @property
+    def alert(self) -> bool:
+        """Whether its failure is worth waking somebody."""
+        return self.tier in ("critical", "important")
+
+    def to_rule(self) -> dict[str, object]:
+        """Return the proposal in the layout of tables.yaml."""
+        rule: dict[str, object] = {
+            "table_importance": self.tier,
+            "extraction_strategy": self.strategy,
+            "incremental_column": self.cursor,
+            "batch_size": self.batch_size,
+            "estimated_rows": self.rows,
+            "estimated_size_mb": self.megabytes,
+            "is_modeled": self.alert,
+            "dependencies": list(self.dependencies),
+            "monitoring": {
+                "alert_on_failure": self.alert,
+                "max_extraction_time_minutes": self.minutes,
+                "data_quality_threshold": self.threshold,
+            },
+        }
+        return {**rule, "exclude": True} if self.exclude else rule
+
+
+def cursor_candidates(table: Table) -> tuple[Column, ...]:
+    """Return the columns that may say how new a row is, best first; which of them can be trusted, a Profile tells.
+
+    A stamp that the server keeps (ON UPDATE CURRENT_TIMESTAMP) comes before one that the application keeps, an indexed
+    one before one that is not. Dates of the business (of birth, of service) are none, nor is text.
+    """
+    indexed = {key.columns[0] for key in table.keys if key.columns}
+
+    def rank(column: Column) -> tuple[bool, bool, int]:
+        return (not keeps_itself(column), column.name not in indexed, -table.columns.index(column))
+
+    found = [c for c in table.columns if parse_type(c.type).base in _STAMPS and (keeps_itself(c) or _says_edit(c.name))]
+    return tuple(sorted(found, key=rank))
+
+
+def keeps_itself(column: Column) -> bool:
+    """Tell whether the server stamps the column on every update of its row."""
+    return "on update" in column.extra.lower()
+
+
+def classify(
+    catalog: Catalog,
+    profiles: Mapping[tuple[str, str], Profile],
+    rules: Sequence[NameRule] = (),
+) -> tuple[Proposal, ...]:
+    """Return a proposal for every table of the catalogue, in its order.
+
+    `profiles` is keyed by table and column, for the candidates of `cursor_candidates`; a missing one is not trusted
+    unless the server keeps the stamp. `rules` are the user's and come before NAME_RULES.
+    """
+    references = infer_references(catalog)
+    used = Counter(target for targets in references.values() for target in targets)
+    rows, size = sum(table.rows for table in catalog), sum(table.bytes for table in catalog)
+    hubs = {name for name, count in used.items() if count >= max(3, HUB_SHARE * len(catalog.tables))}
+    dependencies = _acyclic(references)
+    proposals = []
+    for table in catalog:
+        named = next((rule for rule in (*rules, *NAME_RULES) if fnmatch.fnmatchcase(table.name.lower(), rule.match)), None)
+        share = max(table.rows / max(rows, 1), table.bytes / max(size, 1))
+        tier, why = _tier(table, named, share, used[table.name], references[table.name], hubs)
+        strategy, cursor, how = _strategy(table, profiles)
+        exclude = named is not None and named.exclude
+        reasons = {"table_importance": why, "extraction_strategy": how}
+        if exclude and named:
+            reasons["exclude"] = named.why
+        proposals.append(
+            Proposal(
+                table=table.name,
+                tier=tier,
+                strategy=strategy,
+                cursor=cursor,
+                exclude=exclude,
+                batch_size=rows_per_partition(table),
+                minutes=min(180, max(5, math.ceil(table.bytes / 10e6))),
+                threshold=0.99 if _is_purged(table.name) else 1.0,
+                dependencies=dependencies[table.name],
+                rows=table.rows,
+                megabytes=round(table.bytes / 1e6, 2),
+                reasons=reasons,
+            )
+        )
+    return tuple(proposals)
+
+
+def _tier(
+    table: Table, named: NameRule | None, share: float, used: int, references: frozenset[str], hubs: set[str]
+) -> tuple[Tier, str]:
+    if named and named.tier and (named.tier == "reference" or named not in NAME_RULES):
+        return named.tier, named.why
+    if named and named.exclude:
+        return "reference", named.why
+    if share >= LARGE_SHARE and table.rows:
+        return "critical", f"{share:.0%} of the database"
+    if table.name in hubs:
+        return "critical", f"{used} tables refer to it"
+    if named and named.tier:
+        return named.tier, named.why
+    if references & hubs:
+        return "important", f"belongs to {', '.join(sorted(references & hubs)[:3])}"
+    if len(references) >= 2:
+        return "important", f"ties {', '.join(sorted(references)[:3])} together"
+    if used:
+        return "important", f"{used} tables refer to it"
+    if cursor_candidates(table):
+        return "important", "has a stamp of its changes, so somebody edits it"
+    return "reference", "nothing refers to it, and it refers to nothing that changes"
+
+
+def _strategy(table: Table, profiles: Mapping[tuple[str, str], Profile]) -> tuple[Strategy, str | None, str]:
+    if not table.primary_key:
+        return "full_table", None, "no primary key to merge by"
+    incremental: Strategy = "chunked_incremental" if table.bytes >= CHUNKED_BYTES else "incremental"
+    doubted = ""
+    for column in cursor_candidates(table):
+        doubt = doubt_of(column, profiles.get((table.name, column.name)))
+        if doubt:
+            doubted += f"; {column.name} is not trusted: {doubt}"
+            continue
+        kept = "by the server" if keeps_itself(column) else "by the application"
+        if table.bytes < SMALL_BYTES:
+            return "full_table", column.name, f"small; {column.name} would say what changed, kept {kept}"
+        return incremental, column.name, f"{column.name} is kept {kept} on every change{doubted}"
+    if _is_purged(table.name):
+        return "full_table", None, "its rows come and go, and no stamp says which"
+    key = table.column(table.primary_key[0])
+    counts = len(table.primary_key) == 1 and "auto_increment" in key.extra.lower()
+    if counts and parse_type(key.type).base in _INTEGERS and _is_append_only(table.name):
+        if table.bytes < SMALL_BYTES:
+            return "full_table", key.name, "small; rows are only added, by its name"
+        return incremental, key.name, f"rows are only added, by its name, so {key.name} says what is new"
+    return "full_table", None, f"rows change, and no column says which{doubted}" if table.rows else "empty"
+
+
+def doubt_of(column: Column, profile: Profile | None) -> str:
+    """Return why a column is not to be trusted as a cursor, or ''."""
+    if profile is None or profile.rows == 0:
+        return "" if keeps_itself(column) else "nothing is known of its values"
+    if profile.future:
+        return f"{profile.future} of {profile.rows} values lie in the future"
+    if profile.nulls > TRUSTED_SHARE * profile.rows:
+        return f"{profile.nulls} of {profile.rows} are NULL"
+    if profile.sentinels > TRUSTED_SHARE * profile.rows:
+        return f"{profile.sentinels} of {profile.rows} are sentinels like 0001-01-01"
+    return ""
+
+
+def infer_references(catalog: Catalog) -> dict[str, frozenset[str]]:
+    """Return the tables each table refers to: by declared foreign keys, and by the names of columns.
+
+    By name: a column called like the single-column primary key of another table (`PatNum`), or `<table>_id` where that
+    table, or its plural, has the key `id`. Where several tables have the same key, it is that of the one that counts it up.
+    """
+    owners: dict[str, str] = {}
+    for table in sorted(catalog, key=lambda t: (not _counts_up(t), -t.rows)):
+        if len(table.primary_key) == 1 and table.primary_key[0].lower() != "id":
+            owners.setdefault(table.primary_key[0], table.name)
+    ids = {t.name.lower(): t.name for t in catalog if tuple(c.lower() for c in t.primary_key) == ("id",)}
+    found: dict[str, frozenset[str]] = {}
+    for table in catalog:
+        targets = set(table.references)
+        for column in table.columns:
+            if parse_type(column.type).base not in _INTEGERS | {"char", "varchar", "binary", "uuid"}:
+                continue
+            owner = owners.get(column.name)
+            stem = column.name.lower().removesuffix("_id")
+            if owner is None and column.name.lower().endswith("_id"):
+                owner = next((ids[n] for n in (stem, stem + "s", stem + "es", stem[:-1] + "ies") if n in ids), None)
+            if owner is not None:
+                targets.add(owner)
+        found[table.name] = frozenset(targets - {table.name})
+    return found
+
+
+def _counts_up(table: Table) -> bool:
+    return any("auto_increment" in c.extra.lower() for c in table.columns if c.name in table.primary_key)
+
+
+def _acyclic(references: Mapping[str, frozenset[str]]) -> dict[str, tuple[str, ...]]:
+    """Return the references without those that close a circle, so that an order of loading exists."""
+    done: dict[str, tuple[str, ...]] = {}
+
+    def visit(name: str, path: frozenset[str]) -> None:
+        kept = []
+        for target in sorted(references.get(name, ())):
+            if target in path:
+                continue
+            if target not in done:
+                visit(target, path | {target})
+            kept.append(target)
+        done[name] = tuple(kept)
+
+    for name in references:
+        if name not in done:
+            visit(name, frozenset({name}))
+    return done
+
+
+def _says_edit(name: str) -> bool:
+    return any(word in name.lower() for word in _EDIT_WORDS)
+
+
+def _is_append_only(name: str) -> bool:
+    return any(name.lower().endswith(word) for word in _APPEND_WORDS)
+
+
+def _is_purged(name: str) -> bool:
+    return any(word in name.lower() for word in _PURGED_WORDS)
