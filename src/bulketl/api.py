@@ -19,18 +19,20 @@ from importlib.metadata import version
 import pyarrow as pa
 
 from bulketl import engine
-from bulketl.catalog import Catalog
+from bulketl.casts import parse_type
+from bulketl.catalog import Catalog, Column, Table, TargetTable
 from bulketl.classify import Proposal, classify, cursor_candidates
 from bulketl.config import Config, Tier
 from bulketl.errors import ConfigError, PlanError
 from bulketl.events import Observer
+from bulketl.findings import Finding, examine
 from bulketl.mysql import MySQL
 from bulketl.mysql.discover import read_bounds, read_catalog, read_profiles
 from bulketl.mysql.read import masked, read
 from bulketl.partitions import Partition
 from bulketl.plan import Plan, TableSpec, decide
 from bulketl.postgres import LEDGER, STAGING, Postgres, ledger
-from bulketl.postgres.inspect import read_tables
+from bulketl.postgres.inspect import missing_rights, read_tables
 from bulketl.postgres.steps import PostgresTarget
 from bulketl.summary import Summary
 
@@ -78,6 +80,34 @@ def propose(config: Config) -> tuple[Catalog, tuple[Proposal, ...]]:
     catalog = read_catalog(source)
     candidates = {table: found for table in catalog if table.rows and (found := cursor_candidates(table))}
     return catalog, classify(catalog, read_profiles(source, candidates), config.classify)
+
+
+def validate(config: Config) -> tuple[Finding, ...]:
+    """Hold the configuration against both live servers and return what is wrong or doubtful; change nothing.
+
+    Without a target only the source is looked at. Raise ConfigError, SourceError or TargetError when a server that is
+    set cannot be used.
+    """
+    check_libraries()
+    source = MySQL(_uri(config.source, "source"))
+    catalog = read_catalog(source)
+    looked_at = {table: found for table in catalog if table.rows and (found := _cursors(config, table))}
+    profiles = read_profiles(source, looked_at)
+    proposals = {proposal.table: proposal for proposal in classify(catalog, profiles, config.classify)}
+    target: dict[str, TargetTable] | None = None
+    missing: tuple[tuple[str, str], ...] = ()
+    if config.target:
+        with Postgres(config.target).connect() as connection:
+            target = read_tables(connection, config.target_schema)
+            missing = missing_rights(connection, config.target_schema)
+    rights = (Finding(config.target_schema, "error", text, "nothing is loaded", advice) for text, advice in missing)
+    return (*rights, *examine(config, catalog, proposals, profiles, target))
+
+
+def _cursors(config: Config, table: Table) -> tuple[Column, ...]:
+    named = config.rule(table.name).incremental_column
+    times = (c for c in table.columns if c.name == named and parse_type(c.type).base in ("date", "datetime", "timestamp"))
+    return tuple(dict.fromkeys((*cursor_candidates(table), *times)))
 
 
 def load(config: Config, plan: Plan, observers: Sequence[Observer] = ()) -> Summary:

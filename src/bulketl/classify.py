@@ -113,7 +113,7 @@ def cursor_candidates(table: Table) -> tuple[Column, ...]:
     def rank(column: Column) -> tuple[bool, bool, int]:
         return (not keeps_itself(column), column.name not in indexed, -table.columns.index(column))
 
-    found = [c for c in table.columns if parse_type(c.type).base in _STAMPS and (keeps_itself(c) or _says_edit(c.name))]
+    found = [c for c in table.columns if parse_type(c.type).base in _STAMPS and (keeps_itself(c) or says_edit(c.name))]
     return tuple(sorted(found, key=rank))
 
 
@@ -279,7 +279,8 @@ def _acyclic(references: Mapping[str, frozenset[str]]) -> dict[str, tuple[str, .
     return done
 
 
-def _says_edit(name: str) -> bool:
+def says_edit(name: str) -> bool:
+    """Tell whether a column's name says that the application stamps every change."""
     return any(word in name.lower() for word in _EDIT_WORDS)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import sys
@@ -18,7 +19,7 @@ from bulketl.casts import RULES
 from bulketl.catalog import Catalog
 from bulketl.classify import Proposal
 from bulketl.config import TIERS, Config, Tier, load_config
-from bulketl.errors import DONE, FAILED, PARTLY_DONE, BulketlError, ConfigError
+from bulketl.errors import DONE, FAILED, PARTLY_DONE, WRONG_REQUEST, BulketlError, ConfigError
 from bulketl.events import Observer
 from bulketl.observers.progress import Display, Lines
 
@@ -119,6 +120,51 @@ def discover(
     run(command, as_json)
 
 
+@app.command(epilog="\n\nExit codes: 0 no errors found, 1 a server refused, 2 errors found.")
+def validate(
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Write the fixes that need no decision into the file of rules.")
+    ] = False,
+    schema: SchemaOption = None,
+    config: ConfigOption = None,
+    rules: RulesOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check the configuration, alone and against both live servers; change nothing there.
+
+    Each finding says what is, what happens if it is ignored, and what to do.
+    """
+
+    def command() -> int:
+        settings = configured(config, rules, schema=schema)
+        if not settings.source:
+            err.print("the files are well-formed; set BULKETL_SOURCE to hold them against the source too")
+            return DONE
+        findings = api.validate(settings)
+        if as_json:
+            print(json.dumps([dataclasses.asdict(finding) for finding in findings]))
+        else:
+            out.print(screen.findings(findings))
+        path = rules or found(Path("config/tables.yaml"))
+        if fix and path:
+            fixes: dict[str, dict[str, object]] = {}
+            for finding in findings:
+                fixes.setdefault(finding.table, {}).update(finding.fix)
+            fixes = {table: values for table, values in fixes.items() if values}
+            replace(path, tablesfile.fixed(path.read_text(encoding="utf-8"), fixes))
+            err.print(f"wrote fixes for {len(fixes)} tables to {path}; run it again to see what is left")
+        return WRONG_REQUEST if any(finding.severity == "error" for finding in findings) else DONE
+
+    run(command, as_json)
+
+
+def replace(path: Path, text: str) -> None:
+    """Write a file so that it is never half there."""
+    beside = path.with_name(path.name + ".new")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(path)
+
+
 def _write(path: Path, catalog: Catalog, proposals: Sequence[Proposal], *, yes: bool) -> None:
     before = path.read_text(encoding="utf-8") if path.is_file() else ""
     after, now = tablesfile.written(before, proposals), tablesfile.snapshot(catalog)
@@ -134,10 +180,8 @@ def _write(path: Path, catalog: Catalog, proposals: Sequence[Proposal], *, yes: 
     if not yes and not typer.confirm(f"{what}?", default=True, err=True):
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    for file, text in ((path, after), (tablesfile.snapshot_path(path), json.dumps(now, indent=1, ensure_ascii=False))):
-        beside = file.with_name(file.name + ".new")
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(file)
+    replace(path, after)
+    replace(tablesfile.snapshot_path(path), json.dumps(now, indent=1, ensure_ascii=False))
     err.print(f"wrote {path} and {tablesfile.snapshot_path(path).name}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich.console import Group
 from rich.table import Table
@@ -12,6 +12,7 @@ from bulketl.casts import RULES, CastRule
 from bulketl.classify import Proposal
 from bulketl.config import TIERS
 from bulketl.errors import BulketlError
+from bulketl.findings import SEVERITIES, Finding
 from bulketl.plan import Plan
 from bulketl.summary import Summary, TableSummary
 
@@ -113,6 +114,20 @@ def plan(planned: Plan) -> Group:
     end += f"from {planned.source} into schema {planned.schema}; TIMESTAMP columns in zone {planned.zone}.\n"
     end += "Nothing was changed."
     return Group(table, *refused, Text(end))
+
+
+def findings(found: Sequence[Finding]) -> Group:
+    """Return what validate found, a paragraph per finding, and their number."""
+    colours = {"error": "red", "warning": "yellow", "note": "dim"}
+    texts = [
+        Text.assemble(
+            (f"{item.severity} ", f"bold {colours[item.severity]}"), (item.table, "bold"), f": {item.message}\n",
+            f"  otherwise: {item.otherwise}\n", f"  instead: {item.advice}",
+        )
+        for item in found
+    ]  # fmt: skip
+    counts = ", ".join(f"{n} {severity}s" for severity in SEVERITIES if (n := sum(f.severity == severity for f in found)))
+    return Group(*texts, Text(counts or "nothing found: the rules fit both servers", style="bold"))
 
 
 def proposals(proposed: Iterable[Proposal]) -> Table:

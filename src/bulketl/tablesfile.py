@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -44,6 +44,23 @@ def written(text: str, proposals: Sequence[Proposal]) -> str:
         return text
     for proposal in new:
         tables[proposal.table] = _entry(proposal)
+    stream = io.StringIO()
+    yaml.dump(document, stream)
+    return stream.getvalue()
+
+
+def fixed(text: str, fixes: Mapping[str, Mapping[str, object]]) -> str:
+    """Return the text with values set: per table, keys of its rule (dots for nested ones) to values; the rest stays."""
+    yaml = _yaml()
+    document = yaml.load(text)
+    top = next(key for key in ("source_tables", "tables") if key in document)
+    for table, values in fixes.items():
+        for path, value in values.items():
+            *above, key = path.split(".")
+            place = document[top][table]
+            for step in above:
+                place = place.setdefault(step, CommentedMap())
+            place[key] = value
     stream = io.StringIO()
     yaml.dump(document, stream)
     return stream.getvalue()

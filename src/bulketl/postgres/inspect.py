@@ -12,7 +12,7 @@ import re
 
 from bulketl.casts import parse_target
 from bulketl.catalog import TargetTable
-from bulketl.postgres import Connection
+from bulketl.postgres import LEDGER, STAGING, Connection
 
 # Everything that depends on a table or its row type, but its own parts: toast, row type, primary key, NOT NULL of it.
 _HANGING = """
@@ -94,6 +94,30 @@ def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
             referenced=bool(kinds["referencing"]),
         )
     return tables
+
+
+def missing_rights(connection: Connection, schema: str) -> tuple[tuple[str, str], ...]:
+    """Return what this user lacks to load into the schema, each with what to grant."""
+    found = []
+    wanted = [LEDGER, STAGING, schema]
+    known = {row[0] for row in connection.execute("SELECT nspname FROM pg_namespace WHERE nspname = ANY(%s)", (wanted,))}
+    creating = "has_database_privilege(current_database(), 'CREATE')"
+    user, database, may = connection.execute(f"SELECT current_user, current_database(), {creating}").fetchone() or ()
+    if not may and (missing := [name for name in wanted if name not in known]):
+        found.append((f"user {user} may not create {', '.join(missing)}", f"GRANT CREATE ON DATABASE {database} TO {user}"))
+    found += [
+        (f"user {user} may not create tables in {name}", f"GRANT CREATE, USAGE ON SCHEMA {name} TO {user}")
+        for name in sorted(known)
+        if connection.execute("SELECT has_schema_privilege(%s, 'CREATE')", (name,)).fetchone() != (True,)
+    ]
+    foreign = connection.execute(
+        "SELECT tablename FROM pg_tables WHERE schemaname = %s AND NOT pg_has_role(tableowner, 'USAGE') ORDER BY 1",
+        (schema,),
+    ).fetchall()
+    if foreign:
+        names = ", ".join(str(row[0]) for row in foreign[:5]) + (" …" if len(foreign) > 5 else "")
+        found.append((f"user {user} does not own {len(foreign)} tables: {names}", f"ALTER TABLE … OWNER TO {user}"))
+    return tuple(found)
 
 
 def spelt(kind: str) -> str:

@@ -1,0 +1,209 @@
+"""What `validate` finds: where the rules and the servers disagree, what happens if nobody cares, and the fix.
+
+Values in, findings out; nothing is opened. An error is something that loses rows or stops a table, a warning something
+that costs or misleads, a note something to know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from bulketl.casts import cast, parse_target, parse_type
+from bulketl.catalog import Catalog, Column, Table, TargetTable
+from bulketl.classify import Profile, Proposal, doubt_of, keeps_itself, says_edit
+from bulketl.config import Config, TableRule
+from bulketl.errors import PlanError
+
+Severity = Literal["error", "warning", "note"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+
+_WIDTHS = {"smallint": 2, "integer": 4, "bigint": 8, "real": 4, "double precision": 8}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing to mend: what is, what happens if it is ignored, what to do.
+
+    `fix` maps keys of the table's rule to the values that mend it; empty when a person has to decide.
+    """
+
+    table: str
+    severity: Severity
+    message: str
+    otherwise: str
+    advice: str
+    fix: Mapping[str, object] = field(default_factory=dict)
+
+
+def examine(
+    config: Config,
+    catalog: Catalog,
+    proposals: Mapping[str, Proposal],
+    profiles: Mapping[tuple[str, str], Profile],
+    target: Mapping[str, TargetTable] | None,
+) -> tuple[Finding, ...]:
+    """Return every finding, errors first, then by table.
+
+    `proposals` and `profiles` are of the source as it is now; `target` is None when there is no target to look at.
+    """
+    tables = {table.name: table for table in catalog}
+    found: list[Finding] = []
+    for name, rule in config.tables.items():
+        if name in tables:
+            if not rule.exclude:
+                found += _table(config, tables[name], rule, catalog, proposals[name], profiles)
+        else:
+            found.append(
+                Finding(name, "warning", "is not in the source, or this user may not read it", "it is not loaded",
+                        "correct its name (case counts), grant SELECT, or take its rule out")
+            )  # fmt: skip
+    for name in tables.keys() - config.tables.keys() if config.tables else ():
+        found.append(
+            Finding(name, "note", "is in the source and has no rule", "it is loaded whole, as tier reference",
+                    "run `bulketl discover --write` to add it")
+        )  # fmt: skip
+    for table in catalog:
+        if not config.rule(table.name).exclude:
+            found += _columns(config, table, (target or {}).get(table.name))
+    return tuple(sorted(found, key=lambda f: (SEVERITIES.index(f.severity), f.table)))
+
+
+def _table(
+    config: Config,
+    table: Table,
+    rule: TableRule,
+    catalog: Catalog,
+    proposal: Proposal,
+    profiles: Mapping[tuple[str, str], Profile],
+) -> Iterator[Finding]:
+    lost = round(table.rows * (1 - rule.monitoring.data_quality_threshold))
+    if lost:
+        yield Finding(
+            table.name, "warning", f"data_quality_threshold {rule.monitoring.data_quality_threshold:g}",
+            f"{lost:,} of its rows may be missing and nobody is told", "1.0: a load is complete or it is not",
+            {"monitoring.data_quality_threshold": 1.0},
+        )  # fmt: skip
+    if rule.extraction_strategy == "full_table":
+        return
+    better: dict[str, object] = {
+        "extraction_strategy": proposal.strategy if proposal.cursor else "full_table",
+        "incremental_column": proposal.cursor,
+    }
+    instead = f"{proposal.strategy}, cursor {proposal.cursor or 'none'}: {proposal.reasons['extraction_strategy']}"
+    if not table.primary_key:
+        yield Finding(
+            table.name, "error", f"is {rule.extraction_strategy} and has no primary key",
+            "changed rows would be added again instead of replaced", "load it whole", {"extraction_strategy": "full_table"},
+        )  # fmt: skip
+        return
+    column = next((c for c in table.columns if c.name == rule.incremental_column), None)
+    if column is None:
+        what = "no incremental_column" if rule.incremental_column is None else f"no column {rule.incremental_column!r}"
+        yield Finding(
+            table.name, "error", f"is {rule.extraction_strategy} and has {what}", "nothing says which rows are new",
+            instead, better,
+        )  # fmt: skip
+        return
+    yield from _cursor(config, table, column, catalog, instead, better, profiles.get((table.name, column.name)))
+
+
+def _cursor(
+    config: Config,
+    table: Table,
+    column: Column,
+    catalog: Catalog,
+    instead: str,
+    better: Mapping[str, object],
+    profile: Profile | None,
+) -> Iterator[Finding]:
+    base = parse_type(column.type).base
+    if column.name in table.primary_key:
+        stamp = next((c.name for c in table.columns if keeps_itself(c)), None)
+        if stamp:
+            yield Finding(
+                table.name, "error", f"cursor {column.name} is the key, although {stamp} says what changed",
+                "rows that are edited later never arrive", instead, better,
+            )  # fmt: skip
+        return
+    if base not in ("timestamp", "datetime"):
+        kind = "a date, so a day's changes are one value" if base == "date" else f"{column.type}, not a time"
+        yield Finding(
+            table.name, "error", f"cursor {column.name} is {kind}", "changes are missed or read again and again",
+            instead, better,
+        )  # fmt: skip
+    elif not keeps_itself(column):
+        stamp = next((c.name for c in table.columns if keeps_itself(c)), None)
+        if stamp:
+            yield Finding(
+                table.name, "error", f"cursor {column.name} is no stamp of changes, although {stamp} is one",
+                "edited and back-dated rows never arrive", instead, better,
+            )  # fmt: skip
+        elif not says_edit(column.name):
+            yield Finding(
+                table.name, "error", f"cursor {column.name} is no stamp of changes, and the table has none",
+                "edited and back-dated rows never arrive", instead, better,
+            )  # fmt: skip
+    doubt = doubt_of(column, profile) if profile else ""
+    if doubt:
+        yield Finding(
+            table.name, "error", f"cursor {column.name} cannot be trusted: {doubt}",
+            "the watermark runs ahead of the data, or never moves", instead, better,
+        )  # fmt: skip
+    if not any(key.columns and key.columns[0] == column.name for key in table.keys):
+        yield Finding(
+            table.name, "note", f"cursor {column.name} has no index at the source",
+            "each load reads the whole table there to find what is new",
+            "create an index on it if you may; on a small table it does not matter",
+        )  # fmt: skip
+    if base == "timestamp" and config.timestamp_zone not in ("server", catalog.zone):
+        yield Finding(
+            table.name, "warning",
+            f"cursor {column.name} is a TIMESTAMP written in {config.timestamp_zone}, and the server shows {catalog.zone}",
+            "a watermark kept in one zone is compared in another", "leave timestamp_zone at server",
+        )  # fmt: skip
+
+
+def _columns(config: Config, table: Table, existing: TargetTable | None) -> Iterator[Finding]:
+    rule = config.rule(table.name)
+    hidden = [c.name for c in table.columns if not c.readable and c.name not in rule.exclude_columns]
+    if hidden:
+        yield Finding(
+            table.name, "error", f"no right to read {', '.join(hidden)}", "the table is not loaded",
+            "grant SELECT to the source user, or name them under exclude_columns",
+        )  # fmt: skip
+    for name in (*rule.exclude_columns, *rule.casts):
+        if name not in {column.name for column in table.columns}:
+            yield Finding(
+                table.name, "error", f"no column {name!r}, which its rule names", "the table is not loaded",
+                "correct the name; MySQL's spelling and case count",
+            )  # fmt: skip
+    there = dict(existing.columns) if existing else {}
+    for column in table.columns:
+        if column.name in rule.exclude_columns:
+            continue
+        try:
+            made = cast(column, config.declared_type(table, column))
+        except PlanError as error:
+            yield Finding(table.name, "error", error.message, "the table is not loaded", error.hint)
+            continue
+        if column.name in there and narrower(there[column.name], made.target):
+            yield Finding(
+                table.name, "warning",
+                f"column {column.name} is {there[column.name]} in the target and needs {made.target}",
+                "the table is built anew, or refused when something hangs on it",
+                f"ALTER TABLE … ALTER COLUMN … TYPE {made.target} yourself to keep what hangs on it",
+            )  # fmt: skip
+
+
+def narrower(there: str, needed: str) -> bool:
+    """Tell whether a column of type `there` cannot hold every value of type `needed`, both spelt as in the cast rules."""
+    (base, sizes), (wanted, least) = parse_target(there), parse_target(needed)
+    if base in _WIDTHS and wanted in _WIDTHS:
+        return _WIDTHS[base] < _WIDTHS[wanted]
+    if base != wanted:
+        return base not in ("text", "numeric") and not (base == "varchar" and not sizes)
+    if base == "numeric" and sizes and least:
+        return sizes[0] - sizes[1] < least[0] - least[1] or sizes[1] < least[1]
+    return bool(sizes) and (not least or sizes[0] < least[0])
