@@ -7,6 +7,7 @@ in. A row is good or rejected, never both and never neither: good + rejects = re
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -55,7 +56,7 @@ def coerce(rows: pa.Table, spec: TableSpec, masked: list[list[str]]) -> Batch:
     `rows` has a column per cast, in its order, and then one bit mask per list of `masked`: bit n is set where the
     n-th column of the list is not NULL at the source. Raise nothing for a value; a wrong shape is a bug.
     """
-    changed: dict[tuple[str, str], int] = {}
+    changed: dict[tuple[str, str], pa.Array] = {}  # column, kind -> mask of its rows
     bad: dict[str, tuple[str, pa.Array]] = {}  # column -> reason, mask of its rows
     raw = rows.select([item.column for item in spec.casts])
     cleaned = _clean(raw, spec)
@@ -70,18 +71,23 @@ def coerce(rows: pa.Table, spec: TableSpec, masked: list[list[str]]) -> Batch:
             if spec.nul_bytes == "reject":
                 bad[item.column] = ("holds a NUL byte, which Postgres has no place for", mask)
             else:
-                changed[item.column, NUL_BYTE] = pc.sum(mask).as_py()
+                changed[item.column, NUL_BYTE] = mask
                 column = pc.replace_substring(column, "\0", "")
-        if item.guarded and (lost := _invalid_dates(rows, item, masked)):
-            changed[item.column, INVALID_DATE] = lost
+        if item.guarded and column.null_count:
+            changed[item.column, INVALID_DATE] = _invalid_dates(rows, item, masked)
         columns.append(_extended(column) if item.clean == "json" else column)
     for name in spec.key:
         if columns[raw.schema.get_field_index(name)].null_count and name not in bad:
             bad[name] = ("is no valid value, and part of the key", pc.is_null(raw.column(name)))
     good = pa.Table.from_arrays(columns, names=raw.column_names)
-    if not bad:
-        return Batch(good, (), changed)
-    return _without(good, raw, spec, bad, changed)
+    rejects: tuple[Reject, ...] = ()
+    if bad:
+        keep = pc.invert(functools.reduce(pc.or_, (mask for _, mask in bad.values())))
+        rejects = _rejects(raw, spec, bad, keep)
+        good = good.filter(keep)
+        changed = {what: pc.and_(mask, keep) for what, mask in changed.items()}
+    counts = {what: int(pc.sum(mask).as_py() or 0) for what, mask in changed.items()}
+    return Batch(good, rejects, {what: count for what, count in counts.items() if count})
 
 
 def _clean(raw: pa.Table, spec: TableSpec) -> dict[str, pa.ChunkedArray]:
@@ -147,35 +153,25 @@ def _has_nul(column: pa.ChunkedArray) -> bool:
     return any((data := chunk.buffers()[2]) is not None and b"\0" in data.to_pybytes() for chunk in column.chunks)
 
 
-def _invalid_dates(rows: pa.Table, item: Cast, masked: list[list[str]]) -> int:
-    column = rows.column(item.column)
-    if not item.nullable or column.null_count == 0:
-        return int(column.null_count)
+def _invalid_dates(rows: pa.Table, item: Cast, masked: list[list[str]]) -> pa.Array:
+    """Return a mask of the rows whose date was none: NULL now, and not NULL at the source."""
+    gone = pc.is_null(rows.column(item.column))
     for n, names in enumerate(masked):
         if item.column in names:
-            bit = names.index(item.column)
+            bit = pa.scalar(1 << names.index(item.column), pa.uint64())
             mask = rows.column(rows.num_columns - len(masked) + n).cast(pa.uint64())
-            had_value = pc.not_equal(pc.bit_wise_and(mask, pa.scalar(1 << bit, pa.uint64())), 0)
-            return int(pc.sum(pc.and_(had_value, pc.is_null(column))).as_py() or 0)
-    return 0
+            return pc.and_(gone, pc.not_equal(pc.bit_wise_and(mask, bit), 0))
+    return gone
 
 
-def _without(
-    good: pa.Table,
-    raw: pa.Table,
-    spec: TableSpec,
-    bad: dict[str, tuple[str, pa.Array]],
-    changed: dict[tuple[str, str], int],
-) -> Batch:
-    anything = None
-    for _, mask in bad.values():
-        anything = mask if anything is None else pc.or_(anything, mask)
-    faults = {name: (reason, mask.to_pylist()) for name, (reason, mask) in bad.items()}
+def _rejects(raw: pa.Table, spec: TableSpec, bad: dict[str, tuple[str, pa.Array]], keep: pa.Array) -> tuple[Reject, ...]:
+    gone = pc.invert(keep)
+    faults = {name: (reason, mask.filter(gone).to_pylist()) for name, (reason, mask) in bad.items()}
     rejects = []
-    for index in pc.indices_nonzero(anything).to_pylist():
+    for index, row in enumerate(raw.filter(gone).to_pylist()):
         name, reason = next((n, reason) for n, (reason, mask) in faults.items() if mask[index])
-        rejects.append(reject(raw.slice(index, 1).to_pylist()[0], spec, name, reason))
-    return Batch(good.filter(pc.invert(anything)), tuple(rejects), changed)
+        rejects.append(reject(row, spec, name, reason))
+    return tuple(rejects)
 
 
 def reject(row: dict[str, object], spec: TableSpec, column: str, reason: str) -> Reject:

@@ -16,7 +16,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from bulketl.coerce import Batch, coerce
-from bulketl.errors import BulketlError
+from bulketl.errors import BulketlError, DataError
 from bulketl.events import (
     Event,
     PartitionLoaded,
@@ -183,7 +183,8 @@ def _outcome(
         return
     for table in step.tables:
         kind = type(error).__name__
-        yield TableFailed(name, table, kind, error.message, error.hint, now - started[table])
+        rejects = error.rejects if isinstance(error, DataError) else 0
+        yield TableFailed(name, table, kind, error.message, error.hint, now - started[table], rejects)
 
 
 def _success(name: str, step: Step, result: Result, now: float, started: dict[str, float]) -> Iterator[Event]:

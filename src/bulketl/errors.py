@@ -36,7 +36,7 @@ class BulketlError(Exception):
         self.transient = transient
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (_rebuild, (type(self), self.message, self.hint, self.transient))
+        return (_rebuild, (type(self), self.__dict__))
 
     def to_json(self) -> dict[str, object]:
         """Return the error as plain values, for `--json` and the ledger."""
@@ -64,8 +64,14 @@ class TargetError(BulketlError):
 
 
 class DataError(BulketlError):
-    """The rows themselves: too many rejected, or a count that differs."""
+    """The rows themselves: too many rejected, or a count that differs; `rejects` of them were rejected."""
+
+    def __init__(self, message: str, *, hint: str = "", rejects: int = 0) -> None:
+        super().__init__(message, hint=hint)
+        self.rejects = rejects
 
 
-def _rebuild(kind: type[BulketlError], message: str, hint: str, transient: bool) -> BulketlError:
-    return kind(message, hint=hint, transient=transient)
+def _rebuild(kind: type[BulketlError], values: dict[str, object]) -> BulketlError:
+    error = kind(str(values["message"]))
+    error.__dict__.update(values)
+    return error

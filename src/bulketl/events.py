@@ -56,7 +56,7 @@ class TablePublished:
 
 @dataclass(frozen=True, slots=True)
 class TableFailed:
-    """A table was given up; the target has it as it was before."""
+    """A table was given up; the target has it as it was before. `rejects` when they are why."""
 
     run: str
     table: str
@@ -64,6 +64,7 @@ class TableFailed:
     message: str
     hint: str
     seconds: float
+    rejects: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,11 +21,15 @@ KeyTuple = tuple[KeyValue, ...]
 
 PARTITION_BYTES = 16 << 20  # of source data; Arrow needs about the same, and a worker holds two copies at most
 MOST_ROWS = 250_000  # keeps many narrow rows from costing more in Arrow than they weigh in MySQL
-UNKNOWN_ROWS = 20_000  # when the server has no idea how long a row is
+UNKNOWN_ROW_BYTES = 800  # when the server has no idea how long a row is
 DENSE = 1.25  # integer keys this close to gapless are cut evenly, without walking the index
 
 # _ORDERED: types whose order in an index is that of `<` against a literal. ENUM sorts by number and compares as text.
 _INTEGER = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint"})
+_FIXED_BYTES = {
+    "tinyint": 1, "smallint": 2, "mediumint": 3, "int": 4, "bigint": 8, "float": 4, "double": 8, "date": 3, "datetime": 5,
+    "timestamp": 4, "time": 3, "year": 1, "varchar": 1, "varbinary": 1, "text": 2, "blob": 2,
+}  # fmt: skip
 _TIMES = frozenset({"year", "date", "datetime", "timestamp"})
 _ORDERED = _INTEGER | _TIMES | {"decimal", "char", "varchar", "binary", "varbinary", "uuid"}
 
@@ -84,9 +88,19 @@ def is_integer_key(table: Table, key: Key) -> bool:
 
 def rows_per_partition(table: Table, partition_bytes: int = PARTITION_BYTES) -> int:
     """Return how many rows of this table make about `partition_bytes`."""
-    if table.rows <= 0 or table.bytes <= 0:
-        return UNKNOWN_ROWS
-    return max(1, min(MOST_ROWS, partition_bytes * table.rows // table.bytes))
+    return max(1, min(MOST_ROWS, partition_bytes // row_bytes(table)))
+
+
+def row_bytes(table: Table) -> int:
+    """Return how many bytes a row of this table has, by the server's statistics where they can be true.
+
+    Just after a bulk insert InnoDB knows the rows and not yet the bytes: less than the fixed-size columns need is no
+    answer, and an unknown row is taken to be long, so that a partition is too small rather than too large.
+    """
+    least = sum(_FIXED_BYTES.get(parse_type(column.type).base, 0) for column in table.columns if not column.nullable)
+    if table.rows <= 0 or table.bytes < table.rows * max(1, least):
+        return UNKNOWN_ROW_BYTES
+    return max(1, table.bytes // table.rows)
 
 
 def even_cuts(lo: int, hi: int, rows: int, size: int) -> tuple[KeyTuple, ...] | None:

@@ -20,7 +20,7 @@ from bulketl.casts import Cast, cast
 from bulketl.catalog import Catalog, Table, TargetTable
 from bulketl.config import TIERS, Config, TableRule, Tier
 from bulketl.errors import PlanError
-from bulketl.partitions import Bound, Partition, rows_per_partition, split, split_key
+from bulketl.partitions import Bound, Partition, row_bytes, rows_per_partition, split, split_key
 
 GROUP_BYTES = 4 << 20  # tables of a group are in memory together, before their transaction begins
 GROUP_TABLES = 40
@@ -174,7 +174,11 @@ def _load(
         nul_bytes=config.nul_bytes,
         max_rejects=rule.max_rejects if rule.max_rejects is not None else config.max_rejects,
     )
-    return TableLoad(spec, partitions, rule.table_importance, f"{load}: {how}; {why}", bound.rows, table.bytes)
+    return TableLoad(spec, partitions, rule.table_importance, f"{load}: {how}; {why}", bound.rows, _size(table, bound))
+
+
+def _size(table: Table, bound: Bound) -> int:
+    return max(table.bytes, bound.rows * row_bytes(table)) if bound.rows else table.bytes
 
 
 def _casts(config: Config, rule: TableRule, table: Table) -> tuple[Cast, ...]:

@@ -55,6 +55,7 @@ class Summary:
             case TableFailed(table=name):
                 table = self.tables[name]
                 table.outcome, table.seconds = "failed", event.seconds
+                table.rejects = max(table.rejects, event.rejects)
                 table.error, table.message, table.hint = event.kind, event.message, event.hint
             case RunFinished(seconds=seconds):
                 self.seconds = seconds

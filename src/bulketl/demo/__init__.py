@@ -47,7 +47,9 @@ def show(out: Console, *, keep: bool) -> int:
         for arguments in (["--tier", "reference"], []):
             out.print(f"\n[bold]$ bulketl load {' '.join(arguments)}[/]")
             code = code or _load(arguments, environment)
-        out.print(_NEXT.format(source=source, target=postgres.uri, rules=HERE / "tables.yaml") if keep else _GONE)
+        out.print(
+            _NEXT.format(source=source, target=postgres.uri, rules=HERE / "tables.yaml") if keep else _GONE, soft_wrap=True
+        )
         return code
     finally:
         if not keep:

@@ -99,7 +99,7 @@ class MySQL:
             with connection, connection.cursor() as cursor:
                 yield cursor
         except pymysql.MySQLError as error:
-            raise SourceError(f"{self.identity}: {_text(error)}", transient=_code(error) in _TRANSIENT) from error
+            raise SourceError(f"{self.identity}: {_text(error)}", transient=code_of(error) in _TRANSIENT) from error
 
     @property
     def _parts(self) -> urllib.parse.SplitResult:
@@ -133,18 +133,19 @@ class MySQL:
             1130: ("does not accept connections from this host", "create the user for this host at the source"),
             1040: ("has no connection left", "lower --workers, or try again later"),
             3159: ("accepts TLS connections only", "add ?ssl-mode=required to the URI in BULKETL_SOURCE"),
-        }.get(_code(error), ("", ""))
+        }.get(code_of(error), ("", ""))
         if not message:
             message = f"does not answer: {_text(error)}"
             hint = "check host and port in BULKETL_SOURCE, that the server runs, and the VPN or tunnel to it"
-        return SourceError(f"source {self.identity} {message}", hint=hint, transient=_code(error) in _TRANSIENT)
+        return SourceError(f"source {self.identity} {message}", hint=hint, transient=code_of(error) in _TRANSIENT)
 
 
 _FORM = "write it as mysql://user:password@host:3306/database, special characters percent-encoded"
 _TRANSIENT = frozenset({1040, 1205, 1213, 2006, 2013, 2055})
 
 
-def _code(error: BaseException) -> int:
+def code_of(error: BaseException) -> int:
+    """Return the server's number of an error, or 0."""
     return error.args[0] if error.args and isinstance(error.args[0], int) else 0
 
 

@@ -14,12 +14,14 @@ from pymysql.cursors import Cursor
 from bulketl.casts import quoted
 from bulketl.catalog import Catalog, Column, Key, Table
 from bulketl.classify import Profile
-from bulketl.mysql import MySQL
+from bulketl.mysql import MySQL, code_of
 from bulketl.mysql.read import range_condition
 from bulketl.partitions import Bound, KeyTuple, even_cuts, is_integer_key, rows_per_partition, split_key
 
 COUNTED_TOGETHER = 60  # tables per counting query, or columns per profiling query
 PROFILED_ROWS = 1000
+# A key value that the server shows and then refuses to compare with: 0000-00-00 under NO_ZERO_DATE. The table is streamed.
+_NO_LITERAL = frozenset({1292, 1525})
 _SPLITTABLE_INDEXES = ("BTREE",)
 
 _TABLES = """
@@ -95,7 +97,11 @@ def read_bounds(source: MySQL, tables: Iterable[Table]) -> dict[str, Bound]:
         for table in wanted:
             bound = bounds[table.name]
             if bound.rows > rows_per_partition(table) and not bound.error:
-                bounds[table.name] = Bound(bound.rows, bound.counted, _cuts(cursor, table, bound.rows))
+                try:
+                    bounds[table.name] = Bound(bound.rows, bound.counted, _cuts(cursor, table, bound.rows))
+                except pymysql.MySQLError as error:
+                    if code_of(error) not in _NO_LITERAL:
+                        raise
     return bounds
 
 

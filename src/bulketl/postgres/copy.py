@@ -148,7 +148,7 @@ class _TriedError(Exception):
 
 def _try(target: Postgres, run: str, spec: TableSpec, rows: pa.Table) -> str | None:
     try:
-        with transaction(target, run, spec.table) as cursor:
+        with transaction(target, run, f"table {spec.table!r}") as cursor:
             create = create_table("pg_temp", "bulketl_trial", spec.casts, spec.key)
             cursor.execute(create)
             copy(cursor, rows, spec.casts, "bulketl_trial", None)

@@ -20,6 +20,8 @@ from bulketl.postgres.copy import close, copy, transaction, without_refused
 from bulketl.postgres.ddl import batch, columns, create_table, cut, name, staging, staging_name, value
 from bulketl.postgres.publish import LOCK_SECONDS, publish
 
+KEPT_REJECTS = 1000  # of a table that fails for them: enough to see why
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
@@ -51,6 +53,9 @@ class PostgresTarget:
         rejected.
         """
         first = next(batches)
+        if len(first.rejects) > spec.max_rejects:
+            self._keep_rejects(spec, partition.index, first)
+            raise too_many(spec, len(first.rejects), self.run)
         try:
             return self._load(spec, partition, chain([first], batches))
         except DataError:
@@ -139,7 +144,8 @@ class PostgresTarget:
         specs = [load.spec for load in loads]
         for spec, piece in zip(specs, batches, strict=True):
             if piece and len(piece.rejects) > spec.max_rejects:
-                self._keep_rejects(spec, piece)
+                if len(specs) == 1:  # else the table comes back alone
+                    self._keep_rejects(spec, 0, piece)
                 raise too_many(spec, len(piece.rejects), self.run)
         with transaction(self.postgres, self.run, ", ".join(spec.table for spec in specs)) as cursor:
             cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
@@ -182,9 +188,9 @@ class PostgresTarget:
                     hint="a trigger on the target table may be at work; nothing was changed",
                 )
 
-    def _keep_rejects(self, spec: TableSpec, piece: Batch) -> None:
+    def _keep_rejects(self, spec: TableSpec, partition: int, piece: Batch) -> None:
         with self._transaction(spec) as cursor:
-            cursor.execute(ledger.rejected(self.run, spec, 0, piece.rejects))
+            cursor.execute(ledger.rejected(self.run, spec, partition, piece.rejects[:KEPT_REJECTS]))
 
     def sweep(self) -> None:
         """Drop the staging tables this run has left."""
@@ -207,7 +213,8 @@ class PostgresTarget:
 def too_many(spec: TableSpec, rejects: int, run: str) -> DataError:
     """Return the error of a table with more rejects than it may have."""
     return DataError(
-        f"table {spec.table!r}: {rejects} rows were rejected, and max_rejects is {spec.max_rejects}",
+        f"table {spec.table!r}: {rejects:,} rows were rejected, and max_rejects is {spec.max_rejects}",
+        rejects=rejects,
         hint=f"SELECT * FROM {LEDGER}.reject WHERE run = '{run}' AND table_name = '{spec.table}' shows them; "
         "correct them at the source, change the column's cast, or raise max_rejects",
     )
