@@ -1,4 +1,4 @@
-"""Whole databases: the catalogue of a practice, built by the script that lies beside the checkout; and rows compared, table by table."""
+"""Whole databases: the catalogue of a practice, built by the script beside the checkout; and tables compared by sums."""
 
 from __future__ import annotations
 

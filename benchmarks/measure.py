@@ -1,12 +1,14 @@
 """Running a contender and measuring it: wall seconds, CPU seconds of its processes, their peak memory.
 
-CPU seconds are what the kernel says when a process is reaped, so they are exact and include its own children. Peak memory is
-the sum of the processes' high-water marks, polled; for the first process the kernel's own word is taken where it says more. The
-servers' work is in neither: `machine` is what all of the machine did meanwhile, the servers and everybody else included.
+CPU seconds are what the kernel says when a process is reaped, so they are exact and include its own children. Peak memory
+is the sum of the processes' high-water marks, polled; for a single process the kernel's word is taken where it says more.
+The servers' CPU seconds are known only of servers started for the run; `machine` is what the whole machine did meanwhile, so
+that work of others shows: much more than the contender's and the servers' together, and the wall seconds say little.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import statistics
 import subprocess
@@ -21,7 +23,7 @@ POLL_SECONDS = 0.01
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
-class ContenderFailed(Exception):
+class ContenderError(Exception):
     """A contender ended with an error; the message has the end of what it said."""
 
 
@@ -36,10 +38,11 @@ class Contender:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One run of a contender: seconds of wall and CPU, bytes at the peak, CPU seconds of the whole machine."""
+    """One run: wall seconds, CPU seconds of contender, servers and whole machine, bytes of the contender at the peak."""
 
     seconds: float
     cpu: float
+    servers: float
     peak: int
     machine: float
 
@@ -49,11 +52,14 @@ def median(values: Sequence[float]) -> float:
     return round(statistics.median(values), 3)
 
 
-def measure(contender: Contender, folder: Path) -> Measured:
-    """Run a contender once, in `folder`; raise ContenderFailed when one of its processes fails."""
+def measure(contender: Contender, folder: Path, servers: Sequence[int] = ()) -> Measured:
+    """Run a contender once, in `folder`, served by the processes `servers`.
+
+    Raise ContenderError when one of its own processes fails.
+    """
     environ = {**os.environ, **contender.environ}
     with tempfile.TemporaryFile() as said:
-        busy, began = machine_seconds(), time.monotonic()
+        busy, served, began = machine_seconds(), cpu_seconds(servers), time.monotonic()
         processes: list[subprocess.Popen[bytes]] = []
         for n, command in enumerate(contender.commands):
             last = n == len(contender.commands) - 1
@@ -84,11 +90,12 @@ def measure(contender: Contender, folder: Path) -> Measured:
             said.seek(0)
             text = said.read()[-1500:].decode(errors="replace").strip()
             codes = ", ".join(str(process.returncode) for process in processes)
-            raise ContenderFailed(f"{contender.name} ended with {codes}: {text}")
+            raise ContenderError(f"{contender.name} ended with {codes}: {text}")
     # A child's ru_maxrss begins at its parent's size, so it says something only when it is more.
     own = high_water(os.getpid())
     peak = max(peaks.total, most if len(processes) == 1 and most > own else 0)
-    return Measured(round(seconds, 3), round(cpu, 3), peak, round(machine_seconds() - busy, 3))
+    served = cpu_seconds(servers) - served
+    return Measured(round(seconds, 3), round(cpu, 3), round(served, 3), peak, round(machine_seconds() - busy, 3))
 
 
 class Peaks(threading.Thread):
@@ -137,6 +144,16 @@ def high_water(pid: int) -> int:
     except OSError:
         return 0
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
+
+
+def cpu_seconds(pids: Sequence[int]) -> float:
+    """Return the CPU seconds spent so far by servers, with what their children spent, those that are gone too."""
+    total = 0
+    for pid in (found for root in pids for found in descendants(root)):
+        with contextlib.suppress(OSError):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            total += sum(map(int, fields[11:15]))  # own user and system, reaped children's user and system
+    return total / TICKS
 
 
 def machine_seconds() -> float:

@@ -1,7 +1,7 @@
 """A payments table as practice software keeps it: 18 columns, seeded, any number of rows.
 
-Keys, references of which some are NULL, money as double and as decimal, a date, a datetime, a timestamp that follows every update,
-flags, and text from nothing to 255 characters with quotes, tabs, line ends and letters from everywhere.
+Keys, references of which some are NULL, money as double and as decimal, a date, a datetime, a timestamp that follows
+every update, flags, and text from nothing to 255 characters with quotes, tabs, line ends and letters from everywhere.
 """
 
 from __future__ import annotations
@@ -47,9 +47,12 @@ CREATE_TARGET = """CREATE TABLE {0} (
     "DateEntry" timestamp(0), "SecDateTEdit" timestamp(0), "IsSplit" smallint, "PaymentStatus" smallint,
     "PaymentSource" integer, "CheckNum" varchar(25), "PayNote" varchar(255), "Receipt" varchar(255))"""
 
-_WORDS = """payment received by card check cash patient guarantor balance insurance refund posted Müller "copay" it's plan
-monthly portal deposit Peña réglé оплата 支払い split visit denied applied thanks 😀 pending adjusted credit""".split()
-_JOINS = np.array([" ", " ", " ", " ", " ", ", ", "; ", "\t", "\n", "\r\n", " \\ "])
+_WORDS = (
+    "payment", "received", "by", "card", "check", "cash", "patient", "guarantor", "balance", "insurance", "refund", "plan",
+    "monthly", "portal", "deposit", "denied", "applied", "it's", '"copay"', "Müller", "Peña", "оплата", "支払い", "😀",
+)  # fmt: skip
+# No carriage return: the mariadb client prints it as it is, and COPY takes it for the end of a line.
+_JOINS = (" ", " ", " ", " ", " ", ", ", "; ", "\t", "\n", "\n\n", " \\ ")
 
 
 def fill(connection: pymysql.Connection[pymysql.cursors.Cursor], rows: int) -> None:

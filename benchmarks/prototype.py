@@ -1,9 +1,11 @@
 """The bar: the shortest program with the same three libraries, as one would write it in an afternoon.
 
-One thread, one connection to Postgres. Each table in turn is read whole by connectorx with the same SELECT expressions, cast in Arrow,
-copied into a typed table created just before, given its primary key, committed. Nothing is staged, counted, recorded, retried or
-bounded in memory, and a table that exists already is an error. `python -m benchmarks.prototype SCHEMA`, with the URIs in
-BULKETL_SOURCE and BULKETL_TARGET; without a schema it reads everything and writes nothing.
+One thread, one connection to Postgres. Each table in turn is read whole by connectorx with the same SELECT expressions,
+cast in Arrow, copied into a typed table created just before, given its primary key, committed. Nothing is staged, counted,
+recorded, retried or bounded in memory, and a table that exists already is an error.
+
+`python -m benchmarks.prototype SCHEMA`, with the URIs in BULKETL_SOURCE and BULKETL_TARGET; without a schema it reads
+everything and writes nothing.
 """
 
 from __future__ import annotations

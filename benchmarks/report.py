@@ -74,19 +74,21 @@ class Scenario:
         title = f"{self.name}: {self.compared.tables} table{'s' * (self.compared.tables != 1)}, {self.compared.rows:,} rows"
         table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
         table.add_column("contender")
-        for column in ("seconds", "ratio", "rows/s", "CPU s", "machine's CPU s", "peak MB"):
+        for column in ("seconds", "ratio", "rows/s", "CPU s", "servers", "machine", "peak MB"):
             table.add_column(column, justify="right")
-        table.add_column("seconds of each run")
+        table.add_column("each run")
         for name, runs in self.runs.items():
-            table.add_row(
-                name, f"{self.seconds(name):.2f}", f"{self.ratio(name):.2f}", f"{self.compared.rows / self.seconds(name):,.0f}",
-                f"{median([run.cpu for run in runs]):.2f}", f"{median([run.machine for run in runs]):.2f}",
-                f"{max(run.peak for run in runs) / 1e6:.0f}", " ".join(f"{run.seconds:.2f}" for run in runs),
-                style="bold" if name == BULKETL else "",
-            )  # fmt: skip
+            rate = self.compared.rows / self.seconds(name)
+            numbers = [f"{self.seconds(name):.2f}", f"{self.ratio(name):.2f}", f"{rate:,.0f}"]
+            spent = ([run.cpu for run in runs], [run.servers for run in runs], [run.machine for run in runs])
+            numbers += [f"{median(seconds):.2f}" for seconds in spent]
+            numbers.append(f"{max(run.peak for run in runs) / 1e6:.0f}")
+            each = " ".join(f"{run.seconds:.2f}" for run in runs)
+            table.add_row(name, *numbers, each, style="bold" if name == BULKETL else "")
         out.print(table)
         equal = "equal" if not self.compared.different else f"[red]{len(self.compared.different)} different[/]"
-        out.print(f"[dim]counts and {self.compared.sums:,} sums of columns on both sides: {equal}; {COMPARE}[/]", highlight=False)
+        text = f"counts and {self.compared.sums:,} sums of columns on both sides: {equal}"
+        out.print(f"[dim]{text}; {COMPARE}[/]", highlight=False)
         for text in self.exceeded[:20]:
             out.print(f"[red]beyond the limit[/] {text}", highlight=False)
         out.print()

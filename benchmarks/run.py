@@ -1,6 +1,6 @@
-"""`python -m benchmarks.run`: bulketl beside the alternatives, on throw-away servers or on yours; exit code 1 beyond a limit.
+"""bulketl beside the alternatives, on throw-away servers or on yours; exit code 1 when a limit is exceeded.
 
-payments   one large table, beside `mariadb -e 'select *' | psql -c '\\copy'`, which casts, counts and keys nothing
+payments   one large table, beside `mariadb -e 'select *' | psql -c 'copy'`, which casts, counts and keys nothing
 catalogue  a whole database of tables small and large, beside the short program of benchmarks/prototype.py
 
 Contenders run in turn, A B A B, and are compared by their medians. On your servers, payments makes and drops the database
@@ -26,7 +26,7 @@ import pymysql
 from rich.console import Console
 
 from benchmarks import catalogue, payments
-from benchmarks.measure import Contender, ContenderFailed, measure
+from benchmarks.measure import Contender, ContenderError, measure
 from benchmarks.report import BULKETL, Scenario, machine
 from bulketl.demo.servers import EmbeddedPostgres, MariaDB
 
@@ -40,11 +40,11 @@ out = Console()
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """Where to read and where to write; `own`: they were started for this run."""
+    """Where to read and where to write; `processes` are those of servers started for this run."""
 
     source: str
     target: str
-    own: bool
+    processes: tuple[int, ...] = ()
 
     def database(self, name: str) -> str:
         """Return the source's URI with another database."""
@@ -91,15 +91,16 @@ def throw_away() -> Iterator[Servers]:
         stack.callback(source.stop)
         target = EmbeddedPostgres(Path(folder))
         stack.callback(target.stop)
-        yield Servers(source.uri("mysql"), target.uri, own=True)
+        postmaster = int((Path(folder) / "postgres" / "postmaster.pid").read_text().split()[0])
+        yield Servers(source.uri("mysql"), target.uri, (source.process.pid, postmaster))
 
 
-def in_turn(scenario: Scenario, turns: list[Turn], runs: int, folder: Path) -> None:
+def in_turn(scenario: Scenario, turns: list[Turn], runs: int, folder: Path, servers: Servers) -> None:
     """Run the contenders A B A B."""
     for n in range(runs):
         for contender, before in turns:
             before()
-            measured = measure(contender, folder)
+            measured = measure(contender, folder, servers.processes)
             scenario.runs.setdefault(contender.name, []).append(measured)
             out.print(f"[dim]run {n + 1}, {contender.name}: {measured.seconds:.2f} s[/]", highlight=False)
 
@@ -123,8 +124,8 @@ def run_payments(servers: Servers, options: argparse.Namespace, folder: Path) ->
     host, port, user, password = servers.login
 
     def copy(name: str, what: str, *before: tuple[str, ...]) -> Contender:
-        command = ("psql", servers.target, "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", f"--command=\\copy {table} {what}")
-        return Contender(name, (*before, command), {"MYSQL_PWD": password})
+        psql = ("psql", servers.target, "--no-psqlrc", "--quiet", f"--command=\\copy {table} {what}")
+        return Contender(name, (*before, psql), {"MYSQL_PWD": password})
 
     def empty() -> None:
         servers.without(OTHER)
@@ -140,9 +141,9 @@ def run_payments(servers: Servers, options: argparse.Namespace, folder: Path) ->
         out.print(f"payments: making {options.rows:,} rows", highlight=False)
         with servers.connect() as connection:
             payments.fill(connection, options.rows)
-        in_turn(scenario, [(pipe, empty), bulketl(servers, source)], options.runs, folder)
+        in_turn(scenario, [(pipe, empty), bulketl(servers, source)], options.runs, folder, servers)
         measure(copy("a file", f"to '{file}' with (format binary)"), folder)
-        in_turn(scenario, [(reading, lambda: None), (binary, empty)], options.runs, folder)
+        in_turn(scenario, [(reading, lambda: None), (binary, empty)], options.runs, folder, servers)
         scenario.compared = catalogue.compare(source, servers.target, LOADED)
     finally:
         servers.without(LOADED, OTHER)
@@ -153,7 +154,7 @@ def run_payments(servers: Servers, options: argparse.Namespace, folder: Path) ->
 
 def run_catalogue(servers: Servers, options: argparse.Namespace, folder: Path) -> Iterator[Scenario]:
     """Measure whole databases: those built here, one per engine, or that of the source's URI."""
-    if not servers.own:
+    if not servers.processes:
         yield one_catalogue(servers, servers.source, f"catalogue {urlsplit(servers.source).path}", options, folder)
     elif not catalogue.BUILDER.is_file():
         out.print(f"catalogue: skipped, because {catalogue.BUILDER} is not there; --source names another database")
@@ -171,10 +172,10 @@ def one_catalogue(servers: Servers, source: str, name: str, options: argparse.Na
     scenario = Scenario(name, prototype.name)
     turns: list[Turn] = [(prototype, lambda: servers.without(OTHER)), bulketl(servers, source)]
     try:
-        in_turn(scenario, turns, options.runs, folder)
+        in_turn(scenario, turns, options.runs, folder, servers)
         if options.pgloader:
             loader = Contender("pgloader", (("pgloader", "--quiet", source, servers.target),))
-            in_turn(scenario, [(loader, lambda: None)], 1, folder)
+            in_turn(scenario, [(loader, lambda: None)], 1, folder, servers)
             servers.without(urlsplit(source).path.strip("/"))  # it makes a schema with the database's name
         scenario.compared = catalogue.compare(source, servers.target, LOADED)
     finally:
@@ -199,7 +200,7 @@ def main() -> int:
     missing = [program for program in ("mariadb", "psql") if not shutil.which(program)]
     if missing and options.scenario != "catalogue":
         parser.error(f"the payments scenario needs the program {missing[0]}")
-    given = contextlib.nullcontext(Servers(options.source, options.target, own=False))
+    given = contextlib.nullcontext(Servers(options.source, options.target))
     found: list[Scenario] = []
     with given if options.source else throw_away() as servers, tempfile.TemporaryDirectory(prefix="bulketl-") as folder:
         about = machine(servers.versions)
@@ -207,7 +208,7 @@ def main() -> int:
             if options.scenario in (None, scenario.__name__.removeprefix("run_")):
                 try:
                     found += scenario(servers, options, Path(folder))
-                except ContenderFailed as error:
+                except ContenderError as error:
                     out.print(f"[red]failed[/] {error}", highlight=False)
                     return 1
     for result in found:

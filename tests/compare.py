@@ -1,8 +1,8 @@
 """Compare loaded tables with their source cell by cell, on a road of its own: pymysql and psycopg, text against text.
 
-Nothing of bulketl is imported, so that a fault there cannot hide here. Both servers print every value as text; per pair of types one
-function each makes the two texts equal when, and only when, the values are. Rows are matched by primary key, or as a multiset
-without one. Only hashes are kept of the rows, at most MOST_ROWS at a time; larger tables are read in several passes.
+Nothing of bulketl is imported, so that a fault there cannot hide here. Both servers print every value as text; per pair of
+types one function each makes the two texts equal when, and only when, the values are. Rows are matched by primary key, or as
+a multiset without one. Only hashes are kept of the rows, at most MOST_ROWS at a time; larger tables take several passes.
 
     python tests/compare.py mysql://root@host/database postgresql://host/database raw [--workers 2] [--zone +00:00]
 """
@@ -34,6 +34,8 @@ from psycopg import sql
 
 MOST_ROWS = 1_500_000  # hashed rows in memory, some 150 bytes each
 SHOWN = 40  # differing rows whose cells are looked at
+SPATIAL = ("point", "string", "polygon", "collection", "geometry")  # how the names of those types end
+TEXTS = ("text", "character varying")
 Text = str | None
 Canonical = Callable[[str], Text]
 
@@ -92,7 +94,7 @@ def connect(uri: str) -> pymysql.Connection[Any]:
         password=urllib.parse.unquote(parts.password or ""),
         database=urllib.parse.unquote(parts.path.strip("/")),
         charset="utf8mb4",
-        conv=dict(pymysql.converters.encoders),  # and no decoders
+        conv=dict(pymysql.converters.encoders.items()),  # and no decoders
     )
 
 
@@ -142,37 +144,52 @@ def pair(name: str, kind: str, target: str) -> Pair:
     """Return how a column of the MySQL type `kind` is compared with one of the Postgres type `target`."""
     base = re.split(r"[ (]", kind, maxsplit=1)[0]
     mine, theirs = "`" + name.replace("`", "``") + "`", sql.Identifier(name)
-    raw = functools.partial(Pair, name, mine, theirs)
+    selected = _expressions(base, target, mine, theirs)
+    from_mysql, from_postgres = _functions(base, kind, target)
+    return Pair(name, *selected, from_mysql, from_postgres)
+
+
+def _expressions(base: str, target: str, mine: str, theirs: sql.Composable) -> tuple[str, sql.Composable]:
+    if base == "bit":
+        mine = f"CAST({mine} AS UNSIGNED)"
+    elif base.endswith(SPATIAL) or (target in ("bytea", "uuid") and base != "uuid"):
+        mine = f"HEX({mine})"
+    elif target == "timestamp with time zone":
+        mine = f"IF(DAYOFMONTH({mine}) > 0, UNIX_TIMESTAMP({mine}), NULL)"
+    if target == "bytea":
+        theirs = sql.SQL("upper(encode({}, 'hex'))").format(theirs)
+    elif target == "uuid" and base != "uuid":
+        theirs = sql.SQL("upper(replace({}::text, '-', ''))").format(theirs)
+    elif target == "timestamp with time zone" or (base == "time" and target not in TEXTS):
+        theirs = sql.SQL("(extract(epoch FROM {}) * 1000000)::bigint").format(theirs)
+    return mine, theirs
+
+
+def _functions(base: str, kind: str, target: str) -> tuple[Canonical | None, Canonical | None]:
     if base in ("float", "double"):
         shown = re.search(r"\(\d+,(\d+)\)", kind)
-        return raw(*_floats(base, int(shown[1]) if shown else None))
-    if target in ("json", "jsonb"):
-        return raw(_json, _json)
-    if base == "bit":
-        of_bytes = sql.SQL("encode({}, 'hex')").format(theirs) if target == "bytea" else theirs
-        return Pair(name, f"CAST({mine} AS UNSIGNED)", of_bytes, _flag(target), _hex_number if target == "bytea" else None)
+        return _floats(base, int(shown[1]) if shown else None)
+    if base == "bit" and target == "bytea":
+        return None, lambda text: str(int(text, 16))
     if base == "year" or "zerofill" in kind:
-        return raw(lambda text: format(Decimal(text), "f"))
-    if target == "boolean":
-        return raw(_flag(target))
-    if target in ("bytea", "uuid") and base != "uuid":
-        of_hex = sql.SQL("upper(encode({}, 'hex'))") if target == "bytea" else sql.SQL("upper(replace({}::text, '-', ''))")
-        spatial = base.endswith(("point", "string", "polygon", "collection", "geometry"))
-        return Pair(name, f"HEX({mine})", of_hex.format(theirs), _ewkb if spatial else None)
-    if base.endswith(("point", "string", "polygon", "collection", "geometry")):
-        return Pair(name, f"HEX({mine})", theirs, _ewkb)
-    if target in ("text", "character varying"):
-        return raw(_without_nul)
-    if base == "date":
-        return raw(lambda text: text if _valid(text) else None, _before_christ)
-    if target == "timestamp with time zone":
-        epoch = sql.SQL("(extract(epoch FROM {}) * 1000000)::bigint").format(theirs)
-        return Pair(name, f"IF(DAYOFMONTH({mine}) > 0, UNIX_TIMESTAMP({mine}), NULL)", epoch, _micros)
-    if base in ("datetime", "timestamp"):
-        return raw(_moment, _before_christ)
-    if base == "time":
-        return Pair(name, mine, sql.SQL("(extract(epoch FROM {}) * 1000000)::bigint").format(theirs), _duration)
-    return raw()
+        return (lambda text: format(Decimal(text), "f")), None
+    if base.endswith(SPATIAL):
+        return _ewkb, None
+    by_target: dict[str, tuple[Canonical, Canonical | None]] = {
+        "boolean": (lambda text: {"0": "f", "1": "t"}.get(text, text), None),
+        "json": (_json, _json),
+        "jsonb": (_json, _json),
+        "text": (_without_nul, None),
+        "character varying": (_without_nul, None),
+        "timestamp with time zone": (lambda text: str(int(Decimal(text) * 1_000_000)), None),
+    }
+    by_base: dict[str, tuple[Canonical, Canonical | None]] = {
+        "date": (lambda text: text if _valid(text) else None, _before_christ),
+        "datetime": (_moment, _before_christ),
+        "timestamp": (_moment, _before_christ),
+        "time": (_duration, None),
+    }
+    return by_target.get(target) or by_base.get(base) or (None, None)
 
 
 def _floats(base: str, places: int | None) -> tuple[Canonical, Canonical]:
@@ -180,7 +197,7 @@ def _floats(base: str, places: int | None) -> tuple[Canonical, Canonical]:
 
     def exact(text: str) -> float:
         value = float(text)
-        return struct.unpack("f", struct.pack("f", value))[0] if base == "float" else value  # type: ignore[no-any-return]
+        return struct.unpack("f", struct.pack("f", value))[0] if base == "float" else value
 
     if places is not None:
         return lambda text: f"{float(text):.{places}f}", lambda text: f"{exact(text):.{places}f}"
@@ -189,19 +206,11 @@ def _floats(base: str, places: int | None) -> tuple[Canonical, Canonical]:
     return lambda text: repr(float(text)), lambda text: repr(float(text))
 
 
-def _flag(target: str) -> Canonical | None:
-    return (lambda text: {"0": "f", "1": "t"}.get(text, text)) if target == "boolean" else None
-
-
 def _json(text: str) -> str:
     def number(digits: str) -> str:
         return f"number {Decimal(digits).normalize() + 0}"
 
     return json.dumps(json.loads(text.replace("\0", ""), parse_int=number, parse_float=number), sort_keys=True)
-
-
-def _hex_number(text: str) -> str:
-    return str(int(text, 16))
 
 
 def _ewkb(text: str) -> str:
@@ -230,10 +239,6 @@ def _moment(text: str) -> Text:
 
 def _before_christ(text: str) -> str:
     return f"{int(text[:4]) - 1:04}{text[4:-3]}" if text.endswith(" BC") else text
-
-
-def _micros(text: str) -> str:
-    return str(int(Decimal(text) * 1_000_000))
 
 
 def _duration(text: str) -> str:
@@ -289,41 +294,47 @@ def _compare(
     with source.cursor() as cursor:
         cursor.execute(f"SELECT COUNT(*) FROM `{table.replace('`', '``')}`")
         passes = int(cursor.fetchone()[0]) // MOST_ROWS + 1
-    wrong: set[int] = set()
 
     def hashed(row: Row) -> int:
         return hash(tuple([row[n] for n in key]) if key else row)
 
-    for turn in range(passes):
-        seen: dict[int, int] = {}
-        many: Counter[int] = Counter()
-        for row in _source_rows(source, table, pairs):
+    def of(rows: Iterator[Row], turn: int) -> Iterator[tuple[int, Row]]:
+        for row in rows:
             at = hashed(row)
             if at % passes == turn:
-                done.rows += 1
-                if key:
-                    seen[at] = hash(row)
-                else:
-                    many[at] += 1
-        for row in _target_rows(target, schema, table, pairs):
-            at = hashed(row)
-            if at % passes != turn:
-                continue
-            if not key:
-                many[at] -= 1
-            elif seen.pop(at, None) != hash(row):
-                wrong.add(at)
-        wrong.update(seen)
-        wrong.update(at for at, count in many.items() if count)
+                yield at, row
+
+    wrong: set[int] = set()
+    for turn in range(passes):
+        mine, theirs = _source_rows(source, table, pairs), _target_rows(target, schema, table, pairs)
+        count, found = (_by_key if key else _by_row)(of(mine, turn), of(theirs, turn))
+        done.rows += count
+        wrong |= found
     done.cells = done.rows * len(pairs)
     done.differing += len(wrong)
     if wrong:
         some = set(sorted(wrong)[:SHOWN])
-        mine = [(hashed(row), row) for row in _source_rows(source, table, pairs) if hashed(row) in some]
-        theirs = [(hashed(row), row) for row in _target_rows(target, schema, table, pairs) if hashed(row) in some]
-        done.messages += _described(table, pairs, key, mine, theirs)
+        ours = [(hashed(row), row) for row in _source_rows(source, table, pairs) if hashed(row) in some]
+        there = [(hashed(row), row) for row in _target_rows(target, schema, table, pairs) if hashed(row) in some]
+        done.messages += _described(table, pairs, key, ours, there)
         if len(wrong) > SHOWN:
             done.messages.append(f"{table}: {len(wrong)} rows differ; {SHOWN} of them are above")
+
+
+def _by_key(mine: Iterator[tuple[int, Row]], theirs: Iterator[tuple[int, Row]]) -> tuple[int, set[int]]:
+    """Return the number of source rows and the hashes of the keys whose rows differ."""
+    seen = {at: hash(row) for at, row in mine}
+    count = len(seen)
+    wrong = {at for at, row in theirs if seen.pop(at, None) != hash(row)}
+    return count, wrong | seen.keys()
+
+
+def _by_row(mine: Iterator[tuple[int, Row]], theirs: Iterator[tuple[int, Row]]) -> tuple[int, set[int]]:
+    """Return the number of source rows and the hashes of those that are not there as many times."""
+    many = Counter(at for at, _ in mine)
+    count = many.total()
+    many.subtract(at for at, _ in theirs)
+    return count, {at for at, number in many.items() if number}
 
 
 def _described(
@@ -366,9 +377,8 @@ def main() -> int:
     rows = cells = differing = wrong = count = 0
     with ProcessPoolExecutor(given.workers) as pool:
         for done in pool.map(one, tables(given.mysql)):
-            print(
-                f"{done.table}: {done.rows:,} rows, {done.cells:,} cells, {done.differing} rows differ ({done.seconds:.1f} s)"
-            )
+            print(f"{done.table}: {done.rows:,} rows, {done.cells:,} cells,", end=" ")
+            print(f"{done.differing} rows differ ({done.seconds:.1f} s)")
             for message in done.messages[:SHOWN]:
                 print(f"    {message[:500]}")
             count, rows, cells = count + 1, rows + done.rows, cells + done.cells

@@ -1,7 +1,7 @@
 """Real servers for the tests: a MariaDB and a Postgres in a temporary folder, started once and only when a test asks.
 
-BULKETL_TEST_POSTGRES, the URI of a superuser, replaces the embedded Postgres. BULKETL_TEST_MYSQL, the URI of any database of a MySQL
-server for its administrator, adds that server: tests that take `lab` run on both sources then.
+BULKETL_TEST_POSTGRES, the URI of a superuser, replaces the embedded Postgres. BULKETL_TEST_MYSQL, the URI of any database of
+a MySQL server for its administrator, adds that server: tests that take `lab` run on both sources then.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ def source_server(request: pytest.FixtureRequest) -> Server:
     return server
 
 
-def _lab(server: Server, postgres: str) -> Iterator[Lab]:
+def fresh(server: Server, postgres: str) -> Iterator[Lab]:
+    """Make a database and a schema, give them, and drop both."""
     name = f"t_{secrets.token_hex(5)}"
     server.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
     execute(postgres, f"CREATE SCHEMA {name}")
@@ -77,10 +78,10 @@ def _lab(server: Server, postgres: str) -> Iterator[Lab]:
 @pytest.fixture
 def lab(source_server: Server, postgres: str) -> Iterator[Lab]:
     """A fresh database and schema, on each source server in turn."""
-    yield from _lab(source_server, postgres)
+    yield from fresh(source_server, postgres)
 
 
 @pytest.fixture
 def maria_lab(mariadb: Server, postgres: str) -> Iterator[Lab]:
     """A fresh database and schema, on MariaDB only: for what does not depend on the kind of source."""
-    yield from _lab(mariadb, postgres)
+    yield from fresh(mariadb, postgres)

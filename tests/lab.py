@@ -62,6 +62,8 @@ def execute(conninfo: str, statement: str, args: Sequence[object] | None = None)
     """Execute one statement in Postgres, or several without arguments, and return the last one's rows."""
     with psycopg.connect(conninfo, autocommit=True) as connection:
         cursor = connection.execute(statement.encode(), args)
+        while cursor.nextset():
+            pass
         return cursor.fetchall() if cursor.description else []
 
 

@@ -41,8 +41,13 @@ def create_table(schema: str, table: str, casts: tuple[Cast, ...], key: tuple[st
     """Return CREATE TABLE; only the key is NOT NULL, as in a raw schema that takes what the source has."""
     parts = [f"{name(item.column)} {item.target}" for item in casts]
     if key:
-        parts.append(f"CONSTRAINT {name(cut(table + '_pkey'))} PRIMARY KEY ({columns(key)})")
+        parts.append(primary_key(table, key))
     return f"CREATE TABLE {name(schema, table)} ({', '.join(parts)})"
+
+
+def primary_key(table: str, key: tuple[str, ...]) -> str:
+    """Return the constraint of a primary key, called as Postgres would call it."""
+    return f"CONSTRAINT {name(cut(table + '_pkey'))} PRIMARY KEY ({columns(key)})"
 
 
 def cut(text: str) -> str:

@@ -34,11 +34,12 @@ FROM (
         END AS kind,
         (SELECT format('%%I.%%I', n.nspname, c.relname) FROM pg_rewrite r
          JOIN pg_class c ON c.oid = r.ev_class JOIN pg_namespace n ON n.oid = c.relnamespace
-         WHERE d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid) AS detail
+         WHERE d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid AND c.relkind IN ('v', 'm')) AS detail
     FROM closure t
     JOIN pg_depend d ON (d.refclassid = 'pg_class'::regclass AND d.refobjid = t.reloid)
                      OR (d.refclassid = 'pg_type'::regclass AND d.refobjid = t.reltype)
-    WHERE NOT (d.classid = 'pg_rewrite'::regclass AND d.objid IN (SELECT oid FROM pg_rewrite WHERE ev_class = t.reloid))
+    WHERE NOT (d.classid = 'pg_rewrite'::regclass
+               AND d.objid IN (SELECT oid FROM pg_rewrite WHERE ev_class = t.reloid AND rulename = '_RETURN'))
 ) d WHERE d.kind <> 'own'
 """
 # The tables of the schema, and every view that reads them, however far up: what hangs on such a view hangs on the table.

@@ -92,36 +92,41 @@ def record_tables(connection: Connection, run: str, tables: Sequence[dict[str, o
         )
 
 
-def claim(run: str, spec: TableSpec, partition: int) -> str:
+def claim(run: str, spec: TableSpec, index: int) -> str:
     """Return the INSERT that claims a partition's record: it returns a row unless an earlier try did commit."""
-    return (
-        f"INSERT INTO {LEDGER}.partition VALUES ({_at(run, spec, partition)}, 0, 0, 0, '{{}}') "
-        "ON CONFLICT DO NOTHING RETURNING 1"
-    )
+    return f"{partition(run, spec, index, 0, 0, 0, {})} ON CONFLICT DO NOTHING RETURNING 1"
+
+
+def partition(
+    run: str, spec: TableSpec, index: int, rows: int, rejects: int, size: int, changed: dict[str, dict[str, int]]
+) -> str:
+    """Return the INSERT of a partition's record."""
+    counts = f"{rows}, {rejects}, {size}, {value(json.dumps(changed))}"
+    return f"INSERT INTO {LEDGER}.partition VALUES ({_at(run, spec, index)}, {counts})"
 
 
 def loaded(
-    run: str, spec: TableSpec, partition: int, rows: int, rejects: int, size: int, changed: dict[str, dict[str, int]]
+    run: str, spec: TableSpec, index: int, rows: int, rejects: int, size: int, changed: dict[str, dict[str, int]]
 ) -> str:
     """Return the UPDATE that completes a claimed record."""
     return (
         f"UPDATE {LEDGER}.partition SET rows={rows}, rejects={rejects}, bytes={size}, changed={value(json.dumps(changed))} "
-        f"WHERE (run, schema_name, table_name, partition) = ({_at(run, spec, partition)})"
+        f"WHERE (run, schema_name, table_name, partition) = ({_at(run, spec, index)})"
     )
 
 
-def recorded(run: str, spec: TableSpec, partition: int) -> str:
+def recorded(run: str, spec: TableSpec, index: int) -> str:
     """Return the SELECT of a partition's record: rows, rejects, bytes, changed as text."""
     return (
         f"SELECT rows, rejects, bytes, changed::text FROM {LEDGER}.partition "
-        f"WHERE (run, schema_name, table_name, partition) = ({_at(run, spec, partition)})"
+        f"WHERE (run, schema_name, table_name, partition) = ({_at(run, spec, index)})"
     )
 
 
-def rejected(run: str, spec: TableSpec, partition: int, rejects: Sequence[Reject]) -> str:
+def rejected(run: str, spec: TableSpec, index: int, rejects: Sequence[Reject]) -> str:
     """Return the INSERT of rejected rows."""
     rows = ", ".join(
-        f"({_at(run, spec, partition)}, {value(r.column)}, {value(r.value and r.value.replace(chr(0), ''))}, "
+        f"({_at(run, spec, index)}, {value(r.column)}, {value(r.value and r.value.replace(chr(0), ''))}, "
         f"{value(r.reason)}, {value(r.key)}::jsonb, {value(r.row)}::jsonb)"
         for r in rejects
     )
@@ -144,5 +149,5 @@ def published_rows(run: str, spec: TableSpec) -> str:
     )
 
 
-def _at(run: str, spec: TableSpec, partition: int) -> str:
-    return f"{value(run)}, {value(spec.schema)}, {value(spec.table)}, {partition}"
+def _at(run: str, spec: TableSpec, index: int) -> str:
+    return f"{value(run)}, {value(spec.schema)}, {value(spec.table)}, {index}"

@@ -11,7 +11,8 @@ import json
 from typing import Any
 
 from bulketl.plan import TableSpec
-from bulketl.postgres.ddl import batch, columns, cut, name, staging, staging_name, value
+from bulketl.postgres import STAGING
+from bulketl.postgres.ddl import batch, columns, name, primary_key, staging, value
 
 LOCK_SECONDS = 30  # longer, and every reader queues behind us; the step is tried again
 
@@ -40,13 +41,17 @@ WHERE c.relkind IN ('r', 'v') ORDER BY t.depth"""
 
 
 def publish(cursor: Any, run: str, spec: TableSpec) -> None:
-    """Make the staging table's rows the table's rows, as `spec.publish` says; the caller commits.
+    """Build the key and make the staging table's rows the table's rows, as `spec.publish` says; the caller commits.
 
     Any error leaves the target as it was, by the rollback that follows.
     """
     cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
+    # Its final name first, so that the key and all that Postgres names after the table are called after it.
+    cursor.execute(f"ALTER TABLE {staging(run, spec.table)} RENAME TO {name(spec.table)}")
+    if spec.key and spec.publish in ("create", "swap"):
+        cursor.execute(f"ALTER TABLE {_stage(spec)} ADD {primary_key(spec.table, spec.key)}")
     if spec.publish == "create":
-        cursor.execute(batch(_move(run, spec)))
+        cursor.execute(batch(_move(spec)))
         return
     table = name(spec.schema, spec.table)
     cursor.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
@@ -54,14 +59,14 @@ def publish(cursor: Any, run: str, spec: TableSpec) -> None:
         cursor.execute("SET LOCAL search_path = pg_catalog")  # makes view definitions name their schemas
         cursor.execute(_CARRIED.format(table=value(table)))
         carried = [json.loads(text) for (text,) in cursor.fetchall()]
-        cursor.execute(batch(swap(run, spec, carried)))
+        cursor.execute(batch(swap(spec, carried)))
     elif spec.publish == "refill":
-        cursor.execute(batch(refill(run, spec)))
+        cursor.execute(batch(refill(spec)))
     else:
-        cursor.execute(batch(merge(run, spec)))
+        cursor.execute(batch(merge(spec)))
 
 
-def swap(run: str, spec: TableSpec, carried: list[dict[str, Any]]) -> list[str]:
+def swap(spec: TableSpec, carried: list[dict[str, Any]]) -> list[str]:
     """Return the statements that put the staging table in the old one's place.
 
     `carried`: the old table first, then its plain views in the order they can be created.
@@ -70,7 +75,7 @@ def swap(run: str, spec: TableSpec, carried: list[dict[str, Any]]) -> list[str]:
     kept = {item.column for item in spec.casts}
     statements = [f"DROP VIEW {name(view['schema'], view['name'])}" for view in reversed(views)]
     statements.append(f"DROP TABLE {name(spec.schema, spec.table)}")
-    statements += _move(run, spec)
+    statements += _move(spec)
     statements += _described(old, "TABLE", kept)
     if old["options"]:
         statements.append(f"ALTER TABLE {name(spec.schema, spec.table)} SET ({', '.join(old['options'])})")
@@ -81,26 +86,26 @@ def swap(run: str, spec: TableSpec, carried: list[dict[str, Any]]) -> list[str]:
     return statements
 
 
-def refill(run: str, spec: TableSpec) -> list[str]:
+def refill(spec: TableSpec) -> list[str]:
     """Return the statements that empty the table and fill it from the staging table."""
     names = columns(item.column for item in spec.casts)
-    table, stage = name(spec.schema, spec.table), staging(run, spec.table)
+    table, stage = name(spec.schema, spec.table), _stage(spec)
     return [f"TRUNCATE {table}", f"INSERT INTO {table} ({names}) SELECT {names} FROM {stage}", f"DROP TABLE {stage}"]
 
 
-def merge(run: str, spec: TableSpec) -> list[str]:
+def merge(spec: TableSpec) -> list[str]:
     """Return the statements that make the table equal to the staging table, touching only rows that differ.
 
     Rows are compared by their image (`*<>`), so that -0.0 and 0.0, or 1.0 and 1.00, count as different.
     """
-    table, stage = name(spec.schema, spec.table), staging(run, spec.table)
+    table, stage = name(spec.schema, spec.table), _stage(spec)
     names = [item.column for item in spec.casts]
     matching = " AND ".join(f"s.{name(key)} = t.{name(key)}" for key in spec.key)
     others = [column for column in names if column not in spec.key]
     changed = ", ".join(f"{name(column)} = excluded.{name(column)}" for column in others)
     mine, theirs = (", ".join(f"{side}.{name(column)}" for column in names) for side in ("t", "excluded"))
     select = f"SELECT {columns(names)} FROM {stage}"
-    update = f"DO UPDATE SET {changed} WHERE ROW({mine}) *<> ROW({theirs})" if others else "DO NOTHING"
+    update = f"DO UPDATE SET {changed} WHERE ROW({mine})::record *<> ROW({theirs})::record" if others else "DO NOTHING"
     return [
         f"DELETE FROM {table} t WHERE NOT EXISTS (SELECT 1 FROM {stage} s WHERE {matching})",
         f"INSERT INTO {table} AS t ({columns(names)}) {select} ON CONFLICT ({columns(spec.key)}) {update}",
@@ -108,13 +113,12 @@ def merge(run: str, spec: TableSpec) -> list[str]:
     ]
 
 
-def _move(run: str, spec: TableSpec) -> list[str]:
-    stage = staging_name(run, spec.table)
-    statements = [f"ALTER TABLE {staging(run, spec.table)} SET SCHEMA {name(spec.schema)}"]
-    if spec.key:
-        key, final = name(spec.schema, cut(stage + "_pkey")), name(cut(spec.table + "_pkey"))
-        statements.append(f"ALTER INDEX {key} RENAME TO {final}")
-    return [*statements, f"ALTER TABLE {name(spec.schema, stage)} RENAME TO {name(spec.table)}"]
+def _move(spec: TableSpec) -> list[str]:
+    return [f"ALTER TABLE {_stage(spec)} SET SCHEMA {name(spec.schema)}"]
+
+
+def _stage(spec: TableSpec) -> str:
+    return name(STAGING, spec.table)
 
 
 def _described(thing: dict[str, Any], kind: str, kept: set[str] | None) -> list[str]:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import Any
 
 from bulketl.coerce import Batch
 from bulketl.errors import DataError
@@ -17,7 +18,7 @@ from bulketl.partitions import Partition
 from bulketl.plan import TableLoad, TableSpec
 from bulketl.postgres import LEDGER, STAGING, Postgres, ledger
 from bulketl.postgres.copy import close, copy, transaction, without_refused
-from bulketl.postgres.ddl import batch, columns, create_table, cut, name, staging, staging_name, value
+from bulketl.postgres.ddl import batch, create_table, name, staging, staging_name, value
 from bulketl.postgres.publish import LOCK_SECONDS, publish
 
 KEPT_REJECTS = 1000  # of a table that fails for them: enough to see why
@@ -70,9 +71,7 @@ class PostgresTarget:
         with self._transaction(spec) as cursor:
             cursor.execute(ledger.claim(self.run, spec, partition.index))
             if not cursor.fetchall():
-                cursor.execute(ledger.recorded(self.run, spec, partition.index))
-                rows, rejects, size, changed = cursor.fetchall()[0]
-                return Loaded(rows, rejects, size, json.loads(changed))
+                return self._recorded(cursor, spec, partition.index)
             total = Loaded()
             for piece in batches:
                 copy(cursor, piece.good, spec.casts, staging_name(self.run, spec.table), STAGING)
@@ -84,6 +83,11 @@ class PostgresTarget:
             )
             return total
 
+    def _recorded(self, cursor: Any, spec: TableSpec, partition: int) -> Loaded:
+        cursor.execute(ledger.recorded(self.run, spec, partition))
+        rows, rejects, size, changed = cursor.fetchall()[0]
+        return Loaded(rows, rejects, size, json.loads(changed))
+
     def publish(self, spec: TableSpec) -> int:
         """Build the key, compare the counts of every partition, make the table visible; return its rows."""
         with self._transaction(spec) as cursor:
@@ -93,28 +97,24 @@ class PostgresTarget:
             rows, rejects = self._compare(cursor, spec)
             if rejects > spec.max_rejects:
                 raise too_many(spec, rejects, self.run)
-            if spec.key:
-                constraint = name(cut(staging_name(self.run, spec.table) + "_pkey"))
-                key = f"PRIMARY KEY ({columns(spec.key)})"
-                cursor.execute(f"ALTER TABLE {staging(self.run, spec.table)} ADD CONSTRAINT {constraint} {key}")
             publish(cursor, self.run, spec)
             cursor.execute(ledger.published(self.run, spec, rows))
             return rows
 
-    def _compare(self, cursor: object, spec: TableSpec) -> tuple[int, int]:
+    def _compare(self, cursor: Any, spec: TableSpec) -> tuple[int, int]:
         """Count the staged rows of every partition against its record; return rows and rejects of the table.
 
         A partition's rows and its record were written by the same transaction, so they bear the same xmin: one scan
         counts all partitions, whatever the key.
         """
-        cursor.execute(  # type: ignore[attr-defined]
+        cursor.execute(
             f"SELECT p.partition, p.rows, COALESCE(s.counted, 0), p.rejects FROM"
             f" (SELECT *, xmin AS written FROM {LEDGER}.partition"
             f"  WHERE (run, schema_name, table_name) = ({value(self.run)}, {value(spec.schema)}, {value(spec.table)})) p"
             f" FULL JOIN (SELECT xmin AS written, count(*) AS counted FROM {staging(self.run, spec.table)} GROUP BY xmin) s"
             f" ON s.written = p.written"
         )
-        found = cursor.fetchall()  # type: ignore[attr-defined]
+        found = cursor.fetchall()
         for partition, recorded, counted, _ in found:
             if recorded != counted:
                 raise DataError(
@@ -151,7 +151,7 @@ class PostgresTarget:
             cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
             cursor.execute(ledger.published_rows(self.run, specs[0]))
             if cursor.fetchall():  # the whole group was committed before
-                return [_add(Loaded(), piece) for piece in batches]
+                return [self._recorded(cursor, spec, 0) for spec in specs]
             cursor.execute(
                 batch(
                     [
@@ -172,16 +172,19 @@ class PostgresTarget:
                 done.append(_add(Loaded(), piece))
             self._compare_group(cursor, specs, done)
             for spec, total in zip(specs, done, strict=True):
-                records.append(ledger.published(self.run, spec, total.rows))
+                records += [
+                    ledger.partition(self.run, spec, 0, total.rows, total.rejects, total.bytes, total.changed),
+                    ledger.published(self.run, spec, total.rows),
+                ]
             cursor.execute(batch(records))
         return done
 
-    def _compare_group(self, cursor: object, specs: Sequence[TableSpec], done: Sequence[Loaded]) -> None:
+    def _compare_group(self, cursor: Any, specs: Sequence[TableSpec], done: Sequence[Loaded]) -> None:
         counts = " UNION ALL ".join(
             f"SELECT {n}, count(*) FROM {name(spec.schema, spec.table)}" for n, spec in enumerate(specs)
         )
-        cursor.execute(counts)  # type: ignore[attr-defined]
-        for n, counted in cursor.fetchall():  # type: ignore[attr-defined]
+        cursor.execute(counts)
+        for n, counted in cursor.fetchall():
             if counted != done[n].rows:
                 raise DataError(
                     f"table {specs[n].table!r}: {done[n].rows} rows were read, and Postgres counts {counted}",

@@ -1,0 +1,140 @@
+"""Ways to make a load go wrong: a target whose steps raise before, amid or after their work, and a line that is cut."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pytest
+
+import bulketl.api
+import bulketl.partitions
+import bulketl.schedule
+from bulketl.coerce import Batch
+from bulketl.errors import BulketlError
+from bulketl.partitions import Partition
+from bulketl.plan import TableLoad, TableSpec
+from bulketl.postgres import Postgres
+from bulketl.postgres.steps import PostgresTarget
+
+Fault = Callable[[str, str], None]  # is told the step and the moment: before, amid, after; may raise
+
+
+def small_partitions(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    """Let a partition have so many rows at most, so that few rows make many partitions."""
+    monkeypatch.setattr(bulketl.partitions, "MOST_ROWS", rows)
+
+
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Try again at once."""
+    monkeypatch.setattr(bulketl.schedule, "PAUSES", (0.0, 0.0, 0.0))
+
+
+class FaultyTarget:
+    """The real target, with a fault around each step."""
+
+    def __init__(self, postgres: Postgres, run: str, fault: Fault) -> None:
+        self.real, self.run, self.fault = PostgresTarget(postgres, run), run, fault
+
+    def _around(self, step: str, call: Callable[..., Any], *args: object) -> Any:
+        self.fault(step, "before")
+        result = call(*args)
+        self.fault(step, "after")
+        return result
+
+    def _amid(self, step: str, batches: Iterator[Batch]) -> Iterator[Batch]:
+        for count, piece in enumerate(batches):
+            yield piece
+            if count == 0:
+                self.fault(step, "amid")
+
+    def prepare(self, spec: TableSpec) -> None:
+        self._around("prepare", self.real.prepare, spec)
+
+    def load(self, spec: TableSpec, partition: Partition, batches: Iterator[Batch]) -> Any:
+        return self._around("load", self.real.load, spec, partition, self._amid("load", batches))
+
+    def publish(self, spec: TableSpec) -> int:
+        return int(self._around("publish", self.real.publish, spec))
+
+    def load_group(self, loads: Sequence[TableLoad], batches: Sequence[Batch | None]) -> Any:
+        return self._around("group", self.real.load_group, loads, batches)
+
+    def sweep(self) -> None:
+        self.real.sweep()
+
+    def close(self) -> None:
+        self.real.close()
+
+
+def use(monkeypatch: pytest.MonkeyPatch, fault: Fault) -> None:
+    """Put the fault around every step of the loads of this test."""
+    monkeypatch.setattr(bulketl.api, "PostgresTarget", lambda postgres, run: FaultyTarget(postgres, run, fault))
+
+
+def once(step: str, moment: str, error: BulketlError) -> Fault:
+    """Return a fault that raises the first time this moment of this step comes."""
+    lock, raised = threading.Lock(), []
+
+    def fault(at: str, when: str) -> None:
+        with lock:
+            if (at, when) == (step, moment) and not raised:
+                raised.append(at)
+                raise error
+
+    return fault
+
+
+class Proxy:
+    """A TCP proxy to a MySQL server that cuts one connection after so many bytes of an answer, once when armed."""
+
+    def __init__(self, port: int) -> None:
+        self.cut_after = 0
+        self.cuts = 0
+        self._behind = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        self._threads = [threading.Thread(target=self._accept)]
+        self._open: list[socket.socket] = []
+        self._threads[0].start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                front, _ = self._listener.accept()
+                back = socket.create_connection(("127.0.0.1", self._behind))
+                self._open += [front, back]
+                for pair in ((front, back, False), (back, front, True)):
+                    thread = threading.Thread(target=self._pump, args=pair)
+                    self._threads.append(thread)
+                    thread.start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket, answers: bool) -> None:
+        passed = 0
+        with contextlib.suppress(OSError):
+            while data := source.recv(16384):
+                passed += len(data)
+                if answers and self.cut_after and passed > self.cut_after:
+                    self.cut_after = 0
+                    self.cuts += 1
+                    break
+                sink.sendall(data)
+        for end in (source, sink):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def stop(self) -> None:
+        """Close everything and wait for the threads."""
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for end in self._open:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(10)
+        for end in self._open:
+            end.close()

@@ -1,0 +1,95 @@
+"""Types taken apart, rules chosen, and what cannot be refused with a reason."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulketl.casts import RULES, TypeName, cast, parse_target, parse_type, quoted
+from bulketl.catalog import Column
+from bulketl.errors import PlanError
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("int(10) unsigned zerofill", TypeName("int", (10,), True)),
+        ("decimal(10,2)", TypeName("decimal", (10, 2))),
+        ("DECIMAL(7)", TypeName("decimal", (7, 0))),
+        ("decimal", TypeName("decimal", (10, 0))),
+        ("datetime", TypeName("datetime", (0,))),
+        ("datetime(6)", TypeName("datetime", (6,))),
+        ("enum('a(1)','b),unsigned')", TypeName("enum")),
+        ("set('x')", TypeName("set")),
+        ("bit", TypeName("bit", (1,))),
+        ("double unsigned", TypeName("double", (), True)),
+        ("varchar(191)", TypeName("varchar", (191,))),
+        ("timestamp /* mariadb-5.3 */", TypeName("timestamp", (0,))),
+    ],
+)
+def test_a_mysql_type_is_taken_apart(text: str, expected: TypeName) -> None:
+    """As information_schema spells it."""
+    found = parse_type(text)
+    assert (found.base, found.sizes) == (expected.base, expected.sizes)
+    assert found.unsigned == expected.unsigned or found.base == "enum"
+
+
+@given(st.text(max_size=30))
+def test_any_text_is_taken_apart_or_refused_as_a_type(text: str) -> None:
+    """No input makes the parsers fail otherwise."""
+    parse_type(text)
+    try:
+        parse_target(text)
+    except ValueError as error:
+        assert "not a Postgres type" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("INT4", ("integer", ())),
+        ("timestamp with time zone", ("timestamptz", ())),
+        ("numeric( 12 , 4 )", ("numeric", (12, 4))),
+        ("character varying(9)", ("varchar", (9,))),
+        (" double precision ", ("double precision", ())),
+    ],
+)
+def test_a_postgres_type_is_known_by_all_its_names(text: str, expected: tuple[str, tuple[int, ...]]) -> None:
+    """Declared types may be spelt as people do."""
+    assert parse_target(text) == expected
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_every_rule_has_a_target_that_is_a_type_and_a_read_that_names_its_column(rule: object) -> None:
+    """The list is data; this is what the data must be."""
+    found = RULES[RULES.index(rule)]  # type: ignore[arg-type]
+    parse_target(found.target.format(1, 1))
+    assert "{c}" in found.read
+
+
+@pytest.mark.parametrize(
+    ("kind", "declared", "words"),
+    [
+        ("money", "", "no cast rule takes"),
+        ("int", "date", "no cast rule makes"),
+        ("varchar(9)", "integer", "no cast rule makes"),
+        ("decimal(10,4)", "numeric(10,2)", "does not fit"),
+        ("decimal(10,4)", "numeric(8,4)", "does not fit"),
+        ("bigint unsigned", "numeric(10)", "does not fit"),
+    ],
+)
+def test_a_cast_that_would_lose_something_or_is_none_is_refused(kind: str, declared: str, words: str) -> None:
+    """The message names the column, the hint what to declare."""
+    with pytest.raises(PlanError, match=words) as caught:
+        cast(Column("fee", kind, True), declared)
+    assert "'fee'" in caught.value.message
+    assert caught.value.hint
+
+
+@given(st.text())
+def test_a_name_in_backticks_ends_where_it_should(name: str) -> None:
+    """Backticks inside are doubled."""
+    inside = quoted(name)[1:-1]
+    assert inside.replace("``", "").count("`") == 0
+    assert inside.replace("``", "`") == name

@@ -1,0 +1,29 @@
+"""Errors travel between processes whole, and each kind has its exit code."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from bulketl import errors
+
+KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.BulketlError)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_error_survives_pickling_with_its_hint_and_whether_it_passes(kind: type[errors.BulketlError]) -> None:
+    """A worker may be another process."""
+    error = kind("table 't': broken", hint="mend it")
+    error.transient = True
+    back = pickle.loads(pickle.dumps(error))
+    assert type(back) is kind
+    assert (vars(back), str(back)) == (vars(error), str(error))
+    assert back.to_json() == {"error": kind.__name__, "message": "table 't': broken", "hint": "mend it"}
+
+
+def test_exit_codes_are_those_of_the_design() -> None:
+    """1 failed, 2 the request was wrong, 3 partly done."""
+    codes = {kind.__name__: kind.exit_code for kind in KINDS}
+    assert {name: code for name, code in codes.items() if code != 1} == {"ConfigError": 2, "PlanError": 2}
+    assert (errors.DONE, errors.FAILED, errors.WRONG_REQUEST, errors.PARTLY_DONE, errors.OUTSIDE_WINDOW) == (0, 1, 2, 3, 4)

@@ -1,0 +1,120 @@
+"""The schedule as a value machine: any order of successes and failures ends, and does each thing as often as it should."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulketl.errors import DataError, TargetError
+from bulketl.partitions import Partition
+from bulketl.plan import Group, Publish, TableLoad, TableSpec
+from bulketl.schedule import ATTEMPTS, Schedule, Step
+
+OUTCOMES = st.sampled_from(["good", "good", "good", "passing", "final"])
+
+
+def load(name: str, parts: int, publish: Publish) -> TableLoad:
+    spec = TableSpec(name, "raw", (), (), publish)
+    return TableLoad(spec, tuple(Partition(n) for n in range(parts)), "reference", "", 0, 0)
+
+
+def direct(*names: str) -> Group:
+    return Group("reference", tuple(load(name, 1, "refill") for name in names))
+
+
+def staged(name: str, parts: int) -> Group:
+    return Group("reference", (load(name, parts, "swap"),))
+
+
+GROUPS = st.lists(st.one_of(st.integers(1, 4), st.integers(-4, -1)), min_size=1, max_size=5).map(
+    lambda sizes: [
+        direct(*(f"d{n}_{i}" for i in range(size))) if size > 0 else staged(f"s{n}", -size) for n, size in enumerate(sizes)
+    ]
+)
+
+
+@given(GROUPS, st.data(), st.integers(1, 4))
+def test_any_order_of_successes_and_failures_ends_with_each_table_published_or_failed(
+    groups: list[Group], data: st.DataObject, workers: int
+) -> None:
+    """Each partition is loaded once per success, publish comes after all of them, and nothing follows a failure."""
+    schedule = Schedule(groups)
+    now, running = 0.0, list[Step]()
+    good: Counter[tuple[str, str, int]] = Counter()
+    failed, published, tries = set[str](), set[str](), Counter[object]()
+    while not schedule.done:
+        while len(running) < workers and (step := schedule.next(now)):
+            assert not failed.intersection(step.tables)
+            tries[step.kind, step.tables, step.partition] += 1
+            assert tries[step.kind, step.tables, step.partition] <= ATTEMPTS + (step.kind == "group")
+            running.append(step)
+        if schedule.done:
+            break
+        if not running:
+            wakes = schedule.wakes()
+            assert wakes is not None
+            assert wakes > now
+            now = wakes
+            continue
+        step = running.pop(data.draw(st.integers(0, len(running) - 1)))
+        outcome = data.draw(OUTCOMES)
+        if outcome == "good":
+            if step.kind in ("publish", "group"):
+                assert not published.intersection(step.tables)
+                published.update(step.tables)
+            if step.kind == "publish" and step.spec:
+                parts = next(x.partitions for g in groups for x in g.loads if x.spec == step.spec)
+                assert all(good["load", step.spec.table, part.index] == 1 for part in parts)
+            for table in step.tables:
+                good[step.kind, table, step.partition.index if step.partition else 0] += 1
+            schedule.succeeded(step)
+        else:
+            error = TargetError("x", transient=True) if outcome == "passing" else DataError("x")
+            if schedule.failed(step, error, now) is None:
+                failed.update(step.tables)
+    everything = {x.spec.table for group in groups for x in group.loads}
+    assert published | failed == everything
+    assert not published & failed
+    assert max(good.values(), default=1) == 1
+
+
+def test_a_failed_group_comes_back_table_by_table() -> None:
+    """So that the one at fault is found, and the others are loaded."""
+    schedule = Schedule([direct("a", "b", "c")])
+    step = schedule.next(0)
+    assert step is not None
+    assert schedule.failed(step, DataError("x"), 0) == 0.0
+    names = []
+    while step := schedule.next(0):
+        names.append(step.tables)
+        schedule.succeeded(step)
+    assert names == [("a",), ("b",), ("c",)]
+    assert schedule.done
+
+
+def test_a_passing_failure_pauses_and_a_final_one_does_not() -> None:
+    """The pause is told; during it the step is not offered."""
+    schedule = Schedule([direct("a")])
+    step = schedule.next(0)
+    assert step is not None
+    pause = schedule.failed(step, TargetError("x", transient=True), 10.0)
+    assert pause
+    assert schedule.next(10.0) is None
+    assert schedule.wakes() == 10.0 + pause
+    again = schedule.next(10.0 + pause)
+    assert again is not None
+    assert again.attempt == 2
+    assert schedule.failed(again, TargetError("x"), 20.0) is None
+    assert schedule.done
+
+
+def test_a_table_under_way_goes_before_the_next() -> None:
+    """Tables end one after another, so that a run that stops has whole tables."""
+    schedule = Schedule([staged("a", 2), staged("b", 2)])
+    order = []
+    while step := schedule.next(0):
+        order.append((step.kind, *step.tables))
+        schedule.succeeded(step)
+    assert order == [(kind, name) for name in "ab" for kind in ("prepare", "load", "load", "publish")]
