@@ -16,7 +16,8 @@ The floors; imports go down only:
     schedule | coerce | summary | tablesfile | findings
     plan | classify
     config
-    events | partitions | casts | yamlfile
+    events | partitions | yamlfile | drift | snapshot
+    casts
     catalog
     errors
 """

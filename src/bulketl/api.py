@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import fnmatch
 import secrets
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,14 +22,14 @@ from bulketl.casts import parse_type
 from bulketl.catalog import Catalog, Column, Table, TargetTable
 from bulketl.classify import Proposal, classify, cursor_candidates
 from bulketl.config import Config, Tier
-from bulketl.errors import ConfigError, PlanError
+from bulketl.errors import ConfigError
 from bulketl.events import Observer
 from bulketl.findings import Finding, examine
 from bulketl.mysql import MySQL
 from bulketl.mysql.discover import read_bounds, read_catalog, read_profiles
 from bulketl.mysql.read import masked, read
 from bulketl.partitions import Partition
-from bulketl.plan import Plan, TableSpec, decide
+from bulketl.plan import Plan, TableSpec, decide, select
 from bulketl.postgres import LEDGER, STAGING, Postgres, ledger
 from bulketl.postgres.inspect import missing_rights, read_tables
 from bulketl.postgres.steps import PostgresTarget
@@ -66,8 +65,8 @@ def make_plan(config: Config, *, tiers: Sequence[Tier] = (), tables: Sequence[st
     source, target = endpoints(config)
     with target.connect() as connection:  # asked first: nothing is read for a target that is not there
         existing = read_tables(connection, config.target_schema)
-    catalog = _wanted(config, read_catalog(source), tiers, tables)
-    return decide(config, catalog, read_bounds(source, catalog), existing, full=full)
+    catalog, skipped = select(config, read_catalog(source), tiers, tables)
+    return decide(config, catalog, read_bounds(source, catalog), existing, full=full, skipped=skipped)
 
 
 def propose(config: Config) -> tuple[Catalog, tuple[Proposal, ...]]:
@@ -131,6 +130,7 @@ def load(config: Config, plan: Plan, observers: Sequence[Observer] = ()) -> Summ
             zone=plan.zone,
             plan=plan.fingerprint,
             version=version("bulketl"),
+            document=plan.to_json(),
         )
     reasons = {item.spec.table: item.reason for item in plan.loads}
     outcome = "interrupted"
@@ -152,6 +152,7 @@ def load(config: Config, plan: Plan, observers: Sequence[Observer] = ()) -> Summ
                     {
                         **dataclasses.asdict(table),
                         "reason": reasons.get(table.table, ""),
+                        "drift": list(table.drift),
                         "error": table.message or None,
                         "hint": table.hint or None,
                     }
@@ -196,27 +197,3 @@ def check_libraries() -> None:
 def new_run() -> str:
     """Return a run's name: UTC time and four random hex digits, 20 characters that sort by time."""
     return f"{dt.datetime.now(dt.UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-
-
-def _wanted(config: Config, catalog: Catalog, tiers: Sequence[Tier], patterns: Sequence[str]) -> Catalog:
-    names = [table.name for table in catalog]
-    for pattern in patterns:
-        if not fnmatch.filter(names, pattern):
-            raise PlanError(
-                f"no table {pattern!r} in {catalog.identity} that this user may read",
-                hint="check the spelling (case counts), and the user's SELECT right on it",
-            )
-    kept = tuple(
-        table
-        for table in catalog
-        if (any(fnmatch.fnmatchcase(table.name, pattern) for pattern in patterns) if patterns else True)
-        and (not tiers or config.rule(table.name).table_importance in tiers)
-        and (table.name in patterns or not config.rule(table.name).exclude)
-    )
-    if not kept:
-        which = f"of tier {', '.join(tiers)} " if tiers else ""
-        raise PlanError(
-            f"there is no table {which}to load in {catalog.identity}",
-            hint="give tables their tier as table_importance in config/tables.yaml, or load without --tier",
-        )
-    return dataclasses.replace(catalog, tables=kept)

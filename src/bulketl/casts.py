@@ -148,6 +148,7 @@ RULES: tuple[CastRule, ...] = (
     CastRule("vector", "bytea", "large_binary", read="CAST({c} AS BINARY)"),
 )
 
+_WIDTHS = {"smallint": 2, "integer": 4, "bigint": 8, "real": 4, "double precision": 8}
 _TYPE = re.compile(r"^([a-z0-9]+)(?:\((.*?)\))?(.*)$", re.DOTALL)
 _TARGET = re.compile(r"^\s*([a-z][a-z0-9 ]*?)\s*(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?\s*$")
 _ALIASES = {
@@ -212,6 +213,18 @@ def cast(column: Column, declared: str = "") -> Cast:
         nullable=column.nullable,
         guarded=type_name.base in GUARDED_SOURCES and "DAYOFMONTH" in rule.read,
     )
+
+
+def narrower(there: str, needed: str) -> bool:
+    """Tell whether a column of type `there` cannot hold every value of type `needed`, both spelt as in the cast rules."""
+    (base, sizes), (wanted, least) = parse_target(there), parse_target(needed)
+    if base in _WIDTHS and wanted in _WIDTHS:
+        return _WIDTHS[base] < _WIDTHS[wanted]
+    if base != wanted:
+        return base not in ("text", "numeric") and not (base == "varchar" and not sizes)
+    if base == "numeric" and sizes and least:
+        return sizes[0] - sizes[1] < least[0] - least[1] or sizes[1] < least[1]
+    return bool(sizes) and (not least or sizes[0] < least[0])
 
 
 def _declared(column: Column, type_name: TypeName, matching: list[CastRule], declared: str) -> tuple[CastRule, str]:

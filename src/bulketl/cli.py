@@ -14,7 +14,7 @@ from typing import Annotated, Any, NoReturn, cast
 import typer
 from rich.console import Console
 
-from bulketl import api, screen, tablesfile
+from bulketl import api, screen, snapshot, tablesfile
 from bulketl.casts import RULES
 from bulketl.catalog import Catalog
 from bulketl.classify import Proposal
@@ -167,9 +167,9 @@ def replace(path: Path, text: str) -> None:
 
 def _write(path: Path, catalog: Catalog, proposals: Sequence[Proposal], *, yes: bool) -> None:
     before = path.read_text(encoding="utf-8") if path.is_file() else ""
-    after, now = tablesfile.written(before, proposals), tablesfile.snapshot(catalog)
-    known = tablesfile.read_snapshot(path) if before else None
-    lines = tablesfile.changes(known, now) if known is not None else []
+    after, now = tablesfile.written(before, proposals), snapshot.snapshot(catalog)
+    known = snapshot.read_snapshot(path) if before else None
+    lines = snapshot.changes(known, now) if known is not None else []
     if lines:
         err.print(screen.changes(lines))
     if after == before and known == now:
@@ -181,8 +181,8 @@ def _write(path: Path, catalog: Catalog, proposals: Sequence[Proposal], *, yes: 
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     replace(path, after)
-    replace(tablesfile.snapshot_path(path), json.dumps(now, indent=1, ensure_ascii=False))
-    err.print(f"wrote {path} and {tablesfile.snapshot_path(path).name}")
+    replace(snapshot.snapshot_path(path), json.dumps(now, indent=1, ensure_ascii=False))
+    err.print(f"wrote {path} and {snapshot.snapshot_path(path).name}")
 
 
 @app.command(epilog=EXIT_CODES)

@@ -1,9 +1,9 @@
 """The configuration as one value: `tables.yaml`, policy per table, and `bulketl.yaml`, connections and what holds for all.
 
-It reads its two files and nothing else: no server, no clock. The environment is handed in. Every mistake in both
-files is reported at once, with file, line, key path and what is allowed there. Column types never stand here, the
-live schema is read in each run; what stands here is what a person decides. A table without an entry gets the defaults
-below.
+It reads its two files, the snapshot beside tables.yaml, and nothing else: no server, no clock. The environment is handed
+in. Every mistake in both files is reported at once, with file, line, key path and what is allowed there. Column types
+never stand here, the live schema is read in each run; what stands here is what a person decides. A table without an entry
+gets the defaults below.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from bulketl.casts import parse_target, parse_type
 from bulketl.catalog import Column, Table
 from bulketl.errors import ConfigError
+from bulketl.snapshot import read_snapshot
 from bulketl.yamlfile import KeyPath, read_yaml
 
 Tier = Literal["critical", "important", "audit", "reference"]
@@ -111,11 +112,18 @@ class Settings(_Model):
     max_rejects: int = Field(default=0, ge=0)
     casts: tuple[UserCast, ...] = Field(default=(), strict=False)
     classify: tuple[NameRule, ...] = Field(default=(), strict=False)
+    new_tables: Literal["report", "load"] = "report"
+    dropped_columns: Literal["keep", "drop"] = "keep"
+    narrowed_columns: Literal["swap", "refuse"] = "swap"
 
 
 class Config(Settings):
-    """Settings and table rules in one value; what every decision is taken from."""
+    """Settings and table rules in one value; what every decision is taken from.
 
+    `known` are the tables the source had when the rules were last written, None when nobody noted it.
+    """
+
+    known: frozenset[str] | None = None
     tables: dict[str, TableRule] = Field(default_factory=dict)
 
     def rule(self, table: str) -> TableRule:
@@ -150,7 +158,9 @@ def load_config(tables: Path | None, settings: Path | None, environ: Mapping[str
         rules = _check_tables(document, tables, lines, problems)
     if not problems:
         try:
-            return Config.model_validate({**values, "tables": rules})
+            noted = read_snapshot(tables) if tables else None
+            known = None if noted is None else frozenset(noted)
+            return Config.model_validate({**values, "tables": rules, "known": known})
         except ValidationError as error:  # from the environment or the options: the files were checked above
             problems += [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
     raise ConfigError("the configuration is wrong:\n  " + "\n  ".join(problems), hint="correct it and run the command again")

@@ -18,6 +18,7 @@ import pyarrow as pa
 from bulketl.coerce import Batch, coerce
 from bulketl.errors import BulketlError, DataError
 from bulketl.events import (
+    ColumnsChanged,
     Event,
     PartitionLoaded,
     RunFinished,
@@ -25,6 +26,7 @@ from bulketl.events import (
     StepRetried,
     TableFailed,
     TablePublished,
+    TableSkipped,
     TableStarted,
 )
 from bulketl.partitions import Partition
@@ -136,11 +138,7 @@ def run(plan: Plan, source: Source, target: Target, executor: Executor, *, worke
     """
     began = time.monotonic()
     name = target.run
-    expected = {load.spec.table: (load.rows, str(load.tier)) for load in plan.loads}
-    expected |= {refusal.table: (0, str(refusal.tier)) for refusal in plan.refused}
-    yield RunStarted(name, plan.source, plan.schema, plan.zone, expected)
-    for refusal in plan.refused:
-        yield TableFailed(name, refusal.table, "PlanError", refusal.message, refusal.hint, 0.0)
+    yield from _decided(name, plan)
     schedule = Schedule(plan.groups)
     started: dict[str, float] = {}
     running: dict[Future[Result], Step] = {}
@@ -164,6 +162,21 @@ def run(plan: Plan, source: Source, target: Target, executor: Executor, *, worke
             future.cancel()
         wait(running)
     yield RunFinished(name, time.monotonic() - began)
+
+
+def _decided(name: str, plan: Plan) -> Iterator[Event]:
+    """Say what the plan has decided before the first step."""
+    expected = {load.spec.table: (load.rows, str(load.tier)) for load in plan.loads}
+    expected |= {refusal.table: (0, str(refusal.tier)) for refusal in plan.refused}
+    expected |= {skip.table: (0, str(skip.tier)) for skip in plan.skipped}
+    yield RunStarted(name, plan.source, plan.schema, plan.zone, expected)
+    for refusal in plan.refused:
+        yield TableFailed(name, refusal.table, "PlanError", refusal.message, refusal.hint, 0.0)
+    for skip in plan.skipped:
+        yield TableSkipped(name, skip.table, skip.reason)
+    for load in plan.loads:
+        if load.drift:
+            yield ColumnsChanged(name, load.spec.table, load.drift)
 
 
 def _outcome(

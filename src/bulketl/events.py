@@ -68,6 +68,24 @@ class TableFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class TableSkipped:
+    """A table of the source is not loaded, by a decision in the plan."""
+
+    run: str
+    table: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnsChanged:
+    """The source's columns differ from the target's: lines that begin with +, - or ~. The load follows them."""
+
+    run: str
+    table: str
+    changes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StepRetried:
     """A step failed for a reason that may pass, or a group is tried table by table; it will run again."""
 
@@ -87,5 +105,15 @@ class RunFinished:
     seconds: float
 
 
-Event = RunStarted | TableStarted | PartitionLoaded | TablePublished | TableFailed | StepRetried | RunFinished
+Event = (
+    RunStarted
+    | TableStarted
+    | PartitionLoaded
+    | TablePublished
+    | TableFailed
+    | TableSkipped
+    | ColumnsChanged
+    | StepRetried
+    | RunFinished
+)
 Observer = Callable[[Event], object]

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from bulketl.casts import cast, parse_target, parse_type
+from bulketl.casts import cast, narrower, parse_type
 from bulketl.catalog import Catalog, Column, Table, TargetTable
 from bulketl.classify import Profile, Proposal, doubt_of, keeps_itself, says_edit
 from bulketl.config import Config, TableRule
@@ -18,8 +18,6 @@ from bulketl.errors import PlanError
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
-
-_WIDTHS = {"smallint": 2, "integer": 4, "bigint": 8, "real": 4, "double precision": 8}
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,15 +193,3 @@ def _columns(config: Config, table: Table, existing: TargetTable | None) -> Iter
                 "the table is built anew, or refused when something hangs on it",
                 f"ALTER TABLE … ALTER COLUMN … TYPE {made.target} yourself to keep what hangs on it",
             )  # fmt: skip
-
-
-def narrower(there: str, needed: str) -> bool:
-    """Tell whether a column of type `there` cannot hold every value of type `needed`, both spelt as in the cast rules."""
-    (base, sizes), (wanted, least) = parse_target(there), parse_target(needed)
-    if base in _WIDTHS and wanted in _WIDTHS:
-        return _WIDTHS[base] < _WIDTHS[wanted]
-    if base != wanted:
-        return base not in ("text", "numeric") and not (base == "varchar" and not sizes)
-    if base == "numeric" and sizes and least:
-        return sizes[0] - sizes[1] < least[0] - least[1] or sizes[1] < least[1]
-    return bool(sizes) and (not least or sizes[0] < least[0])

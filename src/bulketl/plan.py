@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import fnmatch
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
@@ -19,12 +20,14 @@ from typing import Literal
 from bulketl.casts import Cast, cast
 from bulketl.catalog import Catalog, Table, TargetTable
 from bulketl.config import TIERS, Config, TableRule, Tier
+from bulketl.drift import Drift, drift
 from bulketl.errors import PlanError
 from bulketl.partitions import Bound, Partition, row_bytes, rows_per_partition, split, split_key
 
 GROUP_BYTES = 4 << 20  # tables of a group are in memory together, before their transaction begins
 GROUP_TABLES = 40
 READ_HINT = "grant SELECT on it to the source user, or repair it; exclude: true leaves it out"
+NEW_TABLE = "new at the source; `bulketl discover --write` adds it to the rules, new_tables: load takes such tables at once"
 FULL_FOR_NOW = "full load, since incremental loading is not part of this version"
 NAME_BYTES = 63  # Postgres cuts longer names silently: NAMEDATALEN - 1
 _SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
@@ -38,7 +41,8 @@ class TableSpec:
 
     `publish`: create it, empty and refill it in one transaction, swap a new one for it, or merge the differences into
     it. `zone` is set as the session's time zone before reading, unless empty. `nul_bytes`: strip or reject.
-    `max_rejects`: more rejected rows than this fail the table.
+    `max_rejects`: more rejected rows than this fail the table. `kept`: columns, with types, that the target has and the
+    source no longer; they are NULL. `added`, `widened`: columns that the target table lacks, or has too narrow.
     """
 
     table: str
@@ -49,11 +53,17 @@ class TableSpec:
     zone: str = ""
     nul_bytes: str = "strip"
     max_rejects: int = 0
+    kept: tuple[tuple[str, str], ...] = ()
+    added: tuple[str, ...] = ()
+    widened: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class TableLoad:
-    """One table of a plan. No partitions: counted as empty, nothing to read. `rows` and `bytes` are expectations."""
+    """One table of a plan. No partitions: counted as empty, nothing to read. `rows` and `bytes` are expectations.
+
+    `drift`, `declared`, `hanging`: what changed in the columns, the casts a person chose, what hangs on the target table.
+    """
 
     spec: TableSpec
     partitions: tuple[Partition, ...]
@@ -61,6 +71,9 @@ class TableLoad:
     reason: str
     rows: int
     bytes: int
+    drift: tuple[str, ...] = ()
+    declared: tuple[str, ...] = ()
+    hanging: tuple[str, ...] = ()
 
     @property
     def direct(self) -> bool:
@@ -88,6 +101,15 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class Skip:
+    """A table that is there and is not loaded, and why."""
+
+    table: str
+    tier: Tier
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What one run will do, in order. `zone` says in which time zone TIMESTAMP columns are written."""
 
@@ -96,6 +118,7 @@ class Plan:
     zone: str
     groups: tuple[Group, ...]
     refused: tuple[Refusal, ...] = ()
+    skipped: tuple[Skip, ...] = ()
 
     @property
     def loads(self) -> Iterator[TableLoad]:
@@ -112,6 +135,42 @@ class Plan:
         return hashlib.sha256(self.to_json().encode()).hexdigest()
 
 
+def select(
+    config: Config, catalog: Catalog, tiers: Sequence[Tier], patterns: Sequence[str]
+) -> tuple[Catalog, tuple[Skip, ...]]:
+    """Return the catalogue with the tables that are asked for, and the new ones that nobody has decided about.
+
+    `patterns` are names or globs; a name in full also takes a table that its rule excludes. Raise PlanError when a pattern
+    fits no table, or nothing is left.
+    """
+    names = [table.name for table in catalog]
+    for pattern in patterns:
+        if not fnmatch.filter(names, pattern):
+            raise PlanError(
+                f"no table {pattern!r} in {catalog.identity} that this user may read",
+                hint="check the spelling (case counts), and the user's SELECT right on it",
+            )
+    kept, skipped = [], []
+    for table in catalog:
+        rule = config.rule(table.name)
+        if table.name not in patterns:
+            asked = not patterns or any(fnmatch.fnmatchcase(table.name, pattern) for pattern in patterns)
+            if not asked or rule.exclude or (tiers and rule.table_importance not in tiers):
+                continue
+            new = config.known is not None and table.name not in config.known and table.name not in config.tables
+            if new and config.new_tables == "report":
+                skipped.append(Skip(table.name, rule.table_importance, NEW_TABLE))
+                continue
+        kept.append(table)
+    if not kept and not skipped:
+        which = f"of tier {', '.join(tiers)} " if tiers else ""
+        raise PlanError(
+            f"there is no table {which}to load in {catalog.identity}",
+            hint="give tables their tier as table_importance in config/tables.yaml, or load without --tier",
+        )
+    return dataclasses.replace(catalog, tables=tuple(kept)), tuple(skipped)
+
+
 def decide(
     config: Config,
     catalog: Catalog,
@@ -119,6 +178,7 @@ def decide(
     target: Mapping[str, TargetTable],
     *,
     full: bool = False,
+    skipped: tuple[Skip, ...] = (),
 ) -> Plan:
     """Decide how each table of `catalog` is loaded. The catalog holds the wanted tables only.
 
@@ -140,7 +200,7 @@ def decide(
             refused.append(Refusal(table.name, rule.table_importance, error.message, error.hint))
     loads.sort(key=lambda load: (TIERS.index(load.tier), -load.bytes, load.spec.table))
     zone = config.timestamp_zone if config.timestamp_zone != "server" else f"the server's, {catalog.zone}"
-    return Plan(catalog.identity, config.target_schema, zone, tuple(_groups(loads)), tuple(refused))
+    return Plan(catalog.identity, config.target_schema, zone, tuple(_groups(loads)), tuple(refused), skipped)
 
 
 def _load(
@@ -163,18 +223,32 @@ def _load(
         partitions = (Partition(0),)
         how = "one read"
     load = "full load" if full or rule.extraction_strategy == "full_table" else FULL_FOR_NOW
-    publish, why = _publish(spec_casts, key, len(partitions), existing)
     spec = TableSpec(
         table=table.name,
         schema=config.target_schema,
         casts=spec_casts,
         key=key,
-        publish=publish,
+        publish="create",
         zone="" if config.timestamp_zone == "server" else config.timestamp_zone,
         nul_bytes=config.nul_bytes,
         max_rejects=rule.max_rejects if rule.max_rejects is not None else config.max_rejects,
     )
-    return TableLoad(spec, partitions, rule.table_importance, f"{load}: {how}; {why}", bound.rows, _size(table, bound))
+    spec, why, found = _publish(config, rule, spec, 2 if partitions and partitions[0].stream else len(partitions), existing)
+    return TableLoad(
+        spec=spec,
+        partitions=partitions,
+        tier=rule.table_importance,
+        reason=f"{load}: {how}; {why}",
+        rows=bound.rows,
+        bytes=_size(table, bound),
+        drift=found.texts,
+        declared=tuple(
+            f"{item.column} {item.source} -> {item.target}"
+            for item in spec_casts
+            if config.declared_type(table, table.column(item.column))
+        ),
+        hanging=(*(f"view {view}" for view in existing.views), *existing.hanging) if existing else (),
+    )
 
 
 def _size(table: Table, bound: Bound) -> int:
@@ -211,29 +285,61 @@ def _casts(config: Config, rule: TableRule, table: Table) -> tuple[Cast, ...]:
         raise PlanError(f"table {table.name!r}: {error.message}", hint=error.hint) from error
 
 
-def _publish(casts: tuple[Cast, ...], key: tuple[str, ...], parts: int, existing: TargetTable | None) -> tuple[Publish, str]:
+def _publish(
+    config: Config, rule: TableRule, spec: TableSpec, parts: int, existing: TargetTable | None
+) -> tuple[TableSpec, str, Drift]:
+    """Return the spec with the way it becomes visible, the reason for it, and what changed in the columns."""
     if existing is None:
-        return "create", "new in the target"
+        return spec, "new in the target", Drift()
+    found = drift(spec.casts, existing)
+    _refuse(config, spec, existing, found)
+    gone = [name for name in found.dropped if config.dropped_columns == "keep" and name not in rule.exclude_columns]
+    kept = tuple((name, dict(existing.columns)[name]) for name in gone)
+    spec = dataclasses.replace(spec, kept=kept, added=found.added, widened=found.widened)
     hanging = ", ".join(existing.hanging)
-    same = dict(existing.columns) == {item.column: item.target for item in casts} and existing.primary_key == key
-    if not same and existing.hanging:
+    if existing.referenced:
+        return dataclasses.replace(spec, publish="merge"), f"differences merged in, because of {hanging}", found
+    if existing.hanging:
+        way = f"emptied and refilled in one transaction, because of {hanging}"
+        return dataclasses.replace(spec, publish="refill"), way, found
+    if parts <= 1 and existing.primary_key == spec.key and _in_place(existing, found, kept):
+        return dataclasses.replace(spec, publish="refill"), "small, so emptied and refilled in one transaction", found
+    return dataclasses.replace(spec, publish="swap"), "built beside and swapped in", found
+
+
+def _in_place(existing: TargetTable, found: Drift, kept: tuple[tuple[str, str], ...]) -> bool:
+    """Tell whether the target table itself can follow: a column can be added always, widened when no view shows it."""
+    return not (found.changed or len(kept) < len(found.dropped) or (found.widened and existing.views))
+
+
+def _refuse(config: Config, spec: TableSpec, existing: TargetTable, found: Drift) -> None:
+    name = existing.name
+    if existing.columns and existing.primary_key and existing.primary_key != spec.key:
         raise PlanError(
-            f"table {existing.name!r} has other columns or another key than the source now, "
-            f"and cannot be replaced because of {hanging}",
+            f"table {name!r} has the key {', '.join(spec.key) or 'none'} at the source "
+            f"and {', '.join(existing.primary_key)} in the target",
+            hint="a key of another name or other columns makes another table: drop the target's when you are sure",
+        )
+    if found.changed and config.narrowed_columns == "refuse":
+        raise PlanError(
+            f"table {name!r} has columns of a narrower or other type than the target: {'; '.join(found.texts)}",
+            hint="alter the target table by hand, or set narrowed_columns: swap to have it built anew",
+        )
+    if not existing.hanging:
+        return
+    hanging = ", ".join(existing.hanging)
+    kept = tuple((column, "") for column in found.dropped if config.dropped_columns == "keep")
+    if not existing.columns or existing.primary_key != spec.key or not _in_place(existing, found, kept):
+        raise PlanError(
+            f"table {name!r} has other columns or another key than the source now, "
+            f"and cannot be replaced because of {hanging}" + (f": {'; '.join(found.texts)}" if existing.columns else ""),
             hint="alter the target table by hand, or drop what hangs on it, and load again",
         )
-    if existing.referenced:
-        if not key:
-            raise PlanError(
-                f"table {existing.name!r} has no primary key, and foreign keys point to it in the target",
-                hint="drop those foreign keys: without a key the rows can only be replaced as a whole",
-            )
-        return "merge", f"differences merged in, because of {hanging}"
-    if existing.hanging:
-        return "refill", f"emptied and refilled in one transaction, because of {hanging}"
-    if same and parts <= 1:
-        return "refill", "small, so emptied and refilled in one transaction"
-    return "swap", "built beside and swapped in" + ("" if same else ", with other columns or another key than before")
+    if existing.referenced and not spec.key:
+        raise PlanError(
+            f"table {name!r} has no primary key, and foreign keys point to it in the target",
+            hint="drop those foreign keys: without a key the rows can only be replaced as a whole",
+        )
 
 
 def _groups(loads: list[TableLoad]) -> Iterator[Group]:

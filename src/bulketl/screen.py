@@ -49,7 +49,7 @@ def summary(result: Summary) -> Group:
         f"{totals['tables']:.0f} tables", "", f"{totals['rows']:,.0f}", size(totals["bytes"]), f"{result.seconds:.1f}",
         f"{totals['rejects']:.0f}", result.outcome, style="bold",
     )  # fmt: skip
-    return Group(table, *_changes(result), *_failures(result.failed))
+    return Group(table, *_changes(result), *_drifts(result), *_failures(result.failed))
 
 
 def _tier_rows(table: Table, tier: str, items: list[TableSummary], total: int) -> None:
@@ -69,9 +69,16 @@ def _tier_rows(table: Table, tier: str, items: list[TableSummary], total: int) -
         table.add_row(f"[dim]{label}[/]", tier, f"{rows:,}", size(weight), "", "0", "[green]loaded[/]")
 
 
+def _drifts(result: Summary) -> list[Text]:
+    found = [f"  {item.table}: {line}" for item in result.tables.values() for line in item.drift]
+    skipped = [f"  {item.table}: {item.message}" for item in result.tables.values() if item.outcome == "skipped"]
+    texts = [Text("\nColumns changed at the source:"), Text("\n".join(found))] if found else []
+    return texts + ([Text("\nNot loaded:"), Text("\n".join(skipped))] if skipped else [])
+
+
 def _sums(label: str, tier: str, items: list[TableSummary]) -> tuple[str, ...]:
     rows, weight, rejects = (sum(getattr(i, key) for i in items) for key in ("rows", "bytes", "rejects"))
-    failed = sum(i.outcome != "loaded" for i in items)
+    failed = sum(i.outcome not in ("loaded", "skipped") for i in items)
     return label, tier, f"{rows:,}", size(weight), "", f"{rejects:,}", f"{failed} failed" if failed else "loaded"
 
 

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from bulketl.events import Event, PartitionLoaded, RunFinished, RunStarted, TableFailed, TablePublished
+from bulketl.events import (
+    ColumnsChanged,
+    Event,
+    PartitionLoaded,
+    RunFinished,
+    RunStarted,
+    TableFailed,
+    TablePublished,
+    TableSkipped,
+)
 
 
 @dataclass(slots=True)
@@ -20,6 +29,7 @@ class TableSummary:
     bytes: int = 0
     seconds: float = 0.0
     changed: dict[str, dict[str, int]] = field(default_factory=dict)
+    drift: tuple[str, ...] = ()
     error: str = ""
     message: str = ""
     hint: str = ""
@@ -57,13 +67,17 @@ class Summary:
                 table.outcome, table.seconds = "failed", event.seconds
                 table.rejects = max(table.rejects, event.rejects)
                 table.error, table.message, table.hint = event.kind, event.message, event.hint
+            case TableSkipped(table=name):
+                self.tables[name].outcome, self.tables[name].message = "skipped", event.reason
+            case ColumnsChanged(table=name):
+                self.tables[name].drift = event.changes
             case RunFinished(seconds=seconds):
                 self.seconds = seconds
 
     @property
     def failed(self) -> list[TableSummary]:
         """The tables that were not published."""
-        return [table for table in self.tables.values() if table.outcome != "loaded"]
+        return [table for table in self.tables.values() if table.outcome not in ("loaded", "skipped")]
 
     @property
     def outcome(self) -> str:
@@ -96,6 +110,7 @@ class Summary:
             "bytes",
             "seconds",
             "changed",
+            "drift",
             "error",
             "message",
             "hint",

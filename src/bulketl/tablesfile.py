@@ -1,28 +1,22 @@
 """`tables.yaml` as a file that people edit: written once, then only added to.
 
 A first discovery writes every table with the reasons as comments. Later ones keep each line a person wrote, values,
-comments and order, and append the tables that are new. Beside it lies `catalog.json`, what the source had when the file
-was last written, so that the next discovery can say what changed since.
+comments and order, and append the tables that are new.
 """
 
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-from bulketl.catalog import Catalog
 from bulketl.classify import Proposal
 
 HEADER = """What bulketl loads, and how: proposed from the source by `bulketl discover`, yours to edit.
 Running discover again keeps what stands here and adds tables that are new. Keys: docs/configuration.md
 """
-
-Snapshot = dict[str, dict[str, str]]
 
 
 def written(text: str, proposals: Sequence[Proposal]) -> str:
@@ -88,40 +82,3 @@ def _yaml() -> YAML:
     yaml.representer.add_representer(type(None), lambda r, _: r.represent_scalar("tag:yaml.org,2002:null", "null"))
     yaml.indent(mapping=2, sequence=4, offset=2)
     return yaml
-
-
-def snapshot(catalog: Catalog) -> Snapshot:
-    """Return the types of every column by table and name, for `catalog.json`."""
-    return {table.name: {column.name: column.type for column in table.columns} for table in catalog}
-
-
-def snapshot_path(tables: Path) -> Path:
-    """Return where the snapshot lies that belongs to a tables.yaml."""
-    return tables.with_name("catalog.json")
-
-
-def read_snapshot(tables: Path) -> Snapshot | None:
-    """Return the snapshot beside a tables.yaml, or None when there is none that can be read."""
-    try:
-        found = json.loads(snapshot_path(tables).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def changes(before: Snapshot, now: Snapshot) -> list[str]:
-    """Return what changed at the source as lines that begin with +, - or ~, as a diff does."""
-    lines = []
-    for table in sorted({*before, *now}):
-        old, new = before.get(table), now.get(table)
-        if old is None or new is None:
-            lines.append(f"{'+' if old is None else '-'} table {table}")
-            continue
-        for column in (*old, *(name for name in new if name not in old)):
-            if column not in new:
-                lines.append(f"- column {table}.{column} {old[column]}")
-            elif column not in old:
-                lines.append(f"+ column {table}.{column} {new[column]}")
-            elif old[column] != new[column]:
-                lines.append(f"~ column {table}.{column} {old[column]} -> {new[column]}")
-    return lines

@@ -77,7 +77,8 @@ def use(monkeypatch: pytest.MonkeyPatch, fault: Fault) -> None:
 
 def once(step: str, moment: str, error: BulketlError) -> Fault:
     """Return a fault that raises the first time this moment of this step comes."""
-    lock, raised = threading.Lock(), []
+    lock = threading.Lock()
+    raised: list[str] = []
 
     def fault(at: str, when: str) -> None:
         with lock:

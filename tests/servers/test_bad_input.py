@@ -1,4 +1,4 @@
-"""What goes wrong outside, through the command line: the exit code, a message that names the object, nothing half visible."""
+"""What goes wrong outside, through the command line: exit code, a message that names the object, nothing half visible."""
 
 from __future__ import annotations
 
@@ -223,7 +223,7 @@ def test_key_values_that_are_equal_after_nul_bytes_are_stripped_fail_their_table
     two: Lab, monkeypatch: pytest.MonkeyPatch, rows: int
 ) -> None:
     """The primary key says so; the message names the key, and nothing of the table is seen."""
-    monkeypatch.setattr(bulketl.partitions, "MOST_ROWS", 50)
+    small_partitions(monkeypatch, 50)
     two.mysql("DROP TABLE bad", "CREATE TABLE bad (k varchar(20) COLLATE utf8mb4_bin PRIMARY KEY)")
     two.insert("bad", [(f"{n}",) for n in range(rows)])
     two.insert("bad", [("1\0",)])

@@ -122,7 +122,8 @@ def test_grants_comments_owner_and_options_of_a_table_survive_a_swap(used: Lab, 
         CREATE ROLE {role}_o; GRANT USAGE, CREATE ON SCHEMA {{s}} TO {role}_o; ALTER TABLE {{s}}.t OWNER TO {role}_o;
     """)
     looked = """
-        SELECT c.relowner::regrole::text, obj_description(c.oid), (SELECT array_agg(o ORDER BY o) FROM unnest(c.reloptions) o),
+        SELECT c.relowner::regrole::text, obj_description(c.oid),
+            (SELECT array_agg(o ORDER BY o) FROM unnest(c.reloptions) o),
             (SELECT array_agg(x::text ORDER BY x::text) FROM unnest(c.relacl) x),
             (SELECT array_agg(a.attname || a.attacl::text ORDER BY a.attname) FROM pg_attribute a
              WHERE a.attrelid = c.oid AND a.attacl IS NOT NULL),
@@ -138,7 +139,7 @@ def test_grants_comments_owner_and_options_of_a_table_survive_a_swap(used: Lab, 
         used.pg(f"SET client_min_messages = warning; DROP OWNED BY {role}_o CASCADE; DROP ROLE {role}_o")
 
 
-# what hangs on it -> the statements that make it, the way of publishing, a query that tells it is there and works, its answer
+# what hangs on it -> the statements that make it, the way of publishing, a query that tells it works, its answer
 HANGING: dict[str, tuple[str, str, str, Rows]] = {
     "materialized view": (
         "CREATE MATERIALIZED VIEW {s}.m AS SELECT count(*) AS n FROM {s}.t WHERE c = 'new'",
@@ -159,8 +160,8 @@ HANGING: dict[str, tuple[str, str, str, Rows]] = {
         [(2,)],
     ),
     "foreign key to another table": (
-        "CREATE TABLE {s}.kinds (c varchar PRIMARY KEY); INSERT INTO {s}.kinds VALUES ('old'), ('new');"
-        "ALTER TABLE {s}.t ADD FOREIGN KEY (c) REFERENCES {s}.kinds",
+        """CREATE TABLE {s}.kinds (c varchar PRIMARY KEY); INSERT INTO {s}.kinds VALUES ('old'), ('new');
+        ALTER TABLE {s}.t ADD FOREIGN KEY (c) REFERENCES {s}.kinds""",
         "refill",
         "SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND conrelid = '{s}.t'::regclass AND convalidated",
         [(1,)],
@@ -172,9 +173,9 @@ HANGING: dict[str, tuple[str, str, str, Rows]] = {
         [(1,)],
     ),
     "trigger": (
-        "CREATE TABLE {s}.log (n int); CREATE FUNCTION {s}.f() RETURNS trigger LANGUAGE plpgsql AS"
-        " 'BEGIN INSERT INTO {s}.log VALUES (1); RETURN NULL; END'; CREATE TRIGGER noticed AFTER INSERT ON {s}.t"
-        " FOR EACH STATEMENT EXECUTE FUNCTION {s}.f()",
+        """CREATE TABLE {s}.log (n int); CREATE FUNCTION {s}.f() RETURNS trigger LANGUAGE plpgsql AS
+        'BEGIN INSERT INTO {s}.log VALUES (1); RETURN NULL; END'; CREATE TRIGGER noticed AFTER INSERT ON {s}.t
+        FOR EACH STATEMENT EXECUTE FUNCTION {s}.f()""",
         "refill",
         "SELECT n FROM {s}.log",
         [(1,)],
@@ -188,8 +189,8 @@ HANGING: dict[str, tuple[str, str, str, Rows]] = {
     "row security": (
         "ALTER TABLE {s}.t ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON {s}.t USING (c = 'new')",
         "refill",
-        "SELECT relrowsecurity, (SELECT count(*) FROM pg_policy WHERE polrelid = c.oid) FROM pg_class c"
-        " WHERE oid = '{s}.t'::regclass",
+        """SELECT relrowsecurity, (SELECT count(*) FROM pg_policy WHERE polrelid = c.oid) FROM pg_class c
+        WHERE oid = '{s}.t'::regclass""",
         [(True, 1)],
     ),
     "row security without a policy": (

@@ -1,4 +1,4 @@
-"""The type matrix: every cast rule with the values at its edges, on every source server, as Postgres shows them in the end."""
+"""The type matrix: every cast rule with the values at its edges, on every source server, as Postgres then shows them."""
 
 from __future__ import annotations
 
@@ -123,9 +123,8 @@ def test_text_in_every_character_set_of_the_server_arrives_as_the_server_shows_i
     """Whatever character set a column is stored in, Postgres has the characters that MySQL shows."""
     sets = [name for (name,) in lab.mysql("SELECT character_set_name FROM information_schema.character_sets ORDER BY 1")]
     kept = [name for name in sets if name not in ("binary", "filename")]
-    lab.mysql(
-        f"CREATE TABLE words (id int PRIMARY KEY, {', '.join(f'`{name}` varchar(40) CHARACTER SET {name}' for name in kept)})"
-    )
+    columns = ", ".join(f"`{name}` varchar(40) CHARACTER SET {name}" for name in kept)
+    lab.mysql(f"CREATE TABLE words (id int PRIMARY KEY, {columns})")
     words = ["plain", "", "é€ü", "Жя", "日本語", "😀", "שלום", "trail "]
     lab.insert("words", [(n, *[word] * len(kept)) for n, word in enumerate(words)], mode="")
     assert lab.load().summary.outcome == "done"

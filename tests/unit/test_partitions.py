@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,7 +59,7 @@ def test_even_cuts_are_in_order_inside_the_range_and_no_slice_is_too_large(lo: i
         assert span + 1 > rows * DENSE
         return
     edges = [lo, *(cut for (cut,) in cuts if isinstance(cut, int)), lo + span + 1]
-    widths = [b - a for a, b in zip(edges, edges[1:], strict=False)]
+    widths = [b - a for a, b in itertools.pairwise(edges)]
     assert min(widths) >= 1
     assert max(widths) <= DENSE * size + 1
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from psycopg import sql
 
 from bulketl.casts import Cast
-from bulketl.plan import NAME_BYTES
+from bulketl.plan import NAME_BYTES, TableSpec
 from bulketl.postgres import STAGING
 
 
@@ -37,9 +37,15 @@ def batch(statements: list[str]) -> str:
     return f"DO {tag} BEGIN\n{body};\nEND {tag}"
 
 
-def create_table(schema: str, table: str, casts: tuple[Cast, ...], key: tuple[str, ...] = ()) -> str:
-    """Return CREATE TABLE; only the key is NOT NULL, as in a raw schema that takes what the source has."""
+def create_table(
+    schema: str, table: str, casts: tuple[Cast, ...], key: tuple[str, ...] = (), kept: tuple[tuple[str, str], ...] = ()
+) -> str:
+    """Return CREATE TABLE; only the key is NOT NULL, as in a raw schema that takes what the source has.
+
+    `kept` are further columns, with their types, which stay NULL.
+    """
     parts = [f"{name(item.column)} {item.target}" for item in casts]
+    parts += [f"{name(column)} {kind}" for column, kind in kept]
     if key:
         parts.append(primary_key(table, key))
     return f"CREATE TABLE {name(schema, table)} ({', '.join(parts)})"
@@ -48,6 +54,13 @@ def create_table(schema: str, table: str, casts: tuple[Cast, ...], key: tuple[st
 def primary_key(table: str, key: tuple[str, ...]) -> str:
     """Return the constraint of a primary key, called as Postgres would call it."""
     return f"CONSTRAINT {name(cut(table + '_pkey'))} PRIMARY KEY ({columns(key)})"
+
+
+def alter_table(spec: TableSpec) -> list[str]:
+    """Return the statements that make the target table able to take the rows: columns added, and widened."""
+    table, targets = name(spec.schema, spec.table), {item.column: item.target for item in spec.casts}
+    added = [f"ALTER TABLE {table} ADD COLUMN {name(column)} {targets[column]}" for column in spec.added]
+    return added + [f"ALTER TABLE {table} ALTER COLUMN {name(column)} TYPE {targets[column]}" for column in spec.widened]
 
 
 def cut(text: str) -> str:

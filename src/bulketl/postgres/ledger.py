@@ -21,7 +21,8 @@ from bulketl.postgres.ddl import value
 _TABLES = f"""
 CREATE TABLE IF NOT EXISTS {LEDGER}.run (
     run text PRIMARY KEY, host text NOT NULL, source text NOT NULL, schema_name text NOT NULL, zone text NOT NULL,
-    plan text NOT NULL, version text NOT NULL, started_at timestamptz NOT NULL DEFAULT now(), finished_at timestamptz,
+    plan text NOT NULL, document jsonb NOT NULL,
+    version text NOT NULL, started_at timestamptz NOT NULL DEFAULT now(), finished_at timestamptz,
     outcome text, summary jsonb);
 CREATE TABLE IF NOT EXISTS {LEDGER}.partition (
     run text, schema_name text, table_name text, partition integer, rows bigint NOT NULL, rejects bigint NOT NULL,
@@ -37,8 +38,8 @@ CREATE TABLE IF NOT EXISTS {LEDGER}.published (
     published_at timestamptz NOT NULL DEFAULT clock_timestamp(), PRIMARY KEY (run, schema_name, table_name));
 CREATE TABLE IF NOT EXISTS {LEDGER}.table_load (
     run text, table_name text, tier text NOT NULL, outcome text NOT NULL, rows bigint NOT NULL, rejects bigint NOT NULL,
-    bytes bigint NOT NULL, seconds double precision NOT NULL, changed jsonb NOT NULL, reason text NOT NULL,
-    error text, hint text, PRIMARY KEY (run, table_name));
+    bytes bigint NOT NULL, seconds double precision NOT NULL, changed jsonb NOT NULL, drift jsonb NOT NULL,
+    reason text NOT NULL, error text, hint text, PRIMARY KEY (run, table_name));
 """
 _SCHEMA_LOCK = 0x62756C6B  # two first runs at once must not both create the tables
 
@@ -66,11 +67,13 @@ def start_run(
     zone: str,
     plan: str,
     version: str,
+    document: str,
 ) -> None:
-    """Record that a run begins; `plan` is its fingerprint."""
+    """Record that a run begins; `plan` is the plan's fingerprint and `document` its JSON."""
     connection.execute(
-        f"INSERT INTO {LEDGER}.run (run, host, source, schema_name, zone, plan, version) VALUES (%s,%s,%s,%s,%s,%s,%s)",
-        (run, socket.gethostname(), source, schema, zone, plan, version),
+        f"INSERT INTO {LEDGER}.run (run, host, source, schema_name, zone, plan, document, version)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+        (run, socket.gethostname(), source, schema, zone, plan, document, version),
     )
 
 
@@ -87,8 +90,11 @@ def record_tables(connection: Connection, run: str, tables: Sequence[dict[str, o
     with connection.cursor() as cursor:
         cursor.executemany(
             f"INSERT INTO {LEDGER}.table_load VALUES (%(run)s, %(table)s, %(tier)s, %(outcome)s, %(rows)s, %(rejects)s,"
-            " %(bytes)s, %(seconds)s, %(changed)s, %(reason)s, %(error)s, %(hint)s)",
-            [{**table, "run": run, "changed": json.dumps(table["changed"])} for table in tables],
+            " %(bytes)s, %(seconds)s, %(changed)s, %(drift)s, %(reason)s, %(error)s, %(hint)s)",
+            [
+                {**table, "run": run, "changed": json.dumps(table["changed"]), "drift": json.dumps(table["drift"])}
+                for table in tables
+            ],
         )
 
 

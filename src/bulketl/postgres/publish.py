@@ -12,7 +12,7 @@ from typing import Any
 
 from bulketl.plan import TableSpec
 from bulketl.postgres import STAGING
-from bulketl.postgres.ddl import batch, columns, name, primary_key, staging, value
+from bulketl.postgres.ddl import alter_table, batch, columns, name, primary_key, staging, value
 
 LOCK_SECONDS = 30  # longer, and every reader queues behind us; the step is tried again
 
@@ -72,7 +72,7 @@ def swap(spec: TableSpec, carried: list[dict[str, Any]]) -> list[str]:
     `carried`: the old table first, then its plain views in the order they can be created.
     """
     old, *views = carried
-    kept = {item.column for item in spec.casts}
+    kept = {item.column for item in spec.casts} | {column for column, _ in spec.kept}
     statements = [f"DROP VIEW {name(view['schema'], view['name'])}" for view in reversed(views)]
     statements.append(f"DROP TABLE {name(spec.schema, spec.table)}")
     statements += _move(spec)
@@ -90,7 +90,12 @@ def refill(spec: TableSpec) -> list[str]:
     """Return the statements that empty the table and fill it from the staging table."""
     names = columns(item.column for item in spec.casts)
     table, stage = name(spec.schema, spec.table), _stage(spec)
-    return [f"TRUNCATE {table}", f"INSERT INTO {table} ({names}) SELECT {names} FROM {stage}", f"DROP TABLE {stage}"]
+    return [
+        f"TRUNCATE {table}",
+        *alter_table(spec),
+        f"INSERT INTO {table} ({names}) SELECT {names} FROM {stage}",
+        f"DROP TABLE {stage}",
+    ]
 
 
 def merge(spec: TableSpec) -> list[str]:
@@ -107,6 +112,7 @@ def merge(spec: TableSpec) -> list[str]:
     select = f"SELECT {columns(names)} FROM {stage}"
     update = f"DO UPDATE SET {changed} WHERE ROW({mine})::record *<> ROW({theirs})::record" if others else "DO NOTHING"
     return [
+        *alter_table(spec),
         f"DELETE FROM {table} t WHERE NOT EXISTS (SELECT 1 FROM {stage} s WHERE {matching})",
         f"INSERT INTO {table} AS t ({columns(names)}) {select} ON CONFLICT ({columns(spec.key)}) {update}",
         f"DROP TABLE {stage}",

@@ -18,7 +18,7 @@ from bulketl.partitions import Partition
 from bulketl.plan import TableLoad, TableSpec
 from bulketl.postgres import LEDGER, STAGING, Postgres, ledger
 from bulketl.postgres.copy import close, copy, transaction, without_refused
-from bulketl.postgres.ddl import batch, create_table, name, staging, staging_name, value
+from bulketl.postgres.ddl import alter_table, batch, create_table, name, staging, staging_name, value
 from bulketl.postgres.publish import LOCK_SECONDS, publish
 
 KEPT_REJECTS = 1000  # of a table that fails for them: enough to see why
@@ -44,7 +44,7 @@ class PostgresTarget:
     def prepare(self, spec: TableSpec) -> None:
         """Create the staging table, anew if an earlier try did."""
         with self._transaction(spec) as cursor:
-            stage = create_table(STAGING, staging_name(self.run, spec.table), spec.casts)
+            stage = create_table(STAGING, staging_name(self.run, spec.table), spec.casts, (), spec.kept)
             cursor.execute(batch([f"DROP TABLE IF EXISTS {staging(self.run, spec.table)}", stage]))
 
     def load(self, spec: TableSpec, partition: Partition, batches: Iterator[Batch]) -> Loaded:
@@ -152,16 +152,7 @@ class PostgresTarget:
             cursor.execute(ledger.published_rows(self.run, specs[0]))
             if cursor.fetchall():  # the whole group was committed before
                 return [self._recorded(cursor, spec, 0) for spec in specs]
-            cursor.execute(
-                batch(
-                    [
-                        create_table(spec.schema, spec.table, spec.casts, spec.key)
-                        if spec.publish == "create"
-                        else f"TRUNCATE {name(spec.schema, spec.table)}"
-                        for spec in specs
-                    ]
-                )
-            )
+            cursor.execute(batch([statement for spec in specs for statement in _emptied(spec)]))
             done = []
             records = []
             for spec, piece in zip(specs, batches, strict=True):
@@ -211,6 +202,12 @@ class PostgresTarget:
 
     def _transaction(self, spec: TableSpec):  # type: ignore[no-untyped-def]
         return transaction(self.postgres, self.run, f"table {spec.table!r}")
+
+
+def _emptied(spec: TableSpec) -> list[str]:
+    if spec.publish == "create":
+        return [create_table(spec.schema, spec.table, spec.casts, spec.key)]
+    return [f"TRUNCATE {name(spec.schema, spec.table)}", *alter_table(spec)]
 
 
 def too_many(spec: TableSpec, rejects: int, run: str) -> DataError:

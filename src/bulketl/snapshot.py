@@ -1,0 +1,50 @@
+"""What the source had when tables.yaml was last written: `catalog.json` beside it, and what changed since.
+
+It lets a later look tell a table that is new from one that was left without a rule on purpose.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from bulketl.catalog import Catalog
+
+Snapshot = dict[str, dict[str, str]]
+
+
+def snapshot(catalog: Catalog) -> Snapshot:
+    """Return the types of every column by table and name."""
+    return {table.name: {column.name: column.type for column in table.columns} for table in catalog}
+
+
+def snapshot_path(tables: Path) -> Path:
+    """Return where the snapshot lies that belongs to a tables.yaml."""
+    return tables.with_name("catalog.json")
+
+
+def read_snapshot(tables: Path) -> Snapshot | None:
+    """Return the snapshot beside a tables.yaml, or None when there is none that can be read."""
+    try:
+        found = json.loads(snapshot_path(tables).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def changes(before: Snapshot, now: Snapshot) -> list[str]:
+    """Return what changed at the source as lines that begin with +, - or ~, as a diff does."""
+    lines = []
+    for table in sorted({*before, *now}):
+        old, new = before.get(table), now.get(table)
+        if old is None or new is None:
+            lines.append(f"{'+' if old is None else '-'} table {table}")
+            continue
+        for column in (*old, *(name for name in new if name not in old)):
+            if column not in new:
+                lines.append(f"- column {table}.{column} {old[column]}")
+            elif column not in old:
+                lines.append(f"+ column {table}.{column} {new[column]}")
+            elif old[column] != new[column]:
+                lines.append(f"~ column {table}.{column} {old[column]} -> {new[column]}")
+    return lines

@@ -1,0 +1,142 @@
+"""The source's columns change between two loads: the target follows, by name, and what people built on it survives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from faults import small_partitions
+from lab import Done, Lab, load
+
+from bulketl.events import ColumnsChanged, TableSkipped
+
+PARTS = pytest.mark.parametrize("rows", [3, 200], ids=["direct", "staged"])
+
+
+@pytest.fixture
+def used(maria_lab: Lab, monkeypatch: pytest.MonkeyPatch, rows: int) -> Lab:
+    """A table that was loaded once, with a view on it; with 200 rows it has several partitions."""
+    small_partitions(monkeypatch, 50)
+    maria_lab.mysql("CREATE TABLE t (id int PRIMARY KEY, c varchar(20), n int)",
+                    f"INSERT INTO t SELECT seq, 'old', seq FROM seq_1_to_{rows}")  # fmt: skip
+    maria_lab.load()
+    maria_lab.pg("CREATE VIEW {s}.v AS SELECT id, c FROM {s}.t")
+    return maria_lab
+
+
+def column_types(lab: Lab) -> dict[str, str]:
+    query = "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = '{s}.t'::regclass AND attnum > 0"
+    return dict(lab.pg(query + " AND NOT attisdropped"))
+
+
+def changes(done: Done) -> list[str]:
+    return [line for event in done.events if isinstance(event, ColumnsChanged) for line in event.changes]
+
+
+def loaded(lab: Lab, **overrides: Any) -> Done:
+    done = lab.load(**overrides)
+    assert done.summary.outcome == "done", [table.message for table in done.summary.failed]
+    return done
+
+
+@PARTS
+def test_a_new_column_is_added_wherever_it_stands_and_views_survive(used: Lab) -> None:
+    """A column in the middle moves those behind it at the source; by name nothing moves."""
+    used.mysql("ALTER TABLE t ADD COLUMN extra varchar(5) NOT NULL DEFAULT 'x' AFTER id")
+    done = loaded(used)
+    assert changes(done) == ["+ extra varchar(5)"]
+    assert used.differences("t") == []
+    assert used.pg("SELECT count(*) FROM {s}.v WHERE c = 'old'") == used.pg("SELECT count(*) FROM {s}.t")
+
+
+@PARTS
+def test_a_widened_column_is_widened_and_views_survive(used: Lab) -> None:
+    """Also one that a view shows, which Postgres would not alter."""
+    used.mysql("ALTER TABLE t MODIFY c varchar(50), MODIFY n bigint", "UPDATE t SET n = 5000000000, c = REPEAT('w', 50)")
+    done = loaded(used)
+    assert sorted(changes(done)) == ["~ c varchar(20) -> varchar(50)", "~ n integer -> bigint"]
+    assert used.differences("t") == []
+    assert used.pg("SELECT DISTINCT c FROM {s}.v") == [("w" * 50,)]
+
+
+@PARTS
+def test_a_dropped_column_is_kept_and_null(used: Lab) -> None:
+    """A view that shows it goes on working; the next load finds nothing changed any more but says what is kept."""
+    used.pg("CREATE VIEW {s}.w AS SELECT n FROM {s}.t")
+    used.mysql("ALTER TABLE t DROP COLUMN n")
+    assert changes(loaded(used)) == ["- n integer"]
+    assert used.pg("SELECT DISTINCT n FROM {s}.w") == [(None,)]
+    assert used.pg("SELECT count(id) FROM {s}.t") == used.mysql("SELECT COUNT(*) FROM t")
+
+
+@PARTS
+def test_a_dropped_column_is_dropped_where_that_is_declared(used: Lab) -> None:
+    """`dropped_columns: drop`."""
+    used.mysql("ALTER TABLE t DROP COLUMN n")
+    loaded(used, dropped_columns="drop")
+    assert set(column_types(used)) == {"id", "c"}
+    assert used.differences("t") == []
+
+
+@PARTS
+def test_a_column_that_is_excluded_is_not_kept(used: Lab) -> None:
+    """Who excludes a column wants its values gone."""
+    loaded(used, rules={"t": {"exclude_columns": ["n"]}})
+    assert set(column_types(used)) == {"id", "c"}
+
+
+@PARTS
+def test_a_column_of_another_type_makes_a_new_table_or_is_refused_as_declared(used: Lab) -> None:
+    """Text where numbers were fits no column that is there."""
+    used.mysql("ALTER TABLE t MODIFY n varchar(9)", "UPDATE t SET n = CONCAT('n', n)")
+    refused = used.load(narrowed_columns="refuse")
+    assert [table.table for table in refused.summary.failed] == ["t"]
+    assert "~ n integer -> varchar(9)" in refused.summary.failed[0].message
+    assert column_types(used)["n"] == "integer"
+    loaded(used)
+    assert column_types(used)["n"] == "character varying(9)"
+    assert used.differences("t") == []
+
+
+@PARTS
+def test_a_renamed_key_is_refused_and_the_table_stays(used: Lab) -> None:
+    """Rows of another key are other rows."""
+    used.mysql("ALTER TABLE t CHANGE id ident int NOT NULL")
+    done = used.load()
+    assert "has the key ident at the source and id in the target" in done.summary.failed[0].message
+    assert "id" in column_types(used)
+
+
+@PARTS
+@pytest.mark.parametrize("hanging", ["MATERIALIZED VIEW {s}.m AS SELECT c FROM {s}.t", "INDEX ON {s}.t (c)"])
+def test_a_table_that_cannot_be_swapped_is_altered_in_place(used: Lab, hanging: str) -> None:
+    """New and wider columns are no reason to lose what hangs on the table."""
+    used.pg("DROP VIEW {s}.v; CREATE " + hanging)
+    used.mysql("ALTER TABLE t ADD COLUMN extra int, MODIFY n bigint", "UPDATE t SET n = 5000000000")
+    done = loaded(used)
+    assert done.how("t") == "refill"
+    assert used.differences("t") == []
+    assert used.pg("SELECT count(*) > 0 FROM pg_class WHERE relnamespace = '{s}'::regnamespace AND relkind IN ('m', 'i')")[
+        0
+    ][0]
+
+
+@pytest.mark.parametrize("rows", [3], ids=["direct"])
+def test_what_changed_is_in_the_ledger(used: Lab) -> None:
+    """For whoever asks a month later."""
+    used.mysql("ALTER TABLE t ADD COLUMN extra int")
+    done = loaded(used)
+    ((drift,),) = used.pg("SELECT drift FROM bulketl.table_load WHERE run = %s AND table_name = 't'", [done.summary.run])
+    assert drift == ["+ extra integer"]
+
+
+@pytest.mark.parametrize("rows", [3], ids=["direct"])
+def test_a_table_new_at_the_source_is_reported_and_loaded_where_that_is_declared(used: Lab) -> None:
+    """New is what was not there when the rules were last written; without that, every table is loaded."""
+    used.mysql("CREATE TABLE fresh (id int PRIMARY KEY)")
+    config = used.config().model_copy(update={"known": frozenset({"t"})})
+    done = load(config)
+    assert [event.table for event in done.events if isinstance(event, TableSkipped)] == ["fresh"]
+    assert (done.summary.outcome, "fresh" in used.tables()) == ("done", False)
+    load(config.model_copy(update={"new_tables": "load"}))
+    assert "fresh" in used.tables()
