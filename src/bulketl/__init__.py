@@ -13,7 +13,7 @@ The floors; imports go down only:
     api
     engine | observers
     mysql | postgres
-    schedule | coerce | summary | tablesfile | findings
+    decision | schedule | coerce | summary | tablesfile | findings
     plan | classify
     config
     events | partitions | yamlfile | drift | snapshot

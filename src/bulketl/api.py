@@ -22,15 +22,17 @@ from bulketl.casts import parse_type
 from bulketl.catalog import Catalog, Column, Table, TargetTable
 from bulketl.classify import Proposal, classify, cursor_candidates
 from bulketl.config import Config, Tier
+from bulketl.decision import decide, select
 from bulketl.errors import ConfigError
 from bulketl.events import Observer
 from bulketl.findings import Finding, examine
 from bulketl.mysql import MySQL
 from bulketl.mysql.discover import read_bounds, read_catalog, read_profiles
 from bulketl.mysql.read import masked, read
+from bulketl.mysql.read import select as select_text
 from bulketl.partitions import Partition
-from bulketl.plan import Plan, TableSpec, decide, select
-from bulketl.postgres import LEDGER, STAGING, Postgres, ledger
+from bulketl.plan import Plan, TableSpec, differences
+from bulketl.postgres import LEDGER, STAGING, Postgres, explain, ledger
 from bulketl.postgres.inspect import missing_rights, read_tables
 from bulketl.postgres.steps import PostgresTarget
 from bulketl.summary import Summary
@@ -65,8 +67,29 @@ def make_plan(config: Config, *, tiers: Sequence[Tier] = (), tables: Sequence[st
     source, target = endpoints(config)
     with target.connect() as connection:  # asked first: nothing is read for a target that is not there
         existing = read_tables(connection, config.target_schema)
+        history = ledger.seconds_per_row(connection, config.target_schema)
     catalog, skipped = select(config, read_catalog(source), tiers, tables)
-    return decide(config, catalog, read_bounds(source, catalog), existing, full=full, skipped=skipped)
+    bounds = read_bounds(source, catalog)
+    return decide(config, catalog, bounds, existing, full=full, skipped=skipped, history=history)
+
+
+def statements(config: Config, plan: Plan) -> dict[str, list[str]]:
+    """Return, per table, every statement a load would send: the SELECTs to the source, then all to the target."""
+    with endpoints(config)[1].connect() as connection:
+        return {
+            load.spec.table: [
+                *(select_text(load.spec, partition) for partition in load.partitions),
+                *explain.statements(connection, load),
+            ]
+            for load in plan.loads
+        }
+
+
+def compare_with_last(config: Config, plan: Plan) -> tuple[str, list[str]]:
+    """Return the name of the last run into the schema, or '', and how the plan differs from that run's."""
+    with endpoints(config)[1].connect() as connection:
+        last = ledger.last_plan(connection, plan.schema)
+    return ("", []) if last is None else (last[0], differences(last[1], plan))
 
 
 def propose(config: Config) -> tuple[Catalog, tuple[Proposal, ...]]:

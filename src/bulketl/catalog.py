@@ -76,9 +76,9 @@ class Catalog:
 class TargetTable:
     """A table as Postgres has it now, and what hangs on it.
 
-    `columns` are (name, type) with types spelt as in `bulketl.casts`. `views` are the plain views that a swap saves
-    and recreates. `hanging` describes everything a swap would lose; `referenced` is true when foreign keys of other
-    tables point here, so that it cannot be truncated either.
+    `columns` are (name, type) with types spelt as in `bulketl.casts`. `views` are the plain views that a swap saves and
+    recreates, `materialized` the others. `hanging` describes everything a swap would lose, materialized views included;
+    `referenced` is true when foreign keys of other tables point here, so that it cannot be truncated either.
     """
 
     name: str
@@ -86,4 +86,5 @@ class TargetTable:
     primary_key: tuple[str, ...] = ()
     views: tuple[str, ...] = ()
     hanging: tuple[str, ...] = ()
+    materialized: tuple[str, ...] = ()
     referenced: bool = False

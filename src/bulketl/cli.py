@@ -79,13 +79,13 @@ def load(
 
     def command() -> int:
         settings = configured(config, rules, workers=workers, schema=schema)
-        plan = api.make_plan(settings, tiers=tiers_of(tier), tables=split_commas(tables), full=full)
+        planned = api.make_plan(settings, tiers=tiers_of(tier), tables=split_commas(tables), full=full)
         if dry_run:
-            print(plan.to_json()) if as_json else out.print(screen.plan(plan))
+            print(planned.to_json()) if as_json else out.print(screen.plan(planned))
             return DONE
         watching: Any = Display(err) if err.is_terminal and not as_json else nullcontext(Lines(err))
         with watching as observer:
-            result = api.load(settings, plan, [cast(Observer, observer)])
+            result = api.load(settings, planned, [cast(Observer, observer)])
         print(json.dumps(result.to_json())) if as_json else out.print(screen.summary(result))
         return {"done": DONE, "partly done": PARTLY_DONE}.get(result.outcome, FAILED)
 
@@ -183,6 +183,39 @@ def _write(path: Path, catalog: Catalog, proposals: Sequence[Proposal], *, yes: 
     replace(path, after)
     replace(snapshot.snapshot_path(path), json.dumps(now, indent=1, ensure_ascii=False))
     err.print(f"wrote {path} and {snapshot.snapshot_path(path).name}")
+
+
+@app.command(epilog=EXIT_CODES)
+def plan(
+    tier: TierOption = None,
+    tables: TablesOption = None,
+    full: Annotated[bool, typer.Option("--full", help="As for load.")] = False,
+    sql: Annotated[bool, typer.Option("--sql", help="Print every statement instead.")] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Print how it differs from the last run's plan instead.")] = False,
+    schema: SchemaOption = None,
+    config: ConfigOption = None,
+    rules: RulesOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what a load would do to each table, and why; change nothing on either side.
+
+    The same as `load --dry-run`. With --diff the exit code is 0 whether or not something differs.
+    """
+
+    def command() -> int:
+        settings = configured(config, rules, schema=schema)
+        planned = api.make_plan(settings, tiers=tiers_of(tier), tables=split_commas(tables), full=full)
+        if sql:
+            found = api.statements(settings, planned)
+            print(json.dumps(found)) if as_json else print(screen.sql(found))
+        elif diff:
+            run_name, lines = api.compare_with_last(settings, planned)
+            print(json.dumps(lines)) if as_json else out.print(screen.plan_changes(run_name, lines), soft_wrap=True)
+        else:
+            print(planned.to_json()) if as_json else out.print(screen.plan(planned))
+        return DONE
+
+    run(command, as_json)
 
 
 @app.command(epilog=EXIT_CODES)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.console import Group
 from rich.table import Table
@@ -13,7 +13,7 @@ from bulketl.classify import Proposal
 from bulketl.config import TIERS
 from bulketl.errors import BulketlError
 from bulketl.findings import SEVERITIES, Finding
-from bulketl.plan import Plan
+from bulketl.plan import Plan, TableLoad
 from bulketl.summary import Summary, TableSummary
 
 MANY = 40  # tables; beyond, small uneventful ones are counted in one line per tier
@@ -105,7 +105,20 @@ def _failures(failed: list[TableSummary]) -> list[Text]:
 
 
 def plan(planned: Plan) -> Group:
-    """Return what a load would do: per table its tier, rows, partitions and the reason."""
+    """Return what a load would do: in full for a few tables, a line each for many."""
+    loads = list(planned.loads)
+    shown: list[Table | Text] = [_plan_table(planned)] if len(loads) > MANY else [_plan_text(load) for load in loads]
+    refused = [Text(f"{r.message}\n  {r.hint}\n", style="red") for r in planned.refused]
+    skipped = [Text(f"{s.table} is not loaded: {s.reason}\n", style="yellow") for s in planned.skipped]
+    rows, weight = sum(load.rows for load in loads), sum(load.bytes for load in loads)
+    known = [load.seconds for load in loads if load.seconds is not None]
+    took = f", {sum(known) / 60:.1f} worker minutes by the last loads" if known and len(known) == len(loads) else ""
+    end = f"{len(loads)} tables, about {rows:,} rows and {size(weight)}{took}, in {len(planned.groups)} groups, "
+    end += f"from {planned.source} into schema {planned.schema}; TIMESTAMP columns in zone {planned.zone}.\n"
+    return Group(*shown, Text(""), *refused, *skipped, Text(end + "Nothing was changed."))
+
+
+def _plan_table(planned: Plan) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("table", overflow="fold")
     table.add_column("tier")
@@ -114,13 +127,49 @@ def plan(planned: Plan) -> Group:
     table.add_column("why so", overflow="fold")
     for load in planned.loads:
         table.add_row(Text(load.spec.table), load.tier, f"{load.rows:,}", size(load.bytes), Text(load.reason))
-    refused = [Text(f"\n{r.message}\n  {r.hint}", style="red") for r in planned.refused]
-    loads = list(planned.loads)
-    rows, weight = sum(load.rows for load in loads), sum(load.bytes for load in loads)
-    end = f"\n{len(loads)} tables, about {rows:,} rows and {size(weight)}, in {len(planned.groups)} groups, "
-    end += f"from {planned.source} into schema {planned.schema}; TIMESTAMP columns in zone {planned.zone}.\n"
-    end += "Nothing was changed."
-    return Group(table, *refused, Text(end))
+    return table
+
+
+def _plan_text(load: TableLoad) -> Text:
+    took = "" if load.seconds is None else f", about {load.seconds:.1f} s by its last load"
+    parts = f", {len(load.partitions)} partitions" if len(load.partitions) > 1 else ""
+    text = Text.assemble((load.spec.table, "bold"), f"  {load.tier}, {load.rows:,} rows, {size(load.bytes)}{parts}{took}\n")
+    text.append(f"  {load.reason}\n")
+    ddl = {
+        "create": "CREATE TABLE",
+        "refill": "TRUNCATE",
+        "swap": "CREATE TABLE beside, DROP TABLE, rename",
+        "merge": "none",
+    }
+    details = {
+        "DDL": ddl[load.spec.publish],
+        "lock": load.lock,
+        "kept": ", ".join(load.hanging),
+        "columns": "; ".join(load.drift),
+        "types": f"{len(load.spec.casts)} columns by rule"
+        + (f"; declared: {'; '.join(load.declared)}" if load.declared else ""),
+    }
+    for name, value in details.items():
+        if value:
+            text.append(f"  {name}: ", style="dim").append(f"{value}\n")
+    return text
+
+
+def sql(statements: Mapping[str, Sequence[str]]) -> str:
+    """Return the statements of every table as one script, its name above each."""
+    return "\n\n".join(f"-- {table}\n" + ";\n".join(found) + ";" for table, found in statements.items())
+
+
+def plan_changes(run: str, lines: Sequence[str]) -> Text:
+    """Return how a plan differs from the last run's."""
+    if not run:
+        return Text("no run into this schema is on record")
+    if not lines:
+        return Text(f"the plan is that of run {run}")
+    text = Text(f"Since run {run}:\n", style="bold")
+    for line in lines:
+        text.append(f"  {line}\n", style={"+": "green", "-": "red"}.get(line[0], "yellow"))
+    return text
 
 
 def findings(found: Sequence[Finding]) -> Group:

@@ -200,6 +200,7 @@ def test_invalid_dates_in_a_key_are_cut_along_and_end_as_rejects(lab: Lab, monke
     lab.insert("t", rows, mode="ALLOW_INVALID_DATES")
     done = lab.load(max_rejects=90)
     assert done.summary.outcome == "done", done.summary.failed
-    assert done.parts("t") > 3
+    (load,) = done.plan.loads  # MySQL refuses such dates as literals, so it cannot be cut there
+    assert len(load.partitions) > 3 or load.partitions[0].stream
     assert (done.summary.tables["t"].rows, done.summary.tables["t"].rejects) == (ROWS - 90, 90)
     assert lab.pg("SELECT count(*), count(DISTINCT n) FROM {s}.t") == [(ROWS - 90, ROWS - 90)]

@@ -149,7 +149,7 @@ def test_a_load_that_is_killed_before_it_publishes_leaves_the_table_as_it_was(ol
     environment = {
         **os.environ, "BULKETL_SOURCE": old.source, "BULKETL_TARGET": old.target, "BULKETL_SCHEMA": old.schema
     }  # fmt: skip
-    waiting = "SELECT pid FROM pg_stat_activity WHERE application_name = 'bulketl' AND wait_event_type = 'Lock'"
+    here = "SELECT pid FROM pg_stat_activity WHERE application_name = 'bulketl' AND datname = current_database()"
     holder = threading.Event()
     held = threading.Event()
 
@@ -168,13 +168,13 @@ def test_a_load_that_is_killed_before_it_publishes_leaves_the_table_as_it_was(ol
         [sys.executable, "-m", "bulketl", "load"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        until(lambda: bool(old.pg(waiting)))
+        until(lambda: bool(old.pg(f"{here} AND wait_event_type = 'Lock'")))
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait(20)
         holder.set()
         thread.join(20)
-    until(lambda: not old.pg("SELECT 1 FROM pg_stat_activity WHERE application_name = 'bulketl'"))
+    until(lambda: not old.pg(here))
     assert contents(old, "staged") == OLD["staged"]
     assert contents(old, "direct") == OLD["direct"]
     assert old.load().summary.outcome == "done"

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from bulketl.catalog import Catalog, Column, Key, Table, TargetTable
 from bulketl.config import load_config
+from bulketl.decision import decide
 from bulketl.partitions import Bound
-from bulketl.plan import Plan, decide
+from bulketl.plan import Plan
 
 KEY = Key("PRIMARY", ("id",), True)
 COLUMNS = (Column("id", "int", False), Column("c", "varchar(9)", True), Column("d", "date", True))
@@ -65,11 +66,14 @@ def test_a_plan_is_frozen_small_to_send_and_printable() -> None:
         (None, 3, "create"),
         (TargetTable("t", THERE, ("id",)), 0, "refill"),
         (TargetTable("t", THERE, ("id",)), 3, "swap"),
-        (TargetTable("t", THERE[:2], ("id",)), 0, "swap"),
-        (TargetTable("t", THERE, ("c",)), 3, "swap"),
+        (TargetTable("t", THERE[:2], ("id",)), 0, "refill"),
+        (TargetTable("t", THERE[:2], ("id",)), 3, "swap"),
+        (TargetTable("t", (("id", "text"), *THERE[1:]), ("id",)), 0, "swap"),
+        (TargetTable("t", THERE, ()), 3, "swap"),
         (TargetTable("t", THERE, ("id",), hanging=("index i",)), 3, "refill"),
         (TargetTable("t", THERE, ("id",), hanging=("constraint f",), referenced=True), 3, "merge"),
-        (TargetTable("t", THERE[:2], ("id",), hanging=("index i",)), 3, None),
+        (TargetTable("t", THERE[:2], ("id",), hanging=("index i",)), 3, "refill"),
+        (TargetTable("t", (("id", "text"), *THERE[1:]), ("id",), hanging=("index i",)), 3, None),
         (TargetTable("t", (), hanging=("its being a view",)), 3, None),
     ],
 )

@@ -21,7 +21,7 @@ FROM (
     SELECT DISTINCT t.oid AS refrel, d.classid, d.objid,
         CASE
             WHEN d.classid = 'pg_rewrite'::regclass THEN (
-                SELECT CASE WHEN c.relkind = 'v' THEN 'view' ELSE 'other' END
+                SELECT CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized' ELSE 'other' END
                 FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class WHERE r.oid = d.objid)
             WHEN d.classid = 'pg_constraint'::regclass THEN (
                 SELECT CASE WHEN contype = 'p' AND conrelid = t.oid THEN 'own' WHEN contype = 'n' THEN 'own'
@@ -67,6 +67,8 @@ SELECT c.oid, c.relname, c.relkind,
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p', 'f', 'v', 'm')"""
 
+KINDS = ("view", "materialized", "referencing", "other")
+
 
 def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
     """Return every table of the schema by name, with what hangs on it; two queries, whatever their number.
@@ -76,22 +78,23 @@ def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
     """
     hanging: dict[int, dict[str, list[str]]] = {}
     for oid, kind, description, detail in connection.execute(_CLOSURE + _HANGING, {"schema": schema}):
-        kinds = hanging.setdefault(oid, {"view": [], "other": [], "referencing": []})
-        text = f"{description}" if detail is None else f"materialized view {detail}"
-        kinds[kind].append(detail if kind == "view" else text)
+        kinds = hanging.setdefault(oid, {kind: [] for kind in KINDS})
+        kinds[kind].append(detail if kind in ("view", "materialized") else description)
     tables = {}
     for oid, name, relkind, columns, key, own in connection.execute(_TABLES, {"schema": schema}):
-        kinds = hanging.get(oid, {"view": [], "other": [], "referencing": []})
+        kinds = hanging.get(oid) or {kind: [] for kind in KINDS}
         if relkind in ("v", "m", "f"):
             what = {"v": "view", "m": "materialized view", "f": "foreign table"}[relkind]
             tables[name] = TargetTable(name, (), hanging=(f"its being a {what}",))
             continue
+        materialized = [f"materialized view {view}" for view in kinds["materialized"]]
         tables[name] = TargetTable(
             name=name,
             columns=tuple((column, spelt(kind)) for column, kind in json.loads(columns or "[]")),
             primary_key=tuple(json.loads(key or "[]")),
             views=tuple(sorted(set(kinds["view"]))),
-            hanging=tuple(sorted({*kinds["other"], *kinds["referencing"], *([own] if own else [])})),
+            hanging=tuple(sorted({*kinds["other"], *kinds["referencing"], *materialized, *([own] if own else [])})),
+            materialized=tuple(sorted(set(kinds["materialized"]))),
             referenced=bool(kinds["referencing"]),
         )
     return tables

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Sequence
+from typing import Any
 
 from psycopg import sql
 
@@ -21,7 +22,7 @@ from bulketl.postgres.ddl import value
 _TABLES = f"""
 CREATE TABLE IF NOT EXISTS {LEDGER}.run (
     run text PRIMARY KEY, host text NOT NULL, source text NOT NULL, schema_name text NOT NULL, zone text NOT NULL,
-    plan text NOT NULL, document jsonb NOT NULL,
+    plan text NOT NULL, document json NOT NULL,
     version text NOT NULL, started_at timestamptz NOT NULL DEFAULT now(), finished_at timestamptz,
     outcome text, summary jsonb);
 CREATE TABLE IF NOT EXISTS {LEDGER}.partition (
@@ -96,6 +97,28 @@ def record_tables(connection: Connection, run: str, tables: Sequence[dict[str, o
                 for table in tables
             ],
         )
+
+
+def seconds_per_row(connection: Connection, schema: str) -> dict[str, float]:
+    """Return how long the last load of each table took, per row; empty before the first."""
+    if connection.execute(f"SELECT to_regclass('{LEDGER}.table_load')").fetchone() == (None,):
+        return {}
+    rows = connection.execute(
+        f"SELECT DISTINCT ON (table_name) table_name, seconds / greatest(rows, 1) FROM {LEDGER}.table_load t"
+        f" JOIN {LEDGER}.run r USING (run) WHERE t.outcome = 'loaded' AND r.schema_name = %s ORDER BY table_name, run DESC",
+        (schema,),
+    )
+    return dict(rows.fetchall())
+
+
+def last_plan(connection: Connection, schema: str) -> tuple[str, dict[str, Any]] | None:
+    """Return the name of the last run into a schema and its plan, or None."""
+    if connection.execute(f"SELECT to_regclass('{LEDGER}.run')").fetchone() == (None,):
+        return None
+    found = connection.execute(
+        f"SELECT run, document FROM {LEDGER}.run WHERE schema_name = %s ORDER BY run DESC LIMIT 1", (schema,)
+    ).fetchone()
+    return None if found is None else (found[0], found[1])
 
 
 def claim(run: str, spec: TableSpec, index: int) -> str:

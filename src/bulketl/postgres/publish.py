@@ -45,25 +45,42 @@ def publish(cursor: Any, run: str, spec: TableSpec) -> None:
 
     Any error leaves the target as it was, by the rollback that follows.
     """
-    cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
-    # Its final name first, so that the key and all that Postgres names after the table are called after it.
-    cursor.execute(f"ALTER TABLE {staging(run, spec.table)} RENAME TO {name(spec.table)}")
-    if spec.key and spec.publish in ("create", "swap"):
-        cursor.execute(f"ALTER TABLE {_stage(spec)} ADD {primary_key(spec.table, spec.key)}")
-    if spec.publish == "create":
-        cursor.execute(batch(_move(spec)))
-        return
-    table = name(spec.schema, spec.table)
-    cursor.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+    cursor.execute(batch(arriving(run, spec)))
+    things = []
     if spec.publish == "swap":
-        cursor.execute("SET LOCAL search_path = pg_catalog")  # makes view definitions name their schemas
-        cursor.execute(_CARRIED.format(table=value(table)))
-        carried = [json.loads(text) for (text,) in cursor.fetchall()]
-        cursor.execute(batch(swap(spec, carried)))
-    elif spec.publish == "refill":
-        cursor.execute(batch(refill(spec)))
-    else:
-        cursor.execute(batch(merge(spec)))
+        cursor.execute(carrying(spec))
+        things = [json.loads(text) for (text,) in cursor.fetchall()]
+    cursor.execute(batch(replacing(spec, things)))
+
+
+def arriving(run: str, spec: TableSpec) -> list[str]:
+    """Return the statements that make the staging table ready and lock the old table."""
+    statements = [
+        f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'",
+        # Its final name first, so that the key and all that Postgres names after the table are called after it.
+        f"ALTER TABLE {staging(run, spec.table)} RENAME TO {name(spec.table)}",
+    ]
+    if spec.key and spec.publish in ("create", "swap"):
+        statements.append(f"ALTER TABLE {_stage(spec)} ADD {primary_key(spec.table, spec.key)}")
+    if spec.publish != "create":
+        statements.append(f"LOCK TABLE {name(spec.schema, spec.table)} IN ACCESS EXCLUSIVE MODE")
+    if spec.publish == "swap":
+        statements.append("SET LOCAL search_path = pg_catalog")  # makes view definitions name their schemas
+    return statements
+
+
+def carrying(spec: TableSpec) -> str:
+    """Return the SELECT of what a swap carries over: JSON texts, the table and then its plain views in order."""
+    return _CARRIED.format(table=value(name(spec.schema, spec.table)))
+
+
+def replacing(spec: TableSpec, things: list[dict[str, Any]]) -> list[str]:
+    """Return the statements that make the ready staging table the table; `things` are what a swap carries over."""
+    if spec.publish == "create":
+        return _move(spec)
+    if spec.publish == "swap":
+        return swap(spec, things)
+    return refill(spec) if spec.publish == "refill" else merge(spec)
 
 
 def swap(spec: TableSpec, carried: list[dict[str, Any]]) -> list[str]:

@@ -44,8 +44,7 @@ class PostgresTarget:
     def prepare(self, spec: TableSpec) -> None:
         """Create the staging table, anew if an earlier try did."""
         with self._transaction(spec) as cursor:
-            stage = create_table(STAGING, staging_name(self.run, spec.table), spec.casts, (), spec.kept)
-            cursor.execute(batch([f"DROP TABLE IF EXISTS {staging(self.run, spec.table)}", stage]))
+            cursor.execute(batch(preparing(self.run, spec)))
 
     def load(self, spec: TableSpec, partition: Partition, batches: Iterator[Batch]) -> Loaded:
         """Copy a partition into the staging table, with its record and its rejects, in one transaction.
@@ -102,18 +101,8 @@ class PostgresTarget:
             return rows
 
     def _compare(self, cursor: Any, spec: TableSpec) -> tuple[int, int]:
-        """Count the staged rows of every partition against its record; return rows and rejects of the table.
-
-        A partition's rows and its record were written by the same transaction, so they bear the same xmin: one scan
-        counts all partitions, whatever the key.
-        """
-        cursor.execute(
-            f"SELECT p.partition, p.rows, COALESCE(s.counted, 0), p.rejects FROM"
-            f" (SELECT *, xmin AS written FROM {LEDGER}.partition"
-            f"  WHERE (run, schema_name, table_name) = ({value(self.run)}, {value(spec.schema)}, {value(spec.table)})) p"
-            f" FULL JOIN (SELECT xmin AS written, count(*) AS counted FROM {staging(self.run, spec.table)} GROUP BY xmin) s"
-            f" ON s.written = p.written"
-        )
+        """Compare the staged rows of every partition with its record; return rows and rejects of the table."""
+        cursor.execute(counting(self.run, spec))
         found = cursor.fetchall()
         for partition, recorded, counted, _ in found:
             if recorded != counted:
@@ -152,7 +141,7 @@ class PostgresTarget:
             cursor.execute(ledger.published_rows(self.run, specs[0]))
             if cursor.fetchall():  # the whole group was committed before
                 return [self._recorded(cursor, spec, 0) for spec in specs]
-            cursor.execute(batch([statement for spec in specs for statement in _emptied(spec)]))
+            cursor.execute(batch([statement for spec in specs for statement in emptied(spec)]))
             done = []
             records = []
             for spec, piece in zip(specs, batches, strict=True):
@@ -171,10 +160,7 @@ class PostgresTarget:
         return done
 
     def _compare_group(self, cursor: Any, specs: Sequence[TableSpec], done: Sequence[Loaded]) -> None:
-        counts = " UNION ALL ".join(
-            f"SELECT {n}, count(*) FROM {name(spec.schema, spec.table)}" for n, spec in enumerate(specs)
-        )
-        cursor.execute(counts)
+        cursor.execute(counting_group(specs))
         for n, counted in cursor.fetchall():
             if counted != done[n].rows:
                 raise DataError(
@@ -204,7 +190,34 @@ class PostgresTarget:
         return transaction(self.postgres, self.run, f"table {spec.table!r}")
 
 
-def _emptied(spec: TableSpec) -> list[str]:
+def preparing(run: str, spec: TableSpec) -> list[str]:
+    """Return the statements that make an empty staging table."""
+    stage = create_table(STAGING, staging_name(run, spec.table), spec.casts, (), spec.kept)
+    return [f"DROP TABLE IF EXISTS {staging(run, spec.table)}", stage]
+
+
+def counting(run: str, spec: TableSpec) -> str:
+    """Return the SELECT that counts the staged rows of every partition beside its record, in one scan.
+
+    A partition's rows and its record were written by the same transaction, so they bear the same xmin.
+    """
+    return (
+        "SELECT p.partition, p.rows, COALESCE(s.counted, 0), p.rejects FROM"
+        f" (SELECT *, xmin AS written FROM {LEDGER}.partition"
+        f"  WHERE (run, schema_name, table_name) = ({value(run)}, {value(spec.schema)}, {value(spec.table)})) p"
+        f" FULL JOIN (SELECT xmin AS written, count(*) AS counted FROM {staging(run, spec.table)} GROUP BY xmin) s"
+        " ON s.written = p.written"
+    )
+
+
+def counting_group(specs: Sequence[TableSpec]) -> str:
+    """Return the SELECT that counts the rows of small tables, by their place in `specs`."""
+    counts = (f"SELECT {n}, count(*) FROM {name(spec.schema, spec.table)}" for n, spec in enumerate(specs))
+    return " UNION ALL ".join(counts)
+
+
+def emptied(spec: TableSpec) -> list[str]:
+    """Return the statements after which a small table is there, empty, with the columns it needs."""
     if spec.publish == "create":
         return [create_table(spec.schema, spec.table, spec.casts, spec.key)]
     return [f"TRUNCATE {name(spec.schema, spec.table)}", *alter_table(spec)]
