@@ -1,23 +1,26 @@
 """The docs are true: what they list is what there is.
 
-`python tests/test_docs.py` writes the cast table into docs/types.md.
+`python tests/test_docs.py` writes what is made from the code: the cast table in docs/types.md, the JSON Schemas in config/.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 import typer.main
+from pydantic import TypeAdapter
 
 from bulketl.casts import RULES
 from bulketl.cli import app
-from bulketl.config import Settings, TableRule
+from bulketl.config import Settings, TableRule, load_config
 from bulketl.postgres.ledger import _TABLES
 from bulketl.screen import cast_row
 
 DOCS = Path(__file__).parent.parent / "docs"
+CONFIG = DOCS.parent / "config"
 BEGIN, END = "<!-- made from bulketl.casts.RULES -->", "<!-- end -->"
 
 
@@ -34,6 +37,32 @@ def test_the_cast_table_in_the_docs_is_the_list_of_rules() -> None:
     """Run this file as a program to write it anew."""
     text = (DOCS / "types.md").read_text(encoding="utf-8")
     assert text.split(BEGIN)[1].split(END)[0].strip() == cast_table()
+
+
+def schemas() -> dict[Path, str]:
+    """Return the JSON Schemas for editors, by file."""
+    tables = TypeAdapter(dict[str, TableRule]).json_schema()
+    definitions = tables.pop("$defs")
+    document = {"type": "object", "properties": {"source_tables": tables}, "$defs": definitions, "title": "tables.yaml"}
+    settings = {**Settings.model_json_schema(), "title": "bulketl.yaml"}
+    return {
+        CONFIG / f"{name}.schema.json": json.dumps(schema, indent=1) + "\n"
+        for name, schema in (("tables", document), ("bulketl", settings))
+    }
+
+
+@pytest.mark.parametrize("path", sorted(schemas()), ids=lambda path: path.name)
+def test_the_schemas_for_editors_are_those_of_the_models(path: Path) -> None:
+    """Run this file as a program to write them anew."""
+    assert path.read_text(encoding="utf-8") == schemas()[path]
+
+
+@pytest.mark.parametrize("name", ["bulketl", "tables"])
+def test_the_example_files_are_accepted(name: str) -> None:
+    """What people copy has no mistake in it."""
+    path = CONFIG / f"{name}.example.yaml"
+    environ = {"CLINIC_PASSWORD": "x", "WAREHOUSE_PASSWORD": "y"}
+    load_config(path if name == "tables" else None, path if name == "bulketl" else None, environ)
 
 
 @pytest.mark.parametrize("name", sorted(typer.main.get_command(app).commands))  # type: ignore[attr-defined]
@@ -65,3 +94,5 @@ if __name__ == "__main__":
     page = DOCS / "types.md"
     before, rest = page.read_text(encoding="utf-8").split(BEGIN)
     page.write_text(f"{before}{BEGIN}\n{cast_table()}\n{END}{rest.split(END)[1]}", encoding="utf-8")
+    for path, text in schemas().items():
+        path.write_text(text, encoding="utf-8")

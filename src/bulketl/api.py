@@ -69,7 +69,8 @@ def make_plan(config: Config, *, tiers: Sequence[Tier] = (), tables: Sequence[st
         existing = read_tables(connection, config.target_schema)
         history = ledger.seconds_per_row(connection, config.target_schema)
     catalog, skipped = select(config, read_catalog(source), tiers, tables)
-    bounds = read_bounds(source, catalog)
+    by = {name: rule.partition_by for name, rule in config.tables.items() if rule.partition_by}
+    bounds = read_bounds(source, catalog, by)
     return decide(config, catalog, bounds, existing, full=full, skipped=skipped, history=history)
 
 

@@ -25,6 +25,14 @@ from bulketl.yamlfile import KeyPath, read_yaml
 
 Tier = Literal["critical", "important", "audit", "reference"]
 TIERS: tuple[Tier, ...] = get_args(Tier)
+# Keys of the layout with `metadata` and `tables` that say what is measured anew in each run, or nothing bulketl needs.
+_LATER_KEYS = frozenset({
+    "incremental_columns", "incremental_strategy", "primary_incremental_column", "sync_profile", "column_names",
+    "replicator_watermark_column", "lookback_resync", "time_gap_threshold_days", "performance_category",
+    "processing_priority", "estimated_processing_time_minutes", "memory_requirements_mb", "schema_hash", "last_analyzed",
+    "dbt_model_types", "table_name",
+})  # fmt: skip
+_LATER_TIERS: dict[str, Tier] = {"large": "critical", "medium": "important", "small": "important", "tiny": "reference"}
 M = TypeVar("M", bound=BaseModel)
 Strategy = Literal["full_table", "incremental", "chunked_incremental"]
 
@@ -42,7 +50,11 @@ class Monitoring(_Model):
 
 
 class TableRule(_Model):
-    """What a person decided about one table. Keys of the first block are those of the guide's layout."""
+    """What a person decided about one table.
+
+    Keys of the first block are those of the guide's layout, of the second bulketl's own; those of the third have their
+    place in the format and wait for the features they are for (`mask` is refused by the plan until then).
+    """
 
     table_importance: Tier = "reference"
     extraction_strategy: Strategy = "full_table"
@@ -58,6 +70,20 @@ class TableRule(_Model):
     exclude_columns: tuple[str, ...] = Field(default=(), strict=False)
     casts: dict[str, str] = Field(default_factory=dict)
     max_rejects: int | None = Field(default=None, ge=0)
+    primary_key: tuple[str, ...] = Field(default=(), strict=False)
+    partition_by: str | None = None
+    publish: Literal["swap", "refill"] | None = None
+
+    mask: dict[str, Any] = Field(default_factory=dict)
+    lookback: Any = None
+    deletes: Any = None
+    checks: Any = None
+    retention: Any = None
+
+    @property
+    def not_yet(self) -> tuple[str, ...]:
+        """The keys a person has set that this version keeps and does not act on."""
+        return tuple(key for key in ("lookback", "deletes", "checks", "retention") if getattr(self, key) is not None)
 
     @field_validator("casts")
     @classmethod
@@ -180,6 +206,8 @@ def _check_tables(
     document: dict[str, Any], path: Path, lines: dict[KeyPath, int], problems: list[str]
 ) -> dict[str, TableRule]:
     # staging_tables and target_tables of the guide's layout say nothing that is not decided better from the live schema.
+    if "tables" in document and "source_tables" not in document:
+        return _check_later_tables(document, path, lines, problems)
     known = {"source_tables", "staging_tables", "target_tables"}
     problems += [f"{path}:{lines[(key,)]}: {key}: unknown key{_meant(key, known)}" for key in document.keys() - known]
     source_tables = document.get("source_tables") or {}
@@ -190,6 +218,28 @@ def _check_tables(
     for name, value in source_tables.items():
         at = ("source_tables", name)
         rule = _check(TableRule, {} if value is None else value, path, lines, problems, at)
+        if rule is not None:
+            rules[name] = rule
+    return rules
+
+
+def _check_later_tables(
+    document: dict[str, Any], path: Path, lines: dict[KeyPath, int], problems: list[str]
+) -> dict[str, TableRule]:
+    """Read the layout with `metadata` and `tables`: one cursor of its several, a tier from its size class."""
+    rules: dict[str, TableRule] = {}
+    for name, value in (document["tables"] or {}).items():
+        if isinstance(value, dict):
+            columns = value.get("incremental_columns") or []
+            cursor = value.get("primary_incremental_column") or next(iter(columns), None)
+            kept = {key: item for key, item in value.items() if key not in _LATER_KEYS}
+            kept.setdefault("incremental_column", cursor)
+            kept.setdefault("table_importance", _LATER_TIERS.get(value.get("performance_category", ""), "reference"))
+            if isinstance(kept.get("monitoring"), dict):
+                own = Monitoring.model_fields
+                kept["monitoring"] = {key: item for key, item in kept["monitoring"].items() if key in own}
+            value = {key: [item] if key == "primary_key" and isinstance(item, str) else item for key, item in kept.items()}
+        rule = _check(TableRule, {} if value is None else value, path, lines, problems, ("tables", name))
         if rule is not None:
             rules[name] = rule
     return rules

@@ -108,8 +108,9 @@ def _load(
 ) -> TableLoad:
     spec_casts = _casts(config, rule, table)
     kept = {item.column for item in spec_casts}
-    key = table.primary_key if kept.issuperset(table.primary_key) else ()
-    along = split_key(table)
+    key = rule.primary_key or (table.primary_key if kept.issuperset(table.primary_key) else ())
+    along = split_key(table, rule.partition_by)
+    _known_columns(table, rule, kept)
     if bound.counted and bound.rows == 0:
         partitions: tuple[Partition, ...] = ()
         how = "empty at the source, counted"
@@ -149,6 +150,25 @@ def _load(
         ),
         hanging=(*(f"view {view}" for view in existing.views), *existing.hanging) if existing else (),
     )
+
+
+def _known_columns(table: Table, rule: TableRule, kept: set[str]) -> None:
+    if rule.mask:
+        raise PlanError(
+            f"table {table.name!r} has a mask for {', '.join(rule.mask)}, and masking is not part of this version",
+            hint="nothing is loaded unmasked: name the columns under exclude_columns instead",
+        )
+    for column in rule.primary_key:
+        if column not in kept:
+            raise PlanError(
+                f"table {table.name!r} has no column {column!r}, which its primary_key names",
+                hint="correct primary_key; MySQL's spelling and case count",
+            )
+    if rule.partition_by is not None and split_key(table, rule.partition_by) is None:
+        raise PlanError(
+            f"table {table.name!r} cannot be cut along {rule.partition_by!r}: no index begins with it, or it has no order",
+            hint="name a number, date or text column that an index begins with, or leave partition_by out",
+        )
 
 
 def _size(table: Table, bound: Bound) -> int:
@@ -192,6 +212,11 @@ def _publish(
     if existing is None:
         return spec, "new in the target", Drift()
     found = drift(spec.casts, existing)
+    if rule.publish == "swap" and existing.hanging:
+        raise PlanError(
+            f"table {existing.name!r} cannot be swapped, as its rule asks, because of {', '.join(existing.hanging)}",
+            hint="take publish: swap out of its rule, or drop what hangs on it",
+        )
     _refuse(config, spec, existing, found)
     gone = [name for name in found.dropped if config.dropped_columns == "keep" and name not in rule.exclude_columns]
     kept = tuple((name, dict(existing.columns)[name]) for name in gone)
@@ -202,8 +227,10 @@ def _publish(
     if existing.hanging:
         way = f"emptied and refilled in one transaction, because of {hanging}"
         return dataclasses.replace(spec, publish="refill"), way, found
-    if parts <= 1 and existing.primary_key == spec.key and _in_place(existing, found, kept):
-        return dataclasses.replace(spec, publish="refill"), "small, so emptied and refilled in one transaction", found
+    in_place = existing.primary_key == spec.key and _in_place(existing, found, kept)
+    if in_place and (parts <= 1 or rule.publish == "refill") and rule.publish != "swap":
+        why = "small, so" if parts <= 1 else "as its rule asks,"
+        return dataclasses.replace(spec, publish="refill"), f"{why} emptied and refilled in one transaction", found
     return dataclasses.replace(spec, publish="swap"), "built beside and swapped in", found
 
 

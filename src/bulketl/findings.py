@@ -83,6 +83,16 @@ def _table(
             f"{lost:,} of its rows may be missing and nobody is told", "1.0: a load is complete or it is not",
             {"monitoring.data_quality_threshold": 1.0},
         )  # fmt: skip
+    if rule.not_yet:
+        yield Finding(
+            table.name, "warning", f"{', '.join(rule.not_yet)} is kept for a later version",
+            "nothing is done about it in this one", "leave it, or take it out",
+        )  # fmt: skip
+    if rule.mask:
+        yield Finding(
+            table.name, "error", f"has a mask for {', '.join(rule.mask)}, and masking is not part of this version",
+            "the table is not loaded", "name the columns under exclude_columns",
+        )  # fmt: skip
     if rule.extraction_strategy == "full_table":
         return
     better: dict[str, object] = {

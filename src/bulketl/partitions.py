@@ -65,13 +65,16 @@ class Bound:
     error: str = ""
 
 
-def split_key(table: Table) -> Key | None:
-    """Return the unique key to cut the table along, or None when it has none that can be.
+def split_key(table: Table, by: str | None = None) -> Key | None:
+    """Return the key to cut the table along, or None when it has none that can be; `by` asks for an index on that column.
 
     The primary key first, then unique keys without NULLs, then a unique key of one nullable column.
     """
     nullable = {column.name: column.nullable for column in table.columns}
     base = {column.name: parse_type(column.type).base for column in table.columns}
+    if by is not None:
+        found = (key for key in table.keys if key.whole and key.columns[:1] == (by,) and base[by] in _ORDERED)
+        return next((Key(key.name, (by,), key.unique and len(key.columns) == 1) for key in found), None)
     unique = [key for key in table.keys if key.unique and key.whole]
     unique.sort(key=lambda key: (key.columns != table.primary_key, any(nullable[c] for c in key.columns)))
     for key in unique:

@@ -101,6 +101,8 @@ class Schedule:
             self._waiting.append((now + pause, again))
             return pause
         self._failed.update(step.tables)
+        # Nobody shall wait for the pause of a step that will not run.
+        self._waiting = [item for item in self._waiting if not self._failed.intersection(item[1].tables)]
         return None
 
     def _begin(self, group: Group) -> None:

@@ -25,8 +25,8 @@ def used(maria_lab: Lab, monkeypatch: pytest.MonkeyPatch, rows: int) -> Lab:
 
 
 def column_types(lab: Lab) -> dict[str, str]:
-    query = "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = '{s}.t'::regclass AND attnum > 0"
-    return dict(lab.pg(query + " AND NOT attisdropped"))
+    query = "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = '{s}.t'::regclass"
+    return dict(lab.pg(query + " AND attnum > 0 AND NOT attisdropped"))
 
 
 def changes(done: Done) -> list[str]:

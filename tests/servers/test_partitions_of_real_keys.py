@@ -204,3 +204,24 @@ def test_invalid_dates_in_a_key_are_cut_along_and_end_as_rejects(lab: Lab, monke
     assert len(load.partitions) > 3 or load.partitions[0].stream
     assert (done.summary.tables["t"].rows, done.summary.tables["t"].rejects) == (ROWS - 90, 90)
     assert lab.pg("SELECT count(*), count(DISTINCT n) FROM {s}.t") == [(ROWS - 90, ROWS - 90)]
+
+
+def test_a_table_may_be_cut_along_a_column_of_its_rule(maria_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not unique, with NULLs, and with one value on half of the rows: every row once, the others evenly."""
+    small_partitions(monkeypatch, 50)
+    maria_lab.mysql("CREATE TABLE t (id int PRIMARY KEY, day date NULL, INDEX (day))",
+                    "INSERT INTO t SELECT seq, CASE WHEN seq <= 200 THEN '2024-01-01' WHEN seq <= 390"
+                    " THEN DATE '2024-01-01' + INTERVAL seq DAY END FROM seq_1_to_400")  # fmt: skip
+    done = maria_lab.load(rules={"t": {"partition_by": "day"}})
+    assert done.summary.outcome == "done"
+    assert done.parts("t") >= 6
+    assert maria_lab.differences("t") == []
+
+
+def test_a_declared_key_becomes_the_key_of_a_table_without_one(maria_lab: Lab) -> None:
+    """`primary_key` in its rule."""
+    maria_lab.mysql("CREATE TABLE t (id int, c int)", "INSERT INTO t VALUES (1, 1), (2, 2)")
+    assert maria_lab.load(rules={"t": {"primary_key": ["id"]}}).summary.outcome == "done"
+    assert maria_lab.pg("SELECT conname FROM pg_constraint WHERE conrelid = '{s}.t'::regclass AND contype = 'p'") == [
+        ("t_pkey",)
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from faults import small_partitions
@@ -33,7 +34,7 @@ def role(postgres: str, maria_lab: Lab) -> Iterator[str]:
     maria_lab.pg(f"SET client_min_messages = warning; DROP OWNED BY {name} CASCADE; DROP ROLE {name}")
 
 
-def again(lab: Lab, how: str, **overrides: str) -> Done:
+def again(lab: Lab, how: str, **overrides: Any) -> Done:
     """Load again, see that it was done that way and that the rows are the source's."""
     done = lab.load(**overrides)
     assert done.summary.outcome == "done", [(table.message, table.hint) for table in done.summary.failed]

@@ -15,7 +15,7 @@ from bulketl.casts import quoted
 from bulketl.catalog import Catalog, Column, Key, Table
 from bulketl.classify import Profile
 from bulketl.mysql import MySQL, code_of
-from bulketl.mysql.read import range_condition
+from bulketl.mysql.read import beyond_condition, range_condition
 from bulketl.partitions import Bound, KeyTuple, even_cuts, is_integer_key, rows_per_partition, split_key
 
 COUNTED_TOGETHER = 60  # tables per counting query, or columns per profiling query
@@ -84,8 +84,10 @@ def read_catalog(source: MySQL) -> Catalog:
     )
 
 
-def read_bounds(source: MySQL, tables: Iterable[Table]) -> dict[str, Bound]:
+def read_bounds(source: MySQL, tables: Iterable[Table], by: Mapping[str, str] | None = None) -> dict[str, Bound]:
     """Measure each table: its rows, and where to cut it when it is larger than a partition.
+
+    `by` names, per table, the column a person wants it cut along.
 
     A table that cannot be read gets a Bound with the reason in `error`; the others are measured all the same.
     """
@@ -98,7 +100,9 @@ def read_bounds(source: MySQL, tables: Iterable[Table]) -> dict[str, Bound]:
             bound = bounds[table.name]
             if bound.rows > rows_per_partition(table) and not bound.error:
                 try:
-                    bounds[table.name] = Bound(bound.rows, bound.counted, _cuts(cursor, table, bound.rows))
+                    bounds[table.name] = Bound(
+                        bound.rows, bound.counted, _cuts(cursor, table, bound.rows, (by or {}).get(table.name))
+                    )
                 except pymysql.MySQLError as error:
                     if code_of(error) not in _NO_LITERAL:
                         raise
@@ -158,12 +162,12 @@ def _counting(table: Table) -> str:
     return f"SELECT COUNT(*) FROM (SELECT 1 FROM {quoted(table.name)} LIMIT {most}) t"
 
 
-def _cuts(cursor: Cursor, table: Table, rows: int) -> tuple[KeyTuple, ...]:
-    key = split_key(table)
+def _cuts(cursor: Cursor, table: Table, rows: int, by: str | None) -> tuple[KeyTuple, ...]:
+    key = split_key(table, by)
     if key is None:
         return ()
     size = rows_per_partition(table)
-    if is_integer_key(table, key):
+    if key.unique and is_integer_key(table, key):
         column = quoted(key.columns[0])
         cursor.execute(f"SELECT MIN({column}), MAX({column}) FROM {quoted(table.name)}")
         lo, hi = _rows(cursor)[0]
@@ -184,7 +188,14 @@ def _walk(cursor: Cursor, table: Table, key: Key, size: int) -> Iterator[KeyTupl
             f"WHERE {condition} ORDER BY {names} LIMIT 1 OFFSET {size}"
         )
         found = _rows(cursor)
-        if not found or found[0] == at:
+        if found and found[0] == at:  # more equal values than a partition's rows: on to the next value
+            beyond = beyond_condition(key.columns, at)
+            cursor.execute(
+                f"SELECT {names} FROM {quoted(table.name)} FORCE INDEX ({quoted(key.name)}) "
+                f"WHERE {beyond} ORDER BY {names} LIMIT 1"
+            )
+            found = _rows(cursor)
+        if not found:
             return
         at = tuple(found[0])
         yield at

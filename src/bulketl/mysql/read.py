@@ -95,6 +95,11 @@ def range_condition(columns: tuple[str, ...], lo: KeyTuple | None, hi: KeyTuple 
     return " AND ".join(conditions)
 
 
+def beyond_condition(columns: tuple[str, ...], at: KeyTuple) -> str:
+    """Return `columns > at` as SQL."""
+    return _compare(columns, at, ">", ">")
+
+
 def _compare(columns: tuple[str, ...], values: KeyTuple, beyond: str, last: str) -> str:
     alternatives = []
     for n in range(len(columns)):

@@ -1,0 +1,235 @@
+"""What discover proposes and validate finds: on a large catalogue where it lies beside the checkout, and on small ones."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from lab import Lab, Server, configure
+from typer.testing import CliRunner
+
+from bulketl import api
+from bulketl.classify import Proposal
+from bulketl.cli import app
+from bulketl.config import load_config
+from bulketl.findings import Finding
+
+SHARED = Path(__file__).parents[3] / "shared"
+CATALOGUE = SHARED / "opendental"
+beside = pytest.mark.skipif(not CATALOGUE.is_dir(), reason=f"the catalogue is not at {CATALOGUE}")
+
+
+@pytest.fixture(scope="module")
+def clinic(mariadb: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The catalogue's database at a hundredth of its size."""
+    builder = [sys.executable, str(CATALOGUE / "build_source.py"), "--database", "clinic_discovery", "--scale", "0.01"]
+    port, manifest = mariadb.uri.rpartition(":")[2].strip("/"), tmp_path_factory.mktemp("clinic") / "manifest.json"
+    subprocess.run([*builder, "--port", port, "--manifest", str(manifest)], check=True, capture_output=True)
+    yield mariadb.database("clinic_discovery")
+    mariadb.execute("DROP DATABASE clinic_discovery")
+
+
+@pytest.fixture(scope="module")
+def proposals(clinic: str, postgres: str) -> dict[str, Proposal]:
+    return {proposal.table: proposal for proposal in api.propose(configure(clinic, postgres, "raw"))[1]}
+
+
+def judged() -> tuple[set[str], dict[str, str], set[str]]:
+    """Return what the field notes judge: tables whose cursor was right, the right one for others, those only added to."""
+    text = (SHARED / "field-notes.md").read_text(encoding="utf-8").split("### 1.4")[1].split("### 1.5")[0]
+    right = set(re.search(r"\* right \(26\): (.*?)\.", text, re.DOTALL)[1].replace("\n", " ").split(", "))  # type: ignore[index]
+    rows = [[cell.strip() for cell in line.split("|")[1:4]] for line in text.splitlines() if line.startswith("| ")][1:]
+    better = {}
+    for names, _, columns in rows:
+        stamps = [re.sub(r" \(.*", "", column) for column in columns.split(", ")]
+        for n, name in enumerate(names.split(", ")):
+            better[name] = stamps[min(n, len(stamps) - 1)]
+    added = text.split("use the PK:")[1].split("Mutable without stamp")[0]
+    return right, better, set(re.findall(r"\b[a-z]{5,}\b", added))
+
+
+@beside
+def test_the_cursor_of_at_least_58_of_the_62_incremental_tables_is_right(
+    proposals: dict[str, Proposal], clinic: str
+) -> None:
+    """The field notes say which column is right; where none is, the key for tables only added to, else it or nothing."""
+    old = load_config(CATALOGUE / "tables.yaml", None, {}).tables
+    keys = {table.name: table.primary_key for table in api.propose(configure(clinic, "", "raw"))[0]}
+    right, better, added = judged()
+    assert (len(right), len(better)) == (26, 9)
+    wrong = []
+    incremental = [name for name, rule in old.items() if rule.extraction_strategy != "full_table"]
+    assert len(incremental) == 62
+    for name in incremental:
+        cursor, key = proposals[name].cursor, (keys[name] or (None,))[0]
+        expected: set[str | None] = (
+            {old[name].incremental_column} if name in right else {better[name]} if name in better else {key}
+        )
+        if name not in right and name not in better and name not in added:
+            expected |= {None}
+        if cursor not in expected:
+            wrong.append(f"{name}: {cursor}, not {expected}: {proposals[name].reasons['extraction_strategy']}")
+        print(f"{name}: {cursor or 'whole'}: {proposals[name].reasons['extraction_strategy']}")
+    assert len(wrong) <= 4, wrong
+
+
+@beside
+def test_the_examples_of_the_guide_are_in_their_tiers(proposals: dict[str, Proposal]) -> None:
+    """By size, references and the words in their names."""
+    expected = {
+        "critical": "securitylog paysplit procedurelog histappointment sheetfield",
+        "important": "claim claimproc claimpayment employee employer medicationpat allergy recall recalltrigger",
+        "audit": "activeinstance sessiontoken updatehistory tsitranslog",
+    }
+    for tier, names in expected.items():
+        assert {name: proposals[name].tier for name in names.split()} == dict.fromkeys(names.split(), tier)
+    lists = {name: p.tier for name, p in proposals.items() if name.endswith(("def", "type", "pref"))}
+    assert set(lists.values()) == {"reference"}
+    assert {name for name, p in proposals.items() if p.exclude} == {
+        name for name in proposals if re.match(r"tmp|temp.*_bak_|tempimage", name)
+    }
+    assert all(p.reasons["table_importance"] and p.reasons["extraction_strategy"] for p in proposals.values())
+
+
+@beside
+def test_validate_names_every_misjudged_table_and_its_fixes_leave_no_error(clinic: str, tmp_path: Path) -> None:
+    """Every one of the 36; after --fix, and a second look, nothing that loses rows is left."""
+    right, _, _ = judged()
+    rules = tmp_path / "tables.yaml"
+    rules.write_bytes((CATALOGUE / "tables.yaml").read_bytes())
+    old = load_config(rules, None, {}).tables
+    misjudged = {name for name, rule in old.items() if rule.extraction_strategy != "full_table" and name not in right}
+    runner, options = CliRunner(), ["validate", "--rules", str(rules), "--json"]
+    environment = {"BULKETL_SOURCE": clinic, "BULKETL_TARGET": ""}
+    first = runner.invoke(app, options, env=environment)
+    named = {finding["table"] for finding in json.loads(first.stdout) if finding["severity"] == "error"}
+    assert misjudged <= named
+    assert first.exit_code == 2
+    runner.invoke(app, [*options, "--fix"], env=environment)
+    second = runner.invoke(app, options, env=environment)
+    assert [finding for finding in json.loads(second.stdout) if finding["severity"] == "error"] == []
+    assert second.exit_code == 0
+
+
+@pytest.fixture
+def shop(maria_lab: Lab) -> Lab:
+    """A shop in the other style of names: `id`, `customer_id`, `updated_at`."""
+    maria_lab.mysql(
+        "CREATE TABLE customers (id int AUTO_INCREMENT PRIMARY KEY, name varchar(50), updated_at datetime NOT NULL)",
+        "CREATE TABLE orders (id int AUTO_INCREMENT PRIMARY KEY, customer_id int NOT NULL, due datetime NOT NULL,"
+        " changed timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP, INDEX (changed))",
+        "CREATE TABLE order_lines (order_id int, line int, modified_at datetime NULL, PRIMARY KEY (order_id, line))",
+        "CREATE TABLE payments_log (id bigint AUTO_INCREMENT PRIMARY KEY, at datetime NOT NULL, note varchar(2000))",
+        "CREATE TABLE order_types (id int PRIMARY KEY, name varchar(20))",
+        "CREATE TABLE tmp_import (a int)",
+        "INSERT INTO customers SELECT seq, 'x', '2024-01-01' FROM seq_1_to_100",
+        "INSERT INTO orders SELECT seq, seq MOD 100, '2090-01-01', '2024-01-01' FROM seq_1_to_9000",
+        "INSERT INTO order_lines SELECT seq, 1, NULL FROM seq_1_to_9000",
+        "INSERT INTO payments_log SELECT seq, '2024-01-01', REPEAT('n', 400) FROM seq_1_to_9000",
+        "ANALYZE TABLE customers, orders, order_lines, payments_log",
+    )
+    return maria_lab
+
+
+def proposed(lab: Lab) -> dict[str, Proposal]:
+    return {proposal.table: proposal for proposal in api.propose(lab.config())[1]}
+
+
+def test_another_style_of_schema_is_understood_too(shop: Lab) -> None:
+    """References by `<table>_id`, a log by its name, an application's stamp only where its values can be trusted."""
+    found = proposed(shop)
+    assert found["orders"].dependencies == ("customers",)
+    assert found["order_lines"].dependencies == ("orders",)
+    assert found["orders"].cursor == "changed"
+    assert found["customers"].cursor == "updated_at"
+    assert found["order_lines"].cursor is None
+    assert "modified_at is not trusted: 1000 of 1000 are NULL" in found["order_lines"].reasons["extraction_strategy"]
+    assert (found["payments_log"].strategy, found["payments_log"].cursor) == ("incremental", "id")
+    assert found["order_types"].tier == "reference"
+    assert found["tmp_import"].exclude
+
+
+def test_discover_again_keeps_every_line_a_person_wrote_and_says_what_changed(shop: Lab, tmp_path: Path) -> None:
+    """Edits and comments stay byte for byte; new tables are appended; the source's changes are shown."""
+    path, runner = tmp_path / "config" / "tables.yaml", CliRunner()
+    environment = {"BULKETL_SOURCE": shop.source}
+    command = ["discover", "--write", str(path), "--yes"]
+    assert runner.invoke(app, command, env=environment).exit_code == 0
+    edited = path.read_text().replace("  orders:\n", "  orders: # ours\n    # the boss asked\n    exclude_columns: [due]\n")
+    path.write_text(edited)
+    assert runner.invoke(app, command, env=environment).exit_code == 0
+    assert path.read_text() == edited
+    shop.mysql(
+        "CREATE TABLE refunds (id int PRIMARY KEY)", "ALTER TABLE orders ADD paid int, DROP due", "DROP TABLE customers"
+    )
+    said = runner.invoke(app, command, env=environment).stderr
+    assert [
+        line in said for line in ("+ table refunds", "- table customers", "+ column orders.paid int", "- column orders.due")
+    ]
+    assert path.read_text().startswith(edited)
+    assert "  refunds:" in path.read_text()[len(edited) :]
+
+
+def test_discover_asks_before_it_writes(shop: Lab, tmp_path: Path) -> None:
+    """No is no."""
+    path = tmp_path / "tables.yaml"
+    done = CliRunner().invoke(app, ["discover", "--write", str(path)], input="n\n", env={"BULKETL_SOURCE": shop.source})
+    assert (done.exit_code, path.exists()) == (0, False)
+
+
+def rules_of(lab: Lab, rules: dict[str, dict[str, object]]) -> dict[str, list[Finding]]:
+    found: dict[str, list[Finding]] = {}
+    for finding in api.validate(lab.config(rules=rules)):
+        found.setdefault(finding.table, []).append(finding)
+    return found
+
+
+INCREMENTAL = {"extraction_strategy": "incremental"}
+
+
+@pytest.mark.parametrize(
+    ("table", "rule", "message"),
+    [
+        ("orders", {**INCREMENTAL}, "has no incremental_column"),
+        ("orders", {**INCREMENTAL, "incremental_column": "nope"}, "has no column 'nope'"),
+        ("orders", {**INCREMENTAL, "incremental_column": "id"}, "is the key, although changed says what changed"),
+        ("orders", {**INCREMENTAL, "incremental_column": "due"}, "is no stamp of changes, although changed is one"),
+        ("orders", {**INCREMENTAL, "incremental_column": "due"}, "lie in the future"),
+        ("payments_log", {**INCREMENTAL, "incremental_column": "at"}, "is no stamp of changes, and the table has none"),
+        ("payments_log", {**INCREMENTAL, "incremental_column": "note"}, "is varchar(2000), not a time"),
+        ("order_lines", {**INCREMENTAL, "incremental_column": "modified_at"}, "are NULL"),
+        ("tmp_import", {**INCREMENTAL, "incremental_column": "a"}, "has no primary key"),
+        ("customers", {**INCREMENTAL, "incremental_column": "updated_at"}, "has no index at the source"),
+        ("orders", {"monitoring": {"data_quality_threshold": 0.95}}, "data_quality_threshold 0.95"),
+        ("gone", {}, "is not in the source"),
+        ("orders", {"exclude_columns": ["dew"]}, "no column 'dew'"),
+        ("orders", {"casts": {"due": "boolean"}}, "which no cast rule makes into 'boolean'"),
+        ("orders", {"mask": {"due": "hash"}}, "masking is not part of this version"),
+        ("orders", {"lookback": "30d"}, "lookback is kept for a later version"),
+    ],
+)
+def test_validate_finds(shop: Lab, table: str, rule: dict[str, object], message: str) -> None:
+    """Each with what happens if nobody cares, and what to do."""
+    findings = rules_of(shop, {table: rule})[table]
+    assert any(message in finding.message for finding in findings), findings
+    assert all(finding.otherwise and finding.advice for finding in findings)
+
+
+def test_validate_finds_what_the_target_lacks(shop: Lab) -> None:
+    """A narrower column there, and a table at the source without a rule."""
+    shop.pg("CREATE TABLE {s}.orders (id smallint PRIMARY KEY, customer_id integer, due timestamp(0), changed timestamp(0))")
+    found = rules_of(shop, {"orders": {}})
+    assert [finding.message for finding in found["orders"]] == ["column id is smallint in the target and needs integer"]
+    assert "has no rule" in found["customers"][0].message
+
+
+def test_a_mask_is_never_passed_over(shop: Lab) -> None:
+    """A table that asks for masking is not loaded in the clear."""
+    done = shop.load(rules={"customers": {"mask": {"name": "hash"}}})
+    assert [table.table for table in done.summary.failed] == ["customers"]
+    assert "customers" not in shop.tables()
