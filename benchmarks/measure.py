@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 POLL_SECONDS = 0.01
+SETTLE_SECONDS = 0.5  # a server process on its way out is counted nowhere until its parent has noticed
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -84,7 +85,7 @@ def measure(contender: Contender, folder: Path, servers: Sequence[int] = ()) -> 
             failed |= process.returncode != 0
             cpu += usage.ru_utime + usage.ru_stime
             most = max(most, usage.ru_maxrss * 1024)
-        seconds = time.monotonic() - began
+        seconds, busy = time.monotonic() - began, machine_seconds() - busy
         peaks.stop()
         if failed:
             said.seek(0)
@@ -94,8 +95,10 @@ def measure(contender: Contender, folder: Path, servers: Sequence[int] = ()) -> 
     # A child's ru_maxrss begins at its parent's size, so it says something only when it is more.
     own = high_water(os.getpid())
     peak = max(peaks.total, most if len(processes) == 1 and most > own else 0)
+    if servers:
+        time.sleep(SETTLE_SECONDS)
     served = cpu_seconds(servers) - served
-    return Measured(round(seconds, 3), round(cpu, 3), round(served, 3), peak, round(machine_seconds() - busy, 3))
+    return Measured(round(seconds, 3), round(cpu, 3), round(served, 3), peak, round(busy, 3))
 
 
 class Peaks(threading.Thread):

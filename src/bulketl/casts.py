@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 from bulketl.catalog import Column
 from bulketl.errors import PlanError
@@ -29,6 +30,7 @@ RAW_GEOMETRY = "CAST({c} AS BINARY)"
 EWKB = f"CONCAT(SUBSTR({RAW_GEOMETRY},5,4),X'20',SUBSTR({RAW_GEOMETRY},1,4),SUBSTR({RAW_GEOMETRY},10))"
 WKB = f"IF(ST_SRID({{c}})=0,SUBSTR({RAW_GEOMETRY},5),{EWKB})"
 
+Encoder = Literal["pgpq", "adbc"]
 GUARDED_SOURCES = frozenset({"date", "datetime", "timestamp"})
 
 
@@ -159,6 +161,17 @@ _ALIASES = {
 }  # fmt: skip
 # What a bare MySQL name means; information_schema always writes the numbers of the others.
 _IMPLIED_SIZES = {"decimal": (10, 0), "datetime": (0,), "timestamp": (0,), "time": (0,), "bit": (1,), "char": (1,)}
+
+
+def encoder_of(casts: tuple[Cast, ...]) -> Encoder:
+    """Return which encoder copies a table: `pgpq`, unless a column has a pair of types that only `adbc` stores exactly."""
+    return "adbc" if any(_only_adbc(item) for item in casts) else "pgpq"
+
+
+def _only_adbc(item: Cast) -> bool:
+    # pgpq knows neither decimal256 nor the JSON extension, and writes integers as integers, also into numeric.
+    into_numeric = parse_target(item.target)[0] == "numeric" and not item.wire.startswith(("decimal128", "uint64"))
+    return item.wire.startswith("extension") or into_numeric
 
 
 def parse_type(text: str) -> TypeName:

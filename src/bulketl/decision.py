@@ -10,7 +10,7 @@ import dataclasses
 import fnmatch
 from collections.abc import Iterator, Mapping, Sequence
 
-from bulketl.casts import Cast, cast
+from bulketl.casts import Cast, cast, encoder_of
 from bulketl.catalog import Catalog, Table, TargetTable
 from bulketl.config import TIERS, Config, TableRule, Tier
 from bulketl.drift import Drift, drift
@@ -130,6 +130,7 @@ def _load(
         casts=spec_casts,
         key=key,
         publish="create",
+        encoder=encoder_of(spec_casts),
         zone="" if config.timestamp_zone == "server" else config.timestamp_zone,
         nul_bytes=config.nul_bytes,
         max_rejects=rule.max_rejects if rule.max_rejects is not None else config.max_rejects,
@@ -275,7 +276,8 @@ def _groups(loads: list[TableLoad]) -> Iterator[Group]:
     waiting: list[TableLoad] = []
     for load in loads:
         full = len(waiting) >= GROUP_TABLES or sum(w.bytes for w in waiting) + load.bytes > GROUP_BYTES
-        if waiting and (waiting[0].tier != load.tier or (load.direct and full)):
+        other = waiting and (waiting[0].tier, waiting[0].spec.encoder) != (load.tier, load.spec.encoder)
+        if waiting and (waiting[0].tier != load.tier or (load.direct and (full or other))):
             yield Group(waiting[0].tier, tuple(waiting))
             waiting = []
         if not load.direct:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
-from bulketl.casts import Cast
+from bulketl.casts import Cast, Encoder
 from bulketl.config import Tier
 from bulketl.partitions import Partition
 
@@ -28,9 +28,10 @@ class TableSpec:
     """All that a worker must know of a table; small and picklable, whatever the number of partitions.
 
     `publish`: create it, empty and refill it in one transaction, swap a new one for it, or merge the differences into
-    it. `zone` is set as the session's time zone before reading, unless empty. `nul_bytes`: strip or reject.
-    `max_rejects`: more rejected rows than this fail the table. `kept`: columns, with types, that the target has and the
-    source no longer; they are NULL. `added`, `widened`: columns that the target table lacks, or has too narrow.
+    it. `encoder` makes the COPY data. `zone` is set as the session's time zone before reading, unless empty. `nul_bytes`:
+    strip or reject. `max_rejects`: more rejected rows than this fail the table. `kept`: columns, with types, that the
+    target has and the source no longer; they are NULL. `added`, `widened`: columns that the target table lacks, or has too
+    narrow.
     """
 
     table: str
@@ -38,6 +39,7 @@ class TableSpec:
     casts: tuple[Cast, ...]
     key: tuple[str, ...]
     publish: Publish
+    encoder: Encoder = "pgpq"
     zone: str = ""
     nul_bytes: str = "strip"
     max_rejects: int = 0

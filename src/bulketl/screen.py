@@ -146,7 +146,7 @@ def _plan_text(load: TableLoad) -> Text:
         "lock": load.lock,
         "kept": ", ".join(load.hanging),
         "columns": "; ".join(load.drift),
-        "types": f"{len(load.spec.casts)} columns by rule"
+        "types": f"{len(load.spec.casts)} columns by rule, copied by {load.spec.encoder}"
         + (f"; declared: {'; '.join(load.declared)}" if load.declared else ""),
     }
     for name, value in details.items():

@@ -13,6 +13,7 @@ from conftest import fresh
 from lab import Done, Lab, Server
 from matrix import CASES, REJECT, Case
 
+import bulketl.decision
 from bulketl.casts import RULES, CastRule, cast, parse_target, parse_type
 from bulketl.catalog import Column
 from bulketl.errors import PlanError
@@ -29,9 +30,16 @@ class Matrix:
     refused: dict[int, str] = field(default_factory=dict)
 
 
-@pytest.fixture(scope="module")
-def matrix(source_server: Server, postgres: str) -> Iterator[Matrix]:
-    """All cases as tables t0, t1, … with their values, loaded in one run."""
+@pytest.fixture(scope="module", params=["chosen", "adbc"])
+def matrix(source_server: Server, postgres: str, request: pytest.FixtureRequest) -> Iterator[Matrix]:
+    """All cases as tables t0, t1, … with their values, in one run; by the encoder chosen, and all by the reference."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "adbc":
+            patch.setattr(bulketl.decision, "encoder_of", lambda casts: "adbc")
+        yield from _matrix(source_server, postgres)
+
+
+def _matrix(source_server: Server, postgres: str) -> Iterator[Matrix]:
     for lab in fresh(source_server, postgres):
         refused: dict[int, str] = {}
         rules: dict[str, Any] = {}
@@ -42,6 +50,12 @@ def matrix(source_server: Server, postgres: str) -> Iterator[Matrix]:
                     _create(cursor, n, case, refused)
                     rules[f"t{n}"] = {"max_rejects": 100, "casts": {"c": case.to} if case.to else {}}
         yield Matrix(lab, lab.load(rules={k: v for k, v in rules.items() if int(k[1:]) not in refused}), refused)
+
+
+def test_both_encoders_are_used(matrix: Matrix) -> None:
+    """Else one of them would pass the matrix unseen."""
+    used = {load.spec.encoder for load in matrix.done.plan.loads}
+    assert used in ({"pgpq", "adbc"}, {"adbc"})
 
 
 def _create(cursor: pymysql.cursors.Cursor, n: int, case: Case, refused: dict[int, str]) -> None:

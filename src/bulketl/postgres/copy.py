@@ -1,9 +1,10 @@
-"""Rows into Postgres: transactions on the thread's own ADBC connection, and COPY BINARY from Arrow.
+"""Rows into Postgres: transactions on the thread's own connection, and COPY BINARY from Arrow by one of two encoders.
 
-COPY BINARY converts nothing, and many wrong pairs of types load garbage without an error (an int32 into `real`). So
-each column's exact Arrow type is compared with its Postgres type before a byte is sent. An error of COPY aborts the
-whole transaction; the driver knows no savepoints. A connection costs 50 ms, hence one per thread and run, closed by
-`close`.
+COPY BINARY converts nothing, and many wrong pairs of types load garbage without an error (an int32 into `real`). So each
+column's exact Arrow type is compared with its Postgres type before a byte is sent. `adbc` is the reference encoder and takes
+every wire type; `pgpq` costs a fifth of the CPU and takes all but two, so it is the one for every table without those
+(docs/types.md). Both pass the same type matrix. An error of COPY aborts the whole transaction, whichever it is. A
+connection serves one thread for one run, and is closed by `close`.
 """
 
 from __future__ import annotations
@@ -14,15 +15,20 @@ from collections.abc import Iterator
 from typing import Any
 
 import adbc_driver_manager
+import psycopg
 import pyarrow as pa
 from adbc_driver_postgresql import dbapi
+from pgpq import ArrowToPostgresBinaryEncoder
 
-from bulketl.casts import Cast, parse_target
+from bulketl.casts import Cast, Encoder, parse_target
 from bulketl.coerce import Batch, reject
 from bulketl.errors import BulketlError, DataError
 from bulketl.plan import TableSpec
 from bulketl.postgres import Postgres, failure
-from bulketl.postgres.ddl import create_table
+from bulketl.postgres.ddl import columns, create_table, name
+
+TEMPORARY = "pg_temp"
+ENCODED_ROWS = 8192  # at once: some megabytes of COPY data beside the rows themselves
 
 # What COPY BINARY stores exactly, tried pair by pair with the pinned driver (docs/types.md).
 _TEXT = frozenset({"string", "large_string", "string_view"})
@@ -47,21 +53,23 @@ ALLOWED: dict[str, frozenset[str]] = {
     "interval": frozenset({"duration[us]"}),
 }
 
-_connections: dict[tuple[str, int], Any] = {}
+_connections: dict[tuple[str, int, Encoder], Any] = {}
 _lock = threading.Lock()
 
 
 @contextlib.contextmanager
-def transaction(target: Postgres, run: str, what: str) -> Iterator[Any]:
+def transaction(target: Postgres, run: str, what: str, encoder: Encoder) -> Iterator[Any]:
     """Give a cursor in a transaction of this thread's connection; commit at the end, roll back on any error.
 
-    `what` names the object in the TargetError or DataError that is raised for an error of Postgres.
+    `what` names the object in the TargetError or DataError that is raised for an error of Postgres. `encoder` says which
+    driver the connection is of: only its own can copy.
     """
-    key = (run, threading.get_ident())
+    key = (run, threading.get_ident(), encoder)
     try:
         connection = _connections.get(key)
         if connection is None:
-            connection = dbapi.connect(target.conninfo)
+            driver: Any = psycopg if encoder == "pgpq" else dbapi
+            connection = driver.connect(target.conninfo)
             with _lock:
                 _connections[key] = connection
         with connection.cursor() as cursor:
@@ -69,8 +77,8 @@ def transaction(target: Postgres, run: str, what: str) -> Iterator[Any]:
         connection.commit()
     except BaseException as error:
         _discard(key)  # a new one costs less than doubt about this one's state
-        if isinstance(error, adbc_driver_manager.Error):
-            raise failure(error.sqlstate, str(error), what) from error
+        if isinstance(error, (adbc_driver_manager.Error, psycopg.OperationalError)) or getattr(error, "sqlstate", None):
+            raise failure(getattr(error, "sqlstate", None), str(error), what) from error
         raise
 
 
@@ -80,25 +88,35 @@ def close(run: str) -> None:
         _discard(key)
 
 
-def _discard(key: tuple[str, int]) -> None:
+def _discard(key: tuple[str, int, Encoder]) -> None:
     with _lock:
         connection = _connections.pop(key, None)
     if connection is not None:
-        with contextlib.suppress(adbc_driver_manager.Error):
+        with contextlib.suppress(adbc_driver_manager.Error, psycopg.Error):
             connection.rollback()
-        with contextlib.suppress(adbc_driver_manager.Error):
+        with contextlib.suppress(adbc_driver_manager.Error, psycopg.Error):
             connection.close()
 
 
-def copy(cursor: Any, rows: pa.Table, casts: tuple[Cast, ...], table: str, schema: str | None) -> None:
-    """Append rows to an existing table by COPY BINARY; `schema` None is the session's temporary one.
+def copy(cursor: Any, rows: pa.Table, spec: TableSpec, schema: str, table: str) -> None:
+    """Append rows to an existing table by COPY BINARY, with the spec's encoder.
 
-    Raise TypeError, before anything is sent, when a column's Arrow type is not one that its Postgres type stores
-    exactly.
+    Raise TypeError, before anything is sent, when a column's Arrow type is not one that its Postgres type stores exactly.
     """
-    check_types(rows.schema, casts, table)
-    if rows.num_rows:
-        cursor.adbc_ingest(table, rows, mode="append", db_schema_name=schema, temporary=schema is None)
+    check_types(rows.schema, spec.casts, table)
+    if not rows.num_rows:
+        return
+    if spec.encoder == "adbc":
+        temporary = schema == TEMPORARY
+        cursor.adbc_ingest(table, rows, mode="append", db_schema_name=None if temporary else schema, temporary=temporary)
+        return
+    encoder = ArrowToPostgresBinaryEncoder(rows.schema)
+    names = columns(item.column for item in spec.casts)
+    with cursor.copy(f"COPY {name(schema, table)} ({names}) FROM STDIN (FORMAT binary)") as sink:
+        sink.write(encoder.write_header())
+        for batch in rows.to_batches(max_chunksize=ENCODED_ROWS):
+            sink.write(encoder.write_batch(batch))
+        sink.write(encoder.finish())
 
 
 def check_types(schema: pa.Schema, casts: tuple[Cast, ...], table: str) -> None:
@@ -148,10 +166,9 @@ class _TriedError(Exception):
 
 def _try(target: Postgres, run: str, spec: TableSpec, rows: pa.Table) -> str | None:
     try:
-        with transaction(target, run, f"table {spec.table!r}") as cursor:
-            create = create_table("pg_temp", "bulketl_trial", spec.casts, spec.key)
-            cursor.execute(create)
-            copy(cursor, rows, spec.casts, "bulketl_trial", None)
+        with transaction(target, run, f"table {spec.table!r}", spec.encoder) as cursor:
+            cursor.execute(create_table(TEMPORARY, "bulketl_trial", spec.casts, spec.key))
+            copy(cursor, rows, spec, TEMPORARY, "bulketl_trial")
             raise _TriedError
     except _TriedError:
         return None

@@ -73,7 +73,7 @@ class PostgresTarget:
                 return self._recorded(cursor, spec, partition.index)
             total = Loaded()
             for piece in batches:
-                copy(cursor, piece.good, spec.casts, staging_name(self.run, spec.table), STAGING)
+                copy(cursor, piece.good, spec, STAGING, staging_name(self.run, spec.table))
                 total = _add(total, piece)
                 if piece.rejects:
                     cursor.execute(ledger.rejected(self.run, spec, partition.index, piece.rejects))
@@ -136,7 +136,7 @@ class PostgresTarget:
                 if len(specs) == 1:  # else the table comes back alone
                     self._keep_rejects(spec, 0, piece)
                 raise too_many(spec, len(piece.rejects), self.run)
-        with transaction(self.postgres, self.run, ", ".join(spec.table for spec in specs)) as cursor:
+        with transaction(self.postgres, self.run, ", ".join(spec.table for spec in specs), specs[0].encoder) as cursor:
             cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
             cursor.execute(ledger.published_rows(self.run, specs[0]))
             if cursor.fetchall():  # the whole group was committed before
@@ -146,7 +146,7 @@ class PostgresTarget:
             records = []
             for spec, piece in zip(specs, batches, strict=True):
                 if piece:
-                    copy(cursor, piece.good, spec.casts, spec.table, spec.schema)
+                    copy(cursor, piece.good, spec, spec.schema, spec.table)
                     if piece.rejects:
                         records.append(ledger.rejected(self.run, spec, 0, piece.rejects))
                 done.append(_add(Loaded(), piece))
@@ -187,12 +187,12 @@ class PostgresTarget:
         close(self.run)
 
     def _transaction(self, spec: TableSpec):  # type: ignore[no-untyped-def]
-        return transaction(self.postgres, self.run, f"table {spec.table!r}")
+        return transaction(self.postgres, self.run, f"table {spec.table!r}", spec.encoder)
 
 
 def preparing(run: str, spec: TableSpec) -> list[str]:
     """Return the statements that make an empty staging table."""
-    stage = create_table(STAGING, staging_name(run, spec.table), spec.casts, (), spec.kept)
+    stage = create_table(STAGING, staging_name(run, spec.table), spec.casts, kept=spec.kept, required=spec.key)
     return [f"DROP TABLE IF EXISTS {staging(run, spec.table)}", stage]
 
 
