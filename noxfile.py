@@ -24,7 +24,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check the types of the package, its tests and benchmarks."""
-    session.install("-q", "-e", ".[demo]", *group("types"))
+    session.install("-q", "-e", ".[demo]", *group("types"), *group("bench"))
     session.run("mypy")
 
 
@@ -54,5 +54,5 @@ def demo(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure against other ways, side by side: `nox -s bench -- --help`."""
-    session.install("-q", "-e", ".[demo]", *group("test"))
+    session.install("-q", "-e", ".[demo]", *group("bench"))
     session.run("python", "-m", "benchmarks.run", *session.posargs)
