@@ -44,14 +44,12 @@ def create_table(
     key: tuple[str, ...] = (),
     *,
     kept: tuple[tuple[str, str], ...] = (),
-    required: tuple[str, ...] = (),
 ) -> str:
     """Return CREATE TABLE; only the key is NOT NULL, as in a raw schema that takes what the source has.
 
-    `kept` are further columns, with their types, which stay NULL. `required` are NOT NULL already, so that a key that is
-    built on them later need not look.
+    `kept` are further columns, with their types, which stay NULL.
     """
-    parts = [f"{name(item.column)} {item.target}{' NOT NULL' * (item.column in required)}" for item in casts]
+    parts = [f"{name(item.column)} {item.target}" for item in casts]
     parts += [f"{name(column)} {kind}" for column, kind in kept]
     if key:
         parts.append(primary_key(table, key))

@@ -192,7 +192,7 @@ class PostgresTarget:
 
 def preparing(run: str, spec: TableSpec) -> list[str]:
     """Return the statements that make an empty staging table."""
-    stage = create_table(STAGING, staging_name(run, spec.table), spec.casts, kept=spec.kept, required=spec.key)
+    stage = create_table(STAGING, staging_name(run, spec.table), spec.casts, kept=spec.kept)
     return [f"DROP TABLE IF EXISTS {staging(run, spec.table)}", stage]
 
 
