@@ -93,6 +93,9 @@ class TableRule(_Model):
         return casts
 
 
+_DEFAULT_RULE = TableRule()
+
+
 class UserCast(_Model):
     """A cast rule of the user's: columns of a MySQL `type`, or with a name like `column` (`table.column` with globs)."""
 
@@ -154,7 +157,7 @@ class Config(Settings):
 
     def rule(self, table: str) -> TableRule:
         """Return the rule for a table, the defaults when none is written."""
-        return self.tables.get(table) or TableRule()
+        return self.tables.get(table, _DEFAULT_RULE)
 
     def declared_type(self, table: Table, column: Column) -> str:
         """Return the Postgres type a person declared for a column, or empty: the table's own word first."""
