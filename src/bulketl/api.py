@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import secrets
+import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
@@ -24,7 +25,7 @@ from bulketl.classify import Proposal, classify, cursor_candidates
 from bulketl.config import Config, Tier
 from bulketl.decision import decide, select
 from bulketl.errors import ConfigError
-from bulketl.events import Observer
+from bulketl.events import Event, Observer
 from bulketl.findings import Finding, examine
 from bulketl.mysql import MySQL
 from bulketl.mysql.discover import read_bounds, read_catalog, read_profiles
@@ -136,8 +137,9 @@ def _cursors(config: Config, table: Table) -> tuple[Column, ...]:
 def load(config: Config, plan: Plan, observers: Sequence[Observer] = ()) -> Summary:
     """Carry out a plan; return what became of each table, also when some failed.
 
-    Observers are called with every event, in order. Raise SourceError or TargetError when the run could not begin or
-    record itself. A run that is interrupted leaves every table as it was or complete, and no staging tables.
+    Observers are called with every event, in order; one that raises is not called again, and the load goes on. Raise
+    SourceError or TargetError when the run could not begin or record itself. A run that is interrupted leaves every table
+    as it was or complete, and no staging tables.
     """
     check_libraries()
     source, postgres = endpoints(config)
@@ -157,13 +159,12 @@ def load(config: Config, plan: Plan, observers: Sequence[Observer] = ()) -> Summ
             document=plan.to_json(),
         )
     reasons = {item.spec.table: item.reason for item in plan.loads}
-    outcome = "interrupted"
+    outcome, watching = "interrupted", list(observers)
     try:
         with ThreadPoolExecutor(config.workers, thread_name_prefix="bulketl") as executor:
             for event in engine.run(plan, MySQLSource(source), target, executor, workers=config.workers):
                 summary.add(event)
-                for observer in observers:
-                    observer(event)
+                watching = [observer for observer in watching if _told(observer, event)]
         outcome = summary.outcome
     finally:
         target.close()
@@ -185,6 +186,15 @@ def load(config: Config, plan: Plan, observers: Sequence[Observer] = ()) -> Summ
             )
             ledger.finish_run(connection, run, outcome, dict(summary.totals))
     return summary
+
+
+def _told(observer: Observer, event: Event) -> bool:
+    try:
+        observer(event)
+    except Exception as error:  # a closed pipe, a bug of a notebook's: nothing of that may stop a load
+        warnings.warn(f"an observer failed and is not called again: {error!r}", RuntimeWarning, stacklevel=2)
+        return False
+    return True
 
 
 def endpoints(config: Config) -> tuple[MySQL, Postgres]:

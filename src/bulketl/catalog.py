@@ -76,9 +76,10 @@ class Catalog:
 class TargetTable:
     """A table as Postgres has it now, and what hangs on it.
 
-    `columns` are (name, type) with types spelt as in `bulketl.casts`. `views` are the plain views that a swap saves and
-    recreates, `materialized` the others. `hanging` describes everything a swap would lose, materialized views included;
-    `referenced` is true when foreign keys of other tables point here, so that it cannot be truncated either.
+    `columns` are (name, type) with types spelt as in `bulketl.casts`. `views` are the plain views that a swap saves
+    and recreates, `materialized` the others. `hanging` describes everything a swap would lose, materialized views
+    included; `referenced` is true when foreign keys of other tables point here, so that it cannot be truncated
+    either. `seen` is a hash of all that, to notice what appears later.
     """
 
     name: str
@@ -88,3 +89,4 @@ class TargetTable:
     hanging: tuple[str, ...] = ()
     materialized: tuple[str, ...] = ()
     referenced: bool = False
+    seen: str = ""

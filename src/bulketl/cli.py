@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import dataclasses
+import errno
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -163,8 +165,16 @@ def validate(
 def replace(path: Path, text: str) -> None:
     """Write a file so that it is never half there."""
     beside = path.with_name(path.name + ".new")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(path)
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be written: {error.strerror}", hint="name a file in a folder you may write to"
+        ) from None
 
 
 def _write(path: Path, catalog: Catalog, proposals: Sequence[Proposal], *, yes: bool) -> None:
@@ -181,7 +191,6 @@ def _write(path: Path, catalog: Catalog, proposals: Sequence[Proposal], *, yes: 
     what = f"write {path} with {added} tables" if not before else f"add {added} lines to {path}"
     if not yes and not typer.confirm(f"{what}?", default=True, err=True):
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
     replace(path, after)
     replace(snapshot.snapshot_path(path), json.dumps(now, indent=1, ensure_ascii=False))
     err.print(f"wrote {path} and {snapshot.snapshot_path(path).name}")
@@ -259,6 +268,7 @@ def demo(
 def main() -> None:
     """Run the command line."""
     give_memory_back()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # end as after Ctrl-C: nothing left behind
     app()
 
 
@@ -301,7 +311,12 @@ def found(path: Path) -> Path | None:
 
 def split_commas(values: Sequence[str] | None) -> list[str]:
     """Return the words of a repeated or comma separated option."""
-    return [word.strip() for value in values or [] for word in value.split(",") if word.strip()]
+    words = [word.strip() for value in values or [] for word in value.split(",") if word.strip()]
+    if values and not words:
+        raise ConfigError(
+            "an option has an empty value", hint="an unset variable, perhaps? Without the option all are meant"
+        )
+    return words
 
 
 def tiers_of(values: Sequence[str] | None) -> list[Tier]:

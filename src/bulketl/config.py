@@ -231,9 +231,13 @@ def _check_later_tables(
 ) -> dict[str, TableRule]:
     """Read the layout with `metadata` and `tables`: one cursor of its several, a tier from its size class."""
     rules: dict[str, TableRule] = {}
+    if not isinstance(document["tables"] or {}, dict):
+        problems.append(f"{path}:{lines[('tables',)]}: tables: a mapping of tables is expected")
+        return {}
     for name, value in (document["tables"] or {}).items():
         if isinstance(value, dict):
-            columns = value.get("incremental_columns") or []
+            columns = value.get("incremental_columns")
+            columns = columns if isinstance(columns, list) else []
             cursor = value.get("primary_incremental_column") or next(iter(columns), None)
             kept = {key: item for key, item in value.items() if key not in _LATER_KEYS}
             kept.setdefault("incremental_column", cursor)

@@ -232,7 +232,7 @@ def _publish(
     if in_place and (parts <= 1 or rule.publish == "refill") and rule.publish != "swap":
         why = "small, so" if parts <= 1 else "as its rule asks,"
         return dataclasses.replace(spec, publish="refill"), f"{why} emptied and refilled in one transaction", found
-    return dataclasses.replace(spec, publish="swap"), "built beside and swapped in", found
+    return dataclasses.replace(spec, publish="swap", seen=existing.seen), "built beside and swapped in", found
 
 
 def _in_place(existing: TargetTable, found: Drift, kept: tuple[tuple[str, str], ...]) -> bool:

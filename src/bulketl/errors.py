@@ -17,7 +17,7 @@ A run that ended with some tables failed is no error but a summary that says so;
 
 from __future__ import annotations
 
-DONE, FAILED, WRONG_REQUEST, PARTLY_DONE, OUTSIDE_WINDOW = 0, 1, 2, 3, 4
+DONE, FAILED, WRONG_REQUEST, PARTLY_DONE = 0, 1, 2, 3
 
 
 class BulketlError(Exception):

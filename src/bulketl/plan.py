@@ -28,10 +28,10 @@ class TableSpec:
     """All that a worker must know of a table; small and picklable, whatever the number of partitions.
 
     `publish`: create it, empty and refill it in one transaction, swap a new one for it, or merge the differences into
-    it. `encoder` makes the COPY data. `zone` is set as the session's time zone before reading, unless empty. `nul_bytes`:
-    strip or reject. `max_rejects`: more rejected rows than this fail the table. `kept`: columns, with types, that the
-    target has and the source no longer; they are NULL. `added`, `widened`: columns that the target table lacks, or has too
-    narrow.
+    it. `encoder` makes the COPY data. `zone` is set as the session's time zone before reading, unless empty.
+    `nul_bytes`: strip or reject. `max_rejects`: more rejected rows than this fail the table. `kept`: columns, with
+    types, that the target has and the source no longer; they are NULL. `seen`: what the plan saw of a table that will
+    be swapped. `added`, `widened`: columns that the target table lacks, or has too narrow.
     """
 
     table: str
@@ -46,14 +46,15 @@ class TableSpec:
     kept: tuple[tuple[str, str], ...] = ()
     added: tuple[str, ...] = ()
     widened: tuple[str, ...] = ()
+    seen: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class TableLoad:
     """One table of a plan. No partitions: counted as empty, nothing to read. `rows` and `bytes` are expectations.
 
-    `drift`, `declared`, `hanging`: what changed in the columns, the casts a person chose, what hangs on the target table.
-    `seconds` is what its last load took, for as many rows; None when there was none.
+    `drift`, `declared`, `hanging`: what changed in the columns, the casts a person chose, what hangs on the target
+    table. `seconds` is what its last load took, for as many rows; None when there was none.
     """
 
     spec: TableSpec

@@ -45,6 +45,8 @@ def written(text: str, proposals: Sequence[Proposal]) -> str:
 
 def fixed(text: str, fixes: Mapping[str, Mapping[str, object]]) -> str:
     """Return the text with values set: per table, keys of its rule (dots for nested ones) to values; the rest stays."""
+    if not fixes:
+        return text
     yaml = _yaml()
     document = yaml.load(text)
     top = next(key for key in ("source_tables", "tables") if key in document)

@@ -10,6 +10,8 @@ import pytest
 from faults import small_partitions
 from lab import Done, Lab
 
+import bulketl
+
 Rows = list[tuple[object, ...]]
 
 
@@ -362,3 +364,40 @@ def test_a_swap_to_what_a_view_cannot_be_made_on_again_leaves_everything_as_it_w
     assert "fee" in told.message
     assert used.pg("SELECT count(fee) FROM {s}.v") == [(200,)]
     assert used.staged() == []
+
+
+def test_what_appeared_after_the_plan_is_not_swapped_away(used: Lab) -> None:
+    """An index, a policy or a column that somebody added meanwhile: the table stays, and the next load takes it into account."""
+    plan = bulketl.make_plan(used.config())
+    used.pg("CREATE INDEX mine ON {s}.t (c)")
+    (told,) = used.load(plan=plan).summary.failed
+    assert "was changed in the target since the load was planned" in told.message
+    assert used.pg("SELECT count(*) FROM {s}.t WHERE c = 'old'") == [(200,)]
+    again(used, "refill")
+
+
+def test_a_right_that_was_revoked_stays_revoked(used: Lab, role: str) -> None:
+    """Default privileges would give it to the new table and its view again."""
+    used.pg("CREATE VIEW {s}.v AS SELECT id FROM {s}.t")
+    used.pg(f"ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO {role}")
+    again(used, "swap")
+    for name in ("t", "v"):
+        assert used.pg(f"SELECT has_table_privilege('{role}', '{{s}}.{name}', 'SELECT')") == [(False,)]
+
+
+def test_text_is_exact_whatever_encoding_the_environment_asks_for(maria_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """COPY would convert from the client's encoding, without an error."""
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    maria_lab.mysql("CREATE TABLE t (id int PRIMARY KEY, c varchar(20))", "INSERT INTO t VALUES (1, 'ä€😀')")
+    assert maria_lab.load().summary.outcome == "done"
+    monkeypatch.delenv("PGCLIENTENCODING")
+    assert maria_lab.pg("SELECT c FROM {s}.t") == [("ä€😀",)]
+
+
+def test_a_column_may_be_called_found(used: Lab) -> None:
+    """A word that means something inside a block of statements."""
+    used.mysql("ALTER TABLE t CHANGE c found varchar(20)")
+    used.pg("DROP TABLE {s}.t")
+    used.load()
+    used.pg("CREATE INDEX ON {s}.t (found)")
+    again(used, "refill")

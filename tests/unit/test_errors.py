@@ -26,4 +26,4 @@ def test_exit_codes_are_those_of_the_design() -> None:
     """1 failed, 2 the request was wrong, 3 partly done."""
     codes = {kind.__name__: kind.exit_code for kind in KINDS}
     assert {name: code for name, code in codes.items() if code != 1} == {"ConfigError": 2, "PlanError": 2}
-    assert (errors.DONE, errors.FAILED, errors.WRONG_REQUEST, errors.PARTLY_DONE, errors.OUTSIDE_WINDOW) == (0, 1, 2, 3, 4)
+    assert (errors.DONE, errors.FAILED, errors.WRONG_REQUEST, errors.PARTLY_DONE) == (0, 1, 2, 3)

@@ -87,5 +87,5 @@ def test_nothing_inside_a_batch_can_end_it(statements: list[str]) -> None:
     text = batch(statements)
     tag = text.split()[1]
     assert text.count(tag) == 2
-    assert text.startswith(f"DO {tag} BEGIN")
+    assert text.startswith(f"DO {tag} ")
     assert text.endswith(tag)

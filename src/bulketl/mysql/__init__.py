@@ -38,9 +38,9 @@ class MySQL:
         try:
             parts = urllib.parse.urlsplit(self.uri)
             port, database = parts.port, parts.path.strip("/")
-        except ValueError as error:
-            raise ConfigError(f"the source URI cannot be read: {error}", hint=_FORM) from None
-        if parts.scheme not in _SCHEMES or not parts.hostname or not database or port == 0:
+        except ValueError:  # its text quotes the URI, password and all
+            raise ConfigError("the source URI cannot be read: its host or port is none", hint=_FORM) from None
+        if parts.scheme not in _SCHEMES or not parts.hostname or "@" in parts.hostname or not database or port == 0:
             raise ConfigError("the source URI lacks its scheme, host or database", hint=_FORM)
         mode = dict(urllib.parse.parse_qsl(parts.query)).get("ssl-mode", "disabled").lower()
         if mode not in _TLS_MODES:
@@ -72,7 +72,10 @@ class MySQL:
         }
         if parameters.get("ssl-mode", "").lower() == "disabled":
             del parameters["ssl-mode"]
-        return self._parts._replace(scheme="mysql", query=urllib.parse.urlencode(parameters)).geturl()
+        host = self._parts.netloc.rpartition("@")[2]
+        login = urllib.parse.quote(self.user, safe="") + (f":{self._parts.password}" if self._parts.password else "")
+        parts = self._parts._replace(scheme="mysql", netloc=f"{login}@{host}", query=urllib.parse.urlencode(parameters))
+        return parts.geturl()
 
     @contextlib.contextmanager
     def connect(self) -> Iterator[pymysql.cursors.Cursor]:
@@ -86,20 +89,20 @@ class MySQL:
                 host=self._parts.hostname,
                 port=self._parts.port or 3306,
                 user=self.user,
-                password=password,
+                password=password.encode(),  # as connectorx sends it; as text it would be latin-1
                 database=self.database,
                 unix_socket=self._parameters.get("socket"),
                 charset="utf8mb4",
                 connect_timeout=CONNECT_SECONDS,
                 **self._tls(),
             )
-        except (pymysql.MySQLError, OSError, RuntimeError) as error:
+        except (pymysql.MySQLError, OSError, RuntimeError, UnicodeError) as error:
             raise self._refusal(error) from None
         try:
             with connection, connection.cursor() as cursor:
                 yield cursor
         except pymysql.MySQLError as error:
-            raise SourceError(f"{self.identity}: {_text(error)}", transient=code_of(error) in _TRANSIENT) from error
+            raise SourceError(f"{self.identity}: {text_of(error)}", transient=code_of(error) in _TRANSIENT) from error
 
     @property
     def _parts(self) -> urllib.parse.SplitResult:
@@ -135,7 +138,7 @@ class MySQL:
             3159: ("accepts TLS connections only", "add ?ssl-mode=required to the URI in BULKETL_SOURCE"),
         }.get(code_of(error), ("", ""))
         if not message:
-            message = f"does not answer: {_text(error)}"
+            message = f"does not answer: {text_of(error)}"
             hint = "check host and port in BULKETL_SOURCE, that the server runs, and the VPN or tunnel to it"
         return SourceError(f"source {self.identity} {message}", hint=hint, transient=code_of(error) in _TRANSIENT)
 
@@ -149,5 +152,11 @@ def code_of(error: BaseException) -> int:
     return error.args[0] if error.args and isinstance(error.args[0], int) else 0
 
 
-def _text(error: BaseException) -> str:
+def is_lost(error: BaseException) -> bool:
+    """Tell whether the connection itself is gone, so that the next statement would fail too."""
+    return isinstance(error, pymysql.err.InterfaceError) or code_of(error) in _TRANSIENT
+
+
+def text_of(error: BaseException) -> str:
+    """Return the server's words."""
     return str(error.args[1]) if len(error.args) > 1 else str(error)

@@ -14,7 +14,7 @@ from pymysql.cursors import Cursor
 from bulketl.casts import quoted
 from bulketl.catalog import Catalog, Column, Key, Table
 from bulketl.classify import Profile
-from bulketl.mysql import MySQL, code_of
+from bulketl.mysql import MySQL, code_of, is_lost, text_of
 from bulketl.mysql.read import beyond_condition, range_condition
 from bulketl.partitions import Bound, KeyTuple, even_cuts, is_integer_key, rows_per_partition, split_key
 
@@ -104,8 +104,10 @@ def read_bounds(source: MySQL, tables: Iterable[Table], by: Mapping[str, str] | 
                         bound.rows, bound.counted, _cuts(cursor, table, bound.rows, (by or {}).get(table.name))
                     )
                 except pymysql.MySQLError as error:
-                    if code_of(error) not in _NO_LITERAL:
+                    if is_lost(error):
                         raise
+                    if code_of(error) not in _NO_LITERAL:
+                        bounds[table.name] = Bound(bound.rows, bound.counted, error=text_of(error))
     return bounds
 
 
@@ -143,9 +145,11 @@ def _count(cursor: Cursor, tables: list[Table]) -> dict[str, Bound]:
     """Count exactly up to one partition's rows: cheap, and it unmasks tables that are larger than their statistics."""
     try:
         cursor.execute(" UNION ALL ".join(f"SELECT {n},({_counting(table)})" for n, table in enumerate(tables)))
-    except Exception as error:
+    except pymysql.MySQLError as error:
+        if is_lost(error):
+            raise
         if len(tables) == 1:
-            return {tables[0].name: Bound(0, error=str(error.args[-1]))}
+            return {tables[0].name: Bound(0, error=text_of(error))}
         return {name: bound for table in tables for name, bound in _count(cursor, [table]).items()}
     found = {}
     for n, count in _rows(cursor):

@@ -130,10 +130,10 @@ def _spooled(source: MySQL, spec: TableSpec, query: str, before: list[str], rows
             "uri": source.connectorx_uri, "query": query, "before": before, "rows": rows, "path": str(path)
         }  # fmt: skip
         done = subprocess.run(
-            [sys.executable, "-m", "bulketl.mysql.spool"], input=json.dumps(order), capture_output=True, text=True
+            [sys.executable, "-P", "-m", "bulketl.mysql.spool"], input=json.dumps(order), capture_output=True, text=True
         )
         if done.returncode != 0:
-            raise _failure(spec, done.stdout.strip() or done.stderr.strip()[-500:])
+            raise _failure(spec, done.stdout.strip() or done.stderr.strip()[-500:] or f"exit code {done.returncode}")
         with pa.memory_map(str(path)) as file, pa.ipc.open_stream(file) as reader:
             for batch in reader:
                 yield pa.Table.from_batches([batch])
@@ -155,6 +155,6 @@ def _failure(spec: TableSpec, text: str) -> SourceError:
         hint = "load the server's time zone tables, or write timestamp_zone as an offset like +00:00"
     elif "byte array offset overflow" in text:
         hint = "65,536 rows of it hold more than 2 GiB in one text column; exclude that column, or report it"
-    return SourceError(
-        f"table {spec.table!r} cannot be read: {text}", hint=hint, transient=any(word in text for word in _WENT_AWAY)
-    )
+    refused = any(word in text for word in ("ERROR 1044", "ERROR 1045", "ERROR 1049"))
+    transient = not refused and any(word in text for word in _WENT_AWAY)
+    return SourceError(f"table {spec.table!r} cannot be read: {text}", hint=hint, transient=transient)

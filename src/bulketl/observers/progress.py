@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
@@ -53,7 +54,7 @@ class Display:
                 self._all = self._progress.add_task("", total=sum(self._expected.values()) or None)
                 self._count(0)
             case TableStarted(table=table) if self._expected[table] >= BAR_ROWS:
-                self._bars[table] = self._progress.add_task(table, total=self._expected[table])
+                self._bars[table] = self._progress.add_task(escape(table), total=self._expected[table])
             case PartitionLoaded(table=table):
                 self._rows[table] = self._rows.get(table, 0) + event.rows
                 if table in self._bars:
@@ -63,10 +64,13 @@ class Display:
             case TablePublished(table=table):
                 self._end(table)
             case TableFailed(table=table):
-                self._console.print(f"[red]failed[/] {event.message}", highlight=False)
+                self._say("failed", "red", event.message)
                 self._end(table)
             case StepRetried():
-                self._console.print(f"[yellow]again[/] {', '.join(event.tables[:5])}: {event.message}", highlight=False)
+                self._say("again", "yellow", f"{', '.join(event.tables[:5])}: {event.message}")
+
+    def _say(self, what: str, style: str, text: str) -> None:
+        self._console.print(Text.assemble((what, style), f" {text}"))
 
     def _end(self, table: str) -> None:
         bar = self._bars.pop(table, None)

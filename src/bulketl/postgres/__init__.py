@@ -14,6 +14,11 @@ from bulketl.errors import BulketlError, ConfigError, DataError, TargetError
 
 CONNECT_SECONDS = 5
 Connection = psycopg.Connection[tuple[Any, ...]]
+LOCK_SECONDS = 30  # for any lock: longer, and every reader queues behind us; the step is tried again
+# The server notices a client that is gone, and ends what it left behind.
+_OPTIONS = (
+    f"-c lock_timeout={LOCK_SECONDS}s -c tcp_keepalives_idle=20 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
+)
 LEDGER = "bulketl"
 STAGING = "bulketl_staging"
 
@@ -33,6 +38,10 @@ class Postgres:
         except psycopg.Error as error:
             reason = str(error).split('"')[0].strip()  # the rest quotes the URI, password and all
             raise ConfigError(f"the target URI cannot be read: {reason}", hint=_FORM) from None
+        parts = {key: str(value or "") for key, value in conninfo_to_dict(self.uri).items()}
+        ports = all(port.isdigit() for port in parts.get("port", "").split(",") if port)
+        if "@" in parts.get("host", "") or not ports or "@" in parts.get("dbname", ""):
+            raise ConfigError("the target URI has a host or port that is none", hint=_FORM)  # a raw password, most likely
 
     @property
     def identity(self) -> str:
@@ -42,21 +51,22 @@ class Postgres:
 
     @property
     def conninfo(self) -> str:
-        """The connection string for both drivers: a name in pg_stat_activity, a bounded wait, keep-alives."""
+        """The connection string for both drivers: UTF-8 whatever the environment says, and no wait without an end."""
         given = conninfo_to_dict(self.uri)
         ours: dict[str, Any] = {
             "connect_timeout": CONNECT_SECONDS,
             "application_name": "bulketl",
             "keepalives_idle": 20,
         }
-        return make_conninfo(**{**ours, **given})
+        options = f"{given.get('options') or ''} {_OPTIONS}".strip()
+        return make_conninfo(**{**ours, **given, "options": options, "client_encoding": "UTF8"})
 
     @contextlib.contextmanager
     def connect(self) -> Iterator[Connection]:
         """Open a connection in autocommit mode, give it, close it. Raise TargetError."""
         try:
             connection = psycopg.connect(self.conninfo, autocommit=True)
-        except psycopg.Error as error:
+        except (psycopg.Error, UnicodeError) as error:
             raise self._refusal(error) from None
         try:
             with connection:
@@ -66,7 +76,7 @@ class Postgres:
                 raise  # not Postgres' word but a bug of ours
             raise failure(error.sqlstate, str(error), self.identity) from error
 
-    def _refusal(self, error: psycopg.Error) -> TargetError:
+    def _refusal(self, error: Exception) -> TargetError:
         text = str(error).strip()
         hint = "check host and port in BULKETL_TARGET, and that the server runs"
         if "authentication failed" in text or "no password supplied" in text or "role" in text:

@@ -10,6 +10,7 @@ connection serves one thread for one run, and is closed by `close`.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -76,6 +77,9 @@ def transaction(target: Postgres, run: str, what: str, encoder: Encoder) -> Iter
             yield cursor
         connection.commit()
     except BaseException as error:
+        if isinstance(error, _TriedError) and connection is not None:
+            connection.rollback()
+            raise
         _discard(key)  # a new one costs less than doubt about this one's state
         if isinstance(error, (adbc_driver_manager.Error, psycopg.OperationalError)) or getattr(error, "sqlstate", None):
             raise failure(getattr(error, "sqlstate", None), str(error), what) from error
@@ -101,7 +105,7 @@ def _discard(key: tuple[str, int, Encoder]) -> None:
 def copy(cursor: Any, rows: pa.Table, spec: TableSpec, schema: str, table: str) -> None:
     """Append rows to an existing table by COPY BINARY, with the spec's encoder.
 
-    Raise TypeError, before anything is sent, when a column's Arrow type is not one that its Postgres type stores exactly.
+    Raise DataError, before anything is sent, when a column's Arrow type is not one that its Postgres type stores exactly.
     """
     check_types(rows.schema, spec.casts, table)
     if not rows.num_rows:
@@ -120,12 +124,15 @@ def copy(cursor: Any, rows: pa.Table, spec: TableSpec, schema: str, table: str) 
 
 
 def check_types(schema: pa.Schema, casts: tuple[Cast, ...], table: str) -> None:
-    """Raise TypeError unless every column is of a type that COPY BINARY stores exactly in its target type."""
+    """Raise DataError unless every column is of a type that COPY BINARY stores exactly in its target type."""
     for item, arrow in zip(casts, schema, strict=True):
         base, numbers = parse_target(item.target)
         decimal = base == "numeric" and pa.types.is_decimal(arrow.type) and numbers[1] >= arrow.type.scale
         if item.column != arrow.name or not (decimal or type_name(arrow.type) in ALLOWED.get(base, ())):
-            raise TypeError(f"column {item.column!r} of {table!r}: Arrow {arrow.type} cannot go into {item.target}")
+            raise DataError(
+                f"table {table!r}: column {item.column!r} arrives as {arrow.type}, which cannot go into {item.target}",
+                hint="it was altered at the source while the run was on: load the table again",
+            )
 
 
 def type_name(kind: pa.DataType) -> str:
@@ -136,10 +143,11 @@ def type_name(kind: pa.DataType) -> str:
 def without_refused(target: Postgres, run: str, spec: TableSpec, batch: Batch) -> Batch:
     """Move to the rejects the rows that only Postgres refuses, found by halving the batch.
 
-    For k such rows among n, about k * log2(n) copies into a temporary table, each rolled back. To be called after a
-    copy failed with a DataError; the batch comes back as it was when no single row is at fault.
+    For k such rows among n, about k * log2(n) copies into a temporary table, each rolled back; the search ends when
+    there are more than the table may have. To be called after a copy failed with a DataError; the batch comes back as it
+    was when no single row is at fault.
     """
-    refused = list(_refused(target, run, spec, batch.good, 0))
+    refused = list(itertools.islice(_refused(target, run, spec, batch.good, 0), spec.max_rejects + 1))
     if not refused:
         return batch
     rejects = tuple(reject(batch.good.slice(index, 1).to_pylist()[0], spec, "", reason) for index, reason in refused)

@@ -34,7 +34,8 @@ def batch(statements: list[str]) -> str:
     """Return the statements as one, so that they cost one round trip. None of them may return rows."""
     body = ";\n".join(statements)
     tag = f"$bulketl_{hashlib.sha256(body.encode()).hexdigest()[:8]}$"  # nothing inside can end the quotation
-    return f"DO {tag} BEGIN\n{body};\nEND {tag}"
+    # A column may be called `found`, which is also a variable of every block.
+    return f"DO {tag} #variable_conflict use_column\nBEGIN\n{body};\nEND {tag}"
 
 
 def create_table(
@@ -59,6 +60,16 @@ def create_table(
 def primary_key(table: str, key: tuple[str, ...]) -> str:
     """Return the constraint of a primary key, called as Postgres would call it."""
     return f"CONSTRAINT {name(cut(table + '_pkey'))} PRIMARY KEY ({columns(key)})"
+
+
+# What a swap would drop with a table if it had appeared unseen: columns, defaults, indexes, triggers, policies, keys,
+# publications. `c` is the table in pg_class. Views are not in it: they are carried, or make the DROP fail.
+SEEN = """md5(concat(c.relrowsecurity,
+    (SELECT string_agg(concat_ws(',', a.attname, a.atttypid, a.atttypmod, a.attnotnull, a.atthasdef), ';' ORDER BY a.attnum)
+     FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+    (SELECT string_agg(concat_ws(',', d.classid::oid, d.objid), ';' ORDER BY d.classid, d.objid)
+     FROM pg_depend d WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid
+                        AND d.classid <> 'pg_rewrite'::regclass)))"""
 
 
 def alter_table(spec: TableSpec) -> list[str]:

@@ -22,8 +22,8 @@ def statements(connection: Connection, load: TableLoad) -> list[str]:
     if load.direct:
         copies = [_copy(spec.schema, spec.table, spec)] if load.partitions else []
         record = ledger.partition(RUN, spec, 0, load.rows, 0, 0, {})
-        published = ledger.published(RUN, spec, load.rows)
-        return ["BEGIN", *emptied(spec), *copies, counting_group([spec]), record, published, "COMMIT"]
+        claim, published = ledger.claim_publish(RUN, spec), ledger.published(RUN, spec, load.rows)
+        return ["BEGIN", claim, *emptied(spec), *copies, counting_group([spec]), record, published, "COMMIT"]
     found = ["BEGIN", *preparing(RUN, spec), "COMMIT"]
     for partition in load.partitions:
         record = ledger.partition(RUN, spec, partition.index, 0, 0, 0, {})
@@ -33,7 +33,7 @@ def statements(connection: Connection, load: TableLoad) -> list[str]:
         with connection.transaction():
             connection.execute("SET LOCAL search_path = pg_catalog")
             things = [json.loads(text) for (text,) in connection.execute(carrying(spec).encode())]
-    publishing = [counting(RUN, spec), *arriving(RUN, spec), *replacing(spec, things)]
+    publishing = [ledger.claim_publish(RUN, spec), counting(RUN, spec), *arriving(RUN, spec), *replacing(spec, things)]
     return [*found, "BEGIN", *publishing, ledger.published(RUN, spec, load.rows), "COMMIT"]
 
 

@@ -13,6 +13,7 @@ import re
 from bulketl.casts import parse_target
 from bulketl.catalog import TargetTable
 from bulketl.postgres import LEDGER, STAGING, Connection
+from bulketl.postgres.ddl import SEEN
 
 # Everything that depends on a table or its row type, but its own parts: toast, row type, primary key, NOT NULL of it.
 _HANGING = """
@@ -52,7 +53,7 @@ WITH RECURSIVE closure AS (
     JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = t.reloid AND d.classid = 'pg_rewrite'::regclass
     JOIN pg_rewrite r ON r.oid = d.objid JOIN pg_class v ON v.oid = r.ev_class AND v.relkind = 'v' AND v.oid <> t.reloid
 )"""
-_TABLES = """
+_TABLES = f"""
 SELECT c.oid, c.relname, c.relkind,
     (SELECT json_agg(json_build_array(a.attname, format_type(a.atttypid, a.atttypmod)) ORDER BY a.attnum)
      FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)::text,
@@ -63,7 +64,8 @@ SELECT c.oid, c.relname, c.relkind,
         CASE WHEN c.relkind = 'p' OR c.relispartition THEN 'its partitioning' END,
         (SELECT 'NOT NULL of ' || string_agg(a.attname, ', ') FROM pg_attribute a
          WHERE a.attrelid = c.oid AND a.attnum > 0 AND a.attnotnull AND NOT a.attisdropped AND NOT EXISTS (
-            SELECT 1 FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary AND a.attnum = ANY(i.indkey))))
+            SELECT 1 FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary AND a.attnum = ANY(i.indkey)))),
+    {SEEN}
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p', 'f', 'v', 'm')"""
 
@@ -81,7 +83,7 @@ def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
         kinds = hanging.setdefault(oid, {kind: [] for kind in KINDS})
         kinds[kind].append(detail if kind in ("view", "materialized") else description)
     tables = {}
-    for oid, name, relkind, columns, key, own in connection.execute(_TABLES, {"schema": schema}):
+    for oid, name, relkind, columns, key, own, seen in connection.execute(_TABLES, {"schema": schema}):
         kinds = hanging.get(oid) or {kind: [] for kind in KINDS}
         if relkind in ("v", "m", "f"):
             what = {"v": "view", "m": "materialized view", "f": "foreign table"}[relkind]
@@ -96,6 +98,7 @@ def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
             hanging=tuple(sorted({*kinds["other"], *kinds["referencing"], *materialized, *([own] if own else [])})),
             materialized=tuple(sorted(set(kinds["materialized"]))),
             referenced=bool(kinds["referencing"]),
+            seen=seen,
         )
     return tables
 

@@ -162,11 +162,18 @@ def rejected(run: str, spec: TableSpec, index: int, rejects: Sequence[Reject]) -
     return f"INSERT INTO {LEDGER}.reject VALUES {rows}"
 
 
+def claim_publish(run: str, spec: TableSpec, *, returning: bool = True) -> str:
+    """Return the INSERT that claims the record of a publish: it returns a row unless an earlier try did commit."""
+    record = f"{value(run)}, {value(spec.schema)}, {value(spec.table)}, 0, {value(spec.publish)}"
+    claim = f"INSERT INTO {LEDGER}.published VALUES ({record}) ON CONFLICT DO NOTHING"
+    return f"{claim} RETURNING 1" if returning else claim
+
+
 def published(run: str, spec: TableSpec, rows: int) -> str:
-    """Return the INSERT that says a table became visible."""
+    """Return the UPDATE that completes a claimed record: the table became visible with so many rows."""
     return (
-        f"INSERT INTO {LEDGER}.published VALUES ({value(run)}, {value(spec.schema)}, {value(spec.table)}, {rows}, "
-        f"{value(spec.publish)})"
+        f"UPDATE {LEDGER}.published SET rows = {rows}, published_at = clock_timestamp() "
+        f"WHERE (run, schema_name, table_name) = ({value(run)}, {value(spec.schema)}, {value(spec.table)})"
     )
 
 

@@ -10,11 +10,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from bulketl.errors import TargetError
 from bulketl.plan import TableSpec
 from bulketl.postgres import STAGING
-from bulketl.postgres.ddl import alter_table, batch, columns, name, primary_key, staging, value
-
-LOCK_SECONDS = 30  # longer, and every reader queues behind us; the step is tried again
+from bulketl.postgres.ddl import SEEN, alter_table, batch, columns, name, primary_key, staging, value
 
 # The table and every plain view on it, in the order they can be created, with what has to be said of them again.
 _CARRIED = """
@@ -39,6 +38,11 @@ SELECT json_build_object(
 FROM ordered t JOIN pg_class c ON c.oid = t.oid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'v') ORDER BY t.depth"""
 
+_REVOKED = """EXECUTE COALESCE((
+    SELECT string_agg(format('REVOKE ALL ON %s FROM %s', c.oid::regclass,
+                             COALESCE(NULLIF(a.grantee, 0)::regrole::text, 'PUBLIC')), ';')
+    FROM pg_class c, aclexplode(c.relacl) a WHERE c.oid = {at}::regclass AND a.grantee <> c.relowner), 'SELECT 1')"""
+
 
 def publish(cursor: Any, run: str, spec: TableSpec) -> None:
     """Build the key and make the staging table's rows the table's rows, as `spec.publish` says; the caller commits.
@@ -48,6 +52,13 @@ def publish(cursor: Any, run: str, spec: TableSpec) -> None:
     cursor.execute(batch(arriving(run, spec)))
     things = []
     if spec.publish == "swap":
+        table = value(name(spec.schema, spec.table))
+        cursor.execute(f"SELECT {SEEN} FROM pg_class c WHERE c.oid = {table}::regclass")
+        if cursor.fetchall()[0][0] != spec.seen:
+            raise TargetError(
+                f"table {spec.table!r} was changed in the target since the load was planned, and a swap would undo that",
+                hint="load it again: the new plan takes the change into account",
+            )
         cursor.execute(carrying(spec))
         things = [json.loads(text) for (text,) in cursor.fetchall()]
     cursor.execute(batch(replacing(spec, things)))
@@ -56,7 +67,6 @@ def publish(cursor: Any, run: str, spec: TableSpec) -> None:
 def arriving(run: str, spec: TableSpec) -> list[str]:
     """Return the statements that make the staging table ready and lock the old table."""
     statements = [
-        f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'",
         # Its final name first, so that the key and all that Postgres names after the table are called after it.
         f"ALTER TABLE {staging(run, spec.table)} RENAME TO {name(spec.table)}",
     ]
@@ -147,7 +157,8 @@ def _stage(spec: TableSpec) -> str:
 def _described(thing: dict[str, Any], kind: str, kept: set[str] | None) -> list[str]:
     """Return comments, grants and owner of a table or view; `kept` limits what is said of columns to those."""
     at = name(thing["schema"], thing["name"])
-    statements = []
+    # What default privileges gave the new one is taken back first: the old one's owner may have revoked it.
+    statements = [_REVOKED.format(at=value(at))]
     if thing["comment"] is not None:
         statements.append(f"COMMENT ON {kind} {at} IS {value(thing['comment'])}")
     for column, comment in thing["column_comments"] or []:

@@ -19,7 +19,7 @@ from bulketl.plan import TableLoad, TableSpec
 from bulketl.postgres import LEDGER, STAGING, Postgres, ledger
 from bulketl.postgres.copy import close, copy, transaction, without_refused
 from bulketl.postgres.ddl import alter_table, batch, create_table, name, staging, staging_name, value
-from bulketl.postgres.publish import LOCK_SECONDS, publish
+from bulketl.postgres.publish import publish
 
 KEPT_REJECTS = 1000  # of a table that fails for them: enough to see why
 
@@ -53,9 +53,7 @@ class PostgresTarget:
         rejected.
         """
         first = next(batches)
-        if len(first.rejects) > spec.max_rejects:
-            self._keep_rejects(spec, partition.index, first)
-            raise too_many(spec, len(first.rejects), self.run)
+        self._within_limit(spec, partition.index, first)
         try:
             return self._load(spec, partition, chain([first], batches))
         except DataError:
@@ -64,6 +62,7 @@ class PostgresTarget:
             fixed = without_refused(self.postgres, self.run, spec, first)
             if fixed.good.num_rows == first.good.num_rows:
                 raise
+            self._within_limit(spec, partition.index, fixed)
             return self._load(spec, partition, iter([fixed]))
 
     def _load(self, spec: TableSpec, partition: Partition, batches: Iterable[Batch]) -> Loaded:
@@ -75,6 +74,8 @@ class PostgresTarget:
             for piece in batches:
                 copy(cursor, piece.good, spec, STAGING, staging_name(self.run, spec.table))
                 total = _add(total, piece)
+                if total.rejects > spec.max_rejects:
+                    raise too_many(spec, total.rejects, self.run)
                 if piece.rejects:
                     cursor.execute(ledger.rejected(self.run, spec, partition.index, piece.rejects))
             cursor.execute(
@@ -90,9 +91,10 @@ class PostgresTarget:
     def publish(self, spec: TableSpec) -> int:
         """Build the key, compare the counts of every partition, make the table visible; return its rows."""
         with self._transaction(spec) as cursor:
-            cursor.execute(ledger.published_rows(self.run, spec))
-            if done := cursor.fetchall():
-                return int(done[0][0])
+            cursor.execute(ledger.claim_publish(self.run, spec))  # waits for an earlier try that is still at work
+            if not cursor.fetchall():
+                cursor.execute(ledger.published_rows(self.run, spec))
+                return int(cursor.fetchall()[0][0])
             rows, rejects = self._compare(cursor, spec)
             if rejects > spec.max_rejects:
                 raise too_many(spec, rejects, self.run)
@@ -134,12 +136,11 @@ class PostgresTarget:
         for spec, piece in zip(specs, batches, strict=True):
             if piece and len(piece.rejects) > spec.max_rejects:
                 if len(specs) == 1:  # else the table comes back alone
-                    self._keep_rejects(spec, 0, piece)
+                    self._within_limit(spec, 0, piece)
                 raise too_many(spec, len(piece.rejects), self.run)
         with transaction(self.postgres, self.run, ", ".join(spec.table for spec in specs), specs[0].encoder) as cursor:
-            cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
-            cursor.execute(ledger.published_rows(self.run, specs[0]))
-            if cursor.fetchall():  # the whole group was committed before
+            cursor.execute(ledger.claim_publish(self.run, specs[0]))
+            if not cursor.fetchall():  # the whole group was committed before
                 return [self._recorded(cursor, spec, 0) for spec in specs]
             cursor.execute(batch([statement for spec in specs for statement in emptied(spec)]))
             done = []
@@ -151,6 +152,7 @@ class PostgresTarget:
                         records.append(ledger.rejected(self.run, spec, 0, piece.rejects))
                 done.append(_add(Loaded(), piece))
             self._compare_group(cursor, specs, done)
+            records += [ledger.claim_publish(self.run, spec, returning=False) for spec in specs[1:]]
             for spec, total in zip(specs, done, strict=True):
                 records += [
                     ledger.partition(self.run, spec, 0, total.rows, total.rejects, total.bytes, total.changed),
@@ -167,6 +169,11 @@ class PostgresTarget:
                     f"table {specs[n].table!r}: {done[n].rows} rows were read, and Postgres counts {counted}",
                     hint="a trigger on the target table may be at work; nothing was changed",
                 )
+
+    def _within_limit(self, spec: TableSpec, partition: int, piece: Batch) -> None:
+        if len(piece.rejects) > spec.max_rejects:
+            self._keep_rejects(spec, partition, piece)
+            raise too_many(spec, len(piece.rejects), self.run)
 
     def _keep_rejects(self, spec: TableSpec, partition: int, piece: Batch) -> None:
         with self._transaction(spec) as cursor:
