@@ -367,7 +367,7 @@ def test_a_swap_to_what_a_view_cannot_be_made_on_again_leaves_everything_as_it_w
 
 
 def test_what_appeared_after_the_plan_is_not_swapped_away(used: Lab) -> None:
-    """An index, a policy or a column that somebody added meanwhile: the table stays, and the next load takes it into account."""
+    """Whatever somebody added meanwhile: the table stays, and the next load takes it into account."""
     plan = bulketl.make_plan(used.config())
     used.pg("CREATE INDEX mine ON {s}.t (c)")
     (told,) = used.load(plan=plan).summary.failed
