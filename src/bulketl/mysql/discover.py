@@ -7,6 +7,7 @@ for each large one either a MIN and MAX or a walk along its key. Nothing is lock
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import pymysql
 from pymysql.cursors import Cursor
@@ -18,6 +19,7 @@ from bulketl.mysql import MySQL, code_of, is_lost, text_of
 from bulketl.mysql.read import beyond_condition, range_condition
 from bulketl.partitions import Bound, KeyTuple, even_cuts, is_integer_key, rows_per_partition, split_key
 
+Row = tuple[Any, ...]
 COUNTED_TOGETHER = 60  # tables per counting query, or columns per profiling query
 PROFILED_ROWS = 1000
 # A key value that the server shows and then refuses to compare with: 0000-00-00 under NO_ZERO_DATE. The table is streamed.
@@ -205,8 +207,8 @@ def _walk(cursor: Cursor, table: Table, key: Key, size: int) -> Iterator[KeyTupl
         yield at
 
 
-def _keys(rows: list[tuple]) -> dict[str, tuple[Key, ...]]:  # type: ignore[type-arg]
-    grouped: dict[tuple[str, str], list[tuple]] = {}  # type: ignore[type-arg]
+def _keys(rows: list[Row]) -> dict[str, tuple[Key, ...]]:
+    grouped: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         grouped.setdefault((row[0], row[1]), []).append(row)
     keys: dict[str, list[Key]] = {}
@@ -217,7 +219,7 @@ def _keys(rows: list[tuple]) -> dict[str, tuple[Key, ...]]:  # type: ignore[type
     return {table: tuple(found) for table, found in keys.items()}
 
 
-def _rows(cursor: Cursor) -> list[tuple]:  # type: ignore[type-arg]
+def _rows(cursor: Cursor) -> list[Row]:
     return list(cursor.fetchall())
 
 

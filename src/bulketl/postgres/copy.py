@@ -23,7 +23,7 @@ from pgpq import ArrowToPostgresBinaryEncoder
 
 from bulketl.casts import Cast, Encoder, parse_target
 from bulketl.coerce import Batch, reject
-from bulketl.errors import BulketlError, DataError
+from bulketl.errors import DataError
 from bulketl.plan import TableSpec
 from bulketl.postgres import Postgres, failure
 from bulketl.postgres.ddl import columns, create_table, name
@@ -182,5 +182,3 @@ def _try(target: Postgres, run: str, spec: TableSpec, rows: pa.Table) -> str | N
         return None
     except DataError as error:
         return error.message
-    except BulketlError:
-        raise

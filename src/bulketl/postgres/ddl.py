@@ -88,7 +88,7 @@ def cut(text: str) -> str:
 
 
 def staging_name(run: str, table: str) -> str:
-    """Return the staging table's name: the run first, so that a dead run's tables can be found and swept."""
+    """Return the staging table's name: the run first, so that its tables can be told from another run's."""
     return cut(f"{run} {table}")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
@@ -193,7 +194,7 @@ class PostgresTarget:
         """Close the connections of every thread that worked for this run."""
         close(self.run)
 
-    def _transaction(self, spec: TableSpec):  # type: ignore[no-untyped-def]
+    def _transaction(self, spec: TableSpec) -> AbstractContextManager[Any]:
         return transaction(self.postgres, self.run, f"table {spec.table!r}", spec.encoder)
 
 
