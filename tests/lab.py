@@ -17,8 +17,8 @@ import pymysql
 
 import bulketl
 from bulketl import Config, Plan, Summary
-from bulketl.config import Tier
 from bulketl.events import Event
+from bulketl.rules import Tier
 
 Kind = Literal["mariadb", "mysql"]
 

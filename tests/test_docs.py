@@ -15,9 +15,11 @@ from pydantic import TypeAdapter
 
 from bulketl.casts import RULES
 from bulketl.cli import app
-from bulketl.config import Settings, TableRule, load_config
+from bulketl.config import load_config
 from bulketl.postgres.ledger import _TABLES
+from bulketl.rules import TableRule
 from bulketl.screen import cast_row
+from bulketl.settings import Settings
 
 DOCS = Path(__file__).parent.parent / "docs"
 CONFIG = DOCS.parent / "config"

@@ -16,6 +16,8 @@ The floors; imports go down only:
     decision | schedule | coerce | summary | tablesfile | findings
     plan | classify
     config
+    settings
+    rules
     events | partitions | yamlfile | drift | snapshot
     casts
     catalog

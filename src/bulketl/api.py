@@ -22,7 +22,7 @@ from bulketl import engine
 from bulketl.casts import parse_type
 from bulketl.catalog import Catalog, Column, Table, TargetTable
 from bulketl.classify import Proposal, classify, cursor_candidates
-from bulketl.config import Config, Tier
+from bulketl.config import Config
 from bulketl.decision import decide, select
 from bulketl.errors import ConfigError
 from bulketl.events import Event, Observer
@@ -36,6 +36,7 @@ from bulketl.plan import Plan, TableSpec, differences
 from bulketl.postgres import LEDGER, STAGING, Postgres, explain, ledger
 from bulketl.postgres.inspect import missing_rights, read_tables
 from bulketl.postgres.steps import PostgresTarget
+from bulketl.rules import Tier
 from bulketl.summary import Summary
 
 # Older ones lose rows or corrupt money without an error (docs/types.md).

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 
 from bulketl.casts import parse_type
 from bulketl.catalog import Catalog, Column, Table
-from bulketl.config import NameRule, Strategy, Tier
 from bulketl.partitions import rows_per_partition
+from bulketl.rules import Strategy, Tier
+from bulketl.settings import NameRule
 
 LARGE_SHARE = 0.04  # of the database's rows or bytes: a table that large is critical, whatever its name
 HUB_SHARE = 0.10  # of the tables: one that so many refer to is critical

@@ -22,10 +22,11 @@ from bulketl import api, screen, snapshot, tablesfile
 from bulketl.casts import RULES
 from bulketl.catalog import Catalog
 from bulketl.classify import Proposal
-from bulketl.config import TIERS, Config, Tier, load_config
+from bulketl.config import Config, load_config
 from bulketl.errors import DONE, FAILED, PARTLY_DONE, WRONG_REQUEST, BulketlError, ConfigError
 from bulketl.events import Observer
 from bulketl.observers.progress import Display, Lines
+from bulketl.rules import TIERS, Tier
 
 EXIT_CODES = """
 

@@ -9,22 +9,20 @@ gets the defaults below.
 from __future__ import annotations
 
 import difflib
-import fnmatch
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError
 
-from bulketl.casts import parse_target, parse_type
 from bulketl.catalog import Column, Table
 from bulketl.errors import ConfigError
+from bulketl.rules import Monitoring, TableRule, Tier
+from bulketl.settings import Settings
 from bulketl.snapshot import read_snapshot
 from bulketl.yamlfile import KeyPath, read_yaml
 
-Tier = Literal["critical", "important", "audit", "reference"]
-TIERS: tuple[Tier, ...] = get_args(Tier)
 # Keys of the layout with `metadata` and `tables` that say what is measured anew in each run, or nothing bulketl needs.
 _LATER_KEYS = frozenset({
     "incremental_columns", "incremental_strategy", "primary_incremental_column", "sync_profile", "column_names",
@@ -34,116 +32,9 @@ _LATER_KEYS = frozenset({
 })  # fmt: skip
 _LATER_TIERS: dict[str, Tier] = {"large": "critical", "medium": "important", "small": "important", "tiny": "reference"}
 M = TypeVar("M", bound=BaseModel)
-Strategy = Literal["full_table", "incremental", "chunked_incremental"]
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Monitoring(_Model):
-    """When to tell somebody. Read and kept; alerts come with monitoring."""
-
-    alert_on_failure: bool = False
-    max_extraction_time_minutes: float = Field(default=5, gt=0)
-    data_quality_threshold: float = Field(default=1.0, ge=0, le=1)
-
-
-class TableRule(_Model):
-    """What a person decided about one table.
-
-    Keys of the first block are those of the guide's layout, of the second bulketl's own; those of the third have their
-    place in the format and wait for the features they are for (`mask` is refused by the plan until then).
-    """
-
-    table_importance: Tier = "reference"
-    extraction_strategy: Strategy = "full_table"
-    incremental_column: str | None = None
-    batch_size: int = Field(default=5000, gt=0)
-    estimated_rows: int = Field(default=0, ge=0)
-    estimated_size_mb: float = Field(default=0.0, ge=0)
-    is_modeled: bool = False
-    dependencies: tuple[str, ...] = Field(default=(), strict=False)
-    monitoring: Monitoring = Monitoring()
-
-    exclude: bool = False
-    exclude_columns: tuple[str, ...] = Field(default=(), strict=False)
-    casts: dict[str, str] = Field(default_factory=dict)
-    max_rejects: int | None = Field(default=None, ge=0)
-    primary_key: tuple[str, ...] = Field(default=(), strict=False)
-    partition_by: str | None = None
-    publish: Literal["swap", "refill"] | None = None
-
-    mask: dict[str, Any] = Field(default_factory=dict)
-    lookback: Any = None
-    deletes: Any = None
-    checks: Any = None
-    retention: Any = None
-
-    @property
-    def not_yet(self) -> tuple[str, ...]:
-        """The keys a person has set that this version keeps and does not act on."""
-        return tuple(key for key in ("lookback", "deletes", "checks", "retention") if getattr(self, key) is not None)
-
-    @field_validator("casts")
-    @classmethod
-    def _targets(cls, casts: dict[str, str]) -> dict[str, str]:
-        for target in casts.values():
-            parse_target(target)
-        return casts
 
 
 _DEFAULT_RULE = TableRule()
-
-
-class UserCast(_Model):
-    """A cast rule of the user's: columns of a MySQL `type`, or with a name like `column` (`table.column` with globs)."""
-
-    to: str
-    type: str | None = None
-    column: str | None = None
-
-    @field_validator("to")
-    @classmethod
-    def _target(cls, to: str) -> str:
-        parse_target(to)
-        return to
-
-    def takes(self, table: Table, column: Column) -> bool:
-        """Tell whether the rule is for that column; a rule with both conditions needs both."""
-        if self.type is not None:
-            wanted, actual = parse_type(self.type), parse_type(column.type)
-            sizes = wanted.sizes if "(" in self.type else ()
-            if wanted.base != actual.base or (sizes and sizes != actual.sizes) or (wanted.unsigned > actual.unsigned):
-                return False
-        pattern = self.column
-        return pattern is None or fnmatch.fnmatchcase(f"{table.name}.{column.name}", pattern)
-
-
-class NameRule(_Model):
-    """What a table is for, by its name in lower case: a glob, and the tier it means or that it is better left out."""
-
-    match: str
-    tier: Tier | None = None
-    exclude: bool = False
-    why: str = "by your rule"
-
-
-class Settings(_Model):
-    """The keys of `bulketl.yaml`."""
-
-    source: str = Field(default="", repr=False)
-    target: str = Field(default="", repr=False)
-    target_schema: str = Field(default="raw", alias="schema", min_length=1, max_length=63)
-    workers: int = Field(default=3, ge=1, le=64)
-    timestamp_zone: str = Field(default="server", pattern=r"^(server|[+-]\d\d:\d\d|[A-Za-z_]+(/[A-Za-z0-9_+-]+)*)$")
-    nul_bytes: Literal["strip", "reject"] = "strip"
-    max_rejects: int = Field(default=0, ge=0)
-    casts: tuple[UserCast, ...] = Field(default=(), strict=False)
-    classify: tuple[NameRule, ...] = Field(default=(), strict=False)
-    new_tables: Literal["report", "load"] = "report"
-    dropped_columns: Literal["keep", "drop"] = "keep"
-    narrowed_columns: Literal["swap", "refuse"] = "swap"
 
 
 class Config(Settings):

@@ -12,11 +12,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from bulketl.casts import Cast, cast, encoder_of
 from bulketl.catalog import Catalog, Table, TargetTable
-from bulketl.config import TIERS, Config, TableRule, Tier
+from bulketl.config import Config
 from bulketl.drift import Drift, drift
 from bulketl.errors import PlanError
 from bulketl.partitions import Bound, Partition, row_bytes, rows_per_partition, split, split_key
 from bulketl.plan import NAME_BYTES, Group, Plan, Refusal, Skip, TableLoad, TableSpec
+from bulketl.rules import TIERS, TableRule, Tier
 
 GROUP_BYTES = 4 << 20  # tables of a group are in memory together, before their transaction begins
 GROUP_TABLES = 40

@@ -13,8 +13,9 @@ from typing import Literal
 from bulketl.casts import cast, narrower, parse_type
 from bulketl.catalog import Catalog, Column, Table, TargetTable
 from bulketl.classify import Profile, Proposal, doubt_of, keeps_itself, says_edit
-from bulketl.config import Config, TableRule
+from bulketl.config import Config
 from bulketl.errors import PlanError
+from bulketl.rules import TableRule
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")

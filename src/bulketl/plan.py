@@ -15,8 +15,8 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from bulketl.casts import Cast, Encoder
-from bulketl.config import Tier
 from bulketl.partitions import Partition
+from bulketl.rules import Tier
 
 NAME_BYTES = 63  # Postgres cuts longer names silently: NAMEDATALEN - 1
 

@@ -10,10 +10,10 @@ from rich.text import Text
 
 from bulketl.casts import RULES, CastRule
 from bulketl.classify import Proposal
-from bulketl.config import TIERS
 from bulketl.errors import BulketlError
 from bulketl.findings import SEVERITIES, Finding
 from bulketl.plan import Plan, TableLoad
+from bulketl.rules import TIERS
 from bulketl.summary import Summary, TableSummary
 
 MANY = 40  # tables; beyond, small uneventful ones are counted in one line per tier
