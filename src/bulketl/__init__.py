@@ -11,13 +11,16 @@ The floors; imports go down only:
 
     cli | demo
     api
-    engine | observers
+    engine | observers | survey
     mysql | postgres
-    decision | schedule | coerce | summary | tablesfile | findings
+    reconcile
+    decision
+    publishing | incremental | schedule | coerce | summary | tablesfile | findings | canonical
     plan | classify
     config
     settings
     rules
+    watermark
     events | partitions | yamlfile | drift | snapshot
     casts
     catalog

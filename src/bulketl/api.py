@@ -12,7 +12,7 @@ import dataclasses
 import datetime as dt
 import secrets
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 
@@ -27,7 +27,8 @@ from bulketl.decision import decide, select
 from bulketl.errors import ConfigError
 from bulketl.events import Event, Observer
 from bulketl.findings import Finding, examine
-from bulketl.mysql import MySQL
+from bulketl.incremental import Span
+from bulketl.mysql import MySQL, compare
 from bulketl.mysql.discover import read_bounds, read_catalog, read_profiles
 from bulketl.mysql.read import masked, read
 from bulketl.mysql.read import select as select_text
@@ -35,9 +36,12 @@ from bulketl.partitions import Partition
 from bulketl.plan import Plan, TableSpec, differences
 from bulketl.postgres import LEDGER, STAGING, Postgres, explain, ledger
 from bulketl.postgres.inspect import missing_rights, read_tables
+from bulketl.postgres.state import read_states
 from bulketl.postgres.steps import PostgresTarget
+from bulketl.reconcile import Buckets, Digest, Row
 from bulketl.rules import Tier
 from bulketl.summary import Summary
+from bulketl.survey import choices
 
 # Older ones lose rows or corrupt money without an error (docs/types.md).
 LEAST_VERSIONS = {"connectorx": (0, 4, 6), "adbc-driver-postgresql": (1, 13, 0)}
@@ -53,27 +57,49 @@ class MySQLSource:
         """Yield the partition's rows in Arrow."""
         return read(self.mysql, spec, partition)
 
+    def digests(self, spec: TableSpec, buckets: Buckets) -> Mapping[str, Digest]:
+        """Return rows and hash per bucket."""
+        return compare.digests(self.mysql, spec, buckets)
+
+    def rows(self, spec: TableSpec, buckets: Buckets, which: Sequence[str]) -> Mapping[str, Row]:
+        """Return key and hash of every row in some buckets."""
+        return compare.rows(self.mysql, spec, buckets, which)
+
     def masked(self, spec: TableSpec) -> list[list[str]]:
         """Return the columns of each mask at the end of a row."""
         return masked(spec)
 
 
-def make_plan(config: Config, *, tiers: Sequence[Tier] = (), tables: Sequence[str] = (), full: bool = False) -> Plan:
+def make_plan(
+    config: Config,
+    *,
+    tiers: Sequence[Tier] = (),
+    tables: Sequence[str] = (),
+    full: bool = False,
+    since: str = "",
+    until: str = "",
+    allow_deletes: Sequence[str] = (),
+) -> Plan:
     """Look at both servers and return what a load would do; change nothing on either.
 
     `tiers` and `tables` (names, or patterns with `*` and `?`) narrow the load; empty means all. `full` loads tables
-    whole that have another strategy. Raise ConfigError,
-    SourceError or TargetError when a server cannot be used, PlanError when nothing fits `tiers` and `tables`.
+    whole that have another strategy. `since` and `until`: load again the rows whose cursor lies there, `since` included. Tables
+    that fit `allow_deletes` may lose any share of their rows. Raise ConfigError, SourceError or TargetError when a server
+    cannot be used, PlanError when nothing fits `tiers` and `tables`.
     """
     check_libraries()
     source, target = endpoints(config)
     with target.connect() as connection:  # asked first: nothing is read for a target that is not there
         existing = read_tables(connection, config.target_schema)
+        states = read_states(connection, config.target_schema)
         history = ledger.seconds_per_row(connection, config.target_schema)
     catalog, skipped = select(config, read_catalog(source), tiers, tables)
+    span = Span(since, until) if since or until else None
+    known = choices(source, config, catalog, states, existing, full=full, span=span)
+    whole = [t for t in catalog if not known[t.name].refusal and known[t.name].whole]
     by = {name: rule.partition_by for name, rule in config.tables.items() if rule.partition_by}
-    bounds = read_bounds(source, catalog, by)
-    return decide(config, catalog, bounds, existing, full=full, skipped=skipped, history=history)
+    bounds = read_bounds(source, whole, by)
+    return decide(config, catalog, bounds, existing, choices=known, skipped=skipped, history=history, allowed=allow_deletes)
 
 
 def statements(config: Config, plan: Plan) -> dict[str, list[str]]:

@@ -51,6 +51,16 @@ TierOption = Annotated[
 TablesOption = Annotated[
     list[str] | None, typer.Option("--tables", help="Table names or patterns (`claim*`); repeated or with commas.")
 ]
+SinceOption = Annotated[
+    str, typer.Option("--since", metavar="VALUE", help="Load again rows whose cursor is at or after this; watermarks stay.")
+]
+UntilOption = Annotated[
+    str, typer.Option("--until", metavar="VALUE", help="Load again rows whose cursor is before this; watermarks stay.")
+]
+AllowOption = Annotated[
+    list[str] | None,
+    typer.Option("--allow-deletes", metavar="PATTERN", help="Tables that may lose any share of their rows this time."),
+]
 SchemaOption = Annotated[str | None, typer.Option("--schema", help="Target schema. [default: raw]", show_default=False)]
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="Settings. [default: config/bulketl.yaml, if there]", show_default=False)
@@ -67,6 +77,9 @@ def load(
     tier: TierOption = None,
     tables: TablesOption = None,
     full: Annotated[bool, typer.Option("--full", help="Load every table whole, whatever strategy its rule names.")] = False,
+    since: SinceOption = "",
+    until: UntilOption = "",
+    allow_deletes: AllowOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and change nothing.")] = False,
     workers: Annotated[
         int | None, typer.Option(min=1, max=64, help="Steps at once; also the most source connections. [default: 3]")
@@ -84,7 +97,15 @@ def load(
 
     def command() -> int:
         settings = configured(config, rules, workers=workers, schema=schema)
-        planned = api.make_plan(settings, tiers=tiers_of(tier), tables=split_commas(tables), full=full)
+        planned = api.make_plan(
+            settings,
+            tiers=tiers_of(tier),
+            tables=split_commas(tables),
+            full=full,
+            since=since,
+            until=until,
+            allow_deletes=split_commas(allow_deletes),
+        )
         if dry_run:
             print(planned.to_json()) if as_json else out.print(screen.plan(planned))
             return DONE

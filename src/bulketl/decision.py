@@ -7,23 +7,26 @@ plan, with its reason, and does not disturb the others.
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import fnmatch
 from collections.abc import Iterator, Mapping, Sequence
 
 from bulketl.casts import Cast, cast, encoder_of
 from bulketl.catalog import Catalog, Table, TargetTable
 from bulketl.config import Config
-from bulketl.drift import Drift, drift
 from bulketl.errors import PlanError
+from bulketl.incremental import Choice, partitions
 from bulketl.partitions import Bound, Partition, row_bytes, rows_per_partition, split, split_key
 from bulketl.plan import NAME_BYTES, Group, Plan, Refusal, Skip, TableLoad, TableSpec
-from bulketl.rules import TIERS, TableRule, Tier
+from bulketl.publishing import differing, publishing
+from bulketl.rules import GUARD, GUARDED_ROWS, TIERS, TableRule, Tier
+from bulketl.watermark import State
 
 GROUP_BYTES = 4 << 20  # tables of a group are in memory together, before their transaction begins
 GROUP_TABLES = 40
 READ_HINT = "grant SELECT on it to the source user, or repair it; exclude: true leaves it out"
 NEW_TABLE = "new at the source; `bulketl discover --write` adds it to the rules, new_tables: load takes such tables at once"
-FULL_FOR_NOW = "full load, since incremental loading is not part of this version"
+COMPARED_EVERY = dt.timedelta(days=1)  # where rows that are gone are to be found at all
 _SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 
 
@@ -69,15 +72,17 @@ def decide(
     bounds: Mapping[str, Bound],
     target: Mapping[str, TargetTable],
     *,
-    full: bool = False,
+    choices: Mapping[str, Choice] | None = None,
     skipped: tuple[Skip, ...] = (),
     history: Mapping[str, float] | None = None,
+    allowed: Sequence[str] = (),
 ) -> Plan:
     """Decide how each table of `catalog` is loaded. The catalog holds the wanted tables only.
 
-    `full` asks for whole tables whatever their strategy. `bounds` has an entry for every table, `target` for those that
-    exist in the target schema; `history` has the seconds per row of earlier loads. Raise nothing: what cannot be loaded is
-    in `refused`.
+    `bounds` has an entry for every table that is loaded whole, `target` for those that exist in the target schema; `choices`
+    says what else is known of a table, and whether only its changes are read; `history` has the seconds per row of earlier
+    loads; `allowed` are patterns of tables that may lose any share of their rows. Raise nothing: what cannot be loaded is in
+    `refused`.
     """
     loads: list[TableLoad] = []
     refused: list[Refusal] = []
@@ -85,11 +90,12 @@ def decide(
     for table in catalog:
         rule = config.rule(table.name)
         try:
-            if bounds[table.name].error:
-                raise PlanError(f"table {table.name!r} cannot be read: {bounds[table.name].error}", hint=READ_HINT)
             if table.name in collisions:
                 raise _name_error("table", table.name, collisions[table.name])
-            loads.append(_load(config, rule, table, bounds[table.name], target.get(table.name), full))
+            choice = (choices or {}).get(table.name, Choice())
+            if choice.refusal:
+                raise choice.refusal
+            loads.append(_load(config, catalog, table, bounds.get(table.name), target.get(table.name), choice, allowed))
         except PlanError as error:
             refused.append(Refusal(table.name, rule.table_importance, error.message, error.hint))
     if history:
@@ -105,53 +111,102 @@ def _expected(load: TableLoad, history: Mapping[str, float]) -> float | None:
 
 
 def _load(
-    config: Config, rule: TableRule, table: Table, bound: Bound, existing: TargetTable | None, full: bool
+    config: Config,
+    catalog: Catalog,
+    table: Table,
+    bound: Bound | None,
+    existing: TargetTable | None,
+    choice: Choice,
+    allowed: Sequence[str],
 ) -> TableLoad:
-    spec_casts = _casts(config, rule, table)
-    kept = {item.column for item in spec_casts}
-    key = rule.primary_key or (table.primary_key if kept.issuperset(table.primary_key) else ())
-    along = split_key(table, rule.partition_by)
-    _known_columns(table, rule, kept)
-    if bound.counted and bound.rows == 0:
-        partitions: tuple[Partition, ...] = ()
-        how = "empty at the source, counted"
-    elif bound.cuts and along:
-        partitions = split(table, along, bound.cuts)
-        how = f"{len(partitions)} ranges of {', '.join(along.columns)}"
-    elif bound.rows > rows_per_partition(table):
-        partitions = (Partition(0, stream=rows_per_partition(table)),)
-        how = "one streamed read, because no key can be cut into ranges"
+    rule, state = config.rule(table.name), choice.state
+    spec = specify(config, catalog, table, choice, any(fnmatch.fnmatchcase(table.name, pattern) for pattern in allowed))
+    _known_columns(table, rule, {item.column for item in spec.casts})
+    if choice.whole or choice.cursor is None or choice.measured is None:
+        if bound is None or bound.error:
+            raise PlanError(f"table {table.name!r} cannot be read: {bound.error if bound else 'gone'}", hint=READ_HINT)
+        parts, how = _parts(table, rule, bound)
+        how, rows, size = f"full load{choice.why}: {how}", bound.rows, _size(table, bound.rows)
     else:
-        partitions = (Partition(0),)
-        how = "one read"
-    load = "full load" if full or rule.extraction_strategy == "full_table" else FULL_FOR_NOW
-    spec = TableSpec(
-        table=table.name,
-        schema=config.target_schema,
-        casts=spec_casts,
-        key=key,
-        publish="create",
-        encoder=encoder_of(spec_casts),
-        zone="" if config.timestamp_zone == "server" else config.timestamp_zone,
-        nul_bytes=config.nul_bytes,
-        max_rejects=rule.max_rejects if rule.max_rejects is not None else config.max_rejects,
-    )
-    spec, why, found = _publish(config, rule, spec, 2 if partitions and partitions[0].stream else len(partitions), existing)
+        parts, how = partitions(table, choice.cursor, choice.measured)
+        how, rows = f"incremental: {how}", choice.measured.rows
+        size = rows * row_bytes(table)
+    found = differing(spec, existing, state)
+    stream = bool(parts and parts[0].stream)
+    spec, why = publishing(config, rule, spec, 2 if stream else len(parts), existing, found)
+    compare = due(rule, spec, state)
     return TableLoad(
         spec=spec,
-        partitions=partitions,
+        partitions=parts,
         tier=rule.table_importance,
-        reason=f"{load}: {how}; {why}",
-        rows=bound.rows,
-        bytes=_size(table, bound),
+        reason=f"{how}; {why}" + ("; then compared with the source" if compare else ""),
+        rows=rows,
+        bytes=size,
         drift=found.texts,
         declared=tuple(
             f"{item.column} {item.source} -> {item.target}"
-            for item in spec_casts
+            for item in spec.casts
             if config.declared_type(table, table.column(item.column))
         ),
         hanging=(*(f"view {view}" for view in existing.views), *existing.hanging) if existing else (),
+        chunked=bool(parts and any(part.mark for part in parts)),
+        compare=compare,
     )
+
+
+def specify(config: Config, catalog: Catalog, table: Table, choice: Choice, free: bool = False) -> TableSpec:
+    """Return what a worker must know of a table, all but the way it becomes visible; `free`: any share of rows may go.
+
+    Raise PlanError when a column cannot be loaded.
+    """
+    rule, state = config.rule(table.name), choice.state
+    casts = _casts(config, rule, table)
+    kept = {item.column for item in casts}
+    whole = choice.whole
+    retained = state.retained if state else None
+    policy = "ignore" if rule.table_importance == "audit" else rule.deletes.policy or ("mirror" if whole else "ignore")
+    return TableSpec(
+        table=table.name,
+        schema=config.target_schema,
+        casts=casts,
+        key=rule.primary_key or (table.primary_key if kept.issuperset(table.primary_key) else ()),
+        publish="create",
+        encoder=encoder_of(casts),
+        zone="" if config.timestamp_zone == "server" else config.timestamp_zone,
+        nul_bytes=config.nul_bytes,
+        max_rejects=rule.max_rejects if rule.max_rejects is not None else config.max_rejects,
+        source=catalog.identity,
+        audit=rule.table_importance == "audit",
+        whole=whole,
+        watermark=choice.watermark,
+        deletes=policy,
+        guard=1.0 if free else GUARD if rule.deletes.guard is None else rule.deletes.guard,
+        free=GUARDED_ROWS if rule.deletes.guard is None else 0,
+        rows=state.rows if state else None,
+        retained=None if retained is None else (retained[0], dt.datetime.fromisoformat(retained[1])),
+    )
+
+
+def due(rule: TableRule, spec: TableSpec, state: State | None) -> bool:
+    """Tell whether keys and rows are to be compared after this load; a little early is due, for runs are not punctual."""
+    policy = rule.deletes.policy or "ignore"
+    every = rule.deletes.every or (COMPARED_EVERY if policy != "ignore" else None)
+    if every is None or spec.whole or not spec.key:
+        return False
+    return state is None or state.compared is None or state.compared >= 0.9 * every.total_seconds()
+
+
+def _parts(table: Table, rule: TableRule, bound: Bound) -> tuple[tuple[Partition, ...], str]:
+    """Return the partitions that hold every row of the table once, and in words how they are read."""
+    along = split_key(table, rule.partition_by)
+    if bound.counted and bound.rows == 0:
+        return (), "empty at the source, counted"
+    if bound.cuts and along:
+        parts = split(table, along, bound.cuts)
+        return parts, f"{len(parts)} ranges of {', '.join(along.columns)}"
+    if bound.rows > rows_per_partition(table):
+        return (Partition(0, stream=rows_per_partition(table)),), "one streamed read, because no key can be cut into ranges"
+    return (Partition(0),), "one read"
 
 
 def _known_columns(table: Table, rule: TableRule, kept: set[str]) -> None:
@@ -173,8 +228,8 @@ def _known_columns(table: Table, rule: TableRule, kept: set[str]) -> None:
         )
 
 
-def _size(table: Table, bound: Bound) -> int:
-    return max(table.bytes, bound.rows * row_bytes(table)) if bound.rows else table.bytes
+def _size(table: Table, rows: int) -> int:
+    return max(table.bytes, rows * row_bytes(table)) if rows else table.bytes
 
 
 def _casts(config: Config, rule: TableRule, table: Table) -> tuple[Cast, ...]:
@@ -205,71 +260,6 @@ def _casts(config: Config, rule: TableRule, table: Table) -> tuple[Cast, ...]:
         return tuple(cast(column, config.declared_type(table, column)) for column in columns)
     except PlanError as error:
         raise PlanError(f"table {table.name!r}: {error.message}", hint=error.hint) from error
-
-
-def _publish(
-    config: Config, rule: TableRule, spec: TableSpec, parts: int, existing: TargetTable | None
-) -> tuple[TableSpec, str, Drift]:
-    """Return the spec with the way it becomes visible, the reason for it, and what changed in the columns."""
-    if existing is None:
-        return spec, "new in the target", Drift()
-    found = drift(spec.casts, existing)
-    if rule.publish == "swap" and existing.hanging:
-        raise PlanError(
-            f"table {existing.name!r} cannot be swapped, as its rule asks, because of {', '.join(existing.hanging)}",
-            hint="take publish: swap out of its rule, or drop what hangs on it",
-        )
-    _refuse(config, spec, existing, found)
-    gone = [name for name in found.dropped if config.dropped_columns == "keep" and name not in rule.exclude_columns]
-    kept = tuple((name, dict(existing.columns)[name]) for name in gone)
-    spec = dataclasses.replace(spec, kept=kept, added=found.added, widened=found.widened)
-    hanging = ", ".join(existing.hanging)
-    if existing.referenced:
-        return dataclasses.replace(spec, publish="merge"), f"differences merged in, because of {hanging}", found
-    if existing.hanging:
-        way = f"emptied and refilled in one transaction, because of {hanging}"
-        return dataclasses.replace(spec, publish="refill"), way, found
-    in_place = existing.primary_key == spec.key and _in_place(existing, found, kept)
-    if in_place and (parts <= 1 or rule.publish == "refill") and rule.publish != "swap":
-        why = "small, so" if parts <= 1 else "as its rule asks,"
-        return dataclasses.replace(spec, publish="refill"), f"{why} emptied and refilled in one transaction", found
-    return dataclasses.replace(spec, publish="swap", seen=existing.seen), "built beside and swapped in", found
-
-
-def _in_place(existing: TargetTable, found: Drift, kept: tuple[tuple[str, str], ...]) -> bool:
-    """Tell whether the target table itself can follow: a column can be added always, widened when no view shows it."""
-    shown = existing.views or existing.materialized
-    return not (found.changed or len(kept) < len(found.dropped) or (found.widened and shown))
-
-
-def _refuse(config: Config, spec: TableSpec, existing: TargetTable, found: Drift) -> None:
-    name = existing.name
-    if existing.columns and existing.primary_key and existing.primary_key != spec.key:
-        raise PlanError(
-            f"table {name!r} has the key {', '.join(spec.key) or 'none'} at the source "
-            f"and {', '.join(existing.primary_key)} in the target",
-            hint="a key of another name or other columns makes another table: drop the target's when you are sure",
-        )
-    if found.changed and config.narrowed_columns == "refuse":
-        raise PlanError(
-            f"table {name!r} has columns of a narrower or other type than the target: {'; '.join(found.texts)}",
-            hint="alter the target table by hand, or set narrowed_columns: swap to have it built anew",
-        )
-    if not existing.hanging:
-        return
-    hanging = ", ".join(existing.hanging)
-    kept = tuple((column, "") for column in found.dropped if config.dropped_columns == "keep")
-    if not existing.columns or existing.primary_key != spec.key or not _in_place(existing, found, kept):
-        raise PlanError(
-            f"table {name!r} has other columns or another key than the source now, "
-            f"and cannot be replaced because of {hanging}" + (f": {'; '.join(found.texts)}" if existing.columns else ""),
-            hint="alter the target table by hand, or drop what hangs on it, and load again",
-        )
-    if existing.referenced and not spec.key:
-        raise PlanError(
-            f"table {name!r} has no primary key, and foreign keys point to it in the target",
-            hint="drop those foreign keys: without a key the rows can only be replaced as a whole",
-        )
 
 
 def _groups(loads: list[TableLoad]) -> Iterator[Group]:

@@ -7,13 +7,12 @@ whatever the executor.
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass
 from typing import Protocol
-
-import pyarrow as pa
 
 from bulketl.coerce import Batch, coerce
 from bulketl.errors import BulketlError, DataError
@@ -24,6 +23,7 @@ from bulketl.events import (
     RunFinished,
     RunStarted,
     StepRetried,
+    TableCompared,
     TableFailed,
     TablePublished,
     TableSkipped,
@@ -31,19 +31,12 @@ from bulketl.events import (
 )
 from bulketl.partitions import Partition
 from bulketl.plan import Plan, TableLoad, TableSpec
+from bulketl.reconcile import Differences, Here, There, mend
 from bulketl.schedule import Schedule, Step
 
 
-class Source(Protocol):
+class Source(Here, Protocol):
     """What the engine needs of a source."""
-
-    def read(self, spec: TableSpec, partition: Partition) -> Iterator[pa.Table]:
-        """Yield the partition's rows, each table with the columns of the casts and then the masks of `masked`."""
-        ...
-
-    def masked(self, spec: TableSpec) -> list[list[str]]:
-        """Return the columns of each mask that `read` appends."""
-        ...
 
 
 class Loaded(Protocol):
@@ -70,7 +63,36 @@ class Loaded(Protocol):
         ...
 
 
-class Target(Protocol):
+class Published(Protocol):
+    """What a target says of a table that became visible; None where it does not count."""
+
+    @property
+    def rows(self) -> int:
+        """Rows read."""
+        ...
+
+    @property
+    def inserted(self) -> int | None:
+        """Rows that were new."""
+        ...
+
+    @property
+    def updated(self) -> int | None:
+        """Rows that were replaced."""
+        ...
+
+    @property
+    def unchanged(self) -> int | None:
+        """Rows that were the same."""
+        ...
+
+    @property
+    def deleted(self) -> int | None:
+        """Rows deleted or marked as deleted."""
+        ...
+
+
+class Target(There, Protocol):
     """What the engine needs of a target. Every method may be called again after any failure."""
 
     @property
@@ -86,41 +108,55 @@ class Target(Protocol):
         """Copy a partition into the staging table."""
         ...
 
-    def publish(self, spec: TableSpec) -> int:
-        """Make the staged rows visible, once they are counted; return their number."""
+    def publish(self, spec: TableSpec) -> Published:
+        """Make the staged rows visible, once they are counted."""
         ...
 
-    def load_group(self, loads: Sequence[TableLoad], batches: Sequence[Batch | None]) -> Sequence[Loaded]:
+    def load_chunk(
+        self, spec: TableSpec, partition: Partition, batches: Iterator[Batch], last: bool
+    ) -> tuple[Loaded, Published]:
+        """Merge a partition into the table and move its watermark."""
+        ...
+
+    def load_group(self, loads: Sequence[TableLoad], batches: Sequence[Batch | None]) -> Sequence[tuple[Loaded, Published]]:
         """Write small tables straight into place, all or none."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a worker sends back: what was loaded per table of the step, the rows published, its seconds."""
+    """What a worker sends back: per table of the step what was loaded and published, what differed, its seconds."""
 
-    loaded: tuple[Loaded, ...]
-    published: int
-    seconds: float
+    loaded: tuple[Loaded, ...] = ()
+    published: tuple[Published, ...] = ()
+    differences: Differences | None = None
+    seconds: float = 0.0
 
 
 def work(source: Source, target: Target, step: Step) -> Result:
     """Carry out one step, in whatever thread or process; raise what went wrong."""
     began = time.monotonic()
-    loaded: tuple[Loaded, ...] = ()
-    published = 0
-    if step.kind == "group":
-        batches = [_small(source, load) for load in step.loads]
-        loaded = tuple(target.load_group(step.loads, batches))
-    elif step.spec and step.kind == "prepare":
-        target.prepare(step.spec)
-    elif step.spec and step.kind == "publish":
-        published = target.publish(step.spec)
-    elif step.spec and step.partition:
-        spec, masked = step.spec, source.masked(step.spec)
-        batches_ = (coerce(rows, spec, masked) for rows in source.read(spec, step.partition))
-        loaded = (target.load(spec, step.partition, batches_),)
-    return Result(loaded, published, time.monotonic() - began)
+    return dataclasses.replace(_work(source, target, step), seconds=time.monotonic() - began)
+
+
+def _work(source: Source, target: Target, step: Step) -> Result:
+    spec, partition = step.spec, step.partition
+    if spec is None:
+        done = target.load_group(step.loads, [_small(source, load) for load in step.loads])
+        return Result(tuple(loaded for loaded, _ in done), tuple(published for _, published in done))
+    if step.kind == "publish":
+        return Result(published=(target.publish(spec),))
+    if step.kind == "compare":
+        return Result(differences=mend(source, target, spec))
+    if partition is None:
+        target.prepare(spec)
+        return Result()
+    masked = source.masked(spec)
+    batches = (coerce(rows, spec, masked) for rows in source.read(spec, partition))
+    if step.kind == "chunk":
+        loaded, published = target.load_chunk(spec, partition, batches, step.last)
+        return Result((loaded,), (published,) if step.last else ())
+    return Result((target.load(spec, partition, batches),))
 
 
 def _small(source: Source, load: TableLoad) -> Batch | None:
@@ -204,9 +240,19 @@ def _success(name: str, step: Step, result: Result, now: float, started: dict[st
     index = step.partition.index if step.partition else 0
     for table, loaded in zip(step.tables, result.loaded, strict=False):
         yield PartitionLoaded(name, table, index, loaded.rows, loaded.rejects, loaded.bytes, result.seconds, loaded.changed)
-    if step.kind == "group":
-        for load, loaded in zip(step.loads, result.loaded, strict=True):
-            seconds = now - started[load.spec.table]
-            yield TablePublished(name, load.spec.table, loaded.rows, load.spec.publish, seconds)
-    elif step.kind == "publish" and step.spec:
-        yield TablePublished(name, step.spec.table, result.published, step.spec.publish, now - started[step.spec.table])
+    if (found := result.differences) and step.spec:
+        counts = (len(found.missing), len(found.differing), len(found.gone))
+        yield TableCompared(name, step.spec.table, *counts, step.spec.deletes, result.seconds)
+    specs = [step.spec] if step.spec else [load.spec for load in step.loads]
+    for spec, done in zip(specs, result.published, strict=False):
+        yield TablePublished(
+            name,
+            spec.table,
+            done.rows,
+            spec.publish,
+            now - started[spec.table],
+            done.inserted,
+            done.updated,
+            done.unchanged,
+            done.deleted,
+        )

@@ -45,12 +45,35 @@ class PartitionLoaded:
 
 @dataclass(frozen=True, slots=True)
 class TablePublished:
-    """A table is complete and visible. `seconds` is the time since its first step began."""
+    """A table is complete and visible. `seconds` is the time since its first step began.
+
+    `rows` were read; `inserted`, `updated`, `unchanged`, `deleted` say what that did, None where it is not counted.
+    """
 
     run: str
     table: str
     rows: int
     how: str
+    seconds: float
+    inserted: int | None = None
+    updated: int | None = None
+    unchanged: int | None = None
+    deleted: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TableCompared:
+    """A table's keys and rows were compared with the source's, and mended as its rule says.
+
+    `missing` rows were added, `differing` ones replaced, `gone` ones treated as `deletes` says.
+    """
+
+    run: str
+    table: str
+    missing: int
+    differing: int
+    gone: int
+    deletes: str
     seconds: float
 
 
@@ -110,6 +133,7 @@ Event = (
     | TableStarted
     | PartitionLoaded
     | TablePublished
+    | TableCompared
     | TableFailed
     | TableSkipped
     | ColumnsChanged

@@ -35,12 +35,29 @@ _ORDERED = _INTEGER | _TIMES | {"decimal", "char", "varchar", "binary", "varbina
 
 
 @dataclass(frozen=True, slots=True)
+class Changes:
+    """The rows that may have changed: those with `lo <= column < hi`, None is open; and more that the column cannot tell.
+
+    `nulls`: also rows where it is NULL. `below`: also rows where it is less than this, a sentinel for no date. `last`: also
+    rows with a date in one of these columns in the last so many days, by the source's calendar.
+    """
+
+    column: str
+    lo: KeyValue | None = None
+    hi: KeyValue | None = None
+    nulls: bool = False
+    below: KeyValue | None = None
+    last: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Partition:
     """The rows of a table with `lo <= (columns) < hi`, compared as tuples; None is open.
 
     `key` is the name of the index they are read along. `nulls`: the rows whose key is NULL and nothing else. Without
     columns: the whole table. `stream`: the rows per batch of a table that is too large for memory and has no key to
-    cut it by, so that it is read in one pass.
+    cut it by, so that it is read in one pass. `changes`: of all those, only these. `only`: the rows with one of these keys and no other. `mark`: the text of the watermark that
+    the table has reached when this partition and all before it are published.
     """
 
     index: int
@@ -50,6 +67,9 @@ class Partition:
     hi: KeyTuple | None = None
     nulls: bool = False
     stream: int = 0
+    changes: Changes | None = None
+    only: tuple[KeyTuple, ...] = ()
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,23 +15,30 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from bulketl.casts import Cast, Encoder
-from bulketl.partitions import Partition
+from bulketl.partitions import KeyValue, Partition
 from bulketl.rules import Tier
+from bulketl.watermark import Watermark
 
 NAME_BYTES = 63  # Postgres cuts longer names silently: NAMEDATALEN - 1
 
-Publish = Literal["create", "refill", "swap", "merge"]
+Publish = Literal["create", "refill", "swap", "merge", "append"]
+Policy = Literal["ignore", "mark", "mirror", "fail"]
+DELETED_AT = "_deleted_at"  # of rows that are gone at the source, where they are to be marked
 
 
 @dataclass(frozen=True, slots=True)
 class TableSpec:
     """All that a worker must know of a table; small and picklable, whatever the number of partitions.
 
-    `publish`: create it, empty and refill it in one transaction, swap a new one for it, or merge the differences into
-    it. `encoder` makes the COPY data. `zone` is set as the session's time zone before reading, unless empty.
-    `nul_bytes`: strip or reject. `max_rejects`: more rejected rows than this fail the table. `kept`: columns, with
-    types, that the target has and the source no longer; they are NULL. `seen`: what the plan saw of a table that will
-    be swapped. `added`, `widened`: columns that the target table lacks, or has too narrow.
+    `publish`: create it, empty and refill it in one transaction, swap a new one for it, merge the differences into it, or
+    append what is new and note the differences. `encoder` makes the COPY data. `zone` is set as the session's time zone
+    before reading, unless empty. `nul_bytes`: strip or reject. `max_rejects`: more rejected rows than this fail the table.
+    `kept`: columns, with types, that the target has and the source no longer; they are NULL. `seen`: what the plan saw of
+    a table that will be swapped. `added`, `widened`: columns that the target table lacks, or has too narrow. `source`: the
+    database it comes from. `audit`: it is only ever appended to. `whole`: all rows are read, not only changes. `watermark`: how far the table is loaded when it is
+    published, None to leave that as it is. `deletes`: what becomes of rows that are gone at the source. `guard`: the share of
+    the table's rows that may go, beyond `free` ones. `rows`: of the target before, None when unknown. `retained`: rows
+    with a smaller value in this column have left the target by its retention and are not read again.
     """
 
     table: str
@@ -47,6 +54,15 @@ class TableSpec:
     added: tuple[str, ...] = ()
     widened: tuple[str, ...] = ()
     seen: str = ""
+    source: str = ""
+    audit: bool = False
+    whole: bool = True
+    watermark: Watermark | None = None
+    deletes: Policy = "mirror"
+    guard: float = 1.0
+    free: int = 0
+    rows: int | None = None
+    retained: tuple[str, KeyValue] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +70,8 @@ class TableLoad:
     """One table of a plan. No partitions: counted as empty, nothing to read. `rows` and `bytes` are expectations.
 
     `drift`, `declared`, `hanging`: what changed in the columns, the casts a person chose, what hangs on the target
-    table. `seconds` is what its last load took, for as many rows; None when there was none.
+    table. `seconds` is what its last load took, for as many rows; None when there was none. `chunked`: its partitions are
+    published one after another, each on its own. `compare`: afterwards, its keys and rows are compared with the source's.
     """
 
     spec: TableSpec
@@ -67,11 +84,13 @@ class TableLoad:
     declared: tuple[str, ...] = ()
     hanging: tuple[str, ...] = ()
     seconds: float | None = None
+    chunked: bool = False
+    compare: bool = False
 
     @property
     def lock(self) -> str:
         """The lock readers of the target table will feel, and for how long; '' when there is no table yet."""
-        if self.spec.publish == "create":
+        if self.spec.publish in ("create", "append") or (self.spec.publish == "merge" and not self.spec.widened):
             return ""
         during = "while it is filled" if self.direct or self.spec.publish != "swap" else "for the swap only"
         return f"ACCESS EXCLUSIVE {during}"
@@ -80,7 +99,7 @@ class TableLoad:
     def direct(self) -> bool:
         """Whether it is written straight into place in one transaction, without a staging table."""
         small = not self.partitions or (len(self.partitions) == 1 and not self.partitions[0].stream)
-        return small and self.spec.publish in ("create", "refill")
+        return small and self.spec.publish != "swap" and not self.chunked
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+import datetime as dt
+import re
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from bulketl.casts import parse_target
 
 Tier = Literal["critical", "important", "audit", "reference"]
 TIERS: tuple[Tier, ...] = get_args(Tier)
 Strategy = Literal["full_table", "incremental", "chunked_incremental"]
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "y": 365 * 86400 + 6 * 3600}
+GUARD = 0.05
+GUARDED_ROWS = 20  # so few may always go, unless a guard is declared: in a table of ten rows one is a tenth
+
+
+def duration(value: object) -> object:
+    """Return a duration as `30d`, `12h`, `15m`, `90s`, `2w`, `7y` as a timedelta; raise ValueError for other text."""
+    if not isinstance(value, str):
+        return value
+    found = re.fullmatch(r"(\d{1,6})\s*([smhdwy])", value.strip())
+    if not found:
+        raise ValueError(f"a duration is a number and s, m, h, d, w or y, as in 30d; not {value!r}")
+    return dt.timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+
+
+def share(value: object) -> object:
+    """Return a share as 0.05 or `5%` as a float; raise ValueError for other text."""
+    if isinstance(value, str):
+        found = re.fullmatch(r"(\d{1,3}(?:\.\d+)?)\s*%", value.strip())
+        if not found:
+            raise ValueError(f"a share is a number between 0 and 1 or a percentage, as in 5%; not {value!r}")
+        return float(found[1]) / 100
+    return float(value) if type(value) is int else value
+
+
+Duration = Annotated[dt.timedelta, BeforeValidator(duration)]
+Share = Annotated[float, BeforeValidator(share), Field(ge=0, le=1)]
 
 
 class Model(BaseModel):
@@ -25,6 +55,39 @@ class Monitoring(Model):
     alert_on_failure: bool = False
     max_extraction_time_minutes: float = Field(default=5, gt=0)
     data_quality_threshold: float = Field(default=1.0, ge=0, le=1)
+
+
+class Deletes(Model):
+    """What becomes of rows that are gone at the source. `deletes: mirror` is short for `deletes: {policy: mirror}`.
+
+    `every`: how often an incremental table is compared with its source to find them, and rows that changed without a
+    stamp; never when it is not set and the policy is `ignore`. `guard`: more than this share of the rows gone is an error.
+    """
+
+    policy: Literal["ignore", "mark", "mirror", "fail"] | None = None
+    every: Duration | None = None
+    guard: Share | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: object) -> object:
+        return {"policy": value} if isinstance(value, str) else value
+
+
+class Reread(Model):
+    """Rows that are read again in every load whatever their cursor says: business dates of the last days."""
+
+    columns: tuple[str, ...] = Field(strict=False, min_length=1)
+    last: Duration = dt.timedelta(days=30)
+
+
+class Retention(Model):
+    """How long rows stay in the target, by a date column; afterwards they are deleted, or archived and then deleted."""
+
+    keep: Duration
+    by: str
+    action: Literal["archive", "delete"]
+    legal_hold: bool = False
 
 
 class TableRule(Model):
@@ -51,17 +114,18 @@ class TableRule(Model):
     primary_key: tuple[str, ...] = Field(default=(), strict=False)
     partition_by: str | None = None
     publish: Literal["swap", "refill"] | None = None
+    lookback: Annotated[int, Field(ge=0)] | Duration | None = None
+    reread: Reread | None = None
+    deletes: Deletes = Deletes()
+    retention: Retention | None = None
 
     mask: dict[str, Any] = Field(default_factory=dict)
-    lookback: Any = None
-    deletes: Any = None
     checks: Any = None
-    retention: Any = None
 
     @property
     def not_yet(self) -> tuple[str, ...]:
         """The keys a person has set that this version keeps and does not act on."""
-        return tuple(key for key in ("lookback", "deletes", "checks", "retention") if getattr(self, key) is not None)
+        return tuple(key for key in ("checks",) if getattr(self, key) is not None)
 
     @field_validator("casts")
     @classmethod

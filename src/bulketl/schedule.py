@@ -1,13 +1,15 @@
 """Which step may run next: a plain value machine that knows neither threads nor clocks.
 
 A group of direct tables is one step. A staged table is prepared, then its partitions are loaded in any order, then it
-is published. Steps are offered in the plan's order, and a table's next step before the next table's first, so that
+is published. A chunked table's partitions are published one after another. What is to be compared with its source is so
+when it is published. Steps are offered in the plan's order, and a table's next step before the next table's first, so that
 tables end one after another. A step that fails for a passing reason comes back after a pause; a failed group comes
 back table by table; any other failure gives up its table and nothing else.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,10 +27,11 @@ PAUSES = (0.5, 2.0, 8.0)  # seconds before the second, third and fourth attempt
 class Step:
     """One piece of work: small, picklable, and safe to run twice."""
 
-    kind: Literal["group", "prepare", "load", "publish"]
+    kind: Literal["group", "prepare", "load", "publish", "chunk", "compare"]
     loads: tuple[TableLoad, ...] = ()
     spec: TableSpec | None = None
     partition: Partition | None = None
+    last: bool = False  # of a table's chunks
     attempt: int = 1
 
     @property
@@ -46,6 +49,7 @@ class Schedule:
         self._waiting: list[tuple[float, Step]] = []
         self._open: dict[str, int] = {}  # staged tables: partitions not loaded yet
         self._partitions: dict[str, tuple[Partition, ...]] = {}
+        self._compare = {load.spec.table for group in groups for load in group.loads if load.compare}
         self._failed: set[str] = set()
         self._running = 0
 
@@ -76,9 +80,13 @@ class Schedule:
     def succeeded(self, step: Step) -> None:
         """Take note that a step is done; its successors become ready."""
         self._running -= 1
-        if step.spec is None or step.spec.table in self._failed:
+        if step.spec is None:
+            for load in step.loads:
+                self._published(load.spec)
             return
         table = step.spec.table
+        if table in self._failed:
+            return
         if step.kind == "prepare":
             # Reversed and put in front: partitions of a table under way go before the next table.
             for partition in reversed(self._partitions[table]):
@@ -87,6 +95,10 @@ class Schedule:
             self._open[table] -= 1
             if self._open[table] == 0:
                 self._ready.appendleft(Step("publish", spec=step.spec))
+        elif step.kind == "chunk" and step.partition and not step.last:
+            self._ready.appendleft(self._chunk(step.spec, step.partition.index + 1))
+        elif step.kind != "compare":
+            self._published(step.spec)
 
     def failed(self, step: Step, error: BaseException, now: float) -> float | None:
         """Take note that a step failed; return the pause in seconds when it will run again, else None: it is given up."""
@@ -97,7 +109,7 @@ class Schedule:
         transient = isinstance(error, BulketlError) and error.transient
         if transient and step.attempt < ATTEMPTS and not self._failed.intersection(step.tables):
             pause = PAUSES[step.attempt - 1]
-            again = Step(step.kind, step.loads, step.spec, step.partition, step.attempt + 1)
+            again = dataclasses.replace(step, attempt=step.attempt + 1)
             self._waiting.append((now + pause, again))
             return pause
         self._failed.update(step.tables)
@@ -112,4 +124,12 @@ class Schedule:
         for load in group.loads:
             self._partitions[load.spec.table] = load.partitions
             self._open[load.spec.table] = len(load.partitions)
-            self._ready.append(Step("prepare", spec=load.spec))
+            self._ready.append(self._chunk(load.spec, 0) if load.chunked else Step("prepare", spec=load.spec))
+
+    def _chunk(self, spec: TableSpec, index: int) -> Step:
+        parts = self._partitions[spec.table]
+        return Step("chunk", spec=spec, partition=parts[index], last=index == len(parts) - 1)
+
+    def _published(self, spec: TableSpec) -> None:
+        if spec.table in self._compare:
+            self._ready.append(Step("compare", spec=spec))

@@ -60,3 +60,4 @@ class Settings(Model):
     new_tables: Literal["report", "load"] = "report"
     dropped_columns: Literal["keep", "drop"] = "keep"
     narrowed_columns: Literal["swap", "refuse"] = "swap"
+    invalid_watermark: Literal["load", "refuse"] = "load"

@@ -10,6 +10,7 @@ from bulketl.events import (
     PartitionLoaded,
     RunFinished,
     RunStarted,
+    TableCompared,
     TableFailed,
     TablePublished,
     TableSkipped,
@@ -30,6 +31,11 @@ class TableSummary:
     seconds: float = 0.0
     changed: dict[str, dict[str, int]] = field(default_factory=dict)
     drift: tuple[str, ...] = ()
+    inserted: int | None = None
+    updated: int | None = None
+    unchanged: int | None = None
+    deleted: int | None = None
+    compared: dict[str, int] = field(default_factory=dict)
     error: str = ""
     message: str = ""
     hint: str = ""
@@ -60,8 +66,13 @@ class Summary:
                     for kind, count in kinds.items():
                         counts[kind] = counts.get(kind, 0) + count
             case TablePublished(table=name):
-                self.tables[name].outcome = "loaded"
-                self.tables[name].seconds = event.seconds
+                table = self.tables[name]
+                table.outcome, table.seconds = "loaded", event.seconds
+                table.inserted, table.updated, table.unchanged = event.inserted, event.updated, event.unchanged
+                table.deleted = event.deleted
+            case TableCompared(table=name):
+                counts = {"missing": event.missing, "differing": event.differing, "gone": event.gone}
+                self.tables[name].compared = counts
             case TableFailed(table=name):
                 table = self.tables[name]
                 table.outcome, table.seconds = "failed", event.seconds
@@ -111,6 +122,11 @@ class Summary:
             "seconds",
             "changed",
             "drift",
+            "inserted",
+            "updated",
+            "unchanged",
+            "deleted",
+            "compared",
             "error",
             "message",
             "hint",

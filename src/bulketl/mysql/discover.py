@@ -23,7 +23,7 @@ Row = tuple[Any, ...]
 COUNTED_TOGETHER = 60  # tables per counting query, or columns per profiling query
 PROFILED_ROWS = 1000
 # A key value that the server shows and then refuses to compare with: 0000-00-00 under NO_ZERO_DATE. The table is streamed.
-_NO_LITERAL = frozenset({1292, 1525})
+NO_LITERAL = frozenset({1292, 1525})
 _SPLITTABLE_INDEXES = ("BTREE",)
 
 _TABLES = """
@@ -108,7 +108,7 @@ def read_bounds(source: MySQL, tables: Iterable[Table], by: Mapping[str, str] | 
                 except pymysql.MySQLError as error:
                     if is_lost(error):
                         raise
-                    if code_of(error) not in _NO_LITERAL:
+                    if code_of(error) not in NO_LITERAL:
                         bounds[table.name] = Bound(bound.rows, bound.counted, error=text_of(error))
     return bounds
 
@@ -180,25 +180,28 @@ def _cuts(cursor: Cursor, table: Table, rows: int, by: str | None) -> tuple[KeyT
         even = None if lo is None else even_cuts(lo, hi, rows, size)
         if even is not None:
             return even
-    return tuple(_walk(cursor, table, key, size))
+    return tuple(walk(cursor, table, key, size))
 
 
-def _walk(cursor: Cursor, table: Table, key: Key, size: int) -> Iterator[KeyTuple]:
-    """Step along the key, `size` rows at a time: exact whatever its gaps, skew or type."""
-    names = ", ".join(map(quoted, key.columns))
+def walk(cursor: Cursor, table: Table, key: Key, size: int, only: str = "") -> Iterator[KeyTuple]:
+    """Step along the key, `size` rows at a time, and yield the key of each step: exact whatever its gaps, skew or type.
+
+    `only` is a condition on the rows that count.
+    """
+    names, only = ", ".join(map(quoted, key.columns)), f" AND ({only})" if only else ""
     at: KeyTuple | None = None
     while True:
         condition = range_condition(key.columns, at, None) or " AND ".join(f"{quoted(c)} IS NOT NULL" for c in key.columns)
         cursor.execute(
             f"SELECT {names} FROM {quoted(table.name)} FORCE INDEX ({quoted(key.name)}) "
-            f"WHERE {condition} ORDER BY {names} LIMIT 1 OFFSET {size}"
+            f"WHERE {condition}{only} ORDER BY {names} LIMIT 1 OFFSET {size}"
         )
         found = _rows(cursor)
         if found and found[0] == at:  # more equal values than a partition's rows: on to the next value
             beyond = beyond_condition(key.columns, at)
             cursor.execute(
                 f"SELECT {names} FROM {quoted(table.name)} FORCE INDEX ({quoted(key.name)}) "
-                f"WHERE {beyond} ORDER BY {names} LIMIT 1"
+                f"WHERE {beyond}{only} ORDER BY {names} LIMIT 1"
             )
             found = _rows(cursor)
         if not found:

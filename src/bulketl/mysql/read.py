@@ -24,7 +24,7 @@ import pyarrow.ipc
 from bulketl.casts import quoted
 from bulketl.errors import SourceError
 from bulketl.mysql import MySQL
-from bulketl.partitions import KeyTuple, KeyValue, Partition
+from bulketl.partitions import Changes, KeyTuple, KeyValue, Partition
 from bulketl.plan import TableSpec
 
 NOT_NULL_MASK = "bulketl not null {0}"  # a blank: no column of a sane schema is called so
@@ -64,13 +64,49 @@ def select(spec: TableSpec, partition: Partition) -> str:
         bits = "|".join(f"(({quoted(name)} IS NOT NULL)<<{bit})" for bit, name in enumerate(names))
         columns.append(f"CAST({bits} AS UNSIGNED) AS {quoted(NOT_NULL_MASK.format(n))}")
     query = f"SELECT {', '.join(columns)} FROM {quoted(spec.table)}"
-    if not partition.columns:
-        return query
-    query += f" FORCE INDEX ({quoted(partition.key)})"
-    if partition.nulls:
-        return f"{query} WHERE {quoted(partition.columns[0])} IS NULL"
-    condition = range_condition(partition.columns, partition.lo, partition.hi)
-    return f"{query} WHERE {condition or quoted(partition.columns[0]) + ' IS NOT NULL'}"
+    conditions = []
+    if partition.only:
+        conditions.append(_among(partition.columns, partition.only))
+    elif partition.columns:
+        query += f" FORCE INDEX ({quoted(partition.key)})"
+        within = range_condition(partition.columns, partition.lo, partition.hi)
+        first = quoted(partition.columns[0])
+        conditions.append(f"{first} IS NULL" if partition.nulls else within or f"{first} IS NOT NULL")
+    if partition.changes:
+        conditions.append(f"({changes_condition(partition.changes)})")
+    if spec.retained:
+        conditions.append(retained_condition(spec.retained))
+    return f"{query} WHERE {' AND '.join(conditions)}" if conditions else query
+
+
+def changes_condition(changes: Changes) -> str:
+    """Return the condition that a row may have changed, as SQL without parentheses around it."""
+    column = quoted(changes.column)
+    within = range_condition((changes.column,), _tuple(changes.lo), _tuple(changes.hi))
+    found = [within or f"{column} IS NOT NULL"]
+    if changes.nulls:
+        found.append(f"{column} IS NULL")
+    if changes.below is not None:
+        found.append(f"{column}<{literal(changes.below)}")
+    found += [f"{quoted(name)}>=CURDATE() - INTERVAL {days} DAY" for name, days in changes.last]
+    return " OR ".join(found)
+
+
+def retained_condition(retained: tuple[str, KeyValue]) -> str:
+    """Return the condition that a row is not one that the target's retention has removed."""
+    column, value = retained
+    return f"({quoted(column)}>={literal(value)} OR {quoted(column)} IS NULL)"
+
+
+def _among(columns: tuple[str, ...], keys: tuple[KeyTuple, ...]) -> str:
+    if len(columns) == 1:
+        return f"{quoted(columns[0])} IN ({', '.join(literal(key[0]) for key in keys)})"
+    rows = (" AND ".join(f"{quoted(c)}={literal(v)}" for c, v in zip(columns, key, strict=True)) for key in keys)
+    return "(" + " OR ".join(f"({row})" for row in rows) + ")"
+
+
+def _tuple(value: KeyValue | None) -> KeyTuple | None:
+    return None if value is None else (value,)
 
 
 def masked(spec: TableSpec) -> list[list[str]]:

@@ -21,6 +21,7 @@ _OPTIONS = (
 )
 LEDGER = "bulketl"
 STAGING = "bulketl_staging"
+TAMPERED = "BK001"  # our own SQLSTATE: rows of an audited table no longer fit its chain
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ _HINTS = {
     "25006": "the target is a read-only server: give the primary's address",
     "55P03": "somebody holds a lock on the table: end that session, or load again later",
     "2BP01": "something was made to depend on the table just now; load again",
+    TAMPERED: "`bulketl audit verify` shows which tables; find out who did it before anything is loaded into them",
     "54000": "a value of the key is too long for a Postgres index: exclude that column from the key at the source",
 }
 # Connection lost or refused, serialization, deadlock, lock not had, shutting down: 08, 40, 53300, 55P03, 57P.
@@ -106,6 +108,6 @@ def failure(sqlstate: str | None, text: str, what: str) -> BulketlError:
     text = " ".join(text.split())
     state = sqlstate or ""
     lost = any(words in text for words in ("server closed the connection", "connection to server", "could not receive"))
-    if state.startswith(("22", "23")):
+    if state.startswith(("22", "23")) or state == TAMPERED:
         return DataError(f"{what}: {text}", hint=_HINTS.get(state, _FAULTY))
     return TargetError(f"{what}: {text}", hint=_HINTS.get(state, ""), transient=lost or state.startswith(_TRANSIENT))

@@ -74,7 +74,7 @@ SEEN = """md5(concat(c.relrowsecurity,
 
 def alter_table(spec: TableSpec) -> list[str]:
     """Return the statements that make the target table able to take the rows: columns added, and widened."""
-    table, targets = name(spec.schema, spec.table), {item.column: item.target for item in spec.casts}
+    table, targets = name(spec.schema, spec.table), {item.column: item.target for item in spec.casts} | dict(spec.kept)
     added = [f"ALTER TABLE {table} ADD COLUMN {name(column)} {targets[column]}" for column in spec.added]
     return added + [f"ALTER TABLE {table} ALTER COLUMN {name(column)} TYPE {targets[column]}" for column in spec.widened]
 

@@ -7,11 +7,23 @@ from __future__ import annotations
 
 import json
 
+from bulketl.partitions import Partition
 from bulketl.plan import TableLoad, TableSpec
 from bulketl.postgres import STAGING, Connection, ledger
+from bulketl.postgres.copy import TEMPORARY
 from bulketl.postgres.ddl import columns, name, staging_name
-from bulketl.postgres.publish import arriving, carrying, replacing
-from bulketl.postgres.steps import counting, counting_group, emptied, preparing
+from bulketl.postgres.publish import arriving, carrying, into, replacing
+from bulketl.postgres.stage import (
+    BESIDE,
+    counting,
+    counting_group,
+    emptied,
+    place,
+    preparing,
+    temporary,
+    temporary_name,
+)
+from bulketl.postgres.steps import recording
 
 RUN = "RUN"
 
@@ -19,11 +31,15 @@ RUN = "RUN"
 def statements(connection: Connection, load: TableLoad) -> list[str]:
     """Return the statements for one table; what a swap carries over is read from the target, nothing is changed."""
     spec = load.spec
+    done = recording(RUN, spec, load.rows)
+    if load.chunked:
+        return [statement for partition in load.partitions for statement in _chunk(load, partition)]
     if load.direct:
-        copies = [_copy(spec.schema, spec.table, spec)] if load.partitions else []
+        copies = [_copy(*place(0, spec), spec)] if load.partitions else []
         record = ledger.partition(RUN, spec, 0, load.rows, 0, 0, {})
-        claim, published = ledger.claim_publish(RUN, spec), ledger.published(RUN, spec, load.rows)
-        return ["BEGIN", claim, *emptied(spec), *copies, counting_group([spec]), record, published, "COMMIT"]
+        claim = ledger.claim_publish(RUN, spec)
+        merged = into(RUN, spec, name(*place(0, spec))) if spec.publish in BESIDE else []
+        return ["BEGIN", claim, *emptied(0, spec), *copies, counting_group([spec]), record, *merged, *done, "COMMIT"]
     found = ["BEGIN", *preparing(RUN, spec), "COMMIT"]
     for partition in load.partitions:
         record = ledger.partition(RUN, spec, partition.index, 0, 0, 0, {})
@@ -33,8 +49,21 @@ def statements(connection: Connection, load: TableLoad) -> list[str]:
         with connection.transaction():
             connection.execute("SET LOCAL search_path = pg_catalog")
             things = [json.loads(text) for (text,) in connection.execute(carrying(spec).encode())]
-    publishing = [ledger.claim_publish(RUN, spec), counting(RUN, spec), *arriving(RUN, spec), *replacing(spec, things)]
-    return [*found, "BEGIN", *publishing, ledger.published(RUN, spec, load.rows), "COMMIT"]
+    publishing = [ledger.claim_publish(RUN, spec), counting(RUN, spec), *arriving(RUN, spec), *replacing(RUN, spec, things)]
+    return [*found, "BEGIN", *publishing, *done, "COMMIT"]
+
+
+def _chunk(load: TableLoad, partition: Partition) -> list[str]:
+    spec, place_ = load.spec, (TEMPORARY, temporary_name(0))
+    return [
+        "BEGIN",
+        ledger.claim(RUN, spec, partition.index),
+        temporary(0, spec),
+        _copy(*place_, spec),
+        *into(RUN, spec, name(*place_)),
+        *recording(RUN, spec, 0, mark=partition.mark or None),
+        "COMMIT",
+    ]
 
 
 def _copy(schema: str, table: str, spec: TableSpec) -> str:

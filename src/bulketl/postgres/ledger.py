@@ -16,9 +16,11 @@ from psycopg import sql
 
 from bulketl.coerce import Reject
 from bulketl.plan import TableSpec
-from bulketl.postgres import LEDGER, STAGING, Connection
+from bulketl.postgres import LEDGER, STAGING, Connection, audit, state
 from bulketl.postgres.ddl import value
+from bulketl.reconcile import Differences
 
+COUNTS = ("inserted", "updated", "unchanged", "deleted")
 _TABLES = f"""
 CREATE TABLE IF NOT EXISTS {LEDGER}.run (
     run text PRIMARY KEY, host text NOT NULL, source text NOT NULL, schema_name text NOT NULL, zone text NOT NULL,
@@ -36,12 +38,23 @@ CREATE TABLE IF NOT EXISTS {LEDGER}.reject (
 CREATE INDEX IF NOT EXISTS reject_run ON {LEDGER}.reject (run, table_name);
 CREATE TABLE IF NOT EXISTS {LEDGER}.published (
     run text, schema_name text, table_name text, rows bigint NOT NULL, how text NOT NULL,
-    published_at timestamptz NOT NULL DEFAULT clock_timestamp(), PRIMARY KEY (run, schema_name, table_name));
+    published_at timestamptz NOT NULL DEFAULT clock_timestamp(), inserted bigint, updated bigint, unchanged bigint,
+    deleted bigint, PRIMARY KEY (run, schema_name, table_name));
+CREATE TABLE IF NOT EXISTS {LEDGER}.compared (
+    run text, schema_name text, table_name text, missing bigint NOT NULL, differing bigint NOT NULL, gone bigint NOT NULL,
+    deletes text NOT NULL, compared_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (run, schema_name, table_name));
 CREATE TABLE IF NOT EXISTS {LEDGER}.table_load (
     run text, table_name text, tier text NOT NULL, outcome text NOT NULL, rows bigint NOT NULL, rejects bigint NOT NULL,
     bytes bigint NOT NULL, seconds double precision NOT NULL, changed jsonb NOT NULL, drift jsonb NOT NULL,
-    reason text NOT NULL, error text, hint text, PRIMARY KEY (run, table_name));
+    reason text NOT NULL, error text, hint text, inserted bigint, updated bigint, unchanged bigint, deleted bigint,
+    PRIMARY KEY (run, table_name));
 """
+# What a ledger that was made before lacks.
+_LATER = "".join(
+    f"ALTER TABLE {LEDGER}.{table} {', '.join(f'ADD COLUMN IF NOT EXISTS {column} bigint' for column in COUNTS)};"
+    for table in ("published", "table_load")
+)
 _SCHEMA_LOCK = 0x62756C6B  # two first runs at once must not both create the tables
 
 
@@ -54,9 +67,9 @@ def create(connection: Connection, target_schema: str) -> None:
             known = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (schema,)).fetchone()
             if not known:
                 connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
-        complete = connection.execute(f"SELECT to_regclass('{LEDGER}.table_load') IS NOT NULL").fetchone()
+        complete = connection.execute(f"SELECT to_regclass('{LEDGER}.state') IS NOT NULL").fetchone()
         if complete != (True,):
-            connection.execute(_TABLES)
+            connection.execute(f"{_TABLES}{_LATER}{state.TABLE}{audit.TABLES}")
 
 
 def start_run(
@@ -91,7 +104,8 @@ def record_tables(connection: Connection, run: str, tables: Sequence[dict[str, o
     with connection.cursor() as cursor:
         cursor.executemany(
             f"INSERT INTO {LEDGER}.table_load VALUES (%(run)s, %(table)s, %(tier)s, %(outcome)s, %(rows)s, %(rejects)s,"
-            " %(bytes)s, %(seconds)s, %(changed)s, %(drift)s, %(reason)s, %(error)s, %(hint)s)",
+            " %(bytes)s, %(seconds)s, %(changed)s, %(drift)s, %(reason)s, %(error)s, %(hint)s, %(inserted)s, %(updated)s,"
+            " %(unchanged)s, %(deleted)s)",
             [
                 {**table, "run": run, "changed": json.dumps(table["changed"]), "drift": json.dumps(table["drift"])}
                 for table in tables
@@ -170,17 +184,25 @@ def claim_publish(run: str, spec: TableSpec, *, returning: bool = True) -> str:
 
 
 def published(run: str, spec: TableSpec, rows: int) -> str:
-    """Return the UPDATE that completes a claimed record: the table became visible with so many rows."""
+    """Return the UPDATE that completes a claimed record: so many (more) rows were read and are visible now."""
     return (
-        f"UPDATE {LEDGER}.published SET rows = {rows}, published_at = clock_timestamp() "
+        f"UPDATE {LEDGER}.published SET rows = rows + {rows}, published_at = clock_timestamp(),"
+        f" unchanged = rows + {rows} - inserted - COALESCE(updated, 0) "
         f"WHERE (run, schema_name, table_name) = ({value(run)}, {value(spec.schema)}, {value(spec.table)})"
     )
 
 
-def published_rows(run: str, spec: TableSpec) -> str:
-    """Return the SELECT that tells whether a run published a table already."""
+def compared(run: str, spec: TableSpec, found: Differences) -> str:
+    """Return the INSERT of what a comparison found."""
+    counts = f"{len(found.missing)}, {len(found.differing)}, {len(found.gone)}, {value(spec.deletes)}"
+    at = f"{value(run)}, {value(spec.schema)}, {value(spec.table)}"
+    return f"INSERT INTO {LEDGER}.compared VALUES ({at}, {counts}) ON CONFLICT DO NOTHING"
+
+
+def outcome_of(run: str, spec: TableSpec) -> str:
+    """Return the SELECT of what a publish did: rows, and how many were inserted, updated, unchanged, deleted, or NULL."""
     return (
-        f"SELECT rows FROM {LEDGER}.published "
+        f"SELECT rows, inserted, updated, unchanged, deleted FROM {LEDGER}.published "
         f"WHERE (run, schema_name, table_name) = ({value(run)}, {value(spec.schema)}, {value(spec.table)})"
     )
 

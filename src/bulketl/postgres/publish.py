@@ -1,4 +1,4 @@
-"""Making a loaded table visible, in one transaction: swap, refill or merge.
+"""Making a staged table visible, in one transaction: swap, refill, merge or append.
 
 A swap carries over everything the new table can take from the old one: owner, grants, comments, storage options, and
 the plain views on it, saved and recreated with theirs. Nothing is ever dropped with CASCADE: what could not be
@@ -13,7 +13,9 @@ from typing import Any
 from bulketl.errors import TargetError
 from bulketl.plan import TableSpec
 from bulketl.postgres import STAGING
+from bulketl.postgres.audit import append
 from bulketl.postgres.ddl import SEEN, alter_table, batch, columns, name, primary_key, staging, value
+from bulketl.postgres.merge import merge
 
 # The table and every plain view on it, in the order they can be created, with what has to be said of them again.
 _CARRIED = """
@@ -61,7 +63,7 @@ def publish(cursor: Any, run: str, spec: TableSpec) -> None:
             )
         cursor.execute(carrying(spec))
         things = [json.loads(text) for (text,) in cursor.fetchall()]
-    cursor.execute(batch(replacing(spec, things)))
+    cursor.execute(batch(replacing(run, spec, things)))
 
 
 def arriving(run: str, spec: TableSpec) -> list[str]:
@@ -72,7 +74,7 @@ def arriving(run: str, spec: TableSpec) -> list[str]:
     ]
     if spec.key and spec.publish in ("create", "swap"):
         statements.append(f"ALTER TABLE {_stage(spec)} ADD {primary_key(spec.table, spec.key)}")
-    if spec.publish != "create":
+    if spec.publish in ("swap", "refill"):
         statements.append(f"LOCK TABLE {name(spec.schema, spec.table)} IN ACCESS EXCLUSIVE MODE")
     if spec.publish == "swap":
         statements.append("SET LOCAL search_path = pg_catalog")  # makes view definitions name their schemas
@@ -84,13 +86,20 @@ def carrying(spec: TableSpec) -> str:
     return _CARRIED.format(table=value(name(spec.schema, spec.table)))
 
 
-def replacing(spec: TableSpec, things: list[dict[str, Any]]) -> list[str]:
+def replacing(run: str, spec: TableSpec, things: list[dict[str, Any]]) -> list[str]:
     """Return the statements that make the ready staging table the table; `things` are what a swap carries over."""
     if spec.publish == "create":
         return _move(spec)
     if spec.publish == "swap":
         return swap(spec, things)
-    return refill(spec) if spec.publish == "refill" else merge(spec)
+    if spec.publish == "refill":
+        return refill(spec)
+    return [*into(run, spec, _stage(spec)), f"DROP TABLE {_stage(spec)}"]
+
+
+def into(run: str, spec: TableSpec, stage: str) -> list[str]:
+    """Return the statements that merge the rows of `stage` (quoted) into the table, or append them."""
+    return append(run, spec, stage) if spec.publish == "append" else merge(run, spec, stage)
 
 
 def swap(spec: TableSpec, carried: list[dict[str, Any]]) -> list[str]:
@@ -121,27 +130,6 @@ def refill(spec: TableSpec) -> list[str]:
         f"TRUNCATE {table}",
         *alter_table(spec),
         f"INSERT INTO {table} ({names}) SELECT {names} FROM {stage}",
-        f"DROP TABLE {stage}",
-    ]
-
-
-def merge(spec: TableSpec) -> list[str]:
-    """Return the statements that make the table equal to the staging table, touching only rows that differ.
-
-    Rows are compared by their image (`*<>`), so that -0.0 and 0.0, or 1.0 and 1.00, count as different.
-    """
-    table, stage = name(spec.schema, spec.table), _stage(spec)
-    names = [item.column for item in spec.casts]
-    matching = " AND ".join(f"s.{name(key)} = t.{name(key)}" for key in spec.key)
-    others = [column for column in names if column not in spec.key]
-    changed = ", ".join(f"{name(column)} = excluded.{name(column)}" for column in others)
-    mine, theirs = (", ".join(f"{side}.{name(column)}" for column in names) for side in ("t", "excluded"))
-    select = f"SELECT {columns(names)} FROM {stage}"
-    update = f"DO UPDATE SET {changed} WHERE ROW({mine})::record *<> ROW({theirs})::record" if others else "DO NOTHING"
-    return [
-        *alter_table(spec),
-        f"DELETE FROM {table} t WHERE NOT EXISTS (SELECT 1 FROM {stage} s WHERE {matching})",
-        f"INSERT INTO {table} AS t ({columns(names)}) {select} ON CONFLICT ({columns(spec.key)}) {update}",
         f"DROP TABLE {stage}",
     ]
 

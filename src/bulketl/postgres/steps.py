@@ -5,9 +5,10 @@ A step that did commit, and whose answer was lost, finds its own record in the l
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from itertools import chain
@@ -17,10 +18,14 @@ from bulketl.coerce import Batch
 from bulketl.errors import DataError
 from bulketl.partitions import Partition
 from bulketl.plan import TableLoad, TableSpec
-from bulketl.postgres import LEDGER, STAGING, Postgres, ledger
-from bulketl.postgres.copy import close, copy, transaction, without_refused
-from bulketl.postgres.ddl import alter_table, batch, create_table, name, staging, staging_name, value
-from bulketl.postgres.publish import publish
+from bulketl.postgres import LEDGER, STAGING, Postgres, compare, ledger, state
+from bulketl.postgres.audit import begun
+from bulketl.postgres.copy import TEMPORARY, close, copy, transaction, without_refused
+from bulketl.postgres.ddl import batch, name, staging, staging_name
+from bulketl.postgres.guard import guard
+from bulketl.postgres.publish import into, publish
+from bulketl.postgres.stage import BESIDE, counting, counting_group, emptied, place, preparing, temporary, temporary_name
+from bulketl.reconcile import Buckets, Differences, Digest, Row
 
 KEPT_REJECTS = 1000  # of a table that fails for them: enough to see why
 
@@ -33,6 +38,17 @@ class Loaded:
     rejects: int = 0
     bytes: int = 0
     changed: dict[str, dict[str, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a publish did: rows read, and of these and the table's how many were what; None where that is not counted."""
+
+    rows: int = 0
+    inserted: int | None = None
+    updated: int | None = None
+    unchanged: int | None = None
+    deleted: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,19 +105,60 @@ class PostgresTarget:
         rows, rejects, size, changed = cursor.fetchall()[0]
         return Loaded(rows, rejects, size, json.loads(changed))
 
-    def publish(self, spec: TableSpec) -> int:
-        """Build the key, compare the counts of every partition, make the table visible; return its rows."""
+    def publish(self, spec: TableSpec) -> Published:
+        """Build the key, compare the counts of every partition, make the table visible; return what that did."""
         with self._transaction(spec) as cursor:
             cursor.execute(ledger.claim_publish(self.run, spec))  # waits for an earlier try that is still at work
             if not cursor.fetchall():
-                cursor.execute(ledger.published_rows(self.run, spec))
-                return int(cursor.fetchall()[0][0])
+                return self._done(cursor, spec)
             rows, rejects = self._compare(cursor, spec)
             if rejects > spec.max_rejects:
                 raise too_many(spec, rejects, self.run)
+            guard(cursor, spec, rows, staging(self.run, spec.table))
             publish(cursor, self.run, spec)
-            cursor.execute(ledger.published(self.run, spec, rows))
-            return rows
+            cursor.execute(batch(recording(self.run, spec, rows)))
+            return self._done(cursor, spec)
+
+    def load_chunk(
+        self, spec: TableSpec, partition: Partition, batches: Iterator[Batch], last: bool
+    ) -> tuple[Loaded, Published]:
+        """Merge a partition's rows into the table and move its watermark, in one transaction.
+
+        The `last` chunk moves it to the end. Raise DataError as `load` does.
+        """
+        (piece,) = batches
+        self._within_limit(spec, partition.index, piece)
+        try:
+            return self._load_chunk(spec, partition, piece, last)
+        except DataError:
+            fixed = without_refused(self.postgres, self.run, spec, piece)
+            if fixed.good.num_rows == piece.good.num_rows:
+                raise
+            self._within_limit(spec, partition.index, fixed)
+            return self._load_chunk(spec, partition, fixed, last)
+
+    def _load_chunk(self, spec: TableSpec, partition: Partition, piece: Batch, last: bool) -> tuple[Loaded, Published]:
+        total = _add(Loaded(), piece)
+        with self._transaction(spec) as cursor:
+            cursor.execute(ledger.claim(self.run, spec, partition.index))
+            if not cursor.fetchall():
+                return self._recorded(cursor, spec, partition.index), self._done(cursor, spec)
+            records = [ledger.claim_publish(self.run, spec, returning=False), temporary(0, spec)]
+            if piece.rejects:
+                records.append(ledger.rejected(self.run, spec, partition.index, piece.rejects))
+            cursor.execute(batch(records))
+            copy(cursor, piece.good, spec, TEMPORARY, temporary_name(0))
+            self._compare_group(cursor, [spec], [total])
+            reached = spec if last or partition.mark else dataclasses.replace(spec, watermark=None)
+            record = ledger.loaded(self.run, spec, partition.index, total.rows, total.rejects, total.bytes, total.changed)
+            merging = into(self.run, spec, name(TEMPORARY, temporary_name(0)))
+            records = [*merging, record, *recording(self.run, reached, total.rows, mark=partition.mark or None)]
+            cursor.execute(batch(records))
+            return total, self._done(cursor, spec)
+
+    def _done(self, cursor: Any, spec: TableSpec) -> Published:
+        cursor.execute(ledger.outcome_of(self.run, spec))
+        return Published(*cursor.fetchall()[0])
 
     def _compare(self, cursor: Any, spec: TableSpec) -> tuple[int, int]:
         """Compare the staged rows of every partition with its record; return rows and rejects of the table."""
@@ -116,7 +173,7 @@ class PostgresTarget:
                 )
         return sum(row[1] for row in found), sum(row[3] for row in found)
 
-    def load_group(self, loads: Sequence[TableLoad], batches: Sequence[Batch | None]) -> list[Loaded]:
+    def load_group(self, loads: Sequence[TableLoad], batches: Sequence[Batch | None]) -> list[tuple[Loaded, Published]]:
         """Write small tables straight into place, all in one transaction; None is a table without rows to copy.
 
         Raise DataError when any of them cannot be loaded: then nothing of the group is.
@@ -132,7 +189,7 @@ class PostgresTarget:
                 raise
             return self._load_group(loads, [fixed])
 
-    def _load_group(self, loads: Sequence[TableLoad], batches: Sequence[Batch | None]) -> list[Loaded]:
+    def _load_group(self, loads: Sequence[TableLoad], batches: Sequence[Batch | None]) -> list[tuple[Loaded, Published]]:
         specs = [load.spec for load in loads]
         for spec, piece in zip(specs, batches, strict=True):
             if piece and len(piece.rejects) > spec.max_rejects:
@@ -142,25 +199,25 @@ class PostgresTarget:
         with transaction(self.postgres, self.run, ", ".join(spec.table for spec in specs), specs[0].encoder) as cursor:
             cursor.execute(ledger.claim_publish(self.run, specs[0]))
             if not cursor.fetchall():  # the whole group was committed before
-                return [self._recorded(cursor, spec, 0) for spec in specs]
-            cursor.execute(batch([statement for spec in specs for statement in emptied(spec)]))
+                return [(self._recorded(cursor, spec, 0), self._done(cursor, spec)) for spec in specs]
+            cursor.execute(batch([s for n, spec in enumerate(specs) for s in emptied(n, spec)]))
             done = []
-            records = []
-            for spec, piece in zip(specs, batches, strict=True):
+            records = [ledger.claim_publish(self.run, spec, returning=False) for spec in specs[1:]]
+            for n, (spec, piece) in enumerate(zip(specs, batches, strict=True)):
                 if piece:
-                    copy(cursor, piece.good, spec, spec.schema, spec.table)
+                    copy(cursor, piece.good, spec, *place(n, spec))
                     if piece.rejects:
                         records.append(ledger.rejected(self.run, spec, 0, piece.rejects))
                 done.append(_add(Loaded(), piece))
             self._compare_group(cursor, specs, done)
-            records += [ledger.claim_publish(self.run, spec, returning=False) for spec in specs[1:]]
-            for spec, total in zip(specs, done, strict=True):
-                records += [
-                    ledger.partition(self.run, spec, 0, total.rows, total.rejects, total.bytes, total.changed),
-                    ledger.published(self.run, spec, total.rows),
-                ]
+            for n, (spec, total) in enumerate(zip(specs, done, strict=True)):
+                guard(cursor, spec, total.rows, name(*place(n, spec)))
+                records.append(ledger.partition(self.run, spec, 0, total.rows, total.rejects, total.bytes, total.changed))
+                if spec.publish in BESIDE:
+                    records += into(self.run, spec, name(*place(n, spec)))
+                records += recording(self.run, spec, total.rows)
             cursor.execute(batch(records))
-        return done
+            return [(total, self._done(cursor, spec)) for spec, total in zip(specs, done, strict=True)]
 
     def _compare_group(self, cursor: Any, specs: Sequence[TableSpec], done: Sequence[Loaded]) -> None:
         cursor.execute(counting_group(specs))
@@ -180,6 +237,22 @@ class PostgresTarget:
         with self._transaction(spec) as cursor:
             cursor.execute(ledger.rejected(self.run, spec, partition, piece.rejects[:KEPT_REJECTS]))
 
+    def buckets(self, spec: TableSpec) -> Buckets:
+        """Return how to divide the table's keys for a comparison."""
+        return compare.buckets(self.postgres, spec)
+
+    def digests(self, spec: TableSpec, buckets: Buckets) -> Mapping[str, Digest]:
+        """Return rows and hash per bucket."""
+        return compare.digests(self.postgres, spec, buckets)
+
+    def rows(self, spec: TableSpec, buckets: Buckets, which: Sequence[str]) -> Mapping[str, Row]:
+        """Return key and hash of every row in some buckets."""
+        return compare.rows(self.postgres, spec, buckets, which)
+
+    def mend(self, spec: TableSpec, found: Differences, batches: Iterator[Batch]) -> None:
+        """Mend what a comparison found, in one transaction."""
+        compare.mend(self.postgres, self.run, spec, found, batches)
+
     def sweep(self) -> None:
         """Drop the staging tables this run has left."""
         with self.postgres.connect() as connection:
@@ -198,37 +271,11 @@ class PostgresTarget:
         return transaction(self.postgres, self.run, f"table {spec.table!r}", spec.encoder)
 
 
-def preparing(run: str, spec: TableSpec) -> list[str]:
-    """Return the statements that make an empty staging table."""
-    stage = create_table(STAGING, staging_name(run, spec.table), spec.casts, kept=spec.kept)
-    return [f"DROP TABLE IF EXISTS {staging(run, spec.table)}", stage]
-
-
-def counting(run: str, spec: TableSpec) -> str:
-    """Return the SELECT that counts the staged rows of every partition beside its record, in one scan.
-
-    A partition's rows and its record were written by the same transaction, so they bear the same xmin.
-    """
-    return (
-        "SELECT p.partition, p.rows, COALESCE(s.counted, 0), p.rejects FROM"
-        f" (SELECT *, xmin AS written FROM {LEDGER}.partition"
-        f"  WHERE (run, schema_name, table_name) = ({value(run)}, {value(spec.schema)}, {value(spec.table)})) p"
-        f" FULL JOIN (SELECT xmin AS written, count(*) AS counted FROM {staging(run, spec.table)} GROUP BY xmin) s"
-        " ON s.written = p.written"
-    )
-
-
-def counting_group(specs: Sequence[TableSpec]) -> str:
-    """Return the SELECT that counts the rows of small tables, by their place in `specs`."""
-    counts = (f"SELECT {n}, count(*) FROM {name(spec.schema, spec.table)}" for n, spec in enumerate(specs))
-    return " UNION ALL ".join(counts)
-
-
-def emptied(spec: TableSpec) -> list[str]:
-    """Return the statements after which a small table is there, empty, with the columns it needs."""
-    if spec.publish == "create":
-        return [create_table(spec.schema, spec.table, spec.casts, spec.key)]
-    return [f"TRUNCATE {name(spec.schema, spec.table)}", *alter_table(spec)]
+def recording(run: str, spec: TableSpec, rows: int, *, mark: str | None = None) -> list[str]:
+    """Return the statements that complete the records of a publish: what it did, how far the table is now, its chain."""
+    counted = spec.publish not in BESIDE or (spec.whole and spec.deletes == "mirror")
+    begin = [begun(run, spec)] if spec.audit and spec.publish == "create" else []
+    return [*begin, ledger.published(run, spec, rows), state.published(run, spec, rows=rows if counted else None, mark=mark)]
 
 
 def too_many(spec: TableSpec, rejects: int, run: str) -> DataError:

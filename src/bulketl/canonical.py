@@ -1,0 +1,64 @@
+"""One text for a value on both servers, so that rows can be compared by hashes without being moved.
+
+For each column there are two SQL expressions that give the same text for the same value, and NULL for NULL. Where the texts of
+equal values may differ (exponents of very small or large floats) a comparison costs a second look at the row and finds it equal;
+texts of different values never coincide. A column that has no such pair is left out of the hash: fractions of TIME, and text
+declared jsonb. A text of any length counts by its MD5, so that no packet limit cuts it.
+"""
+
+from __future__ import annotations
+
+from bulketl.casts import Cast, parse_target, parse_type
+
+SEPARATOR, NOTHING = "01", "02"  # bytes in hexadecimal, between values and for NULL
+Pair = tuple[str, str]
+_SHORT = frozenset({"char", "varchar", "enum", "set", "inet4", "inet6", "date", "datetime", "timestamp", "time"})
+
+
+def pair(item: Cast, column: str, nul_bytes: str = "strip") -> Pair | None:
+    """Return the expressions for MySQL and for Postgres; `column` is the quoted name in Postgres. None: it has no pair."""
+    base, sizes = parse_target(item.target)
+    read = item.read
+    if base in ("smallint", "integer", "bigint"):
+        return f"CAST(({read})+0 AS CHAR)", f"{column}::text"
+    if base == "boolean":
+        return f"CAST(({read})+0 AS CHAR)", f"{column}::int::text"
+    if base == "numeric":
+        return f"CAST({read} AS CHAR)", f"{column}::text"
+    if base in ("real", "double precision"):
+        return f"CAST(({read})+0e0 AS CHAR)", f"replace({column}::float8::text, 'e+', 'e')"
+    if base == "bytea":
+        return f"MD5({read})", f"md5({column})"
+    if base == "uuid":
+        return f"LOWER(HEX({read}))", f"replace({column}::text, '-', '')"
+    if base == "date":
+        return f"CAST({read} AS CHAR)", f"to_char({column}, 'YYYY-MM-DD')"
+    if base == "timestamp":
+        digits = sizes[0] if sizes else 6
+        text = f"to_char({column}, 'YYYY-MM-DD HH24:MI:SS.US')"
+        return f"CAST({read} AS CHAR)", f"left({text}, {20 + digits if digits else 19})"
+    if base == "timestamptz":
+        return f"CAST({read} AS CHAR)", f"(extract(epoch FROM {column}) * 1000000)::bigint::text"
+    if base in ("interval", "time"):
+        return None if sizes and sizes[0] else (f"CAST({read} AS CHAR)", f"{column}::text")
+    if base == "jsonb" and parse_type(item.source).base != "json":
+        return None
+    return _text(item, column, nul_bytes)
+
+
+def _text(item: Cast, column: str, nul_bytes: str) -> Pair:
+    here = f"CONVERT({item.read} USING utf8mb4)"
+    if nul_bytes == "strip":
+        here = f"REPLACE({here},CHAR(0 USING utf8mb4),'')"
+    there = f"{column}::text"
+    if parse_type(item.source).base in _SHORT:
+        return here, there
+    return f"MD5({here})", f"md5({there})"
+
+
+def digests(casts: tuple[Cast, ...], names: dict[str, str], nul_bytes: str = "strip") -> Pair:
+    """Return the expressions of a row's MD5 over these columns; `names` are their quoted names in Postgres."""
+    pairs = [found for item in casts if (found := pair(item, names[item.column], nul_bytes))]
+    here = ",".join(f"IFNULL({mysql},X'{NOTHING}')" for mysql, _ in pairs)
+    there = ",".join(f"COALESCE({postgres},E'\\x{NOTHING}')" for _, postgres in pairs)
+    return f"MD5(CONCAT_WS(X'{SEPARATOR}',{here}))", f"md5(concat_ws(E'\\x{SEPARATOR}',{there}))"

@@ -1,0 +1,237 @@
+"""Loading only what changed: which tables can be, from which value of the cursor on, and the partitions that makes.
+
+Values in, values out. A table is loaded incrementally only while everything that its watermark stands for still holds: the
+same source, column, type and zone, a target with the same key and columns. Whatever does not hold makes the next load a
+full one, with that as its reason, or a refusal where that is declared. Nothing is ever skipped in silence.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from bulketl.casts import parse_type
+from bulketl.catalog import Catalog, Column, Table, TargetTable
+from bulketl.config import Config
+from bulketl.drift import Drift
+from bulketl.errors import PlanError
+from bulketl.partitions import Changes, KeyTuple, KeyValue, Partition, split, split_key
+from bulketl.rules import TableRule
+from bulketl.watermark import NO_TIME, State, Watermark, before, cursor_type, is_time, parse_value, text_of
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """What to measure of a table's cursor column. `changes`: the rows to read, None for all; `chunked`: cut by the cursor."""
+
+    column: str
+    type: str
+    changes: Changes | None = None
+    chunked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was measured of a cursor, before anything is read.
+
+    `top`: the highest value that does not lie in the future, None when there is none. `newest`: the highest of all. `rows`: of
+    the changes, counted up to a partition's size and beyond it estimated. `cuts`: through the key, when they are more. `chunks`: values of the
+    cursor between which a chunk lies, each with the cuts through the key inside it. `error`: why nothing was measured.
+    """
+
+    top: KeyValue | None
+    newest: KeyValue | None = None
+    rows: int = 0
+    cuts: tuple[KeyTuple, ...] = ()
+    chunks: tuple[tuple[KeyValue | None, tuple[KeyTuple, ...]], ...] = ()
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A range of the cursor to load again, as a person gave it: `since <= cursor < until`; empty is open."""
+
+    since: str = ""
+    until: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is known of a table before it is decided how to load it.
+
+    `cursor` and `measured`: of its cursor column, if it has one; its changes are read when the cursor has some. `why`: why it is
+    loaded whole although its rule says otherwise. `watermark`: that it will have. `refusal`: why it is not loaded.
+    """
+
+    state: State | None = None
+    cursor: Cursor | None = None
+    measured: Measured | None = None
+    why: str = ""
+    watermark: Watermark | None = None
+    refusal: PlanError | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether all rows are to be read."""
+        return self.cursor is None or self.cursor.changes is None
+
+
+class FullLoad(Exception):  # noqa: N818 - no error: the reason why a table is loaded whole
+    """Why a table cannot be loaded incrementally this time; its text continues the words "full load"."""
+
+
+def cursor(
+    config: Config,
+    catalog: Catalog,
+    table: Table,
+    state: State | None,
+    existing: TargetTable | None,
+    found: Drift,
+    span: Span | None = None,
+) -> Cursor:
+    """Return what to measure of the table's cursor, and which rows to read.
+
+    `found` is how the target's columns differ. Raise FullLoad with the reason when the whole table has to be read, and
+    PlanError when it must not be loaded at all.
+    """
+    rule = config.rule(table.name)
+    column = watched(rule, table)
+    kind = cursor_type(column, zone_of(config, catalog))
+    if state is not None and state.source and state.source != catalog.identity:
+        raise PlanError(
+            f"table {table.name!r} was loaded from {state.source}, and this source is {catalog.identity}",
+            hint=f"load into another schema; or `bulketl state reset {table.name}` when it is the same data by another name",
+        )
+    if existing is None or state is None or (state.watermark is None and span is None):
+        if span is not None:
+            raise PlanError(
+                f"table {table.name!r} was never loaded, so no part of it can be loaded again",
+                hint="load it without --since and --until first",
+            )
+        raise FullLoad("because it has no watermark yet")
+    _columns(existing, found, rule, table, config)
+    zone = "" if config.timestamp_zone == "server" else config.timestamp_zone
+    if zone != state.zone and any(parse_type(column.type).base == "timestamp" for column in table.columns):
+        raise FullLoad("because TIMESTAMP columns are written in another zone now")
+    below = (NO_TIME if kind.split()[0] != "date" else NO_TIME.date()) if is_time(kind) else None
+    last = tuple((name, rule.reread.last.days) for name in rule.reread.columns) if rule.reread else ()
+    chunked = rule.extraction_strategy == "chunked_incremental"
+    if span is not None:
+        return Cursor(column.name, kind, Changes(column.name, _given(kind, span.since), _given(kind, span.until)))
+    mark = state.watermark
+    assert mark is not None
+    if (mark.column, mark.type) != (column.name, kind):
+        what = f"its watermark is of {mark.column} ({mark.type}), and the cursor is {column.name} ({kind})"
+        if config.invalid_watermark == "refuse":
+            raise PlanError(
+                f"table {table.name!r}: {what}",
+                hint=f"load it whole with --full, or `bulketl state reset {table.name}`, or set invalid_watermark: load",
+            )
+        raise FullLoad(f"because {what}")
+    if not mark.value:
+        raise FullLoad("because it had no row with a value of the cursor")
+    lo = before(mark.typed, rule.lookback)
+    return Cursor(column.name, kind, Changes(column.name, lo, None, column.nullable, below, last), chunked)
+
+
+def watched(rule: TableRule, table: Table) -> Column:
+    """Return the cursor column of a table whose strategy needs one; raise FullLoad when it has none to go by."""
+    if rule.incremental_column is None:
+        raise FullLoad("because its rule names no incremental_column")
+    column = next((column for column in table.columns if column.name == rule.incremental_column), None)
+    if column is None:
+        raise FullLoad(f"because it has no column {rule.incremental_column!r}, its incremental_column")
+    if not (rule.primary_key or table.primary_key):
+        raise FullLoad("because it has no primary key to merge by")
+    return column
+
+
+def zone_of(config: Config, catalog: Catalog) -> str:
+    """Return the zone in which TIMESTAMP columns are read."""
+    return catalog.zone if config.timestamp_zone == "server" else config.timestamp_zone
+
+
+def _given(kind: str, text: str) -> KeyValue | None:
+    if not text:
+        return None
+    try:
+        return parse_value(kind, text)
+    except ValueError:
+        raise PlanError(
+            f"{text!r} is no value of a cursor of type {kind}",
+            hint="write dates as 2024-01-31 or '2024-01-31 08:00:00', and numbers as digits",
+        ) from None
+
+
+def _columns(existing: TargetTable, found: Drift, rule: TableRule, table: Table, config: Config) -> None:
+    key = rule.primary_key or table.primary_key
+    if existing.primary_key != key:
+        raise FullLoad("because the target table has another primary key")
+    if found.added:
+        raise FullLoad(f"because {', '.join(found.added)} is new, and rows have values in it that no stamp tells of")
+    if found.changed:
+        raise FullLoad(f"because {', '.join(found.changed)} has another type now")
+    if found.widened and (existing.views or existing.materialized):
+        raise FullLoad(f"because {', '.join(found.widened)} is wider now, and views show the table")
+    gone = [name for name in found.dropped if config.dropped_columns == "drop" or name in rule.exclude_columns]
+    if gone:
+        raise FullLoad(f"because {', '.join(gone)} is to be dropped")
+
+
+def judged(state: State, cursor: Cursor, measured: Measured) -> None:
+    """Raise FullLoad when what was measured shows that the watermark is above everything the source has."""
+    mark = state.watermark
+    if cursor.changes is None or mark is None or cursor.changes.hi is not None or not mark.value:
+        return
+    if measured.top is None or _less(measured.top, mark.typed):
+        top = "nothing" if measured.top is None else text_of(measured.top)
+        raise FullLoad(
+            f"because the source has {top} as its highest {cursor.column} and {mark.value} was loaded: "
+            "rows were deleted there, or it was restored from a backup"
+        )
+
+
+def partitions(table: Table, cursor: Cursor, measured: Measured) -> tuple[tuple[Partition, ...], str]:
+    """Return the partitions that hold every row of the changes once, and in words how they are read."""
+    changes = cursor.changes
+    assert changes is not None
+    since = f"{changes.column} from {text_of(changes.lo)} on" if changes.lo is not None else f"{changes.column} up to now"
+    if changes.hi is not None:
+        since += f" before {text_of(changes.hi)}"
+    if measured.newest is not None and measured.top is not None and measured.newest != measured.top:
+        since += f" (values up to {text_of(measured.newest)} lie in the future; the watermark stays behind them)"
+    if measured.rows == 0:
+        return (), f"nothing has {since}, counted"
+    along = split_key(table)
+    if cursor.chunked and len(measured.chunks) > 1 and along:
+        parts: list[Partition] = []
+        # Rows that the cursor says nothing of go with the first chunk, whose watermark is not moved by them.
+        for n, (start, cuts) in enumerate(measured.chunks):
+            hi = measured.chunks[n + 1][0] if n + 1 < len(measured.chunks) else None
+            within = Changes(changes.column, start, hi, *((changes.nulls, changes.below, changes.last) if n == 0 else ()))
+            pieces = split(table, along, cuts) if cuts else (Partition(0),)
+            for m, piece in enumerate(pieces):
+                reached = hi if m == len(pieces) - 1 else None
+                parts.append(_of(piece, len(parts), within, "" if reached is None else text_of(reached)))
+        return tuple(parts), f"{since}, in {len(measured.chunks)} chunks"
+    if measured.cuts and along:
+        ranges = split(table, along, measured.cuts)
+        pieces = tuple(_of(piece, piece.index, changes, "") for piece in ranges)
+        return pieces, f"{since}, in {len(pieces)} ranges of {', '.join(along.columns)}"
+    return (Partition(0, changes=changes),), since
+
+
+def _of(piece: Partition, index: int, changes: Changes, mark: str) -> Partition:
+    return Partition(index, piece.key, piece.columns, piece.lo, piece.hi, piece.nulls, 0, changes, (), mark)
+
+
+def reached(cursor: Cursor, measured: Measured) -> Watermark:
+    """Return the watermark that the table has when all of it, or all of its changes, is published."""
+    top = "" if measured.top is None else text_of(measured.top)
+    return Watermark(cursor.column, cursor.type, top)
+
+
+def _less(one: KeyValue, other: KeyValue) -> bool:
+    if isinstance(one, dt.date) and isinstance(other, dt.date):  # a datetime is a date
+        return one.isoformat() < other.isoformat() if type(one) is not type(other) else one < other
+    return isinstance(one, int) and isinstance(other, int) and one < other

@@ -1,0 +1,145 @@
+"""How far the source has come, and how much has changed since a watermark, measured before anything is read.
+
+One query for up to sixty tables. A cursor without an index is read through once, for all that is asked of it. Only a table with
+more changes than a partition holds costs further queries, to cut them along its key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pymysql
+from pymysql.cursors import Cursor as Session
+
+from bulketl.casts import quoted
+from bulketl.catalog import Table
+from bulketl.incremental import Cursor, Measured
+from bulketl.mysql import MySQL, code_of, is_lost, text_of
+from bulketl.mysql.discover import COUNTED_TOGETHER, NO_LITERAL, walk
+from bulketl.mysql.read import changes_condition
+from bulketl.partitions import Changes, KeyTuple, KeyValue, rows_per_partition, split_key
+from bulketl.watermark import is_time, parse_value
+
+Asked = tuple[Table, Cursor]
+
+
+def read_changes(source: MySQL, asked: Mapping[Table, Cursor], zone: str = "") -> dict[str, Measured]:
+    """Measure the cursor of each table. `zone` is set as the session's time zone first, unless empty.
+
+    A table that cannot be read gets a Measured with the reason in `error`; the others are measured all the same.
+    """
+    found: dict[str, Measured] = {}
+    if not asked:
+        return found
+    wanted = list(asked.items())
+    with source.connect() as session:
+        if zone:
+            session.execute("SET SESSION time_zone = %s", (zone,))
+        for some in (wanted[n : n + COUNTED_TOGETHER] for n in range(0, len(wanted), COUNTED_TOGETHER)):
+            found |= _measured(session, some)
+        for table, cursor in wanted:
+            measured = found[table.name]
+            if measured.rows > rows_per_partition(table) and cursor.changes:
+                try:
+                    found[table.name] = _cut(session, table, cursor, cursor.changes, measured)
+                except pymysql.MySQLError as error:
+                    if is_lost(error):
+                        raise
+                    words = "a value of its key cannot be compared" if code_of(error) in NO_LITERAL else text_of(error)
+                    found[table.name] = Measured(None, error=words)
+    return found
+
+
+def _measured(session: Session, some: Sequence[Asked]) -> dict[str, Measured]:
+    query = " UNION ALL ".join(_asking(n, table, cursor) for n, (table, cursor) in enumerate(some))
+    try:
+        session.execute(query)
+    except pymysql.MySQLError as error:
+        if is_lost(error):
+            raise
+        if len(some) == 1:
+            return {some[0][0].name: Measured(None, error=text_of(error))}
+        return {name: measured for one in some for name, measured in _measured(session, [one]).items()}
+    found = {}
+    for n, top, newest, rows in session.fetchall():
+        table, cursor = some[int(n)]
+        found[table.name] = Measured(_value(cursor.type, top), _value(cursor.type, newest), int(rows or 0))
+    return found
+
+
+def _asking(n: int, table: Table, cursor: Cursor) -> str:
+    column, name = quoted(cursor.column), quoted(table.name)
+    condition = changes_condition(cursor.changes) if cursor.changes else "FALSE"
+    past = f"{column}<=NOW(6)" if is_time(cursor.type) else "TRUE"
+    if any(key.columns[:1] == (cursor.column,) and key.whole for key in table.keys):
+        most = rows_per_partition(table) + 1
+        return (
+            f"SELECT {n}, CAST((SELECT MAX({column}) FROM {name} WHERE {past}) AS CHAR),"
+            f" CAST((SELECT MAX({column}) FROM {name}) AS CHAR),"
+            f" (SELECT COUNT(*) FROM (SELECT 1 FROM {name} WHERE {condition} LIMIT {most}) t)"
+        )
+    return (
+        f"SELECT {n}, CAST(MAX(CASE WHEN {past} THEN {column} END) AS CHAR), CAST(MAX({column}) AS CHAR),"
+        f" SUM(CASE WHEN {condition} THEN 1 ELSE 0 END) FROM {name}"
+    )
+
+
+def _value(kind: str, text: str | None) -> KeyValue | None:
+    if text is None or text.startswith("0000-00"):
+        return None
+    try:
+        return parse_value(kind, text)
+    except ValueError:  # 2024-02-31 where the server allows it: no value to compare with
+        return None
+
+
+def _cut(session: Session, table: Table, cursor: Cursor, changes: Changes, measured: Measured) -> Measured:
+    """Cut the changes into pieces of a partition's rows: along the cursor first when it is chunked, along the key else."""
+    key, size = split_key(table), rows_per_partition(table)
+    if key is None:
+        return Measured(None, error="it has no key along which so many changes could be cut")
+    if not cursor.chunked:
+        cuts = tuple(walk(session, table, key, size, changes_condition(changes)))
+        return Measured(measured.top, measured.newest, max(measured.rows, len(cuts) * size), cuts)
+    chunks: list[tuple[KeyValue | None, tuple[KeyTuple, ...]]] = []
+    rows = 0
+    counted = _counted(session, table, cursor, changes, size)
+    for n, (start, count) in enumerate(counted):
+        rows += count
+        hi = counted[n + 1][0] if n + 1 < len(counted) else None
+        more = (changes.nulls, changes.below, changes.last) if n == 0 else ()
+        within = changes_condition(Changes(changes.column, start, hi, *more))
+        chunks.append((start, tuple(walk(session, table, key, size, within)) if count > size or n == 0 else ()))
+    return Measured(measured.top, measured.newest, max(rows, measured.rows), (), tuple(chunks))
+
+
+def _counted(
+    session: Session, table: Table, cursor: Cursor, changes: Changes, size: int
+) -> list[tuple[KeyValue | None, int]]:
+    """Return the starts of chunks of about `size` rows along the cursor, each with its rows, in one query.
+
+    Rows are counted by the hour, the day, or blocks of `size` numbers; one of those with more rows is a chunk of its own.
+    """
+    column = quoted(changes.column)
+    if cursor.type.split()[0] == "date":
+        block = column
+    elif is_time(cursor.type):
+        block = f"DATE_FORMAT({column},'%Y-%m-%d %H:00:00')"
+    else:
+        block = f"FLOOR({column}/{size})*{size}"
+    condition = changes_condition(Changes(changes.column, changes.lo, changes.hi))
+    session.execute(
+        f"SELECT CAST({block} AS CHAR) b, COUNT(*) FROM {quoted(table.name)} WHERE {condition} GROUP BY b ORDER BY MIN({column})"
+    )
+    chunks: list[tuple[KeyValue | None, int]] = []
+    for start, count in session.fetchall():
+        if chunks and chunks[-1][1] + count <= size:
+            chunks[-1] = (chunks[-1][0], chunks[-1][1] + count)
+        else:
+            chunks.append((changes.lo if not chunks else _block(cursor.type, start), int(count)))
+    return chunks
+
+
+def _block(kind: str, start: Any) -> KeyValue:
+    return parse_value(kind, str(start).split(".")[0] if not is_time(kind) else str(start))

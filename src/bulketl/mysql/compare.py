@@ -1,0 +1,72 @@
+"""The source's side of a comparison: rows and hashes by buckets of the key, and the keys of some buckets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pymysql.cursors import Cursor
+
+from bulketl.canonical import digests as digest_pair
+from bulketl.casts import quoted
+from bulketl.mysql import MySQL
+from bulketl.mysql.read import retained_condition
+from bulketl.plan import TableSpec
+from bulketl.reconcile import Buckets, Digest, Row
+
+
+def digests(source: MySQL, spec: TableSpec, buckets: Buckets) -> dict[str, Digest]:
+    """Return the number of rows and the sum of their hashes per bucket; one query that reads the table once."""
+    only = f" WHERE {retained_condition(spec.retained)}" if spec.retained else ""
+    query = (
+        f"SELECT CAST(b AS CHAR), COUNT(*), SUM(CAST(CONV(LEFT(h,15),16,10) AS UNSIGNED)) FROM"
+        f" (SELECT {_bucket(spec, buckets)} AS b, {_row_hash(spec)} AS h FROM {quoted(spec.table)}{only}) t GROUP BY b"
+    )
+    with source.connect() as cursor:
+        _zone(cursor, spec)
+        cursor.execute(query)
+        return {str(bucket): (int(rows), int(total)) for bucket, rows, total in cursor.fetchall()}
+
+
+def rows(source: MySQL, spec: TableSpec, buckets: Buckets, which: Sequence[str]) -> dict[str, Row]:
+    """Return key and hash of every row in those buckets, by the key's text."""
+    conditions = [_within(spec, buckets, which)]
+    if spec.retained:
+        conditions.append(retained_condition(spec.retained))
+    query = (
+        f"SELECT {_key_hash(spec)}, {_row_hash(spec)}, {', '.join(quoted(key) for key in spec.key)}"
+        f" FROM {quoted(spec.table)} WHERE {' AND '.join(conditions)}"
+    )
+    with source.connect() as cursor:
+        _zone(cursor, spec)
+        cursor.execute(query)
+        return {str(text): Row(tuple(key), str(found)) for text, found, *key in cursor.fetchall()}
+
+
+def _zone(cursor: Cursor, spec: TableSpec) -> None:
+    if spec.zone:
+        cursor.execute("SET SESSION time_zone = %s", (spec.zone,))
+
+
+def _row_hash(spec: TableSpec) -> str:
+    return digest_pair(spec.casts, {item.column: "" for item in spec.casts}, spec.nul_bytes)[0]
+
+
+def _key_hash(spec: TableSpec) -> str:
+    casts = tuple(item for item in spec.casts if item.column in spec.key)
+    return digest_pair(casts, {item.column: "" for item in casts}, spec.nul_bytes)[0]
+
+
+def _bucket(spec: TableSpec, buckets: Buckets) -> str:
+    return f"{quoted(spec.key[0])} DIV {buckets.width}" if buckets.width else f"LEFT({_key_hash(spec)},3)"
+
+
+def _within(spec: TableSpec, buckets: Buckets, which: Sequence[str]) -> str:
+    if not buckets.width:
+        return f"LEFT({_key_hash(spec)},3) IN ({', '.join(_text(name) for name in which)})"
+    column = quoted(spec.key[0])
+    ranges = (buckets.range(int(name)) for name in which)
+    return "(" + " OR ".join(f"{column} BETWEEN {lo} AND {hi}" for lo, hi in ranges) + ")"
+
+
+def _text(bucket: str) -> str:
+    return f"'{int(bucket, 16):03x}'"

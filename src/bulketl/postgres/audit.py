@@ -1,0 +1,218 @@
+"""Tables that are never shortened or rewritten: what is new is appended, what was changed or deleted at the source is noted.
+
+`bulketl.audit_trail` holds every difference with the old and the new row. `bulketl.audit_chain` holds, for each publish, the sum
+of the hashes of the rows it appended and of all rows so far, and a link over this and the link before it. So a row that is changed,
+added or removed by anybody else no longer fits the sum, and an entry that is changed no longer fits its link. A row's hash
+leaves out NULLs, so a column that is added changes nothing until it is filled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bulketl.plan import TableSpec
+from bulketl.postgres import LEDGER, TAMPERED, Connection
+from bulketl.postgres.ddl import alter_table, columns, name, value
+from bulketl.postgres.merge import absent, differs, matching
+
+TABLES = f"""
+CREATE TABLE IF NOT EXISTS {LEDGER}.audit_trail (
+    seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, run text NOT NULL, schema_name text NOT NULL, table_name text NOT NULL,
+    key jsonb NOT NULL, kind text NOT NULL, old_row jsonb, new_row jsonb, seen_at timestamptz NOT NULL DEFAULT clock_timestamp());
+CREATE INDEX IF NOT EXISTS audit_trail_key ON {LEDGER}.audit_trail (schema_name, table_name, key, seq);
+CREATE TABLE IF NOT EXISTS {LEDGER}.audit_chain (
+    schema_name text, table_name text, seq bigint, kind text NOT NULL, run text NOT NULL, rows bigint NOT NULL,
+    hash numeric[] NOT NULL, all_rows bigint NOT NULL, all_hash numeric[] NOT NULL, link text NOT NULL,
+    at timestamptz NOT NULL, PRIMARY KEY (schema_name, table_name, seq));
+"""
+_PARTS = tuple(range(1, 61, 15))  # of a SHA-256 in hexadecimal: four numbers of 60 bits, whose sums are exact
+_NOTHING = "ARRAY[0, 0, 0, 0]::numeric[]"
+
+
+def append(run: str, spec: TableSpec, stage: str) -> list[str]:
+    """Return the statements that add the rows of `stage` (quoted) that the table lacks, and note those that differ."""
+    table, names = name(spec.schema, spec.table), [item.column for item in spec.casts]
+    statements = [_link(run, spec, "create", f"SELECT * FROM {table}", first=True)]
+    if spec.added:
+        sets = ", ".join(f"{name(column)} = s.{name(column)}" for column in spec.added)
+        filled = f"UPDATE {table} t SET {sets} FROM {stage} s WHERE {matching(spec, 's', 't')}"
+        # Filling a new column changes every hash, so what is there is held against the chain first.
+        statements += [
+            _held(spec),
+            *alter_table(spec),
+            filled,
+            _link(run, spec, "columns", f"SELECT * FROM {table}", whole=True),
+        ]
+    else:
+        statements += alter_table(spec)
+    statements.append(changed(run, spec, stage))
+    if spec.whole:
+        missing = f"NOT EXISTS (SELECT 1 FROM {stage} x WHERE {matching(spec, 'x', 't')})"
+        statements.append(deleted(run, spec, f"{table} t WHERE {missing}"))
+    new = f"INSERT INTO {table} ({columns(names)}) SELECT {columns(names)} FROM {stage} s WHERE {absent(spec, table)} RETURNING *"
+    statements.append(_link(run, spec, "append", new))
+    appended = f"SELECT rows FROM {LEDGER}.audit_chain WHERE {_of(spec)} ORDER BY seq DESC LIMIT 1"
+    record = f"run = {value(run)} AND {_of(spec)}"
+    statements.append(
+        f"UPDATE {LEDGER}.published SET updated = 0, inserted = COALESCE(inserted, 0) + ({appended}) WHERE {record}"
+    )
+    return statements
+
+
+def begun(run: str, spec: TableSpec) -> str:
+    """Return the statement that begins the chain of a table that was just created and filled."""
+    return _link(run, spec, "create", f"SELECT * FROM {name(spec.schema, spec.table)}", whole=True)
+
+
+def removed(run: str, spec: TableSpec, delete: str) -> str:
+    """Return the statement that executes a DELETE (without RETURNING) and takes its rows out of the chain's sum."""
+    return _link(run, spec, "retention", f"{delete} RETURNING *", sign=-1)
+
+
+def changed(run: str, spec: TableSpec, stage: str) -> str:
+    """Return the statement that notes rows of `stage` that differ from the table's, or from what was noted of them last."""
+    join = f"{stage} s JOIN {name(spec.schema, spec.table)} t ON {matching(spec, 't', 's')}"
+    return (
+        f"{_NOTE} SELECT {value(run)}, {_at(spec)}, {_key(spec, 's')},"
+        " CASE WHEN last.kind = 'delete' THEN 'return' ELSE 'update' END, j.old, j.new"
+        f" FROM {join} LEFT JOIN ({_noted(spec)}) last ON last.key = {_key(spec, 's')},"
+        f" LATERAL (SELECT {_json(spec, 't')} AS old, {_json(spec, 's')} AS new) j"
+        f" WHERE CASE WHEN last.kind IS NULL THEN {differs(spec, 't', 's')} ELSE last.new_row IS DISTINCT FROM j.new END"
+    )
+
+
+def deleted(run: str, spec: TableSpec, rows: str) -> str:
+    """Return the statement that notes rows, `FROM` what follows with the table as `t`, as gone at the source, once."""
+    return (
+        f"{_NOTE} SELECT {value(run)}, {_at(spec)}, d.key, 'delete', d.old, NULL"
+        f" FROM (SELECT {_key(spec, 't')} AS key, {_json(spec, 't')} AS old FROM {rows}) d"
+        f" LEFT JOIN ({_noted(spec)}) last ON last.key = d.key WHERE last.kind IS DISTINCT FROM 'delete'"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the chain says of a table. `problem` is '' when rows and chain agree; `head` is its last link."""
+
+    table: str
+    entries: int
+    rows: int
+    head: str
+    problem: str = ""
+
+
+def verify(connection: Connection, schema: str, tables: Sequence[str] = ()) -> list[Verdict]:
+    """Recompute the chain of each audited table of the schema, and the sum over its rows; read both whole, change nothing.
+
+    `tables` narrows it; empty means all that have a chain.
+    """
+    if connection.execute(f"SELECT to_regclass('{LEDGER}.audit_chain') IS NOT NULL").fetchone() != (True,):
+        return []
+    found = connection.execute(
+        f"SELECT DISTINCT table_name FROM {LEDGER}.audit_chain WHERE schema_name = %s ORDER BY 1", (schema,)
+    )
+    names = [table for (table,) in found.fetchall() if not tables or table in tables]
+    with connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        return [_verify(connection, schema, table) for table in names]
+
+
+def _verify(connection: Connection, schema: str, table: str) -> Verdict:
+    entries = connection.execute(
+        f"SELECT seq, run, at::text, link = {_LINK} AND seq = n AND all_rows = rows + COALESCE(rows_before, 0)"
+        f" AND all_hash = {_sum('hash', 'COALESCE(hash_before, ' + _NOTHING + ')')}, all_rows, link FROM ("
+        "SELECT *, row_number() OVER w AS n, lag(link) OVER w AS link_before, lag(all_rows) OVER w AS rows_before,"
+        f" lag(all_hash) OVER w AS hash_before FROM {LEDGER}.audit_chain WHERE schema_name = %s AND table_name = %s"
+        " WINDOW w AS (ORDER BY seq)) c ORDER BY seq",
+        (schema, table),
+    ).fetchall()
+    _, _, _, _, rows, head = entries[-1]
+    for seq, run, at, right, *_ in entries:
+        if not right:
+            return Verdict(table, len(entries), rows, head, f"entry {seq} of its chain, of run {run} at {at}, was altered")
+    if connection.execute("SELECT to_regclass(%s) IS NULL", (name(schema, table),)).fetchone() == (True,):
+        return Verdict(table, len(entries), rows, head, "the table is gone")
+    there, same = connection.execute(
+        f"SELECT n, sums = (SELECT all_hash FROM {LEDGER}.audit_chain WHERE (schema_name, table_name) = (%s, %s)"
+        f" ORDER BY seq DESC LIMIT 1) FROM ({_summed(f'SELECT * FROM {name(schema, table)}')}) x",
+        (schema, table),
+    ).fetchone() or (0, False)
+    if there != rows:
+        return Verdict(table, len(entries), rows, head, f"it has {there:,} rows, and {rows:,} were loaded")
+    return Verdict(table, len(entries), rows, head, "" if same else "rows in it are not as they were loaded")
+
+
+_NOTE = f"INSERT INTO {LEDGER}.audit_trail (run, schema_name, table_name, key, kind, old_row, new_row)"
+# The link over an entry of the chain and the link before it.
+_LINK = (
+    "encode(sha256(convert_to(concat_ws('|', COALESCE(link_before, ''), schema_name, table_name, seq, kind, run, rows, hash,"
+    " all_rows, all_hash, extract(epoch FROM at)), 'UTF8')), 'hex')"
+)
+
+
+def _summed(rows: str, sign: int = 1) -> str:
+    """Return the SELECT of the number of rows and the sum of their hashes; `rows` is a SELECT, or the name of a CTE's."""
+    sums = ", ".join(f"{sign} * COALESCE(sum(('x' || substr(h, {at}, 15))::bit(60)::bigint), 0)" for at in _PARTS)
+    text = "jsonb_strip_nulls(to_jsonb(r))::text"
+    return (
+        f"SELECT {sign} * count(*) AS n, ARRAY[{sums}]::numeric[] AS sums"
+        f" FROM (SELECT encode(sha256(convert_to({text}, 'UTF8')), 'hex') AS h FROM ({rows}) r) hashed"
+    )
+
+
+def _sum(one: str, other: str, sign: str = "+") -> str:
+    return "ARRAY[" + ", ".join(f"({one})[{n}] {sign} ({other})[{n}]" for n in range(1, 5)) + "]"
+
+
+def _link(
+    run: str, spec: TableSpec, kind: str, rows: str, *, whole: bool = False, first: bool = False, sign: int = 1
+) -> str:
+    """Return the INSERT of the next entry: for the rows that a statement returns, or for the `whole` table as it is now.
+
+    `first`: only where the table has no entry yet.
+    """
+    before = f"COALESCE(p.all_hash, {_NOTHING})"
+    batch = ("n - COALESCE(p.all_rows, 0)", _sum("sums", before, "-")) if whole else ("n", "sums")
+    total = ("n", "sums") if whole else ("n + COALESCE(p.all_rows, 0)", _sum("sums", before))
+    return (
+        f"WITH fresh AS ({rows}), summed AS ({_summed('SELECT * FROM fresh', sign)}),"
+        f" entry AS (SELECT {_at(spec)}, COALESCE(p.seq, 0) + 1 AS seq, {value(kind)}::text AS kind, {value(run)}::text AS run,"
+        f" {batch[0]} AS rows, {batch[1]} AS hash, {total[0]} AS all_rows, {total[1]} AS all_hash, clock_timestamp() AS at,"
+        f" p.link AS link_before FROM summed LEFT JOIN (SELECT * FROM {LEDGER}.audit_chain WHERE {_of(spec)}"
+        " ORDER BY seq DESC LIMIT 1) p ON true"
+        f"{' WHERE p.seq IS NULL' if first else ''})"
+        f" INSERT INTO {LEDGER}.audit_chain SELECT schema_name, table_name, seq, kind, run, rows, hash, all_rows, all_hash,"
+        f" {_LINK}, at FROM entry"
+    )
+
+
+def _held(spec: TableSpec) -> str:
+    """Return the statement that fails when the table's rows do not fit its chain."""
+    table = name(spec.schema, spec.table)
+    last = f"SELECT all_hash FROM {LEDGER}.audit_chain WHERE {_of(spec)} ORDER BY seq DESC LIMIT 1"
+    return (
+        f"IF (SELECT sums FROM ({_summed(f'SELECT * FROM {table}')}) x) IS DISTINCT FROM ({last}) THEN"
+        f" RAISE EXCEPTION 'rows were changed in the target since they were loaded' USING ERRCODE = '{TAMPERED}'; END IF"
+    )
+
+
+def _noted(spec: TableSpec) -> str:
+    return f"SELECT DISTINCT ON (key) key, kind, new_row FROM {LEDGER}.audit_trail WHERE {_of(spec)} ORDER BY key, seq DESC"
+
+
+def _key(spec: TableSpec, row: str) -> str:
+    return "jsonb_build_object(" + ", ".join(f"{value(key)}, {row}.{name(key)}" for key in spec.key) + ")"
+
+
+def _json(spec: TableSpec, row: str) -> str:
+    names = ", ".join(f"{row}.{name(item.column)}" for item in spec.casts)
+    return f"(SELECT to_jsonb(x) FROM (SELECT {names}) x)"
+
+
+def _at(spec: TableSpec) -> str:
+    return f"{value(spec.schema)}::text AS schema_name, {value(spec.table)}::text AS table_name"
+
+
+def _of(spec: TableSpec) -> str:
+    return f"(schema_name, table_name) = ({value(spec.schema)}, {value(spec.table)})"

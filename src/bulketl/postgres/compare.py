@@ -1,0 +1,126 @@
+"""The target's side of a comparison: rows and hashes by buckets of the key, the keys of some, and mending what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from bulketl.canonical import digests as digest_pair
+from bulketl.casts import parse_target
+from bulketl.coerce import Batch
+from bulketl.errors import DataError
+from bulketl.partitions import KeyTuple
+from bulketl.plan import DELETED_AT, TableSpec
+from bulketl.postgres import Postgres, audit, ledger, state
+from bulketl.postgres.copy import TEMPORARY, copy, transaction
+from bulketl.postgres.ddl import batch, name, value
+from bulketl.postgres.guard import check_gone
+from bulketl.postgres.publish import into
+from bulketl.postgres.stage import temporary, temporary_name
+from bulketl.reconcile import Buckets, Differences, Digest, Row
+
+BUCKET_KEYS = 4096
+MOST_BUCKETS = 2000
+_COUNTING = ("smallint", "integer", "bigint")
+
+
+def buckets(target: Postgres, spec: TableSpec) -> Buckets:
+    """Return how to divide the table's keys: integers by ranges that an index finds, others by their hash."""
+    if len(spec.key) != 1 or _type(spec, spec.key[0]) not in _COUNTING:
+        return Buckets()
+    key = name(spec.key[0])
+    with target.connect() as connection:
+        found = connection.execute(f"SELECT min({key}), max({key}) FROM {name(spec.schema, spec.table)}".encode()).fetchone()
+    lo, hi = found or (None, None)
+    return Buckets(BUCKET_KEYS if lo is None else max(BUCKET_KEYS, (hi - lo) // MOST_BUCKETS + 1))
+
+
+def digests(target: Postgres, spec: TableSpec, buckets: Buckets) -> dict[str, Digest]:
+    """Return the number of rows and the sum of their hashes per bucket; one query that reads the table once."""
+    query = (
+        f"SELECT b::text, count(*), sum(('x' || left(h, 15))::bit(60)::bigint) FROM (SELECT {_bucket(spec, buckets)} AS b,"
+        f" {_row_hash(spec)} AS h FROM {name(spec.schema, spec.table)}{_alive(spec, 'WHERE')}) t GROUP BY b"
+    )
+    with target.connect() as connection:
+        return {bucket: (int(rows), int(total)) for bucket, rows, total in connection.execute(query.encode())}
+
+
+def rows(target: Postgres, spec: TableSpec, buckets: Buckets, which: Sequence[str]) -> dict[str, Row]:
+    """Return key and hash of every row in those buckets, by the hash of the key; keys are texts as Postgres shows them."""
+    query = (
+        f"SELECT {_key_hash(spec)}, {_row_hash(spec)}, {', '.join(f'{name(key)}::text' for key in spec.key)}"
+        f" FROM {name(spec.schema, spec.table)} WHERE {_within(spec, buckets, which)}{_alive(spec, 'AND')}"
+    )
+    with target.connect() as connection:
+        return {text: Row(tuple(key), found) for text, found, *key in connection.execute(query.encode())}
+
+
+def mend(target: Postgres, run: str, spec: TableSpec, found: Differences, batches: Iterator[Batch]) -> None:
+    """Bring rows into the table and treat those that are gone as `spec.deletes` says, with a record; one transaction.
+
+    Raise DataError when more rows are gone than may go, or a row cannot be loaded.
+    """
+    if spec.deletes in ("mirror", "mark", "fail"):
+        check_gone(spec, len(found.gone), found.rows)
+    stage = name(TEMPORARY, temporary_name(0))
+    with transaction(target, run, f"table {spec.table!r}", spec.encoder) as cursor:
+        cursor.execute(temporary(0, spec))
+        for piece in batches:
+            if piece.rejects:
+                raise DataError(
+                    f"table {spec.table!r}: {len(piece.rejects)} rows that differ from the source cannot be loaded: "
+                    f"{piece.rejects[0].column} {piece.rejects[0].reason}",
+                    hint="load the table whole with --full: its rejects are listed then",
+                )
+            copy(cursor, piece.good, spec, TEMPORARY, temporary_name(0))
+        statements = into(run, spec, stage) if found.missing or found.differing else []
+        more = len(found.missing)
+        if found.gone:
+            statements += _gone(run, spec, found.gone)
+            more -= len(found.gone) if spec.deletes in ("mirror", "mark") else 0
+        cursor.execute(batch([*statements, state.compared(run, spec, more), ledger.compared(run, spec, found)]))
+
+
+def _gone(run: str, spec: TableSpec, keys: Sequence[KeyTuple]) -> list[str]:
+    """Return the statements for the rows that are gone at the source."""
+    table = name(spec.schema, spec.table)
+    arrays = ", ".join(f"ARRAY[{', '.join(value(str(key[n])) for key in keys)}]::text[]" for n in range(len(spec.key)))
+    types = ", ".join(f"k.{name(f'k{n}')}::{_type(spec, key, full=True)}" for n, key in enumerate(spec.key))
+    listed = f"unnest({arrays}) AS k({', '.join(name(f'k{n}') for n in range(len(spec.key)))})"
+    among = f"({', '.join(f't.{name(key)}' for key in spec.key)}) IN (SELECT {types} FROM {listed})"
+    if spec.audit:
+        return [audit.deleted(run, spec, f"{table} t WHERE {among}")]
+    if spec.deletes == "mirror":
+        return [f"DELETE FROM {table} t WHERE {among}"]
+    if spec.deletes == "mark":
+        return [f"UPDATE {table} t SET {name(DELETED_AT)} = now() WHERE {among}"]
+    return []
+
+
+def _row_hash(spec: TableSpec) -> str:
+    return digest_pair(spec.casts, {item.column: name(item.column) for item in spec.casts}, spec.nul_bytes)[1]
+
+
+def _key_hash(spec: TableSpec) -> str:
+    casts = tuple(item for item in spec.casts if item.column in spec.key)
+    return digest_pair(casts, {item.column: name(item.column) for item in casts}, spec.nul_bytes)[1]
+
+
+def _bucket(spec: TableSpec, buckets: Buckets) -> str:
+    return f"{name(spec.key[0])} / {buckets.width}" if buckets.width else f"left({_key_hash(spec)}, 3)"
+
+
+def _within(spec: TableSpec, buckets: Buckets, which: Sequence[str]) -> str:
+    if not buckets.width:
+        return f"left({_key_hash(spec)}, 3) IN ({', '.join(map(value, which))})"
+    column = name(spec.key[0])
+    ranges = (buckets.range(int(bucket)) for bucket in which)
+    return "(" + " OR ".join(f"{column} BETWEEN {lo} AND {hi}" for lo, hi in ranges) + ")"
+
+
+def _alive(spec: TableSpec, word: str) -> str:
+    return f" {word} {name(DELETED_AT)} IS NULL" if spec.deletes == "mark" else ""
+
+
+def _type(spec: TableSpec, column: str, *, full: bool = False) -> str:
+    target = next(item.target for item in spec.casts if item.column == column)
+    return target if full else parse_target(target)[0]

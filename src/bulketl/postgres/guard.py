@@ -1,0 +1,43 @@
+"""The delete guard: a load never removes more of a table than it is allowed to.
+
+A mass delete at the source is an event that somebody has to look at: a purge that was meant, or an accident that the target
+can still heal.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bulketl.errors import DataError
+from bulketl.plan import TableSpec
+from bulketl.postgres.merge import gone
+
+
+def guard(cursor: Any, spec: TableSpec, rows: int, stage: str) -> None:
+    """Raise DataError when a publish would remove more of the table's rows than it may; `stage`, quoted, has the new ones."""
+    if not spec.whole or spec.publish in ("create", "append") or spec.deletes == "ignore":
+        return
+    if spec.publish == "merge":
+        cursor.execute(gone(spec, stage))
+        fewer, there = cursor.fetchall()[0]
+    elif spec.rows is None:
+        return
+    else:
+        fewer, there = spec.rows - rows, spec.rows
+    check_gone(spec, fewer, there)
+
+
+def check_gone(spec: TableSpec, fewer: int, there: int) -> None:
+    """Raise DataError when `fewer` of the `there` rows of the target are gone at the source, and that is too many."""
+    if spec.deletes == "fail" and fewer > 0:
+        raise DataError(
+            f"table {spec.table!r}: {fewer:,} of its {there:,} rows are gone at the source, and deletes: fail allows none",
+            hint="put them back at the source, or choose deletes: mirror, mark or ignore",
+        )
+    if fewer > spec.free and fewer > spec.guard * there:
+        raise DataError(
+            f"table {spec.table!r}: {fewer:,} of its {there:,} rows are gone at the source, {fewer / there:.1%}, "
+            f"and {spec.guard:.0%} may go",
+            hint=f"if they were meant to go, load it once with --allow-deletes {spec.table}; "
+            "for a table that loses many rows by its nature set deletes: {guard: 100%}",
+        )

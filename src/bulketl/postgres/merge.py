@@ -1,0 +1,89 @@
+"""Making a table equal to staged rows by touching only those that differ; or adding what is new and noting the rest.
+
+Rows are compared by their image (`*<>`), so that -0.0 and 0.0, or 1.0 and 1.00, count as different. Each statement writes what it
+did into the publish's record itself, so a whole group costs one round trip. One run at a time writes a table; a row that
+somebody else inserted meanwhile ends the transaction.
+"""
+
+from __future__ import annotations
+
+from bulketl.plan import DELETED_AT, TableSpec
+from bulketl.postgres import LEDGER
+from bulketl.postgres.ddl import alter_table, columns, name, value
+
+
+def merge(run: str, spec: TableSpec, stage: str) -> list[str]:
+    """Return the statements that bring the rows of `stage` (quoted) into the table, and count what they did.
+
+    When the whole table is staged, rows that are gone are deleted or marked, as `spec.deletes` says.
+    """
+    statements = alter_table(spec)
+    if spec.whole and spec.deletes in ("mirror", "mark"):
+        statements.append(_counted(run, spec, deleted=_gone(spec, stage)))
+    return [*statements, *_upsert(run, spec, stage)]
+
+
+def gone(spec: TableSpec, stage: str) -> str:
+    """Return the SELECT of how many rows of the table are not in `stage`, and how many it has."""
+    return (
+        f"SELECT count(*) FILTER (WHERE {_absent(spec, stage)}), count(*) FROM {name(spec.schema, spec.table)} t"
+        f"{f' WHERE t.{name(DELETED_AT)} IS NULL' if spec.deletes == 'mark' and DELETED_AT not in spec.added else ''}"
+    )
+
+
+def differs(spec: TableSpec, one: str, other: str) -> str:
+    """Return the condition that two rows of the table's columns differ in any of their bytes."""
+    names = [item.column for item in spec.casts]
+    left, right = (", ".join(f"{side}.{name(column)}" for column in names) for side in (one, other))
+    return f"ROW({left})::record *<> ROW({right})::record"
+
+
+def matching(spec: TableSpec, one: str, other: str) -> str:
+    """Return the condition that two rows have the same key."""
+    return " AND ".join(f"{one}.{name(key)} = {other}.{name(key)}" for key in spec.key)
+
+
+def _upsert(run: str, spec: TableSpec, stage: str) -> list[str]:
+    table = name(spec.schema, spec.table)
+    names = [item.column for item in spec.casts]
+    others = [column for column in names if column not in spec.key]
+    sets, condition = [f"{name(column)} = s.{name(column)}" for column in others], differs(spec, "t", "s")
+    if spec.deletes == "mark":
+        sets.append(f"{name(DELETED_AT)} = NULL")
+        condition = f"({condition} OR t.{name(DELETED_AT)} IS NOT NULL)"
+    statements = []
+    if sets:
+        update = f"UPDATE {table} t SET {', '.join(sets)} FROM {stage} s WHERE {matching(spec, 's', 't')} AND {condition}"
+        statements.append(_counted(run, spec, updated=update))
+    insert = f"INSERT INTO {table} ({columns(names)}) SELECT {columns(names)} FROM {stage} s WHERE {absent(spec, table)}"
+    return [*statements, _counted(run, spec, inserted=insert)]
+
+
+def absent(spec: TableSpec, table: str) -> str:
+    """Return the condition that no row of `table` (quoted) has the key of row `s`."""
+    return f"NOT EXISTS (SELECT 1 FROM {table} o WHERE {matching(spec, 'o', 's')})"
+
+
+def _gone(spec: TableSpec, stage: str) -> str:
+    table, absent_ = name(spec.schema, spec.table), _absent(spec, stage)
+    if spec.deletes == "mark":
+        at = name(DELETED_AT)
+        return f"UPDATE {table} t SET {at} = now() WHERE t.{at} IS NULL AND {absent_}"
+    return f"DELETE FROM {table} t WHERE {absent_}"
+
+
+def _absent(spec: TableSpec, stage: str) -> str:
+    return f"NOT EXISTS (SELECT 1 FROM {stage} s WHERE {matching(spec, 's', 't')})"
+
+
+def _counted(run: str, spec: TableSpec, **work: str) -> str:
+    """Return a statement that does `work`, named after the column of the record that counts its rows."""
+    ((column, statement),) = work.items()
+    return (
+        f"WITH done AS ({statement} RETURNING 1) UPDATE {LEDGER}.published"
+        f" SET {column} = COALESCE({column}, 0) + (SELECT count(*) FROM done) WHERE {_record(run, spec)}"
+    )
+
+
+def _record(run: str, spec: TableSpec) -> str:
+    return f"(run, schema_name, table_name) = ({value(run)}, {value(spec.schema)}, {value(spec.table)})"

@@ -1,0 +1,142 @@
+"""The state of each table in the ledger: how far it is loaded, from where, and when it was last compared.
+
+It is written by the very transaction that publishes the rows, so it can neither lag behind them nor run ahead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bulketl.plan import TableSpec
+from bulketl.postgres import LEDGER, Connection
+from bulketl.postgres.ddl import value
+from bulketl.watermark import State, Watermark
+
+TABLE = f"""
+CREATE TABLE IF NOT EXISTS {LEDGER}.state (
+    schema_name text, table_name text, source text NOT NULL, zone text NOT NULL, cursor_column text, cursor_type text,
+    watermark text, rows bigint, kept text[] NOT NULL, run text NOT NULL,
+    published_at timestamptz NOT NULL DEFAULT clock_timestamp(), compared_at timestamptz,
+    retained_column text, retained_value text, PRIMARY KEY (schema_name, table_name));
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A table's state as people look at it; `published` and `compared` are times as text, '' for never."""
+
+    table: str
+    source: str
+    column: str
+    type: str
+    watermark: str
+    rows: int | None
+    run: str
+    published: str
+    compared: str
+
+
+def read_states(connection: Connection, schema: str) -> dict[str, State]:
+    """Return the state of every table of the schema that was loaded; empty before the first run."""
+    if not _there(connection):
+        return {}
+    found = connection.execute(
+        "SELECT table_name, source, zone, cursor_column, cursor_type, watermark, rows, kept,"
+        " extract(epoch FROM now() - compared_at)::float8, retained_column, retained_value"
+        f" FROM {LEDGER}.state WHERE schema_name = %s",
+        (schema,),
+    )
+    return {
+        table: State(
+            source,
+            Watermark(column, kind, mark or "") if column else None,
+            rows,
+            tuple(kept),
+            compared,
+            (retained, limit) if retained else None,
+            zone,
+        )
+        for table, source, zone, column, kind, mark, rows, kept, compared, retained, limit in found
+    }
+
+
+def list_states(connection: Connection, schema: str) -> list[Known]:
+    """Return what is known of each table of the schema, by name."""
+    if not _there(connection):
+        return []
+    found = connection.execute(
+        "SELECT table_name, source, COALESCE(cursor_column, ''), COALESCE(cursor_type, ''), COALESCE(watermark, ''), rows, run,"
+        " to_char(published_at, 'YYYY-MM-DD HH24:MI:SSOF'), COALESCE(to_char(compared_at, 'YYYY-MM-DD HH24:MI:SSOF'), '')"
+        f" FROM {LEDGER}.state WHERE schema_name = %s ORDER BY table_name",
+        (schema,),
+    )
+    return [Known(*row) for row in found]
+
+
+def reset_states(connection: Connection, schema: str, tables: Sequence[str]) -> int:
+    """Forget those tables, so that each is loaded whole the next time; return how many were known.
+
+    What retention has removed is not forgotten: it would come back.
+    """
+    if not _there(connection):
+        return 0
+    done = connection.execute(
+        f"UPDATE {LEDGER}.state SET source = '', cursor_column = NULL, cursor_type = NULL, watermark = NULL, compared_at = NULL"
+        " WHERE schema_name = %s AND table_name = ANY(%s)",
+        (schema, list(tables)),
+    )
+    return done.rowcount
+
+
+def published(run: str, spec: TableSpec, *, rows: int | None, mark: str | None = None) -> str:
+    """Return the INSERT that notes the state after a publish.
+
+    `rows` of the target when all were read, None to take those that the publish has counted. `mark`: a watermark reached on
+    the way to the last one.
+    """
+    watermark = spec.watermark
+    at = f"{value(spec.schema)}, {value(spec.table)}"
+    kept = "ARRAY[" + ", ".join(value(name) for name, _ in spec.kept) + "]::text[]"
+    text = mark if mark is not None else watermark.value if watermark else None
+    cursor = (watermark.column, watermark.type, text) if watermark else (None, None, None)
+    count = (
+        str(rows)
+        if rows is not None
+        else f"(SELECT {'NULL' if spec.rows is None else spec.rows} + COALESCE(inserted, 0) - COALESCE(deleted, 0)"
+        f" FROM {LEDGER}.published WHERE (run, schema_name, table_name) = ({value(run)}, {at}))"
+    )
+    changed = ["source", "zone", "rows", "kept", "run", "published_at"]
+    if watermark or spec.whole:
+        changed += ["cursor_column", "cursor_type", "watermark"]
+    if spec.whole:
+        changed.append("compared_at")
+    sets = ", ".join(f"{column} = excluded.{column}" for column in changed)
+    return (
+        f"INSERT INTO {LEDGER}.state (schema_name, table_name, source, zone, cursor_column, cursor_type, watermark, rows, kept,"
+        f" run, compared_at) VALUES ({at}, {value(spec.source)}, {value(spec.zone)},"
+        f" {', '.join(value(part) for part in cursor)}, {count}, {kept}, {value(run)},"
+        f" {'clock_timestamp()' if spec.whole else 'NULL'})"
+        f" ON CONFLICT (schema_name, table_name) DO UPDATE SET {sets}"
+    )
+
+
+def compared(run: str, spec: TableSpec, more: int) -> str:
+    """Return the UPDATE that notes a comparison, after which the target has `more` rows."""
+    return (
+        f"UPDATE {LEDGER}.state SET compared_at = clock_timestamp(), rows = rows + {more}, run = {value(run)}"
+        f" WHERE (schema_name, table_name) = ({value(spec.schema)}, {value(spec.table)})"
+    )
+
+
+def retained(schema: str, table: str, column: str, limit: str, fewer: int) -> str:
+    """Return the UPDATE that notes which rows have left the table by its retention."""
+    return (
+        f"UPDATE {LEDGER}.state SET retained_column = {value(column)}, retained_value = {value(limit)}, rows = rows - {fewer}"
+        f" WHERE (schema_name, table_name) = ({value(schema)}, {value(table)})"
+    )
+
+
+def _there(connection: Connection) -> Any:
+    return (connection.execute(f"SELECT to_regclass('{LEDGER}.state') IS NOT NULL").fetchone() or (False,))[0]

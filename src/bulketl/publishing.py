@@ -1,0 +1,139 @@
+"""How a table becomes visible: the way, the reason for it, and what stands against it.
+
+Values in, values out. A whole table is created, refilled, swapped or merged; changes are merged. A table of tier audit is
+only ever appended to, and one whose deleted rows are not to be deleted is only ever merged into.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from bulketl.catalog import TargetTable
+from bulketl.config import Config
+from bulketl.drift import Drift, drift
+from bulketl.errors import PlanError
+from bulketl.plan import DELETED_AT, TableSpec
+from bulketl.rules import TableRule
+from bulketl.watermark import State
+
+Way = tuple[TableSpec, str]
+
+
+def differing(spec: TableSpec, existing: TargetTable | None, state: State | None) -> Drift:
+    """Return how the target's columns differ from those needed; a column kept since an earlier load is no news."""
+    if existing is None:
+        return Drift()
+    found = drift(spec.casts, existing)
+    own = {DELETED_AT} if spec.deletes == "mark" else set()
+    known = own.union(state.kept if state else ())
+    return dataclasses.replace(
+        found,
+        dropped=tuple(name for name in found.dropped if name not in own),
+        texts=tuple(line for line in found.texts if not (line.startswith("- ") and line[2:].split(" ")[0] in known)),
+    )
+
+
+def publishing(
+    config: Config, rule: TableRule, spec: TableSpec, parts: int, existing: TargetTable | None, found: Drift
+) -> Way:
+    """Return the spec with the way it becomes visible, and the reason for it.
+
+    `parts`: partitions, or more than one for a stream. Raise PlanError when it cannot become visible.
+    """
+    if spec.deletes == "mark" and any(item.column == DELETED_AT for item in spec.casts):
+        raise PlanError(
+            f"table {spec.table!r} has a column {DELETED_AT!r} of its own, and deletes: mark needs that name",
+            hint="choose another policy for its deletes, or name the column under exclude_columns",
+        )
+    if spec.audit and not spec.key:
+        raise PlanError(
+            f"table {spec.table!r} is of tier audit and has no primary key, so that what is new in it cannot be told",
+            hint="declare its primary_key, give it another tier, or set exclude: true",
+        )
+    if existing is None:
+        marks = ((DELETED_AT, "timestamptz"),) if spec.deletes == "mark" else ()
+        return dataclasses.replace(spec, kept=marks), "new in the target"
+    if rule.publish == "swap" and existing.hanging:
+        raise PlanError(
+            f"table {existing.name!r} cannot be swapped, as its rule asks, because of {', '.join(existing.hanging)}",
+            hint="take publish: swap out of its rule, or drop what hangs on it",
+        )
+    _refuse(config, spec, existing, found)
+    spec = _kept(config, rule, spec, existing, found)
+    if spec.audit:
+        _only_added_to(spec, existing, found, "is of tier audit")
+        return dataclasses.replace(spec, publish="append"), "appended to, as tier audit is"
+    if not spec.whole:
+        return dataclasses.replace(spec, publish="merge"), "merged in"
+    hanging = ", ".join(existing.hanging)
+    if spec.deletes != "mirror":
+        _only_added_to(spec, existing, found, f"has deletes: {spec.deletes}")
+        return dataclasses.replace(spec, publish="merge"), f"differences merged in, because of deletes: {spec.deletes}"
+    if existing.referenced:
+        return dataclasses.replace(spec, publish="merge"), f"differences merged in, because of {hanging}"
+    if existing.hanging:
+        way = f"emptied and refilled in one transaction, because of {hanging}"
+        return dataclasses.replace(spec, publish="refill"), way
+    in_place = existing.primary_key == spec.key and _in_place(existing, found, spec.kept)
+    if in_place and (parts <= 1 or rule.publish == "refill") and rule.publish != "swap":
+        why = "small, so" if parts <= 1 else "as its rule asks,"
+        return dataclasses.replace(spec, publish="refill"), f"{why} emptied and refilled in one transaction"
+    return dataclasses.replace(spec, publish="swap", seen=existing.seen), "built beside and swapped in"
+
+
+def _kept(config: Config, rule: TableRule, spec: TableSpec, existing: TargetTable, found: Drift) -> TableSpec:
+    """Return the spec with the columns that stay although the source has them no longer, and those that change."""
+    there = dict(existing.columns)
+    gone = [name for name in found.dropped if config.dropped_columns == "keep" and name not in rule.exclude_columns]
+    kept = [(name, there[name]) for name in gone]
+    if spec.deletes == "mark":
+        kept.append((DELETED_AT, "timestamptz"))
+    new = (DELETED_AT,) if spec.deletes == "mark" and DELETED_AT not in there else ()
+    return dataclasses.replace(spec, kept=tuple(kept), added=(*found.added, *new), widened=found.widened)
+
+
+def _only_added_to(spec: TableSpec, existing: TargetTable, found: Drift, why: str) -> None:
+    """Raise PlanError when the table, which must stay, cannot take the rows with columns added or widened."""
+    if not spec.key or existing.primary_key != spec.key or not _in_place(existing, found, spec.kept):
+        texts = f": {'; '.join(found.texts)}" if found.texts else ""
+        raise PlanError(
+            f"table {spec.table!r} {why}, so it is never replaced, and as it is it cannot take the source's rows{texts}",
+            hint="alter it by hand to fit, with the same primary key; columns are added and widened by themselves",
+        )
+
+
+def _in_place(existing: TargetTable, found: Drift, kept: tuple[tuple[str, str], ...]) -> bool:
+    """Tell whether the target table itself can follow: a column can be added always, widened when no view shows it."""
+    shown = existing.views or existing.materialized
+    names = {name for name, _ in kept}
+    return not (found.changed or not names.issuperset(found.dropped) or (found.widened and shown))
+
+
+def _refuse(config: Config, spec: TableSpec, existing: TargetTable, found: Drift) -> None:
+    name = existing.name
+    if existing.columns and existing.primary_key and existing.primary_key != spec.key:
+        raise PlanError(
+            f"table {name!r} has the key {', '.join(spec.key) or 'none'} at the source "
+            f"and {', '.join(existing.primary_key)} in the target",
+            hint="a key of another name or other columns makes another table: drop the target's when you are sure",
+        )
+    if found.changed and config.narrowed_columns == "refuse":
+        raise PlanError(
+            f"table {name!r} has columns of a narrower or other type than the target: {'; '.join(found.texts)}",
+            hint="alter the target table by hand, or set narrowed_columns: swap to have it built anew",
+        )
+    if not existing.hanging:
+        return
+    hanging = ", ".join(existing.hanging)
+    kept = tuple((column, "") for column in found.dropped if config.dropped_columns == "keep")
+    if not existing.columns or existing.primary_key != spec.key or not _in_place(existing, found, kept):
+        raise PlanError(
+            f"table {name!r} has other columns or another key than the source now, "
+            f"and cannot be replaced because of {hanging}" + (f": {'; '.join(found.texts)}" if existing.columns else ""),
+            hint="alter the target table by hand, or drop what hangs on it, and load again",
+        )
+    if existing.referenced and not spec.key:
+        raise PlanError(
+            f"table {name!r} has no primary key, and foreign keys point to it in the target",
+            hint="drop those foreign keys: without a key the rows can only be replaced as a whole",
+        )

@@ -1,0 +1,129 @@
+"""What differs between a table and its source, found without moving the rows, and mended.
+
+Both servers hash their rows by buckets of the key. Only for buckets that differ are keys and row hashes fetched, and only for keys
+that differ are rows read again. The target is asked before the source: a row that the source gets meanwhile is missing in the
+target and is added, and no row is taken for gone that is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import pyarrow as pa
+
+from bulketl.coerce import Batch, coerce
+from bulketl.partitions import KeyTuple, Partition
+from bulketl.plan import TableSpec
+
+Digest = tuple[int, int]  # rows, and the sum of their hashes
+KEYS_READ = 2000  # rows fetched by their keys in one query
+BUCKETS_LISTED = 32  # whose keys are in memory at once
+
+
+@dataclass(frozen=True, slots=True)
+class Buckets:
+    """How keys fall into buckets: `width` consecutive integers each, or 0: by a hash of the key."""
+
+    width: int = 0
+
+    def range(self, bucket: int) -> tuple[int, int]:
+        """Return the first and last key of a bucket; division goes towards zero, so bucket 0 lies on both sides of it."""
+        lo = bucket * self.width if bucket > 0 else (bucket - 1) * self.width + 1
+        hi = (bucket + 1) * self.width - 1 if bucket >= 0 else bucket * self.width
+        return lo, hi
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row as it is listed: its key as the server gave it, and its hash."""
+
+    key: KeyTuple
+    hash: str
+
+
+class Here(Protocol):
+    """What reconciling needs of the source."""
+
+    def digests(self, spec: TableSpec, buckets: Buckets) -> Mapping[str, Digest]:
+        """Return rows and hash per bucket."""
+        ...
+
+    def rows(self, spec: TableSpec, buckets: Buckets, which: Sequence[str]) -> Mapping[str, Row]:
+        """Return the rows of some buckets by the text of their key."""
+        ...
+
+    def read(self, spec: TableSpec, partition: Partition) -> Iterator[pa.Table]:
+        """Yield rows as for a load."""
+        ...
+
+    def masked(self, spec: TableSpec) -> list[list[str]]:
+        """Return the columns of each mask that `read` appends."""
+        ...
+
+
+class There(Protocol):
+    """What reconciling needs of the target."""
+
+    def buckets(self, spec: TableSpec) -> Buckets:
+        """Return how to divide the table's keys."""
+        ...
+
+    def digests(self, spec: TableSpec, buckets: Buckets) -> Mapping[str, Digest]:
+        """Return rows and hash per bucket."""
+        ...
+
+    def rows(self, spec: TableSpec, buckets: Buckets, which: Sequence[str]) -> Mapping[str, Row]:
+        """Return the rows of some buckets by the text of their key."""
+        ...
+
+    def mend(self, spec: TableSpec, found: Differences, batches: Iterator[Batch]) -> None:
+        """Bring rows into the table, treat those that are gone as `spec.deletes` says, note the comparison; one transaction."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """Keys of rows that the target lacks, that differ, that the source has no longer; `rows`: of the target before."""
+
+    missing: tuple[KeyTuple, ...] = ()
+    differing: tuple[KeyTuple, ...] = ()
+    gone: tuple[KeyTuple, ...] = ()
+    rows: int = 0
+
+
+def compare(here: Here, there: There, spec: TableSpec) -> Differences:
+    """Return what differs. For n rows that differ about n keys of each bucket with one are moved, and no rows."""
+    buckets = there.buckets(spec)
+    theirs = there.digests(spec, buckets)
+    ours = here.digests(spec, buckets)
+    unequal = sorted(name for name in {*ours, *theirs} if ours.get(name) != theirs.get(name))
+    missing: list[KeyTuple] = []
+    differing: list[KeyTuple] = []
+    gone: list[KeyTuple] = []
+    for some in (unequal[n : n + BUCKETS_LISTED] for n in range(0, len(unequal), BUCKETS_LISTED)):
+        old = there.rows(spec, buckets, some)
+        new = here.rows(spec, buckets, some)
+        missing += [row.key for text, row in new.items() if text not in old]
+        differing += [row.key for text, row in new.items() if text in old and old[text].hash != row.hash]
+        gone += [row.key for text, row in old.items() if text not in new]
+    return Differences(tuple(missing), tuple(differing), tuple(gone), sum(rows for rows, _ in theirs.values()))
+
+
+def mend(here: Here, there: There, spec: TableSpec) -> Differences:
+    """Compare, read again what is missing or differs, and bring it into the target; return what was found.
+
+    Raise DataError when more rows are gone than may go: then nothing is mended.
+    """
+    found = compare(here, there, spec)
+    there.mend(spec, found, _batches(here, spec, (*found.missing, *found.differing)))
+    return found
+
+
+def _batches(here: Here, spec: TableSpec, keys: Sequence[KeyTuple]) -> Iterator[Batch]:
+    masked = here.masked(spec)
+    for n in range(0, len(keys), KEYS_READ):
+        partition = Partition(n // KEYS_READ, columns=spec.key, only=tuple(keys[n : n + KEYS_READ]))
+        for rows in here.read(spec, partition):
+            yield coerce(rows, spec, masked)
