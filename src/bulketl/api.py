@@ -83,9 +83,9 @@ def make_plan(
     """Look at both servers and return what a load would do; change nothing on either.
 
     `tiers` and `tables` (names, or patterns with `*` and `?`) narrow the load; empty means all. `full` loads tables
-    whole that have another strategy. `since` and `until`: load again the rows whose cursor lies there, `since` included. Tables
-    that fit `allow_deletes` may lose any share of their rows. Raise ConfigError, SourceError or TargetError when a server
-    cannot be used, PlanError when nothing fits `tiers` and `tables`.
+    whole that have another strategy. `since` and `until`: load again the rows whose cursor lies there, `since`
+    included. Tables that fit `allow_deletes` may lose any share of their rows. Raise ConfigError, SourceError or
+    TargetError when a server cannot be used, PlanError when nothing fits `tiers` and `tables`.
     """
     check_libraries()
     source, target = endpoints(config)

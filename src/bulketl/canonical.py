@@ -1,9 +1,9 @@
 """One text for a value on both servers, so that rows can be compared by hashes without being moved.
 
-For each column there are two SQL expressions that give the same text for the same value, and NULL for NULL. Where the texts of
-equal values may differ (exponents of very small or large floats) a comparison costs a second look at the row and finds it equal;
-texts of different values never coincide. A column that has no such pair is left out of the hash: fractions of TIME, and text
-declared jsonb. A text of any length counts by its MD5, so that no packet limit cuts it.
+For each column there are two SQL expressions that give the same text for the same value, and NULL for NULL. Where the
+texts of equal values may differ (exponents of very small or large floats) a comparison costs a second look at the row
+and finds it equal; texts of different values never coincide. A column that has no such pair is left out of the hash:
+fractions of TIME, and text declared jsonb. A text of any length counts by its MD5, so that no packet limit cuts it.
 """
 
 from __future__ import annotations
@@ -12,35 +12,36 @@ from bulketl.casts import Cast, parse_target, parse_type
 
 SEPARATOR, NOTHING = "01", "02"  # bytes in hexadecimal, between values and for NULL
 Pair = tuple[str, str]
+_NUMBER, _FLOAT = "CAST(({read})+0 AS CHAR)", "CAST(({read})+0e0 AS CHAR)"
+_EXPONENT = "replace({column}::float8::text, 'e+', 'e')"
+_PAIRS: dict[str, Pair] = {
+    "smallint": (_NUMBER, "{column}::text"),
+    "integer": (_NUMBER, "{column}::text"),
+    "bigint": (_NUMBER, "{column}::text"),
+    "boolean": (_NUMBER, "{column}::int::text"),
+    "numeric": ("CAST({read} AS CHAR)", "{column}::text"),
+    "real": (_FLOAT, _EXPONENT),
+    "double precision": (_FLOAT, _EXPONENT),
+    "bytea": ("MD5({read})", "md5({column})"),
+    "uuid": ("LOWER(HEX({read}))", "replace({column}::text, '-', '')"),
+    "date": ("CAST({read} AS CHAR)", "to_char({column}, 'YYYY-MM-DD')"),
+    "timestamptz": ("CAST({read} AS CHAR)", "(extract(epoch FROM {column}) * 1000000)::bigint::text"),
+}
 _SHORT = frozenset({"char", "varchar", "enum", "set", "inet4", "inet6", "date", "datetime", "timestamp", "time"})
 
 
 def pair(item: Cast, column: str, nul_bytes: str = "strip") -> Pair | None:
     """Return the expressions for MySQL and for Postgres; `column` is the quoted name in Postgres. None: it has no pair."""
     base, sizes = parse_target(item.target)
-    read = item.read
-    if base in ("smallint", "integer", "bigint"):
-        return f"CAST(({read})+0 AS CHAR)", f"{column}::text"
-    if base == "boolean":
-        return f"CAST(({read})+0 AS CHAR)", f"{column}::int::text"
-    if base == "numeric":
-        return f"CAST({read} AS CHAR)", f"{column}::text"
-    if base in ("real", "double precision"):
-        return f"CAST(({read})+0e0 AS CHAR)", f"replace({column}::float8::text, 'e+', 'e')"
-    if base == "bytea":
-        return f"MD5({read})", f"md5({column})"
-    if base == "uuid":
-        return f"LOWER(HEX({read}))", f"replace({column}::text, '-', '')"
-    if base == "date":
-        return f"CAST({read} AS CHAR)", f"to_char({column}, 'YYYY-MM-DD')"
+    if base in _PAIRS:
+        here, there = _PAIRS[base]
+        return here.format(read=item.read), there.format(column=column)
     if base == "timestamp":
         digits = sizes[0] if sizes else 6
         text = f"to_char({column}, 'YYYY-MM-DD HH24:MI:SS.US')"
-        return f"CAST({read} AS CHAR)", f"left({text}, {20 + digits if digits else 19})"
-    if base == "timestamptz":
-        return f"CAST({read} AS CHAR)", f"(extract(epoch FROM {column}) * 1000000)::bigint::text"
+        return f"CAST({item.read} AS CHAR)", f"left({text}, {20 + digits if digits else 19})"
     if base in ("interval", "time"):
-        return None if sizes and sizes[0] else (f"CAST({read} AS CHAR)", f"{column}::text")
+        return None if sizes and sizes[0] else (f"CAST({item.read} AS CHAR)", f"{column}::text")
     if base == "jsonb" and parse_type(item.source).base != "json":
         return None
     return _text(item, column, nul_bytes)

@@ -22,7 +22,7 @@ from bulketl.watermark import NO_TIME, State, Watermark, before, cursor_type, is
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """What to measure of a table's cursor column. `changes`: the rows to read, None for all; `chunked`: cut by the cursor."""
+    """What to measure of a cursor column. `changes`: the rows to read, None for all; `chunked`: cut by the cursor."""
 
     column: str
     type: str
@@ -34,9 +34,10 @@ class Cursor:
 class Measured:
     """What was measured of a cursor, before anything is read.
 
-    `top`: the highest value that does not lie in the future, None when there is none. `newest`: the highest of all. `rows`: of
-    the changes, counted up to a partition's size and beyond it estimated. `cuts`: through the key, when they are more. `chunks`: values of the
-    cursor between which a chunk lies, each with the cuts through the key inside it. `error`: why nothing was measured.
+    `top`: the highest value that does not lie in the future, None when there is none. `newest`: the highest of all.
+    `rows`: of the changes, counted up to a partition's size and beyond it estimated. `cuts`: through the key, when they
+    are more. `chunks`: values of the cursor between which a chunk lies, each with the cuts through the key inside it.
+    `error`: why nothing was measured.
     """
 
     top: KeyValue | None
@@ -59,8 +60,9 @@ class Span:
 class Choice:
     """What is known of a table before it is decided how to load it.
 
-    `cursor` and `measured`: of its cursor column, if it has one; its changes are read when the cursor has some. `why`: why it is
-    loaded whole although its rule says otherwise. `watermark`: that it will have. `refusal`: why it is not loaded.
+    `cursor` and `measured`: of its cursor column, if it has one; its changes are read when the cursor has some. `why`:
+    why it is loaded whole although its rule says otherwise. `watermark`: that it will have. `refusal`: why it is not
+    loaded.
     """
 
     state: State | None = None
@@ -118,8 +120,7 @@ def cursor(
     chunked = rule.extraction_strategy == "chunked_incremental"
     if span is not None:
         return Cursor(column.name, kind, Changes(column.name, _given(kind, span.since), _given(kind, span.until)))
-    mark = state.watermark
-    assert mark is not None
+    mark = state.watermark or Watermark(column.name, kind, "")
     if (mark.column, mark.type) != (column.name, kind):
         what = f"its watermark is of {mark.column} ({mark.type}), and the cursor is {column.name} ({kind})"
         if config.invalid_watermark == "refuse":
@@ -193,8 +194,7 @@ def judged(state: State, cursor: Cursor, measured: Measured) -> None:
 
 def partitions(table: Table, cursor: Cursor, measured: Measured) -> tuple[tuple[Partition, ...], str]:
     """Return the partitions that hold every row of the changes once, and in words how they are read."""
-    changes = cursor.changes
-    assert changes is not None
+    changes = cursor.changes or Changes(cursor.column)
     since = f"{changes.column} from {text_of(changes.lo)} on" if changes.lo is not None else f"{changes.column} up to now"
     if changes.hi is not None:
         since += f" before {text_of(changes.hi)}"

@@ -55,9 +55,10 @@ class Partition:
     """The rows of a table with `lo <= (columns) < hi`, compared as tuples; None is open.
 
     `key` is the name of the index they are read along. `nulls`: the rows whose key is NULL and nothing else. Without
-    columns: the whole table. `stream`: the rows per batch of a table that is too large for memory and has no key to
-    cut it by, so that it is read in one pass. `changes`: of all those, only these. `only`: the rows with one of these keys and no other. `mark`: the text of the watermark that
-    the table has reached when this partition and all before it are published.
+    columns: the whole table. `stream`: the rows per batch of a table that is too large for memory and has no key to cut
+    it by, so that it is read in one pass. `changes`: of all those, only these. `only`: the rows with one of these keys
+    and no other. `mark`: the text of the watermark that the table has reached when this partition and all before it are
+    published.
     """
 
     index: int

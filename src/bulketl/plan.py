@@ -30,15 +30,16 @@ DELETED_AT = "_deleted_at"  # of rows that are gone at the source, where they ar
 class TableSpec:
     """All that a worker must know of a table; small and picklable, whatever the number of partitions.
 
-    `publish`: create it, empty and refill it in one transaction, swap a new one for it, merge the differences into it, or
-    append what is new and note the differences. `encoder` makes the COPY data. `zone` is set as the session's time zone
-    before reading, unless empty. `nul_bytes`: strip or reject. `max_rejects`: more rejected rows than this fail the table.
-    `kept`: columns, with types, that the target has and the source no longer; they are NULL. `seen`: what the plan saw of
-    a table that will be swapped. `added`, `widened`: columns that the target table lacks, or has too narrow. `source`: the
-    database it comes from. `audit`: it is only ever appended to. `whole`: all rows are read, not only changes. `watermark`: how far the table is loaded when it is
-    published, None to leave that as it is. `deletes`: what becomes of rows that are gone at the source. `guard`: the share of
-    the table's rows that may go, beyond `free` ones. `rows`: of the target before, None when unknown. `retained`: rows
-    with a smaller value in this column have left the target by its retention and are not read again.
+    `publish`: create it, empty and refill it in one transaction, swap a new one for it, merge the differences into it,
+    or append what is new and note the differences. `encoder` makes the COPY data. `zone` is set as the session's time
+    zone before reading, unless empty. `nul_bytes`: strip or reject. `max_rejects`: more rejected rows than this fail
+    the table. `kept`: columns, with types, that the target has and the source no longer; they are NULL. `seen`: what
+    the plan saw of a table that will be swapped. `added`, `widened`: columns that the target table lacks, or has too
+    narrow. `source`: the database it comes from. `audit`: it is only ever appended to. `whole`: all rows are read, not
+    only changes. `watermark`: how far the table is loaded when it is published, None to leave that as it is. `deletes`:
+    what becomes of rows that are gone at the source. `guard`: the share of the table's rows that may go, beyond `free`
+    ones. `rows`: of the target before, None when unknown. `retained`: rows with a smaller value in this column have
+    left the target by its retention and are not read again.
     """
 
     table: str

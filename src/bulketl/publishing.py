@@ -40,16 +40,7 @@ def publishing(
 
     `parts`: partitions, or more than one for a stream. Raise PlanError when it cannot become visible.
     """
-    if spec.deletes == "mark" and any(item.column == DELETED_AT for item in spec.casts):
-        raise PlanError(
-            f"table {spec.table!r} has a column {DELETED_AT!r} of its own, and deletes: mark needs that name",
-            hint="choose another policy for its deletes, or name the column under exclude_columns",
-        )
-    if spec.audit and not spec.key:
-        raise PlanError(
-            f"table {spec.table!r} is of tier audit and has no primary key, so that what is new in it cannot be told",
-            hint="declare its primary_key, give it another tier, or set exclude: true",
-        )
+    _possible(spec)
     if existing is None:
         marks = ((DELETED_AT, "timestamptz"),) if spec.deletes == "mark" else ()
         return dataclasses.replace(spec, kept=marks), "new in the target"
@@ -65,10 +56,15 @@ def publishing(
         return dataclasses.replace(spec, publish="append"), "appended to, as tier audit is"
     if not spec.whole:
         return dataclasses.replace(spec, publish="merge"), "merged in"
-    hanging = ", ".join(existing.hanging)
     if spec.deletes != "mirror":
         _only_added_to(spec, existing, found, f"has deletes: {spec.deletes}")
         return dataclasses.replace(spec, publish="merge"), f"differences merged in, because of deletes: {spec.deletes}"
+    return _replaced(rule, spec, parts, existing, found)
+
+
+def _replaced(rule: TableRule, spec: TableSpec, parts: int, existing: TargetTable, found: Drift) -> Way:
+    """Return the way in which a whole table takes the place of what is there."""
+    hanging = ", ".join(existing.hanging)
     if existing.referenced:
         return dataclasses.replace(spec, publish="merge"), f"differences merged in, because of {hanging}"
     if existing.hanging:
@@ -79,6 +75,19 @@ def publishing(
         why = "small, so" if parts <= 1 else "as its rule asks,"
         return dataclasses.replace(spec, publish="refill"), f"{why} emptied and refilled in one transaction"
     return dataclasses.replace(spec, publish="swap", seen=existing.seen), "built beside and swapped in"
+
+
+def _possible(spec: TableSpec) -> None:
+    if spec.deletes == "mark" and any(item.column == DELETED_AT for item in spec.casts):
+        raise PlanError(
+            f"table {spec.table!r} has a column {DELETED_AT!r} of its own, and deletes: mark needs that name",
+            hint="choose another policy for its deletes, or name the column under exclude_columns",
+        )
+    if spec.audit and not spec.key:
+        raise PlanError(
+            f"table {spec.table!r} is of tier audit and has no primary key, so that what is new in it cannot be told",
+            hint="declare its primary_key, give it another tier, or set exclude: true",
+        )
 
 
 def _kept(config: Config, rule: TableRule, spec: TableSpec, existing: TargetTable, found: Drift) -> TableSpec:

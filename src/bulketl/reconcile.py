@@ -1,8 +1,8 @@
 """What differs between a table and its source, found without moving the rows, and mended.
 
-Both servers hash their rows by buckets of the key. Only for buckets that differ are keys and row hashes fetched, and only for keys
-that differ are rows read again. The target is asked before the source: a row that the source gets meanwhile is missing in the
-target and is added, and no row is taken for gone that is there.
+Both servers hash their rows by buckets of the key. Only for buckets that differ are keys and row hashes fetched, and
+only for keys that differ are rows read again. The target is asked before the source: a row that the source gets
+meanwhile is missing in the target and is added, and no row is taken for gone that is there.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class There(Protocol):
         ...
 
     def mend(self, spec: TableSpec, found: Differences, batches: Iterator[Batch]) -> None:
-        """Bring rows into the table, treat those that are gone as `spec.deletes` says, note the comparison; one transaction."""
+        """Bring rows in, treat those that are gone as `spec.deletes` says, note the comparison; one transaction."""
         ...
 
 

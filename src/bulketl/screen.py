@@ -41,15 +41,19 @@ def summary(result: Summary) -> Group:
     for tier, items in tiers.items():
         _tier_rows(table, tier, items, len(result.tables))
         if items and len(items) < len(result.tables):
-            table.add_row(*_sums(f"{len(items)} tables", tier, items), style="italic")
+            table.add_row(*_sums(_tables(len(items)), tier, items), style="italic")
             table.add_section()
     totals = result.totals
     table.add_section()
     table.add_row(
-        f"{totals['tables']:.0f} tables", "", f"{totals['rows']:,.0f}", size(totals["bytes"]), f"{result.seconds:.1f}",
+        _tables(int(totals["tables"])), "", f"{totals['rows']:,.0f}", size(totals["bytes"]), f"{result.seconds:.1f}",
         f"{totals['rejects']:.0f}", result.outcome, style="bold",
     )  # fmt: skip
     return Group(table, *_changes(result), *_drifts(result), *_failures(result.failed))
+
+
+def _tables(count: int) -> str:
+    return f"{count} table{'' if count == 1 else 's'}"
 
 
 def _tier_rows(table: Table, tier: str, items: list[TableSummary], total: int) -> None:
@@ -140,6 +144,7 @@ def _plan_text(load: TableLoad) -> Text:
         "refill": "TRUNCATE",
         "swap": "CREATE TABLE beside, DROP TABLE, rename",
         "merge": "none",
+        "append": "none",
     }
     details = {
         "DDL": ddl[load.spec.publish],

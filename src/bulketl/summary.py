@@ -40,6 +40,16 @@ class TableSummary:
     message: str = ""
     hint: str = ""
 
+    def add(self, event: PartitionLoaded) -> None:
+        """Take a partition into account."""
+        self.rows += event.rows
+        self.rejects += event.rejects
+        self.bytes += event.bytes
+        for column, kinds in event.changed.items():
+            counts = self.changed.setdefault(column, {})
+            for kind, count in kinds.items():
+                counts[kind] = counts.get(kind, 0) + count
+
 
 class Summary:
     """Folds events; `tables` maps names to TableSummary in the order of the plan."""
@@ -57,19 +67,12 @@ class Summary:
                 self.run, self.zone = run, zone
                 self.tables = {name: TableSummary(name, tier, rows) for name, (rows, tier) in tables.items()}
             case PartitionLoaded(table=name):
-                table = self.tables[name]
-                table.rows += event.rows
-                table.rejects += event.rejects
-                table.bytes += event.bytes
-                for column, kinds in event.changed.items():
-                    counts = table.changed.setdefault(column, {})
-                    for kind, count in kinds.items():
-                        counts[kind] = counts.get(kind, 0) + count
+                self.tables[name].add(event)
             case TablePublished(table=name):
                 table = self.tables[name]
                 table.outcome, table.seconds = "loaded", event.seconds
-                table.inserted, table.updated, table.unchanged = event.inserted, event.updated, event.unchanged
-                table.deleted = event.deleted
+                table.inserted, table.updated = event.inserted, event.updated
+                table.unchanged, table.deleted = event.unchanged, event.deleted
             case TableCompared(table=name):
                 counts = {"missing": event.missing, "differing": event.differing, "gone": event.gone}
                 self.tables[name].compared = counts

@@ -1,7 +1,7 @@
 """Looking at both servers before a load: all that `decide` needs, measured, and nothing changed.
 
-The order matters. The target is asked first, for nothing is read for a target that is not there. The cursors are measured before
-anything else of a table, so that a watermark is never newer than the rows that are read after it.
+The order matters. The target is asked first, for nothing is read for a target that is not there. The cursors are
+measured before anything else of a table, so that a watermark is never newer than the rows that are read after it.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def choices(
 ) -> dict[str, Choice]:
     """Return for each table what is known of it, and whether only its changes are to be read; a few queries for all.
 
-    `full`: all tables whole, whatever their rules say. `span`: a part of the cursor to load again, the watermark left as it is.
-    Raise SourceError.
+    `full`: all tables whole, whatever their rules say. `span`: a part of the cursor to load again, the watermark left
+    as it is. Raise SourceError.
     """
     found: dict[str, Choice] = {}
     asked: dict[Table, Cursor] = {}

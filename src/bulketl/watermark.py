@@ -41,9 +41,9 @@ class State:
     """What the target knows of a table it was loaded with.
 
     `source`: the database it came from. `watermark`: None when it has no cursor. `rows`: in the target afterwards, None
-    when unknown. `kept`: columns that the source has dropped and the target keeps. `compared`: seconds since its
-    rows were last compared with the source's, None if never. `retained`: rows before this value of a column have been removed
-    by its retention, as (column, value), else None. `zone`: the session's, '' for the server's own.
+    when unknown. `kept`: columns that the source has dropped and the target keeps. `compared`: seconds since its rows
+    were last compared with the source's, None if never. `retained`: rows before this value of a column have been
+    removed by its retention, as (column, value), else None. `zone`: the session's, '' for the server's own.
     """
 
     source: str

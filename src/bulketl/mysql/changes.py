@@ -1,7 +1,7 @@
 """How far the source has come, and how much has changed since a watermark, measured before anything is read.
 
-One query for up to sixty tables. A cursor without an index is read through once, for all that is asked of it. Only a table with
-more changes than a partition holds costs further queries, to cut them along its key.
+One query for up to sixty tables. A cursor without an index is read through once, for all that is asked of it. Only a
+table with more changes than a partition holds costs further queries, to cut them along its key.
 """
 
 from __future__ import annotations
@@ -130,7 +130,8 @@ def _counted(
         block = f"FLOOR({column}/{size})*{size}"
     condition = changes_condition(Changes(changes.column, changes.lo, changes.hi))
     session.execute(
-        f"SELECT CAST({block} AS CHAR) b, COUNT(*) FROM {quoted(table.name)} WHERE {condition} GROUP BY b ORDER BY MIN({column})"
+        f"SELECT CAST({block} AS CHAR) b, COUNT(*) FROM {quoted(table.name)} WHERE {condition}"
+        f" GROUP BY b ORDER BY MIN({column})"
     )
     chunks: list[tuple[KeyValue | None, int]] = []
     for start, count in session.fetchall():

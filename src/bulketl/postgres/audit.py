@@ -1,9 +1,9 @@
 """Tables that are never shortened or rewritten: what is new is appended, what was changed or deleted at the source is noted.
 
-`bulketl.audit_trail` holds every difference with the old and the new row. `bulketl.audit_chain` holds, for each publish, the sum
-of the hashes of the rows it appended and of all rows so far, and a link over this and the link before it. So a row that is changed,
-added or removed by anybody else no longer fits the sum, and an entry that is changed no longer fits its link. A row's hash
-leaves out NULLs, so a column that is added changes nothing until it is filled.
+`bulketl.audit_trail` holds every difference with the old and the new row. `bulketl.audit_chain` holds, for each
+publish, the sum of the hashes of the rows it appended and of all rows so far, and a link over this and the link before
+it. So a row that is changed, added or removed by anybody else no longer fits the sum, and an entry that is changed no
+longer fits its link. A row's hash leaves out NULLs, so a column that is added changes nothing until it is filled.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from bulketl.postgres.merge import absent, differs, matching
 
 TABLES = f"""
 CREATE TABLE IF NOT EXISTS {LEDGER}.audit_trail (
-    seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, run text NOT NULL, schema_name text NOT NULL, table_name text NOT NULL,
-    key jsonb NOT NULL, kind text NOT NULL, old_row jsonb, new_row jsonb, seen_at timestamptz NOT NULL DEFAULT clock_timestamp());
+    seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, run text NOT NULL, schema_name text NOT NULL,
+    table_name text NOT NULL, key jsonb NOT NULL, kind text NOT NULL, old_row jsonb, new_row jsonb,
+    seen_at timestamptz NOT NULL DEFAULT clock_timestamp());
 CREATE INDEX IF NOT EXISTS audit_trail_key ON {LEDGER}.audit_trail (schema_name, table_name, key, seq);
 CREATE TABLE IF NOT EXISTS {LEDGER}.audit_chain (
     schema_name text, table_name text, seq bigint, kind text NOT NULL, run text NOT NULL, rows bigint NOT NULL,
@@ -50,8 +51,8 @@ def append(run: str, spec: TableSpec, stage: str) -> list[str]:
     if spec.whole:
         missing = f"NOT EXISTS (SELECT 1 FROM {stage} x WHERE {matching(spec, 'x', 't')})"
         statements.append(deleted(run, spec, f"{table} t WHERE {missing}"))
-    new = f"INSERT INTO {table} ({columns(names)}) SELECT {columns(names)} FROM {stage} s WHERE {absent(spec, table)} RETURNING *"
-    statements.append(_link(run, spec, "append", new))
+    new = f"INSERT INTO {table} ({columns(names)}) SELECT {columns(names)} FROM {stage} s"
+    statements.append(_link(run, spec, "append", f"{new} WHERE {absent(spec, table)} RETURNING *"))
     appended = f"SELECT rows FROM {LEDGER}.audit_chain WHERE {_of(spec)} ORDER BY seq DESC LIMIT 1"
     record = f"run = {value(run)} AND {_of(spec)}"
     statements.append(
@@ -177,7 +178,8 @@ def _link(
     total = ("n", "sums") if whole else ("n + COALESCE(p.all_rows, 0)", _sum("sums", before))
     return (
         f"WITH fresh AS ({rows}), summed AS ({_summed('SELECT * FROM fresh', sign)}),"
-        f" entry AS (SELECT {_at(spec)}, COALESCE(p.seq, 0) + 1 AS seq, {value(kind)}::text AS kind, {value(run)}::text AS run,"
+        f" entry AS (SELECT {_at(spec)}, COALESCE(p.seq, 0) + 1 AS seq, {value(kind)}::text AS kind, {value(run)}::text"
+        " AS run,"
         f" {batch[0]} AS rows, {batch[1]} AS hash, {total[0]} AS all_rows, {total[1]} AS all_hash, clock_timestamp() AS at,"
         f" p.link AS link_before FROM summed LEFT JOIN (SELECT * FROM {LEDGER}.audit_chain WHERE {_of(spec)}"
         " ORDER BY seq DESC LIMIT 1) p ON true"

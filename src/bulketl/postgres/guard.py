@@ -14,7 +14,7 @@ from bulketl.postgres.merge import gone
 
 
 def guard(cursor: Any, spec: TableSpec, rows: int, stage: str) -> None:
-    """Raise DataError when a publish would remove more of the table's rows than it may; `stage`, quoted, has the new ones."""
+    """Raise DataError when a publish would remove more of the table's rows than it may; `stage` has the new ones."""
     if not spec.whole or spec.publish in ("create", "append") or spec.deletes == "ignore":
         return
     if spec.publish == "merge":

@@ -1,8 +1,8 @@
 """Making a table equal to staged rows by touching only those that differ; or adding what is new and noting the rest.
 
-Rows are compared by their image (`*<>`), so that -0.0 and 0.0, or 1.0 and 1.00, count as different. Each statement writes what it
-did into the publish's record itself, so a whole group costs one round trip. One run at a time writes a table; a row that
-somebody else inserted meanwhile ends the transaction.
+Rows are compared by their image (`*<>`), so that -0.0 and 0.0, or 1.0 and 1.00, count as different. Each statement
+writes what it did into the publish's record itself, so a whole group costs one round trip. One run at a time writes a
+table; a row that somebody else inserted meanwhile ends the transaction.
 """
 
 from __future__ import annotations

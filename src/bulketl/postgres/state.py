@@ -67,8 +67,8 @@ def list_states(connection: Connection, schema: str) -> list[Known]:
     if not _there(connection):
         return []
     found = connection.execute(
-        "SELECT table_name, source, COALESCE(cursor_column, ''), COALESCE(cursor_type, ''), COALESCE(watermark, ''), rows, run,"
-        " to_char(published_at, 'YYYY-MM-DD HH24:MI:SSOF'), COALESCE(to_char(compared_at, 'YYYY-MM-DD HH24:MI:SSOF'), '')"
+        "SELECT table_name, source, COALESCE(cursor_column, ''), COALESCE(cursor_type, ''), COALESCE(watermark, ''),"
+        " rows, run, to_char(published_at, 'YYYY-MM-DD HH24:MI:SSOF'), COALESCE(to_char(compared_at, 'YYYY-MM-DD HH24:MI:SSOF'), '')"
         f" FROM {LEDGER}.state WHERE schema_name = %s ORDER BY table_name",
         (schema,),
     )
@@ -83,8 +83,8 @@ def reset_states(connection: Connection, schema: str, tables: Sequence[str]) -> 
     if not _there(connection):
         return 0
     done = connection.execute(
-        f"UPDATE {LEDGER}.state SET source = '', cursor_column = NULL, cursor_type = NULL, watermark = NULL, compared_at = NULL"
-        " WHERE schema_name = %s AND table_name = ANY(%s)",
+        f"UPDATE {LEDGER}.state SET source = '', cursor_column = NULL, cursor_type = NULL, watermark = NULL,"
+        " compared_at = NULL WHERE schema_name = %s AND table_name = ANY(%s)",
         (schema, list(tables)),
     )
     return done.rowcount
@@ -114,8 +114,8 @@ def published(run: str, spec: TableSpec, *, rows: int | None, mark: str | None =
         changed.append("compared_at")
     sets = ", ".join(f"{column} = excluded.{column}" for column in changed)
     return (
-        f"INSERT INTO {LEDGER}.state (schema_name, table_name, source, zone, cursor_column, cursor_type, watermark, rows, kept,"
-        f" run, compared_at) VALUES ({at}, {value(spec.source)}, {value(spec.zone)},"
+        f"INSERT INTO {LEDGER}.state (schema_name, table_name, source, zone, cursor_column, cursor_type, watermark, rows,"
+        f" kept, run, compared_at) VALUES ({at}, {value(spec.source)}, {value(spec.zone)},"
         f" {', '.join(value(part) for part in cursor)}, {count}, {kept}, {value(run)},"
         f" {'clock_timestamp()' if spec.whole else 'NULL'})"
         f" ON CONFLICT (schema_name, table_name) DO UPDATE SET {sets}"
@@ -133,8 +133,8 @@ def compared(run: str, spec: TableSpec, more: int) -> str:
 def retained(schema: str, table: str, column: str, limit: str, fewer: int) -> str:
     """Return the UPDATE that notes which rows have left the table by its retention."""
     return (
-        f"UPDATE {LEDGER}.state SET retained_column = {value(column)}, retained_value = {value(limit)}, rows = rows - {fewer}"
-        f" WHERE (schema_name, table_name) = ({value(schema)}, {value(table)})"
+        f"UPDATE {LEDGER}.state SET retained_column = {value(column)}, retained_value = {value(limit)},"
+        f" rows = rows - {fewer} WHERE (schema_name, table_name) = ({value(schema)}, {value(table)})"
     )
 
 
