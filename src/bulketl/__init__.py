@@ -10,6 +10,7 @@ small tables loaded as one step · **plan, table load, step** · **event, observ
 The floors; imports go down only:
 
     cli | demo
+    custody
     api
     engine | observers | survey
     mysql | postgres

@@ -226,11 +226,16 @@ def _told(observer: Observer, event: Event) -> bool:
 
 def endpoints(config: Config) -> tuple[MySQL, Postgres]:
     """Return source and target; raise ConfigError naming what is not set."""
+    return MySQL(_uri(config.source, "source")), target_of(config)
+
+
+def target_of(config: Config) -> Postgres:
+    """Return the target; raise ConfigError when it is not set, or the schema cannot be loaded into."""
     if config.target_schema in (LEDGER, STAGING) or config.target_schema.startswith("pg_"):
         raise ConfigError(
             f"the target schema cannot be {config.target_schema!r}", hint="that schema is taken: choose another"
         )
-    return MySQL(_uri(config.source, "source")), Postgres(_uri(config.target, "target"))
+    return Postgres(_uri(config.target, "target"))
 
 
 def _uri(value: str, name: str) -> str:

@@ -221,6 +221,16 @@ def _known_columns(table: Table, rule: TableRule, kept: set[str]) -> None:
                 f"table {table.name!r} has no column {column!r}, which its primary_key names",
                 hint="correct primary_key; MySQL's spelling and case count",
             )
+    for what, columns in (
+        ("retention", [rule.retention.by] if rule.retention else []),
+        ("reread", rule.reread.columns if rule.reread else ()),
+    ):
+        for column in columns:
+            if column not in kept:
+                raise PlanError(
+                    f"table {table.name!r} has no column {column!r}, which its {what} names",
+                    hint="correct the name; MySQL's spelling and case count, and the column must not be excluded",
+                )
     if rule.partition_by is not None and split_key(table, rule.partition_by) is None:
         raise PlanError(
             f"table {table.name!r} cannot be cut along {rule.partition_by!r}: no index begins with it, or it has no order",

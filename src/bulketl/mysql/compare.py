@@ -16,10 +16,10 @@ from bulketl.reconcile import Buckets, Digest, Row
 
 def digests(source: MySQL, spec: TableSpec, buckets: Buckets) -> dict[str, Digest]:
     """Return the number of rows and the sum of their hashes per bucket; one query that reads the table once."""
-    only = f" WHERE {retained_condition(spec.retained)}" if spec.retained else ""
     query = (
         f"SELECT CAST(b AS CHAR), COUNT(*), SUM(CAST(CONV(LEFT(h,15),16,10) AS UNSIGNED)) FROM"
-        f" (SELECT {_bucket(spec, buckets)} AS b, {_row_hash(spec)} AS h FROM {quoted(spec.table)}{only}) t GROUP BY b"
+        f" (SELECT {_bucket(spec, buckets)} AS b, {_row_hash(spec)} AS h FROM {quoted(spec.table)}"
+        f" WHERE {retained_condition(spec)}) t GROUP BY b"
     )
     with source.connect() as cursor:
         _zone(cursor, spec)
@@ -29,12 +29,9 @@ def digests(source: MySQL, spec: TableSpec, buckets: Buckets) -> dict[str, Diges
 
 def rows(source: MySQL, spec: TableSpec, buckets: Buckets, which: Sequence[str]) -> dict[str, Row]:
     """Return key and hash of every row in those buckets, by the key's text."""
-    conditions = [_within(spec, buckets, which)]
-    if spec.retained:
-        conditions.append(retained_condition(spec.retained))
     query = (
         f"SELECT {_key_hash(spec)}, {_row_hash(spec)}, {', '.join(quoted(key) for key in spec.key)}"
-        f" FROM {quoted(spec.table)} WHERE {' AND '.join(conditions)}"
+        f" FROM {quoted(spec.table)} WHERE {_within(spec, buckets, which)} AND {retained_condition(spec)}"
     )
     with source.connect() as cursor:
         _zone(cursor, spec)

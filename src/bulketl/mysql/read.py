@@ -75,7 +75,7 @@ def select(spec: TableSpec, partition: Partition) -> str:
     if partition.changes:
         conditions.append(f"({changes_condition(partition.changes)})")
     if spec.retained:
-        conditions.append(retained_condition(spec.retained))
+        conditions.append(retained_condition(spec))
     return f"{query} WHERE {' AND '.join(conditions)}" if conditions else query
 
 
@@ -92,10 +92,13 @@ def changes_condition(changes: Changes) -> str:
     return " OR ".join(found)
 
 
-def retained_condition(retained: tuple[str, KeyValue]) -> str:
-    """Return the condition that a row is not one that the target's retention has removed."""
-    column, value = retained
-    return f"({quoted(column)}>={literal(value)} OR {quoted(column)} IS NULL)"
+def retained_condition(spec: TableSpec) -> str:
+    """Return the condition that a row is not one that the target's retention has removed, or TRUE; no date is no reason."""
+    if spec.retained is None:
+        return "TRUE"
+    column, limit = spec.retained
+    read = next(item.read for item in spec.casts if item.column == column)
+    return f"COALESCE({read}>={literal(limit)},TRUE)"
 
 
 def _among(columns: tuple[str, ...], keys: tuple[KeyTuple, ...]) -> str:

@@ -103,20 +103,23 @@ class Verdict:
     problem: str = ""
 
 
-def verify(connection: Connection, schema: str, tables: Sequence[str] = ()) -> list[Verdict]:
-    """Recompute the chain of each audited table of the schema, and the sum over its rows; read both whole, change nothing.
-
-    `tables` narrows it; empty means all that have a chain.
-    """
+def heads(connection: Connection, schema: str) -> list[Verdict]:
+    """Return the last link of each audited table of the schema, unchecked."""
     if connection.execute(f"SELECT to_regclass('{LEDGER}.audit_chain') IS NOT NULL").fetchone() != (True,):
         return []
     found = connection.execute(
-        f"SELECT DISTINCT table_name FROM {LEDGER}.audit_chain WHERE schema_name = %s ORDER BY 1", (schema,)
+        f"SELECT DISTINCT ON (table_name) table_name, seq, all_rows, link FROM {LEDGER}.audit_chain"
+        " WHERE schema_name = %s ORDER BY table_name, seq DESC",
+        (schema,),
     )
-    names = [table for (table,) in found.fetchall() if not tables or table in tables]
+    return [Verdict(*row) for row in found]
+
+
+def verify(connection: Connection, schema: str, tables: Sequence[str]) -> list[Verdict]:
+    """Recompute the chain of each of these tables, and the sum over its rows; read both whole, change nothing."""
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        return [_verify(connection, schema, table) for table in names]
+        return [_verify(connection, schema, table) for table in tables]
 
 
 def _verify(connection: Connection, schema: str, table: str) -> Verdict:

@@ -16,7 +16,7 @@ from psycopg import sql
 
 from bulketl.coerce import Reject
 from bulketl.plan import TableSpec
-from bulketl.postgres import LEDGER, STAGING, Connection, audit, state
+from bulketl.postgres import LEDGER, STAGING, Connection, audit, retention, state
 from bulketl.postgres.ddl import value
 from bulketl.reconcile import Differences
 
@@ -69,7 +69,7 @@ def create(connection: Connection, target_schema: str) -> None:
                 connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
         complete = connection.execute(f"SELECT to_regclass('{LEDGER}.state') IS NOT NULL").fetchone()
         if complete != (True,):
-            connection.execute(f"{_TABLES}{_LATER}{state.TABLE}{audit.TABLES}")
+            connection.execute(f"{_TABLES}{_LATER}{state.TABLE}{audit.TABLES}{retention.TABLE}")
 
 
 def start_run(

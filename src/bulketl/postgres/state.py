@@ -66,9 +66,10 @@ def list_states(connection: Connection, schema: str) -> list[Known]:
     """Return what is known of each table of the schema, by name."""
     if not _there(connection):
         return []
+    time = "COALESCE(to_char({}, 'YYYY-MM-DD HH24:MI:SSOF'), '')"
     found = connection.execute(
         "SELECT table_name, source, COALESCE(cursor_column, ''), COALESCE(cursor_type, ''), COALESCE(watermark, ''),"
-        " rows, run, to_char(published_at, 'YYYY-MM-DD HH24:MI:SSOF'), COALESCE(to_char(compared_at, 'YYYY-MM-DD HH24:MI:SSOF'), '')"
+        f" rows, run, {time.format('published_at')}, {time.format('compared_at')}"
         f" FROM {LEDGER}.state WHERE schema_name = %s ORDER BY table_name",
         (schema,),
     )

@@ -1,0 +1,92 @@
+"""What the target keeps and for how long: the state of its tables, the chains of the audited ones, retention.
+
+The other half of what a notebook imports; `bulketl.api` has planning and loading.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Sequence
+from pathlib import Path
+
+from bulketl.api import new_run, target_of
+from bulketl.config import Config
+from bulketl.errors import PlanError
+from bulketl.plan import TableSpec
+from bulketl.postgres import audit, ledger
+from bulketl.postgres.audit import Verdict
+from bulketl.postgres.inspect import read_tables
+from bulketl.postgres.retention import Expired, retain
+from bulketl.postgres.state import Known, list_states, reset_states
+
+HINT = "check the spelling, and the schema: `bulketl state list` shows what was loaded"
+
+
+def states(config: Config, tables: Sequence[str] = ()) -> list[Known]:
+    """Return what is known of each table that was loaded into the schema; `tables` are names or patterns, empty means all.
+
+    Raise ConfigError or TargetError when the target cannot be used, PlanError when a pattern fits nothing.
+    """
+    with target_of(config).connect() as connection:
+        known = list_states(connection, config.target_schema)
+    wanted = _fitting([item.table for item in known], tables, config)
+    return [item for item in known if item.table in wanted]
+
+
+def reset(config: Config, tables: Sequence[str]) -> list[str]:
+    """Forget how far tables were loaded, so that each is loaded whole the next time; return their names. No row is touched.
+
+    Raise as `states` does.
+    """
+    found = [item.table for item in states(config, tables)]
+    with target_of(config).connect() as connection:
+        reset_states(connection, config.target_schema, found)
+    return found
+
+
+def verify_audit(config: Config, tables: Sequence[str] = ()) -> list[Verdict]:
+    """Recompute the chains of audited tables and hold their rows against them; change nothing.
+
+    Raise as `states` does.
+    """
+    with target_of(config).connect() as connection:
+        names = [verdict.table for verdict in audit.heads(connection, config.target_schema)]
+        wanted = _fitting(names, tables, config)
+        return audit.verify(connection, config.target_schema, sorted(wanted)) if wanted else []
+
+
+def retain_tables(config: Config, tables: Sequence[str] = (), folder: Path | None = None) -> list[Expired]:
+    """Let rows leave the target that are older than their table's `retention` keeps; return what left, per table.
+
+    Without `folder` nothing leaves, and what would is returned; with one, archives are written below it. Each table is a
+    transaction of its own. Raise as `states` does, and TargetError for the first table that cannot be archived or shortened.
+    """
+    target, run = target_of(config), new_run()
+    with target.connect() as connection:
+        ledger.create(connection, config.target_schema) if folder is not None else None
+        existing = read_tables(connection, config.target_schema)
+    ruled = [name for name, rule in config.tables.items() if rule.retention and name in existing]
+    wanted = _fitting(ruled, tables, config)
+    found = []
+    for name in sorted(wanted):
+        rule = config.rule(name)
+        spec = TableSpec(
+            table=name,
+            schema=config.target_schema,
+            casts=(),
+            key=existing[name].primary_key,
+            publish="merge",
+            audit=rule.table_importance == "audit",
+        )
+        if rule.retention:
+            found.append(retain(target, run, spec, rule.retention, existing[name], folder))
+    return found
+
+
+def _fitting(names: Sequence[str], patterns: Sequence[str], config: Config) -> set[str]:
+    if not patterns:
+        return set(names)
+    for pattern in patterns:
+        if not fnmatch.filter(names, pattern):
+            raise PlanError(f"nothing is known of a table {pattern!r} in schema {config.target_schema!r}", hint=HINT)
+    return {name for pattern in patterns for name in fnmatch.filter(names, pattern)}

@@ -1,0 +1,173 @@
+"""Retention: rows older than their table's rule leave the target; archived first, where that is declared.
+
+One transaction per table sees the same rows from the count to the delete. An archive is a Parquet file that is read back and
+compared, value by value, with a second reading of the rows before any of them is deleted. Types that Parquet has no
+exact place for (numeric, interval, json, uuid) stand there as text. What has left is noted in the table's state, so
+that no later load brings it back, and for an audited table in its chain.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from adbc_driver_postgresql import dbapi
+
+from bulketl.catalog import TargetTable
+from bulketl.errors import PlanError, TargetError
+from bulketl.plan import TableSpec
+from bulketl.postgres import LEDGER, Postgres, audit, failure, state
+from bulketl.postgres.ddl import name, value
+from bulketl.rules import Retention
+
+TABLE = f"""
+CREATE TABLE IF NOT EXISTS {LEDGER}.retained (
+    run text, schema_name text, table_name text, column_name text NOT NULL, before text NOT NULL, rows bigint NOT NULL,
+    action text NOT NULL, file text, sha256 text, retained_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (run, schema_name, table_name));
+"""
+_EXACT = ("smallint", "integer", "bigint", "real", "double precision", "boolean", "text", "varchar", "date", "timestamp",
+          "timestamptz", "bytea")  # fmt: skip
+_DATES = ("date", "timestamp", "timestamptz")
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """Rows of a table that are older than they may be: `column` before `limit`; what is, or was, done about them."""
+
+    table: str
+    column: str
+    limit: str
+    rows: int
+    action: str
+    file: str = ""
+    sha256: str = field(default="", repr=False)
+
+
+def retain(
+    target: Postgres, run: str, spec: TableSpec, rule: Retention, existing: TargetTable, folder: Path | None
+) -> Expired:
+    """Remove the rows that are older than the rule keeps, and say which; with no `folder`, only say which.
+
+    The limit is the start of a day, by the target's clock. `spec` needs table, schema, key and audit. Archives go below
+    `folder`. Raise PlanError when the rule does not fit the table, TargetError when Postgres or the file system
+    refuses; nothing has left then.
+    """
+    types = {column: kind.split("(")[0] for column, kind in existing.columns}
+    if types.get(rule.by) not in _DATES:
+        what = f"is {types[rule.by]}" if rule.by in types else "is not there"
+        raise PlanError(
+            f"table {spec.table!r}: column {rule.by!r}, which its retention goes by, {what} in the target",
+            hint="name a date or timestamp column under retention.by",
+        )
+    with _transaction(target, spec.table) as cursor:
+        cursor.execute(f"SELECT date_trunc('day', now() - interval '{int(rule.keep.total_seconds())} s')::date::text")
+        limit = cursor.fetchone()[0]
+        old = f"{name(spec.schema, spec.table)} t WHERE t.{name(rule.by)} < {value(limit)}"
+        cursor.execute(f"SELECT count(*) FROM {old}")
+        rows = cursor.fetchone()[0]
+        action = "kept: legal hold" if rule.legal_hold else rule.action
+        found = Expired(spec.table, rule.by, limit, rows, action)
+        if rule.legal_hold or not rows or folder is None:
+            return found
+        path = None
+        try:
+            if rule.action == "archive":
+                path = folder / spec.schema / spec.table / f"{spec.table}-before-{limit}-{run}.parquet"
+                found = _archived(cursor, found, path, types, old, spec.key)
+            _remove(cursor, run, spec, found, old)
+            cursor.connection.commit()
+        except BaseException:
+            if path is not None:
+                path.unlink(missing_ok=True)
+            raise
+        return found
+
+
+def _remove(cursor: Any, run: str, spec: TableSpec, found: Expired, old: str) -> None:
+    delete = f"DELETE FROM {old}"
+    values = (run, spec.schema, found.table, found.column, found.limit, found.rows, found.action, found.file or None)
+    record = ", ".join(value(part) for part in (*values, found.sha256 or None))
+    for statement in (
+        audit.removed(run, spec, delete) if spec.audit else delete,
+        state.retained(spec.schema, spec.table, found.column, found.limit, found.rows),
+        f"INSERT INTO {LEDGER}.retained VALUES ({record})",
+    ):
+        cursor.execute(statement)
+
+
+def _archived(cursor: Any, found: Expired, path: Path, types: dict[str, str], old: str, key: tuple[str, ...]) -> Expired:
+    """Write the rows to a file, read it back, compare; return what was found with the file and its SHA-256."""
+    columns = ", ".join(
+        f"t.{name(column)}" if kind in _EXACT else f"t.{name(column)}::text AS {name(column)}"
+        for column, kind in types.items()
+    )
+    order = ", ".join(f"t.{name(column)}" for column in key) or f"t.{name(found.column)}, t.ctid"
+    query = f"SELECT {columns} FROM {old} ORDER BY {order}"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rows = _write(cursor, query, path)
+        with pq.ParquetFile(path) as file:
+            same = rows == found.rows == file.metadata.num_rows and _same(cursor, query, file)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except (OSError, pa.ArrowException) as error:
+        raise TargetError(
+            f"table {found.table!r} cannot be archived in {path.parent}: {error}",
+            hint="name a folder with room that you may write to under --folder; nothing was deleted",
+        ) from error
+    if not same:
+        raise TargetError(
+            f"table {found.table!r}: the archive {path} does not hold what the table holds",
+            hint="nothing was deleted; report it",
+        )
+    return Expired(found.table, found.column, found.limit, found.rows, found.action, str(path), digest)
+
+
+def _write(cursor: Any, query: str, path: Path) -> int:
+    cursor.execute(query)
+    rows = 0
+    with cursor.fetch_record_batch() as reader, pq.ParquetWriter(path, reader.schema, compression="zstd") as writer:
+        for batch in reader:
+            writer.write_batch(batch)
+            rows += batch.num_rows
+    return rows
+
+
+def _same(cursor: Any, query: str, file: pq.ParquetFile) -> bool:
+    cursor.execute(query)
+    with cursor.fetch_record_batch() as reader:
+        there = (pa.Table.from_batches([batch]) for batch in reader)
+        return all(one == other for one, other in zip(_rows(there), _rows(_tables(file, reader.schema)), strict=True))
+
+
+def _tables(file: pq.ParquetFile, schema: pa.Schema) -> Iterator[pa.Table]:
+    for batch in file.iter_batches():
+        yield pa.Table.from_batches([batch]).cast(schema)
+
+
+def _rows(tables: Iterator[pa.Table], size: int = 1024) -> Iterator[pa.Table]:
+    """Cut a stream of tables into tables of `size` rows, the last one shorter, however it was cut before."""
+    rest: pa.Table | None = None
+    for table in tables:
+        rest = table if rest is None else pa.concat_tables([rest, table])
+        while rest.num_rows >= size:
+            yield rest.slice(0, size).combine_chunks()
+            rest = rest.slice(size)
+    if rest is not None and rest.num_rows:
+        yield rest.combine_chunks()
+
+
+@contextlib.contextmanager
+def _transaction(target: Postgres, table: str) -> Iterator[Any]:
+    try:
+        with dbapi.connect(target.conninfo) as connection, connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            yield cursor
+    except dbapi.Error as error:
+        raise failure(getattr(error, "sqlstate", None), str(error), f"table {table!r}") from error
