@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from bulketl.catalog import Column, Table
+from bulketl.cli import app
 from bulketl.config import load_config
 from bulketl.errors import ConfigError
 from bulketl.yamlfile import read_yaml
@@ -199,6 +201,20 @@ def test_names_that_yaml_takes_for_something_else_stay_names(tmp_path: Path) -> 
     text = "source_tables:\n" + "".join(f"  {name}: {{max_rejects: 3}}\n" for name in ("no", "on", "123", "null", "1.5"))
     config = load_config(written(tmp_path / "t.yaml", text), None, {})
     assert [config.rule(name).max_rejects for name in ("no", "on", "123", "null", "1.5", "other")] == [3] * 5 + [None]
+
+
+@pytest.mark.parametrize("command", ["load", "plan", "validate", "discover"])
+def test_with_a_mistake_in_a_file_nothing_is_run(tmp_path: Path, command: str) -> None:
+    """Exit code 2 and the problems of both, before any server is asked: this one would answer 1, for there is none."""
+    settings = written(
+        tmp_path / "b.yaml", "source: mysql://127.0.0.1:1/d\ntarget: postgresql://127.0.0.1:1/d\nworkers: '3'\n"
+    )
+    tables = written(tmp_path / "t.yaml", "source_tables:\n  a: {table_importance: criticl}\n")
+    rules = "--write" if command == "discover" else "--rules"
+    done = CliRunner().invoke(app, [command, "--config", str(settings), rules, str(tables), "--json"])
+    assert done.exit_code == 2
+    assert f"{settings}:3: workers" in done.stdout
+    assert f"{tables}:2: source_tables.a.table_importance" in done.stdout
 
 
 def test_options_win_over_the_environment_and_that_over_the_file(tmp_path: Path) -> None:
