@@ -19,7 +19,7 @@ from bulketl.config import load_config
 from bulketl.postgres.ledger import _TABLES
 from bulketl.rules import TableRule
 from bulketl.screen import cast_row
-from bulketl.settings import Settings
+from bulketl.settings import Alerts, Report, Reports, Settings, TierAlerts, Windows
 
 DOCS = Path(__file__).parent.parent / "docs"
 CONFIG = DOCS.parent / "config"
@@ -67,6 +67,16 @@ def test_the_example_files_are_accepted(name: str) -> None:
     load_config(path if name == "tables" else None, path if name == "bulketl" else None, environ)
 
 
+def test_what_is_commented_out_in_the_example_is_accepted_too(tmp_path: Path) -> None:
+    """It shows every key that this version does not act on."""
+    text, _, later = (CONFIG / "bulketl.example.yaml").read_text(encoding="utf-8").partition("# Checked, and not")
+    path = tmp_path / "bulketl.yaml"
+    path.write_text(text + "".join(f"{line[2:]}\n" for line in later.splitlines()[1:]), encoding="utf-8")
+    environ = dict.fromkeys(("CLINIC_PASSWORD", "WAREHOUSE_PASSWORD", "SMTP_PASSWORD"), "x")
+    urls = dict.fromkeys(("SLACK_URL", "PAGER_URL"), "https://hooks.example/x")
+    assert load_config(None, path, environ | urls).not_yet == ("tier_workers", "windows", "alerts", "reports")
+
+
 @pytest.mark.parametrize("name", sorted(typer.main.get_command(app).commands))  # type: ignore[attr-defined]
 def test_every_command_is_documented_with_its_options(name: str) -> None:
     """A command is named in the docs or the README, and load's options are all in loading.md."""
@@ -78,10 +88,11 @@ def test_every_command_is_documented_with_its_options(name: str) -> None:
 
 
 def test_every_configuration_key_is_documented() -> None:
-    """Each key stands in configuration.md in backticks."""
+    """Each key stands in configuration.md in backticks, alone or as the end of its path."""
     text = (DOCS / "configuration.md").read_text(encoding="utf-8")
     keys = [field.alias or name for model in (Settings, TableRule) for name, field in model.model_fields.items()]
-    assert [key for key in keys if f"`{key}`" not in text] == []
+    keys += [name for model in (Windows, Alerts, TierAlerts, Reports, Report) for name in model.model_fields]
+    assert [key for key in keys if not re.search(rf"[`.]{key}`", text)] == []
 
 
 def test_every_table_of_the_ledger_is_documented() -> None:

@@ -24,7 +24,7 @@ from bulketl.catalog import Catalog, Column, Table, TargetTable
 from bulketl.classify import Proposal, classify, cursor_candidates
 from bulketl.config import Config
 from bulketl.decision import decide, select
-from bulketl.errors import ConfigError
+from bulketl.errors import ConfigError, PlanError
 from bulketl.events import Event, Observer
 from bulketl.findings import Finding, examine
 from bulketl.incremental import Span
@@ -32,8 +32,8 @@ from bulketl.mysql import MySQL, compare
 from bulketl.mysql.discover import read_bounds, read_catalog, read_profiles
 from bulketl.mysql.read import masked, read
 from bulketl.mysql.read import select as select_text
-from bulketl.partitions import Partition
-from bulketl.plan import Plan, TableSpec, differences
+from bulketl.partitions import Bound, Partition
+from bulketl.plan import Plan, Refusal, TableSpec, differences
 from bulketl.postgres import LEDGER, STAGING, Postgres, explain, ledger
 from bulketl.postgres.inspect import missing_rights, read_tables
 from bulketl.postgres.state import read_states
@@ -152,7 +152,17 @@ def validate(config: Config) -> tuple[Finding, ...]:
             target = read_tables(connection, config.target_schema)
             missing = missing_rights(connection, config.target_schema)
     rights = (Finding(config.target_schema, "error", text, "nothing is loaded", advice) for text, advice in missing)
-    return (*rights, *examine(config, catalog, proposals, profiles, target))
+    refused = _refused(config, catalog, target or {})
+    return (*rights, *examine(config, catalog, proposals, profiles, target, refused))
+
+
+def _refused(config: Config, catalog: Catalog, target: Mapping[str, TargetTable]) -> tuple[Refusal, ...]:
+    """Return what a load would refuse, as far as it can be told without measuring the tables."""
+    try:
+        wanted, _ = select(config, catalog, (), ())
+    except PlanError as error:
+        return (Refusal(catalog.identity, "reference", error.message, error.hint),)
+    return decide(config, wanted, {table.name: Bound(table.rows) for table in wanted}, target).refused
 
 
 def _cursors(config: Config, table: Table) -> tuple[Column, ...]:
@@ -188,8 +198,8 @@ def load(config: Config, plan: Plan, observers: Sequence[Observer] = ()) -> Summ
     reasons = {item.spec.table: item.reason for item in plan.loads}
     outcome, watching = "interrupted", list(observers)
     try:
-        with ThreadPoolExecutor(config.workers, thread_name_prefix="bulketl") as executor:
-            for event in engine.run(plan, MySQLSource(source), target, executor, workers=config.workers):
+        with ThreadPoolExecutor(config.at_once, thread_name_prefix="bulketl") as executor:
+            for event in engine.run(plan, MySQLSource(source), target, executor, workers=config.at_once):
                 summary.add(event)
                 watching = [observer for observer in watching if _told(observer, event)]
         outcome = summary.outcome

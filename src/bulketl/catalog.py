@@ -79,7 +79,8 @@ class TargetTable:
     `columns` are (name, type) with types spelt as in `bulketl.casts`. `views` are the plain views that a swap saves
     and recreates, `materialized` the others. `hanging` describes everything a swap would lose, materialized views
     included; `referenced` is true when foreign keys of other tables point here, so that it cannot be truncated
-    either. `seen` is a hash of all that, to notice what appears later.
+    either. `grants` are the rights others have on it; a swap carries them over. `seen` is a hash of all that, to
+    notice what appears later.
     """
 
     name: str
@@ -90,3 +91,4 @@ class TargetTable:
     materialized: tuple[str, ...] = ()
     referenced: bool = False
     seen: str = ""
+    grants: tuple[str, ...] = ()

@@ -52,8 +52,7 @@ def select(
             asked = not patterns or any(fnmatch.fnmatchcase(table.name, pattern) for pattern in patterns)
             if not asked or rule.exclude or (tiers and rule.table_importance not in tiers):
                 continue
-            new = config.known is not None and table.name not in config.known and table.name not in config.tables
-            if new and config.new_tables == "report":
+            if config.waits(table.name):
                 skipped.append(Skip(table.name, rule.table_importance, NEW_TABLE))
                 continue
         kept.append(table)
@@ -148,7 +147,7 @@ def _load(
             for item in spec.casts
             if config.declared_type(table, table.column(item.column))
         ),
-        hanging=(*(f"view {view}" for view in existing.views), *existing.hanging) if existing else (),
+        hanging=(*(f"view {v}" for v in existing.views), *existing.hanging, *existing.grants) if existing else (),
         chunked=bool(parts and any(part.mark for part in parts)),
         compare=compare,
     )
@@ -266,10 +265,16 @@ def _casts(config: Config, rule: TableRule, table: Table) -> tuple[Cast, ...]:
                 f"column {column.name!r} of {table.name!r} has the name of a system column of Postgres",
                 hint="name it under exclude_columns, or rename it in a view at the source",
             )
-    try:
-        return tuple(cast(column, config.declared_type(table, column)) for column in columns)
-    except PlanError as error:
-        raise PlanError(f"table {table.name!r}: {error.message}", hint=error.hint) from error
+    made: list[Cast] = []
+    wrong: list[PlanError] = []
+    for column in columns:
+        try:
+            made.append(cast(column, config.declared_type(table, column)))
+        except PlanError as error:
+            wrong.append(error)
+    if wrong:
+        raise PlanError(f"table {table.name!r}: {'; '.join(error.message for error in wrong)}", hint=wrong[0].hint)
+    return tuple(made)
 
 
 def _groups(loads: list[TableLoad]) -> Iterator[Group]:

@@ -6,7 +6,7 @@ that costs or misleads, a note something to know.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -14,7 +14,7 @@ from bulketl.casts import cast, narrower, parse_type
 from bulketl.catalog import Catalog, Column, Table, TargetTable
 from bulketl.classify import Profile, Proposal, doubt_of, keeps_itself, says_edit
 from bulketl.config import Config
-from bulketl.errors import PlanError
+from bulketl.plan import Refusal
 from bulketl.rules import TableRule
 
 Severity = Literal["error", "warning", "note"]
@@ -42,13 +42,17 @@ def examine(
     proposals: Mapping[str, Proposal],
     profiles: Mapping[tuple[str, str], Profile],
     target: Mapping[str, TargetTable] | None,
+    refused: Sequence[Refusal] = (),
 ) -> tuple[Finding, ...]:
     """Return every finding, errors first, then by table.
 
-    `proposals` and `profiles` are of the source as it is now; `target` is None when there is no target to look at.
+    `proposals` and `profiles` are of the source as it is now; `target` is None when there is no target to look at;
+    `refused` is what a load would refuse.
     """
     tables = {table.name: table for table in catalog}
-    found: list[Finding] = []
+    found = [Finding(item.table, "error", item.message, "it is not loaded", item.hint) for item in refused]
+    if config.not_yet:
+        found.append(_kept("bulketl.yaml", config.not_yet))
     for name, rule in config.tables.items():
         if name in tables:
             if not rule.exclude:
@@ -58,13 +62,14 @@ def examine(
                 Finding(name, "warning", "is not in the source, or this user may not read it", "it is not loaded",
                         "correct its name (case counts), grant SELECT, or take its rule out")
             )  # fmt: skip
-    for name in tables.keys() - config.tables.keys() if config.tables else ():
-        found.append(
-            Finding(name, "note", "is in the source and has no rule", "it is loaded whole, as tier reference",
-                    "run `bulketl discover --write` to add it")
-        )  # fmt: skip
+    for name in tables.keys() - config.tables.keys() if config.tables or config.known is not None else ():
+        what, then = "is in the source and has no rule", "it is loaded whole, as tier reference"
+        if config.waits(name):
+            what, then = "is new in the source and has no rule", "it is not loaded"
+        found.append(Finding(name, "note", what, then, "run `bulketl discover --write` to add it"))
+    unloadable = {item.table for item in refused}
     for table in catalog:
-        if not config.rule(table.name).exclude:
+        if table.name not in unloadable and not config.rule(table.name).exclude and not config.waits(table.name):
             found += _columns(config, table, (target or {}).get(table.name))
     return tuple(sorted(found, key=lambda f: (SEVERITIES.index(f.severity), f.table)))
 
@@ -85,15 +90,7 @@ def _table(
             {"monitoring.data_quality_threshold": 1.0},
         )  # fmt: skip
     if rule.not_yet:
-        yield Finding(
-            table.name, "warning", f"{', '.join(rule.not_yet)} is kept for a later version",
-            "nothing is done about it in this one", "leave it, or take it out",
-        )  # fmt: skip
-    if rule.mask:
-        yield Finding(
-            table.name, "error", f"has a mask for {', '.join(rule.mask)}, and masking is not part of this version",
-            "the table is not loaded", "name the columns under exclude_columns",
-        )  # fmt: skip
+        yield _kept(table.name, rule.not_yet)
     if rule.extraction_strategy == "full_table":
         return
     better: dict[str, object] = {
@@ -174,33 +171,25 @@ def _cursor(
         )  # fmt: skip
 
 
+def _kept(where: str, keys: Sequence[str]) -> Finding:
+    return Finding(
+        where, "warning", f"{', '.join(keys)} is kept for a later version",
+        "nothing is done about it in this one", "leave it, or take it out",
+    )  # fmt: skip
+
+
 def _columns(config: Config, table: Table, existing: TargetTable | None) -> Iterator[Finding]:
-    rule = config.rule(table.name)
-    hidden = [c.name for c in table.columns if not c.readable and c.name not in rule.exclude_columns]
-    if hidden:
-        yield Finding(
-            table.name, "error", f"no right to read {', '.join(hidden)}", "the table is not loaded",
-            "grant SELECT to the source user, or name them under exclude_columns",
-        )  # fmt: skip
-    for name in (*rule.exclude_columns, *rule.casts):
-        if name not in {column.name for column in table.columns}:
-            yield Finding(
-                table.name, "error", f"no column {name!r}, which its rule names", "the table is not loaded",
-                "correct the name; MySQL's spelling and case count",
-            )  # fmt: skip
+    """Yield the columns of a table that can be loaded for which the target has no room."""
+    excluded = config.rule(table.name).exclude_columns
     there = dict(existing.columns) if existing else {}
     for column in table.columns:
-        if column.name in rule.exclude_columns:
+        if column.name not in there or column.name in excluded:
             continue
-        try:
-            made = cast(column, config.declared_type(table, column))
-        except PlanError as error:
-            yield Finding(table.name, "error", error.message, "the table is not loaded", error.hint)
-            continue
-        if column.name in there and narrower(there[column.name], made.target):
+        made = cast(column, config.declared_type(table, column))
+        if narrower(there[column.name], made.target):
             yield Finding(
                 table.name, "warning",
                 f"column {column.name} is {there[column.name]} in the target and needs {made.target}",
-                "the table is built anew, or refused when something hangs on it",
+                "a load alters it, or builds the table anew",
                 f"ALTER TABLE … ALTER COLUMN … TYPE {made.target} yourself to keep what hangs on it",
             )  # fmt: skip

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import difflib
 import fnmatch
-from typing import Literal
+import re
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from bulketl.casts import parse_target, parse_type
 from bulketl.catalog import Column, Table
 from bulketl.rules import Model, Tier
+
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+Channel = Literal["email", "slack", "webhook", "command"]
+DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+Channels = Annotated[tuple[Channel, ...], Field(strict=False)]
+Workers = Annotated[int, Field(ge=1, le=64)]
+Text = Annotated[str, Field(min_length=1)]
 
 
 class UserCast(Model):
@@ -45,13 +56,118 @@ class NameRule(Model):
     why: str = "by your rule"
 
 
+def parse_window(text: str) -> tuple[dt.time, dt.time, ZoneInfo]:
+    """Return begin, end and zone of a window like `21:00-06:00 America/Chicago`; an end before the begin is the next day's.
+
+    Raise ValueError that says what is wrong with it.
+    """
+    found = re.fullmatch(r"(\d\d?):(\d\d)\s*-\s*(\d\d?):(\d\d)\s+(\S+)", text.strip())
+    if found is None:
+        raise ValueError("two times and a zone are expected, like 21:00-06:00 America/Chicago")
+    hour, minute, last_hour, last_minute = map(int, found.groups()[:4])
+    try:
+        begin, end = dt.time(hour, minute), dt.time(last_hour, last_minute)
+    except ValueError:
+        raise ValueError("a time is from 00:00 to 23:59; midnight is 00:00") from None
+    if begin == end:
+        raise ValueError("it ends when it begins; leave it out to allow every hour")
+    return begin, end, _zone(found.group(5))
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # unknown, no proper name, a folder of the zone files
+        zones = available_timezones()
+    if not zones:
+        raise ValueError("this system has no time zones; install the package tzdata")
+    close = difflib.get_close_matches(name, zones, n=1)
+    raise ValueError("there is no such zone" + (f"; did you mean {close[0]}?" if close else ", like Europe/Berlin or UTC"))
+
+
+class Windows(Model):
+    """When loads may run; a window belongs to the day it begins on."""
+
+    load: str
+    days: tuple[Day, ...] = Field(default=DAYS, strict=False, min_length=1)
+
+    @field_validator("load")
+    @classmethod
+    def _possible(cls, load: str) -> str:
+        parse_window(load)
+        return load
+
+
+class TierAlerts(Model):
+    """Who hears of a tier's failures: some channels at once, others when they last."""
+
+    to: Channels | None = None
+    escalate_minutes: float | None = Field(default=None, gt=0)
+    escalate_to: Channels = ()
+
+    @model_validator(mode="after")
+    def _both(self) -> TierAlerts:
+        if (self.escalate_minutes is None) != (not self.escalate_to):
+            raise ValueError("escalate_minutes and escalate_to belong together")
+        return self
+
+
+class Alerts(Model):
+    """The channels that hear of failures, and what differs per tier; a tier without an entry uses all that are set."""
+
+    email: tuple[Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")], ...] = Field(default=(), strict=False)
+    smtp: str = Field(default="smtp://localhost", pattern=r"^smtps?://[^\s/]", repr=False)
+    slack: str | None = Field(default=None, pattern=r"^https://[^\s/]", repr=False)
+    webhook: str | None = Field(default=None, pattern=r"^https?://[^\s/]", repr=False)
+    command: tuple[Text, ...] = Field(default=(), strict=False, repr=False)
+    tiers: dict[Tier, TierAlerts] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Alerts:
+        if not self.channels:
+            raise ValueError("nobody would hear them: name at least one of email, slack, webhook, command")
+        for tier, own in self.tiers.items():
+            missing = [name for name in (*(own.to or ()), *own.escalate_to) if name not in self.channels]
+            if missing:
+                raise ValueError(f"tiers.{tier} names {missing[0]}, which is not set here")
+        return self
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """The channels that are set."""
+        every: tuple[Channel, ...] = ("email", "slack", "webhook", "command")
+        return tuple(name for name in every if getattr(self, name))
+
+
+class Report(Model):
+    """Where a report goes: a file of its own in a folder, the channels of the alerts, or both."""
+
+    write: Text | None = None
+    send: Channels = ()
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> Report:
+        if self.write is None and not self.send:
+            raise ValueError("it goes nowhere: name a folder under write, or channels under send")
+        return self
+
+
+class Reports(Model):
+    """The reports that are made, each with where it goes."""
+
+    daily: Report | None = None
+    weekly: Report | None = None
+    compliance: Report | None = None
+
+
 class Settings(Model):
     """The keys of `bulketl.yaml`."""
 
     source: str = Field(default="", repr=False)
     target: str = Field(default="", repr=False)
     target_schema: str = Field(default="raw", alias="schema", min_length=1, max_length=63)
-    workers: int = Field(default=3, ge=1, le=64)
+    workers: Workers = 3
+    source_connections: int | None = Field(default=None, ge=1)
     timestamp_zone: str = Field(default="server", pattern=r"^(server|[+-]\d\d:\d\d|[A-Za-z_]+(/[A-Za-z0-9_+-]+)*)$")
     nul_bytes: Literal["strip", "reject"] = "strip"
     max_rejects: int = Field(default=0, ge=0)
@@ -61,3 +177,33 @@ class Settings(Model):
     dropped_columns: Literal["keep", "drop"] = "keep"
     narrowed_columns: Literal["swap", "refuse"] = "swap"
     invalid_watermark: Literal["load", "refuse"] = "load"
+
+    tier_workers: dict[Tier, Workers] | None = None
+    windows: Windows | None = None
+    alerts: Alerts | None = Field(default=None, repr=False)
+    reports: Reports | None = None
+
+    @property
+    def at_once(self) -> int:
+        """How many steps run at once: each reads over one connection, so a cap on those is a cap on steps."""
+        return min(self.workers, self.source_connections or self.workers)
+
+    @property
+    def not_yet(self) -> tuple[str, ...]:
+        """The keys a person has set that this version keeps and does not act on."""
+        keys = ("tier_workers", "windows", "alerts", "reports")
+        return tuple(key for key in keys if getattr(self, key) is not None)
+
+    @field_validator("reports")
+    @classmethod
+    def _sent(cls, reports: Reports | None, info: ValidationInfo) -> Reports | None:
+        if reports is None or "alerts" not in info.data:  # not there when it is wrong itself
+            return reports
+        alerts: Alerts | None = info.data["alerts"]
+        reachable = alerts.channels if alerts else ()
+        for name in Reports.model_fields:
+            report: Report | None = getattr(reports, name)
+            missing = [channel for channel in (report.send if report else ()) if channel not in reachable]
+            if missing:
+                raise ValueError(f"{name} is sent by {missing[0]}, which is not set under alerts")
+        return reports

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import cast
 
 from bulketl.catalog import Catalog
+from bulketl.errors import ConfigError
 
 Snapshot = dict[str, dict[str, str]]
 
@@ -24,12 +26,34 @@ def snapshot_path(tables: Path) -> Path:
 
 
 def read_snapshot(tables: Path) -> Snapshot | None:
-    """Return the snapshot beside a tables.yaml, or None when there is none that can be read."""
+    """Return the snapshot beside a tables.yaml, or None when there is none.
+
+    Raise ConfigError when there is one that cannot be read: without it every new table would pass for an old one.
+    """
+    path = snapshot_path(tables)
     try:
-        found = json.loads(snapshot_path(tables).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
         return None
-    return found if isinstance(found, dict) else None
+    except OSError as error:
+        raise _unreadable(path, error.strerror or str(error)) from None
+    except json.JSONDecodeError as error:
+        raise _unreadable(path, f"line {error.lineno}: {error.msg}") from None
+    except UnicodeDecodeError as error:
+        raise _unreadable(path, f"not UTF-8 text (byte {error.start})") from None
+    except RecursionError:
+        raise _unreadable(path, "nested too deeply") from None
+    columns = found.values() if isinstance(found, dict) else [None]
+    if not all(isinstance(types, dict) and all(isinstance(kind, str) for kind in types.values()) for types in columns):
+        raise _unreadable(path, "it is not a mapping of tables to the types of their columns")
+    return cast(Snapshot, found)
+
+
+def _unreadable(path: Path, why: str) -> ConfigError:
+    return ConfigError(
+        f"{path} cannot be read: {why}",
+        hint="restore it, or delete it and run `bulketl discover --write` again, which writes it anew",
+    )
 
 
 def changes(before: Snapshot, now: Snapshot) -> list[str]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from faults import small_partitions
 from lab import Lab, Server, configure
 from typer.testing import CliRunner
 
@@ -182,9 +183,9 @@ def test_discover_asks_before_it_writes(shop: Lab, tmp_path: Path) -> None:
     assert (done.exit_code, path.exists()) == (0, False)
 
 
-def rules_of(lab: Lab, rules: dict[str, dict[str, object]]) -> dict[str, list[Finding]]:
+def rules_of(lab: Lab, rules: dict[str, dict[str, object]], **overrides: object) -> dict[str, list[Finding]]:
     found: dict[str, list[Finding]] = {}
-    for finding in api.validate(lab.config(rules=rules)):
+    for finding in api.validate(lab.config(rules=rules, **overrides)):
         found.setdefault(finding.table, []).append(finding)
     return found
 
@@ -228,8 +229,97 @@ def test_validate_finds_what_the_target_lacks(shop: Lab) -> None:
     assert "has no rule" in found["customers"][0].message
 
 
+REFUSALS: list[tuple[str, dict[str, object], str]] = [
+    ("CREATE TABLE {t} (id int PRIMARY KEY, xmin int)", {}, "system column"),
+    ("CREATE TABLE {t} (id int PRIMARY KEY, `" + "ä" * 40 + "` int)", {}, "80 bytes"),
+    ("CREATE TABLE {t} (id int PRIMARY KEY)", {"primary_key": ["nope"]}, "no column 'nope'"),
+    ("CREATE TABLE {t} (id int PRIMARY KEY)", {"partition_by": "nope"}, "cannot be cut along 'nope'"),
+    ("CREATE TABLE {t} (id int PRIMARY KEY)", {"exclude_columns": ["id"]}, "no column left to load"),
+    ("CREATE TABLE {t} (id int PRIMARY KEY, a int, b int)", {"casts": {"a": "uuid", "b": "inet"}}, "uuid"),
+    ("CREATE TABLE {t} (id int PRIMARY KEY, a int, b int)", {"casts": {"a": "uuid", "b": "inet"}}, "inet"),
+    ("CREATE TABLE {t} (id int PRIMARY KEY)", {"exclude_columns": ["a"], "casts": {"b": "text"}}, "'a', 'b'"),
+    ("CREATE TABLE {t} (id int PRIMARY KEY)", {"publish": "swap"}, "cannot be swapped"),
+    ("CREATE TABLE {t} (id int, PRIMARY KEY (id))", {"primary_key": []}, "is a view"),
+]
+
+
+@pytest.mark.parametrize(("table", "rule", "message"), REFUSALS)
+def test_validate_tells_each_refusal_of_a_load_once(
+    maria_lab: Lab, table: str, rule: dict[str, object], message: str
+) -> None:
+    """In the words of the load, although nothing more is asked of the source; other tables have none."""
+    maria_lab.mysql(table.replace("{t}", "bad"), "CREATE TABLE good (id int PRIMARY KEY)")
+    if message == "cannot be swapped":
+        maria_lab.pg("CREATE TABLE {s}.bad (id integer PRIMARY KEY); CREATE TABLE {s}.o (id int REFERENCES {s}.bad)")
+    if message == "is a view":
+        maria_lab.pg("CREATE VIEW {s}.bad AS SELECT 1 AS id")
+        message = "its being a view"
+    findings = rules_of(maria_lab, {"bad": rule, "good": {}})
+    (failed,) = maria_lab.load(rules={"bad": rule, "good": {}}).summary.failed
+    assert message in (failed.message or "")
+    assert [(f.severity, f.message, f.advice) for f in findings["bad"]] == [("error", failed.message, failed.hint)]
+    assert "good" not in findings
+
+
+def test_a_table_that_is_left_out_is_not_examined(maria_lab: Lab) -> None:
+    """Whatever is wrong with it; when nothing else is there, that is said as a load would."""
+    maria_lab.mysql("CREATE TABLE bad (id int, xmin int)", "CREATE TABLE good (id int PRIMARY KEY)")
+    assert rules_of(maria_lab, {"bad": {"exclude": True, "primary_key": ["x"]}, "good": {}}) == {}
+    ((finding,),) = rules_of(maria_lab, {"bad": {"exclude": True}, "good": {"exclude": True}}).values()
+    assert (finding.severity, "no table to load" in finding.message) == ("error", True)
+
+
+@pytest.mark.parametrize("new_tables", ["report", "load"])
+def test_what_is_said_of_a_table_without_a_rule_is_what_a_load_does(maria_lab: Lab, tmp_path: Path, new_tables: str) -> None:
+    """New ones wait for a decision where it is known which are new; those of before are loaded whole."""
+    maria_lab.mysql(*(f"CREATE TABLE {name} (id int PRIMARY KEY)" for name in ("ruled", "old", "new")))
+    (tmp_path / "tables.yaml").write_text("source_tables: {ruled: {}}\n")
+    (tmp_path / "catalog.json").write_text('{"ruled": {"id": "int(11)"}, "old": {"id": "int(11)"}}')
+    environ = {"BULKETL_SOURCE": maria_lab.source, "BULKETL_TARGET": maria_lab.target, "BULKETL_SCHEMA": maria_lab.schema}
+    config = load_config(tmp_path / "tables.yaml", None, environ, new_tables=new_tables)
+    said = {finding.table: finding.otherwise for finding in api.validate(config)}
+    api.load(config, api.make_plan(config))
+    loaded = {name for name in ("old", "new") if name in maria_lab.tables()}
+    assert loaded == {name for name in ("old", "new") if said[name] == "it is loaded whole, as tier reference"}
+    assert said["new"] == ("it is not loaded" if new_tables == "report" else said["old"])
+
+
+def test_settings_that_do_not_act_yet_are_told(maria_lab: Lab) -> None:
+    """Nobody waits for an alert that never comes."""
+    maria_lab.mysql("CREATE TABLE good (id int PRIMARY KEY)")
+    assert rules_of(maria_lab, {"good": {}}) == {}
+    windows = {"load": "21:00-06:00 America/Chicago"}
+    ((finding,),) = rules_of(maria_lab, {"good": {}}, windows=windows, alerts={"email": ["a@b"]}).values()
+    assert (finding.table, finding.message) == ("bulketl.yaml", "windows, alerts is kept for a later version")
+
+
 def test_a_mask_is_never_passed_over(shop: Lab) -> None:
     """A table that asks for masking is not loaded in the clear."""
     done = shop.load(rules={"customers": {"mask": {"name": "hash"}}})
     assert [table.table for table in done.summary.failed] == ["customers"]
     assert "customers" not in shop.tables()
+
+
+def test_the_plan_lists_the_rights_of_others_and_they_are_no_reason_not_to_swap(
+    shop: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the table and of its columns, without those its owner has anyway; on the screen and in JSON, before and after."""
+    small_partitions(monkeypatch, 1000)
+    shop.load(tables=["orders"])
+    role = f"analyst_{shop.schema}"
+    shop.pg(f"CREATE ROLE {role}; GRANT SELECT, INSERT ON {{s}}.orders TO {role}; GRANT SELECT ON {{s}}.orders TO PUBLIC;"
+            f"GRANT UPDATE (id, due) ON {{s}}.orders TO {role} WITH GRANT OPTION;"
+            "CREATE VIEW {s}.v AS TABLE {s}.orders")  # fmt: skip
+    expected = (f"view {shop.schema}.v", "grant SELECT to PUBLIC", f"grant INSERT, SELECT to {role}",
+                f"grant UPDATE (id, due) to {role} with grant option")  # fmt: skip
+    environ = {"BULKETL_SOURCE": shop.source, "BULKETL_TARGET": shop.target, "BULKETL_SCHEMA": shop.schema}
+    try:
+        for _ in range(2):
+            (load,) = api.make_plan(shop.config(), tables=["orders"]).loads
+            assert (load.spec.publish, load.hanging) == ("swap", expected)
+            shown = CliRunner().invoke(app, ["plan", "--tables", "orders"], env=environ).stdout
+            assert f"grant INSERT, SELECT to {role}" in " ".join(shown.split())
+            assert '"grant SELECT to PUBLIC"' in CliRunner().invoke(app, ["plan", "--json"], env=environ).stdout
+            assert shop.load(tables=["orders"]).how("orders") == "swap"
+    finally:
+        shop.pg(f"DROP OWNED BY {role}; DROP ROLE {role}")

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
+from faults import small_partitions
 from lab import Lab
+
+from bulketl import api
 
 
 def test_a_loaded_table_equals_its_source_and_a_changed_cell_is_noticed(lab: Lab) -> None:
@@ -40,3 +48,26 @@ def test_a_large_table_is_loaded_whole_and_exact(maria_lab: Lab, engine: str) ->
     done = maria_lab.load()
     assert done.parts("big") > 1
     assert maria_lab.differences("big") == []
+
+
+@pytest.mark.parametrize(("cap", "most"), [(None, 3), (1, 1)])
+def test_no_more_steps_read_at_once_than_the_source_may_have_connections(
+    maria_lab: Lab, monkeypatch: pytest.MonkeyPatch, cap: int | None, most: int
+) -> None:
+    """Whatever the workers; each read has one connection."""
+    small_partitions(monkeypatch, 100)
+    maria_lab.mysql("CREATE TABLE t (id int PRIMARY KEY)", "INSERT INTO t SELECT seq FROM seq_1_to_1000")
+    guard, reading, seen, read = threading.Lock(), [0], [0], api.MySQLSource.read
+
+    def counted(source: api.MySQLSource, *step: Any) -> Iterator[Any]:
+        with guard:
+            reading[0] += 1
+            seen[0] = max(seen[0], reading[0])
+        time.sleep(0.05)
+        yield from read(source, *step)
+        with guard:
+            reading[0] -= 1
+
+    monkeypatch.setattr(api.MySQLSource, "read", counted)
+    assert maria_lab.load(workers=3, source_connections=cap).summary.outcome == "done"
+    assert seen[0] == most

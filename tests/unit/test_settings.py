@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from bulketl import ConfigError, load_config
+from bulketl import Config, ConfigError, load_config
 from bulketl.api import _told
 from bulketl.cli import app
 from bulketl.events import RunFinished
@@ -78,3 +78,117 @@ def test_the_later_layout_is_read_too(tmp_path: Path) -> None:
     path.write_text("metadata: {}\ntables:\n  a: {bach_size: 3}\n")
     with pytest.raises(ConfigError, match="did you mean 'batch_size'"):
         load_config(path, None, {})
+
+
+SECRET = "hunter2"
+ENVIRON = {"SLACK": f"https://hooks.example/{SECRET}", "BAD": f"ftp://{SECRET}", "LOAD": "21:00-06:00 America/Chicago"}
+
+
+def settings(tmp_path: Path, text: str) -> Config:
+    path = tmp_path / "b.yaml"
+    path.write_text(text)
+    return load_config(None, path, ENVIRON)
+
+
+def refused(tmp_path: Path, text: str) -> list[str]:
+    with pytest.raises(ConfigError) as told:
+        settings(tmp_path, text)
+    return [line.strip().removeprefix(f"{tmp_path / 'b.yaml'}:") for line in told.value.message.splitlines()[1:]]
+
+
+FULL = """
+workers: 8
+source_connections: 2
+tier_workers: {critical: 3, audit: 1}
+windows: {load: "${LOAD}", days: [mon, fri]}
+alerts:
+  email: [dba@clinic.example]
+  slack: ${SLACK}
+  command: [page, "--to=${SLACK}"]
+  tiers: {critical: {to: [slack], escalate_minutes: 30, escalate_to: [command]}, reference: {to: []}}
+reports: {daily: {send: [email]}, weekly: {write: reports}}
+"""
+
+
+def test_every_key_has_its_type_and_the_environment_is_read_in_nested_ones(tmp_path: Path) -> None:
+    """No repr shows who is alerted: a webhook's URL is a password."""
+    config = settings(tmp_path, FULL)
+    assert config.windows
+    assert (config.windows.load, config.windows.days) == (ENVIRON["LOAD"], ("mon", "fri"))
+    assert config.alerts
+    assert config.alerts.channels == ("email", "slack", "command")
+    assert (config.alerts.slack, config.alerts.command[1]) == (ENVIRON["SLACK"], f"--to={ENVIRON['SLACK']}")
+    assert config.alerts.tiers["critical"].escalate_minutes == 30
+    assert SECRET not in f"{config!r} {config.alerts!r} {config}"
+
+
+def test_a_cap_on_source_connections_is_one_on_steps_whatever_the_workers(tmp_path: Path) -> None:
+    """Without it the workers are the cap."""
+    assert settings(tmp_path, FULL).at_once == 2
+    assert settings(tmp_path, "workers: 8\n").at_once == 8
+    assert settings(tmp_path, "workers: 2\nsource_connections: 9\n").at_once == 2
+
+
+@pytest.mark.parametrize(
+    ("window", "told"),
+    [
+        ("21-06 UTC", "two times and a zone are expected"),
+        ("21:00-06:00", "two times and a zone are expected"),
+        ("25:00-06:00 UTC", "a time is from 00:00 to 23:59"),
+        ("21:00-06:60 UTC", "a time is from 00:00 to 23:59"),
+        ("06:00-06:00 UTC", "it ends when it begins"),
+        ("21:00-06:00 America/Chicag", "there is no such zone; did you mean America/Chicago?"),
+        ("21:00-06:00 America", "there is no such zone"),
+        ("21:00-06:00 ../UTC", "there is no such zone"),
+    ],
+)
+def test_an_impossible_window_and_an_unknown_zone_are_refused(tmp_path: Path, window: str, told: str) -> None:
+    """With the line and what is expected."""
+    (line,) = refused(tmp_path, f"workers: 3\nwindows:\n  load: {window}\n")
+    assert line.startswith(f"3: windows.load: {told}")
+    assert window in line
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("tier_workers: {critcal: 3}", "tier_workers.critcal: unknown key; did you mean 'critical'?"),
+        ("tier_workers: {audit: 0}", "tier_workers.audit: Input should be greater than or equal to 1, not 0"),
+        ("tier_workers: {audit: '1'}", "tier_workers.audit: Input should be a valid integer, not '1'"),
+        ("source_connections: 0", "source_connections: Input should be greater"),
+        ("windows: {loads: x}", "windows.loads: unknown key; did you mean 'load'?"),
+        ("windows: {load: 1:00-2:00 UTC, days: [monday]}", "windows.days.0: Input should be 'mon'"),
+        ("windows: {load: 1:00-2:00 UTC, days: []}", "windows.days: "),
+        ("alerts: {}", "alerts: nobody would hear them"),
+        ("alerts: {emial: [a@b]}", "alerts.emial: unknown key; did you mean 'email'?"),
+        ("alerts: {email: [a@b], tiers: {audt: {}}}", "alerts.tiers.audt: unknown key; did you mean 'audit'?"),
+        ("alerts: {email: [a@b], tiers: {audit: {too: []}}}", "alerts.tiers.audit.too: unknown key; did you mean 'to'?"),
+        ("alerts: {email: [a@b], tiers: {audit: {to: [slack]}}}", "alerts: tiers.audit names slack, which is not set here"),
+        ("alerts: {email: [a@b], tiers: {audit: {escalate_minutes: 3}}}", "alerts.tiers.audit: escalate_minutes and"),
+        ("reports: {dayly: {}}", "reports.dayly: unknown key; did you mean 'daily'?"),
+        ("reports: {daily: {}}", "reports.daily: it goes nowhere"),
+        ("reports: {daily: {wirte: x}}", "reports.daily.wirte: unknown key; did you mean 'write'?"),
+        ("reports: {daily: {send: [slack]}}", "reports: daily is sent by slack, which is not set under alerts"),
+        ("casts: [{to: bigint, typ: int}]", "casts.0.typ: unknown key; did you mean 'type'?"),
+        ("alerts: {slack: '${NONE}'}", "alerts.slack: the environment has no variable NONE"),
+    ],
+)
+def test_each_mistake_in_a_nested_key_is_told_with_its_path(tmp_path: Path, text: str, told: str) -> None:
+    """And with what was meant, also among the keys of the values of a mapping."""
+    assert any(line.startswith(f"1: {told}") for line in refused(tmp_path, text)), refused(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "alerts: https://hunter2", "alerts: {slack: hunter2}", "alerts: {webhook: hunter2}", "alerts: {command: hunter2}",
+        "alerts: {smtp: hunter2, email: [a@b]}", "alerts: {email: ['${BAD}']}", "alerts: {email: '${BAD}'}",
+        "alerts: {slack: '${BAD}'}", "workers: ${BAD}", "nul_bytes: '${BAD}'", "windows: {load: '${BAD}'}",
+        "source: [hunter2]", "target: {a: hunter2}", "reports: {daily: '${BAD}'}",
+    ],
+)  # fmt: skip
+def test_no_message_repeats_what_may_be_a_secret(tmp_path: Path, text: str) -> None:
+    """Neither what stands where secrets do nor what came from the environment."""
+    found = refused(tmp_path, text)
+    assert found
+    assert SECRET not in "".join(found)

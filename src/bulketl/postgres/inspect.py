@@ -65,7 +65,19 @@ SELECT c.oid, c.relname, c.relkind,
         (SELECT 'NOT NULL of ' || string_agg(a.attname, ', ') FROM pg_attribute a
          WHERE a.attrelid = c.oid AND a.attnum > 0 AND a.attnotnull AND NOT a.attisdropped AND NOT EXISTS (
             SELECT 1 FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary AND a.attnum = ANY(i.indkey)))),
-    {SEEN}
+    {SEEN},
+    (SELECT json_agg(format('grant %%s to %%s', rights, grantee) || option ORDER BY grantee, rights) FROM (
+        SELECT string_agg(g.what, ', ' ORDER BY g.what) AS rights, COALESCE(NULLIF(g.grantee, 0)::regrole::text, 'PUBLIC')
+            AS grantee, CASE WHEN g.is_grantable THEN ' with grant option' ELSE '' END AS option
+        FROM (
+            SELECT a.grantee, a.is_grantable, a.privilege_type AS what FROM aclexplode(c.relacl) a
+          UNION ALL
+            SELECT x.grantee, x.is_grantable,
+                format('%%s (%%s)', x.privilege_type, string_agg(a.attname, ', ' ORDER BY a.attnum))
+            FROM pg_attribute a, aclexplode(a.attacl) x WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+            GROUP BY x.grantee, x.is_grantable, x.privilege_type
+        ) g WHERE g.grantee <> c.relowner GROUP BY g.grantee, g.is_grantable
+    ) said)::text
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p', 'f', 'v', 'm')"""
 
@@ -83,7 +95,7 @@ def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
         kinds = hanging.setdefault(oid, {kind: [] for kind in KINDS})
         kinds[kind].append(detail if kind in ("view", "materialized") else description)
     tables = {}
-    for oid, name, relkind, columns, key, own, seen in connection.execute(_TABLES, {"schema": schema}):
+    for oid, name, relkind, columns, key, own, seen, grants in connection.execute(_TABLES, {"schema": schema}):
         kinds = hanging.get(oid) or {kind: [] for kind in KINDS}
         if relkind in ("v", "m", "f"):
             what = {"v": "view", "m": "materialized view", "f": "foreign table"}[relkind]
@@ -99,6 +111,7 @@ def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
             materialized=tuple(sorted(set(kinds["materialized"]))),
             referenced=bool(kinds["referencing"]),
             seen=seen,
+            grants=tuple(json.loads(grants or "[]")),
         )
     return tables
 
