@@ -2,7 +2,7 @@
 
 Rows are compared by their image (`*<>`), so that -0.0 and 0.0, or 1.0 and 1.00, count as different. Each statement
 writes what it did into the publish's record itself, so a whole group costs one round trip. One run at a time writes a
-table; a row that somebody else inserted meanwhile ends the transaction.
+table.
 """
 
 from __future__ import annotations
@@ -10,6 +10,13 @@ from __future__ import annotations
 from bulketl.plan import DELETED_AT, TableSpec
 from bulketl.postgres import LEDGER
 from bulketl.postgres.ddl import alter_table, columns, name, value
+
+# With the server's usual 4 MB a join of large tables falls into many parts, and rows are written in the order of the parts,
+# each page many times. Postgres takes what it needs of this and gives it back.
+MEMORY = (
+    "PERFORM set_config('work_mem', '64MB', true)"
+    " WHERE pg_size_bytes(current_setting('work_mem')) < pg_size_bytes('64MB')"
+)
 
 
 def merge(run: str, spec: TableSpec, stage: str) -> list[str]:
@@ -44,19 +51,29 @@ def matching(spec: TableSpec, one: str, other: str) -> str:
 
 
 def _upsert(run: str, spec: TableSpec, stage: str) -> list[str]:
+    """Return the statements that insert and update in one pass: a join finds what is new or differs, nothing else is touched.
+
+    A row that is new has no xmax, one that ON CONFLICT has updated bears its lock.
+    """
     table = name(spec.schema, spec.table)
     names = [item.column for item in spec.casts]
-    others = [column for column in names if column not in spec.key]
-    sets, condition = [f"{name(column)} = s.{name(column)}" for column in others], differs(spec, "t", "s")
+    sets = [f"{name(column)} = excluded.{name(column)}" for column in names if column not in spec.key]
+    wanted = differs(spec, "o", "s")
     if spec.deletes == "mark":
         sets.append(f"{name(DELETED_AT)} = NULL")
-        condition = f"({condition} OR t.{name(DELETED_AT)} IS NOT NULL)"
-    statements = []
+        wanted += f" OR o.{name(DELETED_AT)} IS NOT NULL"
+    upsert = (
+        f"INSERT INTO {table} AS t ({columns(names)}) SELECT {', '.join(f's.{name(column)}' for column in names)}"
+        f" FROM {stage} s LEFT JOIN {table} o ON {matching(spec, 'o', 's')} WHERE o.{name(spec.key[0])} IS NULL"
+    )
     if sets:
-        update = f"UPDATE {table} t SET {', '.join(sets)} FROM {stage} s WHERE {matching(spec, 's', 't')} AND {condition}"
-        statements.append(_counted(run, spec, updated=update))
-    insert = f"INSERT INTO {table} ({columns(names)}) SELECT {columns(names)} FROM {stage} s WHERE {absent(spec, table)}"
-    return [*statements, _counted(run, spec, inserted=insert)]
+        upsert += f" OR {wanted} ON CONFLICT ({columns(spec.key)}) DO UPDATE SET {', '.join(sets)}"
+    return [
+        MEMORY,
+        f"WITH done AS ({upsert} RETURNING t.xmax = 0 AS new), counts AS (SELECT count(*) FILTER (WHERE new) AS new, count(*) AS"
+        f" both FROM done) UPDATE {LEDGER}.published SET inserted = COALESCE(inserted, 0) + counts.new,"
+        f" updated = COALESCE(updated, 0) + counts.both - counts.new FROM counts WHERE {_record(run, spec)}",
+    ]
 
 
 def absent(spec: TableSpec, table: str) -> str:
