@@ -24,7 +24,7 @@ def differing(spec: TableSpec, existing: TargetTable | None, state: State | None
     if existing is None:
         return Drift()
     found = drift(spec.casts, existing)
-    own = {DELETED_AT} if spec.deletes == "mark" else set()
+    own = {*spec.stamps, *([DELETED_AT] if spec.deletes == "mark" else [])}
     known = own.union(state.kept if state else ())
     return dataclasses.replace(
         found,
@@ -97,7 +97,8 @@ def _kept(config: Config, rule: TableRule, spec: TableSpec, existing: TargetTabl
     kept = [(name, there[name]) for name in gone]
     if spec.deletes == "mark":
         kept.append((DELETED_AT, "timestamptz"))
-    new = (DELETED_AT,) if spec.deletes == "mark" and DELETED_AT not in there else ()
+    own = (*spec.stamps, *([DELETED_AT] if spec.deletes == "mark" else []))
+    new = tuple(column for column in own if column not in there)
     return dataclasses.replace(spec, kept=tuple(kept), added=(*found.added, *new), widened=found.widened)
 
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from bulketl.plan import TableSpec
 from bulketl.postgres import LEDGER, TAMPERED, Connection
-from bulketl.postgres.ddl import alter_table, columns, name, value
-from bulketl.postgres.merge import absent, differs, matching
+from bulketl.postgres.ddl import alter_table, name, value
+from bulketl.postgres.merge import differs, insert, matching
 
 TABLES = f"""
 CREATE TABLE IF NOT EXISTS {LEDGER}.audit_trail (
@@ -33,10 +33,11 @@ _NOTHING = "ARRAY[0, 0, 0, 0]::numeric[]"
 
 def append(run: str, spec: TableSpec, stage: str) -> list[str]:
     """Return the statements that add the rows of `stage` (quoted) that the table lacks, and note those that differ."""
-    table, names = name(spec.schema, spec.table), [item.column for item in spec.casts]
+    table = name(spec.schema, spec.table)
     statements = [_link(run, spec, "create", f"SELECT * FROM {table}", first=True)]
-    if spec.added:
-        sets = ", ".join(f"{name(column)} = s.{name(column)}" for column in spec.added)
+    new = [item.column for item in spec.casts if item.column in spec.added]
+    if new:
+        sets = ", ".join(f"{name(column)} = s.{name(column)}" for column in new)
         filled = f"UPDATE {table} t SET {sets} FROM {stage} s WHERE {matching(spec, 's', 't')}"
         # Filling a new column changes every hash, so what is there is held against the chain first.
         statements += [
@@ -51,8 +52,7 @@ def append(run: str, spec: TableSpec, stage: str) -> list[str]:
     if spec.whole:
         missing = f"NOT EXISTS (SELECT 1 FROM {stage} x WHERE {matching(spec, 'x', 't')})"
         statements.append(deleted(run, spec, f"{table} t WHERE {missing}"))
-    new = f"INSERT INTO {table} ({columns(names)}) SELECT {columns(names)} FROM {stage} s"
-    statements.append(_link(run, spec, "append", f"{new} WHERE {absent(spec, table)} RETURNING *"))
+    statements.append(_link(run, spec, "append", f"{insert(run, spec, stage)} RETURNING *"))
     appended = f"SELECT rows FROM {LEDGER}.audit_chain WHERE {_of(spec)} ORDER BY seq DESC LIMIT 1"
     record = f"run = {value(run)} AND {_of(spec)}"
     statements.append(

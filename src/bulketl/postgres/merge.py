@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bulketl.plan import DELETED_AT, TableSpec
 from bulketl.postgres import LEDGER
-from bulketl.postgres.ddl import alter_table, columns, name, value
+from bulketl.postgres.ddl import alter_table, columns, name, stamp, value
 
 
 def merge(run: str, spec: TableSpec, stage: str) -> list[str]:
@@ -51,12 +51,19 @@ def _upsert(run: str, spec: TableSpec, stage: str) -> list[str]:
     if spec.deletes == "mark":
         sets.append(f"{name(DELETED_AT)} = NULL")
         condition = f"({condition} OR t.{name(DELETED_AT)} IS NOT NULL)"
+    sets += [f"{name(column)} = {stamp(column, run)}" for column in spec.stamps] if sets else []
     statements = []
     if sets:
         update = f"UPDATE {table} t SET {', '.join(sets)} FROM {stage} s WHERE {matching(spec, 's', 't')} AND {condition}"
         statements.append(_counted(run, spec, updated=update))
-    insert = f"INSERT INTO {table} ({columns(names)}) SELECT {columns(names)} FROM {stage} s WHERE {absent(spec, table)}"
-    return [*statements, _counted(run, spec, inserted=insert)]
+    return [*statements, _counted(run, spec, inserted=insert(run, spec, stage))]
+
+
+def insert(run: str, spec: TableSpec, stage: str) -> str:
+    """Return the INSERT of the rows of `stage` that the table lacks."""
+    table, names = name(spec.schema, spec.table), columns(item.column for item in spec.casts)
+    into, values = ", ".join((names, *map(name, spec.stamps))), ", ".join((names, *(stamp(c, run) for c in spec.stamps)))
+    return f"INSERT INTO {table} ({into}) SELECT {values} FROM {stage} s WHERE {absent(spec, table)}"
 
 
 def absent(spec: TableSpec, table: str) -> str:
