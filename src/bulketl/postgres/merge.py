@@ -56,14 +56,15 @@ def _upsert(run: str, spec: TableSpec, stage: str) -> list[str]:
     if sets:
         update = f"UPDATE {table} t SET {', '.join(sets)} FROM {stage} s WHERE {matching(spec, 's', 't')} AND {condition}"
         statements.append(_counted(run, spec, updated=update))
-    return [*statements, _counted(run, spec, inserted=insert(run, spec, stage))]
+    return [*statements, _counted(run, spec, inserted=insert(run, spec, f"{stage} s", absent(spec, table)))]
 
 
-def insert(run: str, spec: TableSpec, stage: str) -> str:
-    """Return the INSERT of the rows of `stage` that the table lacks."""
-    table, names = name(spec.schema, spec.table), columns(item.column for item in spec.casts)
-    into, values = ", ".join((names, *map(name, spec.stamps))), ", ".join((names, *(stamp(c, run) for c in spec.stamps)))
-    return f"INSERT INTO {table} ({into}) SELECT {values} FROM {stage} s WHERE {absent(spec, table)}"
+def insert(run: str, spec: TableSpec, rows: str, new: str) -> str:
+    """Return the INSERT of the rows of `rows`, a FROM item called s, for which the condition `new` holds."""
+    names = columns(item.column for item in spec.casts)
+    into = ", ".join((names, *map(name, spec.stamps)))
+    values = ", ".join((names, *(stamp(column, run) for column in spec.stamps)))
+    return f"INSERT INTO {name(spec.schema, spec.table)} ({into}) SELECT {values} FROM {rows} WHERE {new}"
 
 
 def absent(spec: TableSpec, table: str) -> str:
