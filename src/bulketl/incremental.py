@@ -212,6 +212,8 @@ def partitions(table: Table, cursor: Cursor, measured: Measured) -> tuple[tuple[
             pieces = split(table, along, cuts) if cuts else (Partition(0),)
             for m, piece in enumerate(pieces):
                 reached = hi if m == len(pieces) - 1 else None
+                if reached is not None and measured.top is not None and _less(measured.top, reached):
+                    reached = measured.top  # the chunk ends in the future
                 parts.append(_of(piece, len(parts), within, "" if reached is None else text_of(reached)))
         return tuple(parts), f"{since}, in {len(measured.chunks)} chunks"
     if measured.cuts and along:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 
 from bulketl.canonical import digests as digest_pair
@@ -62,6 +63,7 @@ def mend(target: Postgres, run: str, spec: TableSpec, found: Differences, batche
     if spec.deletes in ("mirror", "mark", "fail"):
         check_gone(spec, len(found.gone), found.rows)
     stage = name(TEMPORARY, temporary_name(0))
+    spec = dataclasses.replace(spec, added=(), widened=())  # the load before has altered the table
     with transaction(target, run, f"table {spec.table!r}", spec.encoder) as cursor:
         cursor.execute(temporary(0, spec))
         for piece in batches:

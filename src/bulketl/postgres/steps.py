@@ -139,6 +139,8 @@ class PostgresTarget:
 
     def _load_chunk(self, spec: TableSpec, partition: Partition, piece: Batch, last: bool) -> tuple[Loaded, Published]:
         total = _add(Loaded(), piece)
+        if partition.index > 0:  # the first chunk has altered the table
+            spec = dataclasses.replace(spec, added=(), widened=())
         with self._transaction(spec) as cursor:
             cursor.execute(ledger.claim(self.run, spec, partition.index))
             if not cursor.fetchall():
