@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import fnmatch
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 
 from bulketl.canonical import digests
@@ -134,7 +135,7 @@ def _load(
     found = differing(spec, existing, state)
     stream = bool(parts and parts[0].stream)
     spec, why = publishing(config, rule, spec, 2 if stream else len(parts), existing, found)
-    compare = due(rule, spec, state)
+    compare = not spec.whole and due(rule, spec, state)
     return TableLoad(
         spec=spec,
         partitions=parts,
@@ -174,7 +175,7 @@ def specify(config: Config, catalog: Catalog, table: Table, choice: Choice, free
     whole = choice.whole
     retained = state.retained if state else None
     policy = "ignore" if rule.table_importance == "audit" else rule.deletes.policy or ("mirror" if whole else "ignore")
-    return TableSpec(
+    spec = TableSpec(
         table=table.name,
         schema=config.target_schema,
         casts=casts,
@@ -195,13 +196,26 @@ def specify(config: Config, catalog: Catalog, table: Table, choice: Choice, free
         stamps=tuple(column for column in STAMPS if column in config.added_columns),
         retained=None if retained is None else (retained[0], dt.datetime.fromisoformat(retained[1])),
     )
+    return dataclasses.replace(spec, evidence=_evidence(table, rule, spec))
+
+
+def _evidence(table: Table, rule: TableRule, spec: TableSpec) -> str:
+    """Return what proves, when a later plan has the same, that the table would be loaded as it is now; '' for nothing."""
+    if not table.changed_at:
+        return ""
+    rules = (rule.extraction_strategy, rule.incremental_column, rule.deletes.policy)
+    how = (spec.casts, spec.key, spec.zone, spec.nul_bytes, spec.stamps, spec.audit, spec.retained, *rules)
+    return f"{table.changed_at} {hashlib.sha256(repr(how).encode()).hexdigest()[:16]}"
 
 
 def due(rule: TableRule, spec: TableSpec, state: State | None) -> bool:
-    """Tell whether keys and rows are to be compared after this load; a little early is due, for runs are not punctual."""
-    looked_for = spec.audit or spec.deletes != "ignore"
+    """Tell whether a table that is loaded by its changes is to be compared with its source after this load.
+
+    A little early is due, for runs are not punctual.
+    """
+    looked_for = spec.audit or rule.deletes.policy not in (None, "ignore")
     every = rule.deletes.every or (COMPARED_EVERY if looked_for else None)
-    if every is None or spec.whole or not spec.key:
+    if every is None or not spec.key:
         return False
     return state is None or state.compared is None or state.compared >= 0.9 * every.total_seconds()
 

@@ -43,6 +43,7 @@ class TableSpec:
     what becomes of rows that are gone at the source. `guard`: the share of the table's rows that may go, beyond `free`
     ones. `rows`: of the target before, None when unknown. `retained`: rows with a smaller value in this column have
     left the target by its retention and are not read again. `stamps`: columns of STAMPS that each row written gets.
+    `evidence`: if the source shows the same in a later plan, its rows have not changed since this one.
     """
 
     table: str
@@ -68,6 +69,7 @@ class TableSpec:
     rows: int | None = None
     retained: tuple[str, KeyValue] | None = None
     stamps: tuple[str, ...] = ()
+    evidence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +129,12 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """A table that is there and is not loaded, and why."""
+    """A table that is there and is not loaded, and why. `unchanged`: because that was proved."""
 
     table: str
     tier: Tier
     reason: str
+    unchanged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

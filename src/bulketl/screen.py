@@ -63,7 +63,8 @@ def _tier_rows(table: Table, tier: str, items: list[TableSummary], total: int) -
     if not items:
         return
     quiet = [i for i in items if i.outcome == "loaded" and i.rows < SMALL_ROWS and not i.rejects] if total > MANY else []
-    for item in sorted((i for i in items if i not in quiet), key=lambda i: -i.rows):
+    same = [i for i in items if i.outcome == "unchanged"]
+    for item in sorted((i for i in items if i not in quiet and i not in same), key=lambda i: -i.rows):
         style = {"loaded": "green", "failed": "red"}.get(item.outcome, "yellow")
         rejects = f"[red]{item.rejects}[/]" if item.rejects else "0"
         table.add_row(
@@ -74,6 +75,8 @@ def _tier_rows(table: Table, tier: str, items: list[TableSummary], total: int) -
         rows, weight = sum(i.rows for i in quiet), sum(i.bytes for i in quiet)
         label = f"{len(quiet)} tables below {SMALL_ROWS:,} rows"
         table.add_row(f"[dim]{label}[/]", tier, f"{rows:,}", size(weight), "", "0", "[green]loaded[/]")
+    if same:
+        table.add_row(f"[dim]{_tables(len(same))}[/]", tier, "", "", "", "", "[dim]unchanged, proved[/]")
 
 
 def _merged(item: TableSummary) -> str:
@@ -106,8 +109,9 @@ def _drifts(result: Summary) -> list[Text]:
 
 def _sums(label: str, tier: str, items: list[TableSummary]) -> tuple[str, ...]:
     rows, weight, rejects = (sum(getattr(i, key) for i in items) for key in ("rows", "bytes", "rejects"))
-    failed = sum(i.outcome not in ("loaded", "skipped") for i in items)
-    return label, tier, f"{rows:,}", size(weight), "", f"{rejects:,}", f"{failed} failed" if failed else "loaded"
+    failed = sum(i.outcome not in ("loaded", "skipped", "unchanged") for i in items)
+    loaded = "loaded" if any(i.outcome == "loaded" for i in items) else ""
+    return label, tier, f"{rows:,}", size(weight), "", f"{rejects:,}", f"{failed} failed" if failed else loaded
 
 
 def _changes(result: Summary) -> list[Text]:
@@ -137,7 +141,12 @@ def plan(planned: Plan) -> Group:
     loads = list(planned.loads)
     shown: list[Table | Text] = [_plan_table(planned)] if len(loads) > MANY else [_plan_text(load) for load in loads]
     refused = [Text(f"{r.message}\n  {r.hint}\n", style="red") for r in planned.refused]
-    skipped = [Text(f"{s.table} is not loaded: {s.reason}\n", style="yellow") for s in planned.skipped]
+    skipped = [Text(f"{s.table} is not loaded: {s.reason}\n", style="yellow") for s in planned.skipped if not s.unchanged]
+    same = [s for s in planned.skipped if s.unchanged]
+    if len(same) > MANY:
+        skipped.append(Text(f"{len(same)} tables are not loaded: not changed at the source since their last load\n"))
+    else:
+        skipped += [Text(f"{s.table} is not loaded: {s.reason}\n", style="dim") for s in same]
     rows, weight = sum(load.rows for load in loads), sum(load.bytes for load in loads)
     known = [load.seconds for load in loads if load.seconds is not None]
     took = f", {sum(known) / 60:.1f} worker minutes by the last loads" if known and len(known) == len(loads) else ""
