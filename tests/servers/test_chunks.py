@@ -1,4 +1,4 @@
-"""Chunked incremental loads: a commit and a moved watermark after each chunk, so that a long catch-up resumes where it was."""
+"""Chunked incremental loads: a commit and a moved watermark after each, so that a long catch-up resumes where it was."""
 
 from __future__ import annotations
 
