@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bulketl.plan import DELETED_AT, TableSpec
 from bulketl.postgres import LEDGER
-from bulketl.postgres.ddl import alter_table, columns, name, value
+from bulketl.postgres.ddl import alter_table, columns, name, stamp, value
 
 
 def merge(run: str, spec: TableSpec, stage: str) -> list[str]:
@@ -58,12 +58,20 @@ def _upsert(run: str, spec: TableSpec, stage: str) -> list[str]:
     if spec.deletes == "mark":
         sets.append(f"{name(DELETED_AT)} = NULL")
         condition = f"({condition} OR t.{name(DELETED_AT)} IS NOT NULL)"
+    sets += [f"{name(column)} = {stamp(column, run)}" for column in spec.stamps] if sets else []
     statements = []
     if sets:
         update = f"UPDATE {table} t SET {', '.join(sets)} FROM {stage} s WHERE {matching(spec, 's', 't')} AND {condition}"
         statements.append(_counted(run, spec, updated=update))
-    insert = f"INSERT INTO {table} ({columns(names)}) SELECT {columns(names)} FROM {stage} s WHERE {absent(spec, table)}"
-    return [*statements, _counted(run, spec, inserted=insert)]
+    return [*statements, _counted(run, spec, inserted=insert(run, spec, f"{stage} s", absent(spec, table)))]
+
+
+def insert(run: str, spec: TableSpec, rows: str, new: str) -> str:
+    """Return the INSERT of the rows of `rows`, a FROM item called s, for which the condition `new` holds."""
+    names = columns(item.column for item in spec.casts)
+    into = ", ".join((names, *map(name, spec.stamps)))
+    values = ", ".join((names, *(stamp(column, run) for column in spec.stamps)))
+    return f"INSERT INTO {name(spec.schema, spec.table)} ({into}) SELECT {values} FROM {rows} WHERE {new}"
 
 
 def absent(spec: TableSpec, table: str) -> str:

@@ -109,7 +109,7 @@ def swap(spec: TableSpec, carried: list[dict[str, Any]]) -> list[str]:
     `carried`: the old table first, then its plain views in the order they can be created.
     """
     old, *views = carried
-    kept = {item.column for item in spec.casts} | {column for column, _ in spec.kept}
+    kept = {item.column for item in spec.casts} | {column for column, _ in spec.kept} | set(spec.stamps)
     statements = [f"DROP VIEW {name(view['schema'], view['name'])}" for view in reversed(views)]
     statements.append(f"DROP TABLE {name(spec.schema, spec.table)}")
     statements += _move(spec)
@@ -125,7 +125,7 @@ def swap(spec: TableSpec, carried: list[dict[str, Any]]) -> list[str]:
 
 def refill(spec: TableSpec) -> list[str]:
     """Return the statements that empty the table and fill it from the staging table."""
-    names = columns(item.column for item in spec.casts)
+    names = columns((*(item.column for item in spec.casts), *spec.stamps))
     table, stage = name(spec.schema, spec.table), _stage(spec)
     return [
         f"TRUNCATE {table}",
