@@ -90,7 +90,8 @@ class Postgres:
 _FORM = "write it as postgresql://user:password@host:5432/database, special characters percent-encoded"
 _FAULTY = "the value and its row are named above; correct it at the source, or choose another cast for the column"
 _HINTS = {
-    "23505": "two rows have the same key in Postgres: where stripped NUL bytes made them so, nul_bytes: reject names them",
+    "23505": "two rows have the same key in Postgres: correct primary_key where a rule declares it; "
+    "where stripped NUL bytes made them so, nul_bytes: reject names them",
     "53100": "free space on the target's disk; what is there is as it was before",
     "42501": "grant the target user CREATE on the database, and ownership of the tables it replaces",
     "25006": "the target is a read-only server: give the primary's address",

@@ -23,6 +23,13 @@ def merge(run: str, spec: TableSpec, stage: str) -> list[str]:
     return [*statements, *_upsert(run, spec, stage)]
 
 
+def unique(spec: TableSpec, stage: str) -> str:
+    """Return the statement that fails when two rows of `stage` have the same key: only one of them could be merged."""
+    twice = f"SELECT FROM {stage} GROUP BY {columns(spec.key)} HAVING count(*) > 1"
+    words = f"rows have the same key ({', '.join(spec.key)}), which is not unique".replace("%", "%%")
+    return f"IF EXISTS ({twice}) THEN RAISE EXCEPTION {value(words)} USING ERRCODE = '23505'; END IF"
+
+
 def gone(spec: TableSpec, stage: str) -> str:
     """Return the SELECT of how many rows of the table are not in `stage`, and how many it has."""
     return (

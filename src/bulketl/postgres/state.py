@@ -125,8 +125,8 @@ def published(run: str, spec: TableSpec, *, rows: int | None, mark: str | None =
     )
 
 
-def compared(run: str, spec: TableSpec, more: int) -> str:
-    """Return the UPDATE that notes a comparison, after which the target has `more` rows."""
+def compared(run: str, spec: TableSpec, more: str) -> str:
+    """Return the UPDATE that notes a comparison, after which the target has `more` rows, an expression."""
     return (
         f"UPDATE {LEDGER}.state SET compared_at = clock_timestamp(), rows = rows + {more}, run = {value(run)}"
         f" WHERE (schema_name, table_name) = ({value(spec.schema)}, {value(spec.table)})"
