@@ -1,11 +1,12 @@
 """bulketl takes a whole MySQL or MariaDB database into Postgres.
 
-The glossary. **catalog** what a server has · **cast rule** how one MySQL type becomes one Postgres type · **wire
-type** the Arrow type in between · **partition** a range of the key, read, copied and retried as one piece · **batch**
-some rows in memory · **reject** a row that could not be coerced or that Postgres refused · **staging table** where
-partitions gather unseen · **publish** make them visible · **tier** critical, important, audit, reference · **group**
-small tables loaded as one step · **plan, table load, step** · **event, observer** · **run, ledger, summary** ·
-**source, target**.
+The glossary. **catalog** what a server has · **cast rule** how one MySQL type becomes one Postgres type · **wire type**
+the Arrow type in between · **cursor column** says how new a row is · **watermark** the highest cursor value published ·
+**lookback** how far behind the watermark a load reads again · **partition** a range of the key, read, copied and
+retried as one piece · **batch** some rows in memory · **reject** a row that could not be coerced or that Postgres
+refused · **staging table** where partitions gather unseen · **publish** make them visible · **tier** critical,
+important, audit, reference · **group** small tables loaded as one step · **plan, table load, step** · **event,
+observer** · **run, ledger, summary** · **source, target**.
 
 The floors; imports go down only:
 

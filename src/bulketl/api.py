@@ -36,12 +36,12 @@ from bulketl.partitions import Bound, Partition
 from bulketl.plan import Plan, Refusal, TableSpec, differences
 from bulketl.postgres import LEDGER, STAGING, Postgres, explain, ledger
 from bulketl.postgres.inspect import missing_rights, read_tables
-from bulketl.postgres.state import read_states
+from bulketl.postgres.state import count_rows, read_states
 from bulketl.postgres.steps import PostgresTarget
 from bulketl.reconcile import Buckets, Digest, Row
 from bulketl.rules import Tier
 from bulketl.summary import Summary
-from bulketl.survey import choices
+from bulketl.survey import choices, unchanged
 
 # Older ones lose rows or corrupt money without an error (docs/types.md).
 LEAST_VERSIONS = {"connectorx": (0, 4, 6), "adbc-driver-postgresql": (1, 13, 0)}
@@ -95,11 +95,21 @@ def make_plan(
         history = ledger.seconds_per_row(connection, config.target_schema)
     catalog, skipped = select(config, read_catalog(source), tiers, tables)
     span = Span(since, until) if since or until else None
+    if not (full or span):
+        catalog, same = unchanged(config, catalog, states, existing, lambda names: _count(config, target, names))
+        skipped += same
     known = choices(source, config, catalog, states, existing, full=full, span=span)
     whole = [t for t in catalog if not known[t.name].refusal and known[t.name].whole]
     by = {name: rule.partition_by for name, rule in config.tables.items() if rule.partition_by}
     bounds = read_bounds(source, whole, by)
     return decide(config, catalog, bounds, existing, choices=known, skipped=skipped, history=history, allowed=allow_deletes)
+
+
+def _count(config: Config, target: Postgres, tables: Sequence[str]) -> dict[str, int]:
+    if not tables:
+        return {}
+    with target.connect() as connection:
+        return count_rows(connection, config.target_schema, tables)
 
 
 def statements(config: Config, plan: Plan) -> dict[str, list[str]]:

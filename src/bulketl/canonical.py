@@ -59,7 +59,7 @@ def _text(item: Cast, column: str, nul_bytes: str) -> Pair:
 
 def digests(casts: tuple[Cast, ...], names: dict[str, str], nul_bytes: str = "strip") -> Pair:
     """Return the expressions of a row's MD5 over these columns; `names` are their quoted names in Postgres."""
-    pairs = [found for item in casts if (found := pair(item, names[item.column], nul_bytes))]
+    pairs = [found for item in casts if item.source and (found := pair(item, names[item.column], nul_bytes))]
     here = ",".join(f"IFNULL({mysql},X'{NOTHING}')" for mysql, _ in pairs)
     there = ",".join(f"COALESCE({postgres},E'\\x{NOTHING}')" for _, postgres in pairs)
     return f"MD5(CONCAT_WS(X'{SEPARATOR}',{here}))", f"md5(concat_ws(E'\\x{SEPARATOR}',{there}))"

@@ -38,7 +38,8 @@ class Key:
 class Table:
     """A base table. `rows` is exact on MyISAM and an estimate on InnoDB; `bytes` is the data's size without indexes.
 
-    `references` are the tables its declared foreign keys point to.
+    `references` are the tables its declared foreign keys point to. `changed_at` is when the server says that its rows were
+    last changed, '' when it does not know, or so short ago that more may follow within the same second.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Table:
     engine: str = "InnoDB"
     comment: str = ""
     references: tuple[str, ...] = ()
+    changed_at: str = ""
 
     def column(self, name: str) -> Column:
         """Return the column called `name`; raise KeyError when there is none."""

@@ -76,6 +76,7 @@ class Proposal:
     dependencies: tuple[str, ...]
     rows: int
     megabytes: float
+    deletes: str | dict[str, str]
     reasons: Mapping[str, str]
 
     @property
@@ -100,6 +101,8 @@ class Proposal:
                 "data_quality_threshold": self.threshold,
             },
         }
+        if self.deletes:
+            rule["deletes"] = self.deletes
         return {**rule, "exclude": True} if self.exclude else rule
 
 
@@ -148,6 +151,9 @@ def classify(
         reasons = {"table_importance": why, "extraction_strategy": how}
         if exclude and named:
             reasons["exclude"] = named.why
+        deletes, looked_for = _deletes(table, tier, strategy)
+        if deletes:
+            reasons["deletes"] = looked_for
         proposals.append(
             Proposal(
                 table=table.name,
@@ -161,6 +167,7 @@ def classify(
                 dependencies=dependencies[table.name],
                 rows=table.rows,
                 megabytes=round(table.bytes / 1e6, 2),
+                deletes=deletes,
                 reasons=reasons,
             )
         )
@@ -214,6 +221,16 @@ def _strategy(table: Table, profiles: Mapping[tuple[str, str], Profile]) -> tupl
             return "full_table", key.name, "small; rows are only added, by its name"
         return incremental, key.name, f"rows are only added, by its name, so {key.name} says what is new"
     return "full_table", None, f"rows change, and no column says which{doubted}" if table.rows else "empty"
+
+
+def _deletes(table: Table, tier: Tier, strategy: Strategy) -> tuple[str | dict[str, str], str]:
+    if tier == "audit":
+        return "", ""
+    if _is_purged(table.name):
+        return {"guard": "100%"}, "its rows come and go, so any share of them may"
+    if strategy != "full_table":
+        return "mirror", "compared with the source every day; more than 5 % gone is an error"
+    return "", ""
 
 
 def doubt_of(column: Column, profile: Profile | None) -> str:

@@ -150,6 +150,10 @@ def _check_later_tables(document: dict[str, Any], path: Path, lines: Lines, prob
             kept = {key: item for key, item in value.items() if key not in _LATER_KEYS}
             kept.setdefault("incremental_column", cursor)
             kept.setdefault("table_importance", _LATER_TIERS.get(value.get("performance_category", ""), "reference"))
+            again = value.get("lookback_resync")
+            if isinstance(again, dict) and again.get("enabled") and again.get("predicate_columns"):
+                reread = {"columns": again["predicate_columns"], "last": f"{again.get('window_days', 30)}d"}
+                kept.setdefault("reread", reread)
             if isinstance(kept.get("monitoring"), dict):
                 kept["monitoring"] = {k: v for k, v in kept["monitoring"].items() if k not in _LATER_MONITORING}
             value = {key: [item] if key == "primary_key" and isinstance(item, str) else item for key, item in kept.items()}

@@ -9,15 +9,17 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import fnmatch
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 
+from bulketl.canonical import digests
 from bulketl.casts import Cast, cast, encoder_of
 from bulketl.catalog import Catalog, Table, TargetTable
 from bulketl.config import Config
 from bulketl.errors import PlanError
 from bulketl.incremental import Choice, partitions
 from bulketl.partitions import Bound, Partition, row_bytes, rows_per_partition, split, split_key
-from bulketl.plan import NAME_BYTES, Group, Plan, Refusal, Skip, TableLoad, TableSpec
+from bulketl.plan import NAME_BYTES, ROW_HASH, STAMPS, Group, Plan, Refusal, Skip, TableLoad, TableSpec
 from bulketl.publishing import differing, publishing
 from bulketl.rules import GUARD, GUARDED_ROWS, TIERS, TableRule, Tier
 from bulketl.watermark import State
@@ -133,7 +135,7 @@ def _load(
     found = differing(spec, existing, state)
     stream = bool(parts and parts[0].stream)
     spec, why = publishing(config, rule, spec, 2 if stream else len(parts), existing, found)
-    compare = due(rule, spec, state)
+    compare = not spec.whole and due(rule, spec, state)
     return TableLoad(
         spec=spec,
         partitions=parts,
@@ -145,7 +147,7 @@ def _load(
         declared=tuple(
             f"{item.column} {item.source} -> {item.target}"
             for item in spec.casts
-            if config.declared_type(table, table.column(item.column))
+            if item.source and config.declared_type(table, table.column(item.column))
         ),
         hanging=(*(f"view {v}" for v in existing.views), *existing.hanging, *existing.grants) if existing else (),
         chunked=bool(parts and any(part.mark for part in parts)),
@@ -160,11 +162,20 @@ def specify(config: Config, catalog: Catalog, table: Table, choice: Choice, free
     """
     rule, state = config.rule(table.name), choice.state
     casts = _casts(config, rule, table)
+    taken = [item.column for item in casts if item.column in config.added_columns]
+    if taken:
+        raise PlanError(
+            f"table {table.name!r} has a column {taken[0]!r} of its own, which added_columns would add",
+            hint="take it out of added_columns, or name it under the table's exclude_columns",
+        )
+    if ROW_HASH in config.added_columns:
+        hashed = digests(casts, {item.column: "" for item in casts}, config.nul_bytes)[0]
+        casts = (*casts, Cast(ROW_HASH, "", "text", "string", hashed, "", nullable=False, guarded=False))
     kept = {item.column for item in casts}
     whole = choice.whole
     retained = state.retained if state else None
     policy = "ignore" if rule.table_importance == "audit" else rule.deletes.policy or ("mirror" if whole else "ignore")
-    return TableSpec(
+    spec = TableSpec(
         table=table.name,
         schema=config.target_schema,
         casts=casts,
@@ -182,15 +193,29 @@ def specify(config: Config, catalog: Catalog, table: Table, choice: Choice, free
         guard=1.0 if free else GUARD if rule.deletes.guard is None else rule.deletes.guard,
         free=GUARDED_ROWS if rule.deletes.guard is None else 0,
         rows=state.rows if state else None,
+        stamps=tuple(column for column in STAMPS if column in config.added_columns),
         retained=None if retained is None else (retained[0], dt.datetime.fromisoformat(retained[1])),
     )
+    return dataclasses.replace(spec, evidence=_evidence(table, rule, spec))
+
+
+def _evidence(table: Table, rule: TableRule, spec: TableSpec) -> str:
+    """Return what proves, when a later plan has the same, that the table would be loaded as it is now; '' for nothing."""
+    if not table.changed_at:
+        return ""
+    rules = (rule.extraction_strategy, rule.incremental_column, rule.deletes.policy)
+    how = (spec.casts, spec.key, spec.zone, spec.nul_bytes, spec.stamps, spec.audit, spec.retained, *rules)
+    return f"{table.changed_at} {hashlib.sha256(repr(how).encode()).hexdigest()[:16]}"
 
 
 def due(rule: TableRule, spec: TableSpec, state: State | None) -> bool:
-    """Tell whether keys and rows are to be compared after this load; a little early is due, for runs are not punctual."""
-    policy = rule.deletes.policy or "ignore"
-    every = rule.deletes.every or (COMPARED_EVERY if policy != "ignore" else None)
-    if every is None or spec.whole or not spec.key:
+    """Tell whether a table that is loaded by its changes is to be compared with its source after this load.
+
+    A little early is due, for runs are not punctual.
+    """
+    looked_for = spec.audit or rule.deletes.policy not in (None, "ignore")
+    every = rule.deletes.every or (COMPARED_EVERY if looked_for else None)
+    if every is None or not spec.key:
         return False
     return state is None or state.compared is None or state.compared >= 0.9 * every.total_seconds()
 

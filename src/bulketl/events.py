@@ -92,11 +92,12 @@ class TableFailed:
 
 @dataclass(frozen=True, slots=True)
 class TableSkipped:
-    """A table of the source is not loaded, by a decision in the plan."""
+    """A table of the source is not loaded, by a decision in the plan; `unchanged`: because that was proved."""
 
     run: str
     table: str
     reason: str
+    unchanged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,14 +91,26 @@ def _table(
         )  # fmt: skip
     if rule.not_yet:
         yield _kept(table.name, rule.not_yet)
+    if rule.table_importance == "audit" and rule.deletes.policy not in (None, "ignore"):
+        yield Finding(
+            table.name, "warning", f"is of tier audit and has deletes: {rule.deletes.policy}",
+            "nothing is done to its rows: what is gone at the source is noted in bulketl.audit_trail",
+            "take the policy out, or give it another tier",
+        )  # fmt: skip
     if rule.extraction_strategy == "full_table":
         return
+    if rule.table_importance != "audit" and rule.deletes.policy is None and rule.deletes.every is None:
+        yield Finding(
+            table.name, "note", f"is {rule.extraction_strategy}, and nothing is said of its deletes",
+            "rows that are gone at the source stay, and changes that touched no stamp are not seen",
+            "deletes: mirror (or mark, fail), which compares it every day; or deletes: ignore when that is meant",
+        )  # fmt: skip
     better: dict[str, object] = {
         "extraction_strategy": proposal.strategy if proposal.cursor else "full_table",
         "incremental_column": proposal.cursor,
     }
     instead = f"{proposal.strategy}, cursor {proposal.cursor or 'none'}: {proposal.reasons['extraction_strategy']}"
-    if not table.primary_key:
+    if not (rule.primary_key or table.primary_key):
         yield Finding(
             table.name, "error", f"is {rule.extraction_strategy} and has no primary key",
             "changed rows would be added again instead of replaced", "load it whole", {"extraction_strategy": "full_table"},

@@ -97,7 +97,12 @@ def cursor(
     PlanError when it must not be loaded at all.
     """
     rule = config.rule(table.name)
-    column = watched(rule, table)
+    try:
+        column = watched(rule, table)
+    except FullLoad as reason:
+        if state is None or state.watermark is None:
+            raise
+        raise _invalid(config, table.name, str(reason).removeprefix("because ")) from None
     kind = cursor_type(column, zone_of(config, catalog))
     if state is not None and state.source and state.source != catalog.identity:
         raise PlanError(
@@ -111,6 +116,10 @@ def cursor(
                 hint="load it without --since and --until first",
             )
         raise FullLoad("because it has no watermark yet")
+    mark = state.watermark or Watermark(column.name, kind, "")
+    if span is None and (mark.column, mark.type) != (column.name, kind):
+        what = f"its watermark is of {mark.column} ({mark.type}), and the cursor is {column.name} ({kind})"
+        raise _invalid(config, table.name, what)
     _columns(existing, found, rule, table, config)
     zone = "" if config.timestamp_zone == "server" else config.timestamp_zone
     if zone != state.zone and any(parse_type(column.type).base == "timestamp" for column in table.columns):
@@ -120,19 +129,18 @@ def cursor(
     chunked = rule.extraction_strategy == "chunked_incremental"
     if span is not None:
         return Cursor(column.name, kind, Changes(column.name, _given(kind, span.since), _given(kind, span.until)))
-    mark = state.watermark or Watermark(column.name, kind, "")
-    if (mark.column, mark.type) != (column.name, kind):
-        what = f"its watermark is of {mark.column} ({mark.type}), and the cursor is {column.name} ({kind})"
-        if config.invalid_watermark == "refuse":
-            raise PlanError(
-                f"table {table.name!r}: {what}",
-                hint=f"load it whole with --full, or `bulketl state reset {table.name}`, or set invalid_watermark: load",
-            )
-        raise FullLoad(f"because {what}")
     if not mark.value:
         raise FullLoad("because it had no row with a value of the cursor")
     lo = before(mark.typed, rule.lookback)
     return Cursor(column.name, kind, Changes(column.name, lo, None, column.nullable, below, last), chunked)
+
+
+def _invalid(config: Config, name: str, what: str) -> Exception:
+    """Return what to raise for a watermark that cannot be used any more."""
+    if config.invalid_watermark == "refuse":
+        hint = f"load it whole with --full, or `bulketl state reset {name}`, or set invalid_watermark: load"
+        return PlanError(f"table {name!r}: {what}", hint=hint)
+    return FullLoad(f"because {what}")
 
 
 def watched(rule: TableRule, table: Table) -> Column:
@@ -212,6 +220,8 @@ def partitions(table: Table, cursor: Cursor, measured: Measured) -> tuple[tuple[
             pieces = split(table, along, cuts) if cuts else (Partition(0),)
             for m, piece in enumerate(pieces):
                 reached = hi if m == len(pieces) - 1 else None
+                if reached is not None and measured.top is not None and _less(measured.top, reached):
+                    reached = measured.top  # the chunk ends in the future
                 parts.append(_of(piece, len(parts), within, "" if reached is None else text_of(reached)))
         return tuple(parts), f"{since}, in {len(measured.chunks)} chunks"
     if measured.cuts and along:

@@ -21,6 +21,9 @@ from bulketl.watermark import Watermark
 
 NAME_BYTES = 63  # Postgres cuts longer names silently: NAMEDATALEN - 1
 
+# Columns that say when and by which run a row was written, with their types.
+STAMPS = {"_loaded_at": "timestamptz", "_run_id": "text"}
+ROW_HASH = "_row_hash"
 Publish = Literal["create", "refill", "swap", "merge", "append"]
 Policy = Literal["ignore", "mark", "mirror", "fail"]
 DELETED_AT = "_deleted_at"  # of rows that are gone at the source, where they are to be marked
@@ -39,7 +42,8 @@ class TableSpec:
     only changes. `watermark`: how far the table is loaded when it is published, None to leave that as it is. `deletes`:
     what becomes of rows that are gone at the source. `guard`: the share of the table's rows that may go, beyond `free`
     ones. `rows`: of the target before, None when unknown. `retained`: rows with a smaller value in this column have
-    left the target by its retention and are not read again.
+    left the target by its retention and are not read again. `stamps`: columns of STAMPS that each row written gets.
+    `evidence`: if the source shows the same in a later plan, its rows have not changed since this one.
     """
 
     table: str
@@ -64,6 +68,8 @@ class TableSpec:
     free: int = 0
     rows: int | None = None
     retained: tuple[str, KeyValue] | None = None
+    stamps: tuple[str, ...] = ()
+    evidence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +129,12 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """A table that is there and is not loaded, and why."""
+    """A table that is there and is not loaded, and why. `unchanged`: because that was proved."""
 
     table: str
     tier: Tier
     reason: str
+    unchanged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ def differing(spec: TableSpec, existing: TargetTable | None, state: State | None
     if existing is None:
         return Drift()
     found = drift(spec.casts, existing)
-    own = {DELETED_AT} if spec.deletes == "mark" else set()
+    own = {*spec.stamps, *([DELETED_AT] if spec.deletes == "mark" else [])}
     known = own.union(state.kept if state else ())
     return dataclasses.replace(
         found,
@@ -53,6 +53,12 @@ def publishing(
     spec = _kept(config, rule, spec, existing, found)
     if spec.audit:
         _only_added_to(spec, existing, found, "is of tier audit")
+        if found.added and not spec.key:
+            raise PlanError(
+                f"table {spec.table!r} is of tier audit and has no primary key, so its new columns "
+                f"{', '.join(found.added)} cannot be filled in the rows that are there",
+                hint="declare its primary_key, name the columns under exclude_columns, or give it another tier",
+            )
         return dataclasses.replace(spec, publish="append"), "appended to, as tier audit is"
     if not spec.whole:
         return dataclasses.replace(spec, publish="merge"), "merged in"
@@ -83,11 +89,6 @@ def _possible(spec: TableSpec) -> None:
             f"table {spec.table!r} has a column {DELETED_AT!r} of its own, and deletes: mark needs that name",
             hint="choose another policy for its deletes, or name the column under exclude_columns",
         )
-    if spec.audit and not spec.key:
-        raise PlanError(
-            f"table {spec.table!r} is of tier audit and has no primary key, so that what is new in it cannot be told",
-            hint="declare its primary_key, give it another tier, or set exclude: true",
-        )
 
 
 def _kept(config: Config, rule: TableRule, spec: TableSpec, existing: TargetTable, found: Drift) -> TableSpec:
@@ -97,13 +98,14 @@ def _kept(config: Config, rule: TableRule, spec: TableSpec, existing: TargetTabl
     kept = [(name, there[name]) for name in gone]
     if spec.deletes == "mark":
         kept.append((DELETED_AT, "timestamptz"))
-    new = (DELETED_AT,) if spec.deletes == "mark" and DELETED_AT not in there else ()
+    own = (*spec.stamps, *([DELETED_AT] if spec.deletes == "mark" else []))
+    new = tuple(column for column in own if column not in there)
     return dataclasses.replace(spec, kept=tuple(kept), added=(*found.added, *new), widened=found.widened)
 
 
 def _only_added_to(spec: TableSpec, existing: TargetTable, found: Drift, why: str) -> None:
     """Raise PlanError when the table, which must stay, cannot take the rows with columns added or widened."""
-    if not spec.key or existing.primary_key != spec.key or not _in_place(existing, found, spec.kept):
+    if not (spec.key or spec.audit) or existing.primary_key != spec.key or not _in_place(existing, found, spec.kept):
         texts = f": {'; '.join(found.texts)}" if found.texts else ""
         raise PlanError(
             f"table {spec.table!r} {why}, so it is never replaced, and as it is it cannot take the source's rows{texts}",

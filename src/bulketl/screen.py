@@ -13,6 +13,9 @@ from bulketl.classify import Proposal
 from bulketl.errors import BulketlError
 from bulketl.findings import SEVERITIES, Finding
 from bulketl.plan import Plan, TableLoad
+from bulketl.postgres.audit import Verdict
+from bulketl.postgres.retention import Expired
+from bulketl.postgres.state import Known
 from bulketl.rules import TIERS
 from bulketl.summary import Summary, TableSummary
 
@@ -49,7 +52,7 @@ def summary(result: Summary) -> Group:
         _tables(int(totals["tables"])), "", f"{totals['rows']:,.0f}", size(totals["bytes"]), f"{result.seconds:.1f}",
         f"{totals['rejects']:.0f}", result.outcome, style="bold",
     )  # fmt: skip
-    return Group(table, *_changes(result), *_drifts(result), *_failures(result.failed))
+    return Group(table, *_changes(result), *_drifts(result), *_comparisons(result), *_failures(result.failed))
 
 
 def _tables(count: int) -> str:
@@ -60,17 +63,41 @@ def _tier_rows(table: Table, tier: str, items: list[TableSummary], total: int) -
     if not items:
         return
     quiet = [i for i in items if i.outcome == "loaded" and i.rows < SMALL_ROWS and not i.rejects] if total > MANY else []
-    for item in sorted((i for i in items if i not in quiet), key=lambda i: -i.rows):
+    same = [i for i in items if i.outcome == "unchanged"]
+    for item in sorted((i for i in items if i not in quiet and i not in same), key=lambda i: -i.rows):
         style = {"loaded": "green", "failed": "red"}.get(item.outcome, "yellow")
         rejects = f"[red]{item.rejects}[/]" if item.rejects else "0"
         table.add_row(
             Text(item.table), tier, f"{item.rows:,}", size(item.bytes), f"{item.seconds:.1f}", rejects,
-            f"[{style}]{item.outcome}[/]",
+            f"[{style}]{item.outcome}[/]{_merged(item)}",
         )  # fmt: skip
     if quiet:
         rows, weight = sum(i.rows for i in quiet), sum(i.bytes for i in quiet)
         label = f"{len(quiet)} tables below {SMALL_ROWS:,} rows"
         table.add_row(f"[dim]{label}[/]", tier, f"{rows:,}", size(weight), "", "0", "[green]loaded[/]")
+    if same:
+        table.add_row(f"[dim]{_tables(len(same))}[/]", tier, "", "", "", "", "[dim]unchanged, proved[/]")
+
+
+def _merged(item: TableSummary) -> str:
+    """Return what a merge did, in a few words; nothing for a table that was replaced as a whole."""
+    if item.inserted is None:
+        return ""
+    counts = {"new": item.inserted, "changed": item.updated, "deleted": item.deleted}
+    return ": " + (", ".join(f"{count:,} {word}" for word, count in counts.items() if count) or "nothing new")
+
+
+def _comparisons(result: Summary) -> list[Text]:
+    found = [
+        f"  {item.table}: " + ", ".join(f"{count:,} {word}" for word, count in item.compared.items() if count)
+        for item in result.tables.values()
+        if any(item.compared.values())
+    ]
+    return (
+        [Text("\nFound by comparing with the source, and treated as the rules say:"), Text("\n".join(found))]
+        if found
+        else []
+    )
 
 
 def _drifts(result: Summary) -> list[Text]:
@@ -82,8 +109,9 @@ def _drifts(result: Summary) -> list[Text]:
 
 def _sums(label: str, tier: str, items: list[TableSummary]) -> tuple[str, ...]:
     rows, weight, rejects = (sum(getattr(i, key) for i in items) for key in ("rows", "bytes", "rejects"))
-    failed = sum(i.outcome not in ("loaded", "skipped") for i in items)
-    return label, tier, f"{rows:,}", size(weight), "", f"{rejects:,}", f"{failed} failed" if failed else "loaded"
+    failed = sum(i.outcome not in ("loaded", "skipped", "unchanged") for i in items)
+    loaded = "loaded" if any(i.outcome == "loaded" for i in items) else ""
+    return label, tier, f"{rows:,}", size(weight), "", f"{rejects:,}", f"{failed} failed" if failed else loaded
 
 
 def _changes(result: Summary) -> list[Text]:
@@ -113,7 +141,12 @@ def plan(planned: Plan) -> Group:
     loads = list(planned.loads)
     shown: list[Table | Text] = [_plan_table(planned)] if len(loads) > MANY else [_plan_text(load) for load in loads]
     refused = [Text(f"{r.message}\n  {r.hint}\n", style="red") for r in planned.refused]
-    skipped = [Text(f"{s.table} is not loaded: {s.reason}\n", style="yellow") for s in planned.skipped]
+    skipped = [Text(f"{s.table} is not loaded: {s.reason}\n", style="yellow") for s in planned.skipped if not s.unchanged]
+    same = [s for s in planned.skipped if s.unchanged]
+    if len(same) > MANY:
+        skipped.append(Text(f"{len(same)} tables are not loaded: not changed at the source since their last load\n"))
+    else:
+        skipped += [Text(f"{s.table} is not loaded: {s.reason}\n", style="dim") for s in same]
     rows, weight = sum(load.rows for load in loads), sum(load.bytes for load in loads)
     known = [load.seconds for load in loads if load.seconds is not None]
     took = f", {sum(known) / 60:.1f} worker minutes by the last loads" if known and len(known) == len(loads) else ""
@@ -240,3 +273,69 @@ def error(problem: BulketlError) -> Text:
     """Return an error as people read it: what, and then what to do."""
     text = Text.assemble(("error: ", "bold red"), problem.message)
     return text.append(f"\n{problem.hint}") if problem.hint else text
+
+
+def states(found: Sequence[Known]) -> Table | Text:
+    """Return the state of each table, a line each."""
+    if not found:
+        return Text("nothing was loaded into this schema yet")
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for column in ("table", "cursor", "watermark"):
+        table.add_column(column, overflow="fold")
+    table.add_column("rows", justify="right")
+    table.add_column("published")
+    table.add_column("compared")
+    for item in found:
+        rows = "" if item.rows is None else f"{item.rows:,}"
+        forgotten = "" if item.source else "forgotten"
+        table.add_row(Text(item.table), item.column, item.watermark or forgotten, rows, item.published, item.compared)
+    return table
+
+
+def state(item: Known) -> Text:
+    """Return everything that is known of one table."""
+    text = Text(f"{item.table}\n", style="bold")
+    details = {
+        "source": item.source or "forgotten: it is loaded whole the next time",
+        "cursor": f"{item.column} ({item.type})" if item.column else "none: it is loaded whole every time",
+        "watermark": item.watermark,
+        "rows": "unknown" if item.rows is None else f"{item.rows:,}",
+        "published": f"{item.published} by run {item.run}",
+        "compared": item.compared or "never",
+    }
+    for key, value in details.items():
+        if value:
+            text.append(f"  {key}: ", style="dim not bold").append(f"{value}\n", style="not bold")
+    text.rstrip()
+    return text
+
+
+def verdicts(found: Sequence[Verdict]) -> Group | Text:
+    """Return what the chains of audited tables say, a line each."""
+    if not found:
+        return Text("no table of this schema is audited yet: give it table_importance: audit, and load it")
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("table", overflow="fold")
+    table.add_column("rows", justify="right")
+    table.add_column("entries", justify="right")
+    table.add_column("verdict", overflow="fold")
+    table.add_column("head", overflow="fold")
+    for item in found:
+        verdict = Text(item.problem, style="red") if item.problem else Text("as loaded", style="green")
+        table.add_row(Text(item.table), f"{item.rows:,}", f"{item.entries:,}", verdict, item.head)
+    wrong = sum(bool(item.problem) for item in found)
+    end = f"{wrong} of {_tables(len(found))} altered" if wrong else f"{_tables(len(found))} as loaded"
+    return Group(table, Text(f"\n{end}", style="bold red" if wrong else "bold"))
+
+
+def expired(found: Sequence[Expired], *, done: bool) -> Table | Text:
+    """Return which rows left by retention, or would when not `done`."""
+    if not found:
+        return Text("no table has a retention in its rule")
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for column in ("table", "rows before", "rows", "left" if done else "would leave", "archive"):
+        table.add_column(column, overflow="fold", justify="right" if column == "rows" else "left")
+    for item in found:
+        what = item.action if item.rows else "none so old"
+        table.add_row(Text(item.table), f"{item.column} {item.limit}", f"{item.rows:,}", what, item.file)
+    return table

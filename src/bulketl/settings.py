@@ -160,6 +160,9 @@ class Reports(Model):
     compliance: Report | None = None
 
 
+AddedColumn = Literal["_loaded_at", "_run_id", "_row_hash"]
+
+
 class Settings(Model):
     """The keys of `bulketl.yaml`."""
 
@@ -177,6 +180,7 @@ class Settings(Model):
     dropped_columns: Literal["keep", "drop"] = "keep"
     narrowed_columns: Literal["swap", "refuse"] = "swap"
     invalid_watermark: Literal["load", "refuse"] = "load"
+    added_columns: tuple[AddedColumn, ...] = Field(default=(), strict=False)
 
     tier_workers: dict[Tier, Workers] | None = None
     windows: Windows | None = None

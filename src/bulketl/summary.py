@@ -82,7 +82,8 @@ class Summary:
                 table.rejects = max(table.rejects, event.rejects)
                 table.error, table.message, table.hint = event.kind, event.message, event.hint
             case TableSkipped(table=name):
-                self.tables[name].outcome, self.tables[name].message = "skipped", event.reason
+                outcome = "unchanged" if event.unchanged else "skipped"
+                self.tables[name].outcome, self.tables[name].message = outcome, event.reason
             case ColumnsChanged(table=name):
                 self.tables[name].drift = event.changes
             case RunFinished(seconds=seconds):
@@ -91,7 +92,7 @@ class Summary:
     @property
     def failed(self) -> list[TableSummary]:
         """The tables that were not published."""
-        return [table for table in self.tables.values() if table.outcome not in ("loaded", "skipped")]
+        return [table for table in self.tables.values() if table.outcome not in ("loaded", "skipped", "unchanged")]
 
     @property
     def outcome(self) -> str:
@@ -102,10 +103,11 @@ class Summary:
 
     @property
     def totals(self) -> dict[str, float]:
-        """Tables, rows, bytes and rejects of the published tables, and the failed ones' number."""
+        """Tables, rows, bytes and rejects of the published tables, and how many were unchanged and failed."""
         loaded = [table for table in self.tables.values() if table.outcome == "loaded"]
         return {
             "tables": len(loaded),
+            "unchanged": sum(table.outcome == "unchanged" for table in self.tables.values()),
             "failed": len(self.failed),
             "rows": sum(table.rows for table in loaded),
             "bytes": sum(table.bytes for table in loaded),

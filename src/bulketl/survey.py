@@ -7,17 +7,62 @@ measured before anything else of a table, so that a watermark is never newer tha
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from bulketl.catalog import Catalog, Table, TargetTable
 from bulketl.config import Config
-from bulketl.decision import specify
+from bulketl.decision import due, specify
 from bulketl.errors import PlanError
 from bulketl.incremental import Choice, Cursor, FullLoad, Measured, Span, cursor, judged, reached, watched, zone_of
 from bulketl.mysql import MySQL
 from bulketl.mysql.changes import read_changes
+from bulketl.plan import Skip
 from bulketl.publishing import differing
 from bulketl.watermark import State, cursor_type
+
+
+def unchanged(
+    config: Config,
+    catalog: Catalog,
+    states: Mapping[str, State],
+    target: Mapping[str, TargetTable],
+    counted: Callable[[Sequence[str]], Mapping[str, int]],
+) -> tuple[Catalog, tuple[Skip, ...]]:
+    """Return the catalogue without the tables that need not be loaded, and these with the proof.
+
+    The proof: the server says that no row was changed since the rows were read that are in the target, the table would be
+    loaded in the same way, and the target, asked by `counted`, has as many rows as it was left with.
+    """
+    likely = [t for t in catalog if _proved(config, catalog, t, states.get(t.name), target.get(t.name))]
+    counts = counted([table.name for table in likely])
+    skips = {
+        table.name: Skip(
+            table.name,
+            config.rule(table.name).table_importance,
+            f"not changed at the source since {table.changed_at}, and its {counts[table.name]:,} rows are there",
+            unchanged=True,
+        )
+        for table in likely
+        if counts[table.name] == states[table.name].rows
+    }
+    left = tuple(table for table in catalog if table.name not in skips)
+    return dataclasses.replace(catalog, tables=left), tuple(skips.values())
+
+
+def _proved(config: Config, catalog: Catalog, table: Table, state: State | None, existing: TargetTable | None) -> bool:
+    if not table.changed_at or state is None or existing is None or state.source != catalog.identity:
+        return False
+    if not state.evidence.startswith(f"{table.changed_at} "):
+        return False
+    rule = config.rule(table.name)
+    changes = rule.extraction_strategy != "full_table"
+    try:
+        spec = specify(config, catalog, table, Choice(state=state))
+    except PlanError:
+        return False
+    found = differing(spec, existing, state)
+    same = not (found.added or found.widened or found.changed or set(found.dropped) - set(state.kept))
+    return same and state.evidence == spec.evidence and not (changes and due(rule, spec, state))
 
 
 def choices(

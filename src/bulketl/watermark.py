@@ -44,6 +44,7 @@ class State:
     when unknown. `kept`: columns that the source has dropped and the target keeps. `compared`: seconds since its rows
     were last compared with the source's, None if never. `retained`: rows before this value of a column have been
     removed by its retention, as (column, value), else None. `zone`: the session's, '' for the server's own.
+    `evidence`: what the source showed then, to prove that nothing has changed since; '' for none.
     """
 
     source: str
@@ -53,6 +54,7 @@ class State:
     compared: float | None = None
     retained: tuple[str, str] | None = None
     zone: str = ""
+    evidence: str = ""
 
 
 def cursor_type(column: Column, zone: str) -> str:

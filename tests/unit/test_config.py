@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from bulketl.catalog import Column, Table
 from bulketl.cli import app
 from bulketl.config import load_config
 from bulketl.errors import ConfigError
+from bulketl.rules import Reread
 from bulketl.yamlfile import read_yaml
 
 
@@ -245,3 +247,13 @@ def test_a_cast_of_the_users_takes_the_columns_that_fit_both_conditions(rule: di
     table = Table("t", tuple(Column(name, kind, True) for name, kind in kinds.items()))
     config = load_config(None, None, {}, casts=[{"to": "bigint", **rule}])
     assert [column.name for column in table.columns if config.declared_type(table, column)] == taken
+
+
+def test_the_later_layouts_business_dates_are_read_again(tmp_path: Path) -> None:
+    """Its `lookback_resync` is our `reread`; one that is not enabled is none."""
+    again = "{enabled: %s, window_days: 45, predicate_columns: [ProcDate]}"
+    tables = "".join(f"  {name}:\n    lookback_resync: {again % on}\n" for name, on in (("a", "true"), ("b", "false")))
+    text = f"metadata: {{}}\ntables:\n{tables}"
+    config = load_config(written(tmp_path / "t.yaml", text), None, {})
+    assert config.rule("a").reread == Reread(columns=("ProcDate",), last=dt.timedelta(days=45))
+    assert config.rule("b").reread is None

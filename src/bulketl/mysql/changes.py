@@ -99,12 +99,12 @@ def _cut(session: Session, table: Table, cursor: Cursor, changes: Changes, measu
     key, size = split_key(table), rows_per_partition(table)
     if key is None:
         return Measured(None, error="it has no key along which so many changes could be cut")
-    if not cursor.chunked:
+    counted = _counted(session, table, cursor, changes, size) if cursor.chunked else []
+    if len(counted) < 2:  # also for chunks: ties, or rows without a value of the cursor, can be too many for one piece
         cuts = tuple(walk(session, table, key, size, changes_condition(changes)))
         return Measured(measured.top, measured.newest, max(measured.rows, len(cuts) * size), cuts)
     chunks: list[tuple[KeyValue | None, tuple[KeyTuple, ...]]] = []
     rows = 0
-    counted = _counted(session, table, cursor, changes, size)
     for n, (start, count) in enumerate(counted):
         rows += count
         hi = counted[n + 1][0] if n + 1 < len(counted) else None

@@ -8,6 +8,7 @@ from pymysql.cursors import Cursor
 
 from bulketl.canonical import digests as digest_pair
 from bulketl.casts import quoted
+from bulketl.errors import DataError
 from bulketl.mysql import MySQL
 from bulketl.mysql.read import retained_condition
 from bulketl.plan import TableSpec
@@ -28,7 +29,7 @@ def digests(source: MySQL, spec: TableSpec, buckets: Buckets) -> dict[str, Diges
 
 
 def rows(source: MySQL, spec: TableSpec, buckets: Buckets, which: Sequence[str]) -> dict[str, Row]:
-    """Return key and hash of every row in those buckets, by the key's text."""
+    """Return key and hash of every row in those buckets, by the key's text; raise DataError when two have the same key."""
     query = (
         f"SELECT {_key_hash(spec)}, {_row_hash(spec)}, {', '.join(quoted(key) for key in spec.key)}"
         f" FROM {quoted(spec.table)} WHERE {_within(spec, buckets, which)} AND {retained_condition(spec)}"
@@ -36,7 +37,16 @@ def rows(source: MySQL, spec: TableSpec, buckets: Buckets, which: Sequence[str])
     with source.connect() as cursor:
         _zone(cursor, spec)
         cursor.execute(query)
-        return {str(text): Row(tuple(key), str(found)) for text, found, *key in cursor.fetchall()}
+        listed: dict[str, Row] = {}
+        for text, found, *key in cursor.fetchall():
+            if str(text) in listed:
+                raise DataError(
+                    f"table {spec.table!r}: its key ({', '.join(spec.key)}) is not unique at the source: more than one row "
+                    f"has {', '.join(map(str, key))}",
+                    hint="correct primary_key in its rule, or take it out: without a key the table is loaded whole",
+                )
+            listed[str(text)] = Row(tuple(key), str(found))
+        return listed
 
 
 def _zone(cursor: Cursor, spec: TableSpec) -> None:

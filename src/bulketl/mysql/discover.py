@@ -27,7 +27,9 @@ NO_LITERAL = frozenset({1292, 1525})
 _SPLITTABLE_INDEXES = ("BTREE",)
 
 _TABLES = """
-SELECT table_name, COALESCE(engine, ''), COALESCE(table_rows, 0), COALESCE(data_length, 0), table_comment
+SELECT table_name, COALESCE(engine, ''), COALESCE(table_rows, 0), COALESCE(data_length, 0), table_comment,
+       CASE WHEN engine IN ('InnoDB', 'MyISAM', 'Aria') AND COALESCE(create_options, '') NOT LIKE '%%partitioned%%'
+            AND update_time < NOW() - INTERVAL 2 SECOND THEN CAST(update_time AS CHAR) ELSE '' END
 FROM information_schema.tables
 WHERE table_schema = %s AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY table_name"""
 _COLUMNS = """
@@ -80,8 +82,9 @@ def read_catalog(source: MySQL) -> Catalog:
                 engine=engine,
                 comment=comment,
                 references=tuple(sorted(references.get(name, ()))),
+                changed_at=_string(changed),
             )
-            for name, engine, rows, size, comment in tables
+            for name, engine, rows, size, comment, changed in tables
         ),
     )
 

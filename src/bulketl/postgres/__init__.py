@@ -23,8 +23,6 @@ LEDGER = "bulketl"
 STAGING = "bulketl_staging"
 TAMPERED = "BK001"  # our own SQLSTATE: rows of an audited table no longer fit its chain
 
-TWICE = "21000"  # a merge would write one row twice: two rows that were read have the same key
-
 
 @dataclass(frozen=True, slots=True)
 class Postgres:
@@ -91,10 +89,9 @@ class Postgres:
 
 _FORM = "write it as postgresql://user:password@host:5432/database, special characters percent-encoded"
 _FAULTY = "the value and its row are named above; correct it at the source, or choose another cast for the column"
-_SAME_KEY = "two rows have the same key in Postgres: where stripped NUL bytes made them so, nul_bytes: reject names them"
 _HINTS = {
-    "23505": _SAME_KEY,
-    TWICE: _SAME_KEY,
+    "23505": "two rows have the same key in Postgres: correct primary_key where a rule declares it; "
+    "where stripped NUL bytes made them so, nul_bytes: reject names them",
     "53100": "free space on the target's disk; what is there is as it was before",
     "42501": "grant the target user CREATE on the database, and ownership of the tables it replaces",
     "25006": "the target is a read-only server: give the primary's address",
@@ -112,6 +109,6 @@ def failure(sqlstate: str | None, text: str, what: str) -> BulketlError:
     text = " ".join(text.split())
     state = sqlstate or ""
     lost = any(words in text for words in ("server closed the connection", "connection to server", "could not receive"))
-    if state.startswith(("22", "23")) or state in (TAMPERED, TWICE):
+    if state.startswith(("22", "23")) or state == TAMPERED:
         return DataError(f"{what}: {text}", hint=_HINTS.get(state, _FAULTY))
     return TargetError(f"{what}: {text}", hint=_HINTS.get(state, ""), transient=lost or state.startswith(_TRANSIENT))

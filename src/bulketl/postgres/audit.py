@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from bulketl.plan import TableSpec
 from bulketl.postgres import LEDGER, TAMPERED, Connection
 from bulketl.postgres.ddl import alter_table, columns, name, value
-from bulketl.postgres.merge import absent, differs, matching
+from bulketl.postgres.merge import absent, differs, insert, matching
 
 TABLES = f"""
 CREATE TABLE IF NOT EXISTS {LEDGER}.audit_trail (
@@ -33,10 +33,11 @@ _NOTHING = "ARRAY[0, 0, 0, 0]::numeric[]"
 
 def append(run: str, spec: TableSpec, stage: str) -> list[str]:
     """Return the statements that add the rows of `stage` (quoted) that the table lacks, and note those that differ."""
-    table, names = name(spec.schema, spec.table), [item.column for item in spec.casts]
+    table = name(spec.schema, spec.table)
     statements = [_link(run, spec, "create", f"SELECT * FROM {table}", first=True)]
-    if spec.added:
-        sets = ", ".join(f"{name(column)} = s.{name(column)}" for column in spec.added)
+    filled_in = [item.column for item in spec.casts if item.column in spec.added]
+    if filled_in:
+        sets = ", ".join(f"{name(column)} = s.{name(column)}" for column in filled_in)
         filled = f"UPDATE {table} t SET {sets} FROM {stage} s WHERE {matching(spec, 's', 't')}"
         # Filling a new column changes every hash, so what is there is held against the chain first.
         statements += [
@@ -47,18 +48,43 @@ def append(run: str, spec: TableSpec, stage: str) -> list[str]:
         ]
     else:
         statements += alter_table(spec)
-    statements.append(changed(run, spec, stage))
-    if spec.whole:
+    if spec.key:
+        statements.append(changed(run, spec, stage))
+    if spec.whole and not spec.key:
+        statements.append(_deleted_content(run, spec, stage))
+    elif spec.whole:
         missing = f"NOT EXISTS (SELECT 1 FROM {stage} x WHERE {matching(spec, 'x', 't')})"
         statements.append(deleted(run, spec, f"{table} t WHERE {missing}"))
-    new = f"INSERT INTO {table} ({columns(names)}) SELECT {columns(names)} FROM {stage} s"
-    statements.append(_link(run, spec, "append", f"{new} WHERE {absent(spec, table)} RETURNING *"))
+    rows = f"{stage} s" if spec.key else f"{_numbered(spec, stage)} s"
+    new = absent(spec, table) if spec.key else f"NOT EXISTS (SELECT 1 FROM {_numbered(spec, table)} o WHERE {_SAME})"
+    statements.append(_link(run, spec, "append", f"{insert(run, spec, rows, new)} RETURNING *"))
     appended = f"SELECT rows FROM {LEDGER}.audit_chain WHERE {_of(spec)} ORDER BY seq DESC LIMIT 1"
     record = f"run = {value(run)} AND {_of(spec)}"
     statements.append(
         f"UPDATE {LEDGER}.published SET updated = 0, inserted = COALESCE(inserted, 0) + ({appended}) WHERE {record}"
     )
     return statements
+
+
+_SAME = "(o.bulketl_hash, o.bulketl_n) = (s.bulketl_hash, s.bulketl_n)"
+
+
+def _numbered(spec: TableSpec, table: str) -> str:
+    """Return a table's rows with a hash of their content, and a number among those of the same: what a key is elsewhere."""
+    names = columns(item.column for item in spec.casts)
+    content = f"md5(ROW({names})::text)"
+    return f"(SELECT *, {content} AS bulketl_hash, row_number() OVER (PARTITION BY {content}) AS bulketl_n FROM {table})"
+
+
+def _deleted_content(run: str, spec: TableSpec, stage: str) -> str:
+    """Return the statement that notes rows of a table without a key that the source has no longer, once each."""
+    key = "jsonb_build_object('md5', s.bulketl_hash, 'n', s.bulketl_n)"
+    return (
+        f"{_NOTE} SELECT {value(run)}, {_at(spec)}, {key}, 'delete', {_json(spec, 's')}, NULL"
+        f" FROM {_numbered(spec, name(spec.schema, spec.table))} s LEFT JOIN ({_noted(spec)}) last ON last.key = {key}"
+        f" WHERE NOT EXISTS (SELECT 1 FROM {_numbered(spec, stage)} o WHERE {_SAME})"
+        " AND last.kind IS DISTINCT FROM 'delete'"
+    )
 
 
 def begun(run: str, spec: TableSpec) -> str:

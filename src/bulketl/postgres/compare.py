@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 
 from bulketl.canonical import digests as digest_pair
 from bulketl.casts import parse_target
-from bulketl.coerce import Batch
+from bulketl.coerce import Batch, Reject
 from bulketl.errors import DataError
 from bulketl.partitions import KeyTuple
 from bulketl.plan import DELETED_AT, TableSpec
 from bulketl.postgres import Postgres, audit, ledger, state
-from bulketl.postgres.copy import TEMPORARY, copy, transaction
+from bulketl.postgres.copy import TEMPORARY, copy, transaction, without_refused
 from bulketl.postgres.ddl import batch, name, value
 from bulketl.postgres.guard import check_gone
+from bulketl.postgres.merge import absent
 from bulketl.postgres.publish import into
 from bulketl.postgres.stage import temporary, temporary_name
 from bulketl.reconcile import Buckets, Differences, Digest, Row
@@ -62,22 +64,31 @@ def mend(target: Postgres, run: str, spec: TableSpec, found: Differences, batche
     if spec.deletes in ("mirror", "mark", "fail"):
         check_gone(spec, len(found.gone), found.rows)
     stage = name(TEMPORARY, temporary_name(0))
+    spec = dataclasses.replace(spec, added=(), widened=())  # the load before has altered the table
+    if spec.max_rejects:  # what Postgres refuses is found before, by trials in transactions of their own
+        batches = iter([without_refused(target, run, spec, piece) for piece in batches])
     with transaction(target, run, f"table {spec.table!r}", spec.encoder) as cursor:
         cursor.execute(temporary(0, spec))
+        rejects: list[Reject] = []
         for piece in batches:
-            if piece.rejects:
+            rejects += piece.rejects
+            if len(rejects) > spec.max_rejects:
                 raise DataError(
-                    f"table {spec.table!r}: {len(piece.rejects)} rows that differ from the source cannot be loaded: "
-                    f"{piece.rejects[0].column} {piece.rejects[0].reason}",
+                    f"table {spec.table!r}: {len(rejects)} rows that differ from the source cannot be loaded: "
+                    f"{rejects[-1].column} {rejects[-1].reason}",
                     hint="load the table whole with --full: its rejects are listed then",
                 )
             copy(cursor, piece.good, spec, TEMPORARY, temporary_name(0))
-        statements = into(run, spec, stage) if found.missing or found.differing else []
-        more = len(found.missing)
+        new = f"(SELECT count(*) FROM {stage} s WHERE {absent(spec, name(spec.schema, spec.table))})"
+        removed = len(found.gone) if spec.deletes in ("mirror", "mark") else 0
+        statements = [state.compared(run, spec, f"{new} - {removed}")]
+        if rejects:
+            statements.append(ledger.rejected(run, spec, 0, rejects))
+        if found.missing or found.differing:
+            statements += into(run, spec, stage)
         if found.gone:
             statements += _gone(run, spec, found.gone)
-            more -= len(found.gone) if spec.deletes in ("mirror", "mark") else 0
-        cursor.execute(batch([*statements, state.compared(run, spec, more), ledger.compared(run, spec, found)]))
+        cursor.execute(batch([*statements, ledger.compared(run, spec, found)]))
 
 
 def _gone(run: str, spec: TableSpec, keys: Sequence[KeyTuple]) -> list[str]:

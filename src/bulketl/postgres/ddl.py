@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from psycopg import sql
 
 from bulketl.casts import Cast
-from bulketl.plan import NAME_BYTES, TableSpec
+from bulketl.plan import NAME_BYTES, STAMPS, TableSpec
 from bulketl.postgres import STAGING
 
 
@@ -45,16 +45,30 @@ def create_table(
     key: tuple[str, ...] = (),
     *,
     kept: tuple[tuple[str, str], ...] = (),
+    stamps: tuple[str, ...] = (),
+    run: str = "",
 ) -> str:
     """Return CREATE TABLE; only the key is NOT NULL, as in a raw schema that takes what the source has.
 
-    `kept` are further columns, with their types, which stay NULL.
+    `kept` are further columns, with their types, which stay NULL; `stamps` get their value for `run` by default.
     """
     parts = [f"{name(item.column)} {item.target}" for item in casts]
     parts += [f"{name(column)} {kind}" for column, kind in kept]
+    parts += [f"{name(column)} {STAMPS[column]} DEFAULT {stamp(column, run)}" for column in stamps]
     if key:
         parts.append(primary_key(table, key))
     return f"CREATE TABLE {name(schema, table)} ({', '.join(parts)})"
+
+
+def stamp(column: str, run: str) -> str:
+    """Return what a stamp column holds of rows that are written now by this run."""
+    return "now()" if column == "_loaded_at" else value(run)
+
+
+def stamped(spec: TableSpec, run: str) -> list[str]:
+    """Return the statements after which rows copied into the table get their stamps by default."""
+    table = name(spec.schema, spec.table)
+    return [f"ALTER TABLE {table} ALTER COLUMN {name(column)} SET DEFAULT {stamp(column, run)}" for column in spec.stamps]
 
 
 def primary_key(table: str, key: tuple[str, ...]) -> str:
@@ -74,7 +88,8 @@ SEEN = """md5(concat(c.relrowsecurity,
 
 def alter_table(spec: TableSpec) -> list[str]:
     """Return the statements that make the target table able to take the rows: columns added, and widened."""
-    table, targets = name(spec.schema, spec.table), {item.column: item.target for item in spec.casts} | dict(spec.kept)
+    table, targets = name(spec.schema, spec.table), {item.column: item.target for item in spec.casts}
+    targets |= {**dict(spec.kept), **STAMPS}
     added = [f"ALTER TABLE {table} ADD COLUMN {name(column)} {targets[column]}" for column in spec.added]
     return added + [f"ALTER TABLE {table} ALTER COLUMN {name(column)} TYPE {targets[column]}" for column in spec.widened]
 

@@ -39,7 +39,7 @@ def statements(connection: Connection, load: TableLoad) -> list[str]:
         record = ledger.partition(RUN, spec, 0, load.rows, 0, 0, {})
         claim = ledger.claim_publish(RUN, spec)
         merged = into(RUN, spec, name(*place(0, spec))) if spec.publish in BESIDE else []
-        return ["BEGIN", claim, *emptied(0, spec), *copies, counting_group([spec]), record, *merged, *done, "COMMIT"]
+        return ["BEGIN", claim, *emptied(RUN, 0, spec), *copies, counting_group([spec]), record, *merged, *done, "COMMIT"]
     found = ["BEGIN", *preparing(RUN, spec), "COMMIT"]
     for partition in load.partitions:
         record = ledger.partition(RUN, spec, partition.index, 0, 0, 0, {})

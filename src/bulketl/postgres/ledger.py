@@ -67,7 +67,7 @@ def create(connection: Connection, target_schema: str) -> None:
             known = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (schema,)).fetchone()
             if not known:
                 connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
-        complete = connection.execute(f"SELECT to_regclass('{LEDGER}.state') IS NOT NULL").fetchone()
+        complete = connection.execute(f"SELECT to_regclass('{LEDGER}.retained') IS NOT NULL").fetchone()
         if complete != (True,):
             connection.execute(f"{_TABLES}{_LATER}{state.TABLE}{audit.TABLES}{retention.TABLE}")
 
@@ -114,12 +114,13 @@ def record_tables(connection: Connection, run: str, tables: Sequence[dict[str, o
 
 
 def seconds_per_row(connection: Connection, schema: str) -> dict[str, float]:
-    """Return how long the last load of each table took, per row; empty before the first."""
+    """Return how long the largest load of each table took, per row; empty before the first."""
     if connection.execute(f"SELECT to_regclass('{LEDGER}.table_load')").fetchone() == (None,):
         return {}
     rows = connection.execute(
         f"SELECT DISTINCT ON (table_name) table_name, seconds / greatest(rows, 1) FROM {LEDGER}.table_load t"
-        f" JOIN {LEDGER}.run r USING (run) WHERE t.outcome = 'loaded' AND r.schema_name = %s ORDER BY table_name, run DESC",
+        f" JOIN {LEDGER}.run r USING (run) WHERE t.outcome = 'loaded' AND r.schema_name = %s"
+        " ORDER BY table_name, t.rows DESC, run DESC",
         (schema,),
     )
     return dict(rows.fetchall())

@@ -2,21 +2,18 @@
 
 Rows are compared by their image (`*<>`), so that -0.0 and 0.0, or 1.0 and 1.00, count as different. Each statement
 writes what it did into the publish's record itself, so a whole group costs one round trip. One run at a time writes a
-table.
+table; `unique` is asked before, so no row is written twice.
 """
 
 from __future__ import annotations
 
 from bulketl.plan import DELETED_AT, TableSpec
 from bulketl.postgres import LEDGER
-from bulketl.postgres.ddl import alter_table, columns, name, value
+from bulketl.postgres.ddl import alter_table, columns, name, stamp, value
 
-# With the server's usual 4 MB a join of large tables falls into many parts, and rows are written in the order of the parts,
-# each page many times. Postgres takes what it needs of this and gives it back.
-MEMORY = (
-    "PERFORM set_config('work_mem', '64MB', true)"
-    " WHERE pg_size_bytes(current_setting('work_mem')) < pg_size_bytes('64MB')"
-)
+# With the usual 4 MB a join of large tables falls into dozens of parts, and the table's pages are written once for each of
+# them. Postgres takes of this what it needs, and gives it back.
+MEMORY = "PERFORM set_config('work_mem', '64MB', true) WHERE pg_size_bytes(current_setting('work_mem')) < 64 << 20"
 
 
 def merge(run: str, spec: TableSpec, stage: str) -> list[str]:
@@ -28,6 +25,13 @@ def merge(run: str, spec: TableSpec, stage: str) -> list[str]:
     if spec.whole and spec.deletes in ("mirror", "mark"):
         statements.append(_counted(run, spec, deleted=_gone(spec, stage)))
     return [*statements, *_upsert(run, spec, stage)]
+
+
+def unique(spec: TableSpec, stage: str) -> str:
+    """Return the statement that fails when two rows of `stage` have the same key: only one of them could be merged."""
+    twice = f"SELECT FROM {stage} GROUP BY {columns(spec.key)} HAVING count(*) > 1"
+    words = f"rows have the same key ({', '.join(spec.key)}), which is not unique".replace("%", "%%")
+    return f"IF EXISTS ({twice}) THEN RAISE EXCEPTION {value(words)} USING ERRCODE = '23505'; END IF"
 
 
 def gone(spec: TableSpec, stage: str) -> str:
@@ -51,29 +55,37 @@ def matching(spec: TableSpec, one: str, other: str) -> str:
 
 
 def _upsert(run: str, spec: TableSpec, stage: str) -> list[str]:
-    """Return the statements that insert and update in one pass: a join finds what is new or differs, nothing else is touched.
+    """Return the statements that insert and update in one pass: a join finds what is new or differs, nothing else is written.
 
-    A row that is new has no xmax, one that ON CONFLICT has updated bears its lock.
+    A row that was inserted has no xmax; one that ON CONFLICT has updated bears its lock.
     """
-    table = name(spec.schema, spec.table)
-    names = [item.column for item in spec.casts]
-    sets = [f"{name(column)} = excluded.{name(column)}" for column in names if column not in spec.key]
-    wanted = differs(spec, "o", "s")
+    table, wanted = name(spec.schema, spec.table), f"o.{name(spec.key[0])} IS NULL"
+    sets = [f"{name(item.column)} = excluded.{name(item.column)}" for item in spec.casts if item.column not in spec.key]
     if spec.deletes == "mark":
         sets.append(f"{name(DELETED_AT)} = NULL")
         wanted += f" OR o.{name(DELETED_AT)} IS NOT NULL"
-    upsert = (
-        f"INSERT INTO {table} AS t ({columns(names)}) SELECT {', '.join(f's.{name(column)}' for column in names)}"
-        f" FROM {stage} s LEFT JOIN {table} o ON {matching(spec, 'o', 's')} WHERE o.{name(spec.key[0])} IS NULL"
-    )
     if sets:
-        upsert += f" OR {wanted} ON CONFLICT ({columns(spec.key)}) DO UPDATE SET {', '.join(sets)}"
-    return [
-        MEMORY,
-        f"WITH done AS ({upsert} RETURNING t.xmax = 0 AS new), counts AS (SELECT count(*) FILTER (WHERE new) AS new, count(*) AS"
-        f" both FROM done) UPDATE {LEDGER}.published SET inserted = COALESCE(inserted, 0) + counts.new,"
-        f" updated = COALESCE(updated, 0) + counts.both - counts.new FROM counts WHERE {_record(run, spec)}",
-    ]
+        wanted += f" OR {differs(spec, 'o', 's')}"
+        sets += [f"{name(column)} = {stamp(column, run)}" for column in spec.stamps]
+    rows = f"(SELECT s.* FROM {stage} s LEFT JOIN {table} o ON {matching(spec, 'o', 's')} WHERE {wanted}) s"
+    work = insert(run, spec, rows, "TRUE")
+    if sets:
+        work += f" ON CONFLICT ({columns(spec.key)}) DO UPDATE SET {', '.join(sets)}"
+    counted = (
+        f"WITH done AS ({work} RETURNING xmax = 0 AS fresh),"
+        " counts AS (SELECT count(*) FILTER (WHERE fresh) AS fresh, count(*) AS written FROM done)"
+        f" UPDATE {LEDGER}.published SET inserted = COALESCE(inserted, 0) + fresh,"
+        f" updated = COALESCE(updated, 0) + written - fresh FROM counts WHERE {_record(run, spec)}"
+    )
+    return [counted]
+
+
+def insert(run: str, spec: TableSpec, rows: str, new: str) -> str:
+    """Return the INSERT of the rows of `rows`, a FROM item called s, for which the condition `new` holds."""
+    names = columns(item.column for item in spec.casts)
+    into = ", ".join((names, *map(name, spec.stamps)))
+    values = ", ".join((names, *(stamp(column, run) for column in spec.stamps)))
+    return f"INSERT INTO {name(spec.schema, spec.table)} ({into}) SELECT {values} FROM {rows} WHERE {new}"
 
 
 def absent(spec: TableSpec, table: str) -> str:

@@ -15,7 +15,7 @@ from bulketl.plan import TableSpec
 from bulketl.postgres import STAGING
 from bulketl.postgres.audit import append
 from bulketl.postgres.ddl import SEEN, alter_table, batch, columns, name, primary_key, staging, value
-from bulketl.postgres.merge import merge
+from bulketl.postgres.merge import MEMORY, merge, unique
 
 # The table and every plain view on it, in the order they can be created, with what has to be said of them again.
 _CARRIED = """
@@ -99,7 +99,8 @@ def replacing(run: str, spec: TableSpec, things: list[dict[str, Any]]) -> list[s
 
 def into(run: str, spec: TableSpec, stage: str) -> list[str]:
     """Return the statements that merge the rows of `stage` (quoted) into the table, or append them."""
-    return append(run, spec, stage) if spec.publish == "append" else merge(run, spec, stage)
+    work = append(run, spec, stage) if spec.publish == "append" else merge(run, spec, stage)
+    return [MEMORY, unique(spec, stage), *work]
 
 
 def swap(spec: TableSpec, carried: list[dict[str, Any]]) -> list[str]:
@@ -108,7 +109,7 @@ def swap(spec: TableSpec, carried: list[dict[str, Any]]) -> list[str]:
     `carried`: the old table first, then its plain views in the order they can be created.
     """
     old, *views = carried
-    kept = {item.column for item in spec.casts} | {column for column, _ in spec.kept}
+    kept = {item.column for item in spec.casts} | {column for column, _ in spec.kept} | set(spec.stamps)
     statements = [f"DROP VIEW {name(view['schema'], view['name'])}" for view in reversed(views)]
     statements.append(f"DROP TABLE {name(spec.schema, spec.table)}")
     statements += _move(spec)
@@ -124,7 +125,7 @@ def swap(spec: TableSpec, carried: list[dict[str, Any]]) -> list[str]:
 
 def refill(spec: TableSpec) -> list[str]:
     """Return the statements that empty the table and fill it from the staging table."""
-    names = columns(item.column for item in spec.casts)
+    names = columns((*(item.column for item in spec.casts), *spec.stamps))
     table, stage = name(spec.schema, spec.table), _stage(spec)
     return [
         f"TRUNCATE {table}",

@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from bulketl.plan import TableSpec
 from bulketl.postgres import LEDGER, STAGING
 from bulketl.postgres.copy import TEMPORARY
-from bulketl.postgres.ddl import alter_table, create_table, name, staging, staging_name, value
+from bulketl.postgres.ddl import alter_table, create_table, name, staging, staging_name, stamped, value
 
 BESIDE = ("merge", "append")  # ways that take the rows from a table beside, small tables too
 
 
 def preparing(run: str, spec: TableSpec) -> list[str]:
     """Return the statements that make an empty staging table."""
-    stage = create_table(STAGING, staging_name(run, spec.table), spec.casts, kept=spec.kept)
+    stage = create_table(STAGING, staging_name(run, spec.table), spec.casts, kept=spec.kept, stamps=spec.stamps, run=run)
     return [f"DROP TABLE IF EXISTS {staging(run, spec.table)}", stage]
 
 
@@ -46,13 +46,14 @@ def place(n: int, spec: TableSpec) -> tuple[str, str]:
     return (TEMPORARY, temporary_name(n)) if spec.publish in BESIDE else (spec.schema, spec.table)
 
 
-def emptied(n: int, spec: TableSpec) -> list[str]:
+def emptied(run: str, n: int, spec: TableSpec) -> list[str]:
     """Return the statements after which a small table, the n-th of its group, can be copied."""
     if spec.publish in BESIDE:
         return [temporary(n, spec)]
     if spec.publish == "create":
-        return [create_table(spec.schema, spec.table, spec.casts, spec.key, kept=spec.kept)]
-    return [f"TRUNCATE {name(spec.schema, spec.table)}", *alter_table(spec)]
+        casts, kept = spec.casts, spec.kept
+        return [create_table(spec.schema, spec.table, casts, spec.key, kept=kept, stamps=spec.stamps, run=run)]
+    return [f"TRUNCATE {name(spec.schema, spec.table)}", *alter_table(spec), *stamped(spec, run)]
 
 
 def temporary_name(n: int) -> str:

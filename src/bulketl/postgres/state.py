@@ -11,7 +11,7 @@ from typing import Any
 
 from bulketl.plan import TableSpec
 from bulketl.postgres import LEDGER, Connection
-from bulketl.postgres.ddl import value
+from bulketl.postgres.ddl import name, value
 from bulketl.watermark import State, Watermark
 
 TABLE = f"""
@@ -19,7 +19,7 @@ CREATE TABLE IF NOT EXISTS {LEDGER}.state (
     schema_name text, table_name text, source text NOT NULL, zone text NOT NULL, cursor_column text, cursor_type text,
     watermark text, rows bigint, kept text[] NOT NULL, run text NOT NULL,
     published_at timestamptz NOT NULL DEFAULT clock_timestamp(), compared_at timestamptz,
-    retained_column text, retained_value text, PRIMARY KEY (schema_name, table_name));
+    retained_column text, retained_value text, evidence text NOT NULL DEFAULT '', PRIMARY KEY (schema_name, table_name));
 """
 
 
@@ -44,8 +44,8 @@ def read_states(connection: Connection, schema: str) -> dict[str, State]:
         return {}
     found = connection.execute(
         "SELECT table_name, source, zone, cursor_column, cursor_type, watermark, rows, kept,"
-        " extract(epoch FROM now() - compared_at)::float8, retained_column, retained_value"
-        f" FROM {LEDGER}.state WHERE schema_name = %s",
+        " extract(epoch FROM now() - compared_at)::float8, retained_column, retained_value,"
+        f" evidence FROM {LEDGER}.state WHERE schema_name = %s",
         (schema,),
     )
     return {
@@ -57,8 +57,9 @@ def read_states(connection: Connection, schema: str) -> dict[str, State]:
             compared,
             (retained, limit) if retained else None,
             zone,
+            evidence,
         )
-        for table, source, zone, column, kind, mark, rows, kept, compared, retained, limit in found
+        for table, source, zone, column, kind, mark, rows, kept, compared, retained, limit, evidence in found
     }
 
 
@@ -85,7 +86,7 @@ def reset_states(connection: Connection, schema: str, tables: Sequence[str]) -> 
         return 0
     done = connection.execute(
         f"UPDATE {LEDGER}.state SET source = '', cursor_column = NULL, cursor_type = NULL, watermark = NULL,"
-        " compared_at = NULL WHERE schema_name = %s AND table_name = ANY(%s)",
+        " compared_at = NULL, evidence = '' WHERE schema_name = %s AND table_name = ANY(%s)",
         (schema, list(tables)),
     )
     return done.rowcount
@@ -101,6 +102,7 @@ def published(run: str, spec: TableSpec, *, rows: int | None, mark: str | None =
     at = f"{value(spec.schema)}, {value(spec.table)}"
     kept = "ARRAY[" + ", ".join(value(name) for name, _ in spec.kept) + "]::text[]"
     text = mark if mark is not None else watermark.value if watermark else None
+    evidence = spec.evidence if mark is None else ""  # not before the last chunk
     cursor = (watermark.column, watermark.type, text) if watermark else (None, None, None)
     count = (
         str(rows)
@@ -108,7 +110,7 @@ def published(run: str, spec: TableSpec, *, rows: int | None, mark: str | None =
         else f"(SELECT {'NULL' if spec.rows is None else spec.rows} + COALESCE(inserted, 0) - COALESCE(deleted, 0)"
         f" FROM {LEDGER}.published WHERE (run, schema_name, table_name) = ({value(run)}, {at}))"
     )
-    changed = ["source", "zone", "rows", "kept", "run", "published_at"]
+    changed = ["source", "zone", "rows", "kept", "run", "published_at", "evidence"]
     if watermark or spec.whole:
         changed += ["cursor_column", "cursor_type", "watermark"]
     if spec.whole:
@@ -116,15 +118,15 @@ def published(run: str, spec: TableSpec, *, rows: int | None, mark: str | None =
     sets = ", ".join(f"{column} = excluded.{column}" for column in changed)
     return (
         f"INSERT INTO {LEDGER}.state (schema_name, table_name, source, zone, cursor_column, cursor_type, watermark, rows,"
-        f" kept, run, compared_at) VALUES ({at}, {value(spec.source)}, {value(spec.zone)},"
-        f" {', '.join(value(part) for part in cursor)}, {count}, {kept}, {value(run)},"
+        f" kept, run, evidence, compared_at) VALUES ({at}, {value(spec.source)}, {value(spec.zone)},"
+        f" {', '.join(value(part) for part in cursor)}, {count}, {kept}, {value(run)}, {value(evidence)},"
         f" {'clock_timestamp()' if spec.whole else 'NULL'})"
         f" ON CONFLICT (schema_name, table_name) DO UPDATE SET {sets}"
     )
 
 
-def compared(run: str, spec: TableSpec, more: int) -> str:
-    """Return the UPDATE that notes a comparison, after which the target has `more` rows."""
+def compared(run: str, spec: TableSpec, more: str) -> str:
+    """Return the UPDATE that notes a comparison, after which the target has `more` rows, an expression."""
     return (
         f"UPDATE {LEDGER}.state SET compared_at = clock_timestamp(), rows = rows + {more}, run = {value(run)}"
         f" WHERE (schema_name, table_name) = ({value(spec.schema)}, {value(spec.table)})"
@@ -137,6 +139,14 @@ def retained(schema: str, table: str, column: str, limit: str, fewer: int) -> st
         f"UPDATE {LEDGER}.state SET retained_column = {value(column)}, retained_value = {value(limit)},"
         f" rows = rows - {fewer} WHERE (schema_name, table_name) = ({value(schema)}, {value(table)})"
     )
+
+
+def count_rows(connection: Connection, schema: str, tables: Sequence[str]) -> dict[str, int]:
+    """Return how many rows each of these tables of the schema has; one query."""
+    if not tables:
+        return {}
+    counts = (f"SELECT {n}, count(*) FROM {name(schema, table)}" for n, table in enumerate(tables))
+    return {tables[n]: rows for n, rows in connection.execute(" UNION ALL ".join(counts).encode())}
 
 
 def _there(connection: Connection) -> Any:

@@ -139,6 +139,8 @@ class PostgresTarget:
 
     def _load_chunk(self, spec: TableSpec, partition: Partition, piece: Batch, last: bool) -> tuple[Loaded, Published]:
         total = _add(Loaded(), piece)
+        if partition.index > 0:  # the first chunk has altered the table
+            spec = dataclasses.replace(spec, added=(), widened=())
         with self._transaction(spec) as cursor:
             cursor.execute(ledger.claim(self.run, spec, partition.index))
             if not cursor.fetchall():
@@ -200,7 +202,7 @@ class PostgresTarget:
             cursor.execute(ledger.claim_publish(self.run, specs[0]))
             if not cursor.fetchall():  # the whole group was committed before
                 return [(self._recorded(cursor, spec, 0), self._done(cursor, spec)) for spec in specs]
-            cursor.execute(batch([s for n, spec in enumerate(specs) for s in emptied(n, spec)]))
+            cursor.execute(batch([s for n, spec in enumerate(specs) for s in emptied(self.run, n, spec)]))
             done = []
             records = [ledger.claim_publish(self.run, spec, returning=False) for spec in specs[1:]]
             for n, (spec, piece) in enumerate(zip(specs, batches, strict=True)):

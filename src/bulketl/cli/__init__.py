@@ -1,0 +1,67 @@
+"""The command line: parse, one call, one print, exit."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import signal
+from typing import Annotated
+
+import typer
+
+from bulketl.cli import custody, loading, rules
+from bulketl.cli.options import EXIT_CODES, out, run
+
+app = typer.Typer(
+    name="bulketl",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="Take a whole MySQL or MariaDB database into Postgres: fast, exact, and proven.\n\n"
+    "Connections come from the environment, BULKETL_SOURCE and BULKETL_TARGET, or from config/bulketl.yaml.",
+)
+app.command(epilog=EXIT_CODES)(loading.load)
+app.command(epilog=EXIT_CODES)(loading.plan)
+app.command(epilog=EXIT_CODES)(rules.discover)
+app.command(epilog="\n\nExit codes: 0 no errors found, 1 a server refused, 2 errors found.")(rules.validate)
+app.command(epilog=EXIT_CODES)(rules.casts)
+app.add_typer(custody.state, name="state")
+app.add_typer(custody.audit, name="audit")
+app.command(epilog=EXIT_CODES)(custody.retention)
+
+
+@app.command(epilog=EXIT_CODES)
+def demo(
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the servers running and print their URIs.")] = False,
+) -> None:
+    """Start a throw-away MariaDB and an embedded Postgres with a small clinic, and load it.
+
+    Everything is in a temporary folder and gone afterwards. MariaDB is found on the machine, or installed from the
+    system's packages when this user may.
+    """
+
+    def command() -> int:
+        from bulketl.demo import show  # its extra is not needed for anything else
+
+        return show(out, keep=keep)
+
+    run(command, False)
+
+
+def main() -> None:
+    """Run the command line."""
+    give_memory_back()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # end as after Ctrl-C: nothing left behind
+    app()
+
+
+def give_memory_back() -> None:
+    """Have glibc return freed blocks at once instead of keeping them per thread: a fifth less memory at the peak.
+
+    Measured on a load of 432 tables: 490 MB without, 380 MB with, and no more CPU. Elsewhere than on glibc nothing happens.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        libc = ctypes.CDLL(None)
+        libc.mallopt(-3, 256 << 10)  # M_MMAP_THRESHOLD
+        libc.mallopt(-1, 1 << 20)  # M_TRIM_THRESHOLD

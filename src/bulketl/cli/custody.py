@@ -1,0 +1,142 @@
+"""`state`, `audit` and `retention`: what the target keeps."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bulketl import custody, screen
+from bulketl.cli.options import (
+    ConfigOption,
+    JsonOption,
+    RulesOption,
+    SchemaOption,
+    TablesOption,
+    configured,
+    err,
+    out,
+    run,
+    split_commas,
+)
+from bulketl.errors import DONE, FAILED, ConfigError
+
+TableArguments = Annotated[list[str] | None, typer.Argument(metavar="[TABLE]...", help="Names or patterns; none means all.")]
+
+state = typer.Typer(no_args_is_help=True, help="How far each table is loaded, and starting anew.")
+audit = typer.Typer(no_args_is_help=True, help="The chains of audited tables.")
+
+
+@state.command("list")
+def list_states(
+    tables: TableArguments = None, schema: SchemaOption = None, config: ConfigOption = None, as_json: JsonOption = False
+) -> None:
+    """List the tables that were loaded: watermark, rows, when they were published and compared."""
+
+    def command() -> int:
+        found = custody.states(configured(config, None, schema=schema), split_commas(tables))
+        if as_json:
+            print(json.dumps([dataclasses.asdict(item) for item in found]))
+        else:
+            out.print(screen.states(found))
+        return DONE
+
+    run(command, as_json)
+
+
+@state.command("show")
+def show_state(
+    table: Annotated[str, typer.Argument(help="The table.")],
+    schema: SchemaOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show everything that is known of one table."""
+
+    def command() -> int:
+        (found,) = custody.states(configured(config, None, schema=schema), [table])[:1]
+        print(json.dumps(dataclasses.asdict(found))) if as_json else out.print(screen.state(found))
+        return DONE
+
+    run(command, as_json)
+
+
+@state.command("reset")
+def reset_states(
+    tables: Annotated[list[str], typer.Argument(metavar="TABLE...", help="Names or patterns; '*' is all of them.")],
+    schema: SchemaOption = None,
+    config: ConfigOption = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Forget how far tables were loaded: each is loaded whole the next time. No row is touched."""
+
+    def command() -> int:
+        settings = configured(config, None, schema=schema)
+        found = [item.table for item in custody.states(settings, split_commas(tables))]
+        names = ", ".join(found[:8]) + (" …" if len(found) > 8 else "")
+        if not yes and not typer.confirm(f"forget how far {len(found)} tables were loaded ({names})?", err=True):
+            return DONE
+        custody.reset(settings, found)
+        err.print(f"forgotten; the next load reads them whole: {names}")
+        return DONE
+
+    run(command, False)
+
+
+@audit.command("verify", epilog="\n\nExit codes: 0 all agree, 1 something was altered, 2 the request was wrong.")
+def verify_audit(
+    tables: TableArguments = None, schema: SchemaOption = None, config: ConfigOption = None, as_json: JsonOption = False
+) -> None:
+    """Recompute the chain of every audited table and hold its rows against it; change nothing.
+
+    The head it prints is worth keeping where nobody who can write to the target can: who can rewrite table and chain alike
+    cannot rewrite that.
+    """
+
+    def command() -> int:
+        found = custody.verify_audit(configured(config, None, schema=schema), split_commas(tables))
+        if as_json:
+            print(json.dumps([dataclasses.asdict(item) for item in found]))
+        else:
+            out.print(screen.verdicts(found))
+        return FAILED if any(item.problem for item in found) else DONE
+
+    run(command, as_json)
+
+
+def retention(
+    tables: TablesOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would leave and change nothing.")] = False,
+    folder: Annotated[
+        Path | None, typer.Option("--folder", help="Where archives are written: SCHEMA/TABLE/….parquet below it.")
+    ] = None,
+    schema: SchemaOption = None,
+    config: ConfigOption = None,
+    rules: RulesOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let rows leave the target that are older than their table's `retention` keeps.
+
+    Archives are read back and compared before anything is deleted. A legal hold wins.
+    """
+
+    def command() -> int:
+        settings = configured(config, rules, schema=schema)
+        archives = any(rule.retention and rule.retention.action == "archive" for rule in settings.tables.values())
+        if archives and folder is None and not dry_run:
+            raise ConfigError(
+                "rows are to be archived, and no folder is named",
+                hint="name one with --folder, or look first with --dry-run",
+            )
+        target = None if dry_run else folder or Path()
+        found = custody.retain_tables(settings, split_commas(tables), target)
+        if as_json:
+            print(json.dumps([dataclasses.asdict(item) for item in found]))
+        else:
+            out.print(screen.expired(found, done=not dry_run))
+        return DONE
+
+    run(command, as_json)

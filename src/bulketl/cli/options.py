@@ -1,0 +1,96 @@
+"""What the commands share: their options, the configuration these name, and how a command ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, NoReturn, cast
+
+import typer
+from rich.console import Console
+
+from bulketl import screen
+from bulketl.config import Config, load_config
+from bulketl.errors import BulketlError, ConfigError
+from bulketl.rules import TIERS, Tier
+
+EXIT_CODES = """
+
+Exit codes: 0 done, 1 failed, 2 the request was wrong, 3 partly done: some tables failed and are as they were before."""
+
+out = Console()
+err = Console(stderr=True)
+
+TierOption = Annotated[
+    list[str] | None, typer.Option("--tier", help="critical, important, audit or reference; repeated or with commas.")
+]
+TablesOption = Annotated[
+    list[str] | None, typer.Option("--tables", help="Table names or patterns (`claim*`); repeated or with commas.")
+]
+SinceOption = Annotated[
+    str, typer.Option("--since", metavar="VALUE", help="Load again rows whose cursor is at or after this; watermarks stay.")
+]
+UntilOption = Annotated[
+    str, typer.Option("--until", metavar="VALUE", help="Load again rows whose cursor is before this; watermarks stay.")
+]
+AllowOption = Annotated[
+    list[str] | None,
+    typer.Option("--allow-deletes", metavar="PATTERN", help="Tables that may lose any share of their rows this time."),
+]
+SchemaOption = Annotated[str | None, typer.Option("--schema", help="Target schema. [default: raw]", show_default=False)]
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="Settings. [default: config/bulketl.yaml, if there]", show_default=False)
+]
+RulesOption = Annotated[
+    Path | None,
+    typer.Option("--rules", help="Table rules. [default: config/tables.yaml, if there]", show_default=False),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, errors too.")]
+
+
+def run(command: Callable[[], int], as_json: bool) -> NoReturn:
+    """Run a command and exit with its code, an error shown as the user asked for."""
+    try:
+        code = command()
+    except BulketlError as problem:
+        print(json.dumps(problem.to_json())) if as_json else err.print(screen.error(problem), soft_wrap=True)
+        code = problem.exit_code
+    except KeyboardInterrupt:
+        err.print("stopped; tables that were not published are as they were before")
+        code = 130
+    sys.stdout.flush()
+    raise typer.Exit(code)
+
+
+def configured(config: Path | None, rules: Path | None, **overrides: object) -> Config:
+    """Return the configuration from the files named, or from those in config/ where they are."""
+    settings = config or found(Path("config/bulketl.yaml"))
+    tables = rules or found(Path("config/tables.yaml"))
+    return load_config(tables, settings, os.environ, **overrides)
+
+
+def found(path: Path) -> Path | None:
+    """Return the path if a file is there."""
+    return path if path.is_file() else None
+
+
+def split_commas(values: Sequence[str] | None) -> list[str]:
+    """Return the words of a repeated or comma separated option."""
+    words = [word.strip() for value in values or [] for word in value.split(",") if word.strip()]
+    if values and not words:
+        raise ConfigError(
+            "an option has an empty value", hint="an unset variable, perhaps? Without the option all are meant"
+        )
+    return words
+
+
+def tiers_of(values: Sequence[str] | None) -> list[Tier]:
+    """Return the tiers named; raise ConfigError for others."""
+    words = split_commas(values)
+    unknown = [word for word in words if word not in TIERS]
+    if unknown:
+        raise ConfigError(f"there is no tier {unknown[0]!r}", hint=f"the tiers are {', '.join(TIERS)}")
+    return cast(list[Tier], words)

@@ -1,0 +1,135 @@
+"""`discover`, `validate` and `casts`: the rules, where they come from and whether they hold."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bulketl import api, screen, snapshot, tablesfile
+from bulketl.casts import RULES
+from bulketl.catalog import Catalog
+from bulketl.classify import Proposal
+from bulketl.cli.options import ConfigOption, JsonOption, RulesOption, SchemaOption, configured, err, found, out, run
+from bulketl.errors import DONE, WRONG_REQUEST, ConfigError
+
+
+def discover(
+    write: Annotated[
+        Path | None, typer.Option("--write", metavar="FILE", help="Write the proposal, or add new tables to it.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Write without asking.")] = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Look at the source and propose for each table its tier, strategy and cursor column, with the reasons.
+
+    With --write, `config/tables.yaml` for instance, what changed at the source since the last time is shown first. What a
+    person wrote in the file stays as it is; tables that are new are added.
+    """
+
+    def command() -> int:
+        catalog, proposals = api.propose(configured(config, write and found(write)))
+        if as_json:
+            print(json.dumps([{**p.to_rule(), "table": p.table, "reasons": dict(p.reasons)} for p in proposals]))
+        elif write is None:
+            out.print(screen.proposals(proposals))
+        if write is not None:
+            _write(write, catalog, proposals, yes=yes or as_json)
+        return DONE
+
+    run(command, as_json)
+
+
+def validate(
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Write the fixes that need no decision into the file of rules.")
+    ] = False,
+    schema: SchemaOption = None,
+    config: ConfigOption = None,
+    rules: RulesOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check the configuration, alone and against both live servers; change nothing there.
+
+    Each finding says what is, what happens if it is ignored, and what to do.
+    """
+
+    def command() -> int:
+        settings = configured(config, rules, schema=schema)
+        if not settings.source:
+            err.print("the files are well-formed; set BULKETL_SOURCE to hold them against the source too")
+            return DONE
+        findings = api.validate(settings)
+        if as_json:
+            print(json.dumps([dataclasses.asdict(finding) for finding in findings]))
+        else:
+            out.print(screen.findings(findings))
+        path = rules or found(Path("config/tables.yaml"))
+        if fix and path:
+            fixes: dict[str, dict[str, object]] = {}
+            for finding in findings:
+                fixes.setdefault(finding.table, {}).update(finding.fix)
+            fixes = {table: values for table, values in fixes.items() if values}
+            replace(path, tablesfile.fixed(path.read_text(encoding="utf-8"), fixes))
+            err.print(f"wrote fixes for {len(fixes)} tables to {path}; run it again to see what is left")
+        return WRONG_REQUEST if any(finding.severity == "error" for finding in findings) else DONE
+
+    run(command, as_json)
+
+
+def casts(as_json: JsonOption = False) -> None:
+    """Print how each MySQL type becomes a Postgres type.
+
+    The first row of a type is its default; the dim ones are chosen by declaring their Postgres type under `casts`.
+    """
+
+    def command() -> int:
+        if as_json:
+            keys = ("source", "target", "wire", "read", "clean", "unsigned", "size")
+            print(json.dumps([{key: getattr(rule, key) for key in keys} for rule in RULES]))
+        else:
+            out.print(screen.casts())
+        return DONE
+
+    run(command, as_json)
+
+
+def replace(path: Path, text: str) -> None:
+    """Write a file so that it is never half there."""
+    beside = path.with_name(path.name + ".new")
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(path)
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be written: {error.strerror}", hint="name a file in a folder you may write to"
+        ) from None
+
+
+def _write(path: Path, catalog: Catalog, proposals: Sequence[Proposal], *, yes: bool) -> None:
+    before = path.read_text(encoding="utf-8") if path.is_file() else ""
+    after, now = tablesfile.written(before, proposals), snapshot.snapshot(catalog)
+    known = snapshot.read_snapshot(path) if before else None
+    lines = snapshot.changes(known, now) if known is not None else []
+    if lines:
+        err.print(screen.changes(lines))
+    if after == before and known == now:
+        err.print(f"{path} knows all {len(proposals)} tables; nothing to write")
+        return
+    added = len(proposals) if not before else len(after.splitlines()) - len(before.splitlines())
+    what = f"write {path} with {added} tables" if not before else f"add {added} lines to {path}"
+    if not yes and not typer.confirm(f"{what}?", default=True, err=True):
+        return
+    replace(path, after)
+    replace(snapshot.snapshot_path(path), json.dumps(now, indent=1, ensure_ascii=False))
+    err.print(f"wrote {path} and {snapshot.snapshot_path(path).name}")
