@@ -2,7 +2,7 @@
 
 Rows are compared by their image (`*<>`), so that -0.0 and 0.0, or 1.0 and 1.00, count as different. Each statement
 writes what it did into the publish's record itself, so a whole group costs one round trip. One run at a time writes a
-table; `unique` is asked before, so no row is written twice.
+table; a row that somebody else inserted meanwhile ends the transaction.
 """
 
 from __future__ import annotations
@@ -55,29 +55,30 @@ def matching(spec: TableSpec, one: str, other: str) -> str:
 
 
 def _upsert(run: str, spec: TableSpec, stage: str) -> list[str]:
-    """Return the statements that insert and update in one pass: a join finds what is new or differs, nothing else is written.
+    """Return the block that inserts and updates in one pass over a narrow join, and touches no row that is the same.
 
-    A row that was inserted has no xmax; one that ON CONFLICT has updated bears its lock.
+    MERGE says only how many rows it wrote (before Postgres 17), so those that are new are counted first, by their keys.
     """
-    table, wanted = name(spec.schema, spec.table), f"o.{name(spec.key[0])} IS NULL"
-    sets = [f"{name(item.column)} = excluded.{name(item.column)}" for item in spec.casts if item.column not in spec.key]
+    table, names = name(spec.schema, spec.table), [item.column for item in spec.casts]
+    sets = [f"{name(column)} = s.{name(column)}" for column in names if column not in spec.key]
+    different = differs(spec, "t", "s")
     if spec.deletes == "mark":
         sets.append(f"{name(DELETED_AT)} = NULL")
-        wanted += f" OR o.{name(DELETED_AT)} IS NOT NULL"
-    if sets:
-        wanted += f" OR {differs(spec, 'o', 's')}"
-        sets += [f"{name(column)} = {stamp(column, run)}" for column in spec.stamps]
-    rows = f"(SELECT s.* FROM {stage} s LEFT JOIN {table} o ON {matching(spec, 'o', 's')} WHERE {wanted}) s"
-    work = insert(run, spec, rows, "TRUE")
-    if sets:
-        work += f" ON CONFLICT ({columns(spec.key)}) DO UPDATE SET {', '.join(sets)}"
-    counted = (
-        f"WITH done AS ({work} RETURNING xmax = 0 AS fresh),"
-        " counts AS (SELECT count(*) FILTER (WHERE fresh) AS fresh, count(*) AS written FROM done)"
-        f" UPDATE {LEDGER}.published SET inserted = COALESCE(inserted, 0) + fresh,"
-        f" updated = COALESCE(updated, 0) + written - fresh FROM counts WHERE {_record(run, spec)}"
-    )
-    return [counted]
+        different = f"({different} OR t.{name(DELETED_AT)} IS NOT NULL)"
+    sets += [f"{name(column)} = {stamp(column, run)}" for column in spec.stamps] if sets else []
+    matched = f" WHEN MATCHED AND {different} THEN UPDATE SET {', '.join(sets)}" if sets else ""
+    values = ", ".join((*(f"s.{name(column)}" for column in names), *(stamp(column, run) for column in spec.stamps)))
+    return [
+        f"""DECLARE bulketl_new bigint; bulketl_written bigint;
+BEGIN
+SELECT count(*) INTO bulketl_new FROM {stage} s WHERE {absent(spec, table)};
+MERGE INTO {table} t USING {stage} s ON {matching(spec, "t", "s")}{matched}
+WHEN NOT MATCHED THEN INSERT ({columns((*names, *spec.stamps))}) VALUES ({values});
+GET DIAGNOSTICS bulketl_written = ROW_COUNT;
+UPDATE {LEDGER}.published SET inserted = COALESCE(inserted, 0) + bulketl_new,
+updated = COALESCE(updated, 0) + bulketl_written - bulketl_new WHERE {_record(run, spec)};
+END"""
+    ]
 
 
 def insert(run: str, spec: TableSpec, rows: str, new: str) -> str:
