@@ -20,8 +20,10 @@ _PAIRS: dict[str, Pair] = {
     "integer": (_NUMBER, "{column}::text"),
     "bigint": (_NUMBER, "{column}::text"),
     "boolean": (_NUMBER, "{column}::int::text"),
-    "numeric": ("CASE WHEN LOCATE('.',{text})>0 THEN TRIM(TRAILING '.' FROM TRIM(TRAILING '0' FROM {text})) ELSE {text} END",
-                "trim_scale({column})::text"),
+    "numeric": (
+        "CASE WHEN LOCATE('.',{text})>0 THEN TRIM(TRAILING '.' FROM TRIM(TRAILING '0' FROM {text})) ELSE {text} END",
+        "trim_scale({column})::text",
+    ),
     "real": (_FLOAT, _EXPONENT),
     "double precision": (_FLOAT, _EXPONENT),
     "bytea": ("SHA2({read},256)", "encode(sha256({column}), 'hex')"),

@@ -64,7 +64,7 @@ def _key_hash(spec: TableSpec) -> str:
 
 
 def _key(spec: TableSpec, column: str) -> str:
-    """Return the key's column so that its value, as a literal, is equal to it: FLOAT is shown with six digits, BIT as bytes."""
+    """Return the key's column so that its value as a literal is equal to it: FLOAT is shown with six digits."""
     base = next(parse_type(item.source).base for item in spec.casts if item.column == column)
     return {"float": "{0}+0e0", "bit": "CAST({0} AS UNSIGNED)"}.get(base, "{0}").format(quoted(column))
 
