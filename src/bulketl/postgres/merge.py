@@ -74,12 +74,13 @@ def _upsert(run: str, spec: TableSpec, stage: str) -> list[str]:
     join = f"{stage} s LEFT JOIN {table} o ON {matching(spec, 'o', 's')} WHERE o.{name(spec.key[0])} IS NULL OR {same}"
     work = f"{insert(run, spec, f'(SELECT s.* FROM {join}) s', 'TRUE')} ON CONFLICT ({columns(spec.key)})"
     # A row that was inserted has no xmax; one that ON CONFLICT has updated bears its lock.
-    return [
+    merged = (
         f"WITH done AS ({work} DO UPDATE SET {sets('excluded')} RETURNING xmax = 0 AS fresh),"
         " counts AS (SELECT count(*) FILTER (WHERE fresh) AS fresh, count(*) AS written FROM done)"
         f" UPDATE {LEDGER}.published SET inserted = COALESCE(inserted, 0) + fresh,"
         f" updated = COALESCE(updated, 0) + written - fresh FROM counts WHERE {_record(run, spec)}"
-    ]
+    )
+    return [merged]
 
 
 def insert(run: str, spec: TableSpec, rows: str, new: str) -> str:
