@@ -3,12 +3,13 @@
 For each column there are two SQL expressions that give the same text for the same value, and NULL for NULL. Where the
 texts of equal values may differ (exponents of very small or large floats) a comparison costs a second look at the row
 and finds it equal; texts of different values never coincide. A column that has no such pair is left out of the hash:
-fractions of TIME, and text declared jsonb. A text of any length counts by its MD5, so that no packet limit cuts it.
+fractions of TIME, and text declared jsonb. A text of any length counts by its hash, so that no packet
+limit cuts it. The hash is SHA-256, because MySQL 9 has MD5 only as a component that few have installed.
 """
 
 from __future__ import annotations
 
-from bulketl.casts import Cast, parse_target, parse_type
+from bulketl.casts import Cast, parse_target, parse_type, quoted
 
 SEPARATOR, NOTHING = "01", "02"  # bytes in hexadecimal, between values and for NULL
 Pair = tuple[str, str]
@@ -19,10 +20,13 @@ _PAIRS: dict[str, Pair] = {
     "integer": (_NUMBER, "{column}::text"),
     "bigint": (_NUMBER, "{column}::text"),
     "boolean": (_NUMBER, "{column}::int::text"),
-    "numeric": ("CAST({read} AS CHAR)", "{column}::text"),
+    "numeric": (
+        "CASE WHEN LOCATE('.',{text})>0 THEN TRIM(TRAILING '.' FROM TRIM(TRAILING '0' FROM {text})) ELSE {text} END",
+        "trim_scale({column})::text",
+    ),
     "real": (_FLOAT, _EXPONENT),
     "double precision": (_FLOAT, _EXPONENT),
-    "bytea": ("MD5({read})", "md5({column})"),
+    "bytea": ("SHA2({read},256)", "encode(sha256({column}), 'hex')"),
     "uuid": ("LOWER(HEX({read}))", "replace({column}::text, '-', '')"),
     "date": ("CAST({read} AS CHAR)", "to_char({column}, 'YYYY-MM-DD')"),
     "timestamptz": ("CAST({read} AS CHAR)", "(extract(epoch FROM {column}) * 1000000)::bigint::text"),
@@ -35,7 +39,9 @@ def pair(item: Cast, column: str, nul_bytes: str = "strip") -> Pair | None:
     base, sizes = parse_target(item.target)
     if base in _PAIRS:
         here, there = _PAIRS[base]
-        return here.format(read=item.read), there.format(column=column)
+        # A decimal is read as text, and text + 0 would be a float.
+        number = quoted(item.column) if parse_type(item.source).base == "decimal" else item.read
+        return here.format(read=item.read, text=_NUMBER.format(read=number)), there.format(column=column)
     if base == "timestamp":
         digits = sizes[0] if sizes else 6
         text = f"to_char({column}, 'YYYY-MM-DD HH24:MI:SS.US')"
@@ -54,12 +60,16 @@ def _text(item: Cast, column: str, nul_bytes: str) -> Pair:
     there = f"{column}::text"
     if parse_type(item.source).base in _SHORT:
         return here, there
-    return f"MD5({here})", f"md5({there})"
+    return f"SHA2({here},256)", _hashed(there)
 
 
 def digests(casts: tuple[Cast, ...], names: dict[str, str], nul_bytes: str = "strip") -> Pair:
-    """Return the expressions of a row's MD5 over these columns; `names` are their quoted names in Postgres."""
+    """Return the expressions of a row's hash over these columns; `names` are their quoted names in Postgres."""
     pairs = [found for item in casts if item.source and (found := pair(item, names[item.column], nul_bytes))]
     here = ",".join(f"IFNULL({mysql},X'{NOTHING}')" for mysql, _ in pairs)
     there = ",".join(f"COALESCE({postgres},E'\\x{NOTHING}')" for _, postgres in pairs)
-    return f"MD5(CONCAT_WS(X'{SEPARATOR}',{here}))", f"md5(concat_ws(E'\\x{SEPARATOR}',{there}))"
+    return f"SHA2(CONCAT_WS(X'{SEPARATOR}',{here}),256)", _hashed(f"concat_ws(E'\\x{SEPARATOR}',{there})")
+
+
+def _hashed(text: str) -> str:
+    return f"encode(sha256(convert_to({text}, 'UTF8')), 'hex')"

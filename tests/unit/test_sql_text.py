@@ -42,10 +42,11 @@ def test_numbers_and_dates_are_plain(value: int | Decimal | dt.date, text: str) 
     assert literal(value) == text
 
 
-def test_a_value_without_a_literal_is_a_bug() -> None:
-    """A float has no exact text, so nothing is cut along it."""
-    with pytest.raises(TypeError):
-        literal(1.5)
+def test_floats_and_times_are_literals_that_are_equal_to_the_value() -> None:
+    """A float has an exponent, so that it is no decimal; a TIME may be negative and have more than a day."""
+    assert [literal(value) for value in (0.1, -2.0, 1e-07, 1e300)] == ["0.1e0", "-2.0e0", "1e-07", "1e+300"]
+    time = dt.timedelta(hours=838, minutes=59, seconds=58, microseconds=5)
+    assert [literal(time), literal(-time)] == ["'838:59:58.000005'", "'-838:59:58.000005'"]
 
 
 PAIRS = st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 3))

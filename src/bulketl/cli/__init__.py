@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
 import signal
 from typing import Annotated
 
@@ -52,8 +53,16 @@ def demo(
 def main() -> None:
     """Run the command line."""
     give_memory_back()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # end as after Ctrl-C: nothing left behind
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupted)
     app()
+
+
+def _interrupted(number: int, _frame: object) -> None:
+    """End after the steps under way; at a second signal at once, and the servers roll back what was being done."""
+    for again in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(again, lambda *_: os._exit(128 + number))
+    raise KeyboardInterrupt
 
 
 def give_memory_back() -> None:

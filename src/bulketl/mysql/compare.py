@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pymysql.cursors import Cursor
 
 from bulketl.canonical import digests as digest_pair
-from bulketl.casts import quoted
+from bulketl.casts import parse_type, quoted
 from bulketl.errors import DataError
 from bulketl.mysql import MySQL
 from bulketl.mysql.read import retained_condition
@@ -31,7 +31,7 @@ def digests(source: MySQL, spec: TableSpec, buckets: Buckets) -> dict[str, Diges
 def rows(source: MySQL, spec: TableSpec, buckets: Buckets, which: Sequence[str]) -> dict[str, Row]:
     """Return key and hash of every row in those buckets, by the key's text; raise DataError when two have the same key."""
     query = (
-        f"SELECT {_key_hash(spec)}, {_row_hash(spec)}, {', '.join(quoted(key) for key in spec.key)}"
+        f"SELECT {_key_hash(spec)}, {_row_hash(spec)}, {', '.join(_key(spec, key) for key in spec.key)}"
         f" FROM {quoted(spec.table)} WHERE {_within(spec, buckets, which)} AND {retained_condition(spec)}"
     )
     with source.connect() as cursor:
@@ -61,6 +61,12 @@ def _row_hash(spec: TableSpec) -> str:
 def _key_hash(spec: TableSpec) -> str:
     casts = tuple(item for item in spec.casts if item.column in spec.key)
     return digest_pair(casts, {item.column: "" for item in casts}, spec.nul_bytes)[0]
+
+
+def _key(spec: TableSpec, column: str) -> str:
+    """Return the key's column so that its value as a literal is equal to it: FLOAT is shown with six digits."""
+    base = next(parse_type(item.source).base for item in spec.casts if item.column == column)
+    return {"float": "{0}+0e0", "bit": "CAST({0} AS UNSIGNED)"}.get(base, "{0}").format(quoted(column))
 
 
 def _bucket(spec: TableSpec, buckets: Buckets) -> str:

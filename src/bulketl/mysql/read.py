@@ -159,7 +159,11 @@ def literal(value: KeyValue) -> str:
         return f"'{value.isoformat(*((' ',) if isinstance(value, dt.datetime) else ()))}'"
     if isinstance(value, (int, Decimal)):
         return str(value)
-    raise TypeError(f"a key value of type {type(value).__name__} has no literal")
+    if isinstance(value, float):
+        return f"{value!r}" if "e" in repr(value) else f"{value!r}e0"
+    sign, seconds = "-" if value < dt.timedelta() else "", abs(value)
+    hours, rest = divmod(seconds, dt.timedelta(hours=1))
+    return f"'{sign}{hours}:{dt.datetime.min + rest:%M:%S.%f}'"
 
 
 def _spooled(source: MySQL, spec: TableSpec, query: str, before: list[str], rows: int) -> Iterator[pa.Table]:

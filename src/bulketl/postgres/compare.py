@@ -81,13 +81,13 @@ def mend(target: Postgres, run: str, spec: TableSpec, found: Differences, batche
             copy(cursor, piece.good, spec, TEMPORARY, temporary_name(0))
         new = f"(SELECT count(*) FROM {stage} s WHERE {absent(spec, name(spec.schema, spec.table))})"
         removed = len(found.gone) if spec.deletes in ("mirror", "mark") else 0
-        statements = [state.compared(run, spec, f"{new} - {removed}")]
+        # Gone ones first: where the servers show a key differently the same row is both gone and missing.
+        statements = _gone(run, spec, found.gone) if found.gone else []
+        statements.append(state.compared(run, spec, f"{new} - {removed}"))
         if rejects:
             statements.append(ledger.rejected(run, spec, 0, rejects))
         if found.missing or found.differing:
             statements += into(run, spec, stage)
-        if found.gone:
-            statements += _gone(run, spec, found.gone)
         cursor.execute(batch([*statements, ledger.compared(run, spec, found)]))
 
 

@@ -100,7 +100,7 @@ def replacing(run: str, spec: TableSpec, things: list[dict[str, Any]]) -> list[s
 def into(run: str, spec: TableSpec, stage: str) -> list[str]:
     """Return the statements that merge the rows of `stage` (quoted) into the table, or append them."""
     work = append(run, spec, stage) if spec.publish == "append" else merge(run, spec, stage)
-    return [MEMORY, unique(spec, stage), *work]
+    return [MEMORY, *([unique(spec, stage)] if spec.key else []), *work]
 
 
 def swap(spec: TableSpec, carried: list[dict[str, Any]]) -> list[str]:
