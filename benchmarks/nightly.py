@@ -21,7 +21,7 @@ from bulketl.postgres import LEDGER
 
 TABLES = 150
 MOST_SECONDS = 9.99
-FULL, NOTHING, SOME = "full load", "nothing changed", "1,000 rows changed"
+FULL, NOTHING, SOME = "full load", "nothing changed", "some rows changed"
 SETTLED_SECONDS = (
     3  # nobody changes rows within two seconds of a nightly load, and what is so new proves nothing for the next
 )
