@@ -13,23 +13,25 @@ The floors; imports go down only:
     cli | demo
     custody
     api
+    runs
+    endpoints
     engine | observers | survey
     mysql | postgres
     reconcile
-    decision
+    decision | resumption
     publishing | incremental | schedule | coerce | summary | tablesfile | findings | canonical
-    plan | classify
+    windows | snippets | plan | classify
     config
     settings
     rules
     watermark
-    events | partitions | yamlfile | drift | snapshot
+    events | partitions | yamlfile | drift | snapshot | storedvalues
     casts
     catalog
     errors
 """
 
-from bulketl.api import load, make_plan
+from bulketl.api import load, make_plan, resume
 from bulketl.config import Config, load_config
 from bulketl.errors import BulketlError, ConfigError, DataError, PlanError, SourceError, TargetError
 from bulketl.plan import Plan
@@ -48,4 +50,5 @@ __all__ = [
     "load",
     "load_config",
     "make_plan",
+    "resume",
 ]

@@ -12,6 +12,7 @@ measured against the libraries: see `docs/types.md`.
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from typing import Literal
@@ -174,6 +175,7 @@ def _only_adbc(item: Cast) -> bool:
     return item.wire.startswith("extension") or into_numeric
 
 
+@functools.lru_cache(maxsize=4096)  # a catalogue has thousands of columns and some fifty types
 def parse_type(text: str) -> TypeName:
     """Take a MySQL type apart, as `information_schema.columns.column_type` spells it."""
     match = _TYPE.match(text.strip().lower())

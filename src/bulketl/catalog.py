@@ -93,4 +93,5 @@ class TargetTable:
     materialized: tuple[str, ...] = ()
     referenced: bool = False
     seen: str = ""
+    partitioned: bool = False
     grants: tuple[str, ...] = ()

@@ -9,8 +9,8 @@ import fnmatch
 from collections.abc import Sequence
 from pathlib import Path
 
-from bulketl.api import new_run, target_of
 from bulketl.config import Config
+from bulketl.endpoints import new_run, target_of
 from bulketl.errors import PlanError
 from bulketl.plan import TableSpec
 from bulketl.postgres import audit, ledger

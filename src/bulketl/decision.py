@@ -33,7 +33,7 @@ _SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"}
 
 
 def select(
-    config: Config, catalog: Catalog, tiers: Sequence[Tier], patterns: Sequence[str]
+    config: Config, catalog: Catalog, tiers: Sequence[Tier], patterns: Sequence[str], exclude: Sequence[str] = ()
 ) -> tuple[Catalog, tuple[Skip, ...]]:
     """Return the catalogue with the tables that are asked for, and the new ones that nobody has decided about.
 
@@ -41,7 +41,7 @@ def select(
     fits no table, or nothing is left.
     """
     names = [table.name for table in catalog]
-    for pattern in patterns:
+    for pattern in (*patterns, *exclude):
         if not fnmatch.filter(names, pattern):
             raise PlanError(
                 f"no table {pattern!r} in {catalog.identity} that this user may read",
@@ -50,6 +50,8 @@ def select(
     kept, skipped = [], []
     for table in catalog:
         rule = config.rule(table.name)
+        if any(fnmatch.fnmatchcase(table.name, pattern) for pattern in exclude):
+            continue
         if table.name not in patterns:
             asked = not patterns or any(fnmatch.fnmatchcase(table.name, pattern) for pattern in patterns)
             if not asked or rule.exclude or (tiers and rule.table_importance not in tiers):

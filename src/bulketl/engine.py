@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass
 from typing import Protocol
@@ -32,7 +32,10 @@ from bulketl.events import (
 from bulketl.partitions import Partition
 from bulketl.plan import Plan, TableLoad, TableSpec
 from bulketl.reconcile import Differences, Here, There, mend
+from bulketl.rules import Tier
 from bulketl.schedule import Schedule, Step
+
+LOOK_SECONDS = 5.0  # at most between two looks at whether the run is to end
 
 
 class Source(Here, Protocol):
@@ -166,20 +169,33 @@ def _small(source: Source, load: TableLoad) -> Batch | None:
     return coerce(rows, load.spec, source.masked(load.spec))
 
 
-def run(plan: Plan, source: Source, target: Target, executor: Executor, *, workers: int) -> Iterator[Event]:
+def run(
+    plan: Plan,
+    source: Source,
+    target: Target,
+    executor: Executor,
+    *,
+    workers: int,
+    tables_at_once: Mapping[Tier, int] | None = None,
+    closed: Callable[[], bool] = lambda: False,
+) -> Generator[Event]:
     """Carry out the plan, yielding what happens; the last event is RunFinished.
 
-    A table that fails is an event and leaves the others alone; so do the plan's refusals. Closing the generator, or
-    an exception thrown into it, waits for the steps in flight and starts no other. A bug in a worker is raised.
+    `workers`: steps at once; `tables_at_once`: tables, or groups of small ones, of each tier. Once `closed` says so,
+    steps under way are finished, tables that are complete are published, and nothing else begins. A table that fails is
+    an event and leaves the others alone; so do the plan's refusals. Closing the generator, or an exception thrown into
+    it, waits for the steps in flight and starts no other. A bug in a worker is raised.
     """
     began = time.monotonic()
     name = target.run
     yield from _decided(name, plan)
-    schedule = Schedule(plan.groups)
+    schedule = Schedule(plan.groups, tables_at_once)
     started: dict[str, float] = {}
     running: dict[Future[Result], Step] = {}
     try:
         while not schedule.done:
+            if closed():
+                schedule.close()
             while len(running) < workers and (step := schedule.next(time.monotonic())):
                 for table in step.tables:
                     if table not in started:
@@ -189,9 +205,9 @@ def run(plan: Plan, source: Source, target: Target, executor: Executor, *, worke
             wakes = schedule.wakes()
             pause = None if wakes is None else max(0.0, wakes - time.monotonic())
             if not running:
-                time.sleep(pause or 0.0)
+                time.sleep(min(pause or 0.0, LOOK_SECONDS))
                 continue
-            for future in wait(running, timeout=pause, return_when=FIRST_COMPLETED).done:
+            for future in wait(running, timeout=min(pause or LOOK_SECONDS, LOOK_SECONDS), return_when=FIRST_COMPLETED).done:
                 yield from _outcome(name, schedule, running.pop(future), future, started)
     finally:
         for future in running:

@@ -10,14 +10,16 @@ and keeps its traceback.
     |__PlanError          exit 2   the configuration and the catalog disagree
     |__SourceError                 MySQL refused or went away
     |__TargetError                 Postgres refused or went away
+    |__OutsideWindowError exit 4   loads may not run at this time
     |__DataError                   more rows rejected than allowed, or counts that differ
 
-A run that ended with some tables failed is no error but a summary that says so; the command line exits with 3 then.
+A run that ended with some tables failed is no error but a summary that says so; the command line exits with 1 then, or
+with 3 when they are of tiers that only warn.
 """
 
 from __future__ import annotations
 
-DONE, FAILED, WRONG_REQUEST, PARTLY_DONE = 0, 1, 2, 3
+DONE, FAILED, WRONG_REQUEST, PARTLY_DONE, OUTSIDE_WINDOW = 0, 1, 2, 3, 4
 
 
 class BulketlError(Exception):
@@ -53,6 +55,12 @@ class PlanError(BulketlError):
     """What was asked for does not fit what the servers have."""
 
     exit_code = WRONG_REQUEST
+
+
+class OutsideWindowError(BulketlError):
+    """Loads may not run now."""
+
+    exit_code = OUTSIDE_WINDOW
 
 
 class SourceError(BulketlError):

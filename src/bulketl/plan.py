@@ -6,17 +6,16 @@ It holds no connection, no secret and no clock; it can be printed, compared and 
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, Literal
 
 from bulketl.casts import Cast, Encoder
 from bulketl.partitions import KeyValue, Partition
 from bulketl.rules import Tier
+from bulketl.storedvalues import stored
 from bulketl.watermark import Watermark
 
 NAME_BYTES = 63  # Postgres cuts longer names silently: NAMEDATALEN - 1
@@ -43,7 +42,8 @@ class TableSpec:
     what becomes of rows that are gone at the source. `guard`: the share of the table's rows that may go, beyond `free`
     ones. `rows`: of the target before, None when unknown. `retained`: rows with a smaller value in this column have
     left the target by its retention and are not read again. `stamps`: columns of STAMPS that each row written gets.
-    `evidence`: if the source shows the same in a later plan, its rows have not changed since this one.
+    `evidence`: if the source shows the same in a later plan, its rows have not changed since this one. `partitioned`:
+    the target table is.
     """
 
     table: str
@@ -70,6 +70,7 @@ class TableSpec:
     retained: tuple[str, KeyValue] | None = None
     stamps: tuple[str, ...] = ()
     evidence: str = ""
+    partitioned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +78,9 @@ class TableLoad:
     """One table of a plan. No partitions: counted as empty, nothing to read. `rows` and `bytes` are expectations.
 
     `drift`, `declared`, `hanging`: what changed in the columns, the casts a person chose, what hangs on the target
-    table. `seconds` is what its last load took, for as many rows; None when there was none. `chunked`: its partitions are
-    published one after another, each on its own. `compare`: afterwards, its keys and rows are compared with the source's.
+    table. `seconds` is what its last load took, for as many rows; None when there was none. `chunked`: its partitions
+    are published one after another, each on its own. `compare`: afterwards, its keys and rows are compared with the
+    source's. `prepared`: its staging table is there, with rows of an interrupted run.
     """
 
     spec: TableSpec
@@ -93,6 +95,7 @@ class TableLoad:
     seconds: float | None = None
     chunked: bool = False
     compare: bool = False
+    prepared: bool = False
 
     @property
     def lock(self) -> str:
@@ -105,6 +108,8 @@ class TableLoad:
     @property
     def direct(self) -> bool:
         """Whether it is written straight into place in one transaction, without a staging table."""
+        if self.prepared:
+            return False
         small = not self.partitions or (len(self.partitions) == 1 and not self.partitions[0].stream)
         return small and self.spec.publish != "swap" and not self.chunked
 
@@ -155,7 +160,7 @@ class Plan:
 
     def to_json(self) -> str:
         """Return the plan as JSON; equal plans give equal text."""
-        return json.dumps(dataclasses.asdict(self), default=_plain, sort_keys=True, indent=1)
+        return json.dumps(dataclasses.asdict(self), default=stored, sort_keys=True, indent=1)
 
     @property
     def fingerprint(self) -> str:
@@ -184,11 +189,3 @@ def differences(before: Mapping[str, Any], plan: Plan) -> list[str]:
         ]
         lines += [f"~ {name}: {what} {one or 'none'} -> {two or 'none'}" for what, one, two in pairs if one != two]
     return lines
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, (Decimal, dt.date, dt.timedelta)):
-        return str(value)
-    raise TypeError(f"{type(value).__name__} has no place in a plan")

@@ -100,7 +100,8 @@ def _kept(config: Config, rule: TableRule, spec: TableSpec, existing: TargetTabl
         kept.append((DELETED_AT, "timestamptz"))
     own = (*spec.stamps, *([DELETED_AT] if spec.deletes == "mark" else []))
     new = tuple(column for column in own if column not in there)
-    return dataclasses.replace(spec, kept=tuple(kept), added=(*found.added, *new), widened=found.widened)
+    added = (*found.added, *new)
+    return dataclasses.replace(spec, kept=tuple(kept), added=added, widened=found.widened, partitioned=existing.partitioned)
 
 
 def _only_added_to(spec: TableSpec, existing: TargetTable, found: Drift, why: str) -> None:

@@ -13,7 +13,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from bulketl.casts import parse_target, parse_type
 from bulketl.catalog import Column, Table
-from bulketl.rules import Model, Tier
+from bulketl.rules import TIERS, Model, Tier
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Channel = Literal["email", "slack", "webhook", "command"]
@@ -184,6 +184,7 @@ class Settings(Model):
 
     tier_workers: dict[Tier, Workers] | None = None
     windows: Windows | None = None
+    failures: dict[Tier, Literal["block", "warn"]] = Field(default_factory=dict)
     alerts: Alerts | None = Field(default=None, repr=False)
     reports: Reports | None = None
 
@@ -192,10 +193,19 @@ class Settings(Model):
         """How many steps run at once: each reads over one connection, so a cap on those is a cap on steps."""
         return min(self.workers, self.source_connections or self.workers)
 
+    def blocks(self, tier: Tier) -> bool:
+        """Tell whether a table of that tier that failed makes the whole run a failure, or only a warning."""
+        return self.failures.get(tier, "block" if tier in ("critical", "important") else "warn") == "block"
+
+    @property
+    def tables_at_once(self) -> dict[Tier, int]:
+        """How many tables, or groups of small ones, of each tier are loaded at once; the partitions of one are so anyway."""
+        return {tier: (self.tier_workers or {}).get(tier, 3 if tier == "critical" else 1) for tier in TIERS}
+
     @property
     def not_yet(self) -> tuple[str, ...]:
         """The keys a person has set that this version keeps and does not act on."""
-        keys = ("tier_workers", "windows", "alerts", "reports")
+        keys = ("alerts", "reports")
         return tuple(key for key in keys if getattr(self, key) is not None)
 
     @field_validator("reports")

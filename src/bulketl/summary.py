@@ -71,6 +71,7 @@ class Summary:
             case TablePublished(table=name):
                 table = self.tables[name]
                 table.outcome, table.seconds = "loaded", event.seconds
+                table.rows = max(table.rows, event.rows)  # more, when a part was loaded before an interruption
                 table.inserted, table.updated = event.inserted, event.updated
                 table.unchanged, table.deleted = event.unchanged, event.deleted
             case TableCompared(table=name):
@@ -91,12 +92,19 @@ class Summary:
 
     @property
     def failed(self) -> list[TableSummary]:
-        """The tables that were not published."""
-        return [table for table in self.tables.values() if table.outcome not in ("loaded", "skipped", "unchanged")]
+        """The tables that were not published, and not because the run ended before."""
+        return [table for table in self.tables.values() if table.outcome == "failed"]
+
+    @property
+    def unfinished(self) -> list[TableSummary]:
+        """The tables that the run did not come to, or not to the end of."""
+        return [table for table in self.tables.values() if table.outcome == "unfinished"]
 
     @property
     def outcome(self) -> str:
-        """`done`, `partly done`, or `failed` when no table was published."""
+        """`done`, `stopped` before its end, `partly done`, or `failed` when no table was published."""
+        if self.unfinished:
+            return "stopped"
         if not self.failed:
             return "done"
         return "partly done" if len(self.failed) < len(self.tables) else "failed"
@@ -109,6 +117,7 @@ class Summary:
             "tables": len(loaded),
             "unchanged": sum(table.outcome == "unchanged" for table in self.tables.values()),
             "failed": len(self.failed),
+            "unfinished": len(self.unfinished),
             "rows": sum(table.rows for table in loaded),
             "bytes": sum(table.bytes for table in loaded),
             "rejects": sum(table.rejects for table in self.tables.values()),

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-import bulketl.api
 import bulketl.partitions
+import bulketl.runs
 import bulketl.schedule
 from bulketl.coerce import Batch
 from bulketl.errors import BulketlError
@@ -76,7 +76,7 @@ class FaultyTarget:
 
 def use(monkeypatch: pytest.MonkeyPatch, fault: Fault) -> None:
     """Put the fault around every step of the loads of this test."""
-    monkeypatch.setattr(bulketl.api, "PostgresTarget", lambda postgres, run: FaultyTarget(postgres, run, fault))
+    monkeypatch.setattr(bulketl.runs, "PostgresTarget", lambda postgres, run: FaultyTarget(postgres, run, fault))
 
 
 def once(step: str, moment: str, error: BulketlError) -> Fault:

@@ -314,15 +314,15 @@ def test_a_failed_table_does_not_stop_the_others(
     for name in ("a", "b", "c", "big1", "big2"):
         rows = 200 if name.startswith("big") else 5
         maria_lab.mysql(f"CREATE TABLE {name} (id int PRIMARY KEY)", f"INSERT INTO {name} SELECT seq FROM seq_1_to_{rows}")
-    import bulketl.api as api
+    from bulketl import endpoints, runs
 
-    class Source(api.MySQLSource):
+    class Source(endpoints.MySQLSource):
         def read(self, spec, partition):  # type: ignore[no-untyped-def]
             if spec.table in ("b", "big1"):
                 raise error
             return super().read(spec, partition)
 
-    monkeypatch.setattr(api, "MySQLSource", Source)
+    monkeypatch.setattr(runs, "MySQLSource", Source)
     done = maria_lab.load()
     assert {table.table for table in done.summary.failed} == {"b", "big1"}
     assert done.summary.outcome == "partly done"
@@ -340,10 +340,11 @@ def test_a_table_that_cannot_be_read_when_planning_does_not_stop_the_others(mari
     assert maria_lab.differences("good") == []
 
 
-def test_an_interrupted_load_ends_as_interrupted_and_leaves_nothing_staged(
+def test_an_interrupted_load_ends_as_interrupted_and_the_next_leaves_nothing_staged(
     old: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Promise 1: Ctrl-C in the driver; the tables have their old rows, the ledger says so."""
+    """Promise 1: Ctrl-C in the driver; the tables have their old rows, the ledger says so; what it staged waits for
+    --resume."""
     small_partitions(monkeypatch, 50)
     use(monkeypatch, lambda step, moment: None)
     import bulketl
@@ -357,8 +358,8 @@ def test_an_interrupted_load_ends_as_interrupted_and_leaves_nothing_staged(
     with contextlib.suppress(KeyboardInterrupt):
         bulketl.load(config, plan, [stop])
     assert contents(old, "staged") == OLD["staged"]
+    query = "SELECT outcome FROM bulketl.run WHERE schema_name = %s ORDER BY started_at"
+    assert execute(old.target, query, (old.schema,))[-1] == ("interrupted",)
+    old.load()
     assert old.staged() == []
-    outcome = execute(
-        old.target, "SELECT outcome FROM bulketl.run WHERE schema_name = %s ORDER BY started_at DESC", (old.schema,)
-    )
-    assert outcome[0] == ("interrupted",)
+    assert [outcome for (outcome,) in execute(old.target, query, (old.schema,))][-2:] == ["superseded", "done"]

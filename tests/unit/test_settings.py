@@ -8,11 +8,11 @@ import pytest
 from typer.testing import CliRunner
 
 from bulketl import Config, ConfigError, load_config
-from bulketl.api import _told
 from bulketl.cli import app
 from bulketl.events import RunFinished
 from bulketl.mysql import MySQL
 from bulketl.postgres import Postgres
+from bulketl.runs import _told
 
 
 @pytest.mark.parametrize(

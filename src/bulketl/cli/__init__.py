@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
 import signal
 from typing import Annotated
 
@@ -26,6 +27,7 @@ app.command(epilog=EXIT_CODES)(loading.plan)
 app.command(epilog=EXIT_CODES)(rules.discover)
 app.command(epilog="\n\nExit codes: 0 no errors found, 1 a server refused, 2 errors found.")(rules.validate)
 app.command(epilog=EXIT_CODES)(rules.casts)
+app.command(epilog=EXIT_CODES)(loading.schedule)
 app.add_typer(custody.state, name="state")
 app.add_typer(custody.audit, name="audit")
 app.command(epilog=EXIT_CODES)(custody.retention)
@@ -52,8 +54,16 @@ def demo(
 def main() -> None:
     """Run the command line."""
     give_memory_back()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # end as after Ctrl-C: nothing left behind
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupted)
     app()
+
+
+def _interrupted(number: int, _frame: object) -> None:
+    """End after the steps under way; at a second signal at once, and the servers roll back what was being done."""
+    for again in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(again, lambda *_: os._exit(128 + number))
+    raise KeyboardInterrupt
 
 
 def give_memory_back() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import time
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
@@ -12,6 +15,7 @@ from bulketl import api, screen
 from bulketl.cli.options import (
     AllowOption,
     ConfigOption,
+    ExcludeOption,
     JsonOption,
     RulesOption,
     SchemaOption,
@@ -26,19 +30,33 @@ from bulketl.cli.options import (
     split_commas,
     tiers_of,
 )
-from bulketl.errors import DONE, FAILED, PARTLY_DONE
+from bulketl.config import Config
+from bulketl.errors import DONE, FAILED, OUTSIDE_WINDOW, PARTLY_DONE, ConfigError, OutsideWindowError
 from bulketl.events import Observer
 from bulketl.observers.progress import Display, Lines
+from bulketl.plan import Plan
+from bulketl.rules import Tier
+from bulketl.settings import Windows, parse_window
+from bulketl.snippets import KINDS, snippet
+from bulketl.summary import Summary
+from bulketl.windows import closes, opens
 
 
 def load(
     tier: TierOption = None,
     tables: TablesOption = None,
+    exclude: ExcludeOption = None,
     full: Annotated[bool, typer.Option("--full", help="Load every table whole, whatever strategy its rule names.")] = False,
     since: SinceOption = "",
     until: UntilOption = "",
     allow_deletes: AllowOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and change nothing.")] = False,
+    resume: Annotated[
+        str | None,
+        typer.Option("--resume", metavar="RUN", help="Go on with a run that was interrupted; `last` is the last one."),
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Outside the window: wait until it opens.")] = False,
+    ignore_window: Annotated[bool, typer.Option("--ignore-window", help="Load at any time.")] = False,
     workers: Annotated[
         int | None, typer.Option(min=1, max=64, help="Steps at once; also the most source connections. [default: 3]")
     ] = None,
@@ -50,35 +68,85 @@ def load(
     """Load tables into Postgres; without --tier and --tables, all of them.
 
     Each table is complete or as it was before. Rows read and rows counted in Postgres are compared for every
-    partition.
+    partition. Ctrl-C once ends the steps under way and leaves a run that --resume continues; twice stops at once.
     """
 
     def command() -> int:
         settings = configured(config, rules, workers=workers, schema=schema)
-        planned = api.make_plan(
-            settings,
-            tiers=tiers_of(tier),
-            tables=split_commas(tables),
-            full=full,
-            since=since,
-            until=until,
-            allow_deletes=split_commas(allow_deletes),
-        )
-        if dry_run:
-            print(planned.to_json()) if as_json else out.print(screen.plan(planned))
-            return DONE
+        if resume is None:
+            chosen = make(settings, tier, tables, exclude, full, since, until, allow_deletes)
+            if dry_run:
+                print(chosen.to_json()) if as_json else out.print(screen.plan(chosen))
+                return DONE
+        end = None if ignore_window or settings.windows is None else _window(settings.windows, wait)
         watching: Any = Display(err) if err.is_terminal and not as_json else nullcontext(Lines(err))
         with watching as observer:
-            result = api.load(settings, planned, [cast(Observer, observer)])
+            observers = [cast(Observer, observer)]
+            if resume is None:
+                result = api.load(settings, chosen, observers, closed=lambda: _over(end))
+            else:
+                name = "" if resume == "last" else resume
+                result = api.resume(settings, name, observers, closed=lambda: _over(end))
         print(json.dumps(result.to_json())) if as_json else out.print(screen.summary(result))
-        return {"done": DONE, "partly done": PARTLY_DONE}.get(result.outcome, FAILED)
+        return _exit_code(settings, result)
 
     run(command, as_json)
+
+
+def _exit_code(settings: Config, result: Summary) -> int:
+    if result.outcome == "stopped":
+        return OUTSIDE_WINDOW
+    if result.outcome == "failed" or any(settings.blocks(cast(Tier, table.tier)) for table in result.failed):
+        return FAILED
+    return PARTLY_DONE if result.failed else DONE
+
+
+def _window(windows: Windows, wait: bool) -> dt.datetime:
+    """Return when the window closes; outside it wait for it to open, or raise OutsideWindowError."""
+    while (end := closes(windows, dt.datetime.now(dt.UTC))) is None:
+        begin = opens(windows, dt.datetime.now(dt.UTC))
+        local = begin.astimezone(parse_window(windows.load)[2])
+        if not wait:
+            raise OutsideWindowError(
+                f"loads run in the window {windows.load} on {', '.join(windows.days)} only",
+                hint=f"it opens {local:%A %H:%M}; --wait waits for that, --ignore-window loads now",
+            )
+        err.print(f"waiting for the window, which opens {local:%A %H:%M}")
+        time.sleep(max(0.0, (begin - dt.datetime.now(dt.UTC)).total_seconds()))
+    return end
+
+
+def _over(end: dt.datetime | None) -> bool:
+    return end is not None and dt.datetime.now(dt.UTC) >= end
+
+
+def make(
+    settings: Config,
+    tier: list[str] | None,
+    tables: list[str] | None,
+    exclude: list[str] | None,
+    full: bool,
+    since: str,
+    until: str,
+    allow_deletes: list[str] | None,
+) -> Plan:
+    """Return the plan that the options ask for."""
+    return api.make_plan(
+        settings,
+        tiers=tiers_of(tier),
+        tables=split_commas(tables),
+        exclude=split_commas(exclude),
+        full=full,
+        since=since,
+        until=until,
+        allow_deletes=split_commas(allow_deletes),
+    )
 
 
 def plan(
     tier: TierOption = None,
     tables: TablesOption = None,
+    exclude: ExcludeOption = None,
     full: Annotated[bool, typer.Option("--full", help="As for load.")] = False,
     since: SinceOption = "",
     until: UntilOption = "",
@@ -97,15 +165,7 @@ def plan(
 
     def command() -> int:
         settings = configured(config, rules, schema=schema)
-        planned = api.make_plan(
-            settings,
-            tiers=tiers_of(tier),
-            tables=split_commas(tables),
-            full=full,
-            since=since,
-            until=until,
-            allow_deletes=split_commas(allow_deletes),
-        )
+        planned = make(settings, tier, tables, exclude, full, since, until, allow_deletes)
         if sql:
             found = api.statements(settings, planned)
             print(json.dumps(found)) if as_json else print(screen.sql(found))
@@ -117,3 +177,24 @@ def plan(
         return DONE
 
     run(command, as_json)
+
+
+def schedule(
+    kind: Annotated[str, typer.Argument(metavar="systemd|cron|airflow", help="For which scheduler.")],
+    config: ConfigOption = None,
+) -> None:
+    """Print what a scheduler needs to start a load when its window opens; bulketl has no scheduler of its own."""
+
+    def command() -> int:
+        settings = configured(config, None)
+        if kind not in KINDS:
+            raise ConfigError(f"there is no scheduler {kind!r}", hint=f"choose one of {', '.join(KINDS)}")
+        if settings.windows is None:
+            raise ConfigError(
+                "no window is configured, so there is no time to start at",
+                hint='write windows: {load: "21:00-06:00 America/Chicago"} into config/bulketl.yaml',
+            )
+        print(snippet(kind, settings.windows, str(Path.cwd())), end="")
+        return DONE
+
+    run(command, False)

@@ -19,7 +19,8 @@ from bulketl.rules import TIERS, Tier
 
 EXIT_CODES = """
 
-Exit codes: 0 done, 1 failed, 2 the request was wrong, 3 partly done: some tables failed and are as they were before."""
+Exit codes: 0 done, 1 failed, 2 the request was wrong, 3 tables failed that only warn, 4 outside the window or stopped at its
+end."""
 
 out = Console()
 err = Console(stderr=True)
@@ -29,6 +30,9 @@ TierOption = Annotated[
 ]
 TablesOption = Annotated[
     list[str] | None, typer.Option("--tables", help="Table names or patterns (`claim*`); repeated or with commas.")
+]
+ExcludeOption = Annotated[
+    list[str] | None, typer.Option("--exclude", help="Table names or patterns to leave out; repeated or with commas.")
 ]
 SinceOption = Annotated[
     str, typer.Option("--since", metavar="VALUE", help="Load again rows whose cursor is at or after this; watermarks stay.")
@@ -59,7 +63,7 @@ def run(command: Callable[[], int], as_json: bool) -> NoReturn:
         print(json.dumps(problem.to_json())) if as_json else err.print(screen.error(problem), soft_wrap=True)
         code = problem.exit_code
     except KeyboardInterrupt:
-        err.print("stopped; tables that were not published are as they were before")
+        err.print("stopped; tables that were not published are as they were before; `bulketl load --resume last` goes on")
         code = 130
     sys.stdout.flush()
     raise typer.Exit(code)

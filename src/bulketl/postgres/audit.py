@@ -214,6 +214,8 @@ def _link(
     `first`: only where the table has no entry yet.
     """
     before = f"COALESCE(p.all_hash, {_NOTHING})"
+    if first:  # asked before a row is read: hashing all rows again would make each load as long as the table
+        rows += f" WHERE NOT EXISTS (SELECT 1 FROM {LEDGER}.audit_chain WHERE {_of(spec)})"
     batch = ("n - COALESCE(p.all_rows, 0)", _sum("sums", before, "-")) if whole else ("n", "sums")
     total = ("n", "sums") if whole else ("n + COALESCE(p.all_rows, 0)", _sum("sums", before))
     return (

@@ -17,7 +17,7 @@ from psycopg import sql
 from bulketl.coerce import Reject
 from bulketl.plan import TableSpec
 from bulketl.postgres import LEDGER, STAGING, Connection, audit, retention, state
-from bulketl.postgres.ddl import value
+from bulketl.postgres.ddl import staging_name, value
 from bulketl.reconcile import Differences
 
 COUNTS = ("inserted", "updated", "unchanged", "deleted")
@@ -99,13 +99,51 @@ def finish_run(connection: Connection, run: str, outcome: str, summary: dict[str
     )
 
 
+def reopen_run(connection: Connection, run: str) -> None:
+    """Record that a run goes on."""
+    connection.execute(f"UPDATE {LEDGER}.run SET finished_at = NULL, outcome = NULL WHERE run = %s", (run,))
+
+
+def find_run(connection: Connection, schema: str, run: str) -> tuple[str, str | None, str] | None:
+    """Return name, outcome and plan (JSON) of a run into the schema, of the last one when `run` is '', or None."""
+    if connection.execute(f"SELECT to_regclass('{LEDGER}.run')").fetchone() == (None,):
+        return None
+    found = connection.execute(
+        f"SELECT run, outcome, document::text FROM {LEDGER}.run WHERE schema_name = %s AND (%s = '' OR run = %s)"
+        " ORDER BY run DESC LIMIT 1",
+        (schema, run, run),
+    ).fetchone()
+    return None if found is None else (found[0], found[1], found[2])
+
+
+def progress(connection: Connection, run: str, schema: str) -> tuple[set[str], dict[str, set[int]], set[str]]:
+    """Return what of a run is on record: tables published, partitions per table, and tables whose staging table is there."""
+    at = (run, schema)
+    published = connection.execute(
+        f"SELECT table_name FROM {LEDGER}.published WHERE run = %s AND schema_name = %s", at
+    ).fetchall()
+    recorded: dict[str, set[int]] = {}
+    for table, index in connection.execute(
+        f"SELECT table_name, partition FROM {LEDGER}.partition WHERE run = %s AND schema_name = %s", at
+    ):
+        recorded.setdefault(table, set()).add(index)
+    names = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", (STAGING,)).fetchall()
+    there = {str(name) for (name,) in names}
+    staged = {table for table in recorded if staging_name(run, table) in there}
+    return {table for (table,) in published}, recorded, staged
+
+
 def record_tables(connection: Connection, run: str, tables: Sequence[dict[str, object]]) -> None:
     """Record what became of each table; the mappings have the columns of `table_load` but `run`."""
     with connection.cursor() as cursor:
         cursor.executemany(
             f"INSERT INTO {LEDGER}.table_load VALUES (%(run)s, %(table)s, %(tier)s, %(outcome)s, %(rows)s, %(rejects)s,"
             " %(bytes)s, %(seconds)s, %(changed)s, %(drift)s, %(reason)s, %(error)s, %(hint)s, %(inserted)s, %(updated)s,"
-            " %(unchanged)s, %(deleted)s)",
+            " %(unchanged)s, %(deleted)s) ON CONFLICT (run, table_name) DO UPDATE SET outcome = excluded.outcome,"
+            " rows = table_load.rows + excluded.rows, rejects = table_load.rejects + excluded.rejects,"
+            " bytes = table_load.bytes + excluded.bytes, seconds = table_load.seconds + excluded.seconds,"
+            " error = excluded.error, hint = excluded.hint, inserted = excluded.inserted, updated = excluded.updated,"
+            " unchanged = excluded.unchanged, deleted = excluded.deleted",
             [
                 {**table, "run": run, "changed": json.dumps(table["changed"]), "drift": json.dumps(table["drift"])}
                 for table in tables

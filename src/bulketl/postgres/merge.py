@@ -2,7 +2,7 @@
 
 Rows are compared by their image (`*<>`), so that -0.0 and 0.0, or 1.0 and 1.00, count as different. Each statement
 writes what it did into the publish's record itself, so a whole group costs one round trip. One run at a time writes a
-table; a row that somebody else inserted meanwhile ends the transaction.
+table; `unique` is asked before, so no row is written twice.
 """
 
 from __future__ import annotations
@@ -10,6 +10,10 @@ from __future__ import annotations
 from bulketl.plan import DELETED_AT, TableSpec
 from bulketl.postgres import LEDGER
 from bulketl.postgres.ddl import alter_table, columns, name, stamp, value
+
+# With the usual 4 MB a join of large tables falls into dozens of parts, and the table's pages are written once for each of
+# them. Postgres takes of this what it needs, and gives it back.
+MEMORY = "PERFORM set_config('work_mem', '64MB', true) WHERE pg_size_bytes(current_setting('work_mem')) < 64 << 20"
 
 
 def merge(run: str, spec: TableSpec, stage: str) -> list[str]:
@@ -51,19 +55,32 @@ def matching(spec: TableSpec, one: str, other: str) -> str:
 
 
 def _upsert(run: str, spec: TableSpec, stage: str) -> list[str]:
+    """Return the statements that insert and update: a join finds what is new or differs, nothing else is written."""
     table = name(spec.schema, spec.table)
-    names = [item.column for item in spec.casts]
-    others = [column for column in names if column not in spec.key]
-    sets, condition = [f"{name(column)} = s.{name(column)}" for column in others], differs(spec, "t", "s")
-    if spec.deletes == "mark":
-        sets.append(f"{name(DELETED_AT)} = NULL")
-        condition = f"({condition} OR t.{name(DELETED_AT)} IS NOT NULL)"
-    sets += [f"{name(column)} = {stamp(column, run)}" for column in spec.stamps] if sets else []
-    statements = []
-    if sets:
-        update = f"UPDATE {table} t SET {', '.join(sets)} FROM {stage} s WHERE {matching(spec, 's', 't')} AND {condition}"
-        statements.append(_counted(run, spec, updated=update))
-    return [*statements, _counted(run, spec, inserted=insert(run, spec, f"{stage} s", absent(spec, table)))]
+    others = [item.column for item in spec.casts if item.column not in spec.key]
+    marked = [name(DELETED_AT)] if spec.deletes == "mark" else []
+    same = " OR ".join((differs(spec, "o", "s"), *(f"o.{column} IS NOT NULL" for column in marked)))
+
+    def sets(new: str) -> str:
+        columns_ = (*(f"{name(column)} = {new}.{name(column)}" for column in others), *(f"{c} = NULL" for c in marked))
+        return ", ".join((*columns_, *(f"{name(column)} = {stamp(column, run)}" for column in spec.stamps)))
+
+    if not (others or marked):
+        return [_counted(run, spec, inserted=insert(run, spec, f"{stage} s", absent(spec, table)))]
+    if spec.partitioned:  # Postgres does not show xmax of rows that it routes to partitions
+        update = f"UPDATE {table} o SET {sets('s')} FROM {stage} s WHERE {matching(spec, 's', 'o')} AND ({same})"
+        new = insert(run, spec, f"{stage} s", absent(spec, table))
+        return [_counted(run, spec, updated=update), _counted(run, spec, inserted=new)]
+    join = f"{stage} s LEFT JOIN {table} o ON {matching(spec, 'o', 's')} WHERE o.{name(spec.key[0])} IS NULL OR {same}"
+    work = f"{insert(run, spec, f'(SELECT s.* FROM {join}) s', 'TRUE')} ON CONFLICT ({columns(spec.key)})"
+    # A row that was inserted has no xmax; one that ON CONFLICT has updated bears its lock.
+    merged = (
+        f"WITH done AS ({work} DO UPDATE SET {sets('excluded')} RETURNING xmax = 0 AS fresh),"
+        " counts AS (SELECT count(*) FILTER (WHERE fresh) AS fresh, count(*) AS written FROM done)"
+        f" UPDATE {LEDGER}.published SET inserted = COALESCE(inserted, 0) + fresh,"
+        f" updated = COALESCE(updated, 0) + written - fresh FROM counts WHERE {_record(run, spec)}"
+    )
+    return [merged]
 
 
 def insert(run: str, spec: TableSpec, rows: str, new: str) -> str:

@@ -1,0 +1,92 @@
+"""Source and target as the configuration names them, and as the engine sees them."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
+
+import pyarrow as pa
+
+from bulketl.config import Config
+from bulketl.errors import ConfigError
+from bulketl.mysql import MySQL, compare
+from bulketl.mysql.read import masked, read
+from bulketl.partitions import Partition
+from bulketl.plan import TableSpec
+from bulketl.postgres import LEDGER, STAGING, Postgres
+from bulketl.reconcile import Buckets, Digest, Row
+
+# Older ones lose rows or corrupt money without an error (docs/types.md).
+LEAST_VERSIONS = {"connectorx": (0, 4, 6), "adbc-driver-postgresql": (1, 13, 0)}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class MySQLSource:
+    """The source as the engine sees it."""
+
+    mysql: MySQL
+
+    def read(self, spec: TableSpec, partition: Partition) -> Iterator[pa.Table]:
+        """Yield the partition's rows in Arrow."""
+        return read(self.mysql, spec, partition)
+
+    def digests(self, spec: TableSpec, buckets: Buckets) -> Mapping[str, Digest]:
+        """Return rows and hash per bucket."""
+        return compare.digests(self.mysql, spec, buckets)
+
+    def rows(self, spec: TableSpec, buckets: Buckets, which: Sequence[str]) -> Mapping[str, Row]:
+        """Return key and hash of every row in some buckets."""
+        return compare.rows(self.mysql, spec, buckets, which)
+
+    def masked(self, spec: TableSpec) -> list[list[str]]:
+        """Return the columns of each mask at the end of a row."""
+        return masked(spec)
+
+
+def endpoints(config: Config) -> tuple[MySQL, Postgres]:
+    """Return source and target; raise ConfigError naming what is not set."""
+    return source_of(config), target_of(config)
+
+
+def source_of(config: Config) -> MySQL:
+    """Return the source; raise ConfigError when it is not set."""
+    return MySQL(_uri(config.source, "source"))
+
+
+def target_of(config: Config) -> Postgres:
+    """Return the target; raise ConfigError when it is not set, or the schema cannot be loaded into."""
+    if config.target_schema in (LEDGER, STAGING) or config.target_schema.startswith("pg_"):
+        raise ConfigError(
+            f"the target schema cannot be {config.target_schema!r}", hint="that schema is taken: choose another"
+        )
+    return Postgres(_uri(config.target, "target"))
+
+
+def _uri(value: str, name: str) -> str:
+    if not value:
+        raise ConfigError(
+            f"no {name} is set",
+            hint=f"set BULKETL_{name.upper()} to its URI, or {name}: in config/bulketl.yaml",
+        )
+    return value
+
+
+def check_libraries() -> None:
+    """Raise ConfigError when a library is installed that would lose rows or corrupt values silently."""
+    for name, least in LEAST_VERSIONS.items():
+        found = version(name)
+        numbers = tuple(int(part) for part in found.split("+")[0].split(".")[:3] if part.isdigit())
+        if numbers < least:
+            wanted = ".".join(map(str, least))
+            raise ConfigError(
+                f"{name} {found} is installed, and versions before {wanted} lose rows or corrupt values silently",
+                hint=f"pip install '{name}>={wanted}'",
+            )
+
+
+def new_run() -> str:
+    """Return a run's name: UTC time and four random hex digits, 20 characters that sort by time."""
+    return f"{dt.datetime.now(dt.UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"

@@ -1,0 +1,63 @@
+"""Going on with a run that was interrupted: the plan as it was stored, what of it is left, and whether it still holds.
+
+Pure. The stored plan is taken as it was, its partitions and watermarks too: they were measured before anything was read.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Collection, Mapping
+
+from pydantic import TypeAdapter
+
+from bulketl.plan import Group, Plan, TableLoad, TableSpec
+from bulketl.storedvalues import unstored
+
+
+def restored(text: str) -> Plan:
+    """Return the plan that `Plan.to_json` wrote; equal to it in every value."""
+    return TypeAdapter(Plan).validate_python(json.loads(text, object_hook=unstored))
+
+
+def remaining(
+    plan: Plan, published: Collection[str], recorded: Mapping[str, Collection[int]], staged: Collection[str]
+) -> Plan:
+    """Return the plan without what is on record: published tables, and partitions of tables whose rows are kept.
+
+    `staged` are the tables that have their staging table still; the others begin anew.
+    """
+    groups = []
+    for group in plan.groups:
+        left = [
+            _left(load, recorded.get(load.spec.table, ()), load.spec.table in staged)
+            for load in group.loads
+            if load.chunked or load.spec.table not in published
+        ]
+        loads = tuple(load for load in left if load.partitions or not load.chunked)
+        if loads:
+            groups.append(Group(group.tier, loads))
+    return dataclasses.replace(plan, groups=tuple(groups), refused=(), skipped=())
+
+
+def _left(load: TableLoad, recorded: Collection[int], staged: bool) -> TableLoad:
+    if not (load.chunked or staged):
+        return load
+    parts = tuple(part for part in load.partitions if part.index not in recorded)
+    return dataclasses.replace(load, partitions=parts, prepared=staged)
+
+
+def changed_since(then: TableSpec, now: TableSpec) -> list[str]:
+    """Return what of a table is otherwise now than when the run was planned, in a few words each."""
+    before = {item.column: item for item in then.casts}
+    after = {item.column: item for item in now.casts}
+    lines = [f"column {name} is new" for name in after if name not in before]
+    lines += [f"column {name} is gone" for name in before if name not in after]
+    for name, item in after.items():
+        old = before.get(name)
+        if old is not None and old != item:
+            lines.append(f"column {name} was {old.source} -> {old.target} and is {item.source} -> {item.target}")
+    for what in ("key", "zone", "nul_bytes", "stamps", "audit", "source", "retained"):
+        if getattr(then, what) != getattr(now, what):
+            lines.append(f"its {what} was {getattr(then, what) or 'none'} and is {getattr(now, what) or 'none'}")
+    return lines

@@ -1,0 +1,179 @@
+"""A run, from its locks to its last record: carrying out a plan, and going on with one that was interrupted."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
+
+from bulketl import engine
+from bulketl.config import Config
+from bulketl.decision import specify
+from bulketl.endpoints import MySQLSource, check_libraries, endpoints, new_run, source_of, target_of
+from bulketl.errors import PlanError
+from bulketl.events import Event, Observer
+from bulketl.incremental import Choice
+from bulketl.mysql.discover import read_catalog
+from bulketl.plan import Plan
+from bulketl.postgres import Connection, ledger
+from bulketl.postgres.locks import alive, held, sweep
+from bulketl.postgres.state import read_states
+from bulketl.postgres.steps import PostgresTarget
+from bulketl.resumption import changed_since, remaining, restored
+from bulketl.summary import Summary, TableSummary
+
+RESUMABLE = ("", "dead", "interrupted", "stopped")
+
+
+def load(
+    config: Config, plan: Plan, observers: Sequence[Observer] = (), *, closed: Callable[[], bool] | None = None
+) -> Summary:
+    """Carry out a plan; return what became of each table, also when some failed.
+
+    Observers are called with every event, in order; one that raises is not called again, and the load goes on. When
+    `closed` says so, steps under way are finished, what is complete is published, and the run ends. Raise SourceError or
+    TargetError when the run could not begin or record itself, or another one holds a lock that it needs. A run that is
+    interrupted leaves every table as it was or complete, and can be resumed until the next load.
+    """
+    check_libraries()
+    target = target_of(config)
+    run = new_run()
+    tables = [item.spec.table for item in plan.loads]
+    with held(target, run, plan.source, plan.schema, tables):
+        with target.connect() as connection:
+            ledger.create(connection, plan.schema)
+            sweep(connection, run)
+            ledger.start_run(
+                connection,
+                run,
+                source=plan.source,
+                schema=plan.schema,
+                zone=plan.zone,
+                plan=plan.fingerprint,
+                version=version("bulketl"),
+                document=plan.to_json(),
+            )
+        return _carry_out(config, run, plan, observers, closed)
+
+
+def resume(
+    config: Config, run: str = "", observers: Sequence[Observer] = (), *, closed: Callable[[], bool] | None = None
+) -> Summary:
+    """Go on with a run that was interrupted, the last one into the schema when none is named, at what is not on record.
+
+    The plan is the one it began with. Raise PlanError when there is no such run, it ended or is being carried out, a
+    later load has swept it away, or the tables it has left are otherwise now; then as `load`.
+    """
+    check_libraries()
+    target = target_of(config)
+    with target.connect() as connection:
+        name, plan = _interrupted(connection, config, run)
+        left = remaining(plan, *ledger.progress(connection, name, plan.schema))
+    _still_so(config, name, left)
+    tables = [item.spec.table for item in left.loads]
+    with held(target, name, plan.source, plan.schema, tables):
+        with target.connect() as connection:
+            ledger.reopen_run(connection, name)
+        return _carry_out(config, name, left, observers, closed)
+
+
+def _interrupted(connection: Connection, config: Config, run: str) -> tuple[str, Plan]:
+    found = ledger.find_run(connection, config.target_schema, run)
+    if found is None:
+        which = f"no run {run!r}" if run else "no run"
+        raise PlanError(
+            f"there is {which} into schema {config.target_schema!r} on record",
+            hint="bulketl.run in the target lists them; without a name the last one is meant",
+        )
+    name, outcome, document = found
+    if alive(connection, name):
+        raise PlanError(f"run {name} is being carried out", hint="wait until it ends")
+    if (outcome or "") not in RESUMABLE:
+        reason = "a later load has taken its place" if outcome == "superseded" else f"it ended: {outcome}"
+        raise PlanError(f"run {name} cannot be resumed: {reason}", hint="start a new one with `bulketl load`")
+    return name, restored(document)
+
+
+def _still_so(config: Config, run: str, plan: Plan) -> None:
+    """Raise PlanError when a table that is left would be loaded otherwise now."""
+    catalog = read_catalog(source_of(config))
+    tables = {table.name: table for table in catalog}
+    with target_of(config).connect() as connection:
+        states = read_states(connection, config.target_schema)
+    lines = []
+    if catalog.identity != plan.source:
+        lines.append(f"the source was {plan.source} and is {catalog.identity}")
+    for load in plan.loads:
+        name = load.spec.table
+        if name not in tables:
+            lines.append(f"table {name} is gone")
+            continue
+        now = specify(config, catalog, tables[name], Choice(state=states.get(name)))
+        lines += [f"table {name}: {line}" for line in changed_since(load.spec, now)]
+    if lines:
+        raise PlanError(
+            f"run {run} cannot be resumed, because what it was planned for has changed:\n  " + "\n  ".join(lines),
+            hint="start a new one with `bulketl load`",
+        )
+
+
+def _carry_out(
+    config: Config, run: str, plan: Plan, observers: Sequence[Observer], closed: Callable[[], bool] | None
+) -> Summary:
+    source, postgres = endpoints(config)
+    target = PostgresTarget(postgres, run)
+    summary = Summary()
+    outcome, watching = "interrupted", list(observers)
+    try:
+        with ThreadPoolExecutor(config.at_once, thread_name_prefix="bulketl") as executor:
+            events = engine.run(
+                plan,
+                MySQLSource(source),
+                target,
+                executor,
+                workers=config.at_once,
+                tables_at_once=config.tables_at_once,
+                closed=closed or (lambda: False),
+            )
+            with contextlib.closing(events):
+                watching = _observe(events, summary, watching)
+        outcome = summary.outcome
+    finally:
+        target.close()
+        if outcome not in ("interrupted", "stopped"):
+            target.sweep()
+        reasons = {item.spec.table: item.reason for item in plan.loads}
+        with postgres.connect() as connection:
+            ledger.record_tables(connection, run, [_record(table, reasons) for table in summary.tables.values()])
+            ledger.finish_run(connection, run, outcome, dict(summary.totals))
+    return summary
+
+
+def _observe(events: Iterator[Event], summary: Summary, watching: list[Observer]) -> list[Observer]:
+    for event in events:
+        summary.add(event)
+        watching = [observer for observer in watching if _told(observer, event)]
+    return watching
+
+
+def _record(table: TableSummary, reasons: dict[str, str]) -> dict[str, object]:
+    values = dataclasses.asdict(table)
+    return {
+        **values,
+        "reason": reasons.get(values["table"], ""),
+        "drift": list(values["drift"]),
+        "error": values["message"] or None,
+        "hint": values["hint"] or None,
+    }
+
+
+def _told(observer: Observer, event: Event) -> bool:
+    try:
+        observer(event)
+    except Exception as error:  # a closed pipe, a bug of a notebook's: nothing of that may stop a load
+        warnings.warn(f"an observer failed and is not called again: {error!r}", RuntimeWarning, stacklevel=2)
+        return False
+    return True

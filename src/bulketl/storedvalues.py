@@ -1,0 +1,36 @@
+"""Values that JSON has no form for, tagged with their type, so that a stored plan comes back as it was."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+from decimal import Decimal
+from typing import Any
+
+_TEXTS: dict[str, Any] = {
+    "datetime": dt.datetime.fromisoformat,
+    "date": dt.date.fromisoformat,
+    "decimal": Decimal,
+    "bytes": base64.b64decode,
+    "seconds": lambda text: dt.timedelta(seconds=float(text)),
+}
+
+
+def stored(value: object) -> object:
+    """Return a value of a plan that JSON has no form for, tagged with its type; raise TypeError for others."""
+    if isinstance(value, bytes):
+        return {"$": "bytes", "text": base64.b64encode(value).decode()}
+    if isinstance(value, dt.datetime):
+        return {"$": "datetime", "text": value.isoformat()}
+    if isinstance(value, dt.date):
+        return {"$": "date", "text": value.isoformat()}
+    if isinstance(value, dt.timedelta):
+        return {"$": "seconds", "text": str(value.total_seconds())}
+    if isinstance(value, Decimal):
+        return {"$": "decimal", "text": str(value)}
+    raise TypeError(f"{type(value).__name__} has no place in a plan")
+
+
+def unstored(found: dict[str, Any]) -> Any:
+    """Return the value of a tagged mapping, any other mapping as it is; for `json.loads(object_hook=...)`."""
+    return _TEXTS[found["$"]](found["text"]) if found.keys() == {"$", "text"} else found

@@ -1,0 +1,184 @@
+"""Runs beside each other and after each other: locks, what a dead run leaves, and going on where one was interrupted."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from typing import Any
+
+import pytest
+from faults import small_partitions, use
+from lab import Lab, configure, execute
+
+import bulketl
+from bulketl.errors import PlanError, TargetError
+from bulketl.events import Event, PartitionLoaded, TablePublished
+from bulketl.postgres.locks import dead_runs, held
+
+
+@pytest.fixture
+def parts(maria_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """Two tables of eight partitions, and a small one."""
+    small_partitions(monkeypatch, 50)
+    for name in ("a", "b"):
+        maria_lab.mysql(f"CREATE TABLE {name} (id int PRIMARY KEY, c varchar(20))",
+                        f"INSERT INTO {name} SELECT seq, 'row' FROM seq_1_to_400")  # fmt: skip
+    maria_lab.mysql("CREATE TABLE small (id int PRIMARY KEY)", "INSERT INTO small VALUES (1)")
+    return maria_lab
+
+
+def interrupted(lab: Lab, after: int, **overrides: Any) -> None:
+    """Load, and press Ctrl-C after so many partitions."""
+    seen = [0]
+
+    def stop(event: Event) -> None:
+        seen[0] += isinstance(event, PartitionLoaded)
+        if seen[0] == after:
+            raise KeyboardInterrupt
+
+    config = lab.config(workers=1, **overrides)
+    with contextlib.suppress(KeyboardInterrupt):
+        bulketl.load(config, bulketl.make_plan(config), [stop])
+    assert seen[0] >= after
+
+
+def runs(lab: Lab) -> list[tuple[Any, ...]]:
+    return execute(lab.target, "SELECT outcome FROM bulketl.run WHERE schema_name = %s ORDER BY started_at", (lab.schema,))
+
+
+@pytest.mark.parametrize("after", [1, 3, 9, 14])
+def test_a_run_that_was_interrupted_goes_on_at_the_partitions_that_are_not_on_record(parts: Lab, after: int) -> None:
+    """No partition is loaded twice, everything is complete in the end, and nothing stays staged."""
+    interrupted(parts, after)
+    before = len(parts.pg("SELECT 1 FROM bulketl.partition WHERE schema_name = '{s}'"))
+    assert before >= after
+    events: list[Event] = []
+    summary = bulketl.resume(parts.config(), "", [events.append])
+    assert summary.outcome == "done"
+    again = sum(isinstance(event, PartitionLoaded) for event in events)
+    assert before + again == len(parts.pg("SELECT 1 FROM bulketl.partition WHERE schema_name = '{s}'"))
+    assert [line for name in ("a", "b", "small") for line in parts.differences(name)] == []
+    assert parts.staged() == []
+    assert runs(parts) == [("done",)]
+
+
+def test_a_run_that_was_killed_can_be_resumed(parts: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGKILL leaves an open record, staging tables and no lock; here the process only forgets to clean up."""
+    interrupted(parts, 3)
+    parts.pg("UPDATE bulketl.run SET outcome = NULL, finished_at = NULL WHERE schema_name = '{s}'")
+    assert bulketl.resume(parts.config()).outcome == "done"
+    assert parts.differences("a") == []
+
+
+def test_a_later_load_sweeps_what_an_interrupted_run_left(parts: Lab) -> None:
+    """After it the interrupted run cannot be resumed, and says why."""
+    interrupted(parts, 3)
+    assert parts.staged()
+    (name,) = parts.pg("SELECT run FROM bulketl.run WHERE schema_name = '{s}'")[0]
+    assert parts.load().summary.outcome == "done"
+    assert parts.staged() == []
+    with pytest.raises(PlanError, match="a later load has taken its place"):
+        bulketl.resume(parts.config(), name)
+
+
+def test_a_run_is_not_resumed_when_what_it_was_planned_for_has_changed(parts: Lab) -> None:
+    """All that changed is said; what was published stays, nothing else is done."""
+    interrupted(parts, 1)
+    parts.mysql("ALTER TABLE a MODIFY c varchar(30), ADD COLUMN n int", "DROP TABLE small")
+    with pytest.raises(PlanError) as refused:
+        bulketl.resume(parts.config())
+    text = refused.value.message
+    assert "column n is new" in text or "table b" in text
+    assert "varchar(20) -> varchar(20) and is varchar(30) -> varchar(30)" in text
+    assert "table small is gone" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("", "there is no run into schema"), ("20200101-000000-abcd", "there is no run '")]
+)
+def test_a_run_that_never_was_is_not_resumed(maria_lab: Lab, name: str, told: str) -> None:
+    """Without a ledger, and without a run of that name."""
+    with pytest.raises(PlanError, match=told):
+        bulketl.resume(maria_lab.config(), name)
+
+
+def test_a_run_that_ended_is_not_resumed(parts: Lab) -> None:
+    """There is nothing to go on with."""
+    parts.load()
+    with pytest.raises(PlanError, match="it ended: done"):
+        bulketl.resume(parts.config())
+
+
+def test_a_second_run_is_told_who_holds_what_it_wants(parts: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Promise 10: same source, or same tables; the run, its host and since when are named."""
+    going, go_on = threading.Event(), threading.Event()
+
+    def wait(step: str, moment: str) -> None:
+        going.set()
+        go_on.wait(30)
+
+    use(monkeypatch, wait)
+    config = parts.config()
+    plan = bulketl.make_plan(config)
+    summaries: list[bulketl.Summary] = []
+    first = threading.Thread(target=lambda: summaries.append(bulketl.load(config, plan)))
+    first.start()
+    assert going.wait(30)
+    try:
+        with pytest.raises(TargetError) as refused:
+            bulketl.load(config, plan)
+        assert "is read by run 20" in refused.value.message
+        assert f"on {socket.gethostname()[:30]} since 20" in refused.value.message
+        assert parts.database in refused.value.message
+    finally:
+        go_on.set()
+        first.join()
+    assert summaries[0].outcome == "done"
+
+
+def test_another_source_may_not_load_the_same_tables_at_the_same_time(parts: Lab) -> None:
+    """The lock of a table holds whatever the source."""
+    other = configure(parts.source, parts.target, parts.schema)
+    plan = bulketl.make_plan(other)
+    from bulketl.postgres import Postgres
+
+    elsewhere = "mysql://elsewhere:3306/clinic"
+    with (
+        held(Postgres(parts.target), "20200101-000000-abcd", elsewhere, parts.schema, ["b"]),
+        pytest.raises(TargetError, match=rf"table '{parts.schema}.b' is loaded by run 20200101-000000-abcd"),
+    ):
+        bulketl.load(other, plan)
+    assert bulketl.load(other, plan).outcome == "done"
+
+
+def test_a_run_is_dead_when_nobody_holds_its_lock(parts: Lab) -> None:
+    """And alive while somebody does."""
+    from bulketl.postgres import Postgres
+
+    parts.load()
+    parts.pg("UPDATE bulketl.run SET finished_at = NULL WHERE schema_name = '{s}'")
+    (name,) = parts.pg("SELECT run FROM bulketl.run WHERE schema_name = '{s}'")[0]
+    target = Postgres(parts.target)
+    with target.connect() as connection:
+        assert name in dead_runs(connection)
+        with held(target, name, "source", parts.schema, []):
+            assert name not in dead_runs(connection)
+
+
+def test_at_the_end_of_its_window_a_run_publishes_what_is_complete_and_can_be_resumed(parts: Lab) -> None:
+    """Steps under way are finished, no other begins; the next night goes on."""
+    config = parts.config(workers=1)
+    events: list[Event] = []
+    over = [False]
+
+    def look(event: Event) -> None:
+        events.append(event)
+        over[0] = over[0] or isinstance(event, TablePublished)
+
+    summary = bulketl.load(config, bulketl.make_plan(config), [look], closed=lambda: over[0])
+    assert summary.outcome == "stopped"
+    assert [table.outcome for table in summary.tables.values()].count("loaded") == 1
+    assert runs(parts) == [("stopped",)]
+    assert bulketl.resume(config).outcome == "done"
+    assert [line for name in ("a", "b", "small") for line in parts.differences(name)] == []
