@@ -15,9 +15,11 @@ from bulketl.errors import BulketlError, ConfigError, DataError, TargetError
 CONNECT_SECONDS = 5
 Connection = psycopg.Connection[tuple[Any, ...]]
 LOCK_SECONDS = 30  # for any lock: longer, and every reader queues behind us; the step is tried again
-# The server notices a client that is gone, and ends what it left behind.
+# The server notices a client that is gone, and ends what it left behind. Hashes are of values as text, so that how they
+# are shown must not depend on what somebody has set for a role or a database.
 _OPTIONS = (
     f"-c lock_timeout={LOCK_SECONDS}s -c tcp_keepalives_idle=20 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
+    " -c timezone=UTC -c datestyle=ISO -c intervalstyle=postgres -c bytea_output=hex -c extra_float_digits=1"
 )
 LEDGER = "bulketl"
 STAGING = "bulketl_staging"
