@@ -102,7 +102,8 @@ def published(run: str, spec: TableSpec, *, rows: int | None, mark: str | None =
     at = f"{value(spec.schema)}, {value(spec.table)}"
     kept = "ARRAY[" + ", ".join(value(name) for name, _ in spec.kept) + "]::text[]"
     text = mark if mark is not None else watermark.value if watermark else None
-    evidence = spec.evidence if mark is None else ""  # not before the last chunk
+    # A part that was loaded again, or a chunk before the last, proves nothing of the whole table.
+    evidence = spec.evidence if mark is None and (watermark or spec.whole) else ""
     cursor = (watermark.column, watermark.type, text) if watermark else (None, None, None)
     count = (
         str(rows)
