@@ -45,7 +45,9 @@ def read_states(connection: Connection, schema: str) -> dict[str, State]:
     found = connection.execute(
         "SELECT table_name, source, zone, cursor_column, cursor_type, watermark, rows, kept,"
         " extract(epoch FROM now() - compared_at)::float8, retained_column, retained_value,"
-        f" evidence FROM {LEDGER}.state WHERE schema_name = %s",
+        f" evidence, source <> '' AND EXISTS (SELECT 1 FROM {LEDGER}.audit_chain c"
+        "  WHERE (c.schema_name, c.table_name) = (s.schema_name, s.table_name))"
+        f" FROM {LEDGER}.state s WHERE schema_name = %s",
         (schema,),
     )
     return {
@@ -58,8 +60,9 @@ def read_states(connection: Connection, schema: str) -> dict[str, State]:
             (retained, limit) if retained else None,
             zone,
             evidence,
+            audited,
         )
-        for table, source, zone, column, kind, mark, rows, kept, compared, retained, limit, evidence in found
+        for (table, source, zone, column, kind, mark, rows, kept, compared, retained, limit, evidence, audited) in found
     }
 
 
