@@ -74,7 +74,7 @@ def test_what_is_commented_out_in_the_example_is_accepted_too(tmp_path: Path) ->
     path.write_text(text + "".join(f"{line[2:]}\n" for line in later.splitlines()[1:]), encoding="utf-8")
     environ = dict.fromkeys(("CLINIC_PASSWORD", "WAREHOUSE_PASSWORD", "SMTP_PASSWORD"), "x")
     urls = dict.fromkeys(("SLACK_URL", "PAGER_URL"), "https://hooks.example/x")
-    assert load_config(None, path, environ | urls).not_yet == ("tier_workers", "windows", "alerts", "reports")
+    assert load_config(None, path, environ | urls).not_yet == ("alerts", "reports")
 
 
 @pytest.mark.parametrize("name", sorted(typer.main.get_command(app).commands))  # type: ignore[attr-defined]

@@ -20,7 +20,7 @@ The floors; imports go down only:
     reconcile
     decision | resumption
     publishing | incremental | schedule | coerce | summary | tablesfile | findings | canonical
-    windows | plan | classify
+    windows | snippets | plan | classify
     config
     settings
     rules

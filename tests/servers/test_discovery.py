@@ -288,9 +288,9 @@ def test_settings_that_do_not_act_yet_are_told(maria_lab: Lab) -> None:
     """Nobody waits for an alert that never comes."""
     maria_lab.mysql("CREATE TABLE good (id int PRIMARY KEY)")
     assert rules_of(maria_lab, {"good": {}}) == {}
-    windows = {"load": "21:00-06:00 America/Chicago"}
-    ((finding,),) = rules_of(maria_lab, {"good": {}}, windows=windows, alerts={"email": ["a@b"]}).values()
-    assert (finding.table, finding.message) == ("bulketl.yaml", "windows, alerts is kept for a later version")
+    reports = {"daily": {"write": "reports"}}
+    ((finding,),) = rules_of(maria_lab, {"good": {}}, reports=reports, alerts={"email": ["a@b"]}).values()
+    assert (finding.table, finding.message) == ("bulketl.yaml", "alerts, reports is kept for a later version")
 
 
 def test_a_mask_is_never_passed_over(shop: Lab) -> None:

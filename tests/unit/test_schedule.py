@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -120,3 +122,76 @@ def test_a_table_under_way_goes_before_the_next() -> None:
         order.append((step.kind, *step.tables))
         schedule.succeeded(step)
     assert order == [(kind, name) for name in "ab" for kind in ("prepare", "load", "load", "publish")]
+
+
+def chunked(name: str, parts: int, *, compare: bool = False) -> Group:
+    marked = dataclasses.replace(load(name, parts, "merge"), chunked=True, compare=compare)
+    return Group("reference", (marked,))
+
+
+def test_chunks_run_one_after_another_and_the_comparison_comes_last() -> None:
+    """Each moves the watermark, so that none may overtake another."""
+    schedule = Schedule([chunked("a", 3, compare=True), direct("b")])
+    seen, waiting = [], list[Step]()
+    while not schedule.done:
+        while step := schedule.next(0):
+            assert not any(other.spec and other.tables == step.tables for other in waiting)
+            waiting.append(step)
+        step = waiting.pop(0)
+        seen.append((step.kind, *step.tables, step.partition.index if step.partition else -1, step.last))
+        schedule.succeeded(step)
+    assert [item for item in seen if item[1] == "a"] == [
+        ("chunk", "a", 0, False), ("chunk", "a", 1, False), ("chunk", "a", 2, True), ("compare", "a", -1, False),
+    ]  # fmt: skip
+    assert ("group", "b", -1, False) in seen
+
+
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_no_chunk_follows_one_that_failed(at: int) -> None:
+    """The watermark stands before it, and the next run begins there; nothing is compared either."""
+    schedule = Schedule([chunked("a", 3, compare=True)])
+    kinds = []
+    while step := schedule.next(0):
+        kinds.append(step.kind)
+        if step.partition and step.partition.index == at:
+            assert schedule.failed(step, DataError("x"), 0) is None
+        else:
+            schedule.succeeded(step)
+    assert kinds == ["chunk"] * (at + 1)
+    assert schedule.done
+
+
+def test_a_chunk_that_fails_for_a_passing_reason_is_tried_again_before_the_next() -> None:
+    """The next one is offered only when it is done."""
+    schedule = Schedule([chunked("a", 2)])
+    step = schedule.next(0)
+    assert step is not None
+    pause = schedule.failed(step, TargetError("x", transient=True), 0)
+    assert pause
+    assert schedule.next(0) is None
+    again = schedule.next(pause)
+    assert again is not None
+    assert again.partition == step.partition
+    schedule.succeeded(again)
+    following = schedule.next(pause)
+    assert following is not None
+    assert following.last
+
+
+@pytest.mark.parametrize("way", ["direct", "staged"])
+def test_a_table_is_compared_once_after_it_is_published(way: str) -> None:
+    """Whether it was written directly or staged; a failed comparison is not followed by another."""
+    group = direct("a", "b") if way == "direct" else staged("a", 2)
+    loads = tuple(dataclasses.replace(item, compare=item.spec.table == "a") for item in group.loads)
+    schedule = Schedule([Group("reference", loads)])
+    kinds = []
+    while step := schedule.next(0):
+        kinds.append(step.kind)
+        if step.kind == "compare":
+            assert step.tables == ("a",)
+            assert schedule.failed(step, DataError("too many are gone"), 0) is None
+        else:
+            schedule.succeeded(step)
+    assert kinds.count("compare") == 1
+    assert kinds[-1] == "compare"
+    assert schedule.done

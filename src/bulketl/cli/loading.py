@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import time
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
@@ -30,12 +31,13 @@ from bulketl.cli.options import (
     tiers_of,
 )
 from bulketl.config import Config
-from bulketl.errors import DONE, FAILED, OUTSIDE_WINDOW, PARTLY_DONE, OutsideWindowError
+from bulketl.errors import DONE, FAILED, OUTSIDE_WINDOW, PARTLY_DONE, ConfigError, OutsideWindowError
 from bulketl.events import Observer
 from bulketl.observers.progress import Display, Lines
 from bulketl.plan import Plan
 from bulketl.rules import Tier
 from bulketl.settings import Windows, parse_window
+from bulketl.snippets import KINDS, snippet
 from bulketl.summary import Summary
 from bulketl.windows import closes, opens
 
@@ -175,3 +177,24 @@ def plan(
         return DONE
 
     run(command, as_json)
+
+
+def schedule(
+    kind: Annotated[str, typer.Argument(metavar="systemd|cron|airflow", help="For which scheduler.")],
+    config: ConfigOption = None,
+) -> None:
+    """Print what a scheduler needs to start a load when its window opens; bulketl has no scheduler of its own."""
+
+    def command() -> int:
+        settings = configured(config, None)
+        if kind not in KINDS:
+            raise ConfigError(f"there is no scheduler {kind!r}", hint=f"choose one of {', '.join(KINDS)}")
+        if settings.windows is None:
+            raise ConfigError(
+                "no window is configured, so there is no time to start at",
+                hint='write windows: {load: "21:00-06:00 America/Chicago"} into config/bulketl.yaml',
+            )
+        print(snippet(kind, settings.windows, str(Path.cwd())), end="")
+        return DONE
+
+    run(command, False)

@@ -15,10 +15,13 @@ from bulketl.errors import BulketlError, ConfigError, DataError, TargetError
 CONNECT_SECONDS = 5
 Connection = psycopg.Connection[tuple[Any, ...]]
 LOCK_SECONDS = 30  # for any lock: longer, and every reader queues behind us; the step is tried again
-# The server notices a client that is gone, and ends what it left behind.
+# The server notices a client that is gone, and ends what it left behind. Hashes are of values as text, so that how they
+# are shown must not depend on what somebody has set for a role or a database.
 _OPTIONS = (
     f"-c lock_timeout={LOCK_SECONDS}s -c tcp_keepalives_idle=20 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
+    " -c timezone=UTC -c datestyle=ISO -c intervalstyle=postgres -c bytea_output=hex -c extra_float_digits=1"
 )
+LEAST_VERSION = 150000
 LEDGER = "bulketl"
 STAGING = "bulketl_staging"
 TAMPERED = "BK001"  # our own SQLSTATE: rows of an audited table no longer fit its chain
@@ -71,6 +74,11 @@ class Postgres:
             raise self._refusal(error) from None
         try:
             with connection:
+                if connection.info.server_version < LEAST_VERSION:
+                    raise TargetError(
+                        f"target {self.identity} is Postgres {connection.info.server_version // 10000}",
+                        hint=f"bulketl needs Postgres {LEAST_VERSION // 10000} or later, which has MERGE",
+                    )
                 yield connection
         except psycopg.Error as error:
             if error.sqlstate is None and not isinstance(error, psycopg.OperationalError):

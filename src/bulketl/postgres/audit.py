@@ -36,16 +36,13 @@ def append(run: str, spec: TableSpec, stage: str) -> list[str]:
     table = name(spec.schema, spec.table)
     statements = [_link(run, spec, "create", f"SELECT * FROM {table}", first=True)]
     filled_in = [item.column for item in spec.casts if item.column in spec.added]
-    if filled_in:
-        sets = ", ".join(f"{name(column)} = s.{name(column)}" for column in filled_in)
-        filled = f"UPDATE {table} t SET {sets} FROM {stage} s WHERE {matching(spec, 's', 't')}"
-        # Filling a new column changes every hash, so what is there is held against the chain first.
-        statements += [
-            _held(spec),
-            *alter_table(spec),
-            filled,
-            _link(run, spec, "columns", f"SELECT * FROM {table}", whole=True),
-        ]
+    if filled_in or spec.widened:
+        # A column that is filled changes every hash, a wider one may, so what is there is held against the chain first.
+        statements += [_held(spec), *alter_table(spec)]
+        if filled_in:
+            sets = ", ".join(f"{name(column)} = s.{name(column)}" for column in filled_in)
+            statements.append(f"UPDATE {table} t SET {sets} FROM {stage} s WHERE {matching(spec, 's', 't')}")
+        statements.append(_link(run, spec, "columns", f"SELECT * FROM {table}", whole=True))
     else:
         statements += alter_table(spec)
     if spec.key:
@@ -105,7 +102,21 @@ def changed(run: str, spec: TableSpec, stage: str) -> str:
         " CASE WHEN last.kind = 'delete' THEN 'return' ELSE 'update' END, j.old, j.new"
         f" FROM {join} LEFT JOIN ({_noted(spec)}) last ON last.key = {_key(spec, 's')},"
         f" LATERAL (SELECT {_json(spec, 't')} AS old, {_json(spec, 's')} AS new) j"
-        f" WHERE CASE WHEN last.kind IS NULL THEN {differs(spec, 't', 's')} ELSE last.new_row IS DISTINCT FROM j.new END"
+        f" WHERE CASE WHEN last.kind IS NULL THEN {differs(spec, 't', 's')} ELSE {_unlike('j.old', 'j.new')} END"
+    )
+
+
+def reverted(run: str, spec: TableSpec, stage: str, gone: str) -> str:
+    """Return the statement that notes rows that are again as the table has them, as the source has all of it but `stage`.
+
+    `gone`: the condition that a row of the table, `t`, is gone at the source.
+    """
+    here = f"EXISTS (SELECT 1 FROM {stage} s WHERE {matching(spec, 's', 't')})"
+    return (
+        f"{_NOTE} SELECT {value(run)}, {_at(spec)}, last.key,"
+        " CASE WHEN last.kind = 'delete' THEN 'return' ELSE 'update' END, j.old, j.old"
+        f" FROM ({_noted(spec)}) last JOIN {name(spec.schema, spec.table)} t ON last.key = {_key(spec, 't')},"
+        f" LATERAL (SELECT {_json(spec, 't')} AS old) j WHERE {_unlike('j.old', 'j.old')} AND NOT {here} AND NOT ({gone})"
     )
 
 
@@ -232,6 +243,13 @@ def _held(spec: TableSpec) -> str:
 
 def _noted(spec: TableSpec) -> str:
     return f"SELECT DISTINCT ON (key) key, kind, new_row FROM {LEDGER}.audit_trail WHERE {_of(spec)} ORDER BY key, seq DESC"
+
+
+def _unlike(old: str, new: str) -> str:
+    """Return the condition that the row `new` is not what was noted last, which knew the columns of that day only."""
+    known = f"({old} || last.new_row)"
+    differing = f"SELECT 1 FROM jsonb_each({new}) n WHERE n.value IS DISTINCT FROM {known} -> n.key"
+    return f"(last.kind = 'delete' OR EXISTS ({differing}))"
 
 
 def _key(spec: TableSpec, row: str) -> str:

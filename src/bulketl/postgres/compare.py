@@ -88,16 +88,14 @@ def mend(target: Postgres, run: str, spec: TableSpec, found: Differences, batche
             statements.append(ledger.rejected(run, spec, 0, rejects))
         if found.missing or found.differing:
             statements += into(run, spec, stage)
+        if spec.audit:
+            statements.append(audit.reverted(run, spec, stage, _among(spec, found.gone)))
         cursor.execute(batch([*statements, ledger.compared(run, spec, found)]))
 
 
 def _gone(run: str, spec: TableSpec, keys: Sequence[KeyTuple]) -> list[str]:
     """Return the statements for the rows that are gone at the source."""
-    table = name(spec.schema, spec.table)
-    arrays = ", ".join(f"ARRAY[{', '.join(value(str(key[n])) for key in keys)}]::text[]" for n in range(len(spec.key)))
-    types = ", ".join(f"k.{name(f'k{n}')}::{_type(spec, key, full=True)}" for n, key in enumerate(spec.key))
-    listed = f"unnest({arrays}) AS k({', '.join(name(f'k{n}') for n in range(len(spec.key)))})"
-    among = f"({', '.join(f't.{name(key)}' for key in spec.key)}) IN (SELECT {types} FROM {listed})"
+    table, among = name(spec.schema, spec.table), _among(spec, keys)
     if spec.audit:
         return [audit.deleted(run, spec, f"{table} t WHERE {among}")]
     if spec.deletes == "mirror":
@@ -105,6 +103,14 @@ def _gone(run: str, spec: TableSpec, keys: Sequence[KeyTuple]) -> list[str]:
     if spec.deletes == "mark":
         return [f"UPDATE {table} t SET {name(DELETED_AT)} = now() WHERE {among}"]
     return []
+
+
+def _among(spec: TableSpec, keys: Sequence[KeyTuple]) -> str:
+    """Return the condition that row `t` has one of these keys, texts as Postgres shows them."""
+    arrays = ", ".join(f"ARRAY[{', '.join(value(str(key[n])) for key in keys)}]::text[]" for n in range(len(spec.key)))
+    types = ", ".join(f"k.{name(f'k{n}')}::{_type(spec, key, full=True)}" for n, key in enumerate(spec.key))
+    listed = f"unnest({arrays}) AS k({', '.join(name(f'k{n}') for n in range(len(spec.key)))})"
+    return f"({', '.join(f't.{name(key)}' for key in spec.key)}) IN (SELECT {types} FROM {listed})"
 
 
 def _row_hash(spec: TableSpec) -> str:
