@@ -23,13 +23,23 @@ COMPARE = "tests/compare.py compares every cell"
 
 @dataclass(slots=True)
 class Scenario:
-    """The runs of each contender. `beside` is the one bulketl must not be slower than; `most_bytes` its memory, or 0."""
+    """The runs of each contender. `beside` is the one bulketl must not be slower than; `most_bytes` its memory, or 0.
+
+    `rows`: that a contender moved, where it is not all of them. `most_seconds` and `least_rate`: limits of single
+    contenders, seconds of each run and rows per second by the median. `notes`: what else was
+    found; `beyond`: what of that is a limit.
+    """
 
     name: str
     beside: str
     most_bytes: int = 0
     runs: dict[str, list[Measured]] = field(default_factory=dict)
     compared: Comparison = field(default_factory=Comparison)
+    rows: dict[str, int] = field(default_factory=dict)
+    most_seconds: dict[str, float] = field(default_factory=dict)
+    least_rate: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    beyond: list[str] = field(default_factory=list)
 
     def seconds(self, contender: str) -> float:
         """Return the median of a contender's wall seconds."""
@@ -39,10 +49,23 @@ class Scenario:
         """Return a contender's seconds as a multiple of those of the one beside."""
         return round(self.seconds(contender) / self.seconds(self.beside), 3)
 
+    def rate(self, contender: str) -> int:
+        """Return a contender's rows per second."""
+        return round(self.rows.get(contender, self.compared.rows) / self.seconds(contender))
+
     @property
     def exceeded(self) -> list[str]:
         """What is beyond its limit, or different."""
         found = [f"different: {text}" for text in self.compared.different]
+        found += self.beyond
+        for name, limit in self.most_seconds.items():
+            if (most := max(run.seconds for run in self.runs[name])) > limit:
+                found.append(f"{name}: {most:.2f} s; the limit is {limit:.2f}")
+        for name, least in self.least_rate.items():
+            if self.rate(name) < least:
+                found.append(f"{name}: {self.rate(name):,} rows/s; the limit is {least:,}")
+        if BULKETL not in self.runs:
+            return found
         if self.ratio(BULKETL) > MOST_RATIO:
             found.append(f"{self.ratio(BULKETL):.2f} times the seconds of {self.beside}; the limit is {MOST_RATIO:.2f}")
         peak = max(run.peak for run in self.runs[BULKETL])
@@ -60,12 +83,14 @@ class Scenario:
                 name: {
                     "seconds": self.seconds(name),
                     "ratio": self.ratio(name),
-                    "rows_per_second": round(self.compared.rows / self.seconds(name)),
+                    "rows": self.rows.get(name, self.compared.rows),
+                    "rows_per_second": self.rate(name),
                     "runs": [asdict(run) for run in runs],
                 }
                 for name, runs in self.runs.items()
             },
             "compared": asdict(self.compared),
+            "notes": self.notes,
             "exceeded": self.exceeded,
         }
 
@@ -74,12 +99,12 @@ class Scenario:
         title = f"{self.name}: {self.compared.tables} table{'s' * (self.compared.tables != 1)}, {self.compared.rows:,} rows"
         table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
         table.add_column("contender")
-        for column in ("seconds", "ratio", "rows/s", "CPU s", "servers", "machine", "peak MB"):
+        for column in ("seconds", "ratio", "rows", "rows/s", "CPU s", "servers", "machine", "peak MB"):
             table.add_column(column, justify="right")
         table.add_column("each run")
         for name, runs in self.runs.items():
-            rate = self.compared.rows / self.seconds(name)
-            numbers = [f"{self.seconds(name):.2f}", f"{self.ratio(name):.2f}", f"{rate:,.0f}"]
+            moved = self.rows.get(name, self.compared.rows)
+            numbers = [f"{self.seconds(name):.2f}", f"{self.ratio(name):.2f}", f"{moved:,}", f"{self.rate(name):,}"]
             spent = ([run.cpu for run in runs], [run.servers for run in runs], [run.machine for run in runs])
             numbers += [f"{median(seconds):.2f}" for seconds in spent]
             numbers.append(f"{max(run.peak for run in runs) / 1e6:.0f}")
@@ -89,6 +114,8 @@ class Scenario:
         equal = "equal" if not self.compared.different else f"[red]{len(self.compared.different)} different[/]"
         text = f"counts and {self.compared.sums:,} sums of columns on both sides: {equal}"
         out.print(f"[dim]{text}; {COMPARE}[/]", highlight=False)
+        for text in self.notes:
+            out.print(f"[dim]{text}[/]", highlight=False)
         for text in self.exceeded[:20]:
             out.print(f"[red]beyond the limit[/] {text}", highlight=False)
         out.print()

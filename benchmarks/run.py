@@ -2,10 +2,12 @@
 
 payments   one large table, beside `mariadb -e 'select *' | psql -c 'copy'`, which casts, counts and keys nothing
 catalogue  a whole database of tables small and large, beside the short program of benchmarks/prototype.py
+nightly    that database loaded again when nothing has changed, and when some rows have, beside its full load
+merge      changes brought into the large table, beside the statements that anybody would write
 
-Contenders run in turn, A B A B, and are compared by their medians. On your servers, payments makes and drops the database
-`bulketl_benchmark` at the source; catalogue only reads the database of the URI. Both make and drop schemas that begin with
-`bulketl_benchmark` in the target; the ledger's schema `bulketl` stays there.
+Contenders run in turn, A B A B, and are compared by their medians. On your servers, payments and merge make and drop the
+database `bulketl_benchmark` at the source; catalogue only reads the database of the URI; nightly needs servers of its own.
+All make and drop schemas that begin with `bulketl_benchmark` in the target; the ledger's schema `bulketl` stays there.
 """
 
 from __future__ import annotations
@@ -16,107 +18,18 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
-import psycopg
-import pymysql
-from rich.console import Console
-
-import bulketl as package
 from benchmarks import catalogue, payments
 from benchmarks.measure import Contender, ContenderError, measure
-from benchmarks.report import BULKETL, Scenario, machine
-from bulketl.demo.servers import EmbeddedPostgres, MariaDB
+from benchmarks.merging import run_merge
+from benchmarks.nightly import run_nightly
+from benchmarks.report import Scenario, machine
+from benchmarks.servers import LOADED, OTHER, Servers, Turn, bulketl, in_turn, out, python, throw_away
 
 MOST_BYTES = 500_000_000
-LOADED = "bulketl_benchmark"
-OTHER = "bulketl_benchmark_other"
-Turn = tuple[Contender, Callable[[], None]]  # and what comes before, unmeasured
-
-out = Console()
-
-
-@dataclass(frozen=True, slots=True)
-class Servers:
-    """Where to read and where to write; `processes` are those of servers started for this run."""
-
-    source: str
-    target: str
-    processes: tuple[int, ...] = ()
-
-    def database(self, name: str) -> str:
-        """Return the source's URI with another database."""
-        return urlsplit(self.source)._replace(path=f"/{name}").geturl()
-
-    @property
-    def login(self) -> tuple[str, int, str, str]:
-        """Host, port, user and password of the source."""
-        parts = urlsplit(self.source)
-        user, password = unquote(parts.username or "root"), unquote(parts.password or "")
-        return parts.hostname or "127.0.0.1", parts.port or 3306, user, password
-
-    def connect(self) -> contextlib.closing[pymysql.Connection[pymysql.cursors.Cursor]]:
-        """Connect to the source, without a database."""
-        host, port, user, password = self.login
-        connection = pymysql.connect(host=host, port=port, user=user, password=password, local_infile=True)
-        return contextlib.closing(connection)
-
-    def execute(self, *statements: str) -> None:
-        """Execute statements in the target, each in a transaction of its own."""
-        with psycopg.connect(self.target, autocommit=True) as connection:
-            connection.execute("SET client_min_messages = error")
-            for statement in statements:
-                connection.execute(statement.encode())
-
-    def without(self, *schemas: str) -> None:
-        """Drop schemas of the target, and let it write what it owes to its disk."""
-        self.execute(*(f"DROP SCHEMA IF EXISTS {schema} CASCADE" for schema in schemas), "CHECKPOINT")
-
-    @property
-    def versions(self) -> list[str]:
-        """What both servers say they are."""
-        with self.connect() as source, source.cursor() as cursor, psycopg.connect(self.target) as target:
-            cursor.execute("SELECT VERSION()")
-            postgres = target.execute("SELECT version()").fetchone() or ("",)
-            return [str((cursor.fetchone() or ("",))[0]), str(postgres[0])]
-
-
-@contextlib.contextmanager
-def throw_away() -> Iterator[Servers]:
-    """Start a MariaDB and a Postgres in a temporary folder; both are gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="bulketl-benchmark-") as folder, contextlib.ExitStack() as stack:
-        source = MariaDB(Path(folder), "--innodb-buffer-pool-size=1G", "--local-infile=1")
-        stack.callback(source.stop)
-        target = EmbeddedPostgres(Path(folder))
-        stack.callback(target.stop)
-        postmaster = int((Path(folder) / "postgres" / "postmaster.pid").read_text().split()[0])
-        yield Servers(source.uri("mysql"), target.uri, (source.process.pid, postmaster))
-
-
-def in_turn(scenario: Scenario, turns: list[Turn], runs: int, folder: Path, servers: Servers) -> None:
-    """Run the contenders A B A B."""
-    for n in range(runs):
-        for contender, before in turns:
-            before()
-            measured = measure(contender, folder, servers.processes)
-            scenario.runs.setdefault(contender.name, []).append(measured)
-            out.print(f"[dim]run {n + 1}, {contender.name}: {measured.seconds:.2f} s[/]", highlight=False)
-
-
-def python(servers: Servers, name: str, source: str, *words: str) -> Contender:
-    """Return a contender that is a module of Python, told source and target."""
-    environ = {"BULKETL_SOURCE": source, "BULKETL_TARGET": servers.target}
-    environ["PYTHONPATH"] = f"{Path(package.__file__).parents[1]}:{Path(__file__).parents[1]}"  # the code that runs here
-    return Contender(name, ((sys.executable, "-m", *words),), environ)
-
-
-def bulketl(servers: Servers, source: str) -> Turn:
-    """Return the real command line, into a schema that is not there yet."""
-    words = ("bulketl", "load", "--schema", LOADED, "--json")
-    return python(servers, BULKETL, source, *words), lambda: servers.without(LOADED)
 
 
 def run_payments(servers: Servers, options: argparse.Namespace, folder: Path) -> Iterator[Scenario]:
@@ -186,8 +99,9 @@ def one_catalogue(servers: Servers, source: str, name: str, options: argparse.Na
 
 def main() -> int:
     """Measure, show, write; return 1 when a limit is exceeded or a contender failed."""
+    scenarios = {"payments": run_payments, "catalogue": run_catalogue, "nightly": run_nightly, "merge": run_merge}
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__.split("\n")[0])
-    parser.add_argument("--scenario", choices=("payments", "catalogue"), help="only this one")
+    parser.add_argument("scenarios", nargs="*", metavar="scenario", help=f"only these of {', '.join(scenarios)}")
     parser.add_argument("--rows", type=int, default=1_500_000, help="of payments (%(default)s)")
     parser.add_argument("--scale", type=float, default=0.1, help="of the catalogue (%(default)s)")
     parser.add_argument("--runs", type=int, default=3, help="of each contender (%(default)s)")
@@ -196,22 +110,24 @@ def main() -> int:
     parser.add_argument("--pgloader", action="store_true", help="run pgloader too, once per catalogue, for information")
     parser.add_argument("--json", type=Path, help="write all figures to this file")
     options = parser.parse_args()
+    wanted = options.scenarios or list(scenarios)
+    if unknown := set(wanted) - set(scenarios):
+        parser.error(f"no scenario is called {', '.join(sorted(unknown))}")
     if bool(options.source) != bool(options.target):
         parser.error("--source and --target go together")
     missing = [program for program in ("mariadb", "psql") if not shutil.which(program)]
-    if missing and options.scenario != "catalogue":
-        parser.error(f"the payments scenario needs the program {missing[0]}")
+    if missing and {"payments", "merge"}.intersection(wanted):
+        parser.error(f"the scenarios payments and merge need the program {missing[0]}")
     given = contextlib.nullcontext(Servers(options.source, options.target))
     found: list[Scenario] = []
     with given if options.source else throw_away() as servers, tempfile.TemporaryDirectory(prefix="bulketl-") as folder:
         about = machine(servers.versions)
-        for scenario in (run_payments, run_catalogue):
-            if options.scenario in (None, scenario.__name__.removeprefix("run_")):
-                try:
-                    found += scenario(servers, options, Path(folder))
-                except ContenderError as error:
-                    out.print(f"[red]failed[/] {error}", highlight=False)
-                    return 1
+        for name in wanted:
+            try:
+                found += scenarios[name](servers, options, Path(folder))
+            except ContenderError as error:
+                out.print(f"[red]failed[/] {error}", highlight=False)
+                return 1
     for result in found:
         result.show(out)
     if options.json:

@@ -93,5 +93,4 @@ class TargetTable:
     materialized: tuple[str, ...] = ()
     referenced: bool = False
     seen: str = ""
-    partitioned: bool = False
     grants: tuple[str, ...] = ()

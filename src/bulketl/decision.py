@@ -125,6 +125,11 @@ def _load(
     rule, state = config.rule(table.name), choice.state
     spec = specify(config, catalog, table, choice, any(fnmatch.fnmatchcase(table.name, pattern) for pattern in allowed))
     _known_columns(table, rule, {item.column for item in spec.casts})
+    if state and state.audited and not spec.audit:
+        raise PlanError(
+            f"table {table.name!r} is audited in the target, and its rule says tier {rule.table_importance} now",
+            hint=f"write table_importance: audit again; or, if its audit is to end, `bulketl state reset {table.name}`",
+        )
     if choice.whole or choice.cursor is None or choice.measured is None:
         if bound is None or bound.error:
             raise PlanError(f"table {table.name!r} cannot be read: {bound.error if bound else 'gone'}", hint=READ_HINT)

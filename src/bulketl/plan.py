@@ -42,8 +42,7 @@ class TableSpec:
     what becomes of rows that are gone at the source. `guard`: the share of the table's rows that may go, beyond `free`
     ones. `rows`: of the target before, None when unknown. `retained`: rows with a smaller value in this column have
     left the target by its retention and are not read again. `stamps`: columns of STAMPS that each row written gets.
-    `evidence`: if the source shows the same in a later plan, its rows have not changed since this one. `partitioned`:
-    the target table is.
+    `evidence`: if the source shows the same in a later plan, its rows have not changed since this one.
     """
 
     table: str
@@ -70,7 +69,6 @@ class TableSpec:
     retained: tuple[str, KeyValue] | None = None
     stamps: tuple[str, ...] = ()
     evidence: str = ""
-    partitioned: bool = False
 
 
 @dataclass(frozen=True, slots=True)

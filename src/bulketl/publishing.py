@@ -101,7 +101,7 @@ def _kept(config: Config, rule: TableRule, spec: TableSpec, existing: TargetTabl
     own = (*spec.stamps, *([DELETED_AT] if spec.deletes == "mark" else []))
     new = tuple(column for column in own if column not in there)
     added = (*found.added, *new)
-    return dataclasses.replace(spec, kept=tuple(kept), added=added, widened=found.widened, partitioned=existing.partitioned)
+    return dataclasses.replace(spec, kept=tuple(kept), added=added, widened=found.widened)
 
 
 def _only_added_to(spec: TableSpec, existing: TargetTable, found: Drift, why: str) -> None:

@@ -43,8 +43,9 @@ class State:
     `source`: the database it came from. `watermark`: None when it has no cursor. `rows`: in the target afterwards, None
     when unknown. `kept`: columns that the source has dropped and the target keeps. `compared`: seconds since its rows
     were last compared with the source's, None if never. `retained`: rows before this value of a column have been
-    removed by its retention, as (column, value), else None. `zone`: the session's, '' for the server's own.
-    `evidence`: what the source showed then, to prove that nothing has changed since; '' for none.
+    removed by its retention, as (column, value), else None. `zone`: the session's, '' for the server's own. `audited`:
+    it has a chain, and was not reset since. `evidence`: what the source showed then, to prove that nothing has changed
+    since; '' for none.
     """
 
     source: str
@@ -55,6 +56,7 @@ class State:
     retained: tuple[str, str] | None = None
     zone: str = ""
     evidence: str = ""
+    audited: bool = False
 
 
 def cursor_type(column: Column, zone: str) -> str:

@@ -392,12 +392,3 @@ def test_text_is_exact_whatever_encoding_the_environment_asks_for(maria_lab: Lab
     assert maria_lab.load().summary.outcome == "done"
     monkeypatch.delenv("PGCLIENTENCODING")
     assert maria_lab.pg("SELECT c FROM {s}.t") == [("ä€😀",)]
-
-
-def test_a_column_may_be_called_found(used: Lab) -> None:
-    """A word that means something inside a block of statements."""
-    used.mysql("ALTER TABLE t CHANGE c found varchar(20)")
-    used.pg("DROP TABLE {s}.t")
-    used.load()
-    used.pg("CREATE INDEX ON {s}.t (found)")
-    again(used, "refill")

@@ -26,9 +26,12 @@ PROFILED_ROWS = 1000
 NO_LITERAL = frozenset({1292, 1525})
 _SPLITTABLE_INDEXES = ("BTREE",)
 
+# The time of the last change, from where it can be trusted. MariaDB's InnoDB tells when the last transaction began and not
+# when it was committed, and keeps the time through TRUNCATE; Aria tells when its pages were written.
 _TABLES = """
 SELECT table_name, COALESCE(engine, ''), COALESCE(table_rows, 0), COALESCE(data_length, 0), table_comment,
-       CASE WHEN engine IN ('InnoDB', 'MyISAM', 'Aria') AND COALESCE(create_options, '') NOT LIKE '%%partitioned%%'
+       CASE WHEN (engine = 'MyISAM' OR engine = 'InnoDB' AND VERSION() NOT LIKE '%%MariaDB%%')
+            AND COALESCE(create_options, '') NOT LIKE '%%partitioned%%'
             AND update_time < NOW() - INTERVAL 2 SECOND THEN CAST(update_time AS CHAR) ELSE '' END
 FROM information_schema.tables
 WHERE table_schema = %s AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY table_name"""

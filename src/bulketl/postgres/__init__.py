@@ -21,6 +21,7 @@ _OPTIONS = (
     f"-c lock_timeout={LOCK_SECONDS}s -c tcp_keepalives_idle=20 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
     " -c timezone=UTC -c datestyle=ISO -c intervalstyle=postgres -c bytea_output=hex -c extra_float_digits=1"
 )
+LEAST_VERSION = 150000
 LEDGER = "bulketl"
 STAGING = "bulketl_staging"
 TAMPERED = "BK001"  # our own SQLSTATE: rows of an audited table no longer fit its chain
@@ -73,6 +74,11 @@ class Postgres:
             raise self._refusal(error) from None
         try:
             with connection:
+                if connection.info.server_version < LEAST_VERSION:
+                    raise TargetError(
+                        f"target {self.identity} is Postgres {connection.info.server_version // 10000}",
+                        hint=f"bulketl needs Postgres {LEAST_VERSION // 10000} or later, which has MERGE",
+                    )
                 yield connection
         except psycopg.Error as error:
             if error.sqlstate is None and not isinstance(error, psycopg.OperationalError):

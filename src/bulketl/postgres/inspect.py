@@ -111,7 +111,6 @@ def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
             materialized=tuple(sorted(set(kinds["materialized"]))),
             referenced=bool(kinds["referencing"]),
             seen=seen,
-            partitioned=relkind == "p",
             grants=tuple(json.loads(grants or "[]")),
         )
     return tables

@@ -2,7 +2,7 @@
 
 Rows are compared by their image (`*<>`), so that -0.0 and 0.0, or 1.0 and 1.00, count as different. Each statement
 writes what it did into the publish's record itself, so a whole group costs one round trip. One run at a time writes a
-table; `unique` is asked before, so no row is written twice.
+table; a row that somebody else inserted meanwhile ends the transaction.
 """
 
 from __future__ import annotations
@@ -55,32 +55,30 @@ def matching(spec: TableSpec, one: str, other: str) -> str:
 
 
 def _upsert(run: str, spec: TableSpec, stage: str) -> list[str]:
-    """Return the statements that insert and update: a join finds what is new or differs, nothing else is written."""
-    table = name(spec.schema, spec.table)
-    others = [item.column for item in spec.casts if item.column not in spec.key]
-    marked = [name(DELETED_AT)] if spec.deletes == "mark" else []
-    same = " OR ".join((differs(spec, "o", "s"), *(f"o.{column} IS NOT NULL" for column in marked)))
+    """Return the block that inserts and updates in one pass over a narrow join, and touches no row that is the same.
 
-    def sets(new: str) -> str:
-        columns_ = (*(f"{name(column)} = {new}.{name(column)}" for column in others), *(f"{c} = NULL" for c in marked))
-        return ", ".join((*columns_, *(f"{name(column)} = {stamp(column, run)}" for column in spec.stamps)))
-
-    if not (others or marked):
-        return [_counted(run, spec, inserted=insert(run, spec, f"{stage} s", absent(spec, table)))]
-    if spec.partitioned:  # Postgres does not show xmax of rows that it routes to partitions
-        update = f"UPDATE {table} o SET {sets('s')} FROM {stage} s WHERE {matching(spec, 's', 'o')} AND ({same})"
-        new = insert(run, spec, f"{stage} s", absent(spec, table))
-        return [_counted(run, spec, updated=update), _counted(run, spec, inserted=new)]
-    join = f"{stage} s LEFT JOIN {table} o ON {matching(spec, 'o', 's')} WHERE o.{name(spec.key[0])} IS NULL OR {same}"
-    work = f"{insert(run, spec, f'(SELECT s.* FROM {join}) s', 'TRUE')} ON CONFLICT ({columns(spec.key)})"
-    # A row that was inserted has no xmax; one that ON CONFLICT has updated bears its lock.
-    merged = (
-        f"WITH done AS ({work} DO UPDATE SET {sets('excluded')} RETURNING xmax = 0 AS fresh),"
-        " counts AS (SELECT count(*) FILTER (WHERE fresh) AS fresh, count(*) AS written FROM done)"
-        f" UPDATE {LEDGER}.published SET inserted = COALESCE(inserted, 0) + fresh,"
-        f" updated = COALESCE(updated, 0) + written - fresh FROM counts WHERE {_record(run, spec)}"
-    )
-    return [merged]
+    MERGE says only how many rows it wrote (before Postgres 17), so those that are new are counted first, by their keys.
+    """
+    table, names = name(spec.schema, spec.table), [item.column for item in spec.casts]
+    sets = [f"{name(column)} = s.{name(column)}" for column in names if column not in spec.key]
+    different = differs(spec, "t", "s")
+    if spec.deletes == "mark":
+        sets.append(f"{name(DELETED_AT)} = NULL")
+        different = f"({different} OR t.{name(DELETED_AT)} IS NOT NULL)"
+    sets += [f"{name(column)} = {stamp(column, run)}" for column in spec.stamps] if sets else []
+    matched = f" WHEN MATCHED AND {different} THEN UPDATE SET {', '.join(sets)}" if sets else ""
+    values = ", ".join((*(f"s.{name(column)}" for column in names), *(stamp(column, run) for column in spec.stamps)))
+    return [
+        f"""DECLARE bulketl_new bigint; bulketl_written bigint;
+BEGIN
+SELECT count(*) INTO bulketl_new FROM {stage} s WHERE {absent(spec, table)};
+MERGE INTO {table} t USING {stage} s ON {matching(spec, "t", "s")}{matched}
+WHEN NOT MATCHED THEN INSERT ({columns((*names, *spec.stamps))}) VALUES ({values});
+GET DIAGNOSTICS bulketl_written = ROW_COUNT;
+UPDATE {LEDGER}.published SET inserted = COALESCE(inserted, 0) + bulketl_new,
+updated = COALESCE(updated, 0) + bulketl_written - bulketl_new WHERE {_record(run, spec)};
+END"""
+    ]
 
 
 def insert(run: str, spec: TableSpec, rows: str, new: str) -> str:

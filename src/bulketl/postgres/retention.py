@@ -84,8 +84,8 @@ def retain(
             _remove(cursor, run, spec, found, old)
             cursor.connection.commit()
         except BaseException:
-            if path is not None:
-                path.unlink(missing_ok=True)
+            if path is not None and path.is_file():
+                path.unlink()
             raise
         return found
 

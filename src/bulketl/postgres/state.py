@@ -45,7 +45,9 @@ def read_states(connection: Connection, schema: str) -> dict[str, State]:
     found = connection.execute(
         "SELECT table_name, source, zone, cursor_column, cursor_type, watermark, rows, kept,"
         " extract(epoch FROM now() - compared_at)::float8, retained_column, retained_value,"
-        f" evidence FROM {LEDGER}.state WHERE schema_name = %s",
+        f" evidence, source <> '' AND EXISTS (SELECT 1 FROM {LEDGER}.audit_chain c"
+        "  WHERE (c.schema_name, c.table_name) = (s.schema_name, s.table_name))"
+        f" FROM {LEDGER}.state s WHERE schema_name = %s",
         (schema,),
     )
     return {
@@ -58,8 +60,9 @@ def read_states(connection: Connection, schema: str) -> dict[str, State]:
             (retained, limit) if retained else None,
             zone,
             evidence,
+            audited,
         )
-        for table, source, zone, column, kind, mark, rows, kept, compared, retained, limit, evidence in found
+        for (table, source, zone, column, kind, mark, rows, kept, compared, retained, limit, evidence, audited) in found
     }
 
 
@@ -102,7 +105,8 @@ def published(run: str, spec: TableSpec, *, rows: int | None, mark: str | None =
     at = f"{value(spec.schema)}, {value(spec.table)}"
     kept = "ARRAY[" + ", ".join(value(name) for name, _ in spec.kept) + "]::text[]"
     text = mark if mark is not None else watermark.value if watermark else None
-    evidence = spec.evidence if mark is None else ""  # not before the last chunk
+    # A part that was loaded again, or a chunk before the last, proves nothing of the whole table.
+    evidence = spec.evidence if mark is None and (watermark or spec.whole) else ""
     cursor = (watermark.column, watermark.type, text) if watermark else (None, None, None)
     count = (
         str(rows)
