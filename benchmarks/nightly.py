@@ -21,7 +21,7 @@ from bulketl.postgres import LEDGER
 
 TABLES = 150
 MOST_SECONDS = 9.99
-FULL, NOTHING, SOME = "full load", "nothing changed", "1,000 rows changed"
+FULL, NOTHING, SOME = "full load", "nothing changed", "some rows changed"
 SETTLED_SECONDS = (
     3  # nobody changes rows within two seconds of a nightly load, and what is so new proves nothing for the next
 )
@@ -47,12 +47,13 @@ def _measured(servers: Servers, database: str, engine: str, runs: int, folder: P
     rules = folder / "config" / "tables.yaml"
     measure(python(servers, "discover", source, "bulketl", "discover", "--write", str(rules), "--yes"), folder)
     config = load_config(rules, None, os.environ)
+    schema = f"{LOADED}_{engine.lower()}"  # one of its own: what was loaded from one source is not mixed with another's
     statements = incremental.changes(read_catalog(MySQL(source)), config, TABLES)
     excluded = {name for name, rule in config.tables.items() if rule.exclude}
     changed: list[int] = []
 
     def load(name: str) -> Contender:
-        return python(servers, name, source, "bulketl", "load", "--schema", LOADED, "--json")
+        return python(servers, name, source, "bulketl", "load", "--schema", schema, "--json")
 
     def change() -> None:
         with servers.connect() as connection:
@@ -63,17 +64,17 @@ def _measured(servers: Servers, database: str, engine: str, runs: int, folder: P
         return
 
     scenario = Scenario(f"nightly, {engine}", FULL, most_seconds={NOTHING: MOST_SECONDS, SOME: MOST_SECONDS})
-    turns = [(load(FULL), lambda: servers.without(LOADED)), (load(NOTHING), nothing), (load(SOME), change)]
+    turns = [(load(FULL), lambda: servers.without(schema)), (load(NOTHING), nothing), (load(SOME), change)]
     try:
         in_turn(scenario, turns, runs, folder, servers)
-        read = _rows_read(servers.target, len(turns))
+        read = _rows_read(servers.target, schema, len(turns))
         scenario.rows = dict(zip((FULL, NOTHING, SOME), read, strict=True))
         scenario.notes.append(f"{changed[-1]:,} rows changed in {len(statements)} tables before each load of changes")
         for name, before in ((NOTHING, nothing), (SOME, change)):
             _count(servers, scenario, load(name), before, folder)
-        scenario.compared = catalogue.compare(source, servers.target, LOADED, excluded)
+        scenario.compared = catalogue.compare(source, servers.target, schema, excluded)
     finally:
-        servers.without(LOADED)
+        servers.without(schema)
     return scenario
 
 
@@ -101,11 +102,11 @@ def _count(servers: Servers, scenario: Scenario, load: Contender, before: Callab
         (scenario.notes if reasons.get(table, "").startswith("full load") else scenario.beyond).append(text)
 
 
-def _rows_read(target: str, last: int) -> list[int]:
+def _rows_read(target: str, schema: str, last: int) -> list[int]:
     """Return the rows that the last runs read, the oldest first."""
     with psycopg.connect(target) as connection:
         found = connection.execute(
             f"SELECT (summary->>'rows')::bigint FROM {LEDGER}.run WHERE schema_name = %s ORDER BY started_at DESC LIMIT %s",
-            (LOADED, last),
+            (schema, last),
         ).fetchall()
     return [int(rows) for (rows,) in reversed(found)]

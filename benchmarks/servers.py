@@ -23,7 +23,7 @@ LOADED = "bulketl_benchmark"
 OTHER = "bulketl_benchmark_other"
 Turn = tuple[Contender, Callable[[], None]]  # and what comes before, unmeasured
 
-out = Console()
+out = Console(width=None if sys.stdout.isatty() else 150)
 
 
 @dataclass(frozen=True, slots=True)
