@@ -50,8 +50,7 @@ def verify_audit(config: Config, tables: Sequence[str] = ()) -> list[Verdict]:
     Raise as `states` does.
     """
     with target_of(config).connect() as connection:
-        names = [verdict.table for verdict in audit.heads(connection, config.target_schema)]
-        wanted = _fitting(names, tables, config)
+        wanted = _fitting(audit.audited(connection, config.target_schema), tables, config)
         return audit.verify(connection, config.target_schema, sorted(wanted)) if wanted else []
 
 

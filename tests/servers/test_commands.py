@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
 from faults import small_partitions
 from lab import Lab
 from typer.testing import CliRunner
 
 from bulketl.cli import app
 
-Command = Callable[..., Result]
+Command = Callable[..., Any]  # returns a Result of typer.testing
 
 
 @pytest.fixture
@@ -25,13 +24,13 @@ def command(maria_lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     uri = f"postgresql:///?{'&'.join(maria_lab.target.split())}"
     environment = {"BULKETL_SOURCE": maria_lab.source, "BULKETL_TARGET": uri, "BULKETL_SCHEMA": maria_lab.schema}
 
-    def call(*words: str, rules: dict[str, Any] | None = None, settings: dict[str, Any] | None = None) -> Result:
+    def call(*words: str, rules: dict[str, Any] | None = None, settings: dict[str, Any] | None = None) -> Any:
         (tmp_path / "config").mkdir(exist_ok=True)
         if rules is not None:
             (tmp_path / "config" / "tables.yaml").write_text(json.dumps({"source_tables": rules}))
         if settings is not None:
             (tmp_path / "config" / "bulketl.yaml").write_text(json.dumps(settings))
-        return CliRunner().invoke(app, list(words), env=environment)  # type: ignore[return-value]
+        return CliRunner().invoke(app, list(words), env=environment)
 
     return call
 
@@ -87,10 +86,15 @@ def test_audit_verify_ends_with_1_when_something_was_altered(filled: Lab, comman
     clean = command("audit", "verify", "--json")
     assert (clean.exit_code, json.loads(clean.stdout)[0]["problem"]) == (0, "")
     assert len(json.loads(clean.stdout)[0]["head"]) == 64
+    command("load", "--full")
     filled.pg("UPDATE {s}.log SET c = 'other' WHERE id = 1")
     altered = command("audit", "verify")
     assert altered.exit_code == 1
     assert "1 of 1 table altered" in altered.stdout
+    filled.pg("DELETE FROM bulketl.audit_chain WHERE schema_name = '{s}'")
+    gone = command("audit", "verify")
+    assert gone.exit_code == 1
+    assert "its chain is gone" in gone.stdout
 
 
 @pytest.mark.parametrize(

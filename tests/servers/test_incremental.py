@@ -271,7 +271,7 @@ def test_a_composite_and_a_text_key_are_merged_by(lab: Lab, monkeypatch: pytest.
     for table, new in (("pair", 20), ("word", 0)):
         done = night(lab, {**rule, "lookback": "1s"}, table=table)
         assert done.parts(table) >= 5
-        assert counts(done, table)[:2] == (new, 60)
+        assert counts(done, table)[:2] == (new, 60), reason(done, table)
         assert lab.differences(table) == []
         a_day_later(lab)
 

@@ -130,8 +130,8 @@ def _counted(
         block = f"FLOOR({column}/{size})*{size}"
     condition = changes_condition(Changes(changes.column, changes.lo, changes.hi))
     session.execute(
-        f"SELECT CAST({block} AS CHAR) b, COUNT(*) FROM {quoted(table.name)} WHERE {condition}"
-        f" GROUP BY b ORDER BY MIN({column})"
+        f"SELECT CAST({block} AS CHAR), COUNT(*) FROM {quoted(table.name)} WHERE {condition}"
+        f" GROUP BY 1 ORDER BY MIN({column})"
     )
     chunks: list[tuple[KeyValue | None, int]] = []
     for start, count in session.fetchall():

@@ -140,16 +140,16 @@ class Verdict:
     problem: str = ""
 
 
-def heads(connection: Connection, schema: str) -> list[Verdict]:
-    """Return the last link of each audited table of the schema, unchecked."""
+def audited(connection: Connection, schema: str) -> list[str]:
+    """Return the tables of the schema that have a chain, or were ever appended to and should have one."""
     if connection.execute(f"SELECT to_regclass('{LEDGER}.audit_chain') IS NOT NULL").fetchone() != (True,):
         return []
     found = connection.execute(
-        f"SELECT DISTINCT ON (table_name) table_name, seq, all_rows, link FROM {LEDGER}.audit_chain"
-        " WHERE schema_name = %s ORDER BY table_name, seq DESC",
-        (schema,),
+        f"SELECT table_name FROM {LEDGER}.audit_chain WHERE schema_name = %(schema)s UNION"
+        f" SELECT table_name FROM {LEDGER}.published WHERE schema_name = %(schema)s AND how = 'append' ORDER BY 1",
+        {"schema": schema},
     )
-    return [Verdict(*row) for row in found]
+    return [table for (table,) in found]
 
 
 def verify(connection: Connection, schema: str, tables: Sequence[str]) -> list[Verdict]:
@@ -168,6 +168,8 @@ def _verify(connection: Connection, schema: str, table: str) -> Verdict:
         " WINDOW w AS (ORDER BY seq)) c ORDER BY seq",
         (schema, table),
     ).fetchall()
+    if not entries:
+        return Verdict(table, 0, 0, "", "its chain is gone")
     _, _, _, _, rows, head = entries[-1]
     for seq, run, at, right, *_ in entries:
         if not right:
