@@ -104,7 +104,7 @@ def cursor(
             raise
         raise _invalid(config, table.name, str(reason).removeprefix("because ")) from None
     kind = cursor_type(column, zone_of(config, catalog))
-    if state is not None and state.source and state.source != catalog.identity:
+    if existing is not None and state is not None and state.source not in ("", catalog.identity):
         raise PlanError(
             f"table {table.name!r} was loaded from {state.source}, and this source is {catalog.identity}",
             hint=f"load into another schema; or `bulketl state reset {table.name}` when it is the same data by another name",
