@@ -2,8 +2,8 @@
 
 For each column there are two SQL expressions that give the same text for the same value, and NULL for NULL. Where the
 texts of equal values may differ (exponents of very small or large floats) a comparison costs a second look at the row
-and finds it equal; texts of different values never coincide. A column that has no such pair is left out of the hash:
-fractions of TIME, and text declared jsonb. A text of any length counts by its hash, so that no packet
+and finds it equal; texts of different values never coincide. Text that is declared jsonb has no such pair and is left out
+of the hash. A text of any length counts by its hash, so that no packet
 limit cuts it. The hash is SHA-256, because MySQL 9 has MD5 only as a component that few have installed.
 """
 
@@ -11,7 +11,12 @@ from __future__ import annotations
 
 from bulketl.casts import Cast, parse_target, parse_type, quoted
 
-SEPARATOR, NOTHING = "01", "02"  # bytes in hexadecimal, between values and for NULL
+# Between values stands the byte 1, which is doubled inside texts; a value begins with `=`, NULL is `-`.
+_SEPARATED = "CHAR(1 USING utf8mb4)"
+_DURATION = (
+    "CAST((TRUNCATE(ABS(TIME_TO_SEC({c})),0)*1000000+MICROSECOND({c}))*IF(LEFT(CAST({c} AS CHAR),1)='-',-1,1) AS CHAR)",
+    "(extract(epoch FROM {column}) * 1000000)::bigint::text",
+)
 Pair = tuple[str, str]
 _NUMBER, _FLOAT = "CAST(({read})+0 AS CHAR)", "CAST(({read})+0e0 AS CHAR)"
 _EXPONENT = "replace({column}::float8::text, 'e+', 'e')"
@@ -47,7 +52,7 @@ def pair(item: Cast, column: str, nul_bytes: str = "strip") -> Pair | None:
         text = f"to_char({column}, 'YYYY-MM-DD HH24:MI:SS.US')"
         return f"CAST({item.read} AS CHAR)", f"left({text}, {20 + digits if digits else 19})"
     if base in ("interval", "time"):
-        return None if sizes and sizes[0] else (f"CAST({item.read} AS CHAR)", f"{column}::text")
+        return _DURATION[0].format(c=quoted(item.column)), _DURATION[1].format(column=column)
     if base == "jsonb" and parse_type(item.source).base != "json":
         return None
     return _text(item, column, nul_bytes)
@@ -59,16 +64,18 @@ def _text(item: Cast, column: str, nul_bytes: str) -> Pair:
         here = f"REPLACE({here},CHAR(0 USING utf8mb4),'')"
     there = f"{column}::text"
     if parse_type(item.source).base in _SHORT:
-        return here, there
+        doubled = f"REPLACE({here},{_SEPARATED},CHAR(1,1 USING utf8mb4))"
+        return doubled, f"replace({there}, E'\\x01', E'\\x01\\x01')"
     return f"SHA2({here},256)", _hashed(there)
 
 
 def digests(casts: tuple[Cast, ...], names: dict[str, str], nul_bytes: str = "strip") -> Pair:
     """Return the expressions of a row's hash over these columns; `names` are their quoted names in Postgres."""
     pairs = [found for item in casts if item.source and (found := pair(item, names[item.column], nul_bytes))]
-    here = ",".join(f"IFNULL({mysql},X'{NOTHING}')" for mysql, _ in pairs)
-    there = ",".join(f"COALESCE({postgres},E'\\x{NOTHING}')" for _, postgres in pairs)
-    return f"SHA2(CONCAT_WS(X'{SEPARATOR}',{here}),256)", _hashed(f"concat_ws(E'\\x{SEPARATOR}',{there})")
+    here = ",".join(f"IFNULL(CONCAT('=',{mysql}),'-')" for mysql, _ in pairs)
+    there = ", ".join(f"COALESCE('=' || {postgres}, '-')" for _, postgres in pairs)
+    # Not concat_ws on the Postgres side: a function takes a hundred arguments at most.
+    return f"SHA2(CONCAT_WS({_SEPARATED},{here}),256)", _hashed(f"array_to_string(ARRAY[{there}], E'\\x01')")
 
 
 def _hashed(text: str) -> str:

@@ -105,10 +105,7 @@ def cursor(
         raise _invalid(config, table.name, str(reason).removeprefix("because ")) from None
     kind = cursor_type(column, zone_of(config, catalog))
     if existing is not None and state is not None and state.source not in ("", catalog.identity):
-        raise PlanError(
-            f"table {table.name!r} was loaded from {state.source}, and this source is {catalog.identity}",
-            hint=f"load into another schema; or `bulketl state reset {table.name}` when it is the same data by another name",
-        )
+        raise another_source(table, state, catalog)
     if existing is None or state is None or (state.watermark is None and span is None):
         if span is not None:
             raise PlanError(
@@ -124,15 +121,26 @@ def cursor(
     zone = "" if config.timestamp_zone == "server" else config.timestamp_zone
     if zone != state.zone and any(parse_type(column.type).base == "timestamp" for column in table.columns):
         raise FullLoad("because TIMESTAMP columns are written in another zone now")
-    below = (NO_TIME if kind.split()[0] != "date" else NO_TIME.date()) if is_time(kind) else None
-    last = tuple((name, rule.reread.last.days) for name in rule.reread.columns) if rule.reread else ()
-    chunked = rule.extraction_strategy == "chunked_incremental"
     if span is not None:
         return Cursor(column.name, kind, Changes(column.name, _given(kind, span.since), _given(kind, span.until)))
     if not mark.value:
         raise FullLoad("because it had no row with a value of the cursor")
-    lo = before(mark.typed, rule.lookback)
-    return Cursor(column.name, kind, Changes(column.name, lo, None, column.nullable, below, last), chunked)
+    chunked = rule.extraction_strategy == "chunked_incremental"
+    return Cursor(column.name, kind, _since(rule, table, column, mark), chunked)
+
+
+def _since(rule: TableRule, table: Table, column: Column, mark: Watermark) -> Changes:
+    """Return the rows that may have changed since the watermark; raise PlanError for a lookback of the wrong kind."""
+    time = is_time(mark.type)
+    if rule.lookback is not None and time != isinstance(rule.lookback, dt.timedelta):
+        raise PlanError(
+            f"table {table.name!r} has lookback {rule.lookback}, and its cursor {column.name} is {mark.type}",
+            hint="a time takes a duration like 2h, a counting column a number",
+        )
+    below = (NO_TIME if mark.type != "date" else NO_TIME.date()) if time else None
+    days = -(-rule.reread.last // dt.timedelta(days=1)) if rule.reread else 0
+    last = tuple((name, days) for name in rule.reread.columns) if rule.reread else ()
+    return Changes(column.name, before(mark.typed, rule.lookback), None, column.nullable, below, last)
 
 
 def _invalid(config: Config, name: str, what: str) -> Exception:
@@ -141,6 +149,14 @@ def _invalid(config: Config, name: str, what: str) -> Exception:
         hint = f"load it whole with --full, or `bulketl state reset {name}`, or set invalid_watermark: load"
         return PlanError(f"table {name!r}: {what}", hint=hint)
     return FullLoad(f"because {what}")
+
+
+def another_source(table: Table, state: State, catalog: Catalog) -> PlanError:
+    """Return the error of a table whose rows came from another source: those of this one are never mixed with them."""
+    return PlanError(
+        f"table {table.name!r} was loaded from {state.source}, and this source is {catalog.identity}",
+        hint=f"load into another schema; or `bulketl state reset {table.name}` when it is the same data by another name",
+    )
 
 
 def watched(rule: TableRule, table: Table) -> Column:
@@ -152,6 +168,9 @@ def watched(rule: TableRule, table: Table) -> Column:
         raise FullLoad(f"because it has no column {rule.incremental_column!r}, its incremental_column")
     if not (rule.primary_key or table.primary_key):
         raise FullLoad("because it has no primary key to merge by")
+    key = set(rule.primary_key or table.primary_key)
+    if not any(index.unique and index.whole and key.issuperset(index.columns) for index in table.keys):
+        raise FullLoad(f"because no unique index of the source keeps its key {', '.join(rule.primary_key)} unique")
     return column
 
 

@@ -43,7 +43,7 @@ def unchanged(
             unchanged=True,
         )
         for table in likely
-        if counts[table.name] == states[table.name].rows
+        if counts.get(table.name) == states[table.name].rows
     }
     left = tuple(table for table in catalog if table.name not in skips)
     return dataclasses.replace(catalog, tables=left), tuple(skips.values())

@@ -73,12 +73,13 @@ def load(
 
     def command() -> int:
         settings = configured(config, rules, workers=workers, schema=schema)
-        if resume is None:
-            chosen = make(settings, tier, tables, exclude, full, since, until, allow_deletes)
-            if dry_run:
-                print(chosen.to_json()) if as_json else out.print(screen.plan(chosen))
-                return DONE
+        if dry_run and resume is None:
+            looked = make(settings, tier, tables, exclude, full, since, until, allow_deletes)
+            print(looked.to_json()) if as_json else out.print(screen.plan(looked))
+            return DONE
         end = None if ignore_window or settings.windows is None else _window(settings.windows, wait)
+        if resume is None:  # looked at after the wait: a plan grows old
+            chosen = make(settings, tier, tables, exclude, full, since, until, allow_deletes)
         watching: Any = Display(err) if err.is_terminal and not as_json else nullcontext(Lines(err))
         with watching as observer:
             observers = [cast(Observer, observer)]

@@ -18,7 +18,8 @@ LOCK_SECONDS = 30  # for any lock: longer, and every reader queues behind us; th
 # The server notices a client that is gone, and ends what it left behind. Hashes are of values as text, so that how they
 # are shown must not depend on what somebody has set for a role or a database.
 _OPTIONS = (
-    f"-c lock_timeout={LOCK_SECONDS}s -c tcp_keepalives_idle=20 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
+    f"-c lock_timeout={LOCK_SECONDS}s -c idle_session_timeout=0"  # the locks of a run are held by an idle session
+    " -c tcp_keepalives_idle=20 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
     " -c timezone=UTC -c datestyle=ISO -c intervalstyle=postgres -c bytea_output=hex -c extra_float_digits=1"
 )
 LEAST_VERSION = 150000

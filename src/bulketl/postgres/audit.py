@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from bulketl.plan import TableSpec
 from bulketl.postgres import LEDGER, TAMPERED, Connection
 from bulketl.postgres.ddl import alter_table, columns, name, value
-from bulketl.postgres.merge import absent, differs, insert, matching
+from bulketl.postgres.merge import absent, differs, insert, matching, no_rejects
 
 TABLES = f"""
 CREATE TABLE IF NOT EXISTS {LEDGER}.audit_trail (
@@ -51,7 +51,7 @@ def append(run: str, spec: TableSpec, stage: str) -> list[str]:
         statements.append(_deleted_content(run, spec, stage))
     elif spec.whole:
         missing = f"NOT EXISTS (SELECT 1 FROM {stage} x WHERE {matching(spec, 'x', 't')})"
-        statements.append(deleted(run, spec, f"{table} t WHERE {missing}"))
+        statements.append(deleted(run, spec, f"{table} t WHERE {missing} AND {no_rejects(run, spec)}"))
     rows = f"{stage} s" if spec.key else f"{_numbered(spec, stage)} s"
     new = absent(spec, table) if spec.key else f"NOT EXISTS (SELECT 1 FROM {_numbered(spec, table)} o WHERE {_SAME})"
     statements.append(_link(run, spec, "append", f"{insert(run, spec, rows, new)} RETURNING *"))
@@ -80,7 +80,7 @@ def _deleted_content(run: str, spec: TableSpec, stage: str) -> str:
         f"{_NOTE} SELECT {value(run)}, {_at(spec)}, {key}, 'delete', {_json(spec, 's')}, NULL"
         f" FROM {_numbered(spec, name(spec.schema, spec.table))} s LEFT JOIN ({_noted(spec)}) last ON last.key = {key}"
         f" WHERE NOT EXISTS (SELECT 1 FROM {_numbered(spec, stage)} o WHERE {_SAME})"
-        " AND last.kind IS DISTINCT FROM 'delete'"
+        f" AND last.kind IS DISTINCT FROM 'delete' AND {no_rejects(run, spec)}"
     )
 
 
@@ -197,7 +197,7 @@ _LINK = (
 def _summed(rows: str, sign: int = 1) -> str:
     """Return the SELECT of the number of rows and the sum of their hashes; `rows` is a SELECT, or the name of a CTE's."""
     sums = ", ".join(f"{sign} * COALESCE(sum(('x' || substr(h, {at}, 15))::bit(60)::bigint), 0)" for at in _PARTS)
-    text = "jsonb_strip_nulls(to_jsonb(r))::text"
+    text = "jsonb_strip_nulls(to_jsonb(r.*))::text"
     return (
         f"SELECT {sign} * count(*) AS n, ARRAY[{sums}]::numeric[] AS sums"
         f" FROM (SELECT encode(sha256(convert_to({text}, 'UTF8')), 'hex') AS h FROM ({rows}) r) hashed"
@@ -260,7 +260,7 @@ def _key(spec: TableSpec, row: str) -> str:
 
 def _json(spec: TableSpec, row: str) -> str:
     names = ", ".join(f"{row}.{name(item.column)}" for item in spec.casts)
-    return f"(SELECT to_jsonb(x) FROM (SELECT {names}) x)"
+    return f"(SELECT to_jsonb(x.*) FROM (SELECT {names}) x)"
 
 
 def _at(spec: TableSpec) -> str:

@@ -27,7 +27,7 @@ def merge(run: str, spec: TableSpec, stage: str) -> list[str]:
     """
     statements = alter_table(spec)
     if spec.whole and spec.deletes in ("mirror", "mark"):
-        statements.append(_counted(run, spec, deleted=_gone(spec, stage)))
+        statements.append(_counted(run, spec, deleted=_gone(run, spec, stage)))
     return [*statements, *_upsert(run, spec, stage)]
 
 
@@ -98,12 +98,17 @@ def absent(spec: TableSpec, table: str) -> str:
     return f"NOT EXISTS (SELECT 1 FROM {table} o WHERE {matching(spec, 'o', 's')})"
 
 
-def _gone(spec: TableSpec, stage: str) -> str:
+def _gone(run: str, spec: TableSpec, stage: str) -> str:
     table, absent_ = name(spec.schema, spec.table), _absent(spec, stage)
     if spec.deletes == "mark":
         at = name(DELETED_AT)
-        return f"UPDATE {table} t SET {at} = now() WHERE t.{at} IS NULL AND {absent_}"
+        return f"UPDATE {table} t SET {at} = now() WHERE t.{at} IS NULL AND {absent_} AND {no_rejects(run, spec)}"
     return f"DELETE FROM {table} t WHERE {absent_}"
+
+
+def no_rejects(run: str, spec: TableSpec) -> str:
+    """Return the condition that no row was rejected: one that was is not in the stage, and not gone either."""
+    return f"NOT EXISTS (SELECT 1 FROM {LEDGER}.reject WHERE {_record(run, spec)})"
 
 
 def _absent(spec: TableSpec, stage: str) -> str:
