@@ -58,7 +58,8 @@ def retain_tables(config: Config, tables: Sequence[str] = (), folder: Path | Non
     """Let rows leave the target that are older than their table's `retention` keeps; return what left, per table.
 
     Without `folder` nothing leaves, and what would is returned; with one, archives are written below it. Each table is a
-    transaction of its own. Raise as `states` does, and TargetError for the first table that cannot be archived or shortened.
+    transaction of its own. Raise as `states` does, and TargetError for the first table that cannot be archived or
+    shortened, or that a load has.
     """
     target, run = target_of(config), new_run()
     with target.connect() as connection:

@@ -182,8 +182,11 @@ def specify(config: Config, catalog: Catalog, table: Table, choice: Choice, free
         casts = (*casts, Cast(ROW_HASH, "", "text", "string", hashed, "", nullable=False, guarded=False))
     kept = {item.column for item in casts}
     whole = choice.whole
-    retained = state.retained if state else None
+    retained = _retained(table, state)
+    hold = rule.retention is not None and rule.retention.legal_hold
     policy = "ignore" if rule.table_importance == "audit" else rule.deletes.policy or ("mirror" if whole else "ignore")
+    if hold and policy == "mirror":
+        policy = "ignore"
     spec = TableSpec(
         table=table.name,
         schema=config.target_schema,
@@ -203,9 +206,29 @@ def specify(config: Config, catalog: Catalog, table: Table, choice: Choice, free
         free=GUARDED_ROWS if rule.deletes.guard is None else 0,
         rows=state.rows if state else None,
         stamps=tuple(column for column in STAMPS if column in config.added_columns),
-        retained=None if retained is None else (retained[0], dt.datetime.fromisoformat(retained[1])),
+        retained=retained,
     )
+    if hold and not (spec.key or spec.audit):
+        raise PlanError(
+            f"table {table.name!r} has a legal hold and no primary key, so its rows can only be replaced as a whole",
+            hint="declare its primary_key; without one, only its tier can keep them: table_importance: audit",
+        )
     return dataclasses.replace(spec, evidence=_evidence(table, rule, spec))
+
+
+def _retained(table: Table, state: State | None) -> tuple[tuple[str, dt.datetime], ...]:
+    """Return what retention has removed, by column; raise PlanError when the source can no longer tell those rows."""
+    limits = state.retained if state else ()
+    there = {column.name for column in table.columns}
+    for column, limit in limits:
+        if column not in there:
+            raise PlanError(
+                f"table {table.name!r} has no column {column!r} any more, and rows before {limit} in it have left the "
+                "target by its retention: they cannot be told from the others, and would come back",
+                hint=f"put the column back at the source, or take {column!r} out of bulketl.state.retained in the target "
+                "when they may come back; `bulketl state reset` does not forget retention",
+            )
+    return tuple((column, dt.datetime.fromisoformat(limit)) for column, limit in limits)
 
 
 def _evidence(table: Table, rule: TableRule, spec: TableSpec) -> str:

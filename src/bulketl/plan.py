@@ -6,6 +6,7 @@ It holds no connection, no secret and no clock; it can be printed, compared and 
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from bulketl.casts import Cast, Encoder
-from bulketl.partitions import KeyValue, Partition
+from bulketl.partitions import Partition
 from bulketl.rules import Tier
 from bulketl.storedvalues import stored
 from bulketl.watermark import Watermark
@@ -40,9 +41,10 @@ class TableSpec:
     narrow. `source`: the database it comes from. `audit`: it is only ever appended to. `whole`: all rows are read, not
     only changes. `watermark`: how far the table is loaded when it is published, None to leave that as it is. `deletes`:
     what becomes of rows that are gone at the source. `guard`: the share of the table's rows that may go, beyond `free`
-    ones. `rows`: of the target before, None when unknown. `retained`: rows with a smaller value in this column have
-    left the target by its retention and are not read again. `stamps`: columns of STAMPS that each row written gets.
-    `evidence`: if the source shows the same in a later plan, its rows have not changed since this one.
+    ones. `rows`: of the target before, None when unknown. `retained`: rows with a smaller value in one of these columns
+    have left the target by its retention and are not read again; a value with a zone is of a `timestamptz`. `stamps`:
+    columns of STAMPS that each row written gets. `evidence`: if the source shows the same in a later plan, its rows have
+    not changed since this one.
     """
 
     table: str
@@ -66,7 +68,7 @@ class TableSpec:
     guard: float = 1.0
     free: int = 0
     rows: int | None = None
-    retained: tuple[str, KeyValue] | None = None
+    retained: tuple[tuple[str, dt.datetime], ...] = ()
     stamps: tuple[str, ...] = ()
     evidence: str = ""
 

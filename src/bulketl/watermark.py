@@ -42,8 +42,8 @@ class State:
 
     `source`: the database it came from. `watermark`: None when it has no cursor. `rows`: in the target afterwards, None
     when unknown. `kept`: columns that the source has dropped and the target keeps. `compared`: seconds since its rows
-    were last compared with the source's, None if never. `retained`: rows before this value of a column have been
-    removed by its retention, as (column, value), else None. `zone`: the session's, '' for the server's own. `audited`:
+    were last compared with the source's, None if never. `retained`: rows before these values of columns have been
+    removed by its retention, as (column, value) by column. `zone`: the session's, '' for the server's own. `audited`:
     it has a chain, and was not reset since. `evidence`: what the source showed then, to prove that nothing has changed
     since; '' for none.
     """
@@ -53,7 +53,7 @@ class State:
     rows: int | None = None
     kept: tuple[str, ...] = ()
     compared: float | None = None
-    retained: tuple[str, str] | None = None
+    retained: tuple[tuple[str, str], ...] = ()
     zone: str = ""
     evidence: str = ""
     audited: bool = False

@@ -21,7 +21,7 @@ import connectorx
 import pyarrow as pa
 import pyarrow.ipc
 
-from bulketl.casts import quoted
+from bulketl.casts import VALID_DATE, quoted
 from bulketl.errors import SourceError
 from bulketl.mysql import MySQL
 from bulketl.partitions import Changes, KeyTuple, KeyValue, Partition
@@ -93,12 +93,17 @@ def changes_condition(changes: Changes) -> str:
 
 
 def retained_condition(spec: TableSpec) -> str:
-    """Return the condition that a row is not one that the target's retention has removed, or TRUE; no date is no reason."""
-    if spec.retained is None:
-        return "TRUE"
-    column, limit = spec.retained
-    read = next(item.read for item in spec.casts if item.column == column)
-    return f"COALESCE({read}>={literal(limit)},TRUE)"
+    """Return the condition that a row is not one that the target's retention has removed, or TRUE; no date is no reason.
+
+    On the column as it is stored, not as it is read: it may be read as a number, or not at all.
+    """
+    return " AND ".join(_stays(column, limit) for column, limit in spec.retained) or "TRUE"
+
+
+def _stays(column: str, limit: dt.datetime) -> str:
+    # The limit of a timestamptz is an instant, and the session's zone must not move it.
+    what, least = ("{c}", literal(limit)) if limit.tzinfo is None else ("UNIX_TIMESTAMP({c})", str(int(limit.timestamp())))
+    return f"COALESCE({(VALID_DATE % what).replace('{c}', quoted(column))}>={least},TRUE)"
 
 
 def _among(columns: tuple[str, ...], keys: tuple[KeyTuple, ...]) -> str:

@@ -1,7 +1,8 @@
 """Retention: rows older than their table's rule leave the target; archived first, where that is declared.
 
 One transaction per table sees the same rows from the count to the delete. An archive is a Parquet file that is read back and
-compared, value by value, with a second reading of the rows before any of them is deleted. Types that Parquet has no
+compared, value by value, with a second reading of the rows, and is on disk before any of them is deleted; only its owner
+may read it. Types that Parquet has no
 exact place for (numeric, interval, json, uuid) stand there as text. What has left is noted in the table's state, so
 that no later load brings it back, and for an audited table in its chain.
 """
@@ -10,6 +11,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
+import urllib.parse
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +27,7 @@ from bulketl.errors import PlanError, TargetError
 from bulketl.plan import TableSpec
 from bulketl.postgres import LEDGER, Postgres, audit, failure, state
 from bulketl.postgres.ddl import name, value
+from bulketl.postgres.locks import held
 from bulketl.rules import Retention
 
 TABLE = f"""
@@ -57,7 +61,8 @@ def retain(
 
     The limit is the start of a day, by the target's clock. `spec` needs table, schema, key and audit. Archives go below
     `folder`. Raise PlanError when the rule does not fit the table, TargetError when Postgres or the file system
-    refuses; nothing has left then.
+    refuses, or a load has the table; nothing has left then. Only when the commit itself fails that is not known: the
+    error says so, and the archive stays.
     """
     types = {column: kind.split("(")[0] for column, kind in existing.columns}
     if types.get(rule.by) not in _DATES:
@@ -66,7 +71,9 @@ def retain(
             f"table {spec.table!r}: column {rule.by!r}, which its retention goes by, {what} in the target",
             hint="name a date or timestamp column under retention.by",
         )
-    with _transaction(target, spec.table) as cursor:
+    # A load that has begun would bring the rows back; the lock comes before the snapshot.
+    lock = held(target, run, f"retention {spec.schema}", spec.schema, [spec.table])
+    with lock if folder is not None else contextlib.nullcontext(), _transaction(target, spec.table) as cursor:
         cursor.execute(f"SELECT date_trunc('day', now() - interval '{int(rule.keep.total_seconds())} s')::date::text")
         limit = cursor.fetchone()[0]
         old = f"{name(spec.schema, spec.table)} t WHERE t.{name(rule.by)} < {value(limit)}"
@@ -76,27 +83,41 @@ def retain(
         found = Expired(spec.table, rule.by, limit, rows, action)
         if rule.legal_hold or not rows or folder is None:
             return found
-        path = None
+        path = _created(folder, spec, f"-before-{limit}-{run}.parquet") if rule.action == "archive" else None
+        # An instant is noted with its zone: the source may show it in another one.
+        note = f"{limit} 00:00:00+00:00" if types[rule.by] == "timestamptz" else limit
         try:
-            if rule.action == "archive":
-                path = folder / spec.schema / spec.table / f"{spec.table}-before-{limit}-{run}.parquet"
+            if path is not None:
                 found = _archived(cursor, found, path, types, old, spec.key)
-            _remove(cursor, run, spec, found, old)
-            cursor.connection.commit()
+            _remove(cursor, run, spec, found, old, note)
         except BaseException:
-            if path is not None and path.is_file():
-                path.unlink()
+            if path is not None:
+                path.unlink(missing_ok=True)
             raise
+        _commit(cursor, found)
         return found
 
 
-def _remove(cursor: Any, run: str, spec: TableSpec, found: Expired, old: str) -> None:
+def _commit(cursor: Any, found: Expired) -> None:
+    """Commit; when that fails the rows may have left all the same, so the archive stays whatever happens."""
+    try:
+        cursor.connection.commit()
+    except dbapi.Error as error:
+        stays = f"; the archive stays at {found.file}" if found.file else ""
+        raise TargetError(
+            f"table {found.table!r}: whether its rows before {found.limit} have left is not known, for the commit failed"
+            f"{stays}: {' '.join(str(error).split())}",
+            hint=f"look into {LEDGER}.retained: they have left when this run is there; else run retention again",
+        ) from error
+
+
+def _remove(cursor: Any, run: str, spec: TableSpec, found: Expired, old: str, note: str) -> None:
     delete = f"DELETE FROM {old}"
     values = (run, spec.schema, found.table, found.column, found.limit, found.rows, found.action, found.file or None)
     record = ", ".join(value(part) for part in (*values, found.sha256 or None))
     for statement in (
         audit.removed(run, spec, delete) if spec.audit else delete,
-        state.retained(spec.schema, spec.table, found.column, found.limit, found.rows),
+        state.retained(spec.schema, spec.table, found.column, note, found.rows),
         f"INSERT INTO {LEDGER}.retained VALUES ({record})",
     ):
         cursor.execute(statement)
@@ -111,22 +132,57 @@ def _archived(cursor: Any, found: Expired, path: Path, types: dict[str, str], ol
     order = ", ".join(f"t.{name(column)}" for column in key) or f"t.{name(found.column)}, t.ctid"
     query = f"SELECT {columns} FROM {old} ORDER BY {order}"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         rows = _write(cursor, query, path)
+        for place in (path, *list(path.parents)[:3]):  # the file, and the folders that may be new
+            _sync(place)
         with pq.ParquetFile(path) as file:
             same = rows == found.rows == file.metadata.num_rows and _same(cursor, query, file)
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        with path.open("rb") as content:
+            digest = hashlib.file_digest(content, "sha256").hexdigest()
     except (OSError, pa.ArrowException) as error:
-        raise TargetError(
-            f"table {found.table!r} cannot be archived in {path.parent}: {error}",
-            hint="name a folder with room that you may write to under --folder; nothing was deleted",
-        ) from error
+        raise _unwritable(found.table, path.parent, error) from error
     if not same:
         raise TargetError(
             f"table {found.table!r}: the archive {path} does not hold what the table holds",
             hint="nothing was deleted; report it",
         )
     return Expired(found.table, found.column, found.limit, found.rows, found.action, str(path), digest)
+
+
+def _created(folder: Path, spec: TableSpec, end: str) -> Path:
+    """Return a new, empty file of the table, which only its owner may read, as are the folders that are made for it."""
+    schema, table = _file_name(spec.schema), _file_name(spec.table)
+    place = folder / schema / table
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for each in (place.parent, place):
+            each.mkdir(mode=0o700, exist_ok=True)
+        path = place / f"{table}{end}"
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except OSError as error:
+        raise _unwritable(spec.table, place, error) from error
+    return path
+
+
+def _file_name(text: str) -> str:
+    """Return a name that is one part of a path, whatever it holds, and another for each other text."""
+    quoted = urllib.parse.quote(text, safe="")
+    return f"%2E{quoted[1:]}" if quoted.startswith(".") else quoted
+
+
+def _unwritable(table: str, place: Path, error: Exception) -> TargetError:
+    return TargetError(
+        f"table {table!r} cannot be archived in {place}: {error}",
+        hint="name a folder with room that you may write to under --folder; nothing was deleted",
+    )
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _write(cursor: Any, query: str, path: Path) -> int:

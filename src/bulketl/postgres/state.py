@@ -22,7 +22,7 @@ CREATE TABLE IF NOT EXISTS {LEDGER}.state (
     schema_name text, table_name text, source text NOT NULL, zone text NOT NULL, cursor_column text, cursor_type text,
     watermark text, rows bigint, kept text[] NOT NULL, run text NOT NULL,
     published_at timestamptz NOT NULL DEFAULT clock_timestamp(), compared_at timestamptz,
-    retained_column text, retained_value text, evidence text NOT NULL DEFAULT '', PRIMARY KEY (schema_name, table_name));
+    retained jsonb NOT NULL DEFAULT '{{}}', evidence text NOT NULL DEFAULT '', PRIMARY KEY (schema_name, table_name));
 """
 
 
@@ -47,7 +47,7 @@ def read_states(connection: Connection, schema: str) -> dict[str, State]:
         return {}
     found = connection.execute(
         "SELECT table_name, source, zone, cursor_column, cursor_type, watermark, rows, kept,"
-        " extract(epoch FROM now() - compared_at)::float8, retained_column, retained_value,"
+        " extract(epoch FROM now() - compared_at)::float8, retained,"
         f" evidence, source <> '' AND EXISTS (SELECT 1 FROM {LEDGER}.audit_chain c"
         "  WHERE (c.schema_name, c.table_name) = (s.schema_name, s.table_name))"
         f" FROM {LEDGER}.state s WHERE schema_name = %s",
@@ -60,12 +60,12 @@ def read_states(connection: Connection, schema: str) -> dict[str, State]:
             rows,
             tuple(kept),
             compared,
-            (retained, limit) if retained else None,
+            tuple(sorted(retained.items())),
             zone,
             evidence,
             audited,
         )
-        for (table, source, zone, column, kind, mark, rows, kept, compared, retained, limit, evidence, audited) in found
+        for (table, source, zone, column, kind, mark, rows, kept, compared, retained, evidence, audited) in found
     }
 
 
@@ -141,9 +141,13 @@ def compared(run: str, spec: TableSpec, more: str) -> str:
 
 
 def retained(schema: str, table: str, column: str, limit: str, fewer: int) -> str:
-    """Return the UPDATE that notes which rows have left the table by its retention."""
+    """Return the UPDATE that notes which rows have left the table by its retention.
+
+    The greatest limit of each column stays: rows that left by an earlier rule are still gone.
+    """
+    entry = f'jsonb_build_object({value(column)}, GREATEST((retained ->> {value(column)}) COLLATE "C", {value(limit)}))'
     return (
-        f"UPDATE {LEDGER}.state SET retained_column = {value(column)}, retained_value = {value(limit)},"
+        f"UPDATE {LEDGER}.state SET retained = retained || {entry},"
         f" rows = rows - {fewer} WHERE (schema_name, table_name) = ({value(schema)}, {value(table)})"
     )
 
