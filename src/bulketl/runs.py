@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import datetime as dt
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 
@@ -24,6 +25,7 @@ from bulketl.postgres.state import read_states
 from bulketl.postgres.steps import PostgresTarget
 from bulketl.resumption import changed_since, remaining, restored
 from bulketl.summary import Summary, TableSummary
+from bulketl.watermark import State
 
 RESUMABLE = ("", "dead", "interrupted", "stopped")
 
@@ -45,6 +47,7 @@ def load(
     with held(target, run, plan.source, plan.schema, tables):
         with target.connect() as connection:
             ledger.create(connection, plan.schema)
+            _still_gone(read_states(connection, plan.schema), plan)
             sweep(connection, run)
             ledger.start_run(
                 connection,
@@ -78,6 +81,18 @@ def resume(
         with target.connect() as connection:
             ledger.reopen_run(connection, name)
         return _carry_out(config, name, left, observers, closed)
+
+
+def _still_gone(states: Mapping[str, State], plan: Plan) -> None:
+    """Raise PlanError when rows left a table by its retention after the plan was made: it would bring them back."""
+    for item in plan.loads:
+        state = states.get(item.spec.table)
+        now = tuple((column, dt.datetime.fromisoformat(limit)) for column, limit in state.retained) if state else ()
+        if now != item.spec.retained:
+            raise PlanError(
+                f"rows have left table {item.spec.table!r} by its retention since the load was planned",
+                hint="plan it again: the new plan leaves them out",
+            )
 
 
 def _interrupted(connection: Connection, config: Config, run: str) -> tuple[str, Plan]:

@@ -13,6 +13,7 @@ from adbc_driver_postgresql import dbapi
 from lab import Lab
 from typer.testing import CliRunner
 
+import bulketl
 from bulketl import api, custody
 from bulketl.cli import app
 from bulketl.errors import PlanError, TargetError
@@ -340,3 +341,24 @@ def test_no_name_of_a_table_leads_out_of_the_folder(maria_lab: Lab, tmp_path: Pa
     file = Path(found.file)
     assert (file.resolve().parent.parent.parent, file.is_file()) == (folder.resolve(), True)
     assert not any(part.startswith(".") for part in file.relative_to(folder).parts)
+
+
+def test_a_plan_that_was_made_before_a_retention_does_not_bring_its_rows_back(old: Lab, tmp_path: Path) -> None:
+    """It is refused, and the next one leaves them out."""
+    old.load(rules={"t": ARCHIVE})
+    config = old.config(rules={"t": ARCHIVE})
+    plan = bulketl.make_plan(config)
+    retained(old, ARCHIVE, tmp_path)
+    with pytest.raises(PlanError, match="rows have left table 't' by its retention"):
+        bulketl.load(config, plan)
+    assert bulketl.load(config, bulketl.make_plan(config)).outcome == "done"
+    assert count(old) == 61
+
+
+def test_retention_of_a_table_that_nobody_loaded_is_noted_too(old: Lab, tmp_path: Path) -> None:
+    """The first load after it leaves those rows out."""
+    old.load()
+    old.pg("DELETE FROM bulketl.state WHERE schema_name = '{s}'")
+    retained(old, ARCHIVE, tmp_path)
+    old.load(rules={"t": ARCHIVE})
+    assert count(old) == 61

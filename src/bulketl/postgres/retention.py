@@ -117,7 +117,7 @@ def _remove(cursor: Any, run: str, spec: TableSpec, found: Expired, old: str, no
     record = ", ".join(value(part) for part in (*values, found.sha256 or None))
     for statement in (
         audit.removed(run, spec, delete) if spec.audit else delete,
-        state.retained(spec.schema, spec.table, found.column, note, found.rows),
+        state.retained(run, spec.schema, spec.table, found.column, note, found.rows),
         f"INSERT INTO {LEDGER}.retained VALUES ({record})",
     ):
         cursor.execute(statement)

@@ -140,15 +140,18 @@ def compared(run: str, spec: TableSpec, more: str) -> str:
     )
 
 
-def retained(schema: str, table: str, column: str, limit: str, fewer: int) -> str:
-    """Return the UPDATE that notes which rows have left the table by its retention.
+def retained(run: str, schema: str, table: str, column: str, limit: str, fewer: int) -> str:
+    """Return the INSERT that notes which rows have left the table by its retention, also of one that was never loaded.
 
     The greatest limit of each column stays: rows that left by an earlier rule are still gone.
     """
-    entry = f'jsonb_build_object({value(column)}, GREATEST((retained ->> {value(column)}) COLLATE "C", {value(limit)}))'
+    there = f"(s.retained ->> {value(column)})"
+    entry = f'jsonb_build_object({value(column)}, GREATEST({there} COLLATE "C", {value(limit)}))'
+    new = f"jsonb_build_object({value(column)}::text, {value(limit)}::text)"
     return (
-        f"UPDATE {LEDGER}.state SET retained = retained || {entry},"
-        f" rows = rows - {fewer} WHERE (schema_name, table_name) = ({value(schema)}, {value(table)})"
+        f"INSERT INTO {LEDGER}.state AS s (schema_name, table_name, source, zone, kept, run, retained)"
+        f" VALUES ({value(schema)}, {value(table)}, '', '', '{{}}', {value(run)}, {new})"
+        f" ON CONFLICT (schema_name, table_name) DO UPDATE SET retained = s.retained || {entry}, rows = s.rows - {fewer}"
     )
 
 
