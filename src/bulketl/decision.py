@@ -18,7 +18,7 @@ from bulketl.catalog import Catalog, Table, TargetTable
 from bulketl.config import Config
 from bulketl.errors import PlanError
 from bulketl.incremental import Choice, another_source, partitions
-from bulketl.partitions import Bound, Partition, row_bytes, rows_per_partition, split, split_key
+from bulketl.partitions import Bound, Partition, fits, row_bytes, rows_per_partition, split, split_key
 from bulketl.plan import NAME_BYTES, ROW_HASH, STAMPS, Group, Plan, Refusal, Skip, TableLoad, TableSpec
 from bulketl.publishing import differing, publishing
 from bulketl.rules import GUARD, GUARDED_ROWS, TIERS, TableRule, Tier
@@ -262,7 +262,7 @@ def _parts(table: Table, rule: TableRule, bound: Bound) -> tuple[tuple[Partition
     if bound.cuts and along:
         parts = split(table, along, bound.cuts)
         return parts, f"{len(parts)} ranges of {', '.join(along.columns)}"
-    if bound.rows > rows_per_partition(table):
+    if not fits(table, bound.rows):
         return (Partition(0, stream=rows_per_partition(table)),), "one streamed read, because no key can be cut into ranges"
     return (Partition(0),), "one read"
 

@@ -115,6 +115,11 @@ def rows_per_partition(table: Table, partition_bytes: int = PARTITION_BYTES) -> 
     return max(1, min(MOST_ROWS, partition_bytes // row_bytes(table)))
 
 
+def fits(table: Table, rows: int) -> bool:
+    """Tell whether so many rows are read at once: up to two partitions, since a cut costs more queries than it saves."""
+    return rows <= 2 * rows_per_partition(table)
+
+
 def row_bytes(table: Table) -> int:
     """Return how many bytes a row of this table has, by the server's statistics where they can be true.
 

@@ -39,11 +39,11 @@ def test_a_loaded_table_equals_its_source_and_a_changed_cell_is_noticed(lab: Lab
 
 @pytest.mark.parametrize("engine", ["InnoDB", "MyISAM"])
 def test_a_large_table_is_loaded_whole_and_exact(maria_lab: Lab, engine: str) -> None:
-    """Three hundred thousand rows arrive, cut by the real limits, and each of them is equal."""
+    """Six hundred thousand rows arrive, cut by the real limits, and each of them is equal."""
     maria_lab.mysql(
         f"CREATE TABLE big (id int PRIMARY KEY, day date, fee decimal(12,4), name varchar(60), at datetime) ENGINE={engine}",
         "INSERT INTO big SELECT seq, DATE '2000-01-01' + INTERVAL seq % 9000 DAY, seq / 7, REPEAT(CHAR(97 + seq % 26), 50),"
-        " '2020-02-29 12:00:00' FROM seq_1_to_300000",
+        " '2020-02-29 12:00:00' FROM seq_1_to_600000",
     )
     done = maria_lab.load()
     assert done.parts("big") > 1

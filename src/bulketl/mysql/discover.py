@@ -17,7 +17,7 @@ from bulketl.catalog import Catalog, Column, Key, Table
 from bulketl.classify import Profile
 from bulketl.mysql import MySQL, code_of, is_lost, text_of
 from bulketl.mysql.read import beyond_condition, range_condition
-from bulketl.partitions import Bound, KeyTuple, even_cuts, is_integer_key, rows_per_partition, split_key
+from bulketl.partitions import Bound, KeyTuple, even_cuts, fits, is_integer_key, rows_per_partition, split_key
 
 Row = tuple[Any, ...]
 COUNTED_TOGETHER = 60  # tables per counting query, or columns per profiling query
@@ -106,7 +106,7 @@ def read_bounds(source: MySQL, tables: Iterable[Table], by: Mapping[str, str] | 
             bounds |= _count(cursor, some)
         for table in wanted:
             bound = bounds[table.name]
-            if bound.rows > rows_per_partition(table) and not bound.error:
+            if not fits(table, bound.rows) and not bound.error:
                 try:
                     bounds[table.name] = Bound(
                         bound.rows, bound.counted, _cuts(cursor, table, bound.rows, (by or {}).get(table.name))
@@ -162,7 +162,7 @@ def _count(cursor: Cursor, tables: list[Table]) -> dict[str, Bound]:
     found = {}
     for n, count in _rows(cursor):
         table, rows = tables[int(n)], int(count)
-        counted = table.engine == "MyISAM" or rows <= rows_per_partition(table)
+        counted = table.engine == "MyISAM" or fits(table, rows)
         found[table.name] = Bound(rows if counted else max(rows, table.rows), counted)
     return found
 
@@ -170,7 +170,7 @@ def _count(cursor: Cursor, tables: list[Table]) -> dict[str, Bound]:
 def _counting(table: Table) -> str:
     if table.engine == "MyISAM":  # kept by the engine, exact
         return f"SELECT COUNT(*) FROM {quoted(table.name)}"
-    most = rows_per_partition(table) + 1
+    most = 2 * rows_per_partition(table) + 1
     return f"SELECT COUNT(*) FROM (SELECT 1 FROM {quoted(table.name)} LIMIT {most}) t"
 
 
