@@ -65,7 +65,7 @@ def make_plan(
     known = choices(source, config, catalog, states, existing, full=full, span=span)
     whole = [t for t in catalog if not known[t.name].refusal and known[t.name].whole]
     by = {name: rule.partition_by for name, rule in config.tables.items() if rule.partition_by}
-    bounds = read_bounds(source, whole, by)
+    bounds = read_bounds(source, whole, by, config.partition_bytes)
     return decide(config, catalog, bounds, existing, choices=known, skipped=skipped, history=history, allowed=allow_deletes)
 
 

@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from bulketl.catalog import Column, Table
 from bulketl.errors import ConfigError
-from bulketl.rules import TableRule, Tier
+from bulketl.rules import TableRule, Tier, circle
 from bulketl.settings import Settings
 from bulketl.snapshot import read_snapshot
 from bulketl.yamlfile import KeyPath, Lines, read_yaml
@@ -96,7 +96,9 @@ def load_config(tables: Path | None, settings: Path | None, environ: Mapping[str
         try:
             return Config.model_validate({**values, "tables": rules})
         except ValidationError as error:  # from the environment or the options: the files were checked above
-            problems += [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+            for item in error.errors():
+                name = f"{'.'.join(map(str, item['loc']))}: " if item["loc"] else ""
+                problems.append(f"{name}{item['msg'].removeprefix('Value error, ')}")
     raise ConfigError("the configuration is wrong:\n  " + "\n  ".join(problems), hint="correct it and run the command again")
 
 
@@ -111,6 +113,15 @@ def _read(path: Path, problems: list[str]) -> tuple[dict[str, Any], Lines]:
 
 
 def _check_tables(document: dict[str, Any], path: Path, lines: Lines, problems: list[str]) -> dict[str, TableRule]:
+    rules = _check_rules(document, path, lines, problems)
+    if cyclic := circle({name: rule.dependencies for name, rule in rules.items()}):
+        at = ("source_tables" if "source_tables" in document else "tables", cyclic[0], "dependencies")
+        text = f"tables depend on each other in a circle, and none can be first: {' -> '.join(cyclic)}"
+        problems.append(f"{path}:{lines.of(at)}: {'.'.join(at)}: {text}")
+    return rules
+
+
+def _check_rules(document: dict[str, Any], path: Path, lines: Lines, problems: list[str]) -> dict[str, TableRule]:
     # staging_tables and target_tables of the guide's layout say nothing that is not decided better from the live schema.
     if "tables" in document and "source_tables" not in document:
         return _check_later_tables(document, path, lines, problems)
@@ -192,7 +203,8 @@ def _check(
             elif item["type"] != "missing" and not isinstance(item["input"], (dict, list)):
                 secret = secret or _kinds(model, loc)[1] or str(item["input"]) in hidden
                 text += "" if secret else f", not {item['input']!r}"
-            problems.append(f"{path}:{lines.of(place)}: {'.'.join(map(str, place))}: {text}")
+            name = f"{'.'.join(map(str, place))}: " if place else ""
+            problems.append(f"{path}:{lines.of(place)}: {name}{text}")
         return None
 
 

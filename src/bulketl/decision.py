@@ -10,22 +10,22 @@ import dataclasses
 import datetime as dt
 import fnmatch
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from bulketl.canonical import digests
 from bulketl.casts import Cast, cast, encoder_of
 from bulketl.catalog import Catalog, Table, TargetTable
 from bulketl.config import Config
+from bulketl.consistency import consistent
 from bulketl.errors import PlanError
+from bulketl.grouping import grouped
 from bulketl.incremental import Choice, another_source, partitions
 from bulketl.partitions import Bound, Partition, fits, row_bytes, rows_per_partition, split, split_key
-from bulketl.plan import NAME_BYTES, ROW_HASH, STAMPS, Group, Plan, Refusal, Skip, TableLoad, TableSpec
+from bulketl.plan import NAME_BYTES, ROW_HASH, STAMPS, Plan, Refusal, Skip, TableLoad, TableSpec
 from bulketl.publishing import differing, publishing
-from bulketl.rules import GUARD, GUARDED_ROWS, TIERS, TableRule, Tier
+from bulketl.rules import GUARD, GUARDED_ROWS, TableRule, Tier
 from bulketl.watermark import State
 
-GROUP_BYTES = 4 << 20  # tables of a group are in memory together, before their transaction begins
-GROUP_TABLES = 40
 READ_HINT = "grant SELECT on it to the source user, or repair it; exclude: true leaves it out"
 NEW_TABLE = "new at the source; `bulketl discover --write` adds it to the rules, new_tables: load takes such tables at once"
 COMPARED_EVERY = dt.timedelta(days=1)  # where rows that are gone are to be found at all
@@ -103,9 +103,10 @@ def decide(
             refused.append(Refusal(table.name, rule.table_importance, error.message, error.hint))
     if history:
         loads = [dataclasses.replace(load, seconds=_expected(load, history)) for load in loads]
-    loads.sort(key=lambda load: (TIERS.index(load.tier), -load.bytes, load.spec.table))
     zone = config.timestamp_zone if config.timestamp_zone != "server" else f"the server's, {catalog.zone}"
-    return Plan(catalog.identity, config.target_schema, zone, tuple(_groups(loads)), tuple(refused), skipped)
+    needs = {name: rule.dependencies for name, rule in config.tables.items()}
+    groups = tuple(grouped(loads, needs, config.partition_bytes))
+    return Plan(catalog.identity, config.target_schema, zone, groups, tuple(refused), skipped)
 
 
 def _expected(load: TableLoad, history: Mapping[str, float]) -> float | None:
@@ -133,13 +134,15 @@ def _load(
     if choice.whole or choice.cursor is None or choice.measured is None:
         if bound is None or bound.error:
             raise PlanError(f"table {table.name!r} cannot be read: {bound.error if bound else 'gone'}", hint=READ_HINT)
-        parts, how = _parts(table, rule, bound)
+        parts, how = _parts(table, rule, bound, config.partition_bytes)
         how, rows, size = f"full load{choice.why}: {how}", bound.rows, _size(table, bound.rows)
     else:
         parts, how = partitions(table, choice.cursor, choice.measured)
         how, rows = f"incremental: {how}", choice.measured.rows
         size = rows * row_bytes(table)
     found = differing(spec, existing, state)
+    agreed, parts = consistent(config, rule, table, parts, spec)
+    spec = dataclasses.replace(spec, consistency=agreed)
     stream = bool(parts and parts[0].stream)
     spec, why = publishing(config, rule, spec, 2 if stream else len(parts), existing, found)
     if spec.publish in ("append", "merge") and state and state.source not in ("", catalog.identity):
@@ -161,6 +164,7 @@ def _load(
         hanging=(*(f"view {v}" for v in existing.views), *existing.hanging, *existing.grants) if existing else (),
         chunked=bool(parts and any(part.mark for part in parts)),
         compare=compare,
+        due=rule.monitoring.max_extraction_time_minutes * 60,
     )
 
 
@@ -207,6 +211,7 @@ def specify(config: Config, catalog: Catalog, table: Table, choice: Choice, free
         rows=state.rows if state else None,
         stamps=tuple(column for column in STAMPS if column in config.added_columns),
         retained=retained,
+        stop_after=rule.stop_after_minutes and rule.stop_after_minutes * 60,
     )
     if hold and not (spec.key or spec.audit):
         raise PlanError(
@@ -254,7 +259,7 @@ def due(rule: TableRule, spec: TableSpec, state: State | None) -> bool:
     return state is None or state.compared is None or state.compared >= 0.9 * every.total_seconds()
 
 
-def _parts(table: Table, rule: TableRule, bound: Bound) -> tuple[tuple[Partition, ...], str]:
+def _parts(table: Table, rule: TableRule, bound: Bound, size: int) -> tuple[tuple[Partition, ...], str]:
     """Return the partitions that hold every row of the table once, and in words how they are read."""
     along = split_key(table, rule.partition_by)
     if bound.counted and bound.rows == 0:
@@ -262,8 +267,10 @@ def _parts(table: Table, rule: TableRule, bound: Bound) -> tuple[tuple[Partition
     if bound.cuts and along:
         parts = split(table, along, bound.cuts)
         return parts, f"{len(parts)} ranges of {', '.join(along.columns)}"
-    if not fits(table, bound.rows):
-        return (Partition(0, stream=rows_per_partition(table)),), "one streamed read, because no key can be cut into ranges"
+    if not fits(table, bound.rows, size):
+        return (
+            Partition(0, stream=rows_per_partition(table, size)),
+        ), "one streamed read, because no key can be cut into ranges"
     return (Partition(0),), "one read"
 
 
@@ -334,23 +341,6 @@ def _casts(config: Config, rule: TableRule, table: Table) -> tuple[Cast, ...]:
     if wrong:
         raise PlanError(f"table {table.name!r}: {'; '.join(error.message for error in wrong)}", hint=wrong[0].hint)
     return tuple(made)
-
-
-def _groups(loads: list[TableLoad]) -> Iterator[Group]:
-    """Put direct loads of a tier together up to GROUP_BYTES; every staged table stays alone, in the order given."""
-    waiting: list[TableLoad] = []
-    for load in loads:
-        full = len(waiting) >= GROUP_TABLES or sum(w.bytes for w in waiting) + load.bytes > GROUP_BYTES
-        other = waiting and (waiting[0].tier, waiting[0].spec.encoder) != (load.tier, load.spec.encoder)
-        if waiting and (waiting[0].tier != load.tier or (load.direct and (full or other))):
-            yield Group(waiting[0].tier, tuple(waiting))
-            waiting = []
-        if not load.direct:
-            yield Group(load.tier, (load,))
-            continue
-        waiting.append(load)
-    if waiting:
-        yield Group(waiting[0].tier, tuple(waiting))
 
 
 def _collisions(catalog: Catalog) -> dict[str, tuple[str, ...]]:

@@ -6,6 +6,7 @@ import dataclasses
 import datetime as dt
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from importlib.metadata import version
 
 import pyarrow as pa
@@ -13,6 +14,7 @@ import pyarrow as pa
 from bulketl.config import Config
 from bulketl.errors import ConfigError
 from bulketl.mysql import MySQL, compare
+from bulketl.mysql.locks import TableLock, locked
 from bulketl.mysql.read import masked, read
 from bulketl.partitions import Partition
 from bulketl.plan import TableSpec
@@ -29,9 +31,13 @@ class MySQLSource:
 
     mysql: MySQL
 
-    def read(self, spec: TableSpec, partition: Partition) -> Iterator[pa.Table]:
-        """Yield the partition's rows in Arrow."""
-        return read(self.mysql, spec, partition)
+    def read(self, spec: TableSpec, partition: Partition, sign: str = "") -> Iterator[pa.Table]:
+        """Yield the partition's rows in Arrow; with a sign, as they are when that named lock is taken."""
+        return read(self.mysql, spec, partition, sign)
+
+    def locked(self, spec: TableSpec) -> AbstractContextManager[TableLock]:
+        """Keep everybody from writing to the table for a while."""
+        return locked(self.mysql, spec)
 
     def digests(self, spec: TableSpec, buckets: Buckets) -> Mapping[str, Digest]:
         """Return rows and hash per bucket."""

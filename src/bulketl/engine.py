@@ -1,172 +1,47 @@
 """Carrying out a plan: a generator of events over an executor.
 
-The driver, here, hands out steps and is the only one to speak; a worker runs `work`, gets small picklable values and
-returns a result or raises. At most `workers` steps are in flight, which bounds memory and connections on both sides
-whatever the executor.
+The driver, here, hands out steps and is the only one to speak; a worker runs `bulketl.worker.work`. At most `workers` steps
+are in flight, which bounds memory and connections on both sides whatever the executor.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import random
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from dataclasses import dataclass
-from typing import Protocol
 
-from bulketl.coerce import Batch, coerce
-from bulketl.errors import BulketlError, DataError
+from bulketl.errors import BulketlError, DataError, SourceError
 from bulketl.events import (
     ColumnsChanged,
     Event,
     PartitionLoaded,
     RunFinished,
     RunStarted,
+    SourceLocked,
+    SourceReadAgain,
+    SourceSpared,
     StepRetried,
     TableCompared,
     TableFailed,
+    TableOverdue,
     TablePublished,
     TableSkipped,
     TableStarted,
+    WorkersChanged,
 )
-from bulketl.partitions import Partition
-from bulketl.plan import Plan, TableLoad, TableSpec
-from bulketl.reconcile import Differences, Here, There, mend
+from bulketl.plan import Plan, TableSpec
 from bulketl.rules import Tier
-from bulketl.schedule import Schedule, Step
+from bulketl.schedule import Schedule, Step, batch_rows
+from bulketl.sparing import Sparing
+from bulketl.worker import Lock, Result, Source, Target, work
 
 LOOK_SECONDS = 5.0  # at most between two looks at whether the run is to end
-
-
-class Source(Here, Protocol):
-    """What the engine needs of a source."""
-
-
-class Loaded(Protocol):
-    """What a target says of rows it took."""
-
-    @property
-    def rows(self) -> int:
-        """Rows copied."""
-        ...
-
-    @property
-    def rejects(self) -> int:
-        """Rows rejected."""
-        ...
-
-    @property
-    def bytes(self) -> int:
-        """Bytes of Arrow copied."""
-        ...
-
-    @property
-    def changed(self) -> dict[str, dict[str, int]]:
-        """Values altered on the way, per column and kind."""
-        ...
-
-
-class Published(Protocol):
-    """What a target says of a table that became visible; None where it does not count."""
-
-    @property
-    def rows(self) -> int:
-        """Rows read."""
-        ...
-
-    @property
-    def inserted(self) -> int | None:
-        """Rows that were new."""
-        ...
-
-    @property
-    def updated(self) -> int | None:
-        """Rows that were replaced."""
-        ...
-
-    @property
-    def unchanged(self) -> int | None:
-        """Rows that were the same."""
-        ...
-
-    @property
-    def deleted(self) -> int | None:
-        """Rows deleted or marked as deleted."""
-        ...
-
-
-class Target(There, Protocol):
-    """What the engine needs of a target. Every method may be called again after any failure."""
-
-    @property
-    def run(self) -> str:
-        """The run's name."""
-        ...
-
-    def prepare(self, spec: TableSpec) -> None:
-        """Make an empty staging table."""
-        ...
-
-    def load(self, spec: TableSpec, partition: Partition, batches: Iterator[Batch]) -> Loaded:
-        """Copy a partition into the staging table."""
-        ...
-
-    def publish(self, spec: TableSpec) -> Published:
-        """Make the staged rows visible, once they are counted."""
-        ...
-
-    def load_chunk(
-        self, spec: TableSpec, partition: Partition, batches: Iterator[Batch], last: bool
-    ) -> tuple[Loaded, Published]:
-        """Merge a partition into the table and move its watermark."""
-        ...
-
-    def load_group(self, loads: Sequence[TableLoad], batches: Sequence[Batch | None]) -> Sequence[tuple[Loaded, Published]]:
-        """Write small tables straight into place, all or none."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What a worker sends back: per table of the step what was loaded and published, what differed, its seconds."""
-
-    loaded: tuple[Loaded, ...] = ()
-    published: tuple[Published, ...] = ()
-    differences: Differences | None = None
-    seconds: float = 0.0
-
-
-def work(source: Source, target: Target, step: Step) -> Result:
-    """Carry out one step, in whatever thread or process; raise what went wrong."""
-    began = time.monotonic()
-    return dataclasses.replace(_work(source, target, step), seconds=time.monotonic() - began)
-
-
-def _work(source: Source, target: Target, step: Step) -> Result:
-    spec, partition = step.spec, step.partition
-    if spec is None:
-        done = target.load_group(step.loads, [_small(source, load) for load in step.loads])
-        return Result(tuple(loaded for loaded, _ in done), tuple(published for _, published in done))
-    if step.kind == "publish":
-        return Result(published=(target.publish(spec),))
-    if step.kind == "compare":
-        return Result(differences=mend(source, target, spec))
-    if partition is None:
-        target.prepare(spec)
-        return Result()
-    masked = source.masked(spec)
-    batches = (coerce(rows, spec, masked) for rows in source.read(spec, partition))
-    if step.kind == "chunk":
-        loaded, published = target.load_chunk(spec, partition, batches, step.last)
-        return Result((loaded,), (published,) if step.last else ())
-    return Result((target.load(spec, partition, batches),))
-
-
-def _small(source: Source, load: TableLoad) -> Batch | None:
-    if not load.partitions:
-        return None
-    (rows,) = source.read(load.spec, load.partitions[0])
-    return coerce(rows, load.spec, source.masked(load.spec))
+SIGN_SECONDS = 10.0  # for all readers of one lock to begin
+STOPPABLE = ("prepare", "load", "settle")  # steps after which nothing is visible
 
 
 def run(
@@ -178,42 +53,49 @@ def run(
     workers: int,
     tables_at_once: Mapping[Tier, int] | None = None,
     closed: Callable[[], bool] = lambda: False,
+    sparing: Sparing | None = None,
+    full: Callable[[], bool] = lambda: False,
 ) -> Generator[Event]:
     """Carry out the plan, yielding what happens; the last event is RunFinished.
 
     `workers`: steps at once; `tables_at_once`: tables, or groups of small ones, of each tier. Once `closed` says so,
-    steps under way are finished, tables that are complete are published, and nothing else begins. A table that fails is
-    an event and leaves the others alone; so do the plan's refusals. Closing the generator, or an exception thrown into
-    it, waits for the steps in flight and starts no other. A bug in a worker is raised.
+    steps under way are finished, tables that are complete are published, and nothing else begins. Nothing is read while
+    `sparing` forbids it, nor more at once while `full` says that memory is used up. A table that fails is an event and
+    leaves the others alone; so do the plan's refusals. Closing the generator, or an exception thrown into it, waits for the
+    steps in flight and starts no other. A bug in a worker is raised.
     """
     began = time.monotonic()
-    name = target.run
-    yield from _decided(name, plan)
-    schedule = Schedule(plan.groups, tables_at_once)
-    started: dict[str, float] = {}
-    running: dict[Future[Result], Step] = {}
+    yield from _decided(target.run, plan)
+    schedule = Schedule(plan.groups, tables_at_once, workers=workers, jitter=lambda: random.uniform(0.5, 1.5))  # noqa: S311
+    driver = _Driver(plan, source, target, executor, schedule)
+    sparing = sparing or Sparing()
     try:
         while not schedule.done:
             if closed():
                 schedule.close()
-            while len(running) < workers and (step := schedule.next(time.monotonic())):
-                for table in step.tables:
-                    if table not in started:
-                        started[table] = time.monotonic()
-                        yield TableStarted(name, table)
-                running[executor.submit(work, source, target, step)] = step
-            wakes = schedule.wakes()
-            pause = None if wakes is None else max(0.0, wakes - time.monotonic())
-            if not running:
-                time.sleep(min(pause or 0.0, LOOK_SECONDS))
+            yield from driver.overdue()
+            spared, since = sparing.why, sparing.since
+            reading = sparing.may_read(time.monotonic())
+            if bool(sparing.why) != bool(spared):
+                seconds = time.monotonic() - since
+                yield SourceSpared(target.run, sparing.why) if sparing.why else SourceReadAgain(target.run, seconds)
+            while step := schedule.next(time.monotonic(), reading=reading and not (driver.running and full())):
+                yield from driver.begin(step)
+                reading = sparing.may_read(time.monotonic())
+            now = time.monotonic()
+            wakes = min((at for at in (schedule.wakes(), sparing.wakes(now)) if at is not None), default=now + LOOK_SECONDS)
+            pause = min(max(0.0, wakes - now), LOOK_SECONDS)
+            if not driver.running:
+                time.sleep(pause)
                 continue
-            for future in wait(running, timeout=min(pause or LOOK_SECONDS, LOOK_SECONDS), return_when=FIRST_COMPLETED).done:
-                yield from _outcome(name, schedule, running.pop(future), future, started)
+            for future in wait(driver.running, timeout=pause, return_when=FIRST_COMPLETED).done:
+                for event in driver.ended(future):
+                    if isinstance(event, PartitionLoaded):
+                        sparing.read(event.bytes, time.monotonic())
+                    yield event
     finally:
-        for future in running:
-            future.cancel()
-        wait(running)
-    yield RunFinished(name, time.monotonic() - began)
+        driver.close()
+    yield RunFinished(target.run, time.monotonic() - began)
 
 
 def _decided(name: str, plan: Plan) -> Iterator[Event]:
@@ -231,44 +113,179 @@ def _decided(name: str, plan: Plan) -> Iterator[Event]:
             yield ColumnsChanged(name, load.spec.table, load.drift)
 
 
-def _outcome(
-    name: str, schedule: Schedule, step: Step, future: Future[Result], started: dict[str, float]
-) -> Iterator[Event]:
-    now = time.monotonic()
-    error = future.exception()
-    if error is None:
-        schedule.succeeded(step)
-        yield from _success(name, step, future.result(), now, started)
-        return
-    if not isinstance(error, BulketlError):
-        raise error
-    pause = schedule.failed(step, error, now)
-    if pause is not None:
-        yield StepRetried(name, step.tables, step.kind, step.attempt, error.message, pause)
-        return
-    for table in step.tables:
-        kind = type(error).__name__
+class _Driver:
+    """The steps under way and the tables they belong to: begins steps, and says what became of them."""
+
+    def __init__(self, plan: Plan, source: Source, target: Target, executor: Executor, schedule: Schedule) -> None:
+        self._source, self._target, self._executor, self._schedule = source, target, executor, schedule
+        self._run = target.run
+        self._due = {load.spec.table: load.due for load in plan.loads if load.due is not None}
+        self._stop = {load.spec.table: load.spec.stop_after for load in plan.loads if load.spec.stop_after is not None}
+        self._started: dict[str, float] = {}
+        self._under_way: set[str] = set()
+        self._locks: dict[str, tuple[contextlib.ExitStack, Lock, float]] = {}
+        self._torn: dict[str, SourceError] = {}  # by their signs, steps whose lock went before they saw it
+        self.running: dict[Future[Result], Step] = {}
+
+    def close(self) -> None:
+        """Wait for the steps in flight, begin no other, and let go of every lock."""
+        for future in self.running:
+            future.cancel()
+        wait(self.running)
+        for stack, _, _ in self._locks.values():
+            stack.close()
+
+    def overdue(self) -> Iterator[Event]:
+        """Say which tables take longer than expected, and give up those that take too long."""
+        now = time.monotonic()
+        spent = {table: now - self._started[table] for table in self._under_way}
+        for table in [table for table, seconds in spent.items() if seconds > self._due.get(table, float("inf"))]:
+            yield TableOverdue(self._run, table, self._due.pop(table))
+        for table in [table for table, seconds in spent.items() if seconds > self._stop.get(table, float("inf"))]:
+            kinds = {step.kind for step in self.running.values() if table in step.tables}
+            if kinds.issubset(STOPPABLE):
+                minutes = self._stop.pop(table) / 60
+                self._schedule.give_up(table)
+                yield from self._gave_up(
+                    table,
+                    SourceError(
+                        f"table {table!r} was given up after {minutes:g} minutes, its rule's stop_after_minutes",
+                        hint="raise stop_after_minutes, or find out what held it up; the target has it as it was before",
+                    ),
+                )
+
+    def begin(self, step: Step) -> Iterator[Event]:
+        """Hand a step to the executor, under a lock of the source where its table asks for one."""
+        for table in step.tables:
+            if table not in self._started:
+                self._started[table] = time.monotonic()
+                self._under_way.add(table)
+                yield TableStarted(self._run, table)
+        try:
+            if step.spec and step.together:
+                yield from self._together(step, step.spec)
+                return
+            if step.spec and step.spec.consistency == "locked" and step.partition:
+                self._lock(step.spec)
+            if step.kind == "publish":
+                yield from self._unlock(step.tables[0])
+        except SourceError as error:
+            yield from self._failed(step, error)
+            return
+        self._submit(step)
+
+    def _submit(self, step: Step) -> Future[Result]:
+        future = self._executor.submit(work, self._source, self._target, step)
+        self.running[future] = step
+        return future
+
+    def _together(self, first: Step, spec: TableSpec) -> Iterator[Event]:
+        """Begin all steps that must see the same rows while nobody can write; let go of the lock when they all do."""
+        rest = (self._schedule.next(time.monotonic()) for _ in range(first.together - 1))
+        name = f"bulketl {self._run} {zlib.crc32(spec.table.encode()):08x} {first.attempt}"
+        steps = [
+            dataclasses.replace(step, sign=f"{name} {n}") for n, step in enumerate([first, *(step for step in rest if step)])
+        ]
+        try:
+            with self._source.locked(spec) as lock:
+                began = time.monotonic()
+                futures = [self._submit(step) for step in steps]
+                while waiting := [step.sign for future, step in zip(futures, steps, strict=True) if not future.done()]:
+                    if lock.signed(waiting):
+                        break
+                    if time.monotonic() - began > SIGN_SECONDS or lock.lost():
+                        raise SourceError(
+                            f"table {spec.table!r}: its readers did not all begin within {SIGN_SECONDS:.0f} s, "
+                            "and it was locked for them",
+                            hint="lower workers, or ask for consistency: re-read, which needs no lock",
+                            transient=True,
+                        )
+                    time.sleep(0.002)
+        except SourceError as error:
+            if any(step in steps for step in self.running.values()):  # they end, and what they read does not count
+                self._torn |= dict.fromkeys((step.sign for step in steps), error)
+                return
+            for n, step in enumerate(steps):
+                for event in self._failed(step, error):
+                    if n == 0:
+                        yield event
+            return
+        yield SourceLocked(self._run, spec.table, lock.how, time.monotonic() - began)
+
+    def _lock(self, spec: TableSpec) -> None:
+        """Lock a table until all its ranges are loaded."""
+        if spec.table not in self._locks:
+            stack = contextlib.ExitStack()
+            lock = stack.enter_context(self._source.locked(spec))
+            self._locks[spec.table] = (stack, lock, time.monotonic())
+
+    def _unlock(self, table: str) -> Iterator[Event]:
+        """Let go of a table's lock. Raise SourceError when it was gone before."""
+        if table in self._locks:
+            stack, lock, since = self._locks.pop(table)
+            lost = lock.lost()
+            stack.close()
+            if lost:
+                raise SourceError(
+                    f"table {table!r}: the connection that locked it at the source was lost while it was read",
+                    hint="load it again; if a proxy or the server ends idle connections, ask for consistency: re-read",
+                )
+            yield SourceLocked(self._run, table, lock.how, time.monotonic() - since)
+
+    def ended(self, future: Future[Result]) -> Iterator[Event]:
+        """Say what became of a step."""
+        step = self.running.pop(future)
+        error = self._torn.pop(step.sign, None) or future.exception()
+        workers = self._schedule.workers
+        if error is None:
+            self._schedule.succeeded(step)
+            yield from self._success(step, future.result())
+        elif isinstance(error, BulketlError):
+            yield from self._failed(step, error)
+        else:
+            raise error
+        if self._schedule.workers != workers:
+            why = "all is well again" if error is None else str(error)
+            yield WorkersChanged(self._run, self._schedule.workers, why)
+
+    def _failed(self, step: Step, error: BulketlError) -> Iterator[Event]:
+        known = all(self._schedule.given_up(table) for table in step.tables)
+        again = self._schedule.failed(step, error, time.monotonic())
+        if again is not None:
+            rows = batch_rows(step, error)
+            yield StepRetried(self._run, step.tables, step.kind, step.attempt, error.message, again, rows)
+        elif not known:
+            for table in step.tables:
+                yield from self._gave_up(table, error)
+
+    def _gave_up(self, table: str, error: BulketlError) -> Iterator[Event]:
+        self._under_way.discard(table)
+        if table in self._locks:
+            self._locks.pop(table)[0].close()
         rejects = error.rejects if isinstance(error, DataError) else 0
-        yield TableFailed(name, table, kind, error.message, error.hint, now - started[table], rejects)
+        seconds = time.monotonic() - self._started[table]
+        yield TableFailed(self._run, table, type(error).__name__, error.message, error.hint, seconds, rejects)
 
-
-def _success(name: str, step: Step, result: Result, now: float, started: dict[str, float]) -> Iterator[Event]:
-    index = step.partition.index if step.partition else 0
-    for table, loaded in zip(step.tables, result.loaded, strict=False):
-        yield PartitionLoaded(name, table, index, loaded.rows, loaded.rejects, loaded.bytes, result.seconds, loaded.changed)
-    if (found := result.differences) and step.spec:
-        counts = (len(found.missing), len(found.differing), len(found.gone))
-        yield TableCompared(name, step.spec.table, *counts, step.spec.deletes, result.seconds)
-    specs = [step.spec] if step.spec else [load.spec for load in step.loads]
-    for spec, done in zip(specs, result.published, strict=False):
-        yield TablePublished(
-            name,
-            spec.table,
-            done.rows,
-            spec.publish,
-            now - started[spec.table],
-            done.inserted,
-            done.updated,
-            done.unchanged,
-            done.deleted,
-        )
+    def _success(self, step: Step, result: Result) -> Iterator[Event]:
+        index = step.partition.index if step.partition else 0
+        for table, done in zip(step.tables, result.loaded, strict=False):
+            counts = (done.rows, done.rejects, done.bytes)
+            yield PartitionLoaded(self._run, table, index, *counts, result.seconds, done.changed)
+        if (found := result.differences) and step.spec:
+            counts = (len(found.missing), len(found.differing), len(found.gone))
+            yield TableCompared(self._run, step.spec.table, *counts, step.spec.deletes, result.seconds)
+        specs = [step.spec] if step.spec else [load.spec for load in step.loads]
+        for spec, published in zip(specs, result.published, strict=False):
+            self._under_way.discard(spec.table)
+            yield TablePublished(
+                self._run,
+                spec.table,
+                published.rows,
+                spec.publish,
+                time.monotonic() - self._started[spec.table],
+                published.inserted,
+                published.updated,
+                published.unchanged,
+                published.deleted,
+                spec.consistency,
+            )

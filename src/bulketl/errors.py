@@ -19,6 +19,9 @@ with 3 when they are of tiers that only warn.
 
 from __future__ import annotations
 
+from typing import Literal
+
+Ease = Literal["", "batch", "workers"]
 DONE, FAILED, WRONG_REQUEST, PARTLY_DONE, OUTSIDE_WINDOW = 0, 1, 2, 3, 4
 
 
@@ -26,16 +29,17 @@ class BulketlError(Exception):
     """Anything that went wrong and that a user can act on.
 
     `hint` is a whole sentence that says what to do; `transient` is true when the same step may succeed a moment
-    later.
+    later; `ease` says what would make that likelier: smaller batches, or fewer workers.
     """
 
     exit_code = FAILED
 
-    def __init__(self, message: str, *, hint: str = "", transient: bool = False) -> None:
+    def __init__(self, message: str, *, hint: str = "", transient: bool = False, ease: Ease = "") -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.transient = transient
+        self.ease = ease
 
     def __reduce__(self) -> tuple[object, ...]:
         return (_rebuild, (type(self), self.__dict__))

@@ -59,6 +59,7 @@ class TablePublished:
     updated: int | None = None
     unchanged: int | None = None
     deleted: int | None = None
+    consistency: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,10 @@ class ColumnsChanged:
 
 @dataclass(frozen=True, slots=True)
 class StepRetried:
-    """A step failed for a reason that may pass, or a group is tried table by table; it will run again."""
+    """A step failed for a reason that may pass, or a group is tried table by table; it will run again.
+
+    `batch_rows`: then it takes so many rows at a time, 0 when as many as before.
+    """
 
     run: str
     tables: tuple[str, ...]
@@ -119,6 +123,51 @@ class StepRetried:
     attempt: int
     message: str
     wait_seconds: float
+    batch_rows: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WorkersChanged:
+    """So many steps run at once from now on: fewer after a deadlock or for want of connections, more when all is well."""
+
+    run: str
+    workers: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class TableOverdue:
+    """A table takes longer than its rule expects; it goes on. `seconds`: what was expected."""
+
+    run: str
+    table: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLocked:
+    """A table was locked at the source so that all its ranges are of one moment. `seconds`: for so long."""
+
+    run: str
+    table: str
+    how: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSpared:
+    """No reading begins until the reason has passed."""
+
+    run: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceReadAgain:
+    """The source is read again, after so many seconds."""
+
+    run: str
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +188,11 @@ Event = (
     | TableSkipped
     | ColumnsChanged
     | StepRetried
+    | WorkersChanged
+    | TableOverdue
+    | SourceLocked
+    | SourceSpared
+    | SourceReadAgain
     | RunFinished
 )
 Observer = Callable[[Event], object]

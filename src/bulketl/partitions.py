@@ -115,9 +115,9 @@ def rows_per_partition(table: Table, partition_bytes: int = PARTITION_BYTES) -> 
     return max(1, min(MOST_ROWS, partition_bytes // row_bytes(table)))
 
 
-def fits(table: Table, rows: int) -> bool:
+def fits(table: Table, rows: int, partition_bytes: int = PARTITION_BYTES) -> bool:
     """Tell whether so many rows are read at once: up to two partitions, since a cut costs more queries than it saves."""
-    return rows <= 2 * rows_per_partition(table)
+    return rows <= 2 * rows_per_partition(table, partition_bytes)
 
 
 def row_bytes(table: Table) -> int:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from bulketl.casts import Cast, Encoder
 from bulketl.partitions import Partition
-from bulketl.rules import Tier
+from bulketl.rules import Consistency, Tier
 from bulketl.storedvalues import stored
 from bulketl.watermark import Watermark
 
@@ -44,7 +44,9 @@ class TableSpec:
     ones. `rows`: of the target before, None when unknown. `retained`: rows with a smaller value in one of these columns
     have left the target by its retention and are not read again; a value with a zone is of a `timestamptz`. `stamps`:
     columns of STAMPS that each row written gets. `evidence`: if the source shows the same in a later plan, its rows have
-    not changed since this one.
+    not changed since this one. `consistency`: what its rows have in common. `snapshot`: they are those of one moment, as a
+    transaction sees them; `locked`: nobody could write while they were read; `re-read`: read again until a comparison finds
+    no difference; `best effort`: each range is of a moment of its own. `stop_after`: seconds after which it is given up.
     """
 
     table: str
@@ -71,6 +73,8 @@ class TableSpec:
     retained: tuple[tuple[str, dt.datetime], ...] = ()
     stamps: tuple[str, ...] = ()
     evidence: str = ""
+    consistency: Consistency = "best effort"
+    stop_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,8 @@ class TableLoad:
     `drift`, `declared`, `hanging`: what changed in the columns, the casts a person chose, what hangs on the target
     table. `seconds` is what its last load took, for as many rows; None when there was none. `chunked`: its partitions
     are published one after another, each on its own. `compare`: afterwards, its keys and rows are compared with the
-    source's. `prepared`: its staging table is there, with rows of an interrupted run.
+    source's. `prepared`: its staging table is there, with rows of an interrupted run. `due`: seconds after which somebody
+    should hear of it.
     """
 
     spec: TableSpec
@@ -96,6 +101,7 @@ class TableLoad:
     chunked: bool = False
     compare: bool = False
     prepared: bool = False
+    due: float | None = None
 
     @property
     def lock(self) -> str:
@@ -116,10 +122,14 @@ class TableLoad:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Tables that travel together. Direct ones share one transaction; a staged table is alone in its group."""
+    """Tables that travel together. Direct ones share one transaction; a staged table is alone in its group.
+
+    `after`: tables that must have ended, well or not, before it begins.
+    """
 
     tier: Tier
     loads: tuple[TableLoad, ...]
+    after: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

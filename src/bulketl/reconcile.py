@@ -63,8 +63,8 @@ class Here(Protocol):
         ...
 
 
-class There(Protocol):
-    """What reconciling needs of the target."""
+class Compared(Protocol):
+    """What comparing needs of the target."""
 
     def buckets(self, spec: TableSpec) -> Buckets:
         """Return how to divide the table's keys."""
@@ -77,6 +77,10 @@ class There(Protocol):
     def rows(self, spec: TableSpec, buckets: Buckets, which: Sequence[str]) -> Mapping[str, Row]:
         """Return the rows of some buckets by the text of their key."""
         ...
+
+
+class There(Compared, Protocol):
+    """What mending needs of the target."""
 
     def mend(self, spec: TableSpec, found: Differences, batches: Iterator[Batch]) -> None:
         """Bring rows in, treat those that are gone as `spec.deletes` says, note the comparison; one transaction."""
@@ -93,7 +97,7 @@ class Differences:
     rows: int = 0
 
 
-def compare(here: Here, there: There, spec: TableSpec) -> Differences:
+def compare(here: Here, there: Compared, spec: TableSpec) -> Differences:
     """Return what differs. For n rows that differ about n keys of each bucket with one are moved, and no rows."""
     buckets = there.buckets(spec)
     theirs = there.digests(spec, buckets)
@@ -117,11 +121,12 @@ def mend(here: Here, there: There, spec: TableSpec) -> Differences:
     Raise DataError when more rows are gone than may go: then nothing is mended.
     """
     found = compare(here, there, spec)
-    there.mend(spec, found, _batches(here, spec, (*found.missing, *found.differing)))
+    there.mend(spec, found, reread(here, spec, (*found.missing, *found.differing)))
     return found
 
 
-def _batches(here: Here, spec: TableSpec, keys: Sequence[KeyTuple]) -> Iterator[Batch]:
+def reread(here: Here, spec: TableSpec, keys: Sequence[KeyTuple]) -> Iterator[Batch]:
+    """Yield the source's rows with these keys, KEYS_READ at a time."""
     masked = here.masked(spec)
     for n in range(0, len(keys), KEYS_READ):
         partition = Partition(n // KEYS_READ, columns=spec.key, only=tuple(keys[n : n + KEYS_READ]))

@@ -36,12 +36,13 @@ def remaining(
         ]
         loads = tuple(load for load in left if load.partitions or not load.chunked)
         if loads:
-            groups.append(Group(group.tier, loads))
+            groups.append(Group(group.tier, loads, group.after))
     return dataclasses.replace(plan, groups=tuple(groups), refused=(), skipped=())
 
 
 def _left(load: TableLoad, recorded: Collection[int], staged: bool) -> TableLoad:
-    if not (load.chunked or staged):
+    together = load.spec.consistency in ("snapshot", "locked") and len(load.partitions) > 1
+    if not load.chunked and (together or not staged):  # what is left would be of another moment
         return load
     parts = tuple(part for part in load.partitions if part.index not in recorded)
     return dataclasses.replace(load, partitions=parts, prepared=staged)

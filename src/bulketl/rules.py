@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Iterable, Mapping
+from graphlib import CycleError, TopologicalSorter
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
@@ -13,6 +15,7 @@ from bulketl.casts import parse_target
 Tier = Literal["critical", "important", "audit", "reference"]
 TIERS: tuple[Tier, ...] = get_args(Tier)
 Strategy = Literal["full_table", "incremental", "chunked_incremental"]
+Consistency = Literal["snapshot", "locked", "re-read", "best effort"]
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "y": 365 * 86400 + 6 * 3600}
 GUARD = 0.05
@@ -41,6 +44,15 @@ def share(value: object) -> object:
 
 Duration = Annotated[dt.timedelta, BeforeValidator(duration)]
 Share = Annotated[float, BeforeValidator(share), Field(ge=0, le=1)]
+
+
+def circle(needs: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
+    """Return tables that depend on each other in a circle, the first again at the end; empty when none do."""
+    try:
+        TopologicalSorter({name: [other for other in others if other != name] for name, others in needs.items()}).prepare()
+    except CycleError as error:
+        return tuple(reversed(error.args[1]))
+    return ()
 
 
 class Model(BaseModel):
@@ -119,6 +131,8 @@ class TableRule(Model):
     reread: Reread | None = None
     deletes: Deletes = Deletes()
     retention: Retention | None = None
+    stop_after_minutes: float | None = Field(default=None, gt=0)
+    consistency: Consistency | None = None
 
     mask: dict[str, Any] = Field(default_factory=dict)
     checks: Any = None

@@ -17,13 +17,16 @@ from bulketl.endpoints import MySQLSource, check_libraries, endpoints, new_run, 
 from bulketl.errors import PlanError
 from bulketl.events import Event, Observer
 from bulketl.incremental import Choice
+from bulketl.memory import resident_mb
 from bulketl.mysql.discover import read_catalog
+from bulketl.mysql.strain import Strain
 from bulketl.plan import Plan
 from bulketl.postgres import Connection, ledger
 from bulketl.postgres.locks import alive, held, sweep
 from bulketl.postgres.state import read_states
 from bulketl.postgres.steps import PostgresTarget
 from bulketl.resumption import changed_since, remaining, restored
+from bulketl.sparing import Sparing
 from bulketl.summary import Summary, TableSummary
 from bulketl.watermark import State
 
@@ -139,6 +142,9 @@ def _carry_out(
     config: Config, run: str, plan: Plan, observers: Sequence[Observer], closed: Callable[[], bool] | None
 ) -> Summary:
     source, postgres = endpoints(config)
+    strain = Strain(source, config.source_limits) if config.source_limits.watched else None
+    if strain is not None:
+        strain.look()  # a limit that cannot be looked at is an error now, and not silence all night
     target = PostgresTarget(postgres, run)
     summary = Summary()
     outcome, watching = "interrupted", list(observers)
@@ -152,6 +158,8 @@ def _carry_out(
                 workers=config.at_once,
                 tables_at_once=config.tables_at_once,
                 closed=closed or (lambda: False),
+                sparing=Sparing(strain, config.source_limits.mb_per_second),
+                full=lambda: resident_mb() > config.memory_mb,
             )
             with contextlib.closing(events):
                 watching = _observe(events, summary, watching)

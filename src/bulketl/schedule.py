@@ -1,18 +1,21 @@
 """Which step may run next: a plain value machine that knows neither threads nor clocks.
 
 A group of direct tables is one step. A staged table is prepared, then its partitions are loaded in any order, then it
-is published. A chunked table's partitions are published one after another. What is to be compared with its source is so
-when it is published. Of each tier only so many tables, or groups of small ones, are under way at once. Steps are
-offered in the plan's order, and a table's next step before the next table's first, so that tables end one after
-another. A step that fails for a passing reason comes back after a pause; a failed group comes back table by table; any
-other failure gives up its table and nothing else.
+is published; partitions that must see the same rows are given out together. A chunked table's partitions are published one
+after another. What is to be compared with its source is so when it is published. Of each tier only so many tables, or groups
+of small ones, are under way at once, and none begins before those it depends on have ended. Steps are offered in the plan's
+order, and a table's next step before the next table's first, so that tables end one after another.
+
+A step that fails for a passing reason comes back after a pause; for want of memory, in smaller batches; after a deadlock or
+for want of connections, with one step at a time until things have gone well for a while. A failed group comes back table by
+table; any other failure gives up its table and nothing else.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,39 +26,70 @@ from bulketl.rules import Tier
 
 ATTEMPTS = 4
 PAUSES = (0.5, 2.0, 8.0)  # seconds before the second, third and fourth attempt
+BATCHES = (8192, 512, 32)  # rows at a time, after the first, second and third failure for want of memory
+CALM = 20  # steps that go well before there is one worker more again
+MOST_WORKERS = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One piece of work: small, picklable, and safe to run twice."""
+    """One piece of work: small, picklable, and safe to run twice.
 
-    kind: Literal["group", "prepare", "load", "publish", "chunk", "compare"]
+    `together`: how many steps, this one included, are to see the same rows and are given out one after another; 0 when it
+    is alone. `sign`: the named lock that it takes at the source as soon as it does.
+    """
+
+    kind: Literal["group", "prepare", "load", "settle", "publish", "chunk", "compare"]
     loads: tuple[TableLoad, ...] = ()
     spec: TableSpec | None = None
     partition: Partition | None = None
     last: bool = False  # of a table's chunks
     attempt: int = 1
+    together: int = 0
+    sign: str = ""
 
     @property
     def tables(self) -> tuple[str, ...]:
         """The tables this step is for."""
         return (self.spec.table,) if self.spec else tuple(load.spec.table for load in self.loads)
 
+    @property
+    def reads(self) -> bool:
+        """Whether it asks the source for rows."""
+        return self.kind not in ("prepare", "publish")
+
 
 class Schedule:
-    """The steps of a plan's groups, in the order they may run. Tell it what became of each step it gave."""
+    """The steps of a plan's groups, in the order they may run. Tell it what became of each step it gave.
 
-    def __init__(self, groups: Sequence[Group], at_once: Mapping[Tier, int] | None = None) -> None:
+    `workers`: steps at once, lowered and raised again as they fare; `at_once`: tables or groups of a tier, without a number
+    all; `jitter` gives the factor of a pause.
+    """
+
+    def __init__(
+        self,
+        groups: Sequence[Group],
+        at_once: Mapping[Tier, int] | None = None,
+        *,
+        workers: int = MOST_WORKERS,
+        jitter: Callable[[], float] = lambda: 1.0,
+    ) -> None:
         self._groups = deque(groups)
-        self._at_once = at_once or {}  # tables or groups of a tier; without a number all
+        self._at_once = at_once or {}
+        self.workers = self._most = workers
+        self._calm = 0
+        self._jitter = jitter
+        self._left = {load.spec.table for group in groups for load in group.loads}  # not published and not given up
         self._under_way: dict[str, Tier] = {}  # the first table of each group that has begun and not ended
         self._ready: deque[Step] = deque()
         self._waiting: list[tuple[float, Step]] = []
         self._open: dict[str, int] = {}  # staged tables: partitions not loaded yet
-        self._partitions: dict[str, tuple[Partition, ...]] = {}
+        self._loads = {load.spec.table: load for group in groups for load in group.loads}
         self._chunks: dict[str, deque[Partition]] = {}
-        self._compare = {load.spec.table for group in groups for load in group.loads if load.compare}
         self._failed: set[str] = set()
+        self._gang: deque[Step] = deque()  # steps that must follow the one given out
+        self._abreast: dict[str, int] = {}  # tables read together: steps under way
+        self._torn: dict[str, tuple[float, Step]] = {}  # of these, what to do when the last has ended
         self._running = 0
         self._closing = False
 
@@ -71,75 +105,151 @@ class Schedule:
         self._waiting.clear()
         self._ready = deque(step for step in self._ready if step.kind == "publish")
 
-    def next(self, now: float) -> Step | None:
-        """Return a step that may run now, or None: then wait for a running one, or until `wakes`."""
+    def next(self, now: float, *, reading: bool = True) -> Step | None:
+        """Return a step that may run now, or None: then wait for a running one, or until `wakes`.
+
+        Not `reading`: only a step that leaves the source alone.
+        """
         due = [item for item in self._waiting if item[0] <= now]
         for item in due:
             self._waiting.remove(item)
             self._ready.appendleft(item[1])
-        while self._ready or self._may_begin():
-            if not self._ready:
-                self._begin(self._groups.popleft())
-            step = self._ready.popleft()
+        while self._gang or self._running < self.workers:
+            step = self._gang.popleft() if self._gang else self._first(reading)
+            if step is None:
+                return None
+            if step.together and not self._abreast.get(step.tables[0]) and not self._room(step):
+                self._ready.appendleft(step)
+                return None
             if not self._failed.intersection(step.tables):
                 self._running += 1
                 return step
         return None
 
-    def _may_begin(self) -> bool:
-        if not self._groups:
+    def _room(self, step: Step) -> bool:
+        """Tell whether all steps of a table read together may begin; then they do."""
+        if self._running and self._running + step.together > self.workers:
             return False
-        tier = self._groups[0].tier
-        return sum(other == tier for other in self._under_way.values()) < self._at_once.get(tier, len(self._groups))
+        (table,) = step.tables
+        self._abreast[table] = step.together
+        parts = self._loads[table].partitions
+        self._gang.extend(dataclasses.replace(step, partition=part) for part in parts[1:])
+        return True
+
+    def _first(self, reading: bool) -> Step | None:
+        if not reading:
+            found = next((step for step in self._ready if not step.reads), None)
+            if found is not None:
+                self._ready.remove(found)
+            return found
+        if not self._ready:
+            group = self._next_group()
+            if group is None:
+                return None
+            self._groups.remove(group)
+            self._begin(group)
+        return self._ready.popleft()
+
+    def _next_group(self) -> Group | None:
+        """Return the first group whose dependencies have ended, if its tier has room for it."""
+        for group in self._groups:
+            if self._left.isdisjoint(group.after):
+                busy = sum(tier == group.tier for tier in self._under_way.values())
+                return group if busy < self._at_once.get(group.tier, MOST_WORKERS) else None
+        return None
 
     def wakes(self) -> float | None:
         """Return when the first waiting step is due, or None when none waits."""
         return min((at for at, _ in self._waiting), default=None)
 
+    def given_up(self, table: str) -> bool:
+        """Tell whether the table has failed."""
+        return table in self._failed
+
+    def give_up(self, table: str) -> None:
+        """Let nothing more begin of a table; its steps under way may end."""
+        self._ended(table)
+        self._failed.add(table)
+        # Nobody shall wait for the pause of a step that will not run.
+        self._waiting = [item for item in self._waiting if table not in item[1].tables]
+
     def succeeded(self, step: Step) -> None:
         """Take note that a step is done; its successors become ready."""
         self._running -= 1
+        self._calm += 1
+        if self._calm >= CALM and self.workers < self._most:
+            self.workers, self._calm = self.workers + 1, 0
         if step.spec is None:
             for load in step.loads:
                 self._published(load.spec)
-            self._under_way.pop(step.tables[0], None)
             return
         table = step.spec.table
         if table in self._failed:
             return
-        if step.kind == "prepare" and not self._closing:
-            self._prepared(step.spec)
-        elif step.kind == "load":
-            self._open[table] -= 1
-            if self._open[table] == 0:
-                self._ready.appendleft(Step("publish", spec=step.spec))
-        elif step.kind == "chunk" and not step.last:
-            if not self._closing:
-                self._ready.appendleft(self._chunk(step.spec))
-        elif step.kind != "compare":
+        if step.kind in ("publish", "chunk") and (step.last or step.kind == "publish"):
             self._published(step.spec)
+        elif step.kind == "load":
+            self._loaded(step, step.spec)
+        elif step.kind == "settle":
+            self._ready.appendleft(Step("publish", spec=step.spec))
+        elif step.kind == "prepare" and not self._closing:
+            self._prepared(step.spec, step.attempt)
+        elif step.kind == "chunk" and not self._closing:
+            self._ready.appendleft(self._chunk(step.spec))
+
+    def _loaded(self, step: Step, spec: TableSpec) -> None:
+        self._open[spec.table] -= 1
+        if not self._parted(step) and self._open[spec.table] == 0:
+            self._ready.appendleft(Step("settle" if spec.consistency == "re-read" else "publish", spec=spec))
 
     def failed(self, step: Step, error: BaseException, now: float) -> float | None:
         """Take note that a step failed; return the pause in seconds when it will run again, else None: it is given up."""
         self._running -= 1
-        if self._closing:
+        self._calm = 0
+        if self._closing or self._failed.intersection(step.tables):
             self._failed.update(step.tables)
             return None
         if len(step.loads) > 1:
             self._under_way.pop(step.tables[0], None)
             self._ready.extendleft(Step("group", loads=(load,)) for load in reversed(step.loads))
             return 0.0
-        transient = isinstance(error, BulketlError) and error.transient
-        if transient and step.attempt < ATTEMPTS and not self._failed.intersection(step.tables):
-            pause = PAUSES[step.attempt - 1]
-            again = dataclasses.replace(step, attempt=step.attempt + 1)
-            self._waiting.append((now + pause, again))
+        if isinstance(error, BulketlError) and (error.transient or error.ease) and step.attempt < ATTEMPTS:
+            if error.ease == "workers":
+                self.workers = 1
+            pause = PAUSES[step.attempt - 1] * self._jitter()
+            if step.together:  # what the others read is not the same any more
+                again = Step("prepare", spec=step.spec, attempt=step.attempt + 1)
+                self._torn[step.tables[0]] = (now + pause, again)
+                self._parted(step)
+            else:
+                self._again(step, now + pause, batch_rows(step, error))
             return pause
-        self._failed.update(step.tables)
-        self._under_way.pop(step.tables[0], None)
-        # Nobody shall wait for the pause of a step that will not run.
-        self._waiting = [item for item in self._waiting if not self._failed.intersection(item[1].tables)]
+        for table in step.tables:
+            self.give_up(table)
         return None
+
+    def _parted(self, step: Step) -> bool:
+        """Count a step of a table read together as ended; tell whether the table has to be read again."""
+        (table,) = step.tables
+        if not step.together:
+            return False
+        self._abreast[table] -= 1
+        if table in self._torn and self._abreast[table] == 0:
+            self._waiting.append(self._torn.pop(table))
+            return True
+        return table in self._torn
+
+    def _again(self, step: Step, at: float, rows: int) -> None:
+        step = dataclasses.replace(step, attempt=step.attempt + 1)
+        if rows and step.partition is not None:
+            step = dataclasses.replace(step, partition=_smaller(step.partition, rows))
+        elif rows and step.kind == "group":  # what is not in memory at once has to be staged
+            (load,) = step.loads
+            load = dataclasses.replace(load, partitions=tuple(_smaller(part, rows) for part in load.partitions))
+            self._loads[load.spec.table] = load
+            self._open[load.spec.table] = len(load.partitions)
+            step = Step("prepare", spec=load.spec, attempt=step.attempt)
+        self._waiting.append((at, step))
 
     def _begin(self, group: Group) -> None:
         self._under_way[group.loads[0].spec.table] = group.tier
@@ -147,7 +257,6 @@ class Schedule:
             self._ready.append(Step("group", loads=group.loads))
             return
         for load in group.loads:
-            self._partitions[load.spec.table] = load.partitions
             self._open[load.spec.table] = len(load.partitions)
             if load.chunked:
                 self._chunks[load.spec.table] = deque(load.partitions)
@@ -157,8 +266,12 @@ class Schedule:
             else:
                 self._ready.append(Step("prepare", spec=load.spec))
 
-    def _prepared(self, spec: TableSpec) -> None:
-        parts = self._partitions[spec.table]
+    def _prepared(self, spec: TableSpec, attempt: int = 1) -> None:
+        parts = self._loads[spec.table].partitions
+        self._open[spec.table] = len(parts)
+        if spec.consistency == "snapshot" and len(parts) > 1:
+            self._ready.appendleft(Step("load", spec=spec, partition=parts[0], attempt=attempt, together=len(parts)))
+            return
         # Reversed and put in front: partitions of a table under way go before the next table.
         for partition in reversed(parts):
             self._ready.appendleft(Step("load", spec=spec, partition=partition))
@@ -170,6 +283,20 @@ class Schedule:
         return Step("chunk", spec=spec, partition=left.popleft(), last=not left)
 
     def _published(self, spec: TableSpec) -> None:
-        self._under_way.pop(spec.table, None)
-        if spec.table in self._compare and not self._closing:
+        self._ended(spec.table)
+        if self._loads[spec.table].compare and not self._closing:
             self._ready.append(Step("compare", spec=spec))
+
+    def _ended(self, table: str) -> None:
+        self._left.discard(table)
+        self._under_way.pop(table, None)
+
+
+def batch_rows(step: Step, error: BulketlError) -> int:
+    """Return how many rows at a time a step that failed is to read in its next try, 0 when as many as before."""
+    smaller = error.ease == "batch" and step.kind in ("load", "chunk", "group") and len(step.loads) < 2 and not step.together
+    return BATCHES[min(step.attempt, len(BATCHES)) - 1] if smaller else 0
+
+
+def _smaller(partition: Partition, rows: int) -> Partition:
+    return dataclasses.replace(partition, stream=min(rows, partition.stream or rows))

@@ -13,8 +13,10 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from bulketl.casts import parse_target, parse_type
 from bulketl.catalog import Column, Table
-from bulketl.rules import TIERS, Model, Tier
+from bulketl.partitions import PARTITION_BYTES
+from bulketl.rules import TIERS, Consistency, Model, Tier
 
+PROCESS_MB = 200
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Channel = Literal["email", "slack", "webhook", "command"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -160,6 +162,26 @@ class Reports(Model):
     compliance: Report | None = None
 
 
+class SourceLimits(Model):
+    """When to spare the source: no reading begins while one of these is exceeded, and not faster than so many MB a second.
+
+    `threads_running`: statements at work on the server, ours too. `replica_lag_seconds`: of the server read from.
+    `lock_waits_per_minute`: statements that had to wait for a table or row lock since the last look.
+    """
+
+    threads_running: int | None = Field(default=None, ge=1)
+    replica_lag_seconds: float | None = Field(default=None, gt=0)
+    lock_waits_per_minute: float | None = Field(default=None, gt=0)
+    mb_per_second: float | None = Field(default=None, gt=0)
+
+    @property
+    def watched(self) -> bool:
+        """Whether the server has to be asked while a load is on."""
+        return any(
+            limit is not None for limit in (self.threads_running, self.replica_lag_seconds, self.lock_waits_per_minute)
+        )
+
+
 AddedColumn = Literal["_loaded_at", "_run_id", "_row_hash"]
 
 
@@ -171,6 +193,8 @@ class Settings(Model):
     target_schema: str = Field(default="raw", alias="schema", min_length=1, max_length=63)
     workers: Workers = 3
     source_connections: int | None = Field(default=None, ge=1)
+    source_limits: SourceLimits = SourceLimits()
+    memory_mb: int = Field(default=1000, ge=256)
     timestamp_zone: str = Field(default="server", pattern=r"^(server|[+-]\d\d:\d\d|[A-Za-z_]+(/[A-Za-z0-9_+-]+)*)$")
     nul_bytes: Literal["strip", "reject"] = "strip"
     max_rejects: int = Field(default=0, ge=0)
@@ -180,6 +204,7 @@ class Settings(Model):
     dropped_columns: Literal["keep", "drop"] = "keep"
     narrowed_columns: Literal["swap", "refuse"] = "swap"
     invalid_watermark: Literal["load", "refuse"] = "load"
+    consistency: Consistency | None = None
     added_columns: tuple[AddedColumn, ...] = Field(default=(), strict=False)
 
     tier_workers: dict[Tier, Workers] | None = None
@@ -190,8 +215,35 @@ class Settings(Model):
 
     @property
     def at_once(self) -> int:
-        """How many steps run at once: each reads over one connection, so a cap on those is a cap on steps."""
-        return min(self.workers, self.source_connections or self.workers)
+        """How many steps run at once. Each reads over one connection; with limits one more looks at the source."""
+        if self.source_connections is None:
+            return self.workers
+        return min(self.workers, max(1, self.source_connections - self.source_limits.watched))
+
+    @property
+    def readers(self) -> int:
+        """How many connections may read one table at the same moment, while another one locks it for them."""
+        return self.at_once if self.source_connections is None else max(1, min(self.at_once, self.source_connections - 1))
+
+    @property
+    def partition_bytes(self) -> int:
+        """How many bytes of the source a partition may have, so that all workers together stay below `memory_mb`.
+
+        Measured: the process itself takes 170 MB, and a step up to four times the bytes of a partition.
+        """
+        return min(PARTITION_BYTES, ((self.memory_mb - PROCESS_MB) << 20) // (4 * self.workers))
+
+    @model_validator(mode="after")
+    def _connected(self) -> Settings:
+        if self.source_connections is None:
+            return self
+        if "workers" in self.model_fields_set and self.workers > self.source_connections:
+            raise ValueError(
+                f"{self.workers} workers need as many source_connections, and {self.source_connections} are allowed"
+            )
+        if self.source_limits.watched and self.source_connections < 2:
+            raise ValueError("source_limits need a connection of their own: allow 2 source_connections")
+        return self
 
     def blocks(self, tier: Tier) -> bool:
         """Tell whether a table of that tier that failed makes the whole run a failure, or only a warning."""

@@ -12,6 +12,7 @@ from bulketl.events import (
     RunStarted,
     TableCompared,
     TableFailed,
+    TableOverdue,
     TablePublished,
     TableSkipped,
 )
@@ -36,6 +37,8 @@ class TableSummary:
     unchanged: int | None = None
     deleted: int | None = None
     compared: dict[str, int] = field(default_factory=dict)
+    consistency: str = ""
+    overdue: bool = False
     error: str = ""
     message: str = ""
     hint: str = ""
@@ -74,6 +77,9 @@ class Summary:
                 table.rows = max(table.rows, event.rows)  # more, when a part was loaded before an interruption
                 table.inserted, table.updated = event.inserted, event.updated
                 table.unchanged, table.deleted = event.unchanged, event.deleted
+                table.consistency = event.consistency
+            case TableOverdue(table=name):
+                self.tables[name].overdue = True
             case TableCompared(table=name):
                 counts = {"missing": event.missing, "differing": event.differing, "gone": event.gone}
                 self.tables[name].compared = counts
@@ -141,6 +147,8 @@ class Summary:
             "unchanged",
             "deleted",
             "compared",
+            "consistency",
+            "overdue",
             "error",
             "message",
             "hint",

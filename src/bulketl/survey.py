@@ -87,7 +87,7 @@ def choices(
         if wanted := found[table.name].cursor:
             asked[table] = wanted
     zone = "" if config.timestamp_zone == "server" else config.timestamp_zone
-    measured = read_changes(source, asked, zone)
+    measured = read_changes(source, asked, zone, config.partition_bytes)
     for table, wanted in asked.items():
         found[table.name] = _second(found[table.name], wanted, measured[table.name], span)
     return found

@@ -69,5 +69,5 @@ def test_no_more_steps_read_at_once_than_the_source_may_have_connections(
             reading[0] -= 1
 
     monkeypatch.setattr(endpoints.MySQLSource, "read", counted)
-    assert maria_lab.load(workers=3, source_connections=cap).summary.outcome == "done"
+    assert maria_lab.load(source_connections=cap).summary.outcome == "done"
     assert seen[0] == most

@@ -317,7 +317,7 @@ def test_a_failed_table_does_not_stop_the_others(
     from bulketl import endpoints, runs
 
     class Source(endpoints.MySQLSource):
-        def read(self, spec, partition):  # type: ignore[no-untyped-def]
+        def read(self, spec, partition, sign=""):  # type: ignore[no-untyped-def]
             if spec.table in ("b", "big1"):
                 raise error
             return super().read(spec, partition)

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulketl.errors import DataError, TargetError
+from bulketl.errors import DataError, SourceError, TargetError
 from bulketl.partitions import Partition
 from bulketl.plan import Group, Publish, TableLoad, TableSpec
-from bulketl.schedule import ATTEMPTS, Schedule, Step
+from bulketl.schedule import ATTEMPTS, BATCHES, CALM, Schedule, Step
 
 OUTCOMES = st.sampled_from(["good", "good", "good", "passing", "final"])
 
@@ -194,4 +194,138 @@ def test_a_table_is_compared_once_after_it_is_published(way: str) -> None:
             schedule.succeeded(step)
     assert kinds.count("compare") == 1
     assert kinds[-1] == "compare"
+    assert schedule.done
+
+
+def running_all(schedule: Schedule, now: float = 0) -> list[Step]:
+    """Return every step that may run now."""
+    return list(iter(lambda: schedule.next(now), None))
+
+
+def test_a_deadlock_leaves_one_step_at_a_time_until_all_has_gone_well_for_a_while() -> None:
+    """Then one more after every CALM steps, up to what it was."""
+    schedule = Schedule([staged("a", 200)], workers=3)
+    (prepare,) = running_all(schedule)
+    schedule.succeeded(prepare)
+    first, *others = running_all(schedule)
+    assert len(others) == 2
+    assert schedule.failed(first, TargetError("deadlock", transient=True, ease="workers"), 0)
+    for step in others:
+        schedule.succeeded(step)
+    seen = []
+    for _ in range(3 * CALM):
+        steps = running_all(schedule)
+        seen.append(len(steps))
+        for step in steps:
+            schedule.succeeded(step)
+    assert seen[0] == 1
+    assert seen[-1] == 3
+    assert sorted(seen) == seen
+
+
+def test_after_want_of_memory_a_partition_is_read_in_smaller_batches() -> None:
+    """Smaller with each attempt; the fourth failure is the last."""
+    schedule = Schedule([staged("a", 1)])
+    (prepare,) = running_all(schedule)
+    schedule.succeeded(prepare)
+    now, streams = 0.0, []
+    while steps := running_all(schedule, now):
+        (step,) = steps
+        assert step.partition
+        streams.append(step.partition.stream)
+        now += schedule.failed(step, SourceError("no memory", ease="batch"), now) or 0.0
+    assert streams == [0, *BATCHES]
+    assert schedule.given_up("a")
+
+
+def test_after_want_of_memory_a_small_table_is_staged() -> None:
+    """It is no longer in memory at once; the others of its group are loaded as they were."""
+    schedule = Schedule([direct("a", "b")])
+    (group,) = running_all(schedule)
+    assert schedule.failed(group, SourceError("no memory", ease="batch"), 0) == 0.0
+    one, other = running_all(schedule)
+    schedule.succeeded(other)
+    pause = schedule.failed(one, SourceError("no memory", ease="batch"), 0)
+    assert pause
+    kinds = []
+    while steps := running_all(schedule, pause):
+        (step,) = steps
+        kinds.append((step.kind, step.tables, step.partition.stream if step.partition else 0))
+        schedule.succeeded(step)
+    assert kinds == [("prepare", ("a",), 0), ("load", ("a",), BATCHES[0]), ("publish", ("a",), 0)]
+    assert schedule.done
+
+
+def abreast(name: str, parts: int) -> Group:
+    (item,) = staged(name, parts).loads
+    return Group("reference", (dataclasses.replace(item, spec=dataclasses.replace(item.spec, consistency="snapshot")),))
+
+
+def test_partitions_of_one_moment_are_given_out_together_when_all_have_a_worker() -> None:
+    """None before there is room for all, and nothing between them."""
+    schedule = Schedule([direct("x"), abreast("a", 2), direct("y")], workers=2)
+    first = schedule.next(0)
+    prepare = schedule.next(0)
+    assert first
+    assert prepare
+    assert prepare.kind == "prepare"
+    schedule.succeeded(prepare)
+    assert schedule.next(0) is None
+    schedule.succeeded(first)
+    steps = running_all(schedule)
+    assert [(step.tables, step.partition and step.partition.index, step.together) for step in steps] == [
+        (("a",), 0, 2), (("a",), 1, 2),
+    ]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(["good", "passing", "final"]), max_size=40), st.integers(2, 4), st.integers(1, 4))
+def test_partitions_of_one_moment_are_all_read_again_when_one_fails(outcomes: list[str], parts: int, workers: int) -> None:
+    """Published is only what was read in one try; the table is prepared anew before each."""
+    schedule = Schedule([abreast("a", parts)], workers=workers)
+    outcome, now, good = iter(outcomes), 0.0, 0
+    kinds = []
+    while not schedule.done:
+        steps = running_all(schedule, now)
+        if not steps:
+            now = _later(schedule, now)
+            continue
+        if steps[0].kind == "prepare":
+            good = 0
+        if steps[0].kind == "load":
+            assert len(steps) == parts
+        for step in steps:
+            kinds.append(step.kind)
+            assert step.kind != "publish" or good == parts
+            found = next(outcome, "good")
+            if found == "good":
+                good += step.kind == "load"
+                schedule.succeeded(step)
+            else:
+                schedule.failed(step, TargetError("x", transient=found == "passing"), now)
+    assert kinds.count("prepare") <= ATTEMPTS * 2
+
+
+def test_nothing_that_reads_is_given_out_while_the_source_is_spared() -> None:
+    """What is loaded is published all the same."""
+    schedule = Schedule([staged("a", 1), direct("b")])
+    for first in running_all(schedule):
+        schedule.succeeded(first)
+    assert schedule.next(0, reading=False) is None
+    (step,) = running_all(schedule)
+    schedule.succeeded(step)
+    publish = schedule.next(0, reading=False)
+    assert publish
+    assert publish.kind == "publish"
+
+
+def test_a_table_that_is_given_up_begins_nothing_more() -> None:
+    """Its steps under way may end in any way."""
+    schedule = Schedule([staged("a", 3)], workers=2)
+    (prepare,) = running_all(schedule)
+    schedule.succeeded(prepare)
+    one, other = running_all(schedule)
+    schedule.give_up("a")
+    schedule.succeeded(one)
+    assert schedule.failed(other, TargetError("x", transient=True), 0) is None
+    assert schedule.next(100) is None
     assert schedule.done

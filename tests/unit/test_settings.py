@@ -5,14 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from bulketl import Config, ConfigError, load_config
 from bulketl.cli import app
 from bulketl.events import RunFinished
 from bulketl.mysql import MySQL
+from bulketl.partitions import PARTITION_BYTES
 from bulketl.postgres import Postgres
 from bulketl.runs import _told
+from bulketl.settings import PROCESS_MB
 
 
 @pytest.mark.parametrize(
@@ -97,8 +101,8 @@ def refused(tmp_path: Path, text: str) -> list[str]:
 
 
 FULL = """
-workers: 8
-source_connections: 2
+workers: 2
+source_connections: 9
 tier_workers: {critical: 3, audit: 1}
 windows: {load: "${LOAD}", days: [mon, fri]}
 alerts:
@@ -122,11 +126,22 @@ def test_every_key_has_its_type_and_the_environment_is_read_in_nested_ones(tmp_p
     assert SECRET not in f"{config!r} {config.alerts!r} {config}"
 
 
-def test_a_cap_on_source_connections_is_one_on_steps_whatever_the_workers(tmp_path: Path) -> None:
-    """Without it the workers are the cap."""
+def test_a_cap_on_source_connections_is_one_on_steps(tmp_path: Path) -> None:
+    """Without it the workers are the cap; a look at the source and a lock for readers need a connection of their own."""
     assert settings(tmp_path, FULL).at_once == 2
     assert settings(tmp_path, "workers: 8\n").at_once == 8
-    assert settings(tmp_path, "workers: 2\nsource_connections: 9\n").at_once == 2
+    assert settings(tmp_path, "source_connections: 2\n").at_once == 2
+    assert settings(tmp_path, "source_connections: 3\n").readers == 2
+    limited = settings(tmp_path, "source_connections: 3\nsource_limits: {threads_running: 9}\n")
+    assert (limited.at_once, limited.readers) == (2, 2)
+
+
+@given(st.integers(256, 100_000), st.integers(1, 64))
+def test_partitions_of_all_workers_fit_into_the_memory_allowed(memory_mb: int, workers: int) -> None:
+    """A step takes up to four times the bytes of its partition."""
+    config = Config(memory_mb=memory_mb, workers=workers)
+    assert 0 < config.partition_bytes <= PARTITION_BYTES
+    assert 4 * workers * config.partition_bytes <= (memory_mb - PROCESS_MB) << 20
 
 
 @pytest.mark.parametrize(
@@ -156,6 +171,10 @@ def test_an_impossible_window_and_an_unknown_zone_are_refused(tmp_path: Path, wi
         ("tier_workers: {audit: 0}", "tier_workers.audit: Input should be greater than or equal to 1, not 0"),
         ("tier_workers: {audit: '1'}", "tier_workers.audit: Input should be a valid integer, not '1'"),
         ("source_connections: 0", "source_connections: Input should be greater"),
+        ("workers: 8\nsource_connections: 2", "8 workers need as many source_connections, and 2 are allowed"),
+        ("source_connections: 1\nsource_limits: {threads_running: 9}", "source_limits need a connection of their own"),
+        ("source_limits: {treads_running: 9}", "source_limits.treads_running: unknown key; did you mean"),
+        ("memory_mb: 100", "memory_mb: Input should be greater"),
         ("windows: {loads: x}", "windows.loads: unknown key; did you mean 'load'?"),
         ("windows: {load: 1:00-2:00 UTC, days: [monday]}", "windows.days.0: Input should be 'mon'"),
         ("windows: {load: 1:00-2:00 UTC, days: []}", "windows.days: "),

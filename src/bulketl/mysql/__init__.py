@@ -16,7 +16,7 @@ from typing import Any
 import pymysql
 import pymysql.cursors
 
-from bulketl.errors import ConfigError, SourceError
+from bulketl.errors import ConfigError, Ease, SourceError
 
 CONNECT_SECONDS = 5
 _SCHEMES = ("mysql", "mariadb", "mysql+pymysql")
@@ -102,7 +102,7 @@ class MySQL:
             with connection, connection.cursor() as cursor:
                 yield cursor
         except pymysql.MySQLError as error:
-            raise SourceError(f"{self.identity}: {text_of(error)}", transient=code_of(error) in _TRANSIENT) from error
+            raise source_error(f"{self.identity}: {text_of(error)}", "", code_of(error)) from error
 
     @property
     def _parts(self) -> urllib.parse.SplitResult:
@@ -140,11 +140,22 @@ class MySQL:
         if not message:
             message = f"does not answer: {text_of(error)}"
             hint = "check host and port in BULKETL_SOURCE, that the server runs, and the VPN or tunnel to it"
-        return SourceError(f"source {self.identity} {message}", hint=hint, transient=code_of(error) in _TRANSIENT)
+        return source_error(f"source {self.identity} {message}", hint, code_of(error))
 
 
 _FORM = "write it as mysql://user:password@host:3306/database, special characters percent-encoded"
-_TRANSIENT = frozenset({1040, 1205, 1213, 2006, 2013, 2055})
+_CROWDED = frozenset({1040, 1203, 1213, 1226})  # no connection left, on the server or for this user; deadlock
+_MEMORY = frozenset({1037, 1038, 1041, 5})
+_TRANSIENT = frozenset({1205, 2006, 2013, 2055}) | _CROWDED
+_STOPPED = frozenset({1969, 3024})  # longer than the session allows
+
+
+def source_error(message: str, hint: str, code: int) -> SourceError:
+    """Return the error for one of the server's numbers, 0 when there is none."""
+    if code in _STOPPED:
+        hint = "it took longer than its rule's stop_after_minutes; raise that, or find out what held it up"
+    ease: Ease = "workers" if code in _CROWDED else "batch" if code in _MEMORY else ""
+    return SourceError(message, hint=hint, transient=code in _TRANSIENT, ease=ease)
 
 
 def code_of(error: BaseException) -> int:

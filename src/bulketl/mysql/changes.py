@@ -18,14 +18,18 @@ from bulketl.incremental import Cursor, Measured
 from bulketl.mysql import MySQL, code_of, is_lost, text_of
 from bulketl.mysql.discover import COUNTED_TOGETHER, NO_LITERAL, walk
 from bulketl.mysql.read import changes_condition
-from bulketl.partitions import Changes, KeyTuple, KeyValue, rows_per_partition, split_key
+from bulketl.partitions import PARTITION_BYTES, Changes, KeyTuple, KeyValue, rows_per_partition, split_key
 from bulketl.watermark import is_time, parse_value
 
 Asked = tuple[Table, Cursor]
 
 
-def read_changes(source: MySQL, asked: Mapping[Table, Cursor], zone: str = "") -> dict[str, Measured]:
+def read_changes(
+    source: MySQL, asked: Mapping[Table, Cursor], zone: str = "", size: int = PARTITION_BYTES
+) -> dict[str, Measured]:
     """Measure the cursor of each table. `zone` is set as the session's time zone first, unless empty.
+
+    Changes of more than `size` bytes are cut into pieces of that size.
 
     A table that cannot be read gets a Measured with the reason in `error`; the others are measured all the same.
     """
@@ -37,12 +41,12 @@ def read_changes(source: MySQL, asked: Mapping[Table, Cursor], zone: str = "") -
         if zone:
             session.execute("SET SESSION time_zone = %s", (zone,))
         for some in (wanted[n : n + COUNTED_TOGETHER] for n in range(0, len(wanted), COUNTED_TOGETHER)):
-            found |= _measured(session, some)
+            found |= _measured(session, some, size)
         for table, cursor in wanted:
             measured = found[table.name]
-            if measured.rows > rows_per_partition(table) and cursor.changes:
+            if measured.rows > rows_per_partition(table, size) and cursor.changes:
                 try:
-                    found[table.name] = _cut(session, table, cursor, cursor.changes, measured)
+                    found[table.name] = _cut(session, table, cursor, cursor.changes, measured, size)
                 except pymysql.MySQLError as error:
                     if is_lost(error):
                         raise
@@ -51,8 +55,8 @@ def read_changes(source: MySQL, asked: Mapping[Table, Cursor], zone: str = "") -
     return found
 
 
-def _measured(session: Session, some: Sequence[Asked]) -> dict[str, Measured]:
-    query = " UNION ALL ".join(_asking(n, table, cursor) for n, (table, cursor) in enumerate(some))
+def _measured(session: Session, some: Sequence[Asked], size: int) -> dict[str, Measured]:
+    query = " UNION ALL ".join(_asking(n, table, cursor, size) for n, (table, cursor) in enumerate(some))
     try:
         session.execute(query)
     except pymysql.MySQLError as error:
@@ -60,7 +64,7 @@ def _measured(session: Session, some: Sequence[Asked]) -> dict[str, Measured]:
             raise
         if len(some) == 1:
             return {some[0][0].name: Measured(None, error=text_of(error))}
-        return {name: measured for one in some for name, measured in _measured(session, [one]).items()}
+        return {name: measured for one in some for name, measured in _measured(session, [one], size).items()}
     found = {}
     for n, top, newest, rows in session.fetchall():
         table, cursor = some[int(n)]
@@ -68,12 +72,12 @@ def _measured(session: Session, some: Sequence[Asked]) -> dict[str, Measured]:
     return found
 
 
-def _asking(n: int, table: Table, cursor: Cursor) -> str:
+def _asking(n: int, table: Table, cursor: Cursor, size: int) -> str:
     column, name = quoted(cursor.column), quoted(table.name)
     condition = changes_condition(cursor.changes) if cursor.changes else "FALSE"
     past = f"{column}<=NOW(6)" if is_time(cursor.type) else "TRUE"
     if any(key.columns[:1] == (cursor.column,) and key.whole for key in table.keys):
-        most = rows_per_partition(table) + 1
+        most = rows_per_partition(table, size) + 1
         return (
             f"SELECT {n}, CAST((SELECT MAX({column}) FROM {name} WHERE {past}) AS CHAR),"
             f" CAST((SELECT MAX({column}) FROM {name}) AS CHAR),"
@@ -94,9 +98,9 @@ def _value(kind: str, text: str | None) -> KeyValue | None:
         return None
 
 
-def _cut(session: Session, table: Table, cursor: Cursor, changes: Changes, measured: Measured) -> Measured:
+def _cut(session: Session, table: Table, cursor: Cursor, changes: Changes, measured: Measured, most_bytes: int) -> Measured:
     """Cut the changes into pieces of a partition's rows: along the cursor first when it is chunked, along the key else."""
-    key, size = split_key(table), rows_per_partition(table)
+    key, size = split_key(table), rows_per_partition(table, most_bytes)
     if key is None:
         return Measured(None, error="it has no key along which so many changes could be cut")
     counted = _counted(session, table, cursor, changes, size) if cursor.chunked else []

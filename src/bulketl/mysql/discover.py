@@ -17,7 +17,16 @@ from bulketl.catalog import Catalog, Column, Key, Table
 from bulketl.classify import Profile
 from bulketl.mysql import MySQL, code_of, is_lost, text_of
 from bulketl.mysql.read import beyond_condition, range_condition
-from bulketl.partitions import Bound, KeyTuple, even_cuts, fits, is_integer_key, rows_per_partition, split_key
+from bulketl.partitions import (
+    PARTITION_BYTES,
+    Bound,
+    KeyTuple,
+    even_cuts,
+    fits,
+    is_integer_key,
+    rows_per_partition,
+    split_key,
+)
 
 Row = tuple[Any, ...]
 COUNTED_TOGETHER = 60  # tables per counting query, or columns per profiling query
@@ -92,8 +101,10 @@ def read_catalog(source: MySQL) -> Catalog:
     )
 
 
-def read_bounds(source: MySQL, tables: Iterable[Table], by: Mapping[str, str] | None = None) -> dict[str, Bound]:
-    """Measure each table: its rows, and where to cut it when it is larger than a partition.
+def read_bounds(
+    source: MySQL, tables: Iterable[Table], by: Mapping[str, str] | None = None, size: int = PARTITION_BYTES
+) -> dict[str, Bound]:
+    """Measure each table: its rows, and where to cut it when it is larger than two partitions of `size` bytes.
 
     `by` names, per table, the column a person wants it cut along.
 
@@ -103,14 +114,13 @@ def read_bounds(source: MySQL, tables: Iterable[Table], by: Mapping[str, str] | 
     with source.connect() as cursor:
         wanted = list(tables)
         for some in (wanted[n : n + COUNTED_TOGETHER] for n in range(0, len(wanted), COUNTED_TOGETHER)):
-            bounds |= _count(cursor, some)
+            bounds |= _count(cursor, some, size)
         for table in wanted:
             bound = bounds[table.name]
-            if not fits(table, bound.rows) and not bound.error:
+            if not fits(table, bound.rows, size) and not bound.error:
                 try:
-                    bounds[table.name] = Bound(
-                        bound.rows, bound.counted, _cuts(cursor, table, bound.rows, (by or {}).get(table.name))
-                    )
+                    cuts = _cuts(cursor, table, bound.rows, (by or {}).get(table.name), size)
+                    bounds[table.name] = Bound(bound.rows, bound.counted, cuts)
                 except pymysql.MySQLError as error:
                     if is_lost(error):
                         raise
@@ -149,44 +159,44 @@ def _profiling(n: int, table: Table, column: Column) -> str:
     )
 
 
-def _count(cursor: Cursor, tables: list[Table]) -> dict[str, Bound]:
+def _count(cursor: Cursor, tables: list[Table], size: int) -> dict[str, Bound]:
     """Count exactly up to one partition's rows: cheap, and it unmasks tables that are larger than their statistics."""
     try:
-        cursor.execute(" UNION ALL ".join(f"SELECT {n},({_counting(table)})" for n, table in enumerate(tables)))
+        cursor.execute(" UNION ALL ".join(f"SELECT {n},({_counting(table, size)})" for n, table in enumerate(tables)))
     except pymysql.MySQLError as error:
         if is_lost(error):
             raise
         if len(tables) == 1:
             return {tables[0].name: Bound(0, error=text_of(error))}
-        return {name: bound for table in tables for name, bound in _count(cursor, [table]).items()}
+        return {name: bound for table in tables for name, bound in _count(cursor, [table], size).items()}
     found = {}
     for n, count in _rows(cursor):
         table, rows = tables[int(n)], int(count)
-        counted = table.engine == "MyISAM" or fits(table, rows)
+        counted = table.engine == "MyISAM" or fits(table, rows, size)
         found[table.name] = Bound(rows if counted else max(rows, table.rows), counted)
     return found
 
 
-def _counting(table: Table) -> str:
+def _counting(table: Table, size: int) -> str:
     if table.engine == "MyISAM":  # kept by the engine, exact
         return f"SELECT COUNT(*) FROM {quoted(table.name)}"
-    most = 2 * rows_per_partition(table) + 1
+    most = 2 * rows_per_partition(table, size) + 1
     return f"SELECT COUNT(*) FROM (SELECT 1 FROM {quoted(table.name)} LIMIT {most}) t"
 
 
-def _cuts(cursor: Cursor, table: Table, rows: int, by: str | None) -> tuple[KeyTuple, ...]:
+def _cuts(cursor: Cursor, table: Table, rows: int, by: str | None, size: int) -> tuple[KeyTuple, ...]:
     key = split_key(table, by)
     if key is None:
         return ()
-    size = rows_per_partition(table)
+    most = rows_per_partition(table, size)
     if key.unique and is_integer_key(table, key):
         column = quoted(key.columns[0])
         cursor.execute(f"SELECT MIN({column}), MAX({column}) FROM {quoted(table.name)}")
         lo, hi = _rows(cursor)[0]
-        even = None if lo is None else even_cuts(lo, hi, rows, size)
+        even = None if lo is None else even_cuts(lo, hi, rows, most)
         if even is not None:
             return even
-    return tuple(walk(cursor, table, key, size))
+    return tuple(walk(cursor, table, key, most))
 
 
 def walk(cursor: Cursor, table: Table, key: Key, size: int, only: str = "") -> Iterator[KeyTuple]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -23,7 +24,8 @@ import pyarrow.ipc
 
 from bulketl.casts import VALID_DATE, quoted
 from bulketl.errors import SourceError
-from bulketl.mysql import MySQL
+from bulketl.mysql import MySQL, source_error
+from bulketl.mysql.locks import before_reading
 from bulketl.partitions import Changes, KeyTuple, KeyValue, Partition
 from bulketl.plan import TableSpec
 
@@ -31,13 +33,20 @@ NOT_NULL_MASK = "bulketl not null {0}"  # a blank: no column of a sane schema is
 MASK_BITS = 60
 
 
-def read(source: MySQL, spec: TableSpec, partition: Partition) -> Iterator[pa.Table]:
+def read(source: MySQL, spec: TableSpec, partition: Partition, sign: str = "") -> Iterator[pa.Table]:
     """Yield the partition's rows as Arrow tables with the columns of `select`.
 
-    One table for a range, batches for a streamed table. Raise SourceError; nothing is left open on the source.
+    One table for a range, batches for a streamed table. With a `sign`, rows as they are when the session takes the lock of
+    that name. Raise SourceError; nothing is left open on the source.
     """
     query = select(spec, partition)
     before = [f"SET time_zone = {literal(spec.zone)}"] if spec.zone else []
+    if spec.stop_after is not None:  # each server reads its own comment: milliseconds here, seconds there
+        before.append(
+            f"SET SESSION /*!50708 max_execution_time={spec.stop_after * 1000:.0f} */"
+            f"/*M!100101 max_statement_time={spec.stop_after:g} */"
+        )
+    before += before_reading(sign) if sign else []
     if partition.stream:
         yield from _spooled(source, spec, query, before, partition.stream)
         return
@@ -189,20 +198,26 @@ def _spooled(source: MySQL, spec: TableSpec, query: str, before: list[str], rows
 
 _WENT_AWAY = (
     "IO error", "IoError", "server disconnected", "Connection reset", "Broken pipe", "timed out", "Lost connection",
-    "gone away", "ERROR 1040", "ERROR 1205", "ERROR 1213", "ERROR 2006", "ERROR 2013",
+    "gone away",
 )  # fmt: skip
+_OVERFLOW = "byte array offset overflow"  # a column of a batch with more than 2 GiB of text
 
 
 def _failure(spec: TableSpec, text: str) -> SourceError:
+    numbers = re.findall(r"\bERROR (\d{4})\b", text)
+    code = int(numbers[0]) if numbers else 0
     hint = ""
-    if "ERROR 1142" in text or "ERROR 1143" in text:
+    if code in (1142, 1143):
         hint = "grant SELECT on the table to the source user"
-    elif "ERROR 1146" in text or "ERROR 1054" in text:
+    elif code in (1146, 1054):
         hint = "the table was changed or dropped while the run was on; load it again"
-    elif "ERROR 1298" in text:
+    elif code == 1298:
         hint = "load the server's time zone tables, or write timestamp_zone as an offset like +00:00"
-    elif "byte array offset overflow" in text:
-        hint = "65,536 rows of it hold more than 2 GiB in one text column; exclude that column, or report it"
-    refused = any(word in text for word in ("ERROR 1044", "ERROR 1045", "ERROR 1049"))
-    transient = not refused and any(word in text for word in _WENT_AWAY)
-    return SourceError(f"table {spec.table!r} cannot be read: {text}", hint=hint, transient=transient)
+    elif _OVERFLOW in text:
+        hint = "rows of it hold more than 2 GiB in one text column; exclude that column, or report it"
+    error = source_error(f"table {spec.table!r} cannot be read: {text}", hint, code)
+    if _OVERFLOW in text:
+        error.ease = "batch"
+    elif code not in (1044, 1045, 1049) and any(word in text for word in _WENT_AWAY):
+        error.transient = True
+    return error

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from bulketl.errors import BulketlError, ConfigError, DataError, TargetError
+from bulketl.errors import BulketlError, ConfigError, DataError, Ease, TargetError
 
 CONNECT_SECONDS = 5
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -110,6 +110,7 @@ _HINTS = {
     "54000": "a value of the key is too long for a Postgres index: exclude that column from the key at the source",
 }
 # Connection lost or refused, serialization, deadlock, lock not had, shutting down: 08, 40, 53300, 55P03, 57P.
+_CROWDED = ("40P01", "53300")  # deadlock, no connection left
 _TRANSIENT = ("08", "40", "53300", "55P03", "57P")
 
 
@@ -120,4 +121,6 @@ def failure(sqlstate: str | None, text: str, what: str) -> BulketlError:
     lost = any(words in text for words in ("server closed the connection", "connection to server", "could not receive"))
     if state.startswith(("22", "23")) or state == TAMPERED:
         return DataError(f"{what}: {text}", hint=_HINTS.get(state, _FAULTY))
-    return TargetError(f"{what}: {text}", hint=_HINTS.get(state, ""), transient=lost or state.startswith(_TRANSIENT))
+    ease: Ease = "workers" if state in _CROWDED else "batch" if state == "53200" else ""
+    passing = lost or state.startswith(_TRANSIENT)
+    return TargetError(f"{what}: {text}", hint=_HINTS.get(state, ""), transient=passing, ease=ease)

@@ -89,23 +89,23 @@ def mend(target: Postgres, run: str, spec: TableSpec, found: Differences, batche
         if found.missing or found.differing:
             statements += into(run, spec, stage)
         if spec.audit:
-            statements.append(audit.reverted(run, spec, stage, _among(spec, found.gone)))
+            statements.append(audit.reverted(run, spec, stage, among(spec, found.gone)))
         cursor.execute(batch([*statements, ledger.compared(run, spec, found)]))
 
 
 def _gone(run: str, spec: TableSpec, keys: Sequence[KeyTuple]) -> list[str]:
     """Return the statements for the rows that are gone at the source."""
-    table, among = name(spec.schema, spec.table), _among(spec, keys)
+    table, found = name(spec.schema, spec.table), among(spec, keys)
     if spec.audit:
-        return [audit.deleted(run, spec, f"{table} t WHERE {among}")]
+        return [audit.deleted(run, spec, f"{table} t WHERE {found}")]
     if spec.deletes == "mirror":
-        return [f"DELETE FROM {table} t WHERE {among}"]
+        return [f"DELETE FROM {table} t WHERE {found}"]
     if spec.deletes == "mark":
-        return [f"UPDATE {table} t SET {name(DELETED_AT)} = now() WHERE {among}"]
+        return [f"UPDATE {table} t SET {name(DELETED_AT)} = now() WHERE {found}"]
     return []
 
 
-def _among(spec: TableSpec, keys: Sequence[KeyTuple]) -> str:
+def among(spec: TableSpec, keys: Sequence[KeyTuple]) -> str:
     """Return the condition that row `t` has one of these keys, texts as Postgres shows them."""
     arrays = ", ".join(f"ARRAY[{', '.join(value(str(key[n])) for key in keys)}]::text[]" for n in range(len(spec.key)))
     types = ", ".join(f"k.{name(f'k{n}')}::{_type(spec, key, full=True)}" for n, key in enumerate(spec.key))

@@ -30,7 +30,7 @@ CREATE TABLE IF NOT EXISTS {LEDGER}.run (
 CREATE TABLE IF NOT EXISTS {LEDGER}.partition (
     run text, schema_name text, table_name text, partition integer, rows bigint NOT NULL, rejects bigint NOT NULL,
     bytes bigint NOT NULL, changed jsonb NOT NULL, loaded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    PRIMARY KEY (run, schema_name, table_name, partition));
+    written xid8 NOT NULL DEFAULT pg_current_xact_id(), PRIMARY KEY (run, schema_name, table_name, partition));
 CREATE TABLE IF NOT EXISTS {LEDGER}.reject (
     run text NOT NULL, schema_name text NOT NULL, table_name text NOT NULL, partition integer NOT NULL,
     column_name text NOT NULL, value text, reason text NOT NULL, key jsonb NOT NULL, row jsonb NOT NULL,
@@ -48,13 +48,17 @@ CREATE TABLE IF NOT EXISTS {LEDGER}.table_load (
     run text, table_name text, tier text NOT NULL, outcome text NOT NULL, rows bigint NOT NULL, rejects bigint NOT NULL,
     bytes bigint NOT NULL, seconds double precision NOT NULL, changed jsonb NOT NULL, drift jsonb NOT NULL,
     reason text NOT NULL, error text, hint text, inserted bigint, updated bigint, unchanged bigint, deleted bigint,
-    PRIMARY KEY (run, table_name));
+    consistency text NOT NULL DEFAULT '', PRIMARY KEY (run, table_name));
 """
 # What a ledger that was made before lacks.
 _LATER = "".join(
     f"ALTER TABLE {LEDGER}.{table} {', '.join(f'ADD COLUMN IF NOT EXISTS {column} bigint' for column in COUNTS)};"
     for table in ("published", "table_load")
+) + (
+    f"ALTER TABLE {LEDGER}.partition ADD COLUMN IF NOT EXISTS written xid8 NOT NULL DEFAULT pg_current_xact_id();"
+    f"ALTER TABLE {LEDGER}.table_load ADD COLUMN IF NOT EXISTS consistency text NOT NULL DEFAULT '';"
 )
+_VERSION = "bulketl's ledger, version 2"  # the schema's comment, once all of it is there
 _SCHEMA_LOCK = 0x62756C6B  # two first runs at once must not both create the tables
 
 
@@ -67,9 +71,10 @@ def create(connection: Connection, target_schema: str) -> None:
             known = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (schema,)).fetchone()
             if not known:
                 connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
-        complete = connection.execute(f"SELECT to_regclass('{LEDGER}.retained') IS NOT NULL").fetchone()
-        if complete != (True,):
+        version = connection.execute(f"SELECT obj_description(to_regnamespace('{LEDGER}'), 'pg_namespace')").fetchone()
+        if version != (_VERSION,):
             connection.execute(f"{_TABLES}{_LATER}{state.TABLE}{audit.TABLES}{retention.TABLE}")
+            connection.execute(f"COMMENT ON SCHEMA {LEDGER} IS {value(_VERSION)}")
 
 
 def start_run(
@@ -135,15 +140,15 @@ def progress(connection: Connection, run: str, schema: str) -> tuple[set[str], d
 
 def record_tables(connection: Connection, run: str, tables: Sequence[dict[str, object]]) -> None:
     """Record what became of each table; the mappings have the columns of `table_load` but `run`."""
+    kept, summed = ("tier", "changed", "drift", "reason"), ("rows", "rejects", "bytes", "seconds")
+    columns = (*kept, *summed, "outcome", "error", "hint", *COUNTS, "consistency")
+    updates = [f"{column} = table_load.{column} + excluded.{column}" for column in summed]
+    updates += [f"{column} = excluded.{column}" for column in columns if column not in (*summed, *kept)]
     with connection.cursor() as cursor:
         cursor.executemany(
-            f"INSERT INTO {LEDGER}.table_load VALUES (%(run)s, %(table)s, %(tier)s, %(outcome)s, %(rows)s, %(rejects)s,"
-            " %(bytes)s, %(seconds)s, %(changed)s, %(drift)s, %(reason)s, %(error)s, %(hint)s, %(inserted)s, %(updated)s,"
-            " %(unchanged)s, %(deleted)s) ON CONFLICT (run, table_name) DO UPDATE SET outcome = excluded.outcome,"
-            " rows = table_load.rows + excluded.rows, rejects = table_load.rejects + excluded.rejects,"
-            " bytes = table_load.bytes + excluded.bytes, seconds = table_load.seconds + excluded.seconds,"
-            " error = excluded.error, hint = excluded.hint, inserted = excluded.inserted, updated = excluded.updated,"
-            " unchanged = excluded.unchanged, deleted = excluded.deleted",
+            f"INSERT INTO {LEDGER}.table_load (run, table_name, {', '.join(columns)})"
+            f" VALUES (%(run)s, %(table)s, {', '.join(f'%({column})s' for column in columns)})"
+            f" ON CONFLICT (run, table_name) DO UPDATE SET {', '.join(updates)}",
             [
                 {**table, "run": run, "changed": json.dumps(table["changed"]), "drift": json.dumps(table["drift"])}
                 for table in tables

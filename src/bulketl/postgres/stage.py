@@ -16,19 +16,21 @@ BESIDE = ("merge", "append")  # ways that take the rows from a table beside, sma
 
 
 def preparing(run: str, spec: TableSpec) -> list[str]:
-    """Return the statements that make an empty staging table."""
+    """Return the statements that make an empty staging table, and forget what an earlier try has put on record."""
     stage = create_table(STAGING, staging_name(run, spec.table), spec.casts, kept=spec.kept, stamps=spec.stamps, run=run)
-    return [f"DROP TABLE IF EXISTS {staging(run, spec.table)}", stage]
+    at = f"(run, schema_name, table_name) = ({value(run)}, {value(spec.schema)}, {value(spec.table)})"
+    forgotten = [f"DELETE FROM {LEDGER}.{table} WHERE {at}" for table in ("partition", "reject")]
+    return [*forgotten, f"DROP TABLE IF EXISTS {staging(run, spec.table)}", stage]
 
 
 def counting(run: str, spec: TableSpec) -> str:
     """Return the SELECT that counts the staged rows of every partition beside its record, in one scan.
 
-    A partition's rows and its record were written by the same transaction, so they bear the same xmin.
+    A partition's rows bear the transaction's number as their xmin, and its record keeps that number.
     """
     return (
         "SELECT p.partition, p.rows, COALESCE(s.counted, 0), p.rejects FROM"
-        f" (SELECT *, xmin AS written FROM {LEDGER}.partition"
+        f" (SELECT partition, rows, rejects, written::xid FROM {LEDGER}.partition"
         f"  WHERE (run, schema_name, table_name) = ({value(run)}, {value(spec.schema)}, {value(spec.table)})) p"
         f" FULL JOIN (SELECT xmin AS written, count(*) AS counted FROM {staging(run, spec.table)} GROUP BY xmin) s"
         " ON s.written = p.written"

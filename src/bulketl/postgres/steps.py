@@ -24,8 +24,9 @@ from bulketl.postgres.copy import TEMPORARY, close, copy, transaction, without_r
 from bulketl.postgres.ddl import batch, name, staging, staging_name
 from bulketl.postgres.guard import guard
 from bulketl.postgres.publish import into, publish
+from bulketl.postgres.settle import settle
 from bulketl.postgres.stage import BESIDE, counting, counting_group, emptied, place, preparing, temporary, temporary_name
-from bulketl.reconcile import Buckets, Differences, Digest, Row
+from bulketl.reconcile import Buckets, Differences, Digest, Here, Row
 
 KEPT_REJECTS = 1000  # of a table that fails for them: enough to see why
 
@@ -89,12 +90,8 @@ class PostgresTarget:
                 return self._recorded(cursor, spec, partition.index)
             total = Loaded()
             for piece in batches:
-                copy(cursor, piece.good, spec, STAGING, staging_name(self.run, spec.table))
-                total = _add(total, piece)
-                if total.rejects > spec.max_rejects:
-                    raise too_many(spec, total.rejects, self.run)
-                if piece.rejects:
-                    cursor.execute(ledger.rejected(self.run, spec, partition.index, piece.rejects))
+                stage = staging_name(self.run, spec.table)
+                total = self._copied(cursor, spec, partition.index, piece, total, STAGING, stage)
             cursor.execute(
                 ledger.loaded(self.run, spec, partition.index, total.rows, total.rejects, total.bytes, total.changed)
             )
@@ -119,6 +116,10 @@ class PostgresTarget:
             cursor.execute(batch(recording(self.run, spec, rows)))
             return self._done(cursor, spec)
 
+    def settle(self, spec: TableSpec, source: Here) -> None:
+        """Read again what differs between the staged rows and the source, until nothing does."""
+        settle(self.postgres, self.run, spec, source)
+
     def load_chunk(
         self, spec: TableSpec, partition: Partition, batches: Iterator[Batch], last: bool
     ) -> tuple[Loaded, Published]:
@@ -126,30 +127,32 @@ class PostgresTarget:
 
         The `last` chunk moves it to the end. Raise DataError as `load` does.
         """
-        (piece,) = batches
-        self._within_limit(spec, partition.index, piece)
+        first = next(batches)
+        self._within_limit(spec, partition.index, first)
         try:
-            return self._load_chunk(spec, partition, piece, last)
+            return self._load_chunk(spec, partition, chain([first], batches), last)
         except DataError:
-            fixed = without_refused(self.postgres, self.run, spec, piece)
-            if fixed.good.num_rows == piece.good.num_rows:
+            if partition.stream:
+                raise  # its batches are gone; the reason is in the error
+            fixed = without_refused(self.postgres, self.run, spec, first)
+            if fixed.good.num_rows == first.good.num_rows:
                 raise
             self._within_limit(spec, partition.index, fixed)
-            return self._load_chunk(spec, partition, fixed, last)
+            return self._load_chunk(spec, partition, [fixed], last)
 
-    def _load_chunk(self, spec: TableSpec, partition: Partition, piece: Batch, last: bool) -> tuple[Loaded, Published]:
-        total = _add(Loaded(), piece)
+    def _load_chunk(
+        self, spec: TableSpec, partition: Partition, batches: Iterable[Batch], last: bool
+    ) -> tuple[Loaded, Published]:
         if partition.index > 0:  # the first chunk has altered the table
             spec = dataclasses.replace(spec, added=(), widened=())
         with self._transaction(spec) as cursor:
             cursor.execute(ledger.claim(self.run, spec, partition.index))
             if not cursor.fetchall():
                 return self._recorded(cursor, spec, partition.index), self._done(cursor, spec)
-            records = [ledger.claim_publish(self.run, spec, returning=False), temporary(0, spec)]
-            if piece.rejects:
-                records.append(ledger.rejected(self.run, spec, partition.index, piece.rejects))
-            cursor.execute(batch(records))
-            copy(cursor, piece.good, spec, TEMPORARY, temporary_name(0))
+            cursor.execute(batch([ledger.claim_publish(self.run, spec, returning=False), temporary(0, spec)]))
+            total = Loaded()
+            for piece in batches:
+                total = self._copied(cursor, spec, partition.index, piece, total, TEMPORARY, temporary_name(0))
             self._compare_group(cursor, [spec], [total])
             reached = spec if last or partition.mark else dataclasses.replace(spec, watermark=None)
             record = ledger.loaded(self.run, spec, partition.index, total.rows, total.rejects, total.bytes, total.changed)
@@ -157,6 +160,18 @@ class PostgresTarget:
             records = [*merging, record, *recording(self.run, reached, total.rows, mark=partition.mark or None)]
             cursor.execute(batch(records))
             return total, self._done(cursor, spec)
+
+    def _copied(
+        self, cursor: Any, spec: TableSpec, partition: int, piece: Batch, before: Loaded, schema: str, table: str
+    ) -> Loaded:
+        """Copy a batch and note its rejects; return what the partition has now."""
+        copy(cursor, piece.good, spec, schema, table)
+        total = _add(before, piece)
+        if total.rejects > spec.max_rejects:
+            raise too_many(spec, total.rejects, self.run)
+        if piece.rejects:
+            cursor.execute(ledger.rejected(self.run, spec, partition, piece.rejects))
+        return total
 
     def _done(self, cursor: Any, spec: TableSpec) -> Published:
         cursor.execute(ledger.outcome_of(self.run, spec))

@@ -1,0 +1,68 @@
+"""What the rows of one table have in common when it is loaded: the label, and how the table is cut to earn it.
+
+One statement sees the rows of one moment, on InnoDB as a transaction does, on other engines because it locks the table while
+it reads. Several statements do not: with writers at work, sums over ranges read by them come out wrong in nearly every load
+(measured: 8 of 8). So a table in several ranges is `best effort`, unless its rule asks for more.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from itertools import pairwise
+
+from bulketl.catalog import Table
+from bulketl.config import Config
+from bulketl.errors import PlanError
+from bulketl.partitions import Partition, rows_per_partition
+from bulketl.plan import TableSpec
+from bulketl.rules import Consistency, TableRule
+
+Parts = tuple[Partition, ...]
+_TRANSACTIONAL = ("innodb", "rocksdb")
+
+
+def consistent(config: Config, rule: TableRule, table: Table, parts: Parts, spec: TableSpec) -> tuple[Consistency, Parts]:
+    """Return the label and the partitions to read. Raise PlanError when what the rule asks for cannot be had."""
+    transactional = table.engine.lower() in _TRANSACTIONAL
+    asked = rule.consistency
+    if len(parts) <= 1:
+        return "snapshot" if transactional else "locked", parts
+    if asked is None or asked == "best effort":
+        return "best effort", parts
+    if any(part.mark for part in parts):
+        raise _impossible(table, asked, "chunked_incremental publishes one chunk after another", "incremental")
+    if asked == "snapshot":
+        if not transactional:
+            raise _impossible(table, asked, f"engine {table.engine} has no snapshots", "consistency: locked or re-read")
+        return asked, _joined(config, table, parts)
+    if asked == "re-read" and not (spec.key and spec.whole):
+        why = "only its changes are read" if spec.key else "without a primary key rows cannot be told apart"
+        raise _impossible(table, asked, why, "consistency: locked")
+    return asked, parts
+
+
+def _joined(config: Config, table: Table, parts: Parts) -> Parts:
+    """Return as many partitions as there are readers, for a snapshot lasts as long as its connection.
+
+    What does not fit into memory at once is streamed.
+    """
+    ranges = [part for part in parts if not part.nulls]
+    nulls = [part for part in parts if part.nulls]
+    readers = config.readers - len(nulls)
+    rows = rows_per_partition(table, config.partition_bytes)
+    if readers < 1 or config.readers == 1:
+        return (Partition(0, stream=rows, changes=parts[0].changes),)
+    edges = [len(ranges) * n // readers for n in range(readers + 1)]
+    joined = []
+    for first, end in pairwise(edges):
+        if first < end:
+            stream = rows if end - first > 2 else 0
+            joined.append(dataclasses.replace(ranges[first], hi=ranges[end - 1].hi, stream=stream))
+    return tuple(dataclasses.replace(part, index=n) for n, part in enumerate((*joined, *nulls)))
+
+
+def _impossible(table: Table, asked: str, why: str, other: str) -> PlanError:
+    return PlanError(
+        f"table {table.name!r} asks for consistency: {asked}, which it cannot have: {why}",
+        hint=f"write {other} in its rule, or take consistency out of it",
+    )

@@ -1,0 +1,80 @@
+"""A look at how hard the source is at work, and what of it exceeds the limits that were set for a load."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import Any
+
+import pymysql
+import pymysql.cursors
+
+from bulketl.errors import SourceError
+from bulketl.mysql import MySQL, code_of
+from bulketl.settings import SourceLimits
+
+_COUNTERS = "SHOW GLOBAL STATUS WHERE Variable_name IN ('Threads_running', 'Table_locks_waited', 'Innodb_row_lock_waits')"
+
+
+class Strain:
+    """Looks at the source when called: why it should be left alone, or ''. It remembers the counters of the last look."""
+
+    def __init__(self, source: MySQL, limits: SourceLimits) -> None:
+        self._source = source
+        self._limits = limits
+        self._waited: tuple[float, int] | None = None
+
+    def __call__(self) -> str:
+        """Return the limit that is exceeded and by what; '' also when the server does not answer, for readers will tell."""
+        with contextlib.suppress(SourceError):
+            return self.look()
+        return ""
+
+    def look(self) -> str:
+        """Return the limit that is exceeded and by what, or ''. Raise SourceError when it cannot be known."""
+        try:
+            with self._source.connect() as cursor:
+                return self._threads_or_locks(cursor) or self._lag(cursor)
+        except SourceError as error:
+            if isinstance(error.__cause__, pymysql.MySQLError) and code_of(error.__cause__) in (1227, 1045):
+                raise SourceError(
+                    f"source_limits.replica_lag_seconds is set, and the user may not ask for it: {error.message}",
+                    hint="GRANT REPLICATION CLIENT ON *.* to it (on MariaDB: GRANT REPLICA MONITOR), or take the limit out",
+                ) from error
+            raise
+
+    def _threads_or_locks(self, cursor: pymysql.cursors.Cursor) -> str:
+        cursor.execute(_COUNTERS)
+        counters = {name: int(value) for name, value in cursor.fetchall()}
+        limit, running = self._limits.threads_running, counters.get("Threads_running", 0)
+        now, waits = time.monotonic(), counters.get("Table_locks_waited", 0) + counters.get("Innodb_row_lock_waits", 0)
+        before, self._waited = self._waited, (now, waits)
+        if limit is not None and running > limit:
+            return f"{running} statements run at the source, and threads_running is {limit}"
+        most = self._limits.lock_waits_per_minute
+        if most is not None and before is not None and now > before[0]:
+            rate = (waits - before[1]) * 60 / (now - before[0])
+            if rate > most:
+                return f"{rate:.0f} statements a minute wait for locks at the source, and lock_waits_per_minute is {most:g}"
+        return ""
+
+    def _lag(self, cursor: pymysql.cursors.Cursor) -> str:
+        most = self._limits.replica_lag_seconds
+        if most is None:
+            return ""
+        rows = replica_status(cursor)
+        for row in rows:
+            lag = row.get("Seconds_Behind_Source", row.get("Seconds_Behind_Master"))
+            if lag is not None and float(lag) > most:
+                return f"the source lags {float(lag):.0f} s behind its primary, and replica_lag_seconds is {most:g}"
+        return ""
+
+
+def replica_status(cursor: pymysql.cursors.Cursor) -> list[dict[str, Any]]:
+    """Return the rows of SHOW REPLICA STATUS, none when the server is no replica. Raise SourceError without the right."""
+    try:
+        cursor.execute("SHOW REPLICA STATUS")
+    except pymysql.err.ProgrammingError:  # before MySQL 8.0.22
+        cursor.execute("SHOW SLAVE STATUS")
+    names = [column[0] for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

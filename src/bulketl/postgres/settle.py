@@ -1,0 +1,82 @@
+"""Making staged rows those of one moment, without a lock: compare them with the source, read again what differs, and again.
+
+The source hashes all its rows in one statement, so they are of one moment. When the staged rows have the same hashes they
+are that moment's too, whenever they were read.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from bulketl.coerce import Batch
+from bulketl.errors import SourceError
+from bulketl.plan import TableSpec
+from bulketl.postgres import LEDGER, STAGING, Postgres, compare
+from bulketl.postgres.copy import copy, transaction
+from bulketl.postgres.ddl import staging, staging_name, value
+from bulketl.reconcile import Buckets, Differences, Digest, Here, Row, reread
+from bulketl.reconcile import compare as differences
+
+ROUNDS = 5
+
+
+def settle(target: Postgres, run: str, spec: TableSpec, source: Here) -> None:
+    """Bring a table's staged rows to one moment of the source. Raise SourceError when it changes faster than that."""
+    staged = _Staged(target, run)
+    for _ in range(ROUNDS):
+        found = differences(source, staged, spec)
+        if not (found.missing or found.differing or found.gone):
+            return
+        again = reread(source, spec, (*found.missing, *found.differing))
+        if not _mended(target, run, spec, found, again):
+            return
+    raise SourceError(
+        f"table {spec.table!r} asks for consistency: re-read, and rows still differ from the source after {ROUNDS} "
+        "comparisons: they are written faster than they can be read",
+        hint="load it when there are fewer writers, or ask for consistency: snapshot (InnoDB) or locked",
+    )
+
+
+def _mended(target: Postgres, run: str, spec: TableSpec, found: Differences, batches: Iterator[Batch]) -> bool:
+    """Take the rows as they are now into the staging table; False when all that differs are rows that are rejected."""
+    at = f"(run, schema_name, table_name) = ({value(run)}, {value(spec.schema)}, {value(spec.table)})"
+    stage, old = staging(run, spec.table), (*found.gone, *found.differing)
+    rows, size = 0, 0
+    with transaction(target, run, f"table {spec.table!r}", spec.encoder) as cursor:
+        if old:
+            cursor.execute(
+                f"WITH d AS (DELETE FROM {stage} t WHERE {compare.among(spec, old)} RETURNING t.xmin AS x),"
+                f" n AS (SELECT x, count(*) AS rows FROM d GROUP BY x) UPDATE {LEDGER}.partition p"
+                f" SET rows = p.rows - n.rows FROM n WHERE {at} AND p.written::xid = n.x"
+            )
+        for piece in batches:
+            copy(cursor, piece.good, spec, STAGING, staging_name(run, spec.table))
+            rows, size = rows + piece.good.num_rows, size + piece.good.nbytes
+        cursor.execute(
+            f"INSERT INTO {LEDGER}.partition (run, schema_name, table_name, partition, rows, rejects, bytes, changed)"
+            f" SELECT {value(run)}, {value(spec.schema)}, {value(spec.table)}, COALESCE(max(partition), -1) + 1, {rows}, 0,"
+            f" {size}, '{{}}' FROM {LEDGER}.partition WHERE {at}"
+        )
+    return bool(old) or rows > 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Staged:
+    """The staging tables of a run as what is compared."""
+
+    target: Postgres
+    run: str
+
+    def buckets(self, spec: TableSpec) -> Buckets:
+        return compare.buckets(self.target, self._of(spec))
+
+    def digests(self, spec: TableSpec, buckets: Buckets) -> Mapping[str, Digest]:
+        return compare.digests(self.target, self._of(spec), buckets)
+
+    def rows(self, spec: TableSpec, buckets: Buckets, which: Sequence[str]) -> Mapping[str, Row]:
+        return compare.rows(self.target, self._of(spec), buckets, which)
+
+    def _of(self, spec: TableSpec) -> TableSpec:
+        return dataclasses.replace(spec, schema=STAGING, table=staging_name(self.run, spec.table), deletes="ignore")

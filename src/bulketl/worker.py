@@ -1,0 +1,193 @@
+"""What a worker does with one step, in whatever thread or process: read, coerce, copy, publish.
+
+Source and target are protocols: one of each exists, and fakes in the tests. A worker gets small picklable values and returns
+a result or raises; it says nothing to anybody.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+import pyarrow as pa
+
+from bulketl.coerce import Batch, coerce
+from bulketl.errors import SourceError
+from bulketl.partitions import Partition
+from bulketl.plan import TableLoad, TableSpec
+from bulketl.reconcile import Differences, Here, There, mend
+from bulketl.schedule import Step
+
+
+class Lock(Protocol):
+    """A read lock on one table of the source."""
+
+    @property
+    def how(self) -> str:
+        """The statement that took it."""
+        ...
+
+    def signed(self, signs: Sequence[str]) -> bool:
+        """Tell whether each of these named locks is held by somebody: its reader sees the table as it is now."""
+        ...
+
+    def lost(self) -> bool:
+        """Tell whether the lock has gone with its connection."""
+        ...
+
+
+class Source(Here, Protocol):
+    """What the engine needs of a source."""
+
+    def read(self, spec: TableSpec, partition: Partition, sign: str = "") -> Iterator[pa.Table]:
+        """Yield the partition's rows; with a sign, those of the moment at which that named lock was taken."""
+        ...
+
+    def locked(self, spec: TableSpec) -> AbstractContextManager[Lock]:
+        """Keep everybody from writing to the table, for as long as the context lasts. Raise SourceError."""
+        ...
+
+
+class Loaded(Protocol):
+    """What a target says of rows it took."""
+
+    @property
+    def rows(self) -> int:
+        """Rows copied."""
+        ...
+
+    @property
+    def rejects(self) -> int:
+        """Rows rejected."""
+        ...
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of Arrow copied."""
+        ...
+
+    @property
+    def changed(self) -> dict[str, dict[str, int]]:
+        """Values altered on the way, per column and kind."""
+        ...
+
+
+class Published(Protocol):
+    """What a target says of a table that became visible; None where it does not count."""
+
+    @property
+    def rows(self) -> int:
+        """Rows read."""
+        ...
+
+    @property
+    def inserted(self) -> int | None:
+        """Rows that were new."""
+        ...
+
+    @property
+    def updated(self) -> int | None:
+        """Rows that were replaced."""
+        ...
+
+    @property
+    def unchanged(self) -> int | None:
+        """Rows that were the same."""
+        ...
+
+    @property
+    def deleted(self) -> int | None:
+        """Rows deleted or marked as deleted."""
+        ...
+
+
+class Target(There, Protocol):
+    """What the engine needs of a target. Every method may be called again after any failure."""
+
+    @property
+    def run(self) -> str:
+        """The run's name."""
+        ...
+
+    def prepare(self, spec: TableSpec) -> None:
+        """Make an empty staging table."""
+        ...
+
+    def load(self, spec: TableSpec, partition: Partition, batches: Iterator[Batch]) -> Loaded:
+        """Copy a partition into the staging table."""
+        ...
+
+    def publish(self, spec: TableSpec) -> Published:
+        """Make the staged rows visible, once they are counted."""
+        ...
+
+    def settle(self, spec: TableSpec, source: Source) -> None:
+        """Read again what differs between the staged rows and the source, until nothing does."""
+        ...
+
+    def load_chunk(
+        self, spec: TableSpec, partition: Partition, batches: Iterator[Batch], last: bool
+    ) -> tuple[Loaded, Published]:
+        """Merge a partition into the table and move its watermark."""
+        ...
+
+    def load_group(self, loads: Sequence[TableLoad], batches: Sequence[Batch | None]) -> Sequence[tuple[Loaded, Published]]:
+        """Write small tables straight into place, all or none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a worker sends back: per table of the step what was loaded and published, what differed, its seconds."""
+
+    loaded: tuple[Loaded, ...] = ()
+    published: tuple[Published, ...] = ()
+    differences: Differences | None = None
+    seconds: float = 0.0
+
+
+def work(source: Source, target: Target, step: Step) -> Result:
+    """Carry out one step, in whatever thread or process; raise what went wrong."""
+    began = time.monotonic()
+    try:
+        return dataclasses.replace(_work(source, target, step), seconds=time.monotonic() - began)
+    except MemoryError as error:
+        raise SourceError(
+            f"there is not enough memory for the rows of {', '.join(map(repr, step.tables))}",
+            hint="lower workers, or memory_mb so that fewer rows are read at once",
+            ease="batch",
+        ) from error
+
+
+def _work(source: Source, target: Target, step: Step) -> Result:
+    spec, partition = step.spec, step.partition
+    if spec is None:
+        done = target.load_group(step.loads, [_small(source, load) for load in step.loads])
+        return Result(tuple(loaded for loaded, _ in done), tuple(published for _, published in done))
+    if step.kind == "publish":
+        return Result(published=(target.publish(spec),))
+    if step.kind == "compare":
+        return Result(differences=mend(source, target, spec))
+    if step.kind == "settle":
+        target.settle(spec, source)
+        return Result()
+    if partition is None:
+        target.prepare(spec)
+        return Result()
+    masked = source.masked(spec)
+    batches = (coerce(rows, spec, masked) for rows in source.read(spec, partition, step.sign))
+    if step.kind == "chunk":
+        loaded, published = target.load_chunk(spec, partition, batches, step.last)
+        return Result((loaded,), (published,) if step.last else ())
+    return Result((target.load(spec, partition, batches),))
+
+
+def _small(source: Source, load: TableLoad) -> Batch | None:
+    if not load.partitions:
+        return None
+    (rows,) = source.read(load.spec, load.partitions[0])
+    return coerce(rows, load.spec, source.masked(load.spec))
