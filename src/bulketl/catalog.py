@@ -63,12 +63,16 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """A database: its identity without secrets, the server's version, the zone it shows TIMESTAMPs in, its tables."""
+    """A database: its identity without secrets, the server's version, the zone it shows TIMESTAMPs in, its tables.
+
+    `connections`: how many this user may have at once, 0 when unknown.
+    """
 
     identity: str
     version: str
     zone: str
     tables: tuple[Table, ...]
+    connections: int = 0
 
     def __iter__(self) -> Iterator[Table]:
         return iter(self.tables)

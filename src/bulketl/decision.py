@@ -38,8 +38,14 @@ def select(
     """Return the catalogue with the tables that are asked for, and the new ones that nobody has decided about.
 
     `patterns` are names or globs; a name in full also takes a table that its rule excludes. Raise PlanError when a pattern
-    fits no table, or nothing is left.
+    fits no table, nothing is left, or there are more workers than connections.
     """
+    if 0 < catalog.connections < config.at_once:
+        raise PlanError(
+            f"{config.at_once} workers need as many connections, and {catalog.identity} gives this user "
+            f"{catalog.connections}",
+            hint="lower workers, or raise the user's MAX_USER_CONNECTIONS or the server's max_connections",
+        )
     names = [table.name for table in catalog]
     for pattern in (*patterns, *exclude):
         if not fnmatch.filter(names, pattern):

@@ -83,8 +83,8 @@ def run(
                 yield from driver.begin(step)
                 reading = sparing.may_read(time.monotonic())
             now = time.monotonic()
-            wakes = min((at for at in (schedule.wakes(), sparing.wakes(now)) if at is not None), default=now + LOOK_SECONDS)
-            pause = min(max(0.0, wakes - now), LOOK_SECONDS)
+            times = (schedule.wakes(), sparing.wakes(now), driver.wakes(now), now + LOOK_SECONDS)
+            pause = max(0.0, min(at for at in times if at is not None) - now)
             if not driver.running:
                 time.sleep(pause)
                 continue
@@ -153,6 +153,16 @@ class _Driver:
                         hint="raise stop_after_minutes, or find out what held it up; the target has it as it was before",
                     ),
                 )
+
+    def wakes(self, now: float) -> float | None:
+        """Return when the next table will be overdue or given up, or None."""
+        limits = (
+            self._started[table] + seconds
+            for of in (self._due, self._stop)
+            for table, seconds in of.items()
+            if table in self._under_way and self._started[table] + seconds > now
+        )
+        return min(limits, default=None)
 
     def begin(self, step: Step) -> Iterator[Event]:
         """Hand a step to the executor, under a lock of the source where its table asks for one."""

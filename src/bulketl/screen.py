@@ -20,6 +20,7 @@ from bulketl.rules import TIERS
 from bulketl.summary import Summary, TableSummary
 
 MANY = 40  # tables; beyond, small uneventful ones are counted in one line per tier
+NAMED = 6  # so few tables are named where others are counted
 SMALL_ROWS = 1000
 
 
@@ -52,7 +53,8 @@ def summary(result: Summary) -> Group:
         _tables(int(totals["tables"])), "", f"{totals['rows']:,.0f}", size(totals["bytes"]), f"{result.seconds:.1f}",
         f"{totals['rejects']:.0f}", result.outcome, style="bold",
     )  # fmt: skip
-    return Group(table, *_changes(result), *_drifts(result), *_comparisons(result), *_failures(result.failed))
+    notes = (*_moments(result), *_changes(result), *_drifts(result), *_comparisons(result), *_failures(result.failed))
+    return Group(table, *notes)
 
 
 def _tables(count: int) -> str:
@@ -77,6 +79,21 @@ def _tier_rows(table: Table, tier: str, items: list[TableSummary], total: int) -
         table.add_row(f"[dim]{label}[/]", tier, f"{rows:,}", size(weight), "", "0", "[green]loaded[/]")
     if same:
         table.add_row(f"[dim]{_tables(len(same))}[/]", tier, "", "", "", "", "[dim]unchanged, proved[/]")
+
+
+def _moments(result: Summary) -> list[Text]:
+    """Return what the rows of each table have in common, and which tables took longer than their rules expect."""
+    labels: dict[str, list[str]] = {}
+    for item in result.tables.values():
+        if item.consistency:
+            labels.setdefault(item.consistency, []).append(item.table)
+    words = []
+    for label, names in sorted(labels.items(), key=lambda pair: len(pair[1])):
+        few = f" ({', '.join(sorted(names))})" if len(names) <= NAMED and len(result.tables) > 1 else ""
+        words.append(f"{label}{few}" if len(result.tables) == 1 else f"{len(names)} {label}{few}")
+    late = [f"{item.table} ({item.seconds / 60:.1f} min)" for item in result.tables.values() if item.overdue]
+    lines = [Text(f"\nRead as: {', '.join(words)}")] if words else []
+    return lines + ([Text(f"\nTook longer than expected: {', '.join(late)}", style="yellow")] if late else [])
 
 
 def _merged(item: TableSummary) -> str:
@@ -182,6 +199,7 @@ def _plan_text(load: TableLoad) -> Text:
     details = {
         "DDL": ddl[load.spec.publish],
         "lock": load.lock,
+        "read as": load.spec.consistency,
         "kept": ", ".join(load.hanging),
         "columns": "; ".join(load.drift),
         "types": f"{len(load.spec.casts)} columns by rule, copied by {load.spec.encoder}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from types import TracebackType
 
 from rich.console import Console
@@ -9,9 +10,41 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from bulketl.events import Event, PartitionLoaded, RunStarted, StepRetried, TableFailed, TablePublished, TableStarted
+from bulketl.events import (
+    Event,
+    PartitionLoaded,
+    RunStarted,
+    SourceLocked,
+    SourceReadAgain,
+    SourceSpared,
+    StepRetried,
+    TableFailed,
+    TableOverdue,
+    TablePublished,
+    TableStarted,
+    WorkersChanged,
+)
 
 BAR_ROWS = 20_000  # smaller tables come and go too quickly to be worth a line
+
+
+def told(event: Event) -> Iterator[tuple[str, str]]:
+    """Yield what a person should hear at once of an event that is no table's beginning or end: a word, and the text."""
+    match event:
+        case StepRetried():
+            rows = f"; {event.batch_rows:,} rows at a time from now on" if event.batch_rows else ""
+            yield "again", f"{', '.join(event.tables[:5])}: {event.message}{rows}"
+        case WorkersChanged():
+            steps = "one step" if event.workers == 1 else f"{event.workers} steps"
+            yield "workers", f"{steps} at a time from now on: {event.why}"
+        case TableOverdue():
+            yield "late", f"{event.table}: longer than the {event.seconds / 60:g} minutes it should take; it goes on"
+        case SourceSpared():
+            yield "waiting", event.why
+        case SourceReadAgain():
+            yield "reading", f"again, after {event.seconds:.0f} s"
+        case SourceLocked():
+            yield "locked", f"{event.table} at the source for {event.seconds:.3f} s ({event.how})"
 
 
 class _Rate(ProgressColumn):
@@ -66,8 +99,9 @@ class Display:
             case TableFailed(table=table):
                 self._say("failed", "red", event.message)
                 self._end(table)
-            case StepRetried():
-                self._say("again", "yellow", f"{', '.join(event.tables[:5])}: {event.message}")
+            case _:
+                for what, text in told(event):
+                    self._say(what, "yellow", text)
 
     def _say(self, what: str, style: str, text: str) -> None:
         self._console.print(Text.assemble((what, style), f" {text}"))
@@ -101,8 +135,9 @@ class Lines:
                 self._print(f"loaded {event.table}: {event.rows:,} rows in {event.seconds:.1f} s ({event.how})")
             case TableFailed():
                 self._print(f"failed {event.table}: {event.message}")
-            case StepRetried():
-                self._print(f"again {', '.join(event.tables)}: {event.message}")
+            case _:
+                for what, text in told(event):
+                    self._print(f"{what} {text}")
 
     def _print(self, text: str) -> None:
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
