@@ -4,6 +4,7 @@ payments   one large table, beside `mariadb -e 'select *' | psql -c 'copy'`, whi
 catalogue  a whole database of tables small and large, beside the short program of benchmarks/prototype.py
 nightly    that database loaded again when nothing has changed, and when some rows have, beside its full load
 merge      changes brought into the large table, beside the statements that anybody would write
+tier       the small tables of the reference tier in groups, beside one at a time
 
 Contenders run in turn, A B A B, and are compared by their medians. On your servers, payments and merge make and drop the
 database `bulketl_benchmark` at the source; catalogue only reads the database of the URI; nightly needs servers of its own.
@@ -28,6 +29,7 @@ from benchmarks.merging import run_merge
 from benchmarks.nightly import run_nightly
 from benchmarks.report import Scenario, machine
 from benchmarks.servers import LOADED, OTHER, Servers, Turn, bulketl, in_turn, out, python, throw_away
+from benchmarks.tier import run_tier
 
 MOST_BYTES = 500_000_000
 
@@ -99,7 +101,13 @@ def one_catalogue(servers: Servers, source: str, name: str, options: argparse.Na
 
 def main() -> int:
     """Measure, show, write; return 1 when a limit is exceeded or a contender failed."""
-    scenarios = {"payments": run_payments, "catalogue": run_catalogue, "nightly": run_nightly, "merge": run_merge}
+    scenarios = {
+        "payments": run_payments,
+        "catalogue": run_catalogue,
+        "nightly": run_nightly,
+        "merge": run_merge,
+        "tier": run_tier,
+    }
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__.split("\n")[0])
     parser.add_argument("scenarios", nargs="*", metavar="scenario", help=f"only these of {', '.join(scenarios)}")
     parser.add_argument("--rows", type=int, default=1_500_000, help="of payments (%(default)s)")

@@ -1,0 +1,10 @@
+"""The `bulketl` command with every small table in a group of its own: what the groups are compared with."""
+
+from __future__ import annotations
+
+from bulketl import grouping
+from bulketl.cli import main
+
+if __name__ == "__main__":
+    grouping.GROUP_TABLES = 1
+    main()
