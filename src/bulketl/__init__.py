@@ -24,7 +24,7 @@ The floors; imports go down only:
     config
     settings
     rules
-    watermark
+    watermark | checked
     events | partitions | yamlfile | drift | snapshot | storedvalues
     casts
     catalog

@@ -1,0 +1,112 @@
+"""A value out of a file as a typed model, or its mistakes: each with file, line, key path and what is allowed there."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from bulketl.yamlfile import KeyPath, Lines, read_yaml
+
+_SUGGESTED = 1000  # nobody reads on after so many problems, and to search for each what it was meant to be takes long
+_EXPECTED = {"tuple_type": "a list is expected", "dict_type": "a mapping is expected", "model_type": "a mapping is expected"}
+M = TypeVar("M", bound=BaseModel)
+
+
+def read_file(path: Path, problems: list[str]) -> tuple[dict[str, Any], Lines]:
+    """Return the mapping in a YAML file and the lines of its keys; add what is wrong with it, or that it is not there."""
+    try:
+        document, lines, found = read_yaml(path)
+    except OSError as error:
+        problems.append(f"{path}: {error.strerror or error}")
+        return {}, Lines()
+    problems += found
+    return document, lines
+
+
+def known_at_top(document: dict[str, Any], known: Collection[str], path: Path, lines: Lines, problems: list[str]) -> None:
+    """Add a problem for each key at the top that is not known."""
+    for key in document:
+        if key not in known:
+            problems.append(f"{path}:{lines.of((key,))}: {key}: {unknown(key, known, problems)}")
+
+
+def check(
+    model: type[M],
+    value: Any,
+    path: Path,
+    lines: Lines,
+    problems: list[str],
+    at: KeyPath = (),
+    *,
+    also: Collection[str] = (),
+    hidden: Collection[str] = (),
+) -> M | None:
+    """Return the value as a model, or add its problems; `also` are keys that may stand there too.
+
+    What is in `hidden`, or in a field that has no place in a repr, is not repeated: it may be a password.
+    """
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        for item in error.errors(include_url=False, include_context=False):
+            loc = item["loc"][:-1] if item["loc"][-1:] == ("[key]",) else item["loc"]
+            place = (*at, *loc)
+            kinds, secret = _kinds(model, loc[:-1])
+            text = _EXPECTED.get(item["type"]) or item["msg"].removeprefix("Value error, ")
+            if item["type"] == "extra_forbidden" or len(loc) < len(item["loc"]):
+                known = {*_keys(kinds), *(also if len(loc) == 1 else ())}
+                text = unknown(str(loc[-1]), known, problems)
+            elif item["type"] != "missing" and not isinstance(item["input"], (dict, list)):
+                secret = secret or _kinds(model, loc)[1] or str(item["input"]) in hidden
+                text += "" if secret else f", not {item['input']!r}"
+            name = f"{'.'.join(map(str, place))}: " if place else ""
+            problems.append(f"{path}:{lines.of(place)}: {name}{text}")
+        return None
+
+
+def _kinds(model: type[BaseModel], loc: tuple[str | int, ...]) -> tuple[list[Any], bool]:
+    """Return the types that may stand at a place in a model, and whether the place is for something secret."""
+    kinds: list[Any] = [model]
+    secret = False
+    for step in loc:
+        inner: list[Any] = []
+        for kind in kinds:
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                fields = {field.alias or name: field for name, field in kind.model_fields.items()}
+                if step in fields:
+                    inner += _plain(fields[str(step)].annotation)
+                    secret = secret or not fields[str(step)].repr
+            elif get_origin(kind) in (dict, tuple):
+                inner += _plain(get_args(kind)[1 if get_origin(kind) is dict else 0])
+        kinds = inner
+    return kinds, secret
+
+
+def _plain(annotation: Any) -> Iterator[Any]:
+    """Yield what an annotation allows, without the wrappings of Optional, unions and Annotated."""
+    if isinstance(annotation, type) or get_origin(annotation) in (dict, tuple, Literal):
+        yield annotation
+    else:
+        for inner in get_args(annotation):
+            yield from _plain(inner)
+
+
+def _keys(kinds: list[Any]) -> Iterator[str]:
+    """Yield the keys that the types allow."""
+    for kind in kinds:
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from (field.alias or name for name, field in kind.model_fields.items())
+        elif get_origin(kind) is dict:
+            yield from (str(key) for key in get_args(get_args(kind)[0]))
+
+
+def unknown(key: str, known: Collection[str], problems: list[str]) -> str:
+    """Return what to say of a key that is not known: what it may have been meant to be, or what is known."""
+    if len(problems) > _SUGGESTED:
+        return "unknown key"
+    close = difflib.get_close_matches(key, known, n=1)
+    return f"unknown key; did you mean {close[0]!r}?" if close else f"unknown key; known are {', '.join(sorted(known))}"
