@@ -1,0 +1,96 @@
+"""What a terminal shows of whether both servers agree: pairs of SQL, and the history by months."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from bulketl.pairs import Difference, PairResult, shown
+
+MOST_LINES = 20  # of what differs, per pair and per table; --json has all
+
+
+def pairs(found: Sequence[PairResult]) -> Group:
+    """Return a line per pair, what differs in each below it, and how many agree."""
+    parts: list[RenderableType] = []
+    for item in found:
+        parts.append(_pair_line(item))
+        if item.error:
+            parts.append(Text(f"  {item.error.message}\n  {item.error.hint}".rstrip()))
+        elif item.differences:
+            parts.append(Padding(_differences(item), (0, 0, 0, 2)))
+            if len(item.differences) > MOST_LINES:
+                parts.append(Text(f"  … and {len(item.differences) - MOST_LINES:,} more; --json has all", style="dim"))
+    wrong = [item for item in found if item.outcome != "equal"]
+    warned = sum(item.severity == "warn" for item in wrong)
+    end = f"{len(found) - len(wrong)} of {len(found)} pairs agree"
+    if wrong:
+        end += f"; {len(wrong) - warned} fail, {warned} warn"
+    return Group(*parts, Text(f"\n{end}", style="bold red" if len(wrong) > warned else "bold"))
+
+
+def _pair_line(item: PairResult) -> Text:
+    colour = "green" if item.outcome == "equal" else "red" if item.severity == "fail" else "yellow"
+    text = Text.assemble((item.name, "bold"), "  ")
+    since = (item.window or {}).get("since")
+    what = f"since {since}" if since else ""
+    if item.outcome == "equal":
+        rows = (
+            f"{item.compared:,} row{'' if item.compared == 1 else 's'} of figures"
+            if item.compared
+            else "no row on either side"
+        )
+        text.append("equal", style=colour).append(f"  {rows}{', ' + what if what else ''}", style="dim")
+    elif item.outcome == "error":
+        text.append(f"{item.severity}: not compared", style=colour)
+    else:
+        keys = len({difference.key for difference in item.differences})
+        text.append(f"{item.severity}: differs", style=colour)
+        text.append(f"  in {keys:,} of {item.compared:,} rows{', ' + what if what else ''}", style="dim")
+    return text
+
+
+def _differences(item: PairResult) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for name in item.key:
+        table.add_column(Text(name), overflow="fold")
+    table.add_column("figure", overflow="fold")
+    for name in ("source", "target", "target has"):
+        table.add_column(name, justify="right", overflow="fold")
+    for one in item.differences[:MOST_LINES]:
+        key = [Text(shown(value)) for value in one.key]
+        if one.missing:
+            table.add_row(*key, "", *("no row" if one.missing == side else "a row" for side in ("source", "target")), "")
+        else:
+            table.add_row(*key, Text(one.column), Text(shown(one.source)), Text(shown(one.target)), _by(one.by))
+    return table
+
+
+def _by(by: Decimal | None) -> str:
+    return "" if by is None else f"{'+' if by > 0 else ''}{shown(by)}"
+
+
+def pair_json(item: PairResult) -> dict[str, object]:
+    """Return a result as plain values; figures are texts, so that no digit is lost."""
+    result: dict[str, object] = {
+        "pair": item.name,
+        "severity": item.severity,
+        "outcome": item.outcome,
+        "window": {name: day.isoformat() for name, day in (item.window or {}).items()},
+        "compared": item.compared,
+        "differences": [_difference_json(item, one) for one in item.differences],
+    }
+    return result | (item.error.to_json() if item.error else {})
+
+
+def _difference_json(item: PairResult, one: Difference) -> dict[str, object]:
+    key = {name: None if value is None else shown(value) for name, value in zip(item.key, one.key, strict=True)}
+    if one.missing:
+        return {"key": key, "missing": one.missing}
+    values = {"source": one.source, "target": one.target, "target_has": one.by}
+    return {"key": key, "figure": one.column, **{k: None if v is None else shown(v) for k, v in values.items()}}

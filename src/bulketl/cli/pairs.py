@@ -1,0 +1,42 @@
+"""`pairs`: the user's own SQL on both sides, held against each other."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bulketl import agreement, agreementscreen
+from bulketl.cli.options import ConfigOption, JsonOption, SchemaOption, configured, out, run, split_commas
+from bulketl.errors import DONE, FAILED, PARTLY_DONE
+
+CHECKS = Path("config/checks.yaml")
+ChecksOption = Annotated[Path, typer.Option("--checks", metavar="FILE", help="The file of pairs.")]
+
+
+def pairs(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Pairs of the file; none means all.")
+    ] = None,
+    checks: ChecksOption = CHECKS,
+    schema: SchemaOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run pairs of SQL, one SELECT on each server, and show where their figures differ; change nothing.
+
+    Only figures that the SELECTs name are shown.
+    """
+
+    def command() -> int:
+        found = agreement.run_pairs(configured(config, None, schema=schema), checks, split_commas(names))
+        if as_json:
+            print(json.dumps([agreementscreen.pair_json(item) for item in found]))
+        else:
+            out.print(agreementscreen.pairs(found))
+        wrong = {item.severity for item in found if item.outcome != "equal"}
+        return FAILED if "fail" in wrong else PARTLY_DONE if wrong else DONE
+
+    run(command, as_json)

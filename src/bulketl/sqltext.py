@@ -1,0 +1,81 @@
+"""SQL that a person wrote, as far as it must be understood: is it one SELECT, and where are its placeholders.
+
+It is split into what is quoted, what is a comment, and the rest; a parser would refuse what it does not know of either
+server's SQL. That guards against mistakes. Against harm the read-only transaction guards, and the rights of the user.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Literal
+
+Dialect = Literal["mysql", "postgres"]
+_QUOTED = {
+    "mysql": re.compile(
+        r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.|\"\")*\"|`(?:[^`]|``)*`|--(?=\s|\Z)[^\n]*|#[^\n]*|/\*(?!M?!).*?(?:\*/|\Z)",
+        re.DOTALL,
+    ),
+    "postgres": re.compile(
+        r"\b[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\$(\w*)\$.*?\$\1\$|--[^\n]*|/\*.*?(?:\*/|\Z)",
+        re.DOTALL,
+    ),
+}
+_PLACEHOLDER = re.compile(r"(?<![:\w]):([A-Za-z_]\w*)")
+_FORBIDDEN = (
+    (r"\binto\b", "it has INTO, and nothing is written by a check"),
+    (r"\bfor\s+(update|share|no\s+key\s+update|key\s+share)\b", "it locks rows, and a check only reads: leave out FOR …"),
+    (r"\block\s+in\s+share\s+mode\b", "it locks rows, and a check only reads: leave out LOCK IN SHARE MODE"),
+    (r"/\*M?!", "it has a comment that the server executes, /*! … */"),
+)
+
+
+def problem(text: str, dialect: Dialect) -> str:
+    """Return why a text is not one statement that only reads, or ''."""
+    bare = "".join(_bare(part) if quoted else part for part, quoted in _parts(text, dialect)).strip().rstrip("; \t\r\n")
+    if not bare:
+        return "a SELECT is expected"
+    if ";" in bare:
+        return "one statement is expected, and there is a second after ;"
+    first = re.match(r"[(\s]*(\w*)", bare)
+    word = first[1].upper() if first else ""
+    if word not in ("SELECT", "WITH"):
+        return f"a SELECT is expected, or WITH, and it begins with {word or bare[0]}"
+    return next((why for pattern, why in _FORBIDDEN if re.search(pattern, bare, re.IGNORECASE)), "")
+
+
+def placeholders(text: str, dialect: Dialect) -> set[str]:
+    """Return the names of the placeholders, `:since` as since."""
+    return {name for part, quoted in _parts(text, dialect) if not quoted for name in _PLACEHOLDER.findall(part)}
+
+
+def bound(text: str, dialect: Dialect) -> str:
+    """Return the statement as the drivers want it: `%(since)s` for `:since`, `%%` for `%`, and no semicolon at its end."""
+    parts = (
+        part if quoted else _PLACEHOLDER.sub(r"%(\1)s", part)
+        for part, quoted in ((part.replace("%", "%%"), quoted) for part, quoted in _parts(text, dialect))
+    )
+    return _without_end("".join(parts), dialect)
+
+
+def _bare(part: str) -> str:
+    return " " if part.startswith(("--", "#", "/*")) else " '' "
+
+
+def _without_end(text: str, dialect: Dialect) -> str:
+    parts = list(_parts(text, dialect))
+    for n in range(len(parts) - 1, -1, -1):
+        part, quoted = parts[n]
+        if not quoted and part.strip():
+            parts[n] = (re.sub(r"[;\s]*;\s*$", " ", part), False)
+            break
+    return "".join(part for part, _ in parts)
+
+
+def _parts(text: str, dialect: Dialect) -> Iterator[tuple[str, bool]]:
+    at = 0
+    for found in _QUOTED[dialect].finditer(text):
+        yield text[at : found.start()], False
+        yield found.group(), True
+        at = found.end()
+    yield text[at:], False
