@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 from bulketl.casts import RULES
 from bulketl.cli import app
 from bulketl.config import load_config
+from bulketl.pairs import Checks, Pair, load_checks
 from bulketl.postgres.ledger import _TABLES
 from bulketl.rules import TableRule
 from bulketl.screen import cast_row
@@ -47,9 +48,10 @@ def schemas() -> dict[Path, str]:
     definitions = tables.pop("$defs")
     document = {"type": "object", "properties": {"source_tables": tables}, "$defs": definitions, "title": "tables.yaml"}
     settings = {**Settings.model_json_schema(), "title": "bulketl.yaml"}
+    checks = {**Checks.model_json_schema(), "title": "checks.yaml"}
     return {
         CONFIG / f"{name}.schema.json": json.dumps(schema, indent=1) + "\n"
-        for name, schema in (("tables", document), ("bulketl", settings))
+        for name, schema in (("tables", document), ("bulketl", settings), ("checks", checks))
     }
 
 
@@ -65,6 +67,12 @@ def test_the_example_files_are_accepted(name: str) -> None:
     path = CONFIG / f"{name}.example.yaml"
     environ = {"CLINIC_PASSWORD": "x", "WAREHOUSE_PASSWORD": "y"}
     load_config(path if name == "tables" else None, path if name == "bulketl" else None, environ)
+
+
+def test_the_example_of_checks_is_accepted() -> None:
+    """And shows every key of a pair."""
+    found = load_checks(CONFIG / "checks.example.yaml")
+    assert {key for pair in found.values() for key in pair.model_fields_set} == set(Pair.model_fields)
 
 
 def test_what_is_commented_out_in_the_example_is_accepted_too(tmp_path: Path) -> None:

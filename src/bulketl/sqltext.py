@@ -50,9 +50,13 @@ def placeholders(text: str, dialect: Dialect) -> set[str]:
 
 
 def bound(text: str, dialect: Dialect) -> str:
-    """Return the statement as the drivers want it: `%(since)s` for `:since`, `%%` for `%`, and no semicolon at its end."""
+    """Return the statement as the drivers want it: `%(since)s` for `:since`, `%%` for `%`, and no semicolon at its end.
+
+    The values are dates; psycopg says so to the server, and for MySQL the word DATE before them does.
+    """
+    value = r"DATE %(\1)s" if dialect == "mysql" else r"%(\1)s"
     parts = (
-        part if quoted else _PLACEHOLDER.sub(r"%(\1)s", part)
+        part if quoted else _PLACEHOLDER.sub(value, part)
         for part, quoted in ((part.replace("%", "%%"), quoted) for part, quoted in _parts(text, dialect))
     )
     return _without_end("".join(parts), dialect)
