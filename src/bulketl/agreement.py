@@ -7,16 +7,31 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from bulketl.catalog import Catalog, Table, TargetTable
 from bulketl.config import Config
+from bulketl.decision import select, specify
 from bulketl.endpoints import endpoints
-from bulketl.errors import DataError, SourceError, TargetError
+from bulketl.errors import DataError, PlanError, SourceError, TargetError
+from bulketl.history import Asked, Counted, History, Month, TableHistory, date_column, held, month_of, sum_of
+from bulketl.incremental import Choice
 from bulketl.mysql import MySQL
+from bulketl.mysql import history as mysql_history
 from bulketl.mysql import query as mysql_query
+from bulketl.mysql.discover import read_catalog
+from bulketl.mysql.read import retained_condition
 from bulketl.pairs import Pair, PairResult, compare, load_checks
+from bulketl.plan import DELETED_AT
 from bulketl.postgres import Postgres
+from bulketl.postgres import history as postgres_history
 from bulketl.postgres import query as postgres_query
+from bulketl.postgres.ddl import name as quoted_name
+from bulketl.postgres.inspect import read_tables
+from bulketl.postgres.state import read_states
+from bulketl.rules import Tier
+from bulketl.watermark import State
 
 
 def run_pairs(config: Config, path: Path, names: Sequence[str] = ()) -> tuple[PairResult, ...]:
@@ -47,3 +62,85 @@ def _run(
     except (SourceError, TargetError, DataError) as error:
         return PairResult(name, pair.severity, pair.key, window, error=error)
     return PairResult(name, pair.severity, pair.key, window, compared, differences)
+
+
+def compare_history(
+    config: Config, *, tiers: Sequence[Tier] = (), tables: Sequence[str] = (), by: str = "", sums: bool = False
+) -> History:
+    """Count every table's rows per month of a date column on both servers and return them side by side.
+
+    `by`: that column for all tables; else each table's own cursor, what says when a row was written, or its first date.
+    `sums`: also the sums of all numeric columns, exact. One query per table and server, both servers at once. Rows that
+    retention or `deletes: mark` has taken away count on neither side. Raise ConfigError, SourceError or TargetError when a
+    server cannot be used, PlanError when nothing fits `tiers` and `tables`, or no table has the column `by`.
+    """
+    source, target = endpoints(config)
+    with target.connect() as connection:
+        existing = read_tables(connection, config.target_schema)
+        states = read_states(connection, config.target_schema)
+    catalog, skipped = select(config, read_catalog(source), tiers, tables)
+    found = {skip.table: TableHistory(skip.table, skipped=skip.reason) for skip in skipped}
+    asked: list[Asked] = []
+    for table in catalog:
+        try:
+            one = _asked(config, catalog, table, existing.get(table.name), states.get(table.name), by, sums)
+        except PlanError as error:
+            found[table.name] = TableHistory(table.name, error=error.message)
+            continue
+        if isinstance(one, Asked):
+            asked.append(one)
+        else:
+            found[table.name] = one
+    if by and not any(column.name == by for table in catalog for column in table.columns):
+        raise PlanError(f"no table has a column {by!r}", hint="check the spelling; case counts")
+    zone = "" if config.timestamp_zone == "server" else config.timestamp_zone
+    with ThreadPoolExecutor(2) as pool:
+        waiting = pool.submit(mysql_history.months, source, asked, zone)
+        theirs = postgres_history.months(target, config.target_schema, asked)
+        ours = waiting.result()
+    for one in asked:
+        found[one.table] = _history(one, ours[one.table], theirs[one.table])
+    at = dt.datetime.now().astimezone().replace(microsecond=0)
+    return History(at, catalog.identity, config.target_schema, tuple(found[name] for name in sorted(found)))
+
+
+def _asked(
+    config: Config,
+    catalog: Catalog,
+    table: Table,
+    existing: TargetTable | None,
+    state: State | None,
+    by: str,
+    sums: bool,
+) -> Asked | TableHistory:
+    """Return what to ask about a table, or why nothing is; raise PlanError when it cannot be loaded at all."""
+    spec = specify(config, catalog, table, Choice(state=state))
+    if existing is None:
+        return TableHistory(table.name, error="the target has no such table; was it ever loaded?")
+    casts = {item.column: item for item in spec.casts if item.source}
+    column = date_column(table, config.rule(table.name), list(casts), by)
+    if not column:
+        return TableHistory(table.name, skipped=f"no date column {by!r}" if by else "no date column")
+    there = dict(existing.columns)
+    if column not in there:
+        return TableHistory(table.name, error=f"the target has no column {column!r}; load the table again")
+    totals = []
+    for name, item in casts.items() if sums else ():
+        if name in there and (pair := sum_of(item, quoted_name(name), there[name])):
+            totals.append((name, pair))
+    marked = spec.deletes == "mark" and DELETED_AT in there
+    return Asked(
+        table=table.name,
+        column=column,
+        month=month_of(casts[column], quoted_name(column), there[column]),
+        sums=tuple(totals),
+        where=(retained_condition(spec), f"{quoted_name(DELETED_AT)} IS NULL" if marked else "TRUE"),
+        utc=there[column].startswith("timestamptz"),
+    )
+
+
+def _history(asked: Asked, source: dict[Month, Counted] | str, target: dict[Month, Counted] | str) -> TableHistory:
+    if isinstance(source, str) or isinstance(target, str):
+        words = source if isinstance(source, str) else str(target)
+        return TableHistory(asked.table, asked.column, error=words)
+    return TableHistory(asked.table, asked.column, held(source, target, [name for name, _ in asked.sums]))

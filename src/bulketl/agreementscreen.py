@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from bulketl.history import History, MonthPair, TableHistory, month_text
 from bulketl.pairs import Difference, PairResult, shown
 
 MOST_LINES = 20  # of what differs, per pair and per table; --json has all
@@ -94,3 +95,82 @@ def _difference_json(item: PairResult, one: Difference) -> dict[str, object]:
         return {"key": key, "missing": one.missing}
     values = {"source": one.source, "target": one.target, "target_has": one.by}
     return {"key": key, "figure": one.column, **{k: None if v is None else shown(v) for k, v in values.items()}}
+
+
+def history(found: History) -> Group:
+    """Return the months that differ per table, the tables without months, and how many agree."""
+    parts: list[RenderableType] = []
+    for item in found.tables:
+        if item.error:
+            parts.append(Text.assemble((item.table, "bold"), "  ", ("not compared", "red"), f"\n  {item.error}"))
+        elif item.differing:
+            parts += _table_history(item)
+    skipped: dict[str, list[str]] = {}
+    for item in found.tables:
+        if item.skipped:
+            skipped.setdefault(item.skipped, []).append(item.table)
+    parts += [Text.assemble((f"{why}: ", "bold"), f"{', '.join(names)} ({len(names)})") for why, names in skipped.items()]
+    compared = [item for item in found.tables if not item.skipped]
+    end = f"{len(compared) - len(found.wrong)} of {len(compared)} tables agree in every month"
+    return Group(*parts, Text(f"\n{end}" if parts else end, style="bold red" if found.wrong else "bold"))
+
+
+def _table_history(item: TableHistory) -> list[RenderableType]:
+    differing = item.differing
+    missing = sum(max(month.source - month.target, 0) for month in differing)
+    surplus = sum(max(month.target - month.source, 0) for month in differing)
+    what = [f"{missing:,} rows missing" if missing else "", f"{surplus:,} too many" if surplus else ""]
+    text = Text.assemble((item.table, "bold"), f"  by {item.column}: ")
+    text.append(", ".join(word for word in what if word) or "only sums differ", style="red")
+    text.append(f", in {len(differing):,} of {len(item.months):,} months", style="dim")
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("month")
+    table.add_column("figure", overflow="fold")
+    for name in ("source", "target", "target has"):
+        table.add_column(name, justify="right", overflow="fold")
+    lines = [line for month in differing for line in _month_lines(month)]
+    for line in lines[:MOST_LINES]:
+        table.add_row(*line)
+    parts: list[RenderableType] = [text, Padding(table, (0, 0, 0, 2))]
+    if len(lines) > MOST_LINES:
+        parts.append(Text(f"  … and {len(lines) - MOST_LINES:,} more lines; --json has all", style="dim"))
+    return parts
+
+
+def _month_lines(month: MonthPair) -> list[tuple[Text, ...]]:
+    label = month_text(month.month)
+    if month.invalid:
+        label += f" ({month.invalid:,} invalid at the source)"
+    lines = []
+    if month.source != month.target:
+        by = month.target - month.source
+        lines.append((label, "rows", f"{month.source:,}", f"{month.target:,}", f"{by:+,}"))
+    for name, one, other in month.sums:
+        lines.append((label, f"sum of {name}", shown(one), shown(other), _by(Difference((), name, one, other).by)))
+    return [tuple(map(Text, line)) for line in lines]
+
+
+def history_json(found: History) -> dict[str, object]:
+    """Return the history as plain values, every month of every table; sums only where they differ, as texts."""
+    return {
+        "at": found.at.isoformat(),
+        "source": found.source,
+        "schema": found.schema,
+        "tables": [
+            {
+                "table": item.table,
+                "by": item.column,
+                "outcome": item.outcome,
+                "message": item.error or item.skipped,
+                "months": [_month_json(month) for month in item.months],
+            }
+            for item in found.tables
+        ],
+    }
+
+
+def _month_json(month: MonthPair) -> dict[str, object]:
+    texts = {name: [None if one is None else shown(one) for one in pair] for name, *pair in month.sums}
+    label = None if month.month is None else month_text(month.month)
+    values = {"month": label, "source": month.source, "target": month.target, "invalid": month.invalid, "sums": texts}
+    return {key: value for key, value in values.items() if key in ("month", "source", "target") or value}

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from bulketl.cli import custody, loading, rules
+from bulketl.cli import history as history_command
 from bulketl.cli import pairs as pairs_command
 from bulketl.cli.options import EXIT_CODES, out, run
 
@@ -34,6 +35,9 @@ app.add_typer(custody.audit, name="audit")
 app.command(epilog=EXIT_CODES)(custody.retention)
 app.command(epilog="\n\nExit codes: 0 all agree, 1 a pair that fails differs, 2 the file is wrong, 3 only pairs that warn.")(
     pairs_command.pairs
+)
+app.command(epilog="\n\nExit codes: 0 every month agrees, 1 a month differs, 2 the request was wrong.")(
+    history_command.history
 )
 
 

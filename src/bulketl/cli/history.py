@@ -1,0 +1,61 @@
+"""`history`: the tables by months on both servers, on the screen and as a picture."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bulketl import agreement, agreementscreen, heatmap
+from bulketl.cli.options import (
+    ConfigOption,
+    JsonOption,
+    RulesOption,
+    SchemaOption,
+    TablesOption,
+    TierOption,
+    configured,
+    err,
+    out,
+    run,
+    split_commas,
+    tiers_of,
+)
+from bulketl.errors import DONE, FAILED
+
+
+def history(
+    tier: TierOption = None,
+    tables: TablesOption = None,
+    by: Annotated[
+        str,
+        typer.Option(
+            "--by", metavar="COLUMN", help="Months of this column. [default: each table's own]", show_default=False
+        ),
+    ] = "",
+    sums: Annotated[bool, typer.Option("--sums", help="Compare the sums of all numeric columns too, exactly.")] = False,
+    png: Annotated[Path | None, typer.Option("--png", metavar="FILE", help="Draw a heat map.")] = None,
+    schema: SchemaOption = None,
+    config: ConfigOption = None,
+    rules: RulesOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare source and target month by month over all years, and show the months that differ; change nothing.
+
+    Each server counts for itself, one query per table. Rows that came since the last load are missing in their month.
+    """
+
+    def command() -> int:
+        if png is not None:
+            heatmap.require()
+        settings = configured(config, rules, schema=schema)
+        found = agreement.compare_history(settings, tiers=tiers_of(tier), tables=split_commas(tables), by=by, sums=sums)
+        print(json.dumps(agreementscreen.history_json(found))) if as_json else out.print(agreementscreen.history(found))
+        if png is not None:
+            heatmap.draw(found, png)
+            err.print(f"wrote {png}")
+        return FAILED if found.wrong else DONE
+
+    run(command, as_json)

@@ -1,0 +1,52 @@
+"""The source's side of a history: rows and sums per month of a date column, one query per table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+import pymysql
+
+from bulketl.casts import quoted
+from bulketl.history import Asked, Counted, Month
+from bulketl.mysql import MySQL, is_lost, text_of
+
+
+def months(source: MySQL, asked: Iterable[Asked], zone: str = "") -> dict[str, dict[Month, Counted] | str]:
+    """Return the months of each table, or why they cannot be counted; one table after another over one connection.
+
+    `zone`: in which TIMESTAMPs were loaded, '' for the server's. Raise SourceError when the server cannot be used.
+    """
+    found: dict[str, dict[Month, Counted] | str] = {}
+    with source.connect() as cursor:
+        at = ""  # the zone of the session; '' is the server's
+        for item in asked:
+            wanted = "+00:00" if item.utc else zone
+            if wanted != at:
+                cursor.execute(
+                    "SET SESSION time_zone = %s" if wanted else "SET SESSION time_zone = DEFAULT", [wanted] * bool(wanted)
+                )
+                at = wanted
+            try:
+                cursor.execute(select(item))
+            except pymysql.MySQLError as error:
+                if is_lost(error):
+                    raise
+                found[item.table] = f"the source: {text_of(error)}"
+                continue
+            found[item.table] = {
+                None if month is None else int(month): Counted(
+                    int(rows), int(dated), tuple(None if one is None else Decimal(str(one)) for one in sums)
+                )
+                for month, rows, dated, *sums in cursor.fetchall()
+            }
+    return found
+
+
+def select(item: Asked) -> str:
+    """Return the query: month, rows, rows whose column is not NULL, then the sums."""
+    sums = "".join(f", {here}" for _, (here, _) in item.sums)
+    return (
+        f"SELECT {item.month[0]}, COUNT(*), COUNT({quoted(item.column)}){sums}"
+        f" FROM {quoted(item.table)} WHERE {item.where[0]} GROUP BY 1"
+    )

@@ -1,0 +1,43 @@
+"""The target's side of a history: rows and sums per month of a date column, one query per table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+import psycopg
+
+from bulketl.history import Asked, Counted, Month
+from bulketl.postgres import Postgres
+from bulketl.postgres.ddl import name
+
+
+def months(target: Postgres, schema: str, asked: Iterable[Asked]) -> dict[str, dict[Month, Counted] | str]:
+    """Return the months of each table, or why they cannot be counted; one table after another over one connection.
+
+    Raise TargetError when the server cannot be used.
+    """
+    found: dict[str, dict[Month, Counted] | str] = {}
+    with target.connect() as connection:
+        for item in asked:
+            try:
+                rows = connection.execute(select(item, schema).encode()).fetchall()
+            except psycopg.Error as error:
+                if connection.closed:
+                    raise
+                found[item.table] = f"the target: {' '.join(str(error).split())}"
+                continue
+            found[item.table] = {
+                month: Counted(count, dated, tuple(None if one is None else Decimal(one) for one in sums))
+                for month, count, dated, *sums in rows
+            }
+    return found
+
+
+def select(item: Asked, schema: str) -> str:
+    """Return the query: month, rows, rows whose column is not NULL, then the sums."""
+    sums = "".join(f", {there}" for _, (_, there) in item.sums)
+    return (
+        f"SELECT {item.month[1]}, count(*), count({name(item.column)}){sums}"
+        f" FROM {name(schema, item.table)} WHERE {item.where[1]} GROUP BY 1"
+    )
