@@ -126,8 +126,8 @@ def _asked(
         return TableHistory(table.name, error=f"the target has no column {column!r}; load the table again")
     totals = []
     for name, item in casts.items() if sums else ():
-        if name in there and (pair := sum_of(item, quoted_name(name), there[name])):
-            totals.append((name, pair))
+        if name in there and (found := sum_of(item, quoted_name(name), there[name])):
+            totals.append((name, *found))
     marked = spec.deletes == "mark" and DELETED_AT in there
     return Asked(
         table=table.name,
@@ -143,4 +143,4 @@ def _history(asked: Asked, source: dict[Month, Counted] | str, target: dict[Mont
     if isinstance(source, str) or isinstance(target, str):
         words = source if isinstance(source, str) else str(target)
         return TableHistory(asked.table, asked.column, error=words)
-    return TableHistory(asked.table, asked.column, held(source, target, [name for name, _ in asked.sums]))
+    return TableHistory(asked.table, asked.column, held(source, target, [name for name, *_ in asked.sums]))

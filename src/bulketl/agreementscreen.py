@@ -141,13 +141,28 @@ def _month_lines(month: MonthPair) -> list[tuple[Text, ...]]:
     label = month_text(month.month)
     if month.invalid:
         label += f" ({month.invalid:,} invalid at the source)"
-    lines = []
-    if month.source != month.target:
-        by = month.target - month.source
-        lines.append((label, "rows", f"{month.source:,}", f"{month.target:,}", f"{by:+,}"))
-    for name, one, other in month.sums:
-        lines.append((label, f"sum of {name}", shown(one), shown(other), _by(Difference((), name, one, other).by)))
-    return [tuple(map(Text, line)) for line in lines]
+    if month.source != month.target:  # then sums differ too, and say nothing more
+        figure = "rows" + (f", {len(month.sums)} sums" if month.sums else "")
+        by = f"{month.target - month.source:+,}"
+        return [tuple(map(Text, (label, figure, f"{month.source:,}", f"{month.target:,}", by)))]
+    return [
+        tuple(map(Text, (label, f"sum of {name}", _total(one), _total(other), _sum_by(name, one, other))))
+        for name, one, other in month.sums
+    ]
+
+
+def _sum_by(name: str, one: Decimal | None, other: Decimal | None) -> str:
+    by = Difference((), name, one, other).by
+    return "" if by is None else f"{'+' if by > 0 else ''}{_total(by)}"
+
+
+def _total(value: Decimal | None) -> str:
+    """Return a sum; one of floats to nine places, unless it is smaller than that."""
+    if value is None:
+        return "NULL"
+    cut = round(value, 9) if value.is_finite() and abs(value.adjusted()) < 18 and value.as_tuple().exponent < -30 else value
+    text = f"{cut or value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def history_json(found: History) -> dict[str, object]:
@@ -170,7 +185,7 @@ def history_json(found: History) -> dict[str, object]:
 
 
 def _month_json(month: MonthPair) -> dict[str, object]:
-    texts = {name: [None if one is None else shown(one) for one in pair] for name, *pair in month.sums}
+    texts = {name: [None if one is None else _total(one) for one in pair] for name, *pair in month.sums}
     label = None if month.month is None else month_text(month.month)
     values = {"month": label, "source": month.source, "target": month.target, "invalid": month.invalid, "sums": texts}
     return {key: value for key, value in values.items() if key in ("month", "source", "target") or value}

@@ -24,13 +24,17 @@ _MISSING = ("#fdd0a2", "#fdae6b", "#f16913", "#d94801", "#7f2704")
 _SURPLUS = ("#c6dbef", "#9ecae1", "#4292c6", "#2171b5", "#08306b")
 _EQUAL, _EMPTY, _ONLY_SUMS = "#e9f0e6", "#ffffff", "#6a51a3"
 _COLOURS = (_EMPTY, _EQUAL, *_MISSING, *_SURPLUS)
+_DARK = frozenset({4, 5, 6, 9, 10, 11})  # the colours on which text is white
 _WIDTH, _DPI = 12.0, 100  # 1200 pixels
 _NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What is drawn in one place. `missing` and `surplus` add up by month, so that one does not hide the other."""
+    """What is drawn in one place. `missing` and `surplus` add up by month, so that one does not hide the other.
+
+    `sums`: sums differ in a month whose rows do not.
+    """
 
     rows: int = 0
     missing: int = 0
@@ -56,12 +60,16 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """What is drawn: labels of rows and columns, ticks along the columns, and the cells that are not empty."""
+    """What is drawn: the labels of rows and columns, and the cells that are not empty.
+
+    `spans` are labels along the columns, each with its first column and the one after its last; `breaks` rows before
+    which a line is drawn.
+    """
 
     rows: tuple[str, ...]
     columns: tuple[str, ...]
     cells: Mapping[tuple[int, int], Cell]
-    ticks: tuple[tuple[int, str], ...] = ()
+    spans: tuple[tuple[int, int, str], ...] = ()
     breaks: tuple[int, ...] = ()
 
 
@@ -72,7 +80,7 @@ def cell(months: Iterable[MonthPair]) -> Cell:
         sum(item.source for item in found),
         sum(max(item.source - item.target, 0) for item in found),
         sum(max(item.target - item.source, 0) for item in found),
-        any(item.sums for item in found),
+        any(item.sums and item.source == item.target for item in found),
     )
 
 
@@ -82,9 +90,10 @@ def years_grid(table: TableHistory) -> Grid:
     for item in table.months:
         year, at = _special(item.month) or str((item.month or 0) // 100), ((item.month or 1) - 1) % 100
         rows.setdefault(year, {}).setdefault(0 if _special(item.month) else at, []).append(item)
-    labels = sorted(rows, key=lambda label: (label not in (NONE, BEFORE, AFTER), label != NONE, label))
+    order = (NONE, BEFORE, AFTER)
+    labels = sorted(rows, key=lambda label: (order.index(label) if label in order else len(order), label))
     cells = {(n, at): cell(found) for n, label in enumerate(labels) for at, found in rows[label].items()}
-    return Grid(tuple(labels), _NAMES, cells, tuple(enumerate(_NAMES)), _gaps(labels))
+    return Grid(tuple(labels), _NAMES, cells, tuple((n, n + 1, name) for n, name in enumerate(_NAMES)), _gaps(labels))
 
 
 def tables_grid(tables: Sequence[TableHistory]) -> Grid:
@@ -108,7 +117,7 @@ def tables_grid(tables: Sequence[TableHistory]) -> Grid:
                 name = f"{item.month // 100:04}" if by_year else f"{item.month // 100:04}-{item.month % 100:02}"
             gathered.setdefault(at[name], []).append(item)
         cells |= {(n, column): cell(found) for column, found in gathered.items()}
-    return Grid(tuple(t.table for t in tables), tuple(columns), cells, _ticks(columns), ())
+    return Grid(tuple(t.table for t in tables), tuple(columns), cells, _spans(columns))
 
 
 def drawn(history: History) -> tuple[list[TableHistory], str]:
@@ -163,44 +172,56 @@ def _figure(grid: Grid, *, wide: bool) -> Any:
     from matplotlib.colors import ListedColormap
     from matplotlib.figure import Figure  # without pyplot: no window system is looked for
 
-    row = 0.30 if wide else 0.22
+    row = (0.30 if len(grid.rows) <= 25 else 0.18) if wide else 0.22
     height = row * len(grid.rows)
     left, right = 0.25 + 0.075 * min(max(map(len, grid.rows), default=4), 40), 0.25
-    top, bottom = 0.85, 1.35
+    top, bottom = 0.85, 1.45
     total = height + top + bottom
     figure = Figure(figsize=(_WIDTH, total))
     axes = figure.add_axes((left / _WIDTH, bottom / total, (_WIDTH - left - right) / _WIDTH, height / total))
+    edges = _edges(grid.columns)
     values = [[0] * len(grid.columns) for _ in grid.rows]
     for (n, at), found in grid.cells.items():
         values[n][at] = found.colour
-    axes.pcolormesh(values, cmap=ListedColormap(_COLOURS), vmin=-0.5, vmax=len(_COLOURS) - 0.5)
-    _lines(axes, grid, wide=wide)
+    colours = ListedColormap(_COLOURS)
+    axes.pcolormesh(edges, range(len(grid.rows) + 1), values, cmap=colours, vmin=-0.5, vmax=len(_COLOURS) - 0.5)
+    _lines(axes, grid, edges, wide=wide)
     for (n, at), found in grid.cells.items():
+        middle = (edges[at] + edges[at + 1]) / 2
         if wide and found.text:
-            dark = found.colour in (4, 5, 6, 9, 10, 11)
-            axes.text(
-                at + 0.5, n + 0.5, found.text, ha="center", va="center", fontsize=8, color="white" if dark else "black"
-            )
+            colour = "white" if found.colour in _DARK else "black"
+            axes.text(middle, n + 0.5, found.text, ha="center", va="center", fontsize=8, color=colour)
         if found.sums:
             axes.plot(
-                at + (0.9 if wide else 0.5), n + 0.5, marker="D", markersize=3.5, color=_ONLY_SUMS, markeredgecolor="white"
+                middle, n + 0.5, marker="D", markersize=4, color=_ONLY_SUMS, markeredgecolor="white", markeredgewidth=0.5
             )
     axes.set_yticks([n + 0.5 for n in range(len(grid.rows))], [_short(label) for label in grid.rows], fontsize=9)
-    axes.set_xticks([n + 0.5 for n, _ in grid.ticks], [label for _, label in grid.ticks], fontsize=9)
+    places = [(edges[first] + edges[end]) / 2 for first, end, _ in grid.spans]
+    axes.set_xticks(places, [label for _, _, label in grid.spans], fontsize=9)
     axes.tick_params(length=0)
     axes.invert_yaxis()
     _legend(figure, total, any(found.sums for found in grid.cells.values()))
     return figure
 
 
-def _lines(axes: Any, grid: Grid, *, wide: bool) -> None:
-    width = 1.0 if wide or len(grid.columns) <= 72 else 0.0
-    axes.vlines(range(len(grid.columns) + 1), 0, len(grid.rows), colors="white", linewidth=width)
-    axes.hlines(range(len(grid.rows) + 1), 0, len(grid.columns), colors="white", linewidth=1.0)
-    axes.hlines(grid.breaks, 0, len(grid.columns), colors="#999999", linewidth=1.0)
-    if not wide:  # where a year begins
-        axes.vlines([n for n, _ in grid.ticks if n], 0, len(grid.rows), colors="#bbbbbb", linewidth=0.6)
-    axes.set(xlim=(0, len(grid.columns)), ylim=(0, len(grid.rows)))
+def _edges(columns: Sequence[str]) -> list[float]:
+    """Return where each column begins, and the end; what is no date is as wide as its name needs."""
+    usual = sum(name not in (NONE, BEFORE, AFTER) for name in columns)
+    edges = [0.0]
+    for name in columns:
+        edges.append(edges[-1] + (max(1.0, usual * 0.065) if name in (NONE, BEFORE, AFTER) else 1.0))
+    return edges
+
+
+def _lines(axes: Any, grid: Grid, edges: Sequence[float], *, wide: bool) -> None:
+    end, rows = edges[-1], len(grid.rows)
+    if wide or len(grid.columns) <= 72:
+        axes.vlines(edges, 0, rows, colors="white", linewidth=1.0)
+    axes.hlines(range(rows + 1), 0, end, colors="white", linewidth=1.0)
+    axes.hlines(grid.breaks, 0, end, colors="#999999", linewidth=1.0)
+    if not wide:
+        axes.vlines([edges[first] for first, _, _ in grid.spans if first], 0, rows, colors="#bbbbbb", linewidth=0.6)
+    axes.set(xlim=(0, end), ylim=(0, rows))
     for side in axes.spines.values():
         side.set_color("#bbbbbb")
 
@@ -209,23 +230,21 @@ def _legend(figure: Any, total: float, sums: bool) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    bounds = ["≤ 0.1 %", "≤ 1 %", "≤ 10 %", "≤ 50 %", "more"]
-    handles: list[Any] = []
-    for word, colours in (("missing", _MISSING), ("too many", _SURPLUS)):
-        handles += [
-            Patch(facecolor=c, edgecolor="#999999", label=f"{word} {b}") for c, b in zip(colours, bounds, strict=True)
-        ]
-    handles += [
-        Patch(facecolor=_EQUAL, edgecolor="#999999", label="equal"),
-        Patch(facecolor=_EMPTY, edgecolor="#999999", label="no rows"),
-    ]
+    bounds = ["≤ 0.1 %", "≤ 1 %", "≤ 10 %", "≤ 50 %", "> 50 %"]
+    last: list[Any] = [Patch(facecolor=_EQUAL, edgecolor="#999999", label="equal")]
+    last.append(Patch(facecolor=_EMPTY, edgecolor="#999999", label="no rows"))
     if sums:
-        handles.append(
-            Line2D([], [], marker="D", color="none", markerfacecolor=_ONLY_SUMS, markersize=6, label="sums differ")
-        )
+        mark = {"marker": "D", "markerfacecolor": _ONLY_SUMS, "markeredgecolor": "none", "markersize": 6}
+        last.append(Line2D([], [], color="none", label="only sums differ", **mark))
+    last += [Patch(facecolor="none", edgecolor="none", label="")] * (len(bounds) - len(last))
+    handles: list[Any] = []  # filled column by column: one hue per line
+    for n, bound in enumerate(bounds):
+        for word, colours in (("missing", _MISSING), ("too many", _SURPLUS)):
+            handles.append(Patch(facecolor=colours[n], edgecolor="#999999", label=f"{word} {bound}"))
+        handles.append(last[n])
     figure.legend(
-        handles=handles, loc="lower center", ncols=5, fontsize=9, frameon=False, bbox_to_anchor=(0.5, 0.12 / total),
-        title="rows in the target, as a share of the source's rows of that time", title_fontsize=9, columnspacing=1.6,
+        handles=handles, loc="lower center", ncols=len(bounds), fontsize=9, frameon=False, bbox_to_anchor=(0.5, 0.1 / total),
+        title="rows in the target, as a share of the source's rows of that time", title_fontsize=9, columnspacing=2.0,
     )  # fmt: skip
 
 
@@ -235,18 +254,26 @@ def _special(month: Month) -> str:
     return "" if not is_sentinel(month) else BEFORE if month < FIRST else AFTER
 
 
-def _ticks(columns: Sequence[str]) -> tuple[tuple[int, str], ...]:
-    """Return where a label stands: at what is no date, and where a year begins, as many as have room."""
-    every = [(n, name) for n, name in enumerate(columns) if name[:1].isalpha()]
-    starts = [
-        (n, name[:4])
-        for n, name in enumerate(columns)
-        if not name[:1].isalpha() and (len(name) == 4 or name.endswith("-01"))
-    ]
-    if len(starts) <= 1:  # within a year each month has its own
-        starts = [(n, name) for n, name in enumerate(columns) if not name[:1].isalpha()]
-    step = -(-len(starts) // 20)
-    return tuple(sorted(every + starts[::step]))
+def _spans(columns: Sequence[str]) -> tuple[tuple[int, int, str], ...]:
+    """Return the labels along the columns: what is no date, years, and months within one year; as many as have room."""
+    found: list[tuple[int, int, str]] = []
+    for n, name in enumerate(columns):
+        label = name.replace(" ", "\n", 1) if name in (NONE, BEFORE, AFTER) else name[:4]
+        if found and found[-1][2] == label:
+            found[-1] = (found[-1][0], n + 1, label)
+        else:
+            found.append((n, n + 1, label))
+    years = [span for span in found if span[2].isdigit()]
+    if len(years) == 1:
+        months = [(n, n + 1, name) for n, name in enumerate(columns) if name[:1].isdigit()]
+        return tuple(span for span in found if not span[2].isdigit()) + tuple(months)
+    whole = max((end - first for first, end, _ in years), default=1)
+    step = max(1, -(-len(years) // 24))
+    # A year of which only a few months are there has no room for its label, unless all are as short.
+    shown = {span for span in years[::step] if (span[1] - span[0]) * 3 >= whole or len(columns) <= 72}
+    return tuple(
+        (first, end, label if not label.isdigit() or (first, end, label) in shown else "") for first, end, label in found
+    )
 
 
 def _gaps(labels: Sequence[str]) -> tuple[int, ...]:

@@ -1,16 +1,19 @@
 """How the rows of a table lie over the months, on both servers, and where the two differ.
 
 Values in, values out. Each server counts with one GROUP BY over the month of one date column. A month is the number 202403;
-None stands for rows without a date, and for those whose date is none: 0000-00-00 is NULL in the target. Sums are exact:
-a double counts as the shortest decimal that names it, to thirty places, as far as it is below 10^30.
+None stands for rows without a date, and for those whose date is none: 0000-00-00 is NULL in the target.
+
+Sums are exact and depend on no order. Floats are added up as whole numbers of 2^-53, from their bits: as texts they may
+differ, because a server may choose among the shortest that name a float.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Literal
 
 from bulketl.casts import VALID_DATE, Cast, parse_target, parse_type, quoted
@@ -19,23 +22,26 @@ from bulketl.classify import cursor_candidates
 from bulketl.rules import TableRule
 
 Month = int | None
+_EXACT = Context(prec=200)
 Expressions = tuple[str, str]  # of MySQL and of Postgres
 FIRST, LAST = 190201, 209912  # a date outside stands for something else: 0001-01-01, 1900-01-01, 9999-12-31
 TIMES = ("date", "datetime", "timestamp")
-_PLACES, _MOST = 30, "1e30"  # MySQL's decimals have 65 digits
+FLOAT_UNIT = 2**53  # floats count up to here, where the next is two away, and to one part of it
+_WRITTEN = re.compile(r"entry|enter|creat|insert|added", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What to ask both servers about a table. `utc`: the target holds moments, and the months are those of UTC.
 
-    `month` and `sums` are expressions; `where` the conditions on the rows that count.
+    `month` and `sums` are expressions; `where` the conditions on the rows that count. Each sum has its column and its unit:
+    the sum is so many parts of 1.
     """
 
     table: str
     column: str
     month: Expressions
-    sums: tuple[tuple[str, Expressions], ...] = ()
+    sums: tuple[tuple[str, Expressions, int], ...] = ()
     where: Expressions = ("TRUE", "TRUE")
     utc: bool = False
 
@@ -106,11 +112,12 @@ class History:
 def date_column(table: Table, rule: TableRule, loaded: Sequence[str], by: str = "") -> str:
     """Return the column by whose months a table is compared, or ''.
 
-    `by` where the table has it, else nothing. Without `by` its own cursor, then what says when a row was written, then the
-    first date it has. Only columns that are `loaded` count.
+    `by` where the table has it, else nothing. Without `by` its own cursor, then what says when a row was written or entered,
+    then the first date it has. Only columns that are `loaded` count.
     """
     dates = [c.name for c in table.columns if parse_type(c.type).base in TIMES and c.name in loaded]
     written = [column.name for column in cursor_candidates(table)]
+    written += [name for name in dates if _WRITTEN.search(name)]
     wanted = [by] if by else [rule.incremental_column, *written, *dates]
     return next((name for name in wanted if name in dates), "")
 
@@ -131,21 +138,41 @@ def month_of(item: Cast, column: str, there: str) -> Expressions:
     return valid, f"CASE WHEN isfinite({column}) THEN {month} END"
 
 
-def sum_of(item: Cast, column: str, there: str) -> Expressions | None:
-    """Return the expressions of a column's sum, exact on both servers; None for a column that is no number in both."""
+def sum_of(item: Cast, column: str, there: str) -> tuple[Expressions, int] | None:
+    """Return the expressions of a column's sum and their unit; None for a column that is no number in both.
+
+    A float of FLOAT_UNIT or more, and what is no number, counts on neither side.
+    """
     base, kind = parse_type(item.source).base, parse_target(there)[0]
     here = item.read if base == "bit" else quoted(item.column)
     if base in ("float", "double") and kind in ("real", "double precision"):
-        exact = f"CAST({here} AS DECIMAL(65,{_PLACES}))"
-        text = f"round({column}::float8::text::numeric, {_PLACES})"
-        return (
-            f"SUM(CASE WHEN ABS({here})<{_MOST} THEN {exact} END)",
-            f"sum(CASE WHEN abs({column}::float8) < {_MOST} THEN {text} END)",
+        both = (
+            _float_sum(here, "TRUNCATE({x},0)", "CAST({x} AS SIGNED)", f"{FLOAT_UNIT}e0"),
+            _float_sum(f"{column}::float8", "trunc({x})", "({x})::bigint", f"{FLOAT_UNIT}::float8"),
         )
+        return both, FLOAT_UNIT
     numbers = base in ("tinyint", "smallint", "mediumint", "int", "bigint", "year", "bit", "decimal")
     if numbers and kind in ("smallint", "integer", "bigint", "numeric"):
-        return f"SUM({here})", f"sum({column})"
+        return (f"SUM({here})", f"sum({column})"), 1
     return None
+
+
+def _float_sum(value: str, truncate: str, integer: str, unit: str) -> str:
+    """Return the sum in parts of FLOAT_UNIT: every step on a float is exact, and integers are added up as decimals."""
+    whole = truncate.replace("{x}", value)
+    rest = truncate.replace("{x}", f"({value}-{whole})*{unit}")
+    few = f"ABS({value})<{unit}"
+    parts = (f"SUM(CASE WHEN {few} THEN {integer.replace('{x}', part)} END)" for part in (whole, rest))
+    return f"{next(parts)}*{FLOAT_UNIT}+{next(parts)}"
+
+
+def totals(asked: Asked, values: Sequence[object]) -> tuple[Decimal | None, ...]:
+    """Return the sums a driver gave as the numbers they are."""
+    units = (unit for _, _, unit in asked.sums)
+    return tuple(
+        None if value is None else _EXACT.divide(Decimal(str(value)), Decimal(unit))
+        for value, unit in zip(values, units, strict=True)
+    )
 
 
 def held(

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import Decimal
 
 import pymysql
 
 from bulketl.casts import quoted
-from bulketl.history import Asked, Counted, Month
+from bulketl.history import Asked, Counted, Month, totals
 from bulketl.mysql import MySQL, is_lost, text_of
 
 
@@ -35,9 +34,7 @@ def months(source: MySQL, asked: Iterable[Asked], zone: str = "") -> dict[str, d
                 found[item.table] = f"the source: {text_of(error)}"
                 continue
             found[item.table] = {
-                None if month is None else int(month): Counted(
-                    int(rows), int(dated), tuple(None if one is None else Decimal(str(one)) for one in sums)
-                )
+                None if month is None else int(month): Counted(int(rows), int(dated), totals(item, sums))
                 for month, rows, dated, *sums in cursor.fetchall()
             }
     return found
@@ -45,7 +42,7 @@ def months(source: MySQL, asked: Iterable[Asked], zone: str = "") -> dict[str, d
 
 def select(item: Asked) -> str:
     """Return the query: month, rows, rows whose column is not NULL, then the sums."""
-    sums = "".join(f", {here}" for _, (here, _) in item.sums)
+    sums = "".join(f", {here}" for _, (here, _), _ in item.sums)
     return (
         f"SELECT {item.month[0]}, COUNT(*), COUNT({quoted(item.column)}){sums}"
         f" FROM {quoted(item.table)} WHERE {item.where[0]} GROUP BY 1"

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import Decimal
 
 import psycopg
 
-from bulketl.history import Asked, Counted, Month
+from bulketl.history import Asked, Counted, Month, totals
 from bulketl.postgres import Postgres
 from bulketl.postgres.ddl import name
 
@@ -27,16 +26,13 @@ def months(target: Postgres, schema: str, asked: Iterable[Asked]) -> dict[str, d
                     raise
                 found[item.table] = f"the target: {' '.join(str(error).split())}"
                 continue
-            found[item.table] = {
-                month: Counted(count, dated, tuple(None if one is None else Decimal(one) for one in sums))
-                for month, count, dated, *sums in rows
-            }
+            found[item.table] = {month: Counted(count, dated, totals(item, sums)) for month, count, dated, *sums in rows}
     return found
 
 
 def select(item: Asked, schema: str) -> str:
     """Return the query: month, rows, rows whose column is not NULL, then the sums."""
-    sums = "".join(f", {there}" for _, (_, there) in item.sums)
+    sums = "".join(f", {there}" for _, (_, there), _ in item.sums)
     return (
         f"SELECT {item.month[1]}, count(*), count({name(item.column)}){sums}"
         f" FROM {name(schema, item.table)} WHERE {item.where[1]} GROUP BY 1"
