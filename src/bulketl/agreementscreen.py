@@ -160,7 +160,9 @@ def _total(value: Decimal | None) -> str:
     """Return a sum; one of floats to nine places, unless it is smaller than that."""
     if value is None:
         return "NULL"
-    cut = round(value, 9) if value.is_finite() and abs(value.adjusted()) < 18 and value.as_tuple().exponent < -30 else value
+    _, digits, exponent = value.as_tuple()
+    long = isinstance(exponent, int) and exponent < -30 and len(digits) + exponent > -9
+    cut = round(value, 9) if long else value
     text = f"{cut or value:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 

@@ -44,7 +44,7 @@ def years(lab: Lab) -> Lab:
         "CREATE TABLE plain (id int PRIMARY KEY, m int)",
         "INSERT INTO plain VALUES (1, 1)",
     )
-    rows = [
+    rows: list[tuple[object, ...]] = [
         (
             n,
             f"{2021 + n % 3}-{1 + n % 12:02}-10",

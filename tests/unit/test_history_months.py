@@ -46,8 +46,8 @@ def test_every_month_of_either_side_is_there_once_and_no_row_is_lost(
 
 def test_a_sum_that_differs_by_the_last_digit_differs_and_trailing_zeros_do_not() -> None:
     """NULL is no zero."""
-    one = {202401: Counted(2, 2, (Decimal("0.10"), Decimal("1e-30"), None, None))}
-    other = {202401: Counted(2, 2, (Decimal("0.1000"), Decimal(0), Decimal(0), None))}
+    one: dict[Month, Counted] = {202401: Counted(2, 2, (Decimal("0.10"), Decimal("1e-30"), None, None))}
+    other: dict[Month, Counted] = {202401: Counted(2, 2, (Decimal("0.1000"), Decimal(0), Decimal(0), None))}
     (month,) = held(one, other, ["a", "b", "c", "d"])
     assert [name for name, _, _ in month.sums] == ["b", "c"]
     assert month.differs
