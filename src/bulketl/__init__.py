@@ -6,12 +6,12 @@ the Arrow type in between · **cursor column** says how new a row is · **waterm
 retried as one piece · **batch** some rows in memory · **reject** a row that could not be coerced or that Postgres
 refused · **staging table** where partitions gather unseen · **publish** make them visible · **tier** critical,
 important, audit, reference · **group** small tables loaded as one step · **plan, table load, step** · **event,
-observer** · **run, ledger, summary** · **source, target**.
+observer** · **run, ledger, summary** · **pair** a SELECT for each server whose figures must agree · **source, target**.
 
 The floors; imports go down only:
 
     cli | demo
-    custody
+    screen | custody | agreement | agreementscreen | heatmap
     api
     runs
     endpoints
@@ -19,18 +19,19 @@ The floors; imports go down only:
     mysql | postgres
     reconcile
     decision | resumption
-    publishing | incremental | schedule | coerce | summary | tablesfile | findings | canonical
+    publishing | incremental | schedule | coerce | summary | tablesfile | findings | canonical | history
     windows | snippets | plan | classify
-    config
+    config | pairs
     settings
     rules
     watermark | checked
-    events | partitions | yamlfile | drift | snapshot | storedvalues
+    events | partitions | yamlfile | drift | snapshot | storedvalues | sqltext
     casts
     catalog
     errors
 """
 
+from bulketl.agreement import compare_history, run_pairs
 from bulketl.api import load, make_plan, resume
 from bulketl.config import Config, load_config
 from bulketl.errors import BulketlError, ConfigError, DataError, PlanError, SourceError, TargetError
@@ -47,8 +48,10 @@ __all__ = [
     "SourceError",
     "Summary",
     "TargetError",
+    "compare_history",
     "load",
     "load_config",
     "make_plan",
     "resume",
+    "run_pairs",
 ]

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bulketl.history import History, MonthPair, TableHistory, month_text
-from bulketl.pairs import Difference, PairResult, shown
+from bulketl.pairs import Difference, PairResult, Value, shown
 
 MOST_LINES = 20  # of what differs, per pair and per table; --json has all
 
@@ -68,12 +68,12 @@ def _differences(item: PairResult) -> Table:
         if one.missing:
             table.add_row(*key, "", *("no row" if one.missing == side else "a row" for side in ("source", "target")), "")
         else:
-            table.add_row(*key, Text(one.column), Text(shown(one.source)), Text(shown(one.target)), _by(one.by))
+            table.add_row(*key, Text(one.column), Text(_figure(one.source)), Text(_figure(one.target)), _by(one.by))
     return table
 
 
 def _by(by: Decimal | None) -> str:
-    return "" if by is None else f"{'+' if by > 0 else ''}{shown(by)}"
+    return "" if by is None else f"{'+' if by > 0 else ''}{_figure(by)}"
 
 
 def pair_json(item: PairResult) -> dict[str, object]:
@@ -146,25 +146,18 @@ def _month_lines(month: MonthPair) -> list[tuple[Text, ...]]:
         by = f"{month.target - month.source:+,}"
         return [tuple(map(Text, (label, figure, f"{month.source:,}", f"{month.target:,}", by)))]
     return [
-        tuple(map(Text, (label, f"sum of {name}", _total(one), _total(other), _sum_by(name, one, other))))
+        tuple(map(Text, (label, f"sum of {name}", _figure(one), _figure(other), _by(Difference((), name, one, other).by))))
         for name, one, other in month.sums
     ]
 
 
-def _sum_by(name: str, one: Decimal | None, other: Decimal | None) -> str:
-    by = Difference((), name, one, other).by
-    return "" if by is None else f"{'+' if by > 0 else ''}{_total(by)}"
-
-
-def _total(value: Decimal | None) -> str:
-    """Return a sum; one of floats to nine places, unless it is smaller than that."""
-    if value is None:
-        return "NULL"
-    _, digits, exponent = value.as_tuple()
-    long = isinstance(exponent, int) and exponent < -30 and len(digits) + exponent > -9
-    cut = round(value, 9) if long else value
-    text = f"{cut or value:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+def _figure(value: Value, most: int = 9) -> str:
+    """Return a figure; with more than `most` places it comes from floats, and nine of them are shown if any is not zero."""
+    if isinstance(value, Decimal) and value.is_finite():
+        _, digits, exponent = value.as_tuple()
+        if isinstance(exponent, int) and exponent < -most and len(digits) + exponent > -9:
+            return f"{round(value, 9):f}".rstrip("0").rstrip(".")
+    return shown(value)
 
 
 def history_json(found: History) -> dict[str, object]:
@@ -187,7 +180,7 @@ def history_json(found: History) -> dict[str, object]:
 
 
 def _month_json(month: MonthPair) -> dict[str, object]:
-    texts = {name: [None if one is None else _total(one) for one in pair] for name, *pair in month.sums}
+    texts = {name: [None if one is None else _figure(one, 30) for one in pair] for name, *pair in month.sums}
     label = None if month.month is None else month_text(month.month)
     values = {"month": label, "source": month.source, "target": month.target, "invalid": month.invalid, "sums": texts}
     return {key: value for key, value in values.items() if key in ("month", "source", "target") or value}

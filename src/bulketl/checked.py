@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from bulketl.yamlfile import KeyPath, Lines, read_yaml
 
+_GIVEN = 80  # characters of a wrong value that are shown
 _SUGGESTED = 1000  # nobody reads on after so many problems, and to search for each what it was meant to be takes long
 _EXPECTED = {"tuple_type": "a list is expected", "dict_type": "a mapping is expected", "model_type": "a mapping is expected"}
 M = TypeVar("M", bound=BaseModel)
@@ -62,7 +63,8 @@ def check(
                 text = unknown(str(loc[-1]), known, problems)
             elif item["type"] != "missing" and not isinstance(item["input"], (dict, list)):
                 secret = secret or _kinds(model, loc)[1] or str(item["input"]) in hidden
-                text += "" if secret else f", not {item['input']!r}"
+                given = repr(item["input"])  # a whole SELECT, perhaps
+                text += "" if secret else f", not {given if len(given) <= _GIVEN else given[: _GIVEN - 1] + '…'}"
             name = f"{'.'.join(map(str, place))}: " if place else ""
             problems.append(f"{path}:{lines.of(place)}: {name}{text}")
         return None
