@@ -103,6 +103,12 @@ def test_every_configuration_key_is_documented() -> None:
     assert [key for key in keys if not re.search(rf"[`.]{key}`", text)] == []
 
 
+def test_every_key_of_a_pair_is_documented() -> None:
+    """Each stands in the table of agreeing.md."""
+    text = (DOCS / "agreeing.md").read_text(encoding="utf-8")
+    assert [key for key in Pair.model_fields if f"`{key}`" not in text] == []
+
+
 def test_every_table_of_the_ledger_is_documented() -> None:
     """People query it."""
     text = (DOCS / "loading.md").read_text(encoding="utf-8")

@@ -231,7 +231,7 @@ def test_the_screen_the_json_and_the_exit_code_tell_the_month(command: Command, 
     fee, word = json.loads(command("--json", "--sums").stdout)["tables"]
     assert fee["outcome"] == "differs"
     assert fee["months"][0] == {"month": "2024-01", "source": 1, "target": 1}
-    assert fee["months"][1]["sums"]["amount"] == ["5", "2"]
+    assert fee["months"][1]["sums"]["amount"] == ["5.00", "2.00"]
     assert word["message"] == "no date column"
     assert command("--by", "nothing").exit_code == 2
     assert command("--tables", "nothing").exit_code == 2
