@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,11 @@ from typer.testing import CliRunner
 from bulketl import agreement
 from bulketl.cli import app
 from bulketl.errors import ConfigError
-from bulketl.pairs import PairResult, shown
+from bulketl.mysql import MySQL
+from bulketl.mysql import query as mysql_query
+from bulketl.pairs import MOST_ROWS, PairResult, shown
+from bulketl.postgres import Postgres
+from bulketl.postgres import query as postgres_query
 
 Command = Callable[..., Any]
 
@@ -172,6 +177,15 @@ def test_an_answer_without_end_is_cut_and_told(paid: Lab, tmp_path: Path) -> Non
     for item in run(paid, tmp_path, pairs).values():
         assert item.error is not None
         assert "more than 100,000 rows" in item.error.message
+
+
+def test_no_more_rows_than_that_leave_a_server(paid: Lab) -> None:
+    """The limit is the server's, not ours after all rows have come."""
+    crossed = "SELECT a.id FROM payment a, payment b, payment c"
+    config = paid.config()
+    here = mysql_query.answer(MySQL(config.source), crossed, {}, dt.timedelta(seconds=60))
+    there = postgres_query.answer(Postgres(config.target), paid.schema, crossed, {}, dt.timedelta(seconds=60))
+    assert (len(here.rows), len(there.rows)) == (MOST_ROWS + 1, MOST_ROWS + 1)
 
 
 def test_what_a_server_does_not_understand_is_told_at_its_pair(paid: Lab, tmp_path: Path) -> None:
