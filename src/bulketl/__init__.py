@@ -16,16 +16,19 @@ The floors; imports go down only:
     runs
     endpoints
     engine | observers | survey
+    worker
     mysql | postgres
     reconcile
     decision | resumption
-    publishing | incremental | schedule | coerce | summary | tablesfile | findings | canonical | history
+    publishing | incremental | schedule | grouping | consistency | coerce | summary | tablesfile | findings |
+        canonical | history
     windows | snippets | plan | classify
     config | pairs
     settings
     rules
     watermark | checked
-    events | partitions | yamlfile | drift | snapshot | storedvalues | sqltext
+    partitions
+    events | yamlfile | drift | snapshot | storedvalues | sparing | memory | sqltext
     casts
     catalog
     errors
