@@ -234,7 +234,7 @@ def _legend(figure: Any, total: float, sums: bool) -> None:
     last: list[Any] = [Patch(facecolor=_EQUAL, edgecolor="#999999", label="equal")]
     last.append(Patch(facecolor=_EMPTY, edgecolor="#999999", label="no rows"))
     if sums:
-        mark = {"marker": "D", "markerfacecolor": _ONLY_SUMS, "markeredgecolor": "none", "markersize": 6}
+        mark: dict[str, Any] = {"marker": "D", "markerfacecolor": _ONLY_SUMS, "markeredgecolor": "none", "markersize": 6}
         last.append(Line2D([], [], color="none", label="only sums differ", **mark))
     last += [Patch(facecolor="none", edgecolor="none", label="")] * (len(bounds) - len(last))
     handles: list[Any] = []  # filled column by column: one hue per line
