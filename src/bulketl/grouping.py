@@ -6,6 +6,7 @@ them, whatever its tier. Small tables that need no staging share one step, one c
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from graphlib import TopologicalSorter
 
@@ -35,23 +36,17 @@ def grouped(loads: Iterable[TableLoad], dependencies: Mapping[str, Sequence[str]
         needed = any(w.spec.table in needs[load.spec.table] for w in waiting)
         ends = full or other if load.direct else needed
         if waiting and (waiting[0].tier != load.tier or ends):
-            yield _group(waiting, needs)
+            yield Group(waiting[0].tier, tuple(waiting))
             waiting = []
         if load.direct:
             waiting.append(load)
         else:
-            yield _group([load], needs)
+            yield Group(load.tier, (load,))
     if waiting:
-        yield _group(waiting, needs)
+        yield Group(waiting[0].tier, tuple(waiting))
 
 
-def _group(loads: Sequence[TableLoad], needs: Mapping[str, Sequence[str]]) -> Group:
-    own = {load.spec.table for load in loads}
-    after = {other for name in own for other in needs[name]} - own
-    return Group(loads[0].tier, tuple(loads), tuple(sorted(after)))
-
-
-def _ordered(found: Mapping[str, TableLoad], needs: Mapping[str, Sequence[str]]) -> list[TableLoad]:
+def _ordered(found: Mapping[str, TableLoad], needs: Mapping[str, tuple[str, ...]]) -> list[TableLoad]:
     """Return the tables by tier and size, those that others need right before the first of these."""
     if cyclic := circle(needs):
         raise PlanError(f"tables depend on each other in a circle: {' -> '.join(cyclic)}", hint="take one of them out")
@@ -62,4 +57,5 @@ def _ordered(found: Mapping[str, TableLoad], needs: Mapping[str, Sequence[str]])
         for other in needs[name]:
             place[other] = min(place[other], place[name])
     depth = {name: n for n, name in enumerate(possible)}
-    return sorted(found.values(), key=lambda load: (place[load.spec.table], depth[load.spec.table]))
+    ordered = sorted(found.values(), key=lambda load: (place[load.spec.table], depth[load.spec.table]))
+    return [dataclasses.replace(load, after=needs[load.spec.table]) for load in ordered]

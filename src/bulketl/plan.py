@@ -85,7 +85,7 @@ class TableLoad:
     table. `seconds` is what its last load took, for as many rows; None when there was none. `chunked`: its partitions
     are published one after another, each on its own. `compare`: afterwards, its keys and rows are compared with the
     source's. `prepared`: its staging table is there, with rows of an interrupted run. `due`: seconds after which somebody
-    should hear of it.
+    should hear of it. `after`: tables of the plan that it depends on.
     """
 
     spec: TableSpec
@@ -102,6 +102,7 @@ class TableLoad:
     compare: bool = False
     prepared: bool = False
     due: float | None = None
+    after: tuple[str, ...] = ()
 
     @property
     def lock(self) -> str:
@@ -122,14 +123,15 @@ class TableLoad:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Tables that travel together. Direct ones share one transaction; a staged table is alone in its group.
-
-    `after`: tables that must have ended, well or not, before it begins.
-    """
+    """Tables that travel together. Direct ones share one transaction; a staged table is alone in its group."""
 
     tier: Tier
     loads: tuple[TableLoad, ...]
-    after: tuple[str, ...] = ()
+
+    @property
+    def after(self) -> set[str]:
+        """Tables that must have ended, well or not, before it begins."""
+        return {other for load in self.loads for other in load.after} - {load.spec.table for load in self.loads}
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ def remaining(
         ]
         loads = tuple(load for load in left if load.partitions or not load.chunked)
         if loads:
-            groups.append(Group(group.tier, loads, group.after))
+            groups.append(Group(group.tier, loads))
     return dataclasses.replace(plan, groups=tuple(groups), refused=(), skipped=())
 
 

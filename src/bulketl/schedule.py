@@ -210,8 +210,8 @@ class Schedule:
             self._failed.update(step.tables)
             return None
         if len(step.loads) > 1:
-            self._under_way.pop(step.tables[0], None)
-            self._ready.extendleft(Step("group", loads=(load,)) for load in reversed(step.loads))
+            tier = self._under_way.pop(step.tables[0])
+            self._groups.extendleft(Group(tier, (load,)) for load in reversed(step.loads))
             return 0.0
         if isinstance(error, BulketlError) and (error.transient or error.ease) and step.attempt < ATTEMPTS:
             if error.ease == "workers":
