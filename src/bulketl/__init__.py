@@ -13,7 +13,7 @@ The floors; imports go down only:
     cli | demo
     screen | custody | agreement | agreementscreen | heatmap
     api
-    runs
+    runs | cluster
     endpoints
     engine | observers | survey
     worker
@@ -36,13 +36,15 @@ The floors; imports go down only:
 
 from bulketl.agreement import compare_history, run_pairs
 from bulketl.api import load, make_plan, resume
+from bulketl.cluster import dask
 from bulketl.config import Config, load_config
-from bulketl.errors import BulketlError, ConfigError, DataError, PlanError, SourceError, TargetError
+from bulketl.errors import BulketlError, ClusterError, ConfigError, DataError, PlanError, SourceError, TargetError
 from bulketl.plan import Plan
 from bulketl.summary import Summary
 
 __all__ = [
     "BulketlError",
+    "ClusterError",
     "Config",
     "ConfigError",
     "DataError",
@@ -52,6 +54,7 @@ __all__ = [
     "Summary",
     "TargetError",
     "compare_history",
+    "dask",
     "load",
     "load_config",
     "make_plan",

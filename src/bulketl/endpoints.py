@@ -80,16 +80,19 @@ def _uri(value: str, name: str) -> str:
     return value
 
 
-def check_libraries() -> None:
-    """Raise ConfigError when a library is installed that would lose rows or corrupt values silently."""
+def check_libraries(versions: Mapping[str, str] | None = None, where: str = "") -> None:
+    """Raise ConfigError when a library is installed that would lose rows or corrupt values silently.
+
+    `versions` are those of another process, and `where` says of which one.
+    """
     for name, least in LEAST_VERSIONS.items():
-        found = version(name)
+        found = version(name) if versions is None else versions[name]
         numbers = tuple(int(part) for part in found.split("+")[0].split(".")[:3] if part.isdigit())
         if numbers < least:
             wanted = ".".join(map(str, least))
             raise ConfigError(
-                f"{name} {found} is installed, and versions before {wanted} lose rows or corrupt values silently",
-                hint=f"pip install '{name}>={wanted}'",
+                f"{name} {found} is installed{where}, and versions before {wanted} lose rows or corrupt values silently",
+                hint=f"pip install '{name}>={wanted}'{where}",
             )
 
 

@@ -200,8 +200,14 @@ class _Driver:
             with self._source.locked(spec) as lock:
                 began = time.monotonic()
                 futures = [self._submit(step) for step in steps]
-                while waiting := [step.sign for future, step in zip(futures, steps, strict=True) if not future.done()]:
-                    if lock.signed(waiting):
+                seen = set[str]()  # a reader lets go of its sign when it has read, perhaps before the last one begins
+                while waiting := [
+                    step.sign
+                    for future, step in zip(futures, steps, strict=True)
+                    if not (future.done() or step.sign in seen)
+                ]:
+                    seen |= lock.signed(waiting)
+                    if seen.issuperset(waiting):
                         break
                     if time.monotonic() - began > SIGN_SECONDS or lock.lost():
                         raise SourceError(

@@ -12,6 +12,7 @@ and keeps its traceback.
     |__TargetError                 Postgres refused or went away
     |__OutsideWindowError exit 4   loads may not run at this time
     |__DataError                   more rows rejected than allowed, or counts that differ
+    |__ClusterError                the Dask cluster does not answer, or lost a step
 
 A run that ended with some tables failed is no error but a summary that says so; the command line exits with 1 then, or
 with 3 when they are of tiers that only warn.
@@ -73,6 +74,10 @@ class SourceError(BulketlError):
 
 class TargetError(BulketlError):
     """Postgres refused, or went away."""
+
+
+class ClusterError(BulketlError):
+    """The Dask cluster does not answer, does not fit, or lost what it was doing."""
 
 
 class DataError(BulketlError):

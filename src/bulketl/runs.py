@@ -7,7 +7,7 @@ import dataclasses
 import datetime as dt
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from importlib.metadata import version
 
 from bulketl import engine
@@ -31,17 +31,30 @@ from bulketl.summary import Summary, TableSummary
 from bulketl.watermark import State
 
 RESUMABLE = ("", "dead", "interrupted", "stopped")
+# Gives, for a run and a number of steps at once, what carries these out; steps that are under way are not cancelled.
+Executors = Callable[[str, int], contextlib.AbstractContextManager[Executor]]
+
+
+def threads(_run: str, at_once: int) -> contextlib.AbstractContextManager[Executor]:
+    """Return the executor of a run in this process."""
+    return ThreadPoolExecutor(at_once, thread_name_prefix="bulketl")
 
 
 def load(
-    config: Config, plan: Plan, observers: Sequence[Observer] = (), *, closed: Callable[[], bool] | None = None
+    config: Config,
+    plan: Plan,
+    observers: Sequence[Observer] = (),
+    *,
+    closed: Callable[[], bool] | None = None,
+    executor: Executors = threads,
 ) -> Summary:
     """Carry out a plan; return what became of each table, also when some failed.
 
     Observers are called with every event, in order; one that raises is not called again, and the load goes on. When
-    `closed` says so, steps under way are finished, what is complete is published, and the run ends. Raise SourceError or
-    TargetError when the run could not begin or record itself, or another one holds a lock that it needs. A run that is
-    interrupted leaves every table as it was or complete, and can be resumed until the next load.
+    `closed` says so, steps under way are finished, what is complete is published, and the run ends. `executor`: where
+    steps run, in threads of this process or on what `bulketl.dask` gives. Raise SourceError or TargetError when the run
+    could not begin or record itself, or another one holds a lock that it needs; ClusterError when the cluster goes away. A
+    run that is interrupted leaves every table as it was or complete, and can be resumed until the next load.
     """
     check_libraries()
     target = target_of(config)
@@ -62,11 +75,16 @@ def load(
                 version=version("bulketl"),
                 document=plan.to_json(),
             )
-        return _carry_out(config, run, plan, observers, closed)
+        return _carry_out(config, run, plan, observers, closed, executor)
 
 
 def resume(
-    config: Config, run: str = "", observers: Sequence[Observer] = (), *, closed: Callable[[], bool] | None = None
+    config: Config,
+    run: str = "",
+    observers: Sequence[Observer] = (),
+    *,
+    closed: Callable[[], bool] | None = None,
+    executor: Executors = threads,
 ) -> Summary:
     """Go on with a run that was interrupted, the last one into the schema when none is named, at what is not on record.
 
@@ -83,7 +101,7 @@ def resume(
     with held(target, name, plan.source, plan.schema, tables):
         with target.connect() as connection:
             ledger.reopen_run(connection, name)
-        return _carry_out(config, name, left, observers, closed)
+        return _carry_out(config, name, left, observers, closed, executor)
 
 
 def _still_gone(states: Mapping[str, State], plan: Plan) -> None:
@@ -139,7 +157,12 @@ def _still_so(config: Config, run: str, plan: Plan) -> None:
 
 
 def _carry_out(
-    config: Config, run: str, plan: Plan, observers: Sequence[Observer], closed: Callable[[], bool] | None
+    config: Config,
+    run: str,
+    plan: Plan,
+    observers: Sequence[Observer],
+    closed: Callable[[], bool] | None,
+    executors: Executors,
 ) -> Summary:
     source, postgres = endpoints(config)
     strain = Strain(source, config.source_limits) if config.source_limits.watched else None
@@ -149,7 +172,7 @@ def _carry_out(
     summary = Summary()
     outcome, watching = "interrupted", list(observers)
     try:
-        with ThreadPoolExecutor(config.at_once, thread_name_prefix="bulketl") as executor:
+        with executors(run, config.at_once) as executor:
             events = engine.run(
                 plan,
                 MySQLSource(source),

@@ -31,8 +31,8 @@ class Lock(Protocol):
         """The statement that took it."""
         ...
 
-    def signed(self, signs: Sequence[str]) -> bool:
-        """Tell whether each of these named locks is held by somebody: its reader sees the table as it is now."""
+    def signed(self, signs: Sequence[str]) -> set[str]:
+        """Return those of these named locks that somebody holds: their readers see the table as it is now."""
         ...
 
     def lost(self) -> bool:

@@ -30,12 +30,14 @@ from bulketl.cli.options import (
     split_commas,
     tiers_of,
 )
+from bulketl.cluster import check_address, dask
 from bulketl.config import Config
 from bulketl.errors import DONE, FAILED, OUTSIDE_WINDOW, PARTLY_DONE, ConfigError, OutsideWindowError
 from bulketl.events import Observer
 from bulketl.observers.progress import Display, Lines
 from bulketl.plan import Plan
 from bulketl.rules import Tier
+from bulketl.runs import threads
 from bulketl.settings import Windows, parse_window
 from bulketl.snippets import KINDS, snippet
 from bulketl.summary import Summary
@@ -60,6 +62,14 @@ def load(
     workers: Annotated[
         int | None, typer.Option(min=1, max=64, help="Steps at once; also the most source connections. [default: 3]")
     ] = None,
+    executor: Annotated[
+        str,
+        typer.Option("--executor", metavar="threads|dask", help="Where steps run: in this process, or on a Dask cluster."),
+    ] = "threads",
+    scheduler: Annotated[
+        str,
+        typer.Option("--scheduler", metavar="ADDRESS", help="The Dask scheduler, `tls://host:8786`.", show_default=False),
+    ] = "",
     schema: SchemaOption = None,
     config: ConfigOption = None,
     rules: RulesOption = None,
@@ -73,25 +83,37 @@ def load(
 
     def command() -> int:
         settings = configured(config, rules, workers=workers, schema=schema)
+        _check_executor(executor, scheduler)
         if dry_run and resume is None:
             looked = make(settings, tier, tables, exclude, full, since, until, allow_deletes)
             print(looked.to_json()) if as_json else out.print(screen.plan(looked))
             return DONE
         end = None if ignore_window or settings.windows is None else _window(settings.windows, wait)
-        if resume is None:  # looked at after the wait: a plan grows old
-            chosen = make(settings, tier, tables, exclude, full, since, until, allow_deletes)
-        watching: Any = Display(err) if err.is_terminal and not as_json else nullcontext(Lines(err))
-        with watching as observer:
-            observers = [cast(Observer, observer)]
-            if resume is None:
-                result = api.load(settings, chosen, observers, closed=lambda: _over(end))
-            else:
-                name = "" if resume == "last" else resume
-                result = api.resume(settings, name, observers, closed=lambda: _over(end))
+        with dask(scheduler) if scheduler else nullcontext(threads) as where:
+            if resume is None:  # looked at after the wait: a plan grows old
+                chosen = make(settings, tier, tables, exclude, full, since, until, allow_deletes)
+            watching: Any = Display(err) if err.is_terminal and not as_json else nullcontext(Lines(err))
+            with watching as observer:
+                observers = [cast(Observer, observer)]
+                if resume is None:
+                    result = api.load(settings, chosen, observers, closed=lambda: _over(end), executor=where)
+                else:
+                    name = "" if resume == "last" else resume
+                    result = api.resume(settings, name, observers, closed=lambda: _over(end), executor=where)
         print(json.dumps(result.to_json())) if as_json else out.print(screen.summary(result))
         return _exit_code(settings, result)
 
     run(command, as_json)
+
+
+def _check_executor(executor: str, scheduler: str) -> None:
+    """Raise ConfigError unless the two options go together."""
+    if executor not in ("threads", "dask"):
+        raise ConfigError(f"there is no executor {executor!r}", hint="choose one of threads, dask")
+    if executor == "dask":
+        check_address(scheduler)
+    elif scheduler:
+        raise ConfigError("--scheduler is for --executor dask only", hint="add --executor dask, or leave it out")
 
 
 def _exit_code(settings: Config, result: Summary) -> int:

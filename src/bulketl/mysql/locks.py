@@ -30,11 +30,11 @@ class TableLock:
     cursor: Cursor
     how: str
 
-    def signed(self, signs: Sequence[str]) -> bool:
-        """Tell whether each of these named locks is held by somebody. Raise SourceError when the session is lost."""
-        self.cursor.execute(f"SELECT {' AND '.join(['IS_USED_LOCK(%s) IS NOT NULL'] * len(signs))}", tuple(signs))
+    def signed(self, signs: Sequence[str]) -> set[str]:
+        """Return those of these named locks that somebody holds. Raise SourceError when the session is lost."""
+        self.cursor.execute(f"SELECT {', '.join(['IS_USED_LOCK(%s) IS NOT NULL'] * len(signs))}", tuple(signs))
         (row,) = self.cursor.fetchall()
-        return bool(row[0])
+        return {sign for sign, held in zip(signs, row, strict=True) if held}
 
     def lost(self) -> bool:
         """Tell whether the lock has gone with its session."""

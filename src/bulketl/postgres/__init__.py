@@ -32,10 +32,12 @@ TAMPERED = "BK001"  # our own SQLSTATE: rows of an audited table no longer fit i
 class Postgres:
     """A database to write to, `postgresql://user:password@host:5432/database`; libpq's parameters and defaults hold.
 
-    Raise ConfigError when libpq cannot read it.
+    `guarded`: each transaction of a run asks first whether the run is still carried out. For workers in processes that
+    go on when the one that carries it out has died. Raise ConfigError when libpq cannot read the URI.
     """
 
     uri: str = field(repr=False)
+    guarded: bool = False
 
     def __post_init__(self) -> None:
         try:

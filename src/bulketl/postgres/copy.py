@@ -23,10 +23,11 @@ from pgpq import ArrowToPostgresBinaryEncoder
 
 from bulketl.casts import Cast, Encoder, parse_target
 from bulketl.coerce import Batch, reject
-from bulketl.errors import DataError
+from bulketl.errors import DataError, TargetError
 from bulketl.plan import TableSpec
 from bulketl.postgres import Postgres, failure
 from bulketl.postgres.ddl import columns, create_table, name
+from bulketl.postgres.locks import is_free
 
 TEMPORARY = "pg_temp"
 ENCODED_ROWS = 8192  # at once: some megabytes of COPY data beside the rows themselves
@@ -74,6 +75,8 @@ def transaction(target: Postgres, run: str, what: str, encoder: Encoder) -> Iter
             with _lock:
                 _connections[key] = connection
         with connection.cursor() as cursor:
+            if target.guarded:
+                _still_carried_out(cursor, run)
             yield cursor
         connection.commit()
     except BaseException as error:
@@ -86,9 +89,26 @@ def transaction(target: Postgres, run: str, what: str, encoder: Encoder) -> Iter
         raise
 
 
+def _still_carried_out(cursor: Any, run: str) -> None:
+    cursor.execute(is_free(run))
+    if cursor.fetchall()[0][0]:
+        raise TargetError(
+            f"run {run} is not carried out any more: its locks in the target are free",
+            hint="the process or connection that held them is gone; `bulketl load --resume last` goes on",
+        )
+
+
 def close(run: str) -> None:
     """Close every connection of a run; to be called when its threads are done."""
     for key in [key for key in _connections if key[0] == run]:
+        _discard(key)
+
+
+def leave() -> None:
+    """Close the connections of the thread that calls."""
+    with _lock:
+        mine = [key for key in _connections if key[1] == threading.get_ident()]
+    for key in mine:
         _discard(key)
 
 

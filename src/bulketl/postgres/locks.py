@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from bulketl.errors import TargetError
 from bulketl.postgres import LEDGER, STAGING, Connection, Postgres
-from bulketl.postgres.ddl import name
+from bulketl.postgres.ddl import name, value
 
 _SPACE = 0x62756C6B  # the first of the two keys of our locks: "bulk"
 _HELD = f"""
@@ -47,6 +47,11 @@ def held(target: Postgres, run: str, source: str, schema: str, tables: Sequence[
                 hint="wait until it ends; if it hangs, end it there, or its connection in pg_stat_activity",
             )
         yield connection
+
+
+def is_free(run: str) -> str:
+    """Return the SELECT that tells, inside a transaction, whether nobody carries out that run."""
+    return f"SELECT pg_try_advisory_xact_lock_shared({_SPACE}, hashtext({value(_run(run))}))"
 
 
 def dead_runs(connection: Connection) -> list[str]:
