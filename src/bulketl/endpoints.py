@@ -14,7 +14,7 @@ import pyarrow as pa
 from bulketl.config import Config
 from bulketl.errors import ConfigError
 from bulketl.mysql import MySQL, compare
-from bulketl.mysql.locks import TableLock, locked
+from bulketl.mysql.locks import Gate, TableLock, gated, locked
 from bulketl.mysql.read import masked, read
 from bulketl.partitions import Partition
 from bulketl.plan import TableSpec
@@ -38,6 +38,10 @@ class MySQLSource:
     def locked(self, spec: TableSpec) -> AbstractContextManager[TableLock]:
         """Keep everybody from writing to the table for a while."""
         return locked(self.mysql, spec)
+
+    def gated(self, spec: TableSpec, sign: str) -> AbstractContextManager[Gate]:
+        """Keep the gate shut at which readers with such signs wait."""
+        return gated(self.mysql, spec, sign)
 
     def digests(self, spec: TableSpec, buckets: Buckets) -> Mapping[str, Digest]:
         """Return rows and hash per bucket."""

@@ -11,7 +11,7 @@ import dataclasses
 import random
 import time
 import zlib
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 
 from bulketl.errors import BulketlError, DataError, SourceError
@@ -40,7 +40,9 @@ from bulketl.sparing import Sparing
 from bulketl.worker import Lock, Result, Source, Target, work
 
 LOOK_SECONDS = 5.0  # at most between two looks at whether the run is to end
-SIGN_SECONDS = 10.0  # for all readers of one lock to begin
+READY_SECONDS = 60.0  # for all readers of one moment to be there; nobody waits for that
+SIGN_SECONDS = 10.0  # for all of them to begin, while the table is locked
+POLL_SECONDS = 0.001
 STOPPABLE = ("prepare", "load", "settle")  # steps after which nothing is visible
 
 
@@ -196,37 +198,24 @@ class _Driver:
         steps = [
             dataclasses.replace(step, sign=f"{name} {n}") for n, step in enumerate([first, *(step for step in rest if step)])
         ]
+        signs = [step.sign for step in steps]
         try:
-            with self._source.locked(spec) as lock:
+            with self._source.gated(spec, signs[0]) as gate:
+                futures = dict(zip(signs, map(self._submit, steps), strict=True))
+                _await(spec, futures, gate.waiting, READY_SECONDS, done=False)
                 began = time.monotonic()
-                futures = [self._submit(step) for step in steps]
-                seen = set[str]()  # a reader lets go of its sign when it has read, perhaps before the last one begins
-                while waiting := [
-                    step.sign
-                    for future, step in zip(futures, steps, strict=True)
-                    if not (future.done() or step.sign in seen)
-                ]:
-                    seen |= lock.signed(waiting)
-                    if seen.issuperset(waiting):
-                        break
-                    if time.monotonic() - began > SIGN_SECONDS or lock.lost():
-                        raise SourceError(
-                            f"table {spec.table!r}: its readers did not all begin within {SIGN_SECONDS:.0f} s, "
-                            "and it was locked for them",
-                            hint="lower workers, or ask for consistency: re-read, which needs no lock",
-                            transient=True,
-                        )
-                    time.sleep(0.002)
+                how = gate.open()
+                _await(spec, futures, gate.reading, SIGN_SECONDS, done=True)
         except SourceError as error:
             if any(step in steps for step in self.running.values()):  # they end, and what they read does not count
-                self._torn |= dict.fromkeys((step.sign for step in steps), error)
+                self._torn |= dict.fromkeys(signs, error)
                 return
             for n, step in enumerate(steps):
                 for event in self._failed(step, error):
                     if n == 0:
                         yield event
             return
-        yield SourceLocked(self._run, spec.table, lock.how, time.monotonic() - began)
+        yield SourceLocked(self._run, spec.table, how, time.monotonic() - began)
 
     def _lock(self, spec: TableSpec) -> None:
         """Lock a table until all its ranges are loaded."""
@@ -251,7 +240,8 @@ class _Driver:
     def ended(self, future: Future[Result]) -> Iterator[Event]:
         """Say what became of a step."""
         step = self.running.pop(future)
-        error = self._torn.pop(step.sign, None) or future.exception()
+        torn = self._torn.pop(step.sign, None)
+        error = future.exception() or torn
         workers = self._schedule.workers
         if error is None:
             self._schedule.succeeded(step)
@@ -305,3 +295,34 @@ class _Driver:
                 published.deleted,
                 spec.consistency,
             )
+
+
+def _await(
+    spec: TableSpec,
+    readers: Mapping[str, Future[Result]],
+    there: Callable[[Sequence[str]], set[str]],
+    seconds: float,
+    *,
+    done: bool,
+) -> None:
+    """Wait until `there` has seen each reader once, by its sign; one that is `done` may have gone again.
+
+    Raise SourceError, a passing one, when that takes too long, or one ends that has not begun.
+    """
+    began, seen = time.monotonic(), set[str]()
+    while waiting := [sign for sign in readers if sign not in seen]:
+        seen |= there(waiting)
+        ended = {sign for sign, future in readers.items() if future.done()} - seen
+        if done:
+            seen |= ended
+        elif ended or time.monotonic() - began > seconds:
+            break
+        if time.monotonic() - began > seconds:
+            break
+        time.sleep(0 if seen.issuperset(waiting) else POLL_SECONDS)
+    if not seen.issuperset(readers):
+        raise SourceError(
+            f"table {spec.table!r}: its readers were not all there within {seconds:.0f} s, and see different moments",
+            hint="lower workers, or ask for consistency: re-read, which needs no lock",
+            transient=True,
+        )

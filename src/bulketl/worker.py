@@ -31,12 +31,24 @@ class Lock(Protocol):
         """The statement that took it."""
         ...
 
-    def signed(self, signs: Sequence[str]) -> set[str]:
-        """Return those of these named locks that somebody holds: their readers see the table as it is now."""
-        ...
-
     def lost(self) -> bool:
         """Tell whether the lock has gone with its connection."""
+        ...
+
+
+class Gate(Protocol):
+    """Where the readers of a table wait for each other, so that all see the rows of one moment."""
+
+    def waiting(self, signs: Sequence[str]) -> set[str]:
+        """Return those readers that are there."""
+        ...
+
+    def open(self) -> str:
+        """Lock the table and let the readers go; return the statement that locked it."""
+        ...
+
+    def reading(self, signs: Sequence[str]) -> set[str]:
+        """Return those readers that see the rows of this moment."""
         ...
 
 
@@ -49,6 +61,10 @@ class Source(Here, Protocol):
 
     def locked(self, spec: TableSpec) -> AbstractContextManager[Lock]:
         """Keep everybody from writing to the table, for as long as the context lasts. Raise SourceError."""
+        ...
+
+    def gated(self, spec: TableSpec, sign: str) -> AbstractContextManager[Gate]:
+        """Keep the gate shut at which readers with such signs wait; the lock goes with the context. Raise SourceError."""
         ...
 
 

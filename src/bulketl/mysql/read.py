@@ -31,6 +31,7 @@ from bulketl.plan import TableSpec
 
 NOT_NULL_MASK = "bulketl not null {0}"  # a blank: no column of a sane schema is called so
 MASK_BITS = 60
+SPOOL = str(Path(__file__).with_name("spool.py"))  # by its path, so that it imports connectorx and pyarrow, and no more
 
 
 def read(source: MySQL, spec: TableSpec, partition: Partition, sign: str = "") -> Iterator[pa.Table]:
@@ -186,9 +187,7 @@ def _spooled(source: MySQL, spec: TableSpec, query: str, before: list[str], rows
         order = {
             "uri": source.connectorx_uri, "query": query, "before": before, "rows": rows, "path": str(path)
         }  # fmt: skip
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", "bulketl.mysql.spool"], input=json.dumps(order), capture_output=True, text=True
-        )
+        done = subprocess.run([sys.executable, "-P", SPOOL], input=json.dumps(order), capture_output=True, text=True)
         if done.returncode != 0:
             raise _failure(spec, done.stdout.strip() or done.stderr.strip()[-500:] or f"exit code {done.returncode}")
         with pa.memory_map(str(path)) as file, pa.ipc.open_stream(file) as reader:
