@@ -5,6 +5,7 @@ catalogue  a whole database of tables small and large, beside the short program 
 nightly    that database loaded again when nothing has changed, and when some rows have, beside its full load
 merge      changes brought into the large table, beside the statements that anybody would write
 tier       the small tables of the reference tier in groups, beside one at a time
+checks     that large table with checks, beside the same load without
 
 Contenders run in turn, A B A B, and are compared by their medians. On your servers, payments and merge make and drop the
 database `bulketl_benchmark` at the source; catalogue only reads the database of the URI; nightly needs servers of its own.
@@ -24,6 +25,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from benchmarks import catalogue, payments
+from benchmarks.checking import run_checks
 from benchmarks.measure import Contender, ContenderError, measure
 from benchmarks.merging import run_merge
 from benchmarks.nightly import run_nightly
@@ -107,6 +109,7 @@ def main() -> int:
         "nightly": run_nightly,
         "merge": run_merge,
         "tier": run_tier,
+        "checks": run_checks,
     }
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__.split("\n")[0])
     parser.add_argument("scenarios", nargs="*", metavar="scenario", help=f"only these of {', '.join(scenarios)}")

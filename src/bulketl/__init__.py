@@ -3,32 +3,34 @@
 The glossary. **catalog** what a server has · **cast rule** how one MySQL type becomes one Postgres type · **wire type**
 the Arrow type in between · **cursor column** says how new a row is · **watermark** the highest cursor value published ·
 **lookback** how far behind the watermark a load reads again · **partition** a range of the key, read, copied and
-retried as one piece · **batch** some rows in memory · **reject** a row that could not be coerced or that Postgres
-refused · **staging table** where partitions gather unseen · **publish** make them visible · **tier** critical,
-important, audit, reference · **group** small tables loaded as one step · **plan, table load, step** · **event,
-observer** · **run, ledger, summary** · **pair** a SELECT for each server whose figures must agree · **source, target**.
+retried as one piece · **batch** some rows in memory · **check** what must hold of a table · **reject** a row that could
+not be coerced, failed a check, or that Postgres refused · **staging table** where partitions gather unseen · **publish**
+make them visible · **tier** critical, important, audit, reference · **group** small tables loaded as one step · **plan,
+table load, step** · **event, observer** · **run, ledger, summary** · **pair** a SELECT for each server whose figures must
+agree · **source, target**.
 
 The floors; imports go down only:
 
     cli | demo
     screen | custody | agreement | agreementscreen | heatmap
     api
-    runs | cluster
+    runs | cluster | rejects
     endpoints
     engine | observers | survey
     worker
     mysql | postgres
     reconcile
     decision | resumption
-    publishing | incremental | schedule | grouping | consistency | coerce | summary | tablesfile | findings |
+    checkplan | publishing | incremental | schedule | grouping | consistency | coerce | summary | tablesfile | findings |
         canonical | history
     windows | snippets | plan | classify
     config | pairs
     settings
     rules
+    checkrules
     watermark | checked
     partitions
-    events | yamlfile | drift | snapshot | storedvalues | sparing | memory | sqltext
+    events | yamlfile | drift | snapshot | storedvalues | sparing | memory | sqltext | fields | checks
     casts
     catalog
     errors

@@ -26,11 +26,24 @@ from bulketl.plan import Plan, Refusal, differences
 from bulketl.postgres import Postgres, explain, ledger
 from bulketl.postgres.inspect import missing_rights, read_tables
 from bulketl.postgres.state import count_rows, read_states
+from bulketl.rejects import export_rejects, list_rejects, retry_rejects, show_rejects
 from bulketl.rules import Tier
 from bulketl.runs import load, resume
 from bulketl.survey import choices, unchanged
 
-__all__ = ["compare_with_last", "load", "make_plan", "propose", "resume", "statements", "validate"]
+__all__ = [
+    "compare_with_last",
+    "export_rejects",
+    "list_rejects",
+    "load",
+    "make_plan",
+    "propose",
+    "resume",
+    "retry_rejects",
+    "show_rejects",
+    "statements",
+    "validate",
+]
 
 
 def make_plan(

@@ -65,7 +65,8 @@ class Table:
 class Catalog:
     """A database: its identity without secrets, the server's version, the zone it shows TIMESTAMPs in, its tables.
 
-    `connections`: how many this user may have at once, 0 when unknown.
+    `connections`: how many this user may have at once, 0 when unknown. `offset`: by how many seconds its clock is ahead of
+    UTC's.
     """
 
     identity: str
@@ -73,6 +74,7 @@ class Catalog:
     zone: str
     tables: tuple[Table, ...]
     connections: int = 0
+    offset: int = 0
 
     def __iter__(self) -> Iterator[Table]:
         return iter(self.tables)

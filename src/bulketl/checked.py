@@ -55,7 +55,7 @@ def check(
     except ValidationError as error:
         for item in error.errors(include_url=False, include_context=False):
             loc = item["loc"][:-1] if item["loc"][-1:] == ("[key]",) else item["loc"]
-            place = (*at, *loc)
+            place = (*at, *(step for step in loc if not _tag(step)))
             kinds, secret = _kinds(model, loc[:-1])
             text = _EXPECTED.get(item["type"]) or item["msg"].removeprefix("Value error, ")
             if item["type"] == "extra_forbidden" or len(loc) < len(item["loc"]):
@@ -75,6 +75,9 @@ def _kinds(model: type[BaseModel], loc: tuple[str | int, ...]) -> tuple[list[Any
     kinds: list[Any] = [model]
     secret = False
     for step in loc:
+        if tag := _tag(step):
+            kinds = [kind for kind in kinds if tag in getattr(kind, "model_fields", ())]
+            continue
         inner: list[Any] = []
         for kind in kinds:
             if isinstance(kind, type) and issubclass(kind, BaseModel):
@@ -86,6 +89,11 @@ def _kinds(model: type[BaseModel], loc: tuple[str | int, ...]) -> tuple[list[Any
                 inner += _plain(get_args(kind)[1 if get_origin(kind) is dict else 0])
         kinds = inner
     return kinds, secret
+
+
+def _tag(step: str | int) -> str:
+    """Return which of several kinds of entries a step of a place stands for, when it is no key of the file; else ''."""
+    return step[1:-1] if isinstance(step, str) and step.startswith("[") and step.endswith("]") else ""
 
 
 def _plain(annotation: Any) -> Iterator[Any]:

@@ -1,15 +1,17 @@
 """A batch as connectorx delivered it -> the rows to copy, the rejects, and what was changed on the way.
 
 Columns whose type needs a hand go through Polars, all in one select; the others keep the very Arrow buffers they came
-in. A row is good or rejected, never both and never neither: good + rejects = read. A value that is changed on the way
+in. The checks on rows look at what is good then, and reject some of it. A row is good or rejected, never both and never
+neither: good + rejects = read, which is counted first. A value that is changed on the way
 (an invalid date to NULL, a NUL byte stripped) is counted per column.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -17,11 +19,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bulketl.casts import Cast, parse_target
+from bulketl.checks import Fault, Severity, failing
 from bulketl.plan import TableSpec
 
 INVALID_DATE = "invalid date to NULL"
 NUL_BYTE = "NUL byte stripped"
 _INTEGERS = {"int16": pl.Int16, "int32": pl.Int32, "int64": pl.Int64, "uint64": pl.UInt64}
+KEPT_REJECTS = 1000  # of a table that fails for them: enough to see why
 _TIME = r"^(-?)(\d+):(\d\d):(\d\d)(?:\.(\d{1,6}))?$"
 
 
@@ -38,24 +42,28 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows ready to copy, in wire types, with what became of the others. `changed` counts per (column, change)."""
+    """Rows ready to copy, in wire types, with what became of the others of the `read` ones that came from the source.
+
+    `changed` counts per (column, change), `checks` per (severity, check) the rows that fail it; `failing` are some of
+    those for which the table is to fail.
+    """
 
     good: pa.Table
+    read: int
     rejects: tuple[Reject, ...] = ()
     changed: dict[tuple[str, str], int] = field(default_factory=dict)
-
-    @property
-    def read(self) -> int:
-        """The number of rows that came from the source."""
-        return int(self.good.num_rows) + len(self.rejects)
+    checks: dict[tuple[Severity, str], int] = field(default_factory=dict)
+    failing: tuple[Reject, ...] = ()
 
 
 def coerce(rows: pa.Table, spec: TableSpec, masked: list[list[str]]) -> Batch:
     """Return the rows in their wire types, apart from those that cannot be.
 
     `rows` has a column per cast, in its order, and then one bit mask per list of `masked`: bit n is set where the
-    n-th column of the list is not NULL at the source. Raise nothing for a value; a wrong shape is a bug.
+    n-th column of the list is not NULL at the source. Raise nothing for a value, but DataError for an expression that
+    cannot be computed of one; a wrong shape is a bug.
     """
+    read = rows.num_rows
     changed: dict[tuple[str, str], pa.Array] = {}  # column, kind -> mask of its rows
     bad: dict[str, tuple[str, pa.Array]] = {}  # column -> reason, mask of its rows
     raw = rows.select([item.column for item in spec.casts])
@@ -84,10 +92,33 @@ def coerce(rows: pa.Table, spec: TableSpec, masked: list[list[str]]) -> Batch:
     if bad:
         keep = pc.invert(functools.reduce(pc.or_, (mask for _, mask in bad.values())))
         rejects = _rejects(raw, spec, bad, keep)
-        good = good.filter(keep)
-        changed = {what: pc.and_(mask, keep) for what, mask in changed.items()}
+        raw, good = raw.filter(keep), good.filter(keep)
+        changed = {what: mask.filter(keep) for what, mask in changed.items()}
+    batch = Batch(good, read, rejects)
+    if spec.checks:
+        batch, changed = _checked(batch, raw, spec, changed)
     counts = {what: int(pc.sum(mask).as_py() or 0) for what, mask in changed.items()}
-    return Batch(good, rejects, {what: count for what, count in counts.items() if count})
+    return dataclasses.replace(batch, changed={what: count for what, count in counts.items() if count})
+
+
+def _checked(
+    batch: Batch, raw: pa.Table, spec: TableSpec, changed: dict[tuple[str, str], pa.Array]
+) -> tuple[Batch, dict[tuple[str, str], pa.Array]]:
+    """Return the batch without the rows that a check rejects, with what the checks found, and the masks to match.
+
+    `raw` are its good rows as they were read.
+    """
+    faults = failing(batch.good, spec.checks)
+    wrong = {severity: [f for f in faults if f.check.severity == severity] for severity in ("reject", "fail")}
+    good, rejects = batch.good, batch.rejects
+    some = _failing(raw, spec, wrong["fail"], KEPT_REJECTS) if wrong["fail"] else ()
+    if wrong["reject"]:
+        keep = pc.invert(functools.reduce(pc.or_, (fault.mask for fault in wrong["reject"])))
+        rejects += _failing(raw, spec, wrong["reject"], raw.num_rows)
+        good = good.filter(keep)
+        changed = {what: mask.filter(keep) for what, mask in changed.items()}
+    found = {(fault.check.severity, fault.check.label): fault.rows for fault in faults}
+    return dataclasses.replace(batch, good=good, rejects=rejects, checks=found, failing=some), changed
 
 
 def _clean(raw: pa.Table, spec: TableSpec) -> dict[str, pa.ChunkedArray]:
@@ -170,16 +201,28 @@ def _rejects(raw: pa.Table, spec: TableSpec, bad: dict[str, tuple[str, pa.Array]
     rejects = []
     for index, row in enumerate(raw.filter(gone).to_pylist()):
         name, reason = next((n, reason) for n, (reason, mask) in faults.items() if mask[index])
-        rejects.append(reject(row, spec, name, reason))
+        rejects.append(reject(row, spec, [name], reason))
     return tuple(rejects)
 
 
-def reject(row: dict[str, object], spec: TableSpec, column: str, reason: str) -> Reject:
-    """Return the record of a rejected row, its values as they were read."""
+def _failing(raw: pa.Table, spec: TableSpec, faults: list[Fault], most: int) -> tuple[Reject, ...]:
+    """Return the records of rows that fail one of the checks, each with the first it fails; at most so many."""
+    which = functools.reduce(pc.or_, (fault.mask for fault in faults))
+    masks = [fault.mask.filter(which).slice(0, most).to_pylist() for fault in faults if fault.mask is not None]
+    rejects = []
+    for index, row in enumerate(raw.filter(which).slice(0, most).to_pylist()):
+        check = next(fault.check for fault, mask in zip(faults, masks, strict=True) if mask[index])
+        rejects.append(reject(row, spec, check.columns, f"fails {check.label}"))
+    return tuple(rejects)
+
+
+def reject(row: dict[str, object], spec: TableSpec, columns: Sequence[str], reason: str) -> Reject:
+    """Return the record of a rejected row, its values as they were read; `columns` are those at fault."""
     plain = {name: _plain(value) for name, value in row.items()}
     key = {name: plain[name] for name in spec.key}
-    value = plain.get(column)
-    return Reject(column, None if value is None else str(value), reason, json.dumps(key), json.dumps(plain))
+    values = [None if plain.get(column) is None else str(plain[column]) for column in columns]
+    value = values[0] if len(values) == 1 else ", ".join(text or "NULL" for text in values) if values else None
+    return Reject(", ".join(columns), value, reason, json.dumps(key), json.dumps(plain))
 
 
 def _plain(value: object) -> object:

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from bulketl.canonical import digests
 from bulketl.casts import Cast, cast, encoder_of
 from bulketl.catalog import Catalog, Table, TargetTable
+from bulketl.checkplan import needed, planned, pointing
 from bulketl.config import Config
 from bulketl.consistency import consistent
 from bulketl.errors import PlanError
@@ -104,13 +105,15 @@ def decide(
             choice = (choices or {}).get(table.name, Choice())
             if choice.refusal:
                 raise choice.refusal
-            loads.append(_load(config, catalog, table, bounds.get(table.name), target.get(table.name), choice, allowed))
+            load = _load(config, catalog, table, bounds.get(table.name), target.get(table.name), choice, allowed)
+            pointing(config, catalog, table, load.spec.casts, target)
+            loads.append(load)
         except PlanError as error:
             refused.append(Refusal(table.name, rule.table_importance, error.message, error.hint))
     if history:
         loads = [dataclasses.replace(load, seconds=_expected(load, history)) for load in loads]
     zone = config.timestamp_zone if config.timestamp_zone != "server" else f"the server's, {catalog.zone}"
-    needs = {name: rule.dependencies for name, rule in config.tables.items()}
+    needs = needed(config)
     groups = tuple(grouped(loads, needs, config.partition_bytes))
     return Plan(catalog.identity, config.target_schema, zone, groups, tuple(refused), skipped)
 
@@ -207,6 +210,7 @@ def specify(config: Config, catalog: Catalog, table: Table, choice: Choice, free
         zone="" if config.timestamp_zone == "server" else config.timestamp_zone,
         nul_bytes=config.nul_bytes,
         max_rejects=rule.max_rejects if rule.max_rejects is not None else config.max_rejects,
+        checks=planned(config, catalog, table, casts),
         source=catalog.identity,
         audit=rule.table_importance == "audit",
         whole=whole,

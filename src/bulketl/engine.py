@@ -269,14 +269,15 @@ class _Driver:
         if table in self._locks:
             self._locks.pop(table)[0].close()
         rejects = error.rejects if isinstance(error, DataError) else 0
+        found = {"fail": error.checks} if isinstance(error, DataError) and error.checks else {}
         seconds = time.monotonic() - self._started[table]
-        yield TableFailed(self._run, table, type(error).__name__, error.message, error.hint, seconds, rejects)
+        yield TableFailed(self._run, table, type(error).__name__, error.message, error.hint, seconds, rejects, found)
 
     def _success(self, step: Step, result: Result) -> Iterator[Event]:
         index = step.partition.index if step.partition else 0
         for table, done in zip(step.tables, result.loaded, strict=False):
             counts = (done.rows, done.rejects, done.bytes)
-            yield PartitionLoaded(self._run, table, index, *counts, result.seconds, done.changed)
+            yield PartitionLoaded(self._run, table, index, *counts, result.seconds, done.changed, done.checks)
         if (found := result.differences) and step.spec:
             counts = (len(found.missing), len(found.differing), len(found.gone))
             yield TableCompared(self._run, step.spec.table, *counts, step.spec.deletes, result.seconds)
@@ -294,6 +295,7 @@ class _Driver:
                 published.unchanged,
                 published.deleted,
                 spec.consistency,
+                published.checks,
             )
 
 

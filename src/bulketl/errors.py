@@ -11,7 +11,7 @@ and keeps its traceback.
     |__SourceError                 MySQL refused or went away
     |__TargetError                 Postgres refused or went away
     |__OutsideWindowError exit 4   loads may not run at this time
-    |__DataError                   more rows rejected than allowed, or counts that differ
+    |__DataError                   more rows rejected than allowed, checks that fail, counts that differ
     |__ClusterError                the Dask cluster does not answer, or lost a step
 
 A run that ended with some tables failed is no error but a summary that says so; the command line exits with 1 then, or
@@ -20,6 +20,7 @@ with 3 when they are of tiers that only warn.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 Ease = Literal["", "batch", "workers"]
@@ -81,11 +82,15 @@ class ClusterError(BulketlError):
 
 
 class DataError(BulketlError):
-    """The rows themselves: too many rejected, or a count that differs; `rejects` of them were rejected."""
+    """The rows themselves: too many rejected, a check that fails, a count that differs.
 
-    def __init__(self, message: str, *, hint: str = "", rejects: int = 0) -> None:
+    `rejects` of them were rejected; `checks` are the figures of the checks that the table failed for.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", rejects: int = 0, checks: Mapping[str, float] | None = None) -> None:
         super().__init__(message, hint=hint)
         self.rejects = rejects
+        self.checks = dict(checks or {})
 
 
 def _rebuild(kind: type[BulketlError], values: dict[str, object]) -> BulketlError:

@@ -31,7 +31,10 @@ class TableStarted:
 
 @dataclass(frozen=True, slots=True)
 class PartitionLoaded:
-    """A partition, or a small table as a whole, was copied and counted. `seconds` is the worker's time for the step."""
+    """A partition, or a small table as a whole, was copied and counted. `seconds` is the worker's time for the step.
+
+    `checks`: per severity and check, the rows that fail it.
+    """
 
     run: str
     table: str
@@ -41,6 +44,7 @@ class PartitionLoaded:
     bytes: int
     seconds: float
     changed: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    checks: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ class TablePublished:
     """A table is complete and visible. `seconds` is the time since its first step began.
 
     `rows` were read; `inserted`, `updated`, `unchanged`, `deleted` say what that did, None where it is not counted.
+    `checks`: per severity and check on the table as a whole, the rows or the figure at fault.
     """
 
     run: str
@@ -60,6 +65,7 @@ class TablePublished:
     unchanged: int | None = None
     deleted: int | None = None
     consistency: str = ""
+    checks: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +86,7 @@ class TableCompared:
 
 @dataclass(frozen=True, slots=True)
 class TableFailed:
-    """A table was given up; the target has it as it was before. `rejects` when they are why."""
+    """A table was given up; the target has it as it was before. `rejects` or `checks` when they are why."""
 
     run: str
     table: str
@@ -89,6 +95,7 @@ class TableFailed:
     hint: str
     seconds: float
     rejects: int = 0
+    checks: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,8 +89,6 @@ def _table(
             f"{lost:,} of its rows may be missing and nobody is told", "1.0: a load is complete or it is not",
             {"monitoring.data_quality_threshold": 1.0},
         )  # fmt: skip
-    if rule.not_yet:
-        yield _kept(table.name, rule.not_yet)
     if rule.table_importance == "audit" and rule.deletes.policy not in (None, "ignore"):
         yield Finding(
             table.name, "warning", f"is of tier audit and has deletes: {rule.deletes.policy}",

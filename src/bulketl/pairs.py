@@ -25,7 +25,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, mo
 
 from bulketl.checked import check, read_file
 from bulketl.errors import BulketlError, ConfigError, DataError
-from bulketl.rules import Duration, Model
+from bulketl.fields import Duration, Model
 from bulketl.sqltext import Dialect, placeholders, problem
 
 Severity = Literal["warn", "fail"]

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from bulketl.casts import Cast, Encoder
+from bulketl.checks import Check
 from bulketl.partitions import Partition
 from bulketl.rules import Consistency, Tier
 from bulketl.storedvalues import stored
@@ -47,6 +48,7 @@ class TableSpec:
     not changed since this one. `consistency`: what its rows have in common. `snapshot`: they are those of one moment, as a
     transaction sees them; `locked`: nobody could write while they were read; `re-read`: read again until a comparison finds
     no difference; `best effort`: each range is of a moment of its own. `stop_after`: seconds after which it is given up.
+    `checks`: what must hold of it. A `max_rejects` that is a float is a share of the rows read.
     """
 
     table: str
@@ -57,7 +59,8 @@ class TableSpec:
     encoder: Encoder = "pgpq"
     zone: str = ""
     nul_bytes: str = "strip"
-    max_rejects: int = 0
+    max_rejects: int | float = 0
+    checks: tuple[Check, ...] = ()
     kept: tuple[tuple[str, str], ...] = ()
     added: tuple[str, ...] = ()
     widened: tuple[str, ...] = ()
@@ -75,6 +78,10 @@ class TableSpec:
     evidence: str = ""
     consistency: Consistency = "best effort"
     stop_after: float | None = None
+
+    def rejectable(self, read: int) -> int:
+        """Return how many of so many rows that were read may be rejected."""
+        return self.max_rejects if isinstance(self.max_rejects, int) else int(self.max_rejects * read + 1e-9)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,47 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from bulketl.casts import parse_target
+from bulketl.checkrules import CheckRule, checks_of
+from bulketl.checks import Check
+from bulketl.fields import Duration, Limit, Model, Share
 
 Tier = Literal["critical", "important", "audit", "reference"]
 TIERS: tuple[Tier, ...] = get_args(Tier)
 Strategy = Literal["full_table", "incremental", "chunked_incremental"]
 Consistency = Literal["snapshot", "locked", "re-read", "best effort"]
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "y": 365 * 86400 + 6 * 3600}
 GUARD = 0.05
 GUARDED_ROWS = 20  # so few may always go, unless a guard is declared: in a table of ten rows one is a tenth
-
-
-def duration(value: object) -> object:
-    """Return a duration as `30d`, `12h`, `15m`, `90s`, `2w`, `7y` as a timedelta; raise ValueError for other text."""
-    if not isinstance(value, str):
-        return value
-    found = re.fullmatch(r"(\d{1,6})\s*([smhdwy])", value.strip())
-    if not found:
-        raise ValueError(f"a duration is a number and s, m, h, d, w or y, as in 30d; not {value!r}")
-    return dt.timedelta(seconds=int(found[1]) * _UNITS[found[2]])
-
-
-def share(value: object) -> object:
-    """Return a share as 0.05 or `5%` as a float; raise ValueError for other text."""
-    if isinstance(value, str):
-        found = re.fullmatch(r"(\d{1,3}(?:\.\d+)?)\s*%", value.strip())
-        if not found:
-            raise ValueError(f"a share is a number between 0 and 1 or a percentage, as in 5%; not {value!r}")
-        return float(found[1]) / 100
-    return float(value) if type(value) is int else value
-
-
-Duration = Annotated[dt.timedelta, BeforeValidator(duration)]
-Share = Annotated[float, BeforeValidator(share), Field(ge=0, le=1)]
 
 
 def circle(needs: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
@@ -53,12 +30,6 @@ def circle(needs: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
     except CycleError as error:
         return tuple(reversed(error.args[1]))
     return ()
-
-
-class Model(BaseModel):
-    """A part of the configuration: no key but those declared, no value of another type."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Monitoring(Model):
@@ -123,7 +94,7 @@ class TableRule(Model):
     exclude: bool = False
     exclude_columns: tuple[str, ...] = Field(default=(), strict=False)
     casts: dict[str, str] = Field(default_factory=dict)
-    max_rejects: int | None = Field(default=None, ge=0)
+    max_rejects: Limit | None = None
     primary_key: tuple[str, ...] = Field(default=(), strict=False)
     partition_by: str | None = None
     publish: Literal["swap", "refill"] | None = None
@@ -134,13 +105,23 @@ class TableRule(Model):
     stop_after_minutes: float | None = Field(default=None, gt=0)
     consistency: Consistency | None = None
 
+    checks: tuple[CheckRule, ...] = Field(default=(), strict=False)
+
     mask: dict[str, Any] = Field(default_factory=dict)
-    checks: Any = None
 
     @property
-    def not_yet(self) -> tuple[str, ...]:
-        """The keys a person has set that this version keeps and does not act on."""
-        return tuple(key for key in ("checks",) if getattr(self, key) is not None)
+    def all_checks(self) -> tuple[Check, ...]:
+        """The checks of the table; those that name no severity fail a critical or important table, and warn of others."""
+        return checks_of(self.checks, "fail" if self.table_importance in ("critical", "important") else "warn")
+
+    @field_validator("checks")
+    @classmethod
+    def _once(cls, checks: tuple[CheckRule, ...]) -> tuple[CheckRule, ...]:
+        labels = [check.label for check in checks_of(checks, "warn")]
+        twice = [label for n, label in enumerate(labels) if label in labels[:n]]
+        if twice:
+            raise ValueError(f"the check `{twice[0]}` is there twice")
+        return checks
 
     @field_validator("casts")
     @classmethod

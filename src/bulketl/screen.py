@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bulketl.casts import RULES, CastRule
+from bulketl.checks import said
 from bulketl.classify import Proposal
 from bulketl.errors import BulketlError
 from bulketl.findings import SEVERITIES, Finding
@@ -53,8 +54,8 @@ def summary(result: Summary) -> Group:
         _tables(int(totals["tables"])), "", f"{totals['rows']:,.0f}", size(totals["bytes"]), f"{result.seconds:.1f}",
         f"{totals['rejects']:.0f}", result.outcome, style="bold",
     )  # fmt: skip
-    notes = (*_moments(result), *_changes(result), *_drifts(result), *_comparisons(result), *_failures(result.failed))
-    return Group(table, *notes)
+    notes = (*_moments(result), *_changes(result), *_checks(result), *_drifts(result), *_comparisons(result))
+    return Group(table, *notes, *_failures(result.failed))
 
 
 def _tables(count: int) -> str:
@@ -142,6 +143,19 @@ def _changes(result: Summary) -> list[Text]:
         return []
     more = [f"  and {len(found) - 12} more columns (--json lists all)"] if len(found) > 12 else []
     return [Text("\nChanged on the way, because Postgres cannot hold them:"), Text("\n".join(found[:12] + more))]
+
+
+def _checks(result: Summary) -> list[Text]:
+    """Return what the checks of tables found that were loaded all the same; of others the failure says it."""
+    words = {"warn": "warning", "reject": "rejected"}
+    found = [
+        f"  {item.table}: {label}: {said(label, figure)} ({words[severity]})"
+        for item in result.tables.values()
+        for severity, labels in item.checks.items()
+        for label, figure in labels.items()
+        if severity in words
+    ]
+    return [Text("\nFound by checks:", style="yellow"), Text("\n".join(found))] if found else []
 
 
 def _failures(failed: list[TableSummary]) -> list[Text]:

@@ -13,8 +13,9 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from bulketl.casts import parse_target, parse_type
 from bulketl.catalog import Column, Table
+from bulketl.fields import Limit, Model
 from bulketl.partitions import PARTITION_BYTES
-from bulketl.rules import TIERS, Consistency, Model, Tier
+from bulketl.rules import TIERS, Consistency, Tier
 
 PROCESS_MB = 200
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -197,7 +198,7 @@ class Settings(Model):
     memory_mb: int = Field(default=1000, ge=256)
     timestamp_zone: str = Field(default="server", pattern=r"^(server|[+-]\d\d:\d\d|[A-Za-z_]+(/[A-Za-z0-9_+-]+)*)$")
     nul_bytes: Literal["strip", "reject"] = "strip"
-    max_rejects: int = Field(default=0, ge=0)
+    max_rejects: Limit = 0
     casts: tuple[UserCast, ...] = Field(default=(), strict=False)
     classify: tuple[NameRule, ...] = Field(default=(), strict=False)
     new_tables: Literal["report", "load"] = "report"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bulketl.events import (
@@ -20,7 +21,10 @@ from bulketl.events import (
 
 @dataclass(slots=True)
 class TableSummary:
-    """What became of one table. `bytes` are of Arrow as copied; `changed` counts values altered on the way."""
+    """What became of one table. `bytes` are of Arrow as copied; `changed` counts values altered on the way.
+
+    `checks`: per severity and check what failed it, rows or the figure of a check on the table as a whole.
+    """
 
     table: str
     tier: str
@@ -31,6 +35,7 @@ class TableSummary:
     bytes: int = 0
     seconds: float = 0.0
     changed: dict[str, dict[str, int]] = field(default_factory=dict)
+    checks: dict[str, dict[str, float]] = field(default_factory=dict)
     drift: tuple[str, ...] = ()
     inserted: int | None = None
     updated: int | None = None
@@ -52,6 +57,15 @@ class TableSummary:
             counts = self.changed.setdefault(column, {})
             for kind, count in kinds.items():
                 counts[kind] = counts.get(kind, 0) + count
+        for severity, labels in event.checks.items():
+            found = self.checks.setdefault(severity, {})
+            for label, rows in labels.items():
+                found[label] = found.get(label, 0) + rows
+
+    def found(self, checks: Mapping[str, Mapping[str, float]]) -> None:
+        """Take what a check on the whole table found into account."""
+        for severity, labels in checks.items():
+            self.checks.setdefault(severity, {}).update(labels)
 
 
 class Summary:
@@ -78,6 +92,7 @@ class Summary:
                 table.inserted, table.updated = event.inserted, event.updated
                 table.unchanged, table.deleted = event.unchanged, event.deleted
                 table.consistency = event.consistency
+                table.found(event.checks)
             case TableOverdue(table=name):
                 self.tables[name].overdue = True
             case TableCompared(table=name):
@@ -87,6 +102,7 @@ class Summary:
                 table = self.tables[name]
                 table.outcome, table.seconds = "failed", event.seconds
                 table.rejects = max(table.rejects, event.rejects)
+                table.found(event.checks)
                 table.error, table.message, table.hint = event.kind, event.message, event.hint
             case TableSkipped(table=name):
                 outcome = "unchanged" if event.unchanged else "skipped"
@@ -141,6 +157,7 @@ class Summary:
             "bytes",
             "seconds",
             "changed",
+            "checks",
             "drift",
             "inserted",
             "updated",

@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 
 from bulketl.catalog import Catalog, Table, TargetTable
+from bulketl.checkplan import looks_elsewhere
 from bulketl.config import Config
 from bulketl.decision import due, specify
 from bulketl.errors import PlanError
@@ -55,6 +56,8 @@ def _proved(config: Config, catalog: Catalog, table: Table, state: State | None,
     if not state.evidence.startswith(f"{table.changed_at} "):
         return False
     rule = config.rule(table.name)
+    if looks_elsewhere(rule):
+        return False
     changes = rule.extraction_strategy != "full_table"
     try:
         spec = specify(config, catalog, table, Choice(state=state))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -91,6 +91,11 @@ class Loaded(Protocol):
         """Values altered on the way, per column and kind."""
         ...
 
+    @property
+    def checks(self) -> dict[str, dict[str, float]]:
+        """Rows that fail a check, per severity and check."""
+        ...
+
 
 class Published(Protocol):
     """What a target says of a table that became visible; None where it does not count."""
@@ -120,6 +125,11 @@ class Published(Protocol):
         """Rows deleted or marked as deleted."""
         ...
 
+    @property
+    def checks(self) -> dict[str, dict[str, float]]:
+        """What checks on the table as a whole found, per severity and check."""
+        ...
+
 
 class Target(There, Protocol):
     """What the engine needs of a target. Every method may be called again after any failure."""
@@ -133,8 +143,8 @@ class Target(There, Protocol):
         """Make an empty staging table."""
         ...
 
-    def load(self, spec: TableSpec, partition: Partition, batches: Iterator[Batch]) -> Loaded:
-        """Copy a partition into the staging table."""
+    def load(self, spec: TableSpec, partition: Partition, batches: Iterable[Batch]) -> Loaded:
+        """Copy a partition into the staging table; `batches` can be read twice."""
         ...
 
     def publish(self, spec: TableSpec) -> Published:
@@ -146,7 +156,7 @@ class Target(There, Protocol):
         ...
 
     def load_chunk(
-        self, spec: TableSpec, partition: Partition, batches: Iterator[Batch], last: bool
+        self, spec: TableSpec, partition: Partition, batches: Iterable[Batch], last: bool
     ) -> tuple[Loaded, Published]:
         """Merge a partition into the table and move its watermark."""
         ...
@@ -194,12 +204,26 @@ def _work(source: Source, target: Target, step: Step) -> Result:
     if partition is None:
         target.prepare(spec)
         return Result()
-    masked = source.masked(spec)
-    batches = (coerce(rows, spec, masked) for rows in source.read(spec, partition, step.sign))
+    batches = _Reading(source, spec, partition, step.sign)
     if step.kind == "chunk":
         loaded, published = target.load_chunk(spec, partition, batches, step.last)
         return Result((loaded,), (published,) if step.last else ())
     return Result((target.load(spec, partition, batches),))
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """The batches of a partition; each iteration reads it from the source anew."""
+
+    source: Source
+    spec: TableSpec
+    partition: Partition
+    sign: str
+
+    def __iter__(self) -> Iterator[Batch]:
+        masked = self.source.masked(self.spec)
+        for rows in self.source.read(self.spec, self.partition, self.sign):
+            yield coerce(rows, self.spec, masked)
 
 
 def _small(source: Source, load: TableLoad) -> Batch | None:

@@ -231,16 +231,17 @@ def test_key_values_that_are_equal_after_nul_bytes_are_stripped_fail_their_table
 
 
 def test_a_value_that_does_not_fit_fails_its_table_and_the_hint_shows_the_rejects(two: Lab) -> None:
-    """The statement in the hint is one that works."""
+    """The command in the hint is one that works."""
     two.mysql("UPDATE bad SET c = '30:00:00'", "ALTER TABLE bad MODIFY c time")
     settings = two.config(casts=[{"column": "bad.c", "to": "time"}])
     assert settings.casts
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("bulketl.cli.options.load_config", lambda *_, **__: settings)
         told = partly(two, run(two), "max_rejects")
-    statement = told["hint"].partition(" shows")[0]
-    columns = "(key->>'id')::int, column_name, value"
-    assert two.pg(statement.replace("*", columns, 1)) == [(1, "c", "30:00:00")]
+        words = told["hint"].partition("` shows")[0].split()[1:]
+        shown = CliRunner().invoke(app, [*words, "--json"])
+    assert shown.exit_code == 0, shown.output
+    assert [(row["key"], row["column"], row["value"]) for row in json.loads(shown.stdout)] == [({"id": 1}, "c", "30:00:00")]
 
 
 @pytest.fixture

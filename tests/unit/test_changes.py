@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from bulketl.catalog import Column, Key, Table
+from bulketl.fields import duration, share
 from bulketl.incremental import Cursor, Measured, partitions, reached
 from bulketl.partitions import Changes, KeyTuple, Partition
-from bulketl.rules import TableRule, duration, share
+from bulketl.rules import TableRule
 
 TABLE = Table(
     "t",

@@ -138,7 +138,7 @@ def test_a_wrong_key_does_not_hide_the_mistakes_elsewhere_in_the_file(tmp_path: 
     """A doubled table, and a number written as a text."""
     tables = written(tmp_path / "t.yaml", "source_tables:\n  a: {max_rejects: '3'}\n  b: {}\n  b: 3\n")
     found = problems(tables, None)
-    assert f"{tables}:2: source_tables.a.max_rejects: Input should be a valid integer, not '3'" in found
+    assert f"{tables}:2: source_tables.a.max_rejects: a number of rows is expected, as in 10, or" in found
     assert f"{tables}:4: source_tables.b: the key is there twice" in found
     assert f"{tables}:4: source_tables.b: a mapping is expected, not 3" in found
 

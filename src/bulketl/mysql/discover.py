@@ -60,10 +60,10 @@ def read_catalog(source: MySQL) -> Catalog:
     """Return every base table this user may see. Raise SourceError when the server does not answer."""
     with source.connect() as cursor:
         cursor.execute(
-            "SELECT VERSION(), @@session.time_zone, @@system_time_zone,"
+            "SELECT VERSION(), @@session.time_zone, @@system_time_zone, TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(), NOW()),"
             " LEAST(@@max_connections, COALESCE(NULLIF(@@session.max_user_connections, 0), @@max_connections))"
         )
-        version, zone, system_zone, connections = _rows(cursor)[0]
+        version, zone, system_zone, ahead, connections = _rows(cursor)[0]
         if "mariadb" not in version.lower():
             # MySQL caches row counts for a day. A variable of this session; the server is left as it is.
             cursor.execute("SET SESSION information_schema_stats_expiry = 0")
@@ -87,6 +87,7 @@ def read_catalog(source: MySQL) -> Catalog:
         version=version,
         connections=int(connections),
         zone=f"{zone} ({system_zone})" if zone == "SYSTEM" else zone,
+        offset=int(ahead),
         tables=tuple(
             Table(
                 name=name,

@@ -12,6 +12,7 @@ from bulketl.errors import DataError
 from bulketl.partitions import KeyTuple
 from bulketl.plan import DELETED_AT, TableSpec
 from bulketl.postgres import Postgres, audit, ledger, state
+from bulketl.postgres.checks import within
 from bulketl.postgres.copy import TEMPORARY, copy, transaction, without_refused
 from bulketl.postgres.ddl import batch, name, value
 from bulketl.postgres.guard import check_gone
@@ -70,9 +71,12 @@ def mend(target: Postgres, run: str, spec: TableSpec, found: Differences, batche
     with transaction(target, run, f"table {spec.table!r}", spec.encoder) as cursor:
         cursor.execute(temporary(0, spec))
         rejects: list[Reject] = []
+        read = 0
         for piece in batches:
+            within(spec, piece)
             rejects += piece.rejects
-            if len(rejects) > spec.max_rejects:
+            read += piece.read
+            if len(rejects) > spec.rejectable(read):
                 raise DataError(
                     f"table {spec.table!r}: {len(rejects)} rows that differ from the source cannot be loaded: "
                     f"{rejects[-1].column} {rejects[-1].reason}",

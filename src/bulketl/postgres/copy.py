@@ -10,7 +10,9 @@ connection serves one thread for one run, and is closed by `close`.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
+import re
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -22,7 +24,7 @@ from adbc_driver_postgresql import dbapi
 from pgpq import ArrowToPostgresBinaryEncoder
 
 from bulketl.casts import Cast, Encoder, parse_target
-from bulketl.coerce import Batch, reject
+from bulketl.coerce import KEPT_REJECTS, Batch, Reject, reject
 from bulketl.errors import DataError, TargetError
 from bulketl.plan import TableSpec
 from bulketl.postgres import Postgres, failure
@@ -55,18 +57,21 @@ ALLOWED: dict[str, frozenset[str]] = {
     "interval": frozenset({"duration[us]"}),
 }
 
-_connections: dict[tuple[str, int, Encoder], Any] = {}
+_Key = tuple[str, int, Encoder, bool]
+_connections: dict[_Key, Any] = {}
 _lock = threading.Lock()
 
 
 @contextlib.contextmanager
-def transaction(target: Postgres, run: str, what: str, encoder: Encoder) -> Iterator[Any]:
+def transaction(target: Postgres, run: str, what: str, encoder: Encoder, *, trial: bool = False) -> Iterator[Any]:
     """Give a cursor in a transaction of this thread's connection; commit at the end, roll back on any error.
+
+    For a `trial` it is another connection, so that one can be made within a transaction.
 
     `what` names the object in the TargetError or DataError that is raised for an error of Postgres. `encoder` says which
     driver the connection is of: only its own can copy.
     """
-    key = (run, threading.get_ident(), encoder)
+    key = (run, threading.get_ident(), encoder, trial)
     try:
         connection = _connections.get(key)
         if connection is None:
@@ -83,7 +88,8 @@ def transaction(target: Postgres, run: str, what: str, encoder: Encoder) -> Iter
         if isinstance(error, _TriedError) and connection is not None:
             connection.rollback()
             raise
-        _discard(key)  # a new one costs less than doubt about this one's state
+        if not (trial and _rolled_back(connection)):
+            _discard(key)  # a new one costs less than doubt about this one's state
         if isinstance(error, (adbc_driver_manager.Error, psycopg.OperationalError)) or getattr(error, "sqlstate", None):
             raise failure(getattr(error, "sqlstate", None), str(error), what) from error
         raise
@@ -96,6 +102,15 @@ def _still_carried_out(cursor: Any, run: str) -> None:
             f"run {run} is not carried out any more: its locks in the target are free",
             hint="the process or connection that held them is gone; `bulketl load --resume last` goes on",
         )
+
+
+def _rolled_back(connection: Any) -> bool:
+    """Roll back after a trial that Postgres refused, of which there are many; False when the connection is no good."""
+    try:
+        connection.rollback()
+    except (AttributeError, adbc_driver_manager.Error, psycopg.Error):
+        return False
+    return True
 
 
 def close(run: str) -> None:
@@ -112,7 +127,7 @@ def leave() -> None:
         _discard(key)
 
 
-def _discard(key: tuple[str, int, Encoder]) -> None:
+def _discard(key: _Key) -> None:
     with _lock:
         connection = _connections.pop(key, None)
     if connection is not None:
@@ -163,17 +178,39 @@ def type_name(kind: pa.DataType) -> str:
 def without_refused(target: Postgres, run: str, spec: TableSpec, batch: Batch) -> Batch:
     """Move to the rejects the rows that only Postgres refuses, found by halving the batch.
 
-    For k such rows among n, about k * log2(n) copies into a temporary table, each rolled back; the search ends when
-    there are more than the table may have. To be called after a copy failed with a DataError; the batch comes back as it
-    was when no single row is at fault.
+    For k such rows among n, about k * log2(n) copies into a temporary table, each rolled back, over a connection of its own;
+    the search ends when there are more than the table may have. To be called after a copy failed with a DataError; the
+    batch comes back as it was when no single row is at fault.
     """
-    refused = list(itertools.islice(_refused(target, run, spec, batch.good, 0), spec.max_rejects + 1))
+    most = limit(spec, batch.read)
+    refused = list(itertools.islice(_refused(target, run, spec, batch.good, 0), most + 1))
     if not refused:
         return batch
-    rejects = tuple(reject(batch.good.slice(index, 1).to_pylist()[0], spec, "", reason) for index, reason in refused)
+    rejects = tuple(_reject(target, run, spec, batch.good.slice(index, 1), reason) for index, reason in refused)
     gone = {index for index, _ in refused}
     keep = pa.array([index not in gone for index in range(batch.good.num_rows)])
-    return Batch(batch.good.filter(keep), batch.rejects + rejects, batch.changed)
+    return dataclasses.replace(batch, good=batch.good.filter(keep), rejects=batch.rejects + rejects)
+
+
+def limit(spec: TableSpec, read: int) -> int:
+    """Return how many of the rows of one batch may be rejected; what the table may have is known when all are read.
+
+    A share of the table's rows may lie in one batch, so that there a share of the batch's, or 1,000, is the limit.
+    """
+    most = spec.rejectable(read)
+    return most if isinstance(spec.max_rejects, int) else max(most, KEPT_REJECTS)
+
+
+def _reject(target: Postgres, run: str, spec: TableSpec, row: pa.Table, text: str) -> Reject:
+    """Return the record of a row that Postgres refused, with the column it refuses alone, if there is one."""
+    reason = re.sub(r"^INVALID_DATA: .*? ERROR: | CONTEXT: .*", "", text.removeprefix(f"table {spec.table!r}: "))
+    named = re.search(r"COPY \S+, line \d+, column (.+?)(?:$|:)", text)
+    column = named[1] if named and named[1] in row.column_names else None
+    if column is None:
+        alone = (dataclasses.replace(spec, casts=(item,), key=()) for item in spec.casts)
+        found = (part.casts[0].column for part in alone if _try(target, run, part, row.select([part.casts[0].column])))
+        column = next(found, None)
+    return reject(row.to_pylist()[0], spec, [] if column is None else [column], reason)
 
 
 def _refused(target: Postgres, run: str, spec: TableSpec, rows: pa.Table, offset: int) -> Iterator[tuple[int, str]]:
@@ -194,7 +231,7 @@ class _TriedError(Exception):
 
 def _try(target: Postgres, run: str, spec: TableSpec, rows: pa.Table) -> str | None:
     try:
-        with transaction(target, run, f"table {spec.table!r}", spec.encoder) as cursor:
+        with transaction(target, run, f"table {spec.table!r}", spec.encoder, trial=True) as cursor:
             cursor.execute(create_table(TEMPORARY, "bulketl_trial", spec.casts, spec.key))
             copy(cursor, rows, spec, TEMPORARY, "bulketl_trial")
             raise _TriedError

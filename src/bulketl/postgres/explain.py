@@ -9,9 +9,9 @@ import json
 
 from bulketl.partitions import Partition
 from bulketl.plan import TableLoad, TableSpec
-from bulketl.postgres import STAGING, Connection, ledger
+from bulketl.postgres import STAGING, Connection, checks, ledger
 from bulketl.postgres.copy import TEMPORARY
-from bulketl.postgres.ddl import columns, name, staging_name
+from bulketl.postgres.ddl import columns, name, staging, staging_name
 from bulketl.postgres.publish import arriving, carrying, into, replacing
 from bulketl.postgres.stage import (
     BESIDE,
@@ -39,7 +39,8 @@ def statements(connection: Connection, load: TableLoad) -> list[str]:
         record = ledger.partition(RUN, spec, 0, load.rows, 0, 0, {})
         claim = ledger.claim_publish(RUN, spec)
         merged = into(RUN, spec, name(*place(0, spec))) if spec.publish in BESIDE else []
-        return ["BEGIN", claim, *emptied(RUN, 0, spec), *copies, counting_group([spec]), record, *merged, *done, "COMMIT"]
+        written = [claim, *emptied(RUN, 0, spec), *copies, counting_group([spec]), record, *merged, *done]
+        return ["BEGIN", *written, *_checked(spec, name(spec.schema, spec.table)), "COMMIT"]
     found = ["BEGIN", *preparing(RUN, spec), "COMMIT"]
     for partition in load.partitions:
         record = ledger.partition(RUN, spec, partition.index, 0, 0, 0, {})
@@ -49,8 +50,14 @@ def statements(connection: Connection, load: TableLoad) -> list[str]:
         with connection.transaction():
             connection.execute("SET LOCAL search_path = pg_catalog")
             things = [json.loads(text) for (text,) in connection.execute(carrying(spec).encode())]
-    publishing = [ledger.claim_publish(RUN, spec), counting(RUN, spec), *arriving(RUN, spec), *replacing(RUN, spec, things)]
-    return [*found, "BEGIN", *publishing, *done, "COMMIT"]
+    before = [] if spec.publish in BESIDE else _checked(spec, staging(RUN, spec.table))
+    after = _checked(spec, name(spec.schema, spec.table)) if spec.publish in BESIDE else []
+    publishing = [ledger.claim_publish(RUN, spec), counting(RUN, spec), *before, *arriving(RUN, spec)]
+    return [*found, "BEGIN", *publishing, *replacing(RUN, spec, things), *after, *done, "COMMIT"]
+
+
+def _checked(spec: TableSpec, place: str) -> list[str]:
+    return [text] if (text := checks.query([spec], [place])) else []
 
 
 def _chunk(load: TableLoad, partition: Partition) -> list[str]:
@@ -62,6 +69,7 @@ def _chunk(load: TableLoad, partition: Partition) -> list[str]:
         _copy(*place_, spec),
         *into(RUN, spec, name(*place_)),
         *recording(RUN, spec, 0, mark=partition.mark or None),
+        *(_checked(spec, name(spec.schema, spec.table)) if partition == load.partitions[-1] else []),
         "COMMIT",
     ]
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from psycopg import sql
 
+from bulketl.checks import Counts
 from bulketl.coerce import Reject
 from bulketl.plan import TableSpec
 from bulketl.postgres import LEDGER, STAGING, Connection, audit, retention, state
@@ -30,16 +31,17 @@ CREATE TABLE IF NOT EXISTS {LEDGER}.run (
 CREATE TABLE IF NOT EXISTS {LEDGER}.partition (
     run text, schema_name text, table_name text, partition integer, rows bigint NOT NULL, rejects bigint NOT NULL,
     bytes bigint NOT NULL, changed jsonb NOT NULL, loaded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    written xid8 NOT NULL DEFAULT pg_current_xact_id(), PRIMARY KEY (run, schema_name, table_name, partition));
+    written xid8 NOT NULL DEFAULT pg_current_xact_id(), checks jsonb NOT NULL DEFAULT '{{}}',
+    PRIMARY KEY (run, schema_name, table_name, partition));
 CREATE TABLE IF NOT EXISTS {LEDGER}.reject (
     run text NOT NULL, schema_name text NOT NULL, table_name text NOT NULL, partition integer NOT NULL,
     column_name text NOT NULL, value text, reason text NOT NULL, key jsonb NOT NULL, row jsonb NOT NULL,
-    rejected_at timestamptz NOT NULL DEFAULT clock_timestamp());
+    rejected_at timestamptz NOT NULL DEFAULT clock_timestamp(), settled_at timestamptz, settled text);
 CREATE INDEX IF NOT EXISTS reject_run ON {LEDGER}.reject (run, table_name);
 CREATE TABLE IF NOT EXISTS {LEDGER}.published (
     run text, schema_name text, table_name text, rows bigint NOT NULL, how text NOT NULL,
     published_at timestamptz NOT NULL DEFAULT clock_timestamp(), inserted bigint, updated bigint, unchanged bigint,
-    deleted bigint, PRIMARY KEY (run, schema_name, table_name));
+    deleted bigint, checks jsonb NOT NULL DEFAULT '{{}}', PRIMARY KEY (run, schema_name, table_name));
 CREATE TABLE IF NOT EXISTS {LEDGER}.compared (
     run text, schema_name text, table_name text, missing bigint NOT NULL, differing bigint NOT NULL, gone bigint NOT NULL,
     deletes text NOT NULL, compared_at timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -48,17 +50,21 @@ CREATE TABLE IF NOT EXISTS {LEDGER}.table_load (
     run text, table_name text, tier text NOT NULL, outcome text NOT NULL, rows bigint NOT NULL, rejects bigint NOT NULL,
     bytes bigint NOT NULL, seconds double precision NOT NULL, changed jsonb NOT NULL, drift jsonb NOT NULL,
     reason text NOT NULL, error text, hint text, inserted bigint, updated bigint, unchanged bigint, deleted bigint,
-    consistency text NOT NULL DEFAULT '', PRIMARY KEY (run, table_name));
+    consistency text NOT NULL DEFAULT '', checks jsonb NOT NULL DEFAULT '{{}}', PRIMARY KEY (run, table_name));
 """
 # What a ledger that was made before lacks.
 _LATER = "".join(
     f"ALTER TABLE {LEDGER}.{table} {', '.join(f'ADD COLUMN IF NOT EXISTS {column} bigint' for column in COUNTS)};"
     for table in ("published", "table_load")
 ) + (
-    f"ALTER TABLE {LEDGER}.partition ADD COLUMN IF NOT EXISTS written xid8 NOT NULL DEFAULT pg_current_xact_id();"
-    f"ALTER TABLE {LEDGER}.table_load ADD COLUMN IF NOT EXISTS consistency text NOT NULL DEFAULT '';"
+    f"ALTER TABLE {LEDGER}.partition ADD COLUMN IF NOT EXISTS written xid8 NOT NULL DEFAULT pg_current_xact_id(),"
+    " ADD COLUMN IF NOT EXISTS checks jsonb NOT NULL DEFAULT '{}';"
+    f"ALTER TABLE {LEDGER}.table_load ADD COLUMN IF NOT EXISTS consistency text NOT NULL DEFAULT '',"
+    " ADD COLUMN IF NOT EXISTS checks jsonb NOT NULL DEFAULT '{}';"
+    f"ALTER TABLE {LEDGER}.published ADD COLUMN IF NOT EXISTS checks jsonb NOT NULL DEFAULT '{{}}';"
+    f"ALTER TABLE {LEDGER}.reject ADD COLUMN IF NOT EXISTS settled_at timestamptz, ADD COLUMN IF NOT EXISTS settled text;"
 )
-_VERSION = "bulketl's ledger, version 2"  # the schema's comment, once all of it is there
+_VERSION = "bulketl's ledger, version 3"  # the schema's comment, once all of it is there
 _SCHEMA_LOCK = 0x62756C6B  # two first runs at once must not both create the tables
 
 
@@ -141,7 +147,7 @@ def progress(connection: Connection, run: str, schema: str) -> tuple[set[str], d
 def record_tables(connection: Connection, run: str, tables: Sequence[dict[str, object]]) -> None:
     """Record what became of each table; the mappings have the columns of `table_load` but `run`."""
     kept, summed = ("tier", "changed", "drift", "reason"), ("rows", "rejects", "bytes", "seconds")
-    columns = (*kept, *summed, "outcome", "error", "hint", *COUNTS, "consistency")
+    columns = (*kept, *summed, "outcome", "error", "hint", *COUNTS, "consistency", "checks")
     updates = [f"{column} = table_load.{column} + excluded.{column}" for column in summed]
     updates += [f"{column} = excluded.{column}" for column in columns if column not in (*summed, *kept)]
     with connection.cursor() as cursor:
@@ -150,7 +156,7 @@ def record_tables(connection: Connection, run: str, tables: Sequence[dict[str, o
             f" VALUES (%(run)s, %(table)s, {', '.join(f'%({column})s' for column in columns)})"
             f" ON CONFLICT (run, table_name) DO UPDATE SET {', '.join(updates)}",
             [
-                {**table, "run": run, "changed": json.dumps(table["changed"]), "drift": json.dumps(table["drift"])}
+                {**table, "run": run, **{key: json.dumps(table[key]) for key in ("changed", "drift", "checks")}}
                 for table in tables
             ],
         )
@@ -185,27 +191,44 @@ def claim(run: str, spec: TableSpec, index: int) -> str:
 
 
 def partition(
-    run: str, spec: TableSpec, index: int, rows: int, rejects: int, size: int, changed: dict[str, dict[str, int]]
+    run: str,
+    spec: TableSpec,
+    index: int,
+    rows: int,
+    rejects: int,
+    size: int,
+    changed: dict[str, dict[str, int]],
+    checks: Counts | None = None,
 ) -> str:
     """Return the INSERT of a partition's record."""
-    counts = f"{rows}, {rejects}, {size}, {value(json.dumps(changed))}"
-    return f"INSERT INTO {LEDGER}.partition VALUES ({_at(run, spec, index)}, {counts})"
+    counts = f"{rows}, {rejects}, {size}, {value(json.dumps(changed))}, clock_timestamp(), {value(json.dumps(checks or {}))}"
+    return (
+        f"INSERT INTO {LEDGER}.partition (run, schema_name, table_name, partition, rows, rejects, bytes, changed, loaded_at,"
+        f" checks) VALUES ({_at(run, spec, index)}, {counts})"
+    )
 
 
 def loaded(
-    run: str, spec: TableSpec, index: int, rows: int, rejects: int, size: int, changed: dict[str, dict[str, int]]
+    run: str,
+    spec: TableSpec,
+    index: int,
+    rows: int,
+    rejects: int,
+    size: int,
+    changed: dict[str, dict[str, int]],
+    checks: Counts,
 ) -> str:
     """Return the UPDATE that completes a claimed record."""
     return (
-        f"UPDATE {LEDGER}.partition SET rows={rows}, rejects={rejects}, bytes={size}, changed={value(json.dumps(changed))} "
-        f"WHERE (run, schema_name, table_name, partition) = ({_at(run, spec, index)})"
+        f"UPDATE {LEDGER}.partition SET rows={rows}, rejects={rejects}, bytes={size}, changed={value(json.dumps(changed))},"
+        f" checks={value(json.dumps(checks))} WHERE (run, schema_name, table_name, partition) = ({_at(run, spec, index)})"
     )
 
 
 def recorded(run: str, spec: TableSpec, index: int) -> str:
-    """Return the SELECT of a partition's record: rows, rejects, bytes, changed as text."""
+    """Return the SELECT of a partition's record: rows, rejects, bytes, changed and checks as text."""
     return (
-        f"SELECT rows, rejects, bytes, changed::text FROM {LEDGER}.partition "
+        f"SELECT rows, rejects, bytes, changed::text, checks::text FROM {LEDGER}.partition "
         f"WHERE (run, schema_name, table_name, partition) = ({_at(run, spec, index)})"
     )
 
@@ -218,6 +241,14 @@ def rejected(run: str, spec: TableSpec, index: int, rejects: Sequence[Reject]) -
         for r in rejects
     )
     return f"INSERT INTO {LEDGER}.reject VALUES {rows}"
+
+
+def checked(run: str, spec: TableSpec, found: Counts) -> str:
+    """Return the UPDATE that notes, with the record of a publish, what its checks on the table have found."""
+    return (
+        f"UPDATE {LEDGER}.published SET checks = {value(json.dumps(found))} "
+        f"WHERE (run, schema_name, table_name) = ({value(run)}, {value(spec.schema)}, {value(spec.table)})"
+    )
 
 
 def claim_publish(run: str, spec: TableSpec, *, returning: bool = True) -> str:
@@ -244,9 +275,9 @@ def compared(run: str, spec: TableSpec, found: Differences) -> str:
 
 
 def outcome_of(run: str, spec: TableSpec) -> str:
-    """Return the SELECT of what a publish did: rows, and how many were inserted, updated, unchanged, deleted, or NULL."""
+    """Return the SELECT of what a publish did: rows; inserted, updated, unchanged, deleted, or NULL each; checks as text."""
     return (
-        f"SELECT rows, inserted, updated, unchanged, deleted FROM {LEDGER}.published "
+        f"SELECT rows, inserted, updated, unchanged, deleted, checks::text FROM {LEDGER}.published "
         f"WHERE (run, schema_name, table_name) = ({value(run)}, {value(spec.schema)}, {value(spec.table)})"
     )
 

@@ -7,13 +7,15 @@ are that moment's too, whenever they were read.
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bulketl.coerce import Batch
+from bulketl.coerce import Batch, Reject
 from bulketl.errors import SourceError
 from bulketl.plan import TableSpec
-from bulketl.postgres import LEDGER, STAGING, Postgres, compare
+from bulketl.postgres import LEDGER, STAGING, Postgres, compare, ledger
+from bulketl.postgres.checks import within
 from bulketl.postgres.copy import copy, transaction
 from bulketl.postgres.ddl import staging, staging_name, value
 from bulketl.reconcile import Buckets, Differences, Digest, Here, Row, reread
@@ -44,6 +46,7 @@ def _mended(target: Postgres, run: str, spec: TableSpec, found: Differences, bat
     at = f"(run, schema_name, table_name) = ({value(run)}, {value(spec.schema)}, {value(spec.table)})"
     stage, old = staging(run, spec.table), (*found.gone, *found.differing)
     rows, size = 0, 0
+    rejects: list[Reject] = []
     with transaction(target, run, f"table {spec.table!r}", spec.encoder) as cursor:
         if old:
             cursor.execute(
@@ -52,13 +55,21 @@ def _mended(target: Postgres, run: str, spec: TableSpec, found: Differences, bat
                 f" SET rows = p.rows - n.rows FROM n WHERE {at} AND p.written::xid = n.x"
             )
         for piece in batches:
+            within(spec, piece)
+            rejects += piece.rejects
             copy(cursor, piece.good, spec, STAGING, staging_name(run, spec.table))
             rows, size = rows + piece.good.num_rows, size + piece.good.nbytes
+        cursor.execute(f"SELECT key::text FROM {LEDGER}.reject WHERE {at}")
+        known = [json.loads(key) for (key,) in cursor.fetchall()] if rejects else []
+        new = [item for item in rejects if json.loads(item.key) not in known]  # others are missing in every round
         cursor.execute(
             f"INSERT INTO {LEDGER}.partition (run, schema_name, table_name, partition, rows, rejects, bytes, changed)"
-            f" SELECT {value(run)}, {value(spec.schema)}, {value(spec.table)}, COALESCE(max(partition), -1) + 1, {rows}, 0,"
-            f" {size}, '{{}}' FROM {LEDGER}.partition WHERE {at}"
+            f" SELECT {value(run)}, {value(spec.schema)}, {value(spec.table)}, COALESCE(max(partition), -1) + 1, {rows},"
+            f" {len(new)}, {size}, '{{}}' FROM {LEDGER}.partition WHERE {at} RETURNING partition"
         )
+        index = int(cursor.fetchall()[0][0])
+        if new:
+            cursor.execute(ledger.rejected(run, spec, index, new))
     return bool(old) or rows > 0
 
 

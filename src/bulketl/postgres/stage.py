@@ -24,12 +24,16 @@ def preparing(run: str, spec: TableSpec) -> list[str]:
 
 
 def counting(run: str, spec: TableSpec) -> str:
-    """Return the SELECT that counts the staged rows of every partition beside its record, in one scan.
+    """Return the SELECT that counts the staged and the rejected rows of every partition beside its record, in one scan.
 
-    A partition's rows bear the transaction's number as their xmin, and its record keeps that number.
+    A partition's rows and its rejects bear the transaction's number as their xmin, and its record keeps that number.
     """
+    rejects = (
+        f"SELECT count(*) FROM {LEDGER}.reject r WHERE r.xmin = p.written AND"
+        f" (run, schema_name, table_name) = ({value(run)}, {value(spec.schema)}, {value(spec.table)})"
+    )
     return (
-        "SELECT p.partition, p.rows, COALESCE(s.counted, 0), p.rejects FROM"
+        f"SELECT p.partition, p.rows, COALESCE(s.counted, 0), p.rejects, ({rejects}) FROM"
         f" (SELECT partition, rows, rejects, written::xid FROM {LEDGER}.partition"
         f"  WHERE (run, schema_name, table_name) = ({value(run)}, {value(spec.schema)}, {value(spec.table)})) p"
         f" FULL JOIN (SELECT xmin AS written, count(*) AS counted FROM {staging(run, spec.table)} GROUP BY xmin) s"

@@ -5,22 +5,24 @@ A step that did commit, and whose answer was lost, finds its own record in the l
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
-from bulketl.coerce import Batch
+from bulketl.checks import Counts
+from bulketl.coerce import KEPT_REJECTS, Batch, Reject
 from bulketl.errors import DataError
 from bulketl.partitions import Partition
 from bulketl.plan import TableLoad, TableSpec
-from bulketl.postgres import LEDGER, STAGING, Postgres, compare, ledger, state
+from bulketl.postgres import STAGING, Postgres, checks, compare, ledger, state
 from bulketl.postgres.audit import begun
-from bulketl.postgres.copy import TEMPORARY, close, copy, transaction, without_refused
+from bulketl.postgres.copy import TEMPORARY, close, copy, limit, transaction, without_refused
 from bulketl.postgres.ddl import batch, name, staging, staging_name
 from bulketl.postgres.guard import guard
 from bulketl.postgres.publish import into, publish
@@ -28,28 +30,36 @@ from bulketl.postgres.settle import settle
 from bulketl.postgres.stage import BESIDE, counting, counting_group, emptied, place, preparing, temporary, temporary_name
 from bulketl.reconcile import Buckets, Differences, Digest, Here, Row
 
-KEPT_REJECTS = 1000  # of a table that fails for them: enough to see why
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a step brought into one table; `changed` counts per column and kind of change, `bytes` are of Arrow."""
+    """What a step brought into one table; `bytes` are of Arrow.
+
+    `changed` counts per column and kind of change, `checks` per severity and check the rows that fail it.
+    """
 
     rows: int = 0
     rejects: int = 0
     bytes: int = 0
     changed: dict[str, dict[str, int]] = field(default_factory=dict)
+    checks: Counts = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What a publish did: rows read, and of these and the table's how many were what; None where that is not counted."""
+    """What a publish did: rows read, and of these and the table's how many were what; None where that is not counted.
+
+    `checks`: per severity and check on the table as a whole, what was found.
+    """
 
     rows: int = 0
     inserted: int | None = None
     updated: int | None = None
     unchanged: int | None = None
     deleted: int | None = None
+    checks: Counts = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,43 +74,51 @@ class PostgresTarget:
         with self._transaction(spec) as cursor:
             cursor.execute(batch(preparing(self.run, spec)))
 
-    def load(self, spec: TableSpec, partition: Partition, batches: Iterator[Batch]) -> Loaded:
+    def load(self, spec: TableSpec, partition: Partition, batches: Iterable[Batch]) -> Loaded:
         """Copy a partition into the staging table, with its record and its rejects, in one transaction.
 
-        The first batch is taken before the transaction begins. Raise DataError when more rows than allowed are
-        rejected.
+        The first batch is taken before the transaction begins. When Postgres refuses rows, they are rejected: a range is in
+        memory, and a stream is read anew, by another iteration over `batches`. Raise DataError when more rows than allowed
+        are rejected, or a check fails.
         """
-        first = next(batches)
-        self._within_limit(spec, partition.index, first)
+        return self._tried(spec, partition, batches, lambda some: self._load(spec, partition, some))
+
+    def _tried(
+        self, spec: TableSpec, partition: Partition, batches: Iterable[Batch], load: Callable[[Iterable[Batch]], T]
+    ) -> T:
+        """Load the batches, and again without the rows that Postgres refused; keep what makes the table fail."""
+        reading = (piece for piece in batches)
+        first = next(reading)
         try:
-            return self._load(spec, partition, chain([first], batches))
-        except DataError:
-            if partition.stream:
-                raise  # its batches are gone; the reason is in the error
-            fixed = without_refused(self.postgres, self.run, spec, first)
-            if fixed.good.num_rows == first.good.num_rows:
-                raise
-            self._within_limit(spec, partition.index, fixed)
-            return self._load(spec, partition, iter([fixed]))
+            try:
+                with contextlib.closing(reading):
+                    return load(chain([first], reading))
+            except DataError:
+                if partition.stream:
+                    again = (without_refused(self.postgres, self.run, spec, piece) for piece in batches)
+                    with contextlib.closing(again):
+                        return load(again)
+                fixed = without_refused(self.postgres, self.run, spec, first)
+                if fixed.good.num_rows == first.good.num_rows:
+                    raise
+                return load([fixed])
+        except _RejectedError as error:
+            self._keep_rejects(spec, partition.index, error.rejects)
+            raise error.reason from None
 
     def _load(self, spec: TableSpec, partition: Partition, batches: Iterable[Batch]) -> Loaded:
         with self._transaction(spec) as cursor:
             cursor.execute(ledger.claim(self.run, spec, partition.index))
             if not cursor.fetchall():
                 return self._recorded(cursor, spec, partition.index)
-            total = Loaded()
-            for piece in batches:
-                stage = staging_name(self.run, spec.table)
-                total = self._copied(cursor, spec, partition.index, piece, total, STAGING, stage)
-            cursor.execute(
-                ledger.loaded(self.run, spec, partition.index, total.rows, total.rejects, total.bytes, total.changed)
-            )
+            total = self._copied(cursor, spec, partition, batches, STAGING, staging_name(self.run, spec.table))
+            cursor.execute(_completed(self.run, spec, partition.index, total))
             return total
 
     def _recorded(self, cursor: Any, spec: TableSpec, partition: int) -> Loaded:
         cursor.execute(ledger.recorded(self.run, spec, partition))
-        rows, rejects, size, changed = cursor.fetchall()[0]
-        return Loaded(rows, rejects, size, json.loads(changed))
+        rows, rejects, size, changed, checks = cursor.fetchall()[0]
+        return Loaded(rows, rejects, size, json.loads(changed), json.loads(checks))
 
     def publish(self, spec: TableSpec) -> Published:
         """Build the key, compare the counts of every partition, make the table visible; return what that did."""
@@ -109,36 +127,32 @@ class PostgresTarget:
             if not cursor.fetchall():
                 return self._done(cursor, spec)
             rows, rejects = self._compare(cursor, spec)
-            if rejects > spec.max_rejects:
+            if rejects > spec.rejectable(rows + rejects):
                 raise too_many(spec, rejects, self.run)
             guard(cursor, spec, rows, staging(self.run, spec.table))
+            # Rows that replace the table are checked before anybody has to wait for its lock, others where they have come.
+            replaced = spec.publish not in BESIDE
+            found = checks.hold(cursor, [spec], [staging(self.run, spec.table)]) if replaced else []
             publish(cursor, self.run, spec)
-            cursor.execute(batch(recording(self.run, spec, rows)))
+            found = found or checks.hold(cursor, [spec])
+            cursor.execute(batch([*recording(self.run, spec, rows), *self._noted([spec], found)]))
             return self._done(cursor, spec)
 
     def settle(self, spec: TableSpec, source: Here) -> None:
         """Read again what differs between the staged rows and the source, until nothing does."""
         settle(self.postgres, self.run, spec, source)
 
+    def _noted(self, specs: Sequence[TableSpec], found: Sequence[Counts]) -> list[str]:
+        return [ledger.checked(self.run, spec, counts) for spec, counts in zip(specs, found, strict=True) if counts]
+
     def load_chunk(
-        self, spec: TableSpec, partition: Partition, batches: Iterator[Batch], last: bool
+        self, spec: TableSpec, partition: Partition, batches: Iterable[Batch], last: bool
     ) -> tuple[Loaded, Published]:
         """Merge a partition's rows into the table and move its watermark, in one transaction.
 
         The `last` chunk moves it to the end. Raise DataError as `load` does.
         """
-        first = next(batches)
-        self._within_limit(spec, partition.index, first)
-        try:
-            return self._load_chunk(spec, partition, chain([first], batches), last)
-        except DataError:
-            if partition.stream:
-                raise  # its batches are gone; the reason is in the error
-            fixed = without_refused(self.postgres, self.run, spec, first)
-            if fixed.good.num_rows == first.good.num_rows:
-                raise
-            self._within_limit(spec, partition.index, fixed)
-            return self._load_chunk(spec, partition, [fixed], last)
+        return self._tried(spec, partition, batches, lambda some: self._load_chunk(spec, partition, some, last))
 
     def _load_chunk(
         self, spec: TableSpec, partition: Partition, batches: Iterable[Batch], last: bool
@@ -150,42 +164,47 @@ class PostgresTarget:
             if not cursor.fetchall():
                 return self._recorded(cursor, spec, partition.index), self._done(cursor, spec)
             cursor.execute(batch([ledger.claim_publish(self.run, spec, returning=False), temporary(0, spec)]))
-            total = Loaded()
-            for piece in batches:
-                total = self._copied(cursor, spec, partition.index, piece, total, TEMPORARY, temporary_name(0))
+            total = self._copied(cursor, spec, partition, batches, TEMPORARY, temporary_name(0))
             self._compare_group(cursor, [spec], [total])
             reached = spec if last or partition.mark else dataclasses.replace(spec, watermark=None)
-            record = ledger.loaded(self.run, spec, partition.index, total.rows, total.rejects, total.bytes, total.changed)
+            record = _completed(self.run, spec, partition.index, total)
             merging = into(self.run, spec, name(TEMPORARY, temporary_name(0)))
             records = [*merging, record, *recording(self.run, reached, total.rows, mark=partition.mark or None)]
             cursor.execute(batch(records))
+            if last and (noted := self._noted([spec], checks.hold(cursor, [spec]))):
+                cursor.execute(batch(noted))
             return total, self._done(cursor, spec)
 
     def _copied(
-        self, cursor: Any, spec: TableSpec, partition: int, piece: Batch, before: Loaded, schema: str, table: str
+        self, cursor: Any, spec: TableSpec, partition: Partition, batches: Iterable[Batch], schema: str, table: str
     ) -> Loaded:
-        """Copy a batch and note its rejects; return what the partition has now."""
-        copy(cursor, piece.good, spec, schema, table)
-        total = _add(before, piece)
-        if total.rejects > spec.max_rejects:
-            raise too_many(spec, total.rejects, self.run)
-        if piece.rejects:
-            cursor.execute(ledger.rejected(self.run, spec, partition, piece.rejects))
+        """Copy the batches and note their rejects; return what the partition has then. Raise _RejectedError."""
+        total, read = Loaded(), 0
+        some: list[Reject] = []
+        for piece in batches:
+            total, read = _add(total, piece, spec), read + piece.read
+            some = [*some, *piece.rejects][:KEPT_REJECTS]
+            if reason := _too_bad(spec, piece, total.rejects, read, self.run):
+                raise _RejectedError(reason, piece.failing or some)
+            copy(cursor, piece.good, spec, schema, table)
+            if piece.rejects:
+                cursor.execute(ledger.rejected(self.run, spec, partition.index, piece.rejects))
         return total
 
     def _done(self, cursor: Any, spec: TableSpec) -> Published:
         cursor.execute(ledger.outcome_of(self.run, spec))
-        return Published(*cursor.fetchall()[0])
+        rows, inserted, updated, unchanged, deleted, found = cursor.fetchall()[0]
+        return Published(rows, inserted, updated, unchanged, deleted, json.loads(found))
 
     def _compare(self, cursor: Any, spec: TableSpec) -> tuple[int, int]:
         """Compare the staged rows of every partition with its record; return rows and rejects of the table."""
         cursor.execute(counting(self.run, spec))
         found = cursor.fetchall()
-        for partition, recorded, counted, _ in found:
-            if recorded != counted:
+        for partition, recorded, counted, rejects, kept in found:
+            if (recorded, rejects) != (counted, kept):
                 raise DataError(
-                    f"table {spec.table!r}: partition {partition} was read with {recorded} rows, "
-                    f"and Postgres counts {counted}",
+                    f"table {spec.table!r}: of partition {partition} {recorded} rows were copied and {rejects} rejected, "
+                    f"and Postgres counts {counted} and {kept}",
                     hint="load the table again; if it happens again, report it: rows must never differ",
                 )
         return sum(row[1] for row in found), sum(row[3] for row in found)
@@ -209,10 +228,8 @@ class PostgresTarget:
     def _load_group(self, loads: Sequence[TableLoad], batches: Sequence[Batch | None]) -> list[tuple[Loaded, Published]]:
         specs = [load.spec for load in loads]
         for spec, piece in zip(specs, batches, strict=True):
-            if piece and len(piece.rejects) > spec.max_rejects:
-                if len(specs) == 1:  # else the table comes back alone
-                    self._within_limit(spec, 0, piece)
-                raise too_many(spec, len(piece.rejects), self.run)
+            if piece:  # a table that is not alone comes back so, and what is wrong with it is kept then
+                self._within_limit(spec, 0, piece, whole=True, keep=len(specs) == 1)
         with transaction(self.postgres, self.run, ", ".join(spec.table for spec in specs), specs[0].encoder) as cursor:
             cursor.execute(ledger.claim_publish(self.run, specs[0]))
             if not cursor.fetchall():  # the whole group was committed before
@@ -221,19 +238,23 @@ class PostgresTarget:
             done = []
             records = [ledger.claim_publish(self.run, spec, returning=False) for spec in specs[1:]]
             for n, (spec, piece) in enumerate(zip(specs, batches, strict=True)):
+                total = _add(Loaded(), piece, spec)
                 if piece:
                     copy(cursor, piece.good, spec, *place(n, spec))
                     if piece.rejects:
                         records.append(ledger.rejected(self.run, spec, 0, piece.rejects))
-                done.append(_add(Loaded(), piece))
+                done.append(total)
             self._compare_group(cursor, specs, done)
             for n, (spec, total) in enumerate(zip(specs, done, strict=True)):
                 guard(cursor, spec, total.rows, name(*place(n, spec)))
-                records.append(ledger.partition(self.run, spec, 0, total.rows, total.rejects, total.bytes, total.changed))
+                counts = (total.rows, total.rejects, total.bytes, total.changed, total.checks)
+                records.append(ledger.partition(self.run, spec, 0, *counts))
                 if spec.publish in BESIDE:
                     records += into(self.run, spec, name(*place(n, spec)))
                 records += recording(self.run, spec, total.rows)
             cursor.execute(batch(records))
+            if noted := self._noted(specs, checks.hold(cursor, specs)):
+                cursor.execute(batch(noted))
             return [(total, self._done(cursor, spec)) for spec, total in zip(specs, done, strict=True)]
 
     def _compare_group(self, cursor: Any, specs: Sequence[TableSpec], done: Sequence[Loaded]) -> None:
@@ -245,14 +266,17 @@ class PostgresTarget:
                     hint="a trigger on the target table may be at work; nothing was changed",
                 )
 
-    def _within_limit(self, spec: TableSpec, partition: int, piece: Batch) -> None:
-        if len(piece.rejects) > spec.max_rejects:
-            self._keep_rejects(spec, partition, piece)
-            raise too_many(spec, len(piece.rejects), self.run)
+    def _within_limit(
+        self, spec: TableSpec, partition: int, piece: Batch, *, whole: bool = False, keep: bool = True
+    ) -> None:
+        if reason := _too_bad(spec, piece, len(piece.rejects), piece.read, self.run, whole=whole):
+            if keep:
+                self._keep_rejects(spec, partition, piece.failing or piece.rejects)
+            raise reason
 
-    def _keep_rejects(self, spec: TableSpec, partition: int, piece: Batch) -> None:
+    def _keep_rejects(self, spec: TableSpec, partition: int, rejects: Sequence[Reject]) -> None:
         with self._transaction(spec) as cursor:
-            cursor.execute(ledger.rejected(self.run, spec, partition, piece.rejects[:KEPT_REJECTS]))
+            cursor.execute(ledger.rejected(self.run, spec, partition, rejects[:KEPT_REJECTS]))
 
     def buckets(self, spec: TableSpec) -> Buckets:
         """Return how to divide the table's keys for a comparison."""
@@ -295,25 +319,60 @@ def recording(run: str, spec: TableSpec, rows: int, *, mark: str | None = None) 
     return [*begin, ledger.published(run, spec, rows), state.published(run, spec, rows=rows if counted else None, mark=mark)]
 
 
+class _RejectedError(Exception):
+    """Ends the copy of a partition with rows that are to be kept for people to look at, once it is rolled back."""
+
+    def __init__(self, reason: DataError, rejects: Sequence[Reject]) -> None:
+        super().__init__(reason.message)
+        self.reason, self.rejects = reason, rejects
+
+
+def _too_bad(spec: TableSpec, piece: Batch, rejects: int, read: int, run: str, *, whole: bool = False) -> DataError | None:
+    """Return why the table fails because of a batch, or None; `rejects` of the `read` rows so far, or of the `whole`."""
+    try:
+        checks.within(spec, piece)
+    except DataError as error:
+        return error
+    return too_many(spec, rejects, run) if rejects > (spec.rejectable(read) if whole else limit(spec, read)) else None
+
+
 def too_many(spec: TableSpec, rejects: int, run: str) -> DataError:
     """Return the error of a table with more rejects than it may have."""
+    most = spec.max_rejects if isinstance(spec.max_rejects, int) else f"{spec.max_rejects:.6g}".rstrip("0").rstrip(".")
     return DataError(
-        f"table {spec.table!r}: {rejects:,} rows were rejected, and max_rejects is {spec.max_rejects}",
+        f"table {spec.table!r}: {rejects:,} rows were rejected, and max_rejects is {most}",
         rejects=rejects,
-        hint=f"SELECT * FROM {LEDGER}.reject WHERE run = '{run}' AND table_name = '{spec.table}' shows them; "
+        hint=f"`bulketl rejects show {spec.table} --run {run}` shows them; "
         "correct them at the source, change the column's cast, or raise max_rejects",
     )
 
 
-def _add(total: Loaded, piece: Batch | None) -> Loaded:
+def _completed(run: str, spec: TableSpec, partition: int, total: Loaded) -> str:
+    counts = (total.rows, total.rejects, total.bytes, total.changed, total.checks)
+    return ledger.loaded(run, spec, partition, *counts)
+
+
+def _add(total: Loaded, piece: Batch | None, spec: TableSpec) -> Loaded:
+    """Return the sum; raise DataError unless every row of the piece that was read is in it once, good or rejected."""
     if piece is None:
         return total
+    if piece.good.num_rows + len(piece.rejects) != piece.read:
+        raise DataError(
+            f"table {spec.table!r}: {piece.read:,} rows were read, and {piece.good.num_rows:,} are good "
+            f"and {len(piece.rejects):,} rejected",
+            hint="nothing was loaded; report it: a row must never be lost or doubled on the way",
+        )
     changed = {column: Counter(kinds) for column, kinds in total.changed.items()}
     for (column, kind), count in piece.changed.items():
         changed.setdefault(column, Counter())[kind] += count
+    found: Counts = {severity: dict(counts) for severity, counts in total.checks.items()}
+    for (severity, label), count in piece.checks.items():
+        counts = found.setdefault(severity, {})
+        counts[label] = counts.get(label, 0) + count
     return Loaded(
         total.rows + piece.good.num_rows,
         total.rejects + len(piece.rejects),
         total.bytes + piece.good.nbytes,
         {column: dict(kinds) for column, kinds in changed.items()},
+        found,
     )

@@ -1,0 +1,126 @@
+"""The checks that a load will make of a table: the entries of its rule, held against the columns as they are now."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Mapping, Sequence
+
+from bulketl.casts import Cast, cast, parse_target, parse_type
+from bulketl.catalog import Catalog, Table, TargetTable
+from bulketl.checks import Check, mistake
+from bulketl.config import Config
+from bulketl.errors import PlanError
+from bulketl.rules import TableRule, circle
+
+_FAMILIES = {
+    "number": {"smallint", "integer", "bigint", "numeric", "real", "double precision"},
+    "text": {"text", "varchar"},
+    "time": {"date", "timestamp", "timestamptz"},
+}
+
+
+def planned(config: Config, catalog: Catalog, table: Table, casts: Sequence[Cast]) -> tuple[Check, ...]:
+    """Return the checks of a table whose columns are loaded with `casts`.
+
+    Raise PlanError that names every one that cannot be made, by its place in tables.yaml.
+    """
+    rule = config.rule(table.name)
+    if not rule.checks:
+        return ()
+    by_name = {item.column: item for item in casts}
+    wrong = [f"checks.{n} ({check.label}): {why}" for n, check in _placed(rule) if (why := mistake(check, by_name))]
+    _refuse(table.name, wrong)
+    return tuple(_clocked(config, catalog, table, by_name, check) for check in rule.all_checks)
+
+
+def pointing(
+    config: Config, catalog: Catalog, table: Table, casts: Sequence[Cast], target: Mapping[str, TargetTable]
+) -> None:
+    """Raise PlanError when a foreign key points to a table or column that is neither loaded nor in the target."""
+    rule = config.rule(table.name)
+    tables = {other.name: other for other in catalog}
+    by_name = {item.column: item.target for item in casts}
+    wrong = []
+    for n, check in _placed(rule):
+        if check.kind != "foreign_key":
+            continue
+        there = _types(config, tables.get(check.table), target.get(check.table), rule if check.table == table.name else None)
+        at = f"checks.{n} ({check.label})"
+        if not there:
+            wrong.append(f"{at}: table {check.table!r} is not loaded now and not in the target")
+            continue
+        for column, key in zip(check.columns, check.keys, strict=True):
+            if key not in there:
+                wrong.append(f"{at}: table {check.table!r} has no column {key!r}")
+            elif _family(by_name[column]) != _family(there[key]):
+                wrong.append(f"{at}: {column!r} is {by_name[column]} and {key!r} is {there[key]}, which cannot be compared")
+    _refuse(table.name, wrong)
+
+
+def needed(config: Config) -> dict[str, tuple[str, ...]]:
+    """Return the tables that each is loaded after: its dependencies, and those its foreign keys point to.
+
+    A foreign key that would close a circle gives no order: the table it points to may be checked as it was before.
+    """
+    own = {name: rule.dependencies for name, rule in config.tables.items()}
+    more = [(name, check.table) for name, rule in config.tables.items() for _, check in _placed(rule) if check.table]
+    every = _with(own, more)
+    if not circle(every):
+        return every
+    for edge in more:
+        if not circle(tried := _with(own, [edge])):
+            own = tried
+    return own
+
+
+def _with(needs: Mapping[str, tuple[str, ...]], edges: Sequence[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+    found = dict(needs)
+    for name, other in edges:
+        if other not in found.get(name, ()):
+            found[name] = (*found.get(name, ()), other)
+    return found
+
+
+def looks_elsewhere(rule: TableRule) -> bool:
+    """Tell whether a check can fail although no row of the table has changed: by the clock, or by another table."""
+    return any(check.kind in ("fresh", "foreign_key") for _, check in _placed(rule))
+
+
+def _placed(rule: TableRule) -> list[tuple[int, Check]]:
+    return [(n, check) for n, entry in enumerate(rule.checks) for check in entry.checks()]
+
+
+def _types(config: Config, table: Table | None, existing: TargetTable | None, own: TableRule | None) -> dict[str, str]:
+    """Return the columns that a table has in the target, or will have, with their types; empty when there is none."""
+    found = dict(existing.columns) if existing else {}
+    if table is not None:
+        excluded: Collection[str] = (own or config.rule(table.name)).exclude_columns
+        for column in table.columns:
+            if column.name not in excluded and column.readable:
+                try:
+                    found[column.name] = cast(column, config.declared_type(table, column)).target
+                except PlanError:  # that table's own refusal says so
+                    continue
+    return found
+
+
+def _family(target: str) -> str:
+    base = parse_target(target)[0]
+    return next((family for family, members in _FAMILIES.items() if base in members), base)
+
+
+def _clocked(config: Config, catalog: Catalog, table: Table, casts: Mapping[str, Cast], check: Check) -> Check:
+    """Return a check of freshness with the clock that its column is written by; others as they are."""
+    if check.kind != "fresh" or parse_target(casts[check.columns[0]].target)[0] == "timestamptz":
+        return check
+    stamp = parse_type(table.column(check.columns[0]).type).base == "timestamp"
+    declared = stamp and config.timestamp_zone != "server"
+    return dataclasses.replace(check, zone=config.timestamp_zone if declared else str(catalog.offset))
+
+
+def _refuse(table: str, wrong: list[str]) -> None:
+    if wrong:
+        raise PlanError(
+            f"table {table!r} has checks that cannot be made: {'; '.join(wrong)}",
+            hint="correct them in tables.yaml, or take them out: docs/checks.md lists what each needs",
+        )
