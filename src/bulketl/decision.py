@@ -222,6 +222,7 @@ def specify(config: Config, catalog: Catalog, table: Table, choice: Choice, free
         stamps=tuple(column for column in STAMPS if column in config.added_columns),
         retained=retained,
         stop_after=rule.stop_after_minutes and rule.stop_after_minutes * 60,
+        threshold=rule.monitoring.data_quality_threshold,
     )
     if hold and not (spec.key or spec.audit):
         raise PlanError(

@@ -15,7 +15,7 @@ from bulketl.config import Config
 from bulketl.errors import ConfigError
 from bulketl.mysql import MySQL, compare
 from bulketl.mysql.locks import Gate, TableLock, gated, locked
-from bulketl.mysql.read import masked, read
+from bulketl.mysql.read import count, masked, read
 from bulketl.partitions import Partition
 from bulketl.plan import TableSpec
 from bulketl.postgres import LEDGER, STAGING, Postgres
@@ -34,6 +34,10 @@ class MySQLSource:
     def read(self, spec: TableSpec, partition: Partition, sign: str = "") -> Iterator[pa.Table]:
         """Yield the partition's rows in Arrow; with a sign, as they are when that named lock is taken."""
         return read(self.mysql, spec, partition, sign)
+
+    def count(self, pieces: Sequence[tuple[TableSpec, Partition]]) -> list[int]:
+        """Count the rows of some partitions, in one query."""
+        return count(self.mysql, pieces)
 
     def locked(self, spec: TableSpec) -> AbstractContextManager[TableLock]:
         """Keep everybody from writing to the table for a while."""

@@ -296,6 +296,7 @@ class _Driver:
                 published.deleted,
                 spec.consistency,
                 published.checks,
+                published.quality,
             )
 
 

@@ -93,6 +93,10 @@ class DataError(BulketlError):
         self.checks = dict(checks or {})
 
 
+class DataQualityError(DataError):
+    """Fewer rows arrived than the table's threshold allows, or more than the source has."""
+
+
 def _rebuild(kind: type[BulketlError], values: dict[str, object]) -> BulketlError:
     error = kind(str(values["message"]))
     error.__dict__.update(values)

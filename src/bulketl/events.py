@@ -53,6 +53,7 @@ class TablePublished:
 
     `rows` were read; `inserted`, `updated`, `unchanged`, `deleted` say what that did, None where it is not counted.
     `checks`: per severity and check on the table as a whole, the rows or the figure at fault.
+    `quality`: rows in the target per row at the source that was not rejected.
     """
 
     run: str
@@ -66,6 +67,7 @@ class TablePublished:
     deleted: int | None = None
     consistency: str = ""
     checks: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    quality: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

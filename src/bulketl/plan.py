@@ -48,6 +48,7 @@ class TableSpec:
     not changed since this one. `consistency`: what its rows have in common. `snapshot`: they are those of one moment, as a
     transaction sees them; `locked`: nobody could write while they were read; `re-read`: read again until a comparison finds
     no difference; `best effort`: each range is of a moment of its own. `stop_after`: seconds after which it is given up.
+    `threshold`: the least share of the source's rows that must arrive.
     `checks`: what must hold of it. A `max_rejects` that is a float is a share of the rows read.
     """
 
@@ -78,6 +79,7 @@ class TableSpec:
     evidence: str = ""
     consistency: Consistency = "best effort"
     stop_after: float | None = None
+    threshold: float = 1.0
 
     def rejectable(self, read: int) -> int:
         """Return how many of so many rows that were read may be rejected."""

@@ -83,7 +83,7 @@ def _tier_rows(table: Table, tier: str, items: list[TableSummary], total: int) -
 
 
 def _moments(result: Summary) -> list[Text]:
-    """Return what the rows of each table have in common, and which tables took longer than their rules expect."""
+    """Return what the rows of each table have in common, which did not all arrive, and which took longer than expected."""
     labels: dict[str, list[str]] = {}
     for item in result.tables.values():
         if item.consistency:
@@ -92,8 +92,10 @@ def _moments(result: Summary) -> list[Text]:
     for label, names in sorted(labels.items(), key=lambda pair: len(pair[1])):
         few = f" ({', '.join(sorted(names))})" if len(names) <= NAMED and len(result.tables) > 1 else ""
         words.append(f"{label}{few}" if len(result.tables) == 1 else f"{len(names)} {label}{few}")
+    low = [f"{item.table} {item.quality:.6f}" for item in result.tables.values() if item.quality not in (None, 1.0)]
     late = [f"{item.table} ({item.seconds / 60:.1f} min)" for item in result.tables.values() if item.overdue]
     lines = [Text(f"\nRead as: {', '.join(words)}")] if words else []
+    lines += [Text(f"\nQuality score below 1: {', '.join(low)}", style="yellow")] if low else []
     return lines + ([Text(f"\nTook longer than expected: {', '.join(late)}", style="yellow")] if late else [])
 
 

@@ -43,6 +43,7 @@ class TableSummary:
     deleted: int | None = None
     compared: dict[str, int] = field(default_factory=dict)
     consistency: str = ""
+    quality: float | None = None
     overdue: bool = False
     error: str = ""
     message: str = ""
@@ -91,7 +92,7 @@ class Summary:
                 table.rows = max(table.rows, event.rows)  # more, when a part was loaded before an interruption
                 table.inserted, table.updated = event.inserted, event.updated
                 table.unchanged, table.deleted = event.unchanged, event.deleted
-                table.consistency = event.consistency
+                table.consistency, table.quality = event.consistency, event.quality
                 table.found(event.checks)
             case TableOverdue(table=name):
                 self.tables[name].overdue = True
@@ -165,6 +166,7 @@ class Summary:
             "deleted",
             "compared",
             "consistency",
+            "quality",
             "overdue",
             "error",
             "message",

@@ -19,6 +19,7 @@ from bulketl.coerce import Batch, coerce
 from bulketl.errors import SourceError
 from bulketl.partitions import Partition
 from bulketl.plan import TableLoad, TableSpec
+from bulketl.quality import Counted, around
 from bulketl.reconcile import Differences, Here, There, mend
 from bulketl.schedule import Step
 
@@ -57,6 +58,10 @@ class Source(Here, Protocol):
 
     def read(self, spec: TableSpec, partition: Partition, sign: str = "") -> Iterator[pa.Table]:
         """Yield the partition's rows; with a sign, those of the moment at which that named lock was taken."""
+        ...
+
+    def count(self, pieces: Sequence[tuple[TableSpec, Partition]]) -> list[int]:
+        """Count the rows of some partitions, in one query."""
         ...
 
     def locked(self, spec: TableSpec) -> AbstractContextManager[Lock]:
@@ -130,6 +135,11 @@ class Published(Protocol):
         """What checks on the table as a whole found, per severity and check."""
         ...
 
+    @property
+    def quality(self) -> float:
+        """Rows that arrived per row at the source."""
+        ...
+
 
 class Target(There, Protocol):
     """What the engine needs of a target. Every method may be called again after any failure."""
@@ -143,8 +153,8 @@ class Target(There, Protocol):
         """Make an empty staging table."""
         ...
 
-    def load(self, spec: TableSpec, partition: Partition, batches: Iterable[Batch]) -> Loaded:
-        """Copy a partition into the staging table; `batches` can be read twice."""
+    def load(self, spec: TableSpec, partition: Partition, batches: Iterable[Batch], counted: Counted) -> Loaded:
+        """Copy a partition into the staging table; `batches` can be read twice, `counted` says how many it should be."""
         ...
 
     def publish(self, spec: TableSpec) -> Published:
@@ -156,13 +166,15 @@ class Target(There, Protocol):
         ...
 
     def load_chunk(
-        self, spec: TableSpec, partition: Partition, batches: Iterable[Batch], last: bool
+        self, spec: TableSpec, partition: Partition, batches: Iterable[Batch], last: bool, counted: Counted
     ) -> tuple[Loaded, Published]:
         """Merge a partition into the table and move its watermark."""
         ...
 
-    def load_group(self, loads: Sequence[TableLoad], batches: Sequence[Batch | None]) -> Sequence[tuple[Loaded, Published]]:
-        """Write small tables straight into place, all or none."""
+    def load_group(
+        self, loads: Sequence[TableLoad], batches: Sequence[Batch | None], expected: Sequence[int]
+    ) -> Sequence[tuple[Loaded, Published]]:
+        """Write small tables straight into place, all or none; so many rows are `expected` of each."""
         ...
 
 
@@ -192,7 +204,8 @@ def work(source: Source, target: Target, step: Step) -> Result:
 def _work(source: Source, target: Target, step: Step) -> Result:
     spec, partition = step.spec, step.partition
     if spec is None:
-        done = target.load_group(step.loads, [_small(source, load) for load in step.loads])
+        batches = [_small(source, load) for load in step.loads]
+        done = target.load_group(step.loads, batches, _counted(source, step.loads, batches))
         return Result(tuple(loaded for loaded, _ in done), tuple(published for _, published in done))
     if step.kind == "publish":
         return Result(published=(target.publish(spec),))
@@ -204,11 +217,29 @@ def _work(source: Source, target: Target, step: Step) -> Result:
     if partition is None:
         target.prepare(spec)
         return Result()
-    batches = _Reading(source, spec, partition, step.sign)
+    reading, counted = _Reading(source, spec, partition, step.sign), _counting(source, step, spec, partition)
     if step.kind == "chunk":
-        loaded, published = target.load_chunk(spec, partition, batches, step.last)
+        loaded, published = target.load_chunk(spec, partition, reading, step.last, counted)
         return Result((loaded,), (published,) if step.last else ())
-    return Result((target.load(spec, partition, batches),))
+    return Result((target.load(spec, partition, reading, counted),))
+
+
+def _counting(source: Source, step: Step, spec: TableSpec, partition: Partition) -> Counted:
+    """Return what says, after the read, how many rows there were at the source; nothing is counted while others wait."""
+    if step.sign:
+        return int
+    (before,) = source.count([(spec, partition)])
+    return lambda read: read if read == before else around(before, read, *source.count([(spec, partition)]))
+
+
+def _counted(source: Source, loads: Sequence[TableLoad], batches: Sequence[Batch | None]) -> list[int]:
+    """Return how many rows each small table should have: the plan counted them, and where that differs they are again."""
+    read = [batch.read if batch else 0 for batch in batches]
+    differ = [n for n, load in enumerate(loads) if read[n] != load.rows and load.partitions]
+    after = source.count([(loads[n].spec, loads[n].partitions[0]) for n in differ]) if differ else []
+    for n, rows in zip(differ, after, strict=True):
+        read[n] = around(loads[n].rows, read[n], rows)
+    return read
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ CREATE TABLE IF NOT EXISTS {LEDGER}.partition (
     run text, schema_name text, table_name text, partition integer, rows bigint NOT NULL, rejects bigint NOT NULL,
     bytes bigint NOT NULL, changed jsonb NOT NULL, loaded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     written xid8 NOT NULL DEFAULT pg_current_xact_id(), checks jsonb NOT NULL DEFAULT '{{}}',
-    PRIMARY KEY (run, schema_name, table_name, partition));
+    expected bigint NOT NULL DEFAULT 0, PRIMARY KEY (run, schema_name, table_name, partition));
 CREATE TABLE IF NOT EXISTS {LEDGER}.reject (
     run text NOT NULL, schema_name text NOT NULL, table_name text NOT NULL, partition integer NOT NULL,
     column_name text NOT NULL, value text, reason text NOT NULL, key jsonb NOT NULL, row jsonb NOT NULL,
@@ -41,7 +41,8 @@ CREATE INDEX IF NOT EXISTS reject_run ON {LEDGER}.reject (run, table_name);
 CREATE TABLE IF NOT EXISTS {LEDGER}.published (
     run text, schema_name text, table_name text, rows bigint NOT NULL, how text NOT NULL,
     published_at timestamptz NOT NULL DEFAULT clock_timestamp(), inserted bigint, updated bigint, unchanged bigint,
-    deleted bigint, checks jsonb NOT NULL DEFAULT '{{}}', PRIMARY KEY (run, schema_name, table_name));
+    deleted bigint, checks jsonb NOT NULL DEFAULT '{{}}', quality double precision NOT NULL DEFAULT 1,
+    PRIMARY KEY (run, schema_name, table_name));
 CREATE TABLE IF NOT EXISTS {LEDGER}.compared (
     run text, schema_name text, table_name text, missing bigint NOT NULL, differing bigint NOT NULL, gone bigint NOT NULL,
     deletes text NOT NULL, compared_at timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -50,7 +51,8 @@ CREATE TABLE IF NOT EXISTS {LEDGER}.table_load (
     run text, table_name text, tier text NOT NULL, outcome text NOT NULL, rows bigint NOT NULL, rejects bigint NOT NULL,
     bytes bigint NOT NULL, seconds double precision NOT NULL, changed jsonb NOT NULL, drift jsonb NOT NULL,
     reason text NOT NULL, error text, hint text, inserted bigint, updated bigint, unchanged bigint, deleted bigint,
-    consistency text NOT NULL DEFAULT '', checks jsonb NOT NULL DEFAULT '{{}}', PRIMARY KEY (run, table_name));
+    consistency text NOT NULL DEFAULT '', checks jsonb NOT NULL DEFAULT '{{}}', quality double precision,
+    PRIMARY KEY (run, table_name));
 """
 # What a ledger that was made before lacks.
 _LATER = "".join(
@@ -58,13 +60,15 @@ _LATER = "".join(
     for table in ("published", "table_load")
 ) + (
     f"ALTER TABLE {LEDGER}.partition ADD COLUMN IF NOT EXISTS written xid8 NOT NULL DEFAULT pg_current_xact_id(),"
-    " ADD COLUMN IF NOT EXISTS checks jsonb NOT NULL DEFAULT '{}';"
+    " ADD COLUMN IF NOT EXISTS checks jsonb NOT NULL DEFAULT '{}',"
+    " ADD COLUMN IF NOT EXISTS expected bigint NOT NULL DEFAULT 0;"
     f"ALTER TABLE {LEDGER}.table_load ADD COLUMN IF NOT EXISTS consistency text NOT NULL DEFAULT '',"
-    " ADD COLUMN IF NOT EXISTS checks jsonb NOT NULL DEFAULT '{}';"
-    f"ALTER TABLE {LEDGER}.published ADD COLUMN IF NOT EXISTS checks jsonb NOT NULL DEFAULT '{{}}';"
+    " ADD COLUMN IF NOT EXISTS checks jsonb NOT NULL DEFAULT '{}', ADD COLUMN IF NOT EXISTS quality double precision;"
+    f"ALTER TABLE {LEDGER}.published ADD COLUMN IF NOT EXISTS checks jsonb NOT NULL DEFAULT '{{}}',"
+    " ADD COLUMN IF NOT EXISTS quality double precision NOT NULL DEFAULT 1;"
     f"ALTER TABLE {LEDGER}.reject ADD COLUMN IF NOT EXISTS settled_at timestamptz, ADD COLUMN IF NOT EXISTS settled text;"
 )
-_VERSION = "bulketl's ledger, version 3"  # the schema's comment, once all of it is there
+_VERSION = "bulketl's ledger, version 4"  # the schema's comment, once all of it is there
 _SCHEMA_LOCK = 0x62756C6B  # two first runs at once must not both create the tables
 
 
@@ -147,7 +151,7 @@ def progress(connection: Connection, run: str, schema: str) -> tuple[set[str], d
 def record_tables(connection: Connection, run: str, tables: Sequence[dict[str, object]]) -> None:
     """Record what became of each table; the mappings have the columns of `table_load` but `run`."""
     kept, summed = ("tier", "changed", "drift", "reason"), ("rows", "rejects", "bytes", "seconds")
-    columns = (*kept, *summed, "outcome", "error", "hint", *COUNTS, "consistency", "checks")
+    columns = (*kept, *summed, "outcome", "error", "hint", *COUNTS, "consistency", "checks", "quality")
     updates = [f"{column} = table_load.{column} + excluded.{column}" for column in summed]
     updates += [f"{column} = excluded.{column}" for column in columns if column not in (*summed, *kept)]
     with connection.cursor() as cursor:
@@ -199,12 +203,14 @@ def partition(
     size: int,
     changed: dict[str, dict[str, int]],
     checks: Counts | None = None,
+    expected: int = 0,
 ) -> str:
     """Return the INSERT of a partition's record."""
-    counts = f"{rows}, {rejects}, {size}, {value(json.dumps(changed))}, clock_timestamp(), {value(json.dumps(checks or {}))}"
+    found = value(json.dumps(checks or {}))
+    counts = f"{rows}, {rejects}, {size}, {value(json.dumps(changed))}, clock_timestamp(), {found}, {expected}"
     return (
         f"INSERT INTO {LEDGER}.partition (run, schema_name, table_name, partition, rows, rejects, bytes, changed, loaded_at,"
-        f" checks) VALUES ({_at(run, spec, index)}, {counts})"
+        f" checks, expected) VALUES ({_at(run, spec, index)}, {counts})"
     )
 
 
@@ -217,18 +223,20 @@ def loaded(
     size: int,
     changed: dict[str, dict[str, int]],
     checks: Counts,
+    expected: int,
 ) -> str:
     """Return the UPDATE that completes a claimed record."""
     return (
         f"UPDATE {LEDGER}.partition SET rows={rows}, rejects={rejects}, bytes={size}, changed={value(json.dumps(changed))},"
-        f" checks={value(json.dumps(checks))} WHERE (run, schema_name, table_name, partition) = ({_at(run, spec, index)})"
+        f" checks={value(json.dumps(checks))}, expected={expected}"
+        f" WHERE (run, schema_name, table_name, partition) = ({_at(run, spec, index)})"
     )
 
 
 def recorded(run: str, spec: TableSpec, index: int) -> str:
-    """Return the SELECT of a partition's record: rows, rejects, bytes, changed and checks as text."""
+    """Return the SELECT of a partition's record: rows, rejects, bytes, changed and checks as text, expected."""
     return (
-        f"SELECT rows, rejects, bytes, changed::text, checks::text FROM {LEDGER}.partition "
+        f"SELECT rows, rejects, bytes, changed::text, checks::text, expected FROM {LEDGER}.partition "
         f"WHERE (run, schema_name, table_name, partition) = ({_at(run, spec, index)})"
     )
 
@@ -258,10 +266,14 @@ def claim_publish(run: str, spec: TableSpec, *, returning: bool = True) -> str:
     return f"{claim} RETURNING 1" if returning else claim
 
 
-def published(run: str, spec: TableSpec, rows: int) -> str:
-    """Return the UPDATE that completes a claimed record: so many (more) rows were read and are visible now."""
+def published(run: str, spec: TableSpec, rows: int, quality: float = 1.0) -> str:
+    """Return the UPDATE that completes a claimed record: so many (more) rows were read and are visible now.
+
+    `quality` is their score; of a table in chunks the worst one stays.
+    """
     return (
-        f"UPDATE {LEDGER}.published SET rows = rows + {rows}, published_at = clock_timestamp(),"
+        f"UPDATE {LEDGER}.published SET rows = rows + {rows}, quality = least(quality, {quality}),"
+        " published_at = clock_timestamp(),"
         f" unchanged = rows + {rows} - inserted - COALESCE(updated, 0) "
         f"WHERE (run, schema_name, table_name) = ({value(run)}, {value(spec.schema)}, {value(spec.table)})"
     )
@@ -277,7 +289,7 @@ def compared(run: str, spec: TableSpec, found: Differences) -> str:
 def outcome_of(run: str, spec: TableSpec) -> str:
     """Return the SELECT of what a publish did: rows; inserted, updated, unchanged, deleted, or NULL each; checks as text."""
     return (
-        f"SELECT rows, inserted, updated, unchanged, deleted, checks::text FROM {LEDGER}.published "
+        f"SELECT rows, inserted, updated, unchanged, deleted, checks::text, quality FROM {LEDGER}.published "
         f"WHERE (run, schema_name, table_name) = ({value(run)}, {value(spec.schema)}, {value(spec.table)})"
     )
 

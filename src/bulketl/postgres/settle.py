@@ -52,7 +52,7 @@ def _mended(target: Postgres, run: str, spec: TableSpec, found: Differences, bat
             cursor.execute(
                 f"WITH d AS (DELETE FROM {stage} t WHERE {compare.among(spec, old)} RETURNING t.xmin AS x),"
                 f" n AS (SELECT x, count(*) AS rows FROM d GROUP BY x) UPDATE {LEDGER}.partition p"
-                f" SET rows = p.rows - n.rows FROM n WHERE {at} AND p.written::xid = n.x"
+                f" SET rows = p.rows - n.rows, expected = p.expected - n.rows FROM n WHERE {at} AND p.written::xid = n.x"
             )
         for piece in batches:
             within(spec, piece)
@@ -63,9 +63,10 @@ def _mended(target: Postgres, run: str, spec: TableSpec, found: Differences, bat
         known = [json.loads(key) for (key,) in cursor.fetchall()] if rejects else []
         new = [item for item in rejects if json.loads(item.key) not in known]  # others are missing in every round
         cursor.execute(
-            f"INSERT INTO {LEDGER}.partition (run, schema_name, table_name, partition, rows, rejects, bytes, changed)"
-            f" SELECT {value(run)}, {value(spec.schema)}, {value(spec.table)}, COALESCE(max(partition), -1) + 1, {rows},"
-            f" {len(new)}, {size}, '{{}}' FROM {LEDGER}.partition WHERE {at} RETURNING partition"
+            f"INSERT INTO {LEDGER}.partition (run, schema_name, table_name, partition, rows, rejects, expected,"
+            " bytes, changed)"
+            f" SELECT {value(run)}, {value(spec.schema)}, {value(spec.table)}, COALESCE(max(partition), -1) + 1,"
+            f" {rows}, {len(new)}, {rows + len(new)}, {size}, '{{}}' FROM {LEDGER}.partition WHERE {at} RETURNING partition"
         )
         index = int(cursor.fetchall()[0][0])
         if new:

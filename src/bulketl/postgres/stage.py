@@ -33,8 +33,8 @@ def counting(run: str, spec: TableSpec) -> str:
         f" (run, schema_name, table_name) = ({value(run)}, {value(spec.schema)}, {value(spec.table)})"
     )
     return (
-        f"SELECT p.partition, p.rows, COALESCE(s.counted, 0), p.rejects, ({rejects}) FROM"
-        f" (SELECT partition, rows, rejects, written::xid FROM {LEDGER}.partition"
+        f"SELECT p.partition, p.rows, COALESCE(s.counted, 0), p.rejects, ({rejects}), p.expected FROM"
+        f" (SELECT partition, rows, rejects, expected, written::xid FROM {LEDGER}.partition"
         f"  WHERE (run, schema_name, table_name) = ({value(run)}, {value(spec.schema)}, {value(spec.table)})) p"
         f" FULL JOIN (SELECT xmin AS written, count(*) AS counted FROM {staging(run, spec.table)} GROUP BY xmin) s"
         " ON s.written = p.written"

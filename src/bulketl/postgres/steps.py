@@ -8,13 +8,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any, TypeVar
 
+from bulketl import quality
 from bulketl.checks import Counts
 from bulketl.coerce import KEPT_REJECTS, Batch, Reject
 from bulketl.errors import DataError
@@ -22,44 +22,17 @@ from bulketl.partitions import Partition
 from bulketl.plan import TableLoad, TableSpec
 from bulketl.postgres import STAGING, Postgres, checks, compare, ledger, state
 from bulketl.postgres.audit import begun
-from bulketl.postgres.copy import TEMPORARY, close, copy, limit, transaction, without_refused
+from bulketl.postgres.copy import TEMPORARY, close, copy, transaction, without_refused
 from bulketl.postgres.ddl import batch, name, staging, staging_name
 from bulketl.postgres.guard import guard
+from bulketl.postgres.outcome import Loaded, Published, added, arrived, completed, too_bad, too_many
 from bulketl.postgres.publish import into, publish
 from bulketl.postgres.settle import settle
 from bulketl.postgres.stage import BESIDE, counting, counting_group, emptied, place, preparing, temporary, temporary_name
+from bulketl.quality import Arrived, Counted
 from bulketl.reconcile import Buckets, Differences, Digest, Here, Row
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """What a step brought into one table; `bytes` are of Arrow.
-
-    `changed` counts per column and kind of change, `checks` per severity and check the rows that fail it.
-    """
-
-    rows: int = 0
-    rejects: int = 0
-    bytes: int = 0
-    changed: dict[str, dict[str, int]] = field(default_factory=dict)
-    checks: Counts = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """What a publish did: rows read, and of these and the table's how many were what; None where that is not counted.
-
-    `checks`: per severity and check on the table as a whole, what was found.
-    """
-
-    rows: int = 0
-    inserted: int | None = None
-    updated: int | None = None
-    unchanged: int | None = None
-    deleted: int | None = None
-    checks: Counts = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +47,14 @@ class PostgresTarget:
         with self._transaction(spec) as cursor:
             cursor.execute(batch(preparing(self.run, spec)))
 
-    def load(self, spec: TableSpec, partition: Partition, batches: Iterable[Batch]) -> Loaded:
+    def load(self, spec: TableSpec, partition: Partition, batches: Iterable[Batch], counted: Counted = int) -> Loaded:
         """Copy a partition into the staging table, with its record and its rejects, in one transaction.
 
         The first batch is taken before the transaction begins. When Postgres refuses rows, they are rejected: a range is in
         memory, and a stream is read anew, by another iteration over `batches`. Raise DataError when more rows than allowed
-        are rejected, or a check fails.
+        are rejected, or a check fails. `counted` says how many rows the source had, given those read.
         """
-        return self._tried(spec, partition, batches, lambda some: self._load(spec, partition, some))
+        return self._tried(spec, partition, batches, lambda some: self._load(spec, partition, some, counted))
 
     def _tried(
         self, spec: TableSpec, partition: Partition, batches: Iterable[Batch], load: Callable[[Iterable[Batch]], T]
@@ -106,19 +79,20 @@ class PostgresTarget:
             self._keep_rejects(spec, partition.index, error.rejects)
             raise error.reason from None
 
-    def _load(self, spec: TableSpec, partition: Partition, batches: Iterable[Batch]) -> Loaded:
+    def _load(self, spec: TableSpec, partition: Partition, batches: Iterable[Batch], counted: Counted) -> Loaded:
         with self._transaction(spec) as cursor:
             cursor.execute(ledger.claim(self.run, spec, partition.index))
             if not cursor.fetchall():
                 return self._recorded(cursor, spec, partition.index)
-            total = self._copied(cursor, spec, partition, batches, STAGING, staging_name(self.run, spec.table))
-            cursor.execute(_completed(self.run, spec, partition.index, total))
+            stage = (STAGING, staging_name(self.run, spec.table))
+            total = self._copied(cursor, spec, partition, batches, counted, *stage)
+            cursor.execute(completed(self.run, spec, partition.index, total))
             return total
 
     def _recorded(self, cursor: Any, spec: TableSpec, partition: int) -> Loaded:
         cursor.execute(ledger.recorded(self.run, spec, partition))
-        rows, rejects, size, changed, checks = cursor.fetchall()[0]
-        return Loaded(rows, rejects, size, json.loads(changed), json.loads(checks))
+        rows, rejects, size, changed, checks, expected = cursor.fetchall()[0]
+        return Loaded(rows, rejects, size, json.loads(changed), json.loads(checks), expected)
 
     def publish(self, spec: TableSpec) -> Published:
         """Build the key, compare the counts of every partition, make the table visible; return what that did."""
@@ -126,16 +100,18 @@ class PostgresTarget:
             cursor.execute(ledger.claim_publish(self.run, spec))  # waits for an earlier try that is still at work
             if not cursor.fetchall():
                 return self._done(cursor, spec)
-            rows, rejects = self._compare(cursor, spec)
+            counts = self._compare(cursor, spec)
+            rows, rejects = sum(item.rows for item in counts), sum(item.rejects for item in counts)
             if rejects > spec.rejectable(rows + rejects):
                 raise too_many(spec, rejects, self.run)
+            score = quality.hold(spec, counts)
             guard(cursor, spec, rows, staging(self.run, spec.table))
             # Rows that replace the table are checked before anybody has to wait for its lock, others where they have come.
             replaced = spec.publish not in BESIDE
             found = checks.hold(cursor, [spec], [staging(self.run, spec.table)]) if replaced else []
             publish(cursor, self.run, spec)
             found = found or checks.hold(cursor, [spec])
-            cursor.execute(batch([*recording(self.run, spec, rows), *self._noted([spec], found)]))
+            cursor.execute(batch([*recording(self.run, spec, rows, score), *self._noted([spec], found)]))
             return self._done(cursor, spec)
 
     def settle(self, spec: TableSpec, source: Here) -> None:
@@ -146,16 +122,16 @@ class PostgresTarget:
         return [ledger.checked(self.run, spec, counts) for spec, counts in zip(specs, found, strict=True) if counts]
 
     def load_chunk(
-        self, spec: TableSpec, partition: Partition, batches: Iterable[Batch], last: bool
+        self, spec: TableSpec, partition: Partition, batches: Iterable[Batch], last: bool, counted: Counted = int
     ) -> tuple[Loaded, Published]:
         """Merge a partition's rows into the table and move its watermark, in one transaction.
 
         The `last` chunk moves it to the end. Raise DataError as `load` does.
         """
-        return self._tried(spec, partition, batches, lambda some: self._load_chunk(spec, partition, some, last))
+        return self._tried(spec, partition, batches, lambda some: self._load_chunk(spec, partition, some, last, counted))
 
     def _load_chunk(
-        self, spec: TableSpec, partition: Partition, batches: Iterable[Batch], last: bool
+        self, spec: TableSpec, partition: Partition, batches: Iterable[Batch], last: bool, counted: Counted
     ) -> tuple[Loaded, Published]:
         if partition.index > 0:  # the first chunk has altered the table
             spec = dataclasses.replace(spec, added=(), widened=())
@@ -164,58 +140,70 @@ class PostgresTarget:
             if not cursor.fetchall():
                 return self._recorded(cursor, spec, partition.index), self._done(cursor, spec)
             cursor.execute(batch([ledger.claim_publish(self.run, spec, returning=False), temporary(0, spec)]))
-            total = self._copied(cursor, spec, partition, batches, TEMPORARY, temporary_name(0))
+            total = self._copied(cursor, spec, partition, batches, counted, TEMPORARY, temporary_name(0))
             self._compare_group(cursor, [spec], [total])
+            score = quality.hold(spec, [arrived(partition.index, total)])
             reached = spec if last or partition.mark else dataclasses.replace(spec, watermark=None)
-            record = _completed(self.run, spec, partition.index, total)
+            record = completed(self.run, spec, partition.index, total)
             merging = into(self.run, spec, name(TEMPORARY, temporary_name(0)))
-            records = [*merging, record, *recording(self.run, reached, total.rows, mark=partition.mark or None)]
+            records = [*merging, record, *recording(self.run, reached, total.rows, score, mark=partition.mark or None)]
             cursor.execute(batch(records))
             if last and (noted := self._noted([spec], checks.hold(cursor, [spec]))):
                 cursor.execute(batch(noted))
             return total, self._done(cursor, spec)
 
     def _copied(
-        self, cursor: Any, spec: TableSpec, partition: Partition, batches: Iterable[Batch], schema: str, table: str
+        self,
+        cursor: Any,
+        spec: TableSpec,
+        partition: Partition,
+        batches: Iterable[Batch],
+        counted: Counted,
+        schema: str,
+        table: str,
     ) -> Loaded:
         """Copy the batches and note their rejects; return what the partition has then. Raise _RejectedError."""
         total, read = Loaded(), 0
         some: list[Reject] = []
         for piece in batches:
-            total, read = _add(total, piece, spec), read + piece.read
+            total, read = added(total, piece, spec), read + piece.read
             some = [*some, *piece.rejects][:KEPT_REJECTS]
-            if reason := _too_bad(spec, piece, total.rejects, read, self.run):
+            if reason := too_bad(spec, piece, total.rejects, read, self.run):
                 raise _RejectedError(reason, piece.failing or some)
             copy(cursor, piece.good, spec, schema, table)
             if piece.rejects:
                 cursor.execute(ledger.rejected(self.run, spec, partition.index, piece.rejects))
-        return total
+        return dataclasses.replace(total, expected=counted(read))
 
     def _done(self, cursor: Any, spec: TableSpec) -> Published:
         cursor.execute(ledger.outcome_of(self.run, spec))
-        rows, inserted, updated, unchanged, deleted, found = cursor.fetchall()[0]
-        return Published(rows, inserted, updated, unchanged, deleted, json.loads(found))
+        rows, inserted, updated, unchanged, deleted, found, score = cursor.fetchall()[0]
+        return Published(rows, inserted, updated, unchanged, deleted, json.loads(found), score)
 
-    def _compare(self, cursor: Any, spec: TableSpec) -> tuple[int, int]:
-        """Compare the staged rows of every partition with its record; return rows and rejects of the table."""
+    def _compare(self, cursor: Any, spec: TableSpec) -> list[Arrived]:
+        """Compare the staged rows of every partition with its record; return what has arrived of each."""
         cursor.execute(counting(self.run, spec))
         found = cursor.fetchall()
-        for partition, recorded, counted, rejects, kept in found:
+        for partition, recorded, counted, rejects, kept, _ in found:
             if (recorded, rejects) != (counted, kept):
                 raise DataError(
                     f"table {spec.table!r}: of partition {partition} {recorded} rows were copied and {rejects} rejected, "
                     f"and Postgres counts {counted} and {kept}",
                     hint="load the table again; if it happens again, report it: rows must never differ",
                 )
-        return sum(row[1] for row in found), sum(row[3] for row in found)
+        return [Arrived(partition, rows, rejects, expected) for partition, rows, _, rejects, _, expected in found]
 
-    def load_group(self, loads: Sequence[TableLoad], batches: Sequence[Batch | None]) -> list[tuple[Loaded, Published]]:
+    def load_group(
+        self, loads: Sequence[TableLoad], batches: Sequence[Batch | None], expected: Sequence[int] = ()
+    ) -> list[tuple[Loaded, Published]]:
         """Write small tables straight into place, all in one transaction; None is a table without rows to copy.
 
-        Raise DataError when any of them cannot be loaded: then nothing of the group is.
+        So many rows are `expected` of each, as many as were read where nobody says. Raise DataError when any of them cannot
+        be loaded: then nothing of the group is.
         """
+        expected = expected or [piece.read if piece else 0 for piece in batches]
         try:
-            return self._load_group(loads, batches)
+            return self._load_group(loads, batches, expected)
         except DataError:
             only = batches[0]
             if len(loads) > 1 or only is None:
@@ -223,9 +211,11 @@ class PostgresTarget:
             fixed = without_refused(self.postgres, self.run, loads[0].spec, only)
             if fixed.good.num_rows == only.good.num_rows:
                 raise
-            return self._load_group(loads, [fixed])
+            return self._load_group(loads, [fixed], expected)
 
-    def _load_group(self, loads: Sequence[TableLoad], batches: Sequence[Batch | None]) -> list[tuple[Loaded, Published]]:
+    def _load_group(
+        self, loads: Sequence[TableLoad], batches: Sequence[Batch | None], expected: Sequence[int]
+    ) -> list[tuple[Loaded, Published]]:
         specs = [load.spec for load in loads]
         for spec, piece in zip(specs, batches, strict=True):
             if piece:  # a table that is not alone comes back so, and what is wrong with it is kept then
@@ -238,7 +228,7 @@ class PostgresTarget:
             done = []
             records = [ledger.claim_publish(self.run, spec, returning=False) for spec in specs[1:]]
             for n, (spec, piece) in enumerate(zip(specs, batches, strict=True)):
-                total = _add(Loaded(), piece, spec)
+                total = dataclasses.replace(added(Loaded(), piece, spec), expected=expected[n])
                 if piece:
                     copy(cursor, piece.good, spec, *place(n, spec))
                     if piece.rejects:
@@ -246,12 +236,13 @@ class PostgresTarget:
                 done.append(total)
             self._compare_group(cursor, specs, done)
             for n, (spec, total) in enumerate(zip(specs, done, strict=True)):
+                score = quality.hold(spec, [arrived(0, total)])
                 guard(cursor, spec, total.rows, name(*place(n, spec)))
-                counts = (total.rows, total.rejects, total.bytes, total.changed, total.checks)
+                counts = (total.rows, total.rejects, total.bytes, total.changed, total.checks, total.expected)
                 records.append(ledger.partition(self.run, spec, 0, *counts))
                 if spec.publish in BESIDE:
                     records += into(self.run, spec, name(*place(n, spec)))
-                records += recording(self.run, spec, total.rows)
+                records += recording(self.run, spec, total.rows, score)
             cursor.execute(batch(records))
             if noted := self._noted(specs, checks.hold(cursor, specs)):
                 cursor.execute(batch(noted))
@@ -269,7 +260,7 @@ class PostgresTarget:
     def _within_limit(
         self, spec: TableSpec, partition: int, piece: Batch, *, whole: bool = False, keep: bool = True
     ) -> None:
-        if reason := _too_bad(spec, piece, len(piece.rejects), piece.read, self.run, whole=whole):
+        if reason := too_bad(spec, piece, len(piece.rejects), piece.read, self.run, whole=whole):
             if keep:
                 self._keep_rejects(spec, partition, piece.failing or piece.rejects)
             raise reason
@@ -312,11 +303,15 @@ class PostgresTarget:
         return transaction(self.postgres, self.run, f"table {spec.table!r}", spec.encoder)
 
 
-def recording(run: str, spec: TableSpec, rows: int, *, mark: str | None = None) -> list[str]:
+def recording(run: str, spec: TableSpec, rows: int, score: float = 1.0, *, mark: str | None = None) -> list[str]:
     """Return the statements that complete the records of a publish: what it did, how far the table is now, its chain."""
     counted = spec.publish not in BESIDE or (spec.whole and spec.deletes == "mirror")
     begin = [begun(run, spec)] if spec.audit and spec.publish == "create" else []
-    return [*begin, ledger.published(run, spec, rows), state.published(run, spec, rows=rows if counted else None, mark=mark)]
+    return [
+        *begin,
+        ledger.published(run, spec, rows, score),
+        state.published(run, spec, rows=rows if counted else None, mark=mark),
+    ]
 
 
 class _RejectedError(Exception):
@@ -325,54 +320,3 @@ class _RejectedError(Exception):
     def __init__(self, reason: DataError, rejects: Sequence[Reject]) -> None:
         super().__init__(reason.message)
         self.reason, self.rejects = reason, rejects
-
-
-def _too_bad(spec: TableSpec, piece: Batch, rejects: int, read: int, run: str, *, whole: bool = False) -> DataError | None:
-    """Return why the table fails because of a batch, or None; `rejects` of the `read` rows so far, or of the `whole`."""
-    try:
-        checks.within(spec, piece)
-    except DataError as error:
-        return error
-    return too_many(spec, rejects, run) if rejects > (spec.rejectable(read) if whole else limit(spec, read)) else None
-
-
-def too_many(spec: TableSpec, rejects: int, run: str) -> DataError:
-    """Return the error of a table with more rejects than it may have."""
-    most = spec.max_rejects if isinstance(spec.max_rejects, int) else f"{spec.max_rejects:.6g}".rstrip("0").rstrip(".")
-    return DataError(
-        f"table {spec.table!r}: {rejects:,} rows were rejected, and max_rejects is {most}",
-        rejects=rejects,
-        hint=f"`bulketl rejects show {spec.table} --run {run}` shows them; "
-        "correct them at the source, change the column's cast, or raise max_rejects",
-    )
-
-
-def _completed(run: str, spec: TableSpec, partition: int, total: Loaded) -> str:
-    counts = (total.rows, total.rejects, total.bytes, total.changed, total.checks)
-    return ledger.loaded(run, spec, partition, *counts)
-
-
-def _add(total: Loaded, piece: Batch | None, spec: TableSpec) -> Loaded:
-    """Return the sum; raise DataError unless every row of the piece that was read is in it once, good or rejected."""
-    if piece is None:
-        return total
-    if piece.good.num_rows + len(piece.rejects) != piece.read:
-        raise DataError(
-            f"table {spec.table!r}: {piece.read:,} rows were read, and {piece.good.num_rows:,} are good "
-            f"and {len(piece.rejects):,} rejected",
-            hint="nothing was loaded; report it: a row must never be lost or doubled on the way",
-        )
-    changed = {column: Counter(kinds) for column, kinds in total.changed.items()}
-    for (column, kind), count in piece.changed.items():
-        changed.setdefault(column, Counter())[kind] += count
-    found: Counts = {severity: dict(counts) for severity, counts in total.checks.items()}
-    for (severity, label), count in piece.checks.items():
-        counts = found.setdefault(severity, {})
-        counts[label] = counts.get(label, 0) + count
-    return Loaded(
-        total.rows + piece.good.num_rows,
-        total.rejects + len(piece.rejects),
-        total.bytes + piece.good.nbytes,
-        {column: dict(kinds) for column, kinds in changed.items()},
-        found,
-    )

@@ -1,0 +1,103 @@
+"""What a step has done: rows copied and published, and when that is too few or too bad."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from bulketl.checks import Counts
+from bulketl.coerce import Batch
+from bulketl.errors import DataError
+from bulketl.plan import TableSpec
+from bulketl.postgres import checks, ledger
+from bulketl.postgres.copy import limit
+from bulketl.quality import Arrived
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a step brought into one table; `bytes` are of Arrow.
+
+    `changed` counts per column and kind of change, `checks` per severity and check the rows that fail it; `expected` rows
+    were at the source.
+    """
+
+    rows: int = 0
+    rejects: int = 0
+    bytes: int = 0
+    changed: dict[str, dict[str, int]] = field(default_factory=dict)
+    checks: Counts = field(default_factory=dict)
+    expected: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a publish did: rows read, and of these and the table's how many were what; None where that is not counted.
+
+    `checks`: per severity and check on the table as a whole, what was found; `quality`: rows here per row at the source.
+    """
+
+    rows: int = 0
+    inserted: int | None = None
+    updated: int | None = None
+    unchanged: int | None = None
+    deleted: int | None = None
+    checks: Counts = field(default_factory=dict)
+    quality: float = 1.0
+
+
+def too_bad(spec: TableSpec, piece: Batch, rejects: int, read: int, run: str, *, whole: bool = False) -> DataError | None:
+    """Return why the table fails because of a batch, or None; `rejects` of the `read` rows so far, or of the `whole`."""
+    try:
+        checks.within(spec, piece)
+    except DataError as error:
+        return error
+    return too_many(spec, rejects, run) if rejects > (spec.rejectable(read) if whole else limit(spec, read)) else None
+
+
+def too_many(spec: TableSpec, rejects: int, run: str) -> DataError:
+    """Return the error of a table with more rejects than it may have."""
+    most = spec.max_rejects if isinstance(spec.max_rejects, int) else f"{spec.max_rejects:.6g}".rstrip("0").rstrip(".")
+    return DataError(
+        f"table {spec.table!r}: {rejects:,} rows were rejected, and max_rejects is {most}",
+        rejects=rejects,
+        hint=f"`bulketl rejects show {spec.table} --run {run}` shows them; "
+        "correct them at the source, change the column's cast, or raise max_rejects",
+    )
+
+
+def completed(run: str, spec: TableSpec, partition: int, total: Loaded) -> str:
+    """Return the UPDATE that completes a partition's claimed record."""
+    counts = (total.rows, total.rejects, total.bytes, total.changed, total.checks, total.expected)
+    return ledger.loaded(run, spec, partition, *counts)
+
+
+def arrived(partition: int, total: Loaded) -> Arrived:
+    """Return what the quality score is made from."""
+    return Arrived(partition, total.rows, total.rejects, total.expected)
+
+
+def added(total: Loaded, piece: Batch | None, spec: TableSpec) -> Loaded:
+    """Return the sum; raise DataError unless every row of the piece that was read is in it once, good or rejected."""
+    if piece is None:
+        return total
+    if piece.good.num_rows + len(piece.rejects) != piece.read:
+        raise DataError(
+            f"table {spec.table!r}: {piece.read:,} rows were read, and {piece.good.num_rows:,} are good "
+            f"and {len(piece.rejects):,} rejected",
+            hint="nothing was loaded; report it: a row must never be lost or doubled on the way",
+        )
+    changed = {column: Counter(kinds) for column, kinds in total.changed.items()}
+    for (column, kind), count in piece.changed.items():
+        changed.setdefault(column, Counter())[kind] += count
+    found: Counts = {severity: dict(counts) for severity, counts in total.checks.items()}
+    for (severity, label), count in piece.checks.items():
+        counts = found.setdefault(severity, {})
+        counts[label] = counts.get(label, 0) + count
+    return Loaded(
+        total.rows + piece.good.num_rows,
+        total.rejects + len(piece.rejects),
+        total.bytes + piece.good.nbytes,
+        {column: dict(kinds) for column, kinds in changed.items()},
+        found,
+    )

@@ -1,0 +1,60 @@
+"""How much of a table has arrived: rows in the target per row at the source, counted around the read.
+
+The source counts each range before it is read, and once more when that differs from what was read: rows that came or went
+meanwhile explain any number between the two. Rejected rows have a limit of their own, `max_rejects`, and are expected in the
+target no more. Less than 1 is a loss; more than 1, rows that the source never had, is never allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from bulketl.errors import DataQualityError
+from bulketl.plan import TableSpec
+
+NAMED = 3  # partitions in a message
+Counted = Callable[[int], int]  # rows read -> rows at the source
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A partition: rows copied, rows rejected, rows at the source."""
+
+    partition: int
+    rows: int
+    rejects: int
+    expected: int
+
+
+def around(before: int, read: int, after: int) -> int:
+    """Return how many rows the source had, as near to those read as the counts before and after the read allow."""
+    lo, hi = sorted((before, after))
+    return min(max(read, lo), hi)
+
+
+def score(arrived: Sequence[Arrived]) -> float:
+    """Return rows in the target per row that should be there; 1 for an empty table."""
+    rows = sum(item.rows for item in arrived)
+    expected = sum(item.expected - item.rejects for item in arrived)
+    return rows / expected if expected > 0 else 1.0 if rows == expected else float("inf")
+
+
+def hold(spec: TableSpec, arrived: Sequence[Arrived]) -> float:
+    """Return the score; raise DataQualityError, naming the partitions, when it is below the threshold or above 1."""
+    found = score(arrived)
+    if spec.threshold <= found <= 1:
+        return found
+    wrong = [item for item in arrived if item.rows + item.rejects != item.expected]
+    places = "; ".join(
+        f"partition {item.partition}: {item.rows + item.rejects:,} of {item.expected:,}" for item in wrong[:NAMED]
+    )
+    more = f" and {len(wrong) - NAMED} more" if len(wrong) > NAMED else ""
+    rows = sum(item.rows for item in arrived)
+    expected = sum(item.expected - item.rejects for item in arrived)
+    limit = f"data_quality_threshold is {spec.threshold:g}" if found < 1 else "more than the source has is never right"
+    raise DataQualityError(
+        f"table {spec.table!r}: {rows:,} rows for {expected:,} of the source, a score of {found:.6g}, and {limit} "
+        f"({places}{more})",
+        hint="it was not published; load it again, and report it if it happens again",
+    )
