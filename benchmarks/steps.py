@@ -33,7 +33,7 @@ from bulketl.decision import decide
 from bulketl.partitions import Bound, KeyTuple, Partition, fits, rows_per_partition
 from bulketl.plan import Group, Plan, TableLoad, TableSpec
 from bulketl.postgres import Postgres
-from bulketl.postgres.steps import Loaded, Published
+from bulketl.postgres.outcome import Loaded, Published
 from bulketl.resumption import restored
 from bulketl.runs import Executors
 from bulketl.schedule import Step

@@ -8,6 +8,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from bulketl.config import Config
 from bulketl.endpoints import new_run, target_of
@@ -41,6 +42,22 @@ def reset(config: Config, tables: Sequence[str]) -> list[str]:
     found = [item.table for item in states(config, tables)]
     with target_of(config).connect() as connection:
         reset_states(connection, config.target_schema, found)
+    return found
+
+
+def certificate(config: Config, run: str = "") -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Return what is on record of a run, and the certificates of its tables; the last run that has some without a name.
+
+    Raise PlanError when there is none.
+    """
+    with target_of(config).connect() as connection:
+        found = ledger.certificates(connection, config.target_schema, run)
+    if found is None:
+        which = f"of run {run!r}" if run else "of any run"
+        raise PlanError(
+            f"there is no certificate {which} into schema {config.target_schema!r} on record",
+            hint="`bulketl load --certify` makes one; bulketl.run in the target lists the runs",
+        )
     return found
 
 

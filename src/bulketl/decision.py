@@ -223,6 +223,7 @@ def specify(config: Config, catalog: Catalog, table: Table, choice: Choice, free
         retained=retained,
         stop_after=rule.stop_after_minutes and rule.stop_after_minutes * 60,
         threshold=rule.monitoring.data_quality_threshold,
+        certify=config.certify,
     )
     if hold and not (spec.key or spec.audit):
         raise PlanError(

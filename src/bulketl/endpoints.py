@@ -15,7 +15,7 @@ from bulketl.config import Config
 from bulketl.errors import ConfigError
 from bulketl.mysql import MySQL, compare
 from bulketl.mysql.locks import Gate, TableLock, gated, locked
-from bulketl.mysql.read import count, masked, read
+from bulketl.mysql.read import count, figures, masked, read
 from bulketl.partitions import Partition
 from bulketl.plan import TableSpec
 from bulketl.postgres import LEDGER, STAGING, Postgres
@@ -38,6 +38,10 @@ class MySQLSource:
     def count(self, pieces: Sequence[tuple[TableSpec, Partition]]) -> list[int]:
         """Count the rows of some partitions, in one query."""
         return count(self.mysql, pieces)
+
+    def figures(self, spec: TableSpec, partition: Partition) -> Mapping[str, str | None]:
+        """Return the figures of a certificate over a partition's rows as they are now."""
+        return figures(self.mysql, spec, partition)
 
     def locked(self, spec: TableSpec) -> AbstractContextManager[TableLock]:
         """Keep everybody from writing to the table for a while."""

@@ -14,10 +14,12 @@ import zlib
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 
+from bulketl.certificate import floats_of
 from bulketl.errors import BulketlError, DataError, SourceError
 from bulketl.events import (
     ColumnsChanged,
     Event,
+    FiguresTaken,
     PartitionLoaded,
     RunFinished,
     RunStarted,
@@ -278,11 +280,11 @@ class _Driver:
         for table, done in zip(step.tables, result.loaded, strict=False):
             counts = (done.rows, done.rejects, done.bytes)
             yield PartitionLoaded(self._run, table, index, *counts, result.seconds, done.changed, done.checks)
+        yield from self._figures(step, result)
         if (found := result.differences) and step.spec:
             counts = (len(found.missing), len(found.differing), len(found.gone))
             yield TableCompared(self._run, step.spec.table, *counts, step.spec.deletes, result.seconds)
-        specs = [step.spec] if step.spec else [load.spec for load in step.loads]
-        for spec, published in zip(specs, result.published, strict=False):
+        for spec, published in zip(step.specs, result.published, strict=False):
             self._under_way.discard(spec.table)
             yield TablePublished(
                 self._run,
@@ -298,6 +300,19 @@ class _Driver:
                 published.checks,
                 published.quality,
             )
+
+    def _figures(self, step: Step, result: Result) -> Iterator[Event]:
+        """Say what a step adds to the certificates of its tables."""
+        index = step.partition.index if step.partition else 0
+        nothing = (None,) * len(step.specs)
+        columns = zip(
+            step.specs, result.taken or nothing, result.loaded or nothing, result.published or nothing, strict=False
+        )
+        for spec, taken, loaded, published in columns:
+            target = (loaded.figures if loaded else None) or (published.figures if published else None)
+            if spec.certify and (taken or target):
+                batches, against = (taken.batches, taken.against) if taken else (None, ())
+                yield FiguresTaken(self._run, spec.table, index, batches, against, target, floats_of(spec))
 
 
 def _await(

@@ -24,7 +24,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 Ease = Literal["", "batch", "workers"]
-DONE, FAILED, WRONG_REQUEST, PARTLY_DONE, OUTSIDE_WINDOW = 0, 1, 2, 3, 4
+DONE, FAILED, WRONG_REQUEST, PARTLY_DONE, OUTSIDE_WINDOW, NOT_CERTIFIED = 0, 1, 2, 3, 4, 5
 
 
 class BulketlError(Exception):

@@ -48,6 +48,22 @@ class PartitionLoaded:
 
 
 @dataclass(frozen=True, slots=True)
+class FiguresTaken:
+    """Figures for a table's certificate: of a range's batches, of the target's rows, or both; None where a step has none.
+
+    `against`: the names of those of the batches that differ at the source. `floats`: columns whose figures are floats.
+    """
+
+    run: str
+    table: str
+    partition: int
+    batches: Mapping[str, str | None] | None
+    against: tuple[str, ...]
+    target: Mapping[str, str | None] | None
+    floats: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class TablePublished:
     """A table is complete and visible. `seconds` is the time since its first step began.
 
@@ -191,6 +207,7 @@ Event = (
     RunStarted
     | TableStarted
     | PartitionLoaded
+    | FiguresTaken
     | TablePublished
     | TableCompared
     | TableFailed

@@ -48,7 +48,8 @@ class TableSpec:
     not changed since this one. `consistency`: what its rows have in common. `snapshot`: they are those of one moment, as a
     transaction sees them; `locked`: nobody could write while they were read; `re-read`: read again until a comparison finds
     no difference; `best effort`: each range is of a moment of its own. `stop_after`: seconds after which it is given up.
-    `threshold`: the least share of the source's rows that must arrive.
+    `threshold`: the least share of the source's rows that must arrive. `certify`:
+    whether figures of every column are taken on the way.
     `checks`: what must hold of it. A `max_rejects` that is a float is a share of the rows read.
     """
 
@@ -80,6 +81,7 @@ class TableSpec:
     consistency: Consistency = "best effort"
     stop_after: float | None = None
     threshold: float = 1.0
+    certify: bool = False
 
     def rejectable(self, read: int) -> int:
         """Return how many of so many rows that were read may be rejected."""

@@ -194,6 +194,8 @@ def _carry_out(
         reasons = {item.spec.table: item.reason for item in plan.loads}
         with postgres.connect() as connection:
             ledger.record_tables(connection, run, [_record(table, reasons) for table in summary.tables.values()])
+            certificates = {name: table.certificate for name, table in summary.tables.items() if table.certificate}
+            ledger.certify(connection, run, {name: found.to_json() for name, found in certificates.items()})
             ledger.finish_run(connection, run, outcome, dict(summary.totals))
     return summary
 

@@ -49,9 +49,14 @@ class Step:
     sign: str = ""
 
     @property
+    def specs(self) -> tuple[TableSpec, ...]:
+        """What is to be known of the tables this step is for."""
+        return (self.spec,) if self.spec else tuple(load.spec for load in self.loads)
+
+    @property
     def tables(self) -> tuple[str, ...]:
         """The tables this step is for."""
-        return (self.spec.table,) if self.spec else tuple(load.spec.table for load in self.loads)
+        return tuple(spec.table for spec in self.specs)
 
     @property
     def reads(self) -> bool:

@@ -15,7 +15,7 @@ from bulketl.casts import parse_target, parse_type
 from bulketl.catalog import Column, Table
 from bulketl.fields import Limit, Model
 from bulketl.partitions import PARTITION_BYTES
-from bulketl.rules import TIERS, Consistency, Tier
+from bulketl.rules import TIERS, Tier
 
 PROCESS_MB = 200
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -205,7 +205,7 @@ class Settings(Model):
     dropped_columns: Literal["keep", "drop"] = "keep"
     narrowed_columns: Literal["swap", "refuse"] = "swap"
     invalid_watermark: Literal["load", "refuse"] = "load"
-    consistency: Consistency | None = None
+    certify: bool = False
     added_columns: tuple[AddedColumn, ...] = Field(default=(), strict=False)
 
     tier_workers: dict[Tier, Workers] | None = None

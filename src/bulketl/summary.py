@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from bulketl.certificate import Certificate
 from bulketl.events import (
     ColumnsChanged,
     Event,
+    FiguresTaken,
     PartitionLoaded,
     RunFinished,
     RunStarted,
@@ -44,6 +46,7 @@ class TableSummary:
     compared: dict[str, int] = field(default_factory=dict)
     consistency: str = ""
     quality: float | None = None
+    certificate: Certificate | None = None
     overdue: bool = False
     error: str = ""
     message: str = ""
@@ -62,6 +65,19 @@ class TableSummary:
             found = self.checks.setdefault(severity, {})
             for label, rows in labels.items():
                 found[label] = found.get(label, 0) + rows
+
+    def note(self, event: FiguresTaken | TableOverdue) -> None:
+        """Take into account what is said of a table under way."""
+        if isinstance(event, TableOverdue):
+            self.overdue = True
+        else:
+            self.certificate = self.certificate or Certificate()
+            self.certificate.add(event)
+
+    @property
+    def certified(self) -> bool | None:
+        """Whether its figures agree on both sides, None when they were not asked for."""
+        return None if self.certificate is None else self.certificate.certified
 
     def found(self, checks: Mapping[str, Mapping[str, float]]) -> None:
         """Take what a check on the whole table found into account."""
@@ -94,8 +110,8 @@ class Summary:
                 table.unchanged, table.deleted = event.unchanged, event.deleted
                 table.consistency, table.quality = event.consistency, event.quality
                 table.found(event.checks)
-            case TableOverdue(table=name):
-                self.tables[name].overdue = True
+            case FiguresTaken(table=name) | TableOverdue(table=name):
+                self.tables[name].note(event)
             case TableCompared(table=name):
                 counts = {"missing": event.missing, "differing": event.differing, "gone": event.gone}
                 self.tables[name].compared = counts
@@ -124,12 +140,18 @@ class Summary:
         return [table for table in self.tables.values() if table.outcome == "unfinished"]
 
     @property
+    def uncertified(self) -> list[TableSummary]:
+        """The tables that were published, and whose figures differ or are not all known."""
+        loaded = (table for table in self.tables.values() if table.outcome == "loaded")
+        return [table for table in loaded if table.certificate and not table.certificate.certified]
+
+    @property
     def outcome(self) -> str:
-        """`done`, `stopped` before its end, `partly done`, or `failed` when no table was published."""
+        """`done`, `stopped` before its end, `partly done`, `failed` when no table was published, `not certified`."""
         if self.unfinished:
             return "stopped"
         if not self.failed:
-            return "done"
+            return "not certified" if self.uncertified else "done"
         return "partly done" if len(self.failed) < len(self.tables) else "failed"
 
     @property
@@ -177,5 +199,8 @@ class Summary:
             "outcome": self.outcome,
             "timestamp_zone": self.zone,
             "totals": self.totals,
-            "tables": [{name: getattr(table, name) for name in names} for table in self.tables.values()],
+            "tables": [
+                {**{name: getattr(table, name) for name in names}, "certified": table.certified}
+                for table in self.tables.values()
+            ],
         }

@@ -10,11 +10,12 @@ import dataclasses
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import pyarrow as pa
 
+from bulketl.certificate import Figures, Taken, differing, figures, floats_of, together
 from bulketl.coerce import Batch, coerce
 from bulketl.errors import SourceError
 from bulketl.partitions import Partition
@@ -64,6 +65,10 @@ class Source(Here, Protocol):
         """Count the rows of some partitions, in one query."""
         ...
 
+    def figures(self, spec: TableSpec, partition: Partition) -> Figures:
+        """Return the figures of a certificate over a partition's rows as they are now."""
+        ...
+
     def locked(self, spec: TableSpec) -> AbstractContextManager[Lock]:
         """Keep everybody from writing to the table, for as long as the context lasts. Raise SourceError."""
         ...
@@ -99,6 +104,11 @@ class Loaded(Protocol):
     @property
     def checks(self) -> dict[str, dict[str, float]]:
         """Rows that fail a check, per severity and check."""
+        ...
+
+    @property
+    def figures(self) -> Figures | None:
+        """Those of a certificate, of rows that were written into place."""
         ...
 
 
@@ -138,6 +148,11 @@ class Published(Protocol):
     @property
     def quality(self) -> float:
         """Rows that arrived per row at the source."""
+        ...
+
+    @property
+    def figures(self) -> Figures | None:
+        """Those of a certificate, of rows that were staged."""
         ...
 
 
@@ -180,9 +195,13 @@ class Target(There, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a worker sends back: per table of the step what was loaded and published, what differed, its seconds."""
+    """What a worker sends back: per table of the step what was loaded and published, what differed, its seconds.
+
+    `taken`: the figures of certificates, where they are asked for.
+    """
 
     loaded: tuple[Loaded, ...] = ()
+    taken: tuple[Taken | None, ...] = ()
     published: tuple[Published, ...] = ()
     differences: Differences | None = None
     seconds: float = 0.0
@@ -206,7 +225,10 @@ def _work(source: Source, target: Target, step: Step) -> Result:
     if spec is None:
         batches = [_small(source, load) for load in step.loads]
         done = target.load_group(step.loads, batches, _counted(source, step.loads, batches))
-        return Result(tuple(loaded for loaded, _ in done), tuple(published for _, published in done))
+        taken = tuple(
+            _taken(source, load.spec, load.partitions, batch) for load, batch in zip(step.loads, batches, strict=True)
+        )
+        return Result(tuple(loaded for loaded, _ in done), taken, tuple(published for _, published in done))
     if step.kind == "publish":
         return Result(published=(target.publish(spec),))
     if step.kind == "compare":
@@ -220,8 +242,8 @@ def _work(source: Source, target: Target, step: Step) -> Result:
     reading, counted = _Reading(source, spec, partition, step.sign), _counting(source, step, spec, partition)
     if step.kind == "chunk":
         loaded, published = target.load_chunk(spec, partition, reading, step.last, counted)
-        return Result((loaded,), (published,) if step.last else ())
-    return Result((target.load(spec, partition, reading, counted),))
+        return Result((loaded,), (reading.held(),), (published,) if step.last else ())
+    return Result((target.load(spec, partition, reading, counted),), (reading.held(),))
 
 
 def _counting(source: Source, step: Step, spec: TableSpec, partition: Partition) -> Counted:
@@ -244,17 +266,37 @@ def _counted(source: Source, loads: Sequence[TableLoad], batches: Sequence[Batch
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """The batches of a partition; each iteration reads it from the source anew."""
+    """The batches of a partition; each iteration reads it from the source anew, and takes its figures where asked."""
 
     source: Source
     spec: TableSpec
     partition: Partition
     sign: str
+    taken: list[Figures] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[Batch]:
+        self.taken.clear()
         masked = self.source.masked(self.spec)
         for rows in self.source.read(self.spec, self.partition, self.sign):
-            yield coerce(rows, self.spec, masked)
+            batch = coerce(rows, self.spec, masked)
+            if self.spec.certify:
+                self.taken.append(figures(batch.good, self.spec))
+            yield batch
+
+    def held(self) -> Taken | None:
+        """Return the figures of all batches, held against the source."""
+        return _held(self.source, self.spec, self.partition, together(self.taken)) if self.spec.certify else None
+
+
+def _taken(source: Source, spec: TableSpec, partitions: Sequence[Partition], batch: Batch | None) -> Taken | None:
+    if not spec.certify or batch is None:
+        return None
+    return _held(source, spec, partitions[0], figures(batch.good, spec))
+
+
+def _held(source: Source, spec: TableSpec, partition: Partition, found: Figures) -> Taken:
+    """Hold figures against those of the source now: what was written to meanwhile differs, and is not certified."""
+    return Taken(found, tuple(differing(found, source.figures(spec, partition), floats_of(spec))))
 
 
 def _small(source: Source, load: TableLoad) -> Batch | None:

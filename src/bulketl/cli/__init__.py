@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from bulketl.cli import custody, loading, rejects, rules
+from bulketl.cli import certificate, custody, loading, rejects, rules
 from bulketl.cli import history as history_command
 from bulketl.cli import pairs as pairs_command
 from bulketl.cli.options import EXIT_CODES, out, run
@@ -34,6 +34,7 @@ app.add_typer(custody.state, name="state")
 app.add_typer(custody.audit, name="audit")
 app.add_typer(rejects.rejects, name="rejects")
 app.command(epilog=EXIT_CODES)(custody.retention)
+app.command(epilog=EXIT_CODES)(certificate.certificate)
 app.command(epilog="\n\nExit codes: 0 all agree, 1 a pair that fails differs, 2 the file is wrong, 3 only pairs that warn.")(
     pairs_command.pairs
 )

@@ -32,7 +32,7 @@ from bulketl.cli.options import (
 )
 from bulketl.cluster import check_address, dask
 from bulketl.config import Config
-from bulketl.errors import DONE, FAILED, OUTSIDE_WINDOW, PARTLY_DONE, ConfigError, OutsideWindowError
+from bulketl.errors import DONE, FAILED, NOT_CERTIFIED, OUTSIDE_WINDOW, PARTLY_DONE, ConfigError, OutsideWindowError
 from bulketl.events import Observer
 from bulketl.observers.progress import Display, Lines
 from bulketl.plan import Plan
@@ -59,6 +59,9 @@ def load(
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Outside the window: wait until it opens.")] = False,
     ignore_window: Annotated[bool, typer.Option("--ignore-window", help="Load at any time.")] = False,
+    certify: Annotated[
+        bool, typer.Option("--certify", help="Take figures of every column on the way, at the source and in Postgres.")
+    ] = False,
     workers: Annotated[
         int | None, typer.Option(min=1, max=64, help="Steps at once; also the most source connections. [default: 3]")
     ] = None,
@@ -82,7 +85,7 @@ def load(
     """
 
     def command() -> int:
-        settings = configured(config, rules, workers=workers, schema=schema)
+        settings = configured(config, rules, workers=workers, schema=schema, certify=certify or None)
         _check_executor(executor, scheduler)
         if dry_run and resume is None:
             looked = make(settings, tier, tables, exclude, full, since, until, allow_deletes)
@@ -121,7 +124,9 @@ def _exit_code(settings: Config, result: Summary) -> int:
         return OUTSIDE_WINDOW
     if result.outcome == "failed" or any(settings.blocks(cast(Tier, table.tier)) for table in result.failed):
         return FAILED
-    return PARTLY_DONE if result.failed else DONE
+    if result.failed:
+        return PARTLY_DONE
+    return NOT_CERTIFIED if result.uncertified else DONE
 
 
 def _window(windows: Windows, wait: bool) -> dt.datetime:

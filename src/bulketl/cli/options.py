@@ -20,7 +20,7 @@ from bulketl.rules import TIERS, Tier
 EXIT_CODES = """
 
 Exit codes: 0 done, 1 failed, 2 the request was wrong, 3 tables failed that only warn, 4 outside the window or stopped at its
-end."""
+end, 5 loaded and not certified."""
 
 out = Console()
 err = Console(stderr=True)

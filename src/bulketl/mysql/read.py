@@ -22,7 +22,9 @@ import connectorx
 import pyarrow as pa
 import pyarrow.ipc
 
+from bulketl.aggregates import aggregates
 from bulketl.casts import VALID_DATE, quoted
+from bulketl.certificate import ROWS
 from bulketl.errors import SourceError
 from bulketl.mysql import MySQL, source_error
 from bulketl.mysql.locks import before_reading
@@ -32,6 +34,7 @@ from bulketl.plan import TableSpec
 NOT_NULL_MASK = "bulketl not null {0}"  # a blank: no column of a sane schema is called so
 MASK_BITS = 60
 SPOOL = str(Path(__file__).with_name("spool.py"))  # by its path, so that it imports connectorx and pyarrow, and no more
+FIGURES_TOGETHER = 1000
 
 
 def read(source: MySQL, spec: TableSpec, partition: Partition, sign: str = "") -> Iterator[pa.Table]:
@@ -87,6 +90,26 @@ def count(source: MySQL, pieces: Sequence[tuple[TableSpec, Partition]]) -> list[
         cursor.execute(counting)
         found = {int(n): int(rows) for n, rows in cursor.fetchall()}
     return [found[n] for n in range(len(pieces))]
+
+
+def figures(source: MySQL, spec: TableSpec, partition: Partition) -> dict[str, str | None]:
+    """Return the figures of a certificate over a partition's rows as they are now. Raise SourceError."""
+    wanted = aggregates(spec.casts, {item.column: "" for item in spec.casts}, spec.nul_bytes)
+    found: dict[str, str | None] = {}
+    with source.connect() as cursor:
+        if spec.zone:
+            cursor.execute("SET SESSION time_zone = %s", (spec.zone,))
+        for n in range(0, max(1, len(wanted)), FIGURES_TOGETHER):
+            some = wanted[n : n + FIGURES_TOGETHER]
+            cursor.execute(f"SELECT {', '.join(['COUNT(*)', *(one.mysql for one in some)])} FROM {_rows(spec, partition)}")
+            rows, *values = cursor.fetchall()[0]
+            found[ROWS] = str(rows)
+            found |= {f"{one.column} {one.what}": _plain(value) for one, value in zip(some, values, strict=True)}
+    return found
+
+
+def _plain(value: object) -> str | None:
+    return None if value is None else value.decode() if isinstance(value, bytes) else str(value)
 
 
 def _rows(spec: TableSpec, partition: Partition) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from psycopg import sql
@@ -47,6 +47,8 @@ CREATE TABLE IF NOT EXISTS {LEDGER}.compared (
     run text, schema_name text, table_name text, missing bigint NOT NULL, differing bigint NOT NULL, gone bigint NOT NULL,
     deletes text NOT NULL, compared_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (run, schema_name, table_name));
+CREATE TABLE IF NOT EXISTS {LEDGER}.certificate (
+    run text, table_name text, certified boolean NOT NULL, document jsonb NOT NULL, PRIMARY KEY (run, table_name));
 CREATE TABLE IF NOT EXISTS {LEDGER}.table_load (
     run text, table_name text, tier text NOT NULL, outcome text NOT NULL, rows bigint NOT NULL, rejects bigint NOT NULL,
     bytes bigint NOT NULL, seconds double precision NOT NULL, changed jsonb NOT NULL, drift jsonb NOT NULL,
@@ -164,6 +166,36 @@ def record_tables(connection: Connection, run: str, tables: Sequence[dict[str, o
                 for table in tables
             ],
         )
+
+
+def certify(connection: Connection, run: str, certificates: Mapping[str, dict[str, object]]) -> None:
+    """Record the certificates of a run's tables."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            f"INSERT INTO {LEDGER}.certificate VALUES (%s, %s, %s, %s) ON CONFLICT (run, table_name)"
+            " DO UPDATE SET certified = excluded.certified, document = excluded.document",
+            [(run, table, found["certified"], json.dumps(found)) for table, found in certificates.items()],
+        )
+
+
+def certificates(connection: Connection, schema: str, run: str) -> tuple[dict[str, Any], dict[str, dict[str, Any]]] | None:
+    """Return what is on record of a run into the schema that has certificates, the last one for '', and these by table."""
+    if connection.execute(f"SELECT to_regclass('{LEDGER}.certificate')").fetchone() == (None,):
+        return None
+    cursor = connection.execute(
+        f"SELECT run, source, schema_name, host, version, started_at::text, finished_at::text, outcome FROM {LEDGER}.run r"
+        f" WHERE schema_name = %s AND %s IN ('', run) AND EXISTS (SELECT 1 FROM {LEDGER}.certificate c WHERE c.run = r.run)"
+        " ORDER BY started_at DESC LIMIT 1",
+        (schema, run),
+    )
+    row = cursor.fetchone()
+    if row is None:
+        return None
+    about = dict(zip((column.name for column in cursor.description or ()), row, strict=True))
+    found = connection.execute(
+        f"SELECT table_name, document FROM {LEDGER}.certificate WHERE run = %s ORDER BY table_name", (row[0],)
+    ).fetchall()
+    return about, {str(table): document for table, document in found}
 
 
 def seconds_per_row(connection: Connection, schema: str) -> dict[str, float]:

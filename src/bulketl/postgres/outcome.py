@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from bulketl.certificate import Figures
 from bulketl.checks import Counts
 from bulketl.coerce import Batch
 from bulketl.errors import DataError
@@ -19,7 +20,7 @@ class Loaded:
     """What a step brought into one table; `bytes` are of Arrow.
 
     `changed` counts per column and kind of change, `checks` per severity and check the rows that fail it; `expected` rows
-    were at the source.
+    were at the source. `figures`: of a certificate, where rows were written into place.
     """
 
     rows: int = 0
@@ -28,6 +29,7 @@ class Loaded:
     changed: dict[str, dict[str, int]] = field(default_factory=dict)
     checks: Counts = field(default_factory=dict)
     expected: int = 0
+    figures: Figures | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class Published:
     """What a publish did: rows read, and of these and the table's how many were what; None where that is not counted.
 
     `checks`: per severity and check on the table as a whole, what was found; `quality`: rows here per row at the source.
+    `figures`: of a certificate, of the rows that were staged.
     """
 
     rows: int = 0
@@ -44,6 +47,7 @@ class Published:
     deleted: int | None = None
     checks: Counts = field(default_factory=dict)
     quality: float = 1.0
+    figures: Figures | None = None
 
 
 def too_bad(spec: TableSpec, piece: Batch, rejects: int, read: int, run: str, *, whole: bool = False) -> DataError | None:

@@ -24,6 +24,7 @@ from bulketl.postgres import STAGING, Postgres, checks, compare, ledger, state
 from bulketl.postgres.audit import begun
 from bulketl.postgres.copy import TEMPORARY, close, copy, transaction, without_refused
 from bulketl.postgres.ddl import batch, name, staging, staging_name
+from bulketl.postgres.figures import figures
 from bulketl.postgres.guard import guard
 from bulketl.postgres.outcome import Loaded, Published, added, arrived, completed, too_bad, too_many
 from bulketl.postgres.publish import into, publish
@@ -106,13 +107,14 @@ class PostgresTarget:
                 raise too_many(spec, rejects, self.run)
             score = quality.hold(spec, counts)
             guard(cursor, spec, rows, staging(self.run, spec.table))
+            taken = figures(cursor, spec, staging(self.run, spec.table))
             # Rows that replace the table are checked before anybody has to wait for its lock, others where they have come.
             replaced = spec.publish not in BESIDE
             found = checks.hold(cursor, [spec], [staging(self.run, spec.table)]) if replaced else []
             publish(cursor, self.run, spec)
             found = found or checks.hold(cursor, [spec])
             cursor.execute(batch([*recording(self.run, spec, rows, score), *self._noted([spec], found)]))
-            return self._done(cursor, spec)
+            return dataclasses.replace(self._done(cursor, spec), figures=taken)
 
     def settle(self, spec: TableSpec, source: Here) -> None:
         """Read again what differs between the staged rows and the source, until nothing does."""
@@ -143,6 +145,7 @@ class PostgresTarget:
             total = self._copied(cursor, spec, partition, batches, counted, TEMPORARY, temporary_name(0))
             self._compare_group(cursor, [spec], [total])
             score = quality.hold(spec, [arrived(partition.index, total)])
+            taken = figures(cursor, spec, name(TEMPORARY, temporary_name(0)))
             reached = spec if last or partition.mark else dataclasses.replace(spec, watermark=None)
             record = completed(self.run, spec, partition.index, total)
             merging = into(self.run, spec, name(TEMPORARY, temporary_name(0)))
@@ -150,7 +153,7 @@ class PostgresTarget:
             cursor.execute(batch(records))
             if last and (noted := self._noted([spec], checks.hold(cursor, [spec]))):
                 cursor.execute(batch(noted))
-            return total, self._done(cursor, spec)
+            return dataclasses.replace(total, figures=taken), self._done(cursor, spec)
 
     def _copied(
         self,
@@ -237,6 +240,7 @@ class PostgresTarget:
             self._compare_group(cursor, specs, done)
             for n, (spec, total) in enumerate(zip(specs, done, strict=True)):
                 score = quality.hold(spec, [arrived(0, total)])
+                done[n] = dataclasses.replace(total, figures=figures(cursor, spec, name(*place(n, spec))))
                 guard(cursor, spec, total.rows, name(*place(n, spec)))
                 counts = (total.rows, total.rejects, total.bytes, total.changed, total.checks, total.expected)
                 records.append(ledger.partition(self.run, spec, 0, *counts))

@@ -1,0 +1,187 @@
+"""The load certificate: figures of every column taken three times, and what differs between them.
+
+From the batches as they pass, from the source over the same ranges, and from the target before its rows become visible:
+counts of what is not NULL, minima, maxima, sums. A table is certified when all three agree in all of its ranges; one that is
+written to meanwhile differs from its source, and is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bulketl.aggregates import aggregates
+from bulketl.casts import Cast, parse_target
+from bulketl.events import FiguresTaken
+from bulketl.plan import TableSpec
+
+Figures = Mapping[str, str | None]  # "column what" -> a number as text; "rows" -> their number
+ROWS = "rows"
+_FLOATS = ("real", "double precision")
+SUMMED_DIGITS = 28  # of a decimal in Arrow, so that ten thousand million of them fit into its 38
+
+
+def figure_names(spec: TableSpec) -> list[str]:
+    """Return what the figures of a table are called, in the order of `aggregates`."""
+    return [f"{found.column} {found.what}" for found in aggregates(spec.casts, {i.column: "" for i in spec.casts})]
+
+
+def figures(rows: pa.Table, spec: TableSpec) -> Figures:
+    """Return the figures of a batch in wire types."""
+    wanted = figure_names(spec)
+    casts = {item.column: item for item in spec.casts}
+    plain = [name for name in rows.column_names if not _extension(rows.schema.field(name).type)]
+    frame = pl.from_arrow(rows.select([name for name in plain if not pa.types.is_decimal(rows.schema.field(name).type)]))
+    assert isinstance(frame, pl.DataFrame)  # noqa: S101  # of a table it is one
+    made = {name: _expression(name, casts, frame) for name in wanted}
+    expressions = {name: expression for name, expression in made.items() if expression is not None}
+    done = frame.select(**{f"f{n}": expression for n, expression in enumerate(expressions.values())})
+    values = dict(zip(expressions, done.row(0) if done.width else (), strict=True))
+    found: dict[str, str | None] = {ROWS: str(rows.num_rows)}
+    for name in wanted:
+        column, what = name.rsplit(" ", 1)
+        value = values[name] if name in values else _computed(rows[column], what)
+        found[name] = None if value is None else _text(value)
+    return found
+
+
+def added(one: Figures, other: Figures) -> Figures:
+    """Return the figures of both together."""
+    return {name: _both(name.rsplit(" ", 1)[-1], one.get(name), other.get(name)) for name in {**one, **other}}
+
+
+def differing(one: Figures, other: Figures, floats: frozenset[str]) -> list[str]:
+    """Return the names of the figures that are not the same number; a sum over nothing is 0 and NULL."""
+    found = []
+    for name in {**one, **other}:
+        column, _, what = name.rpartition(" ")
+        first, second = one.get(name), other.get(name)
+        if what not in ("min", "max"):
+            first, second = first or "0", second or "0"
+        if (first is None) != (second is None) or (first and second and not _same(first, second, column in floats)):
+            found.append(name)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The figures of one range's batches, and the names of those that are others at the source."""
+
+    batches: Figures
+    against: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Certificate:
+    """What is known of one table: the figures of all its batches, those of the target, and what differs.
+
+    `against`: per range, the figures that are others at the source; `different`: those that are others in the target.
+    """
+
+    batches: Figures = field(default_factory=dict)
+    target: Figures = field(default_factory=dict)
+    against: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    different: tuple[str, ...] = ()
+
+    @property
+    def certified(self) -> bool:
+        """Whether source, batches and target agree."""
+        return bool(self.target) and not self.different and not any(self.against.values())
+
+    def add(self, event: FiguresTaken) -> None:
+        """Take what a step says into account: the figures of a range, of the target, or both."""
+        if event.batches:
+            self.batches = added(self.batches, event.batches)
+            self.against[event.partition] = event.against
+        if event.target:
+            self.target = added(self.target, event.target)
+        if self.target:
+            self.different = tuple(differing(self.batches or {ROWS: "0"}, self.target, event.floats))
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as plain values."""
+        return {
+            "certified": self.certified,
+            "ranges": len(self.against),
+            "figures": dict(self.batches),
+            "differ_at_the_source": {str(index): list(found) for index, found in self.against.items() if found},
+            "differ_in_the_target": list(self.different),
+        }
+
+
+def floats_of(spec: TableSpec) -> frozenset[str]:
+    """Return the columns whose minima and maxima are floats, which the servers spell in more than one way."""
+    return frozenset(item.column for item in spec.casts if parse_target(item.target)[0] in _FLOATS)
+
+
+def together(parts: Iterable[Figures]) -> Figures:
+    """Return the figures of all batches together."""
+    total: Figures = {}
+    for part in parts:
+        total = added(total, part)
+    return total
+
+
+def _extension(kind: pa.DataType) -> bool:
+    return isinstance(kind, pa.BaseExtensionType)
+
+
+def _expression(name: str, casts: Mapping[str, Cast], frame: pl.DataFrame) -> pl.Expr | None:
+    """Return the expression of a figure, or None when Polars cannot have the column."""
+    column, what = name.rsplit(" ", 1)
+    if column not in frame.columns:
+        return None
+    base, _ = parse_target(casts[column].target)
+    x = pl.col(column)
+    if what == "count":
+        return x.count().cast(pl.Int128)
+    if what == "length":
+        return (x.bin.size() if base == "bytea" else x.str.len_bytes()).cast(pl.Int128).sum()
+    if base in _FLOATS:
+        x = x.cast(pl.Float64)
+        if what == "sum":
+            return (x.filter(x.abs() < 1e11) * 1e4).floor().cast(pl.Int128).sum()
+    elif base == "timestamp":
+        x = x.cast(pl.Datetime("us")).to_physical().cast(pl.Int128)
+    elif base == "time":
+        x = x.to_physical().cast(pl.Int128) // 1000
+    else:
+        x = x.to_physical().cast(pl.Int128)
+    return {"min": x.min(), "max": x.max(), "sum": x.sum()}[what]
+
+
+def _computed(column: pa.ChunkedArray, what: str) -> object:
+    """Return the figure of a column that Polars cannot have: a decimal, or text marked as JSON."""
+    if what == "count":
+        return len(column) - column.null_count
+    if len(column) == column.null_count:
+        return None
+    if what == "sum":
+        return sum(column.drop_null().to_pylist(), Decimal()) if _wide(column) else pc.sum(column).as_py()
+    return pc.min_max(column)[what].as_py()
+
+
+def _wide(column: pa.ChunkedArray) -> bool:
+    """Tell whether a sum in Arrow could be more than it can hold."""
+    return bool(pa.types.is_decimal256(column.type)) or column.type.precision > SUMMED_DIGITS
+
+
+def _text(value: object) -> str:
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def _both(what: str, one: str | None, other: str | None) -> str | None:
+    if one is None or other is None:
+        return one if other is None else other
+    if what in ("min", "max"):
+        return (min if what == "min" else max)(one, other, key=Decimal)
+    return str(Decimal(one) + Decimal(other))
+
+
+def _same(one: str, other: str, floating: bool) -> bool:
+    return float(one) == float(other) if floating else Decimal(one) == Decimal(other)

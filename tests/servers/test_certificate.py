@@ -1,0 +1,173 @@
+"""Load certificates: figures of every column agree at the source, in the batches and in the target, or the run says so."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import pytest
+from faults import small_partitions
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lab import Done, Lab, load
+
+import bulketl
+from bulketl import endpoints
+from bulketl.certificate import Certificate, added, differing
+from bulketl.cli.loading import _exit_code
+from bulketl.custody import certificate
+from bulketl.demo import HERE
+from bulketl.errors import NOT_CERTIFIED, PlanError
+from bulketl.events import Event, PartitionLoaded
+from bulketl.postgres.copy import copy
+from bulketl.postgres.ddl import name
+from bulketl.postgres.steps import PostgresTarget
+
+KINDS = """id int PRIMARY KEY, i bigint unsigned, d decimal(40,3), e decimal(12,2), f float, g double, b bit(9), y year,
+    o boolean, dt date, ts datetime(6), tz timestamp NULL, ti time(3), c varchar(300), t mediumtext, bl blob, u varbinary(9),
+    j json, en enum('a','b'), se set('x','y')"""
+
+
+def kinds(lab: Lab, rows: int) -> None:
+    lab.mysql(
+        f"CREATE TABLE t ({KINDS})",
+        f"""INSERT INTO t SELECT seq, IF(seq%7=0, NULL, 18446744073709551615-seq), seq*1e30+0.125, -seq/3, seq/7, -1e300/seq,
+        seq%512, 1901+seq%200, seq%2, DATE_ADD('0001-01-01', INTERVAL seq*700 DAY),
+        '1000-01-01 00:00:00.000001' + INTERVAL seq DAY, '2001-01-01' + INTERVAL seq DAY,
+        SEC_TO_TIME(CAST(seq AS SIGNED)*1000-838*3600),
+        CONCAT(REPEAT('ä',seq%90), CHAR(0)), REPEAT('x', seq),
+        REPEAT(CHAR(0), seq%50), NULL, JSON_ARRAY(seq), IF(seq%2,'a','b'), 'x,y' FROM seq_1_to_{rows}""",
+        mode="",
+    )
+
+
+def all_of(done: Done) -> dict[str, Any]:
+    return {name: table.certificate and table.certificate.to_json() for name, table in done.summary.tables.items()}
+
+
+@pytest.mark.parametrize("rows", [0, 1, 50, 1000])
+def test_a_load_of_every_kind_of_column_is_certified(maria_lab: Lab, monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    """In one range and in many, empty too; the figures are those of the rows."""
+    small_partitions(monkeypatch, 100)
+    kinds(maria_lab, max(rows, 1))
+    if not rows:
+        maria_lab.mysql("DELETE FROM t")
+    done = load(maria_lab.config(certify=True, max_rejects=0))
+    assert done.summary.outcome == "done", (done.summary.failed, all_of(done))
+    found = certificate(maria_lab.config())[1]["t"]
+    assert found["certified"]
+    assert found["figures"].get("rows", "0") == str(rows)
+    if rows:
+        ((length, least),) = maria_lab.pg("SELECT sum(octet_length(t)), min(i) FROM {s}.t")
+        assert (found["figures"]["t length"], found["figures"]["i min"]) == (str(length), str(least))
+    assert done.summary.totals["rows"] == rows
+
+
+def test_a_whole_practice_is_certified_also_its_changes(maria_lab: Lab) -> None:
+    """Full, incremental and audited tables, with and without rows."""
+    statements = (HERE / "sample.sql").read_text(encoding="utf-8").split(";\n")
+    maria_lab.mysql(*(statement for statement in statements if statement.strip()), mode="")
+    config = maria_lab.config(certify=True)
+    done = load(config)
+    assert done.summary.outcome == "done", [table.table for table in done.summary.uncertified]
+    assert all(found["certified"] for found in certificate(config)[1].values())
+
+
+@pytest.mark.parametrize("rows", [50, 1000])
+def test_values_that_change_on_the_way_are_named(maria_lab: Lab, monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    """Between the source and the batches: by range and column. It is loaded, and the outcome and exit code say so."""
+    small_partitions(monkeypatch, 100)
+    maria_lab.mysql("CREATE TABLE t (id int PRIMARY KEY, c varchar(20), n int)",
+                    f"INSERT INTO t SELECT seq, 'abc', seq FROM seq_1_to_{rows}")  # fmt: skip
+    read = endpoints.MySQLSource.read
+
+    def changed(*args: Any) -> Any:
+        for rows in read(*args):
+            yield rows.set_column(1, rows.schema.field(1), [["ab"] + ["abc"] * (rows.num_rows - 1)])
+
+    monkeypatch.setattr(endpoints.MySQLSource, "read", changed)
+    done = load(maria_lab.config(certify=True))
+    assert done.summary.outcome == "not certified"
+    assert _exit_code(maria_lab.config(), done.summary) == NOT_CERTIFIED
+    ranges = all_of(done)["t"]["differ_at_the_source"]
+    assert len(ranges) == done.parts("t")
+    assert set(map(tuple, ranges.values())) == {("c length",)}
+    assert maria_lab.pg("SELECT count(*) FROM {s}.t") == [(rows,)]
+
+
+@pytest.mark.parametrize("rows", [50, 1000])
+def test_values_that_change_in_the_target_are_named(maria_lab: Lab, monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    """A trigger, a faulty driver: the figures of the target are taken before its rows are visible."""
+    small_partitions(monkeypatch, 100)
+    maria_lab.mysql("CREATE TABLE t (id int PRIMARY KEY, n int)", f"INSERT INTO t SELECT seq, seq FROM seq_1_to_{rows}")
+
+    def faulty(cursor: Any, batch: Any, spec: Any, schema: str, table: str) -> None:
+        copy(cursor, batch, spec, schema, table)
+        cursor.execute(f"UPDATE {name(schema, table)} SET n = n + 1 WHERE id = 7")
+
+    monkeypatch.setattr("bulketl.postgres.steps.copy", faulty)
+    monkeypatch.setattr(PostgresTarget, "_compare", lambda self, cursor, spec: [])
+    done = load(maria_lab.config(certify=True, rules={"t": {"monitoring": {"data_quality_threshold": 0}}}))
+    assert done.summary.outcome == "not certified", done.summary.failed
+    assert "n sum" in all_of(done)["t"]["differ_in_the_target"]
+
+
+def test_without_certify_nothing_is_taken_and_there_is_no_page(maria_lab: Lab) -> None:
+    """And the command says how to make one."""
+    maria_lab.mysql("CREATE TABLE t (id int PRIMARY KEY)")
+    done = load(maria_lab.config())
+    assert done.summary.tables["t"].certificate is None
+    with pytest.raises(PlanError, match="no certificate of any run") as told:
+        certificate(maria_lab.config())
+    assert "--certify" in told.value.hint
+
+
+def test_chunks_are_certified_together(maria_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is published on its own; the certificate is of all that was read."""
+    small_partitions(monkeypatch, 100)
+    maria_lab.mysql("CREATE TABLE t (id int PRIMARY KEY, c varchar(9))", "INSERT INTO t VALUES (1, 'x')")
+    rules = {"t": {"extraction_strategy": "chunked_incremental", "incremental_column": "id", "lookback": 0}}
+    load(maria_lab.config(rules=rules))
+    maria_lab.mysql("INSERT INTO t SELECT seq, 'yy' FROM seq_2_to_1000")
+    done = load(maria_lab.config(rules=rules, certify=True))
+    assert done.summary.outcome == "done", all_of(done)
+    assert all_of(done)["t"]["figures"]["rows"] == str(done.summary.tables["t"].rows)
+
+
+NUMBERS = st.lists(st.one_of(st.none(), st.integers(-(2**70), 2**70)), min_size=1, max_size=9)
+
+
+def figures(values: list[int | None]) -> dict[str, str | None]:
+    there = [value for value in values if value is not None]
+    least, most, total = (str(of(there)) if there else None for of in (min, max, sum))
+    return {"rows": str(len(values)), "c count": str(len(there)), "c min": least, "c max": most, "c sum": total}
+
+
+@settings(max_examples=200)
+@given(NUMBERS, NUMBERS)
+def test_figures_of_parts_add_up_to_those_of_the_whole(one: list[int | None], other: list[int | None]) -> None:
+    """However the rows were divided; and one number changed is noticed by one of them at least."""
+    whole = figures(one + other)
+    assert differing(added(figures(one), figures(other)), whole, frozenset()) == []
+    changed = [value if n else (0 if value is None else value + 1) for n, value in enumerate(one)]
+    assert differing(figures(changed + other), whole, frozenset())
+    assert not Certificate().certified
+
+
+def test_a_run_that_went_on_after_an_interruption_is_not_certified_for_what_it_did_not_read(
+    maria_lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its figures are not known; it is loaded all the same."""
+    small_partitions(monkeypatch, 100)
+    maria_lab.mysql("CREATE TABLE t (id int PRIMARY KEY)", "INSERT INTO t SELECT seq FROM seq_1_to_1000")
+    config = maria_lab.config(certify=True, workers=1)
+
+    def stop(event: Event) -> None:
+        if isinstance(event, PartitionLoaded):
+            raise KeyboardInterrupt
+
+    with contextlib.suppress(KeyboardInterrupt):
+        bulketl.load(config, bulketl.make_plan(config), [stop])
+    summary = bulketl.resume(config)
+    assert summary.outcome == "not certified"
+    assert maria_lab.differences("t") == []
