@@ -103,8 +103,8 @@ def _ingestr() -> tuple[Path, str]:
     folder = environment("ingestr", ("ingestr==1.1.76",))
     done = subprocess.run([folder / "bin" / "ingestr", "--version"], capture_output=True, text=True)
     if done.returncode:
-        said = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
-        raise NotMeasuredError(f"its wheel fetches the program from elsewhere at the first run, which failed: {said[:160]}")
+        said = re.sub(r"https?://\S+", "its release", (done.stderr.strip().splitlines() or ["it says nothing"])[-1])
+        raise NotMeasuredError(f"its wheel fetches the program from elsewhere at the first run, which failed: {said}")
     return folder, installed(folder, "ingestr")
 
 
@@ -212,7 +212,7 @@ PEERS = (
     ),
     Peer(
         "DuckDB",
-        "CREATE TABLE AS between its extensions mysql and postgres",
+        "CREATE TABLE AS between its extensions mysql and postgres, without compression",
         _wheels("duckdb", _DUCKDB, ("duckdb",)),
         _script("duckdb_extensions"),
     ),

@@ -174,6 +174,7 @@ def _warm_up(servers: Servers, result: Result, peer: Peer, task: Task, place: Pa
             out.print(str(error), style="dim", markup=False, highlight=False)
             return _warm_up(servers, result, replace(peer, command=command, fallback=None), task, place, rows)
         _failed(result, error)
+        result.note = ""
     finally:
         servers.without(task.schema)
     return peer

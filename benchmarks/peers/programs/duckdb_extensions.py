@@ -23,6 +23,7 @@ def main() -> None:
     source, target, schema = (os.environ[f"CONTENDER_{word}"] for word in ("SOURCE", "TARGET", "SCHEMA"))
     parts = urlsplit(source)
     login = f"host={parts.hostname} port={parts.port} user={parts.username} database={parts.path.strip('/')}"
+    login += " compression=disabled"  # it would have it, and this is no slow link
     if parts.password:
         login += f" password={parts.password}"
     with duckdb.connect() as connection:
