@@ -81,7 +81,7 @@ class Servers:
 
 @contextlib.contextmanager
 def throw_away() -> Iterator[Servers]:
-    """Start a MariaDB and a Postgres in a temporary folder; both are gone afterwards, also when this process is told to end."""
+    """Start a MariaDB and a Postgres in a temporary folder; both are gone afterwards, also when it is terminated."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with tempfile.TemporaryDirectory(prefix="bulketl-benchmark-") as folder, contextlib.ExitStack() as stack:
         source = MariaDB(Path(folder), "--innodb-buffer-pool-size=1G", "--local-infile=1")
