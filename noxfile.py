@@ -1,4 +1,4 @@
-"""The whole workflow: `nox -s lint types unit tests demo bench`."""
+"""The whole workflow: `nox -s lint types unit tests guard demo bench`."""
 
 import nox
 
@@ -49,6 +49,13 @@ def demo(session: nox.Session) -> None:
     """Run `bulketl demo` from this checkout."""
     session.install("-q", "-e", ".[demo]")
     session.run("bulketl", "demo", *session.posargs)
+
+
+@nox.session
+def guard(session: nox.Session) -> None:
+    """Fail when loading has got much slower beside the pipe of two clients, measured in the same run."""
+    session.install("-q", "-e", ".[demo]", *group("guard"))
+    session.run("python", "-m", "benchmarks.guard", *session.posargs)
 
 
 @nox.session

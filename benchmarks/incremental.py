@@ -99,10 +99,11 @@ class Log:
         self.statements += 1
         names = {name.replace("``", "`") for name in re.findall(r"FROM `((?:[^`]|``)+)`", statement)}
         for name in names:
-            self.tables.setdefault(name, Counter())[_kind(statement)] += 1
+            self.tables.setdefault(name, Counter())[kind_of(statement)] += 1
 
 
-def _kind(statement: str) -> str:
+def kind_of(statement: str) -> str:
+    """Return what a SELECT of one table is for."""
     if re.match(r"SELECT \d+,", statement):
         return "measured"
     if re.search(r" LIMIT 1( OFFSET \d+)?$", statement) or re.match(r"SELECT MIN\(", statement):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import statistics
 import subprocess
 import tempfile
@@ -39,13 +40,17 @@ class Contender:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One run: wall seconds, CPU seconds of contender, servers and whole machine, bytes of the contender at the peak."""
+    """One run: wall seconds, CPU seconds of contender, servers and whole machine, bytes of the contender at the peak.
+
+    `each`: the servers' CPU seconds one by one, in the order they were given.
+    """
 
     seconds: float
     cpu: float
     servers: float
     peak: int
     machine: float
+    each: tuple[float, ...] = ()
 
 
 def median(values: Sequence[float]) -> float:
@@ -53,14 +58,14 @@ def median(values: Sequence[float]) -> float:
     return round(statistics.median(values), 3)
 
 
-def measure(contender: Contender, folder: Path, servers: Sequence[int] = ()) -> Measured:
+def measure(contender: Contender, folder: Path, servers: Sequence[int] = (), most_seconds: float = 0) -> Measured:
     """Run a contender once, in `folder`, served by the processes `servers`.
 
-    Raise ContenderError when one of its own processes fails.
+    Raise ContenderError when one of its own processes fails, or is ended because it takes longer than `most_seconds`.
     """
     environ = {**os.environ, **contender.environ}
     with tempfile.TemporaryFile() as said:
-        busy, served, began = machine_seconds(), cpu_seconds(servers), time.monotonic()
+        busy, before, began = machine_seconds(), [cpu_seconds((pid,)) for pid in servers], time.monotonic()
         processes: list[subprocess.Popen[bytes]] = []
         for n, command in enumerate(contender.commands):
             last = n == len(contender.commands) - 1
@@ -78,6 +83,9 @@ def measure(contender: Contender, folder: Path, servers: Sequence[int] = ()) -> 
                 pipe.close()  # the next process has it now
         peaks = Peaks([process.pid for process in processes])
         peaks.start()
+        limit = threading.Timer(most_seconds or threading.TIMEOUT_MAX, _end, (processes,))
+        limit.daemon = True
+        limit.start()
         cpu, most, failed = 0.0, 0, False
         for process in processes:
             _, status, usage = os.wait4(process.pid, 0)
@@ -87,6 +95,9 @@ def measure(contender: Contender, folder: Path, servers: Sequence[int] = ()) -> 
             most = max(most, usage.ru_maxrss * 1024)
         seconds, busy = time.monotonic() - began, machine_seconds() - busy
         peaks.stop()
+        limit.cancel()
+        if failed and most_seconds and seconds > most_seconds:
+            raise ContenderError(f"{contender.name} was ended after {most_seconds:.0f} s")
         if failed:
             said.seek(0)
             text = said.read()[-1500:].decode(errors="replace").strip()
@@ -97,8 +108,14 @@ def measure(contender: Contender, folder: Path, servers: Sequence[int] = ()) -> 
     peak = max(peaks.total, most if len(processes) == 1 and most > own else 0)
     if servers:
         time.sleep(SETTLE_SECONDS)
-    served = cpu_seconds(servers) - served
-    return Measured(round(seconds, 3), round(cpu, 3), round(served, 3), peak, round(busy, 3))
+    each = tuple(round(cpu_seconds((pid,)) - spent, 3) for pid, spent in zip(servers, before, strict=True))
+    return Measured(round(seconds, 3), round(cpu, 3), round(sum(each), 3), peak, round(busy, 3), each)
+
+
+def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    for pid in [pid for process in processes for pid in descendants(process.pid)]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 class Peaks(threading.Thread):

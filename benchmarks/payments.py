@@ -55,12 +55,12 @@ _WORDS = (
 _JOINS = (" ", " ", " ", " ", " ", ", ", "; ", "\t", "\n", "\n\n", " \\ ")
 
 
-def fill(connection: pymysql.Connection[pymysql.cursors.Cursor], rows: int) -> None:
+def fill(connection: pymysql.Connection[pymysql.cursors.Cursor], rows: int, database: str = DATABASE) -> None:
     """Create the database and its table anew, with `rows` rows."""
     with connection.cursor() as cursor, tempfile.TemporaryDirectory(prefix="bulketl-benchmark-") as folder:
-        cursor.execute(f"DROP DATABASE IF EXISTS {DATABASE}")
-        cursor.execute(f"CREATE DATABASE {DATABASE} CHARACTER SET utf8mb4")
-        cursor.execute(f"USE {DATABASE}")
+        cursor.execute(f"DROP DATABASE IF EXISTS {database}")
+        cursor.execute(f"CREATE DATABASE {database} CHARACTER SET utf8mb4")
+        cursor.execute(f"USE {database}")
         cursor.execute("SET time_zone = '+00:00', unique_checks = 0")
         cursor.execute(CREATE)
         path = Path(folder) / "rows.csv"

@@ -6,8 +6,10 @@ import os
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import date
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -73,7 +75,7 @@ class Scenario:
             found.append(f"a peak of {peak / 1e6:.0f} MB; the limit is {self.most_bytes / 1e6:.0f} MB")
         return found
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> dict[str, Any]:
         """Return everything as plain values."""
         return {
             "scenario": self.name,
@@ -124,9 +126,14 @@ class Scenario:
 def machine(servers: Sequence[str]) -> dict[str, object]:
     """Return what this machine is and what runs on it; `servers` are the servers' own words."""
     memory = next(line.split()[1] for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemTotal"))
+    models = (
+        line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
+    )
     return {
+        "cpu": next(models, platform.machine()),
         "cores": len(os.sched_getaffinity(0)),
         "memory_bytes": int(memory) * 1024,
+        "date": date.today().isoformat(),
         "load_before": round(os.getloadavg()[0], 2),
         "system": platform.platform(),
         "python": platform.python_version(),

@@ -6,9 +6,13 @@ nightly    that database loaded again when nothing has changed, and when some ro
 merge      changes brought into the large table, beside the statements that anybody would write
 tier       the small tables of the reference tier in groups, beside one at a time
 checks     that large table with checks, beside the same load without
+peers      eight databases of all kinds, beside other programs, each with what it loaded compared
+scale      the large table at three sizes: seconds and memory over rows
+link       the whole database over a slow link: seconds, bytes and round trips
 
 Contenders run in turn, A B A B, and are compared by their medians. On your servers, payments and merge make and drop the
-database `bulketl_benchmark` at the source; catalogue only reads the database of the URI; nightly needs servers of its own.
+database `bulketl_benchmark` at the source, peers `bulketl_peers` and `bulketl_peers_tenth`, scale `bulketl_scale`;
+catalogue only reads the database of the URI; nightly and link need servers of their own.
 All make and drop schemas that begin with `bulketl_benchmark` in the target; the ledger's schema `bulketl` stays there.
 """
 
@@ -20,20 +24,41 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, Protocol
 from urllib.parse import urlsplit
+
+from rich.console import Console
 
 from benchmarks import catalogue, payments
 from benchmarks.checking import run_checks
+from benchmarks.link import run_link
 from benchmarks.measure import Contender, ContenderError, measure
 from benchmarks.merging import run_merge
 from benchmarks.nightly import run_nightly
+from benchmarks.peers.run import WHAT, run_peers
 from benchmarks.report import Scenario, machine
+from benchmarks.scale import run_scale
 from benchmarks.servers import LOADED, OTHER, Servers, Turn, bulketl, in_turn, out, python, throw_away
 from benchmarks.tier import run_tier
 
 MOST_BYTES = 500_000_000
+USUAL = ("payments", "catalogue", "nightly", "merge", "tier")
+
+
+class Outcome(Protocol):
+    """What a scenario yields."""
+
+    @property
+    def exceeded(self) -> list[str]:
+        """What is beyond its limit, or different."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything as plain values, its name as `scenario`."""
+
+    def show(self, out: Console) -> None:
+        """Print it."""
 
 
 def run_payments(servers: Servers, options: argparse.Namespace, folder: Path) -> Iterator[Scenario]:
@@ -103,48 +128,80 @@ def one_catalogue(servers: Servers, source: str, name: str, options: argparse.Na
 
 def main() -> int:
     """Measure, show, write; return 1 when a limit is exceeded or a contender failed."""
-    scenarios = {
+    scenarios: dict[str, Callable[[Servers, argparse.Namespace, Path], Iterator[Outcome]]] = {
         "payments": run_payments,
         "catalogue": run_catalogue,
         "nightly": run_nightly,
         "merge": run_merge,
         "tier": run_tier,
         "checks": run_checks,
+        "peers": run_peers,
+        "scale": run_scale,
+        "link": run_link,
     }
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__.split("\n")[0])
-    parser.add_argument("scenarios", nargs="*", metavar="scenario", help=f"only these of {', '.join(scenarios)}")
+    listed = ", ".join(scenarios)
+    parser.add_argument("scenarios", nargs="*", metavar="scenario", help=f"of {listed}; without, {', '.join(USUAL)}")
     parser.add_argument("--rows", type=int, default=1_500_000, help="of payments (%(default)s)")
     parser.add_argument("--scale", type=float, default=0.1, help="of the catalogue (%(default)s)")
-    parser.add_argument("--runs", type=int, default=3, help="of each contender (%(default)s)")
+    parser.add_argument("--size", type=float, default=1.0, help="of the other databases of peers (%(default)s)")
+    parser.add_argument("--runs", type=int, default=3, help="of each contender (%(default)s); two at most in most of peers")
+    parser.add_argument("--only", type=_names, metavar="NAME,…", help=f"peers with these only: {', '.join(WHAT)}")
     parser.add_argument("--source", help="a MySQL or MariaDB URI, instead of a throw-away server")
     parser.add_argument("--target", help="a Postgres URI; with --source")
     parser.add_argument("--pgloader", action="store_true", help="run pgloader too, once per catalogue, for information")
-    parser.add_argument("--json", type=Path, help="write all figures to this file")
+    parser.add_argument("--json", type=Path, help="write all figures to this file, after each scenario; it may be there")
+    parser.add_argument("--again", action="store_true", help="measure again what the file has of peers, scale and link")
     options = parser.parse_args()
-    wanted = options.scenarios or list(scenarios)
+    wanted = options.scenarios or list(USUAL)
     if unknown := set(wanted) - set(scenarios):
         parser.error(f"no scenario is called {', '.join(sorted(unknown))}")
+    if unknown := set(options.only or ()) - set(WHAT):
+        parser.error(f"peers has no scenario called {', '.join(sorted(unknown))}")
     if bool(options.source) != bool(options.target):
         parser.error("--source and --target go together")
     missing = [program for program in ("mariadb", "psql") if not shutil.which(program)]
-    if missing and {"payments", "merge"}.intersection(wanted):
-        parser.error(f"the scenarios payments and merge need the program {missing[0]}")
-    given = contextlib.nullcontext(Servers(options.source, options.target))
-    found: list[Scenario] = []
+    if missing and {"payments", "merge", "peers"}.intersection(wanted):
+        parser.error(f"the scenarios payments, merge and peers need the program {missing[0]}")
+    given = contextlib.nullcontext(Servers(options.source, options.target, tcp=options.target or ""))
+    document = _read(options.json)
+    options.done = set() if options.again else {one["scenario"] for one in document["scenarios"]}
+    exceeded = False
     with given if options.source else throw_away() as servers, tempfile.TemporaryDirectory(prefix="bulketl-") as folder:
-        about = machine(servers.versions)
+        document["machine"] = machine(servers.versions)
         for name in wanted:
             try:
-                found += scenarios[name](servers, options, Path(folder))
+                for result in scenarios[name](servers, options, Path(folder)):
+                    result.show(out)
+                    exceeded |= bool(result.exceeded)
+                    _write(options.json, document, result)
             except ContenderError as error:
                 out.print(f"[red]failed[/] {error}", highlight=False)
                 return 1
-    for result in found:
-        result.show(out)
-    if options.json:
-        document = {"machine": about, "scenarios": [result.to_json() for result in found]}
-        options.json.write_text(json.dumps(document, indent=1) + "\n")
-    return 1 if any(result.exceeded for result in found) else 0
+    return 1 if exceeded else 0
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _read(path: Path | None) -> dict[str, Any]:
+    """Return what an earlier run wrote, so that a run goes on where it was interrupted."""
+    if path and path.is_file():
+        found: dict[str, Any] = json.loads(path.read_text())
+        return found
+    return {"scenarios": []}
+
+
+def _write(path: Path | None, document: dict[str, Any], result: Outcome) -> None:
+    """Put a scenario in the place of its former self and write the file; a kill meanwhile leaves the former file."""
+    plain = result.to_json()
+    others = [one for one in document["scenarios"] if one["scenario"] != plain["scenario"]]
+    document["scenarios"] = [*others, plain]
+    if path:
+        whole = path.with_suffix(".part")
+        whole.write_text(json.dumps(document, indent=1) + "\n")
+        whole.replace(path)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
+import signal
+import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +21,7 @@ from rich.console import Console
 import bulketl as package
 from benchmarks.measure import Contender, measure
 from benchmarks.report import BULKETL, Scenario
-from bulketl.demo.servers import EmbeddedPostgres, MariaDB
+from bulketl.demo.servers import START_SECONDS, EmbeddedPostgres, MariaDB, free_port
 
 LOADED = "bulketl_benchmark"
 OTHER = "bulketl_benchmark_other"
@@ -28,11 +32,15 @@ out = Console(width=None if sys.stdout.isatty() else 150)
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """Where to read and where to write; `processes` are those of servers started for this run."""
+    """Where to read and where to write; `processes` are those of servers started for this run, the source's first.
+
+    `tcp` is the target by host and port, for contenders that know no Unix sockets and for what is counted on the wire.
+    """
 
     source: str
     target: str
     processes: tuple[int, ...] = ()
+    tcp: str = ""
 
     def database(self, name: str) -> str:
         """Return the source's URI with another database."""
@@ -73,14 +81,50 @@ class Servers:
 
 @contextlib.contextmanager
 def throw_away() -> Iterator[Servers]:
-    """Start a MariaDB and a Postgres in a temporary folder; both are gone afterwards."""
+    """Start a MariaDB and a Postgres in a temporary folder; both are gone afterwards, also when it is terminated."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with tempfile.TemporaryDirectory(prefix="bulketl-benchmark-") as folder, contextlib.ExitStack() as stack:
         source = MariaDB(Path(folder), "--innodb-buffer-pool-size=1G", "--local-infile=1")
         stack.callback(source.stop)
-        target = EmbeddedPostgres(Path(folder))
-        stack.callback(target.stop)
-        postmaster = int((Path(folder) / "postgres" / "postmaster.pid").read_text().split()[0])
-        yield Servers(source.uri("mysql"), target.uri, (source.process.pid, postmaster))
+        target, tcp, postmaster = stack.enter_context(_postgres(Path(folder)))
+        yield Servers(source.uri("mysql"), target, (source.process.pid, postmaster), tcp)
+
+
+@contextlib.contextmanager
+def _postgres(folder: Path) -> Iterator[tuple[str, str, int]]:
+    """Start the embedded Postgres, on TCP too, which its wheel does not do; give both URIs and its process."""
+    made = EmbeddedPostgres(folder)
+    data = folder / "postgres"
+    program = Path(f"/proc/{(data / 'postmaster.pid').read_text().split()[0]}/exe").resolve()
+    made.stop()
+    port, owner, said = free_port(), data.stat().st_uid, folder / "postgres.log"
+    place = tempfile.mkdtemp(prefix="pg-")  # a socket's path may have 107 bytes
+    Path(place).chmod(0o777)
+    with said.open("wb") as log:
+        words = (str(program), "-D", str(data), "-h", "127.0.0.1", "-p", str(port), "-k", place)
+        server = subprocess.Popen(words, stdout=log, stderr=log, user=owner, start_new_session=True)
+    try:
+        # Any password does where all local users are trusted, and some contenders want one.
+        tcp = f"postgresql://postgres:any@127.0.0.1:{port}/postgres"
+        _wait(tcp, server, said)
+        yield f"postgresql://postgres:@/postgres?host={place}&port={port}", tcp, server.pid
+    finally:
+        server.send_signal(signal.SIGINT)  # the fast way: it ends sessions, and leaves nothing to recover
+        server.wait(60)
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _wait(uri: str, server: subprocess.Popen[bytes], said: Path) -> None:
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end and server.poll() is None:
+        try:
+            psycopg.connect(uri, connect_timeout=2).close()
+        except psycopg.OperationalError:
+            time.sleep(0.1)
+        else:
+            return
+    server.kill()
+    raise RuntimeError(f"Postgres did not start:\n{said.read_text(errors='replace')[-1500:]}")
 
 
 def in_turn(scenario: Scenario, turns: list[Turn], runs: int, folder: Path, servers: Servers) -> None:
