@@ -1,40 +1,48 @@
 """One text for a value on both servers, so that rows can be compared by hashes without being moved.
 
-For each column there are two SQL expressions that give the same text for the same value, and NULL for NULL. Where the
-texts of equal values may differ (exponents of very small or large floats) a comparison costs a second look at the row
-and finds it equal; texts of different values never coincide. Text that is declared jsonb has no such pair and is left out
-of the hash. A text of any length counts by its hash, so that no packet
-limit cuts it. The hash is SHA-256, because MySQL 9 has MD5 only as a component that few have installed.
+For each column there are two SQL expressions that give the same text for the same value, and NULL for NULL; texts of
+different values never coincide. They are the servers' own spellings wherever these agree, because a comparison costs
+what its expressions cost, and the hash itself next to nothing. Text that is declared jsonb has no such pair and is left
+out of the hash. A text of any length counts by its hash, so that no packet limit cuts it. The hash is SHA-256, because
+MySQL 9 has MD5 only as a component that few have installed.
 """
 
 from __future__ import annotations
 
 from bulketl.casts import Cast, parse_target, parse_type, quoted
 
-# Between values stands the byte 1, which is doubled inside texts; a value begins with `=`, NULL is `-`.
+# Between values stands the byte 1, which is doubled inside texts; a text begins with `=`, and NULL is `-`, which is no
+# number, date or hash.
 _SEPARATED = "CHAR(1 USING utf8mb4)"
+_ARGUMENTS = 90  # a function of Postgres takes a hundred at most
 _DURATION = (
     "CAST((TRUNCATE(ABS(TIME_TO_SEC({c})),0)*1000000+MICROSECOND({c}))*IF(LEFT(CAST({c} AS CHAR),1)='-',-1,1) AS CHAR)",
     "(extract(epoch FROM {column}) * 1000000)::bigint::text",
 )
 Pair = tuple[str, str]
-_NUMBER, _FLOAT = "CAST(({read})+0 AS CHAR)", "CAST(({read})+0e0 AS CHAR)"
-_EXPONENT = "replace({column}::float8::text, 'e+', 'e')"
+# Both servers write floats in these bounds alike; beyond, sign, digits and the exponent of the first digit are taken out.
+_PLAIN = "({x}=0 OR ({x}>=1e-4 AND {x}<1e15) OR ({x}<=-1e-4 AND {x}>-1e15))"
+_DIGITS = "TRIM(TRAILING '0' FROM TRIM(LEADING '0' FROM REPLACE(REPLACE(SUBSTRING_INDEX({t},'e',1),'.',''),'-','')))"
+_FRACTION = "SUBSTRING_INDEX({t},'.',-1)"
+_EXPONENT = (
+    "CASE WHEN LOCATE('e',{t})>0 THEN SUBSTRING_INDEX({t},'e',-1)+0"
+    f" WHEN ABS({{x}})<1 THEN LENGTH(TRIM(LEADING '0' FROM {_FRACTION}))-LENGTH({_FRACTION})-1"
+    " ELSE LENGTH(REPLACE(SUBSTRING_INDEX({t},'.',1),'-',''))-1 END"
+)
+_THERE = " || rtrim(replace(ltrim(split_part({t}, 'e', 1), '-'), '.', ''), '0') || 'e' || split_part({t}, 'e', 2)::int END"
+_FLOAT = (
+    f"CASE WHEN {_PLAIN} THEN {{t}} ELSE CONCAT(IF({{x}}<0,'-',''),{_DIGITS},'e',{_EXPONENT}) END",
+    f"CASE WHEN {_PLAIN} THEN {{t}} ELSE CASE WHEN {{x}} < 0 THEN '-' ELSE '' END" + _THERE,
+)
 _PAIRS: dict[str, Pair] = {
-    "smallint": (_NUMBER, "{column}::text"),
-    "integer": (_NUMBER, "{column}::text"),
-    "bigint": (_NUMBER, "{column}::text"),
-    "boolean": (_NUMBER, "{column}::int::text"),
-    "numeric": (
-        "CASE WHEN LOCATE('.',{text})>0 THEN TRIM(TRAILING '.' FROM TRIM(TRAILING '0' FROM {text})) ELSE {text} END",
-        "trim_scale({column})::text",
-    ),
-    "real": (_FLOAT, _EXPONENT),
-    "double precision": (_FLOAT, _EXPONENT),
+    "smallint": ("{number}", "{column}::text"),
+    "integer": ("{number}", "{column}::text"),
+    "bigint": ("{number}", "{column}::text"),
+    "boolean": ("{number}", "{column}::int::text"),
     "bytea": ("SHA2({read},256)", "encode(sha256({column}), 'hex')"),
     "uuid": ("LOWER(HEX({read}))", "replace({column}::text, '-', '')"),
-    "date": ("CAST({read} AS CHAR)", "to_char({column}, 'YYYY-MM-DD')"),
-    "timestamptz": ("CAST({read} AS CHAR)", "(extract(epoch FROM {column}) * 1000000)::bigint::text"),
+    "date": ("{read}", "{column}::text"),
+    "timestamptz": ("{read}", "(extract(epoch FROM {column}) * 1000000)::bigint::text"),
 }
 _SHORT = frozenset({"char", "varchar", "enum", "set", "inet4", "inet6", "date", "datetime", "timestamp", "time"})
 
@@ -44,13 +52,18 @@ def pair(item: Cast, column: str, nul_bytes: str = "strip") -> Pair | None:
     base, sizes = parse_target(item.target)
     if base in _PAIRS:
         here, there = _PAIRS[base]
-        # A decimal is read as text, and text + 0 would be a float.
-        number = quoted(item.column) if parse_type(item.source).base == "decimal" else item.read
-        return here.format(read=item.read, text=_NUMBER.format(read=number)), there.format(column=column)
+        return here.format(read=item.read, number=number(item)), there.format(column=column)
+    if base == "numeric":
+        return _decimal(item, column, sizes)
+    if base in ("real", "double precision"):
+        # A float is widened, for it is shown with six digits; a double(10,2) is freed of the zeros it is shown with.
+        source = parse_type(item.source)
+        x, y = f"({item.read}*1e0)" if source.base == "float" or source.sizes else item.read, f"{column}::float8"
+        return _FLOAT[0].format(x=x, t=f"CAST({x} AS CHAR)"), _FLOAT[1].format(x=y, t=f"{y}::text")
     if base == "timestamp":
+        # Postgres leaves out zeros at the end of a fraction.
         digits = sizes[0] if sizes else 6
-        text = f"to_char({column}, 'YYYY-MM-DD HH24:MI:SS.US')"
-        return f"CAST({item.read} AS CHAR)", f"left({text}, {20 + digits if digits else 19})"
+        return item.read, f"to_char({column}, 'YYYY-MM-DD HH24:MI:SS.FF{digits}')" if digits else f"{column}::text"
     if base in ("interval", "time"):
         return _DURATION[0].format(c=quoted(item.column)), _DURATION[1].format(column=column)
     if base == "jsonb" and parse_type(item.source).base != "json":
@@ -58,24 +71,51 @@ def pair(item: Cast, column: str, nul_bytes: str = "strip") -> Pair | None:
     return _text(item, column, nul_bytes)
 
 
+def number(item: Cast) -> str:
+    """Return a number as MySQL writes it, without the zeros of zerofill."""
+    source = parse_type(item.source)
+    plain = source.base not in ("year", "bit") and "zerofill" not in item.source.lower()
+    # A decimal is read as text, and text + 0 would be a float.
+    number = quoted(item.column) if source.base == "decimal" else item.read
+    return number if plain else f"({number})+0"
+
+
+def _decimal(item: Cast, column: str, sizes: tuple[int, ...]) -> Pair:
+    source, text = parse_type(item.source), number(item)
+    scale = source.sizes[1] if source.base == "decimal" else 0
+    if (sizes[1:] or (0,))[0] == scale:
+        return text, f"{column}::text"
+    if scale:
+        text = f"TRIM(TRAILING '.' FROM TRIM(TRAILING '0' FROM CAST({text} AS CHAR)))"
+    return text, f"trim_scale({column})::text"
+
+
 def _text(item: Cast, column: str, nul_bytes: str) -> Pair:
-    here = f"CONVERT({item.read} USING utf8mb4)"
+    # As bytes, because to replace by the rules of a collation costs more than all the rest.
+    here, there = f"CAST(CONVERT({item.read} USING utf8mb4) AS BINARY)", f"{column}::text"
     if nul_bytes == "strip":
-        here = f"REPLACE({here},CHAR(0 USING utf8mb4),'')"
-    there = f"{column}::text"
+        here = f"REPLACE({here},X'00','')"
     if parse_type(item.source).base in _SHORT:
-        doubled = f"REPLACE({here},{_SEPARATED},CHAR(1,1 USING utf8mb4))"
-        return doubled, f"replace({there}, E'\\x01', E'\\x01\\x01')"
+        return f"CONCAT('=',REPLACE({here},X'01',X'0101'))", f"'=' || replace({there}, E'\\x01', E'\\x01\\x01')"
     return f"SHA2({here},256)", _hashed(there)
 
 
 def digests(casts: tuple[Cast, ...], names: dict[str, str], nul_bytes: str = "strip") -> Pair:
     """Return the expressions of a row's hash over these columns; `names` are their quoted names in Postgres."""
     pairs = [found for item in casts if item.source and (found := pair(item, names[item.column], nul_bytes))]
-    here = ",".join(f"IFNULL(CONCAT('=',{mysql}),'-')" for mysql, _ in pairs)
-    there = ", ".join(f"COALESCE('=' || {postgres}, '-')" for _, postgres in pairs)
-    # Not concat_ws on the Postgres side: a function takes a hundred arguments at most.
-    return f"SHA2(CONCAT_WS({_SEPARATED},{here}),256)", _hashed(f"array_to_string(ARRAY[{there}], E'\\x01')")
+    here = ",".join(f"IFNULL({mysql},'-')" for mysql, _ in pairs)
+    there = [f"COALESCE({postgres}, '-')" for _, postgres in pairs]
+    joined = [_joined(there[n : n + _ARGUMENTS]) for n in range(0, len(there), _ARGUMENTS)]
+    return f"SHA2(CONCAT_WS({_SEPARATED},{here}),256)", _hashed(joined[0] if len(joined) == 1 else _joined(joined))
+
+
+def _joined(texts: list[str]) -> str:
+    return f"concat_ws(E'\\x01', {', '.join(texts)})"
+
+
+def unhashed(casts: tuple[Cast, ...]) -> tuple[str, ...]:
+    """Return the columns that have no pair, and so are no part of a row's hash."""
+    return tuple(item.column for item in casts if item.source and pair(item, "c") is None)
 
 
 def _hashed(text: str) -> str:
