@@ -11,17 +11,22 @@ observer** · **run, ledger, summary** · **pair** a SELECT for each server whos
 The floors; imports go down only:
 
     cli | demo
-    screen | custody | agreement | agreementscreen | heatmap
+    screen | custody | verdicts | verifying | agreement | agreementscreen | heatmap
+    repairing
     api
-    runs | cluster
-    endpoints
+    runs | cluster | keyless
+    endpoints | checker
     engine | observers | survey
     worker
     mysql | postgres
+    verifiable
+    verification
     reconcile
     decision | resumption
+    sidebyside
     publishing | incremental | schedule | grouping | consistency | coerce | summary | tablesfile | findings |
-        canonical | history
+        aggregates | history
+    canonical
     windows | snippets | plan | classify
     config | pairs
     settings
@@ -41,6 +46,8 @@ from bulketl.config import Config, load_config
 from bulketl.errors import BulketlError, ClusterError, ConfigError, DataError, PlanError, SourceError, TargetError
 from bulketl.plan import Plan
 from bulketl.summary import Summary
+from bulketl.verification import Verification
+from bulketl.verifying import verify
 
 __all__ = [
     "BulketlError",
@@ -53,6 +60,7 @@ __all__ = [
     "SourceError",
     "Summary",
     "TargetError",
+    "Verification",
     "compare_history",
     "dask",
     "load",
@@ -60,4 +68,5 @@ __all__ = [
     "make_plan",
     "resume",
     "run_pairs",
+    "verify",
 ]

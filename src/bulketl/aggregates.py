@@ -1,0 +1,78 @@
+"""Figures over a column that both servers compute to the same number: counts, minima, maxima and sums, per type.
+
+All are exact. A float's sum is that of its whole ten-thousandths, of values below 10^11: integers, which add up in any
+order to the same. Text and bytes have the sum of their lengths, because collations sort differently on each server.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from bulketl.canonical import number, pair
+from bulketl.casts import Cast, parse_target, parse_type
+
+_TEXTS = ("text", "varchar", "json")
+_FLOATS = ("real", "double precision")
+_WHOLE = ("smallint", "integer", "bigint", "numeric", "boolean")
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """One figure of one column: its name, and the expressions for both servers, which give a number as text, or NULL."""
+
+    column: str
+    what: str
+    mysql: str
+    postgres: str
+
+
+def aggregates(casts: tuple[Cast, ...], names: dict[str, str], nul_bytes: str = "strip") -> list[Aggregate]:
+    """Return the figures of these columns; `names` are their quoted names in Postgres."""
+    return [found for item in casts if item.source for found in _figures(item, names[item.column], nul_bytes)]
+
+
+def same(one: str | None, other: str | None) -> bool:
+    """Tell whether two texts are the same number, or both none."""
+    if one is None or other is None:
+        return one is other
+    return Decimal(one) == Decimal(other)
+
+
+def _figures(item: Cast, column: str, nul_bytes: str) -> list[Aggregate]:
+    base, _ = parse_target(item.target)
+    here, there = _values(item, column, base, nul_bytes)
+    found = [Aggregate(item.column, "count", f"COUNT({item.read})", f"count({column})")]
+    if base in (*_TEXTS, "bytea"):
+        return [*found, _of(item, "length", f"SUM({here})", f"sum({there})")] if here else found
+    if not here:
+        return found
+    found += [_of(item, what, f"{what.upper()}({here})", f"{what}({there})") for what in ("min", "max")]
+    if base in _FLOATS:
+        here = f"CASE WHEN ABS({here})<1e11 THEN CAST(FLOOR({here}*1e4) AS SIGNED) END"
+        there = f"CASE WHEN abs({there})<1e11 THEN floor({there}*1e4)::bigint END"
+    return [*found, _of(item, "sum", f"SUM({here})", f"sum({there})")]
+
+
+def _of(item: Cast, what: str, here: str, there: str) -> Aggregate:
+    return Aggregate(item.column, what, f"CAST({here} AS CHAR)", f"({there})::text")
+
+
+def _values(item: Cast, column: str, base: str, nul_bytes: str) -> tuple[str, str]:
+    """Return what is aggregated of a column on both sides, numbers all; '' where there is nothing."""
+    if base in _WHOLE:
+        return number(item), f"{column}::int" if base == "boolean" else f"{column}::numeric"
+    if base in _FLOATS:
+        return f"({item.read}*1e0)" if parse_type(item.source).base == "float" else item.read, f"{column}::float8"
+    if base == "date":
+        return f"(TO_DAYS({item.read})-719528)", f"({column} - date '1970-01-01')"
+    if base == "timestamp":
+        return f"TIMESTAMPDIFF(MICROSECOND,'1970-01-01',{item.read})", f"(extract(epoch FROM {column}) * 1000000)::bigint"
+    if base in ("timestamptz", "interval", "time"):
+        found = pair(item, column, nul_bytes)
+        return (f"CAST({found[0]} AS SIGNED)", f"({found[1]})::bigint") if found else ("", "")
+    if base in _TEXTS:
+        text = f"CONVERT({item.read} USING utf8mb4)"
+        stripped = f"REPLACE({text},CHAR(0 USING utf8mb4),'')" if nul_bytes == "strip" else text
+        return f"LENGTH({stripped})", f"octet_length({column}::text)"
+    return (f"LENGTH({item.read})", f"octet_length({column})") if base == "bytea" else ("", "")
