@@ -4,10 +4,11 @@ payments   one large table, beside `mariadb -e 'select *' | psql -c 'copy'`, whi
 catalogue  a whole database of tables small and large, beside the short program of benchmarks/prototype.py
 nightly    that database loaded again when nothing has changed, and when some rows have, beside its full load
 merge      changes brought into the large table, beside the statements that anybody would write
+verify     every value of the large table compared, beside loading it; all tables of the database counted
 tier       the small tables of the reference tier in groups, beside one at a time
 
-Contenders run in turn, A B A B, and are compared by their medians. On your servers, payments and merge make and drop the
-database `bulketl_benchmark` at the source; catalogue only reads the database of the URI; nightly needs servers of its own.
+Contenders run in turn, A B A B, and are compared by their medians. On your servers, payments, merge and verify make and drop
+the database `bulketl_benchmark` at the source; catalogue only reads the database of the URI; nightly needs its own servers.
 All make and drop schemas that begin with `bulketl_benchmark` in the target; the ledger's schema `bulketl` stays there.
 """
 
@@ -30,6 +31,7 @@ from benchmarks.nightly import run_nightly
 from benchmarks.report import Scenario, machine
 from benchmarks.servers import LOADED, OTHER, Servers, Turn, bulketl, in_turn, out, python, throw_away
 from benchmarks.tier import run_tier
+from benchmarks.verifying import run_verify
 
 MOST_BYTES = 500_000_000
 
@@ -106,6 +108,7 @@ def main() -> int:
         "catalogue": run_catalogue,
         "nightly": run_nightly,
         "merge": run_merge,
+        "verify": run_verify,
         "tier": run_tier,
     }
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__.split("\n")[0])
