@@ -4,14 +4,15 @@ payments   one large table, beside `mariadb -e 'select *' | psql -c 'copy'`, whi
 catalogue  a whole database of tables small and large, beside the short program of benchmarks/prototype.py
 nightly    that database loaded again when nothing has changed, and when some rows have, beside its full load
 merge      changes brought into the large table, beside the statements that anybody would write
+verify     every value of the large table compared, beside loading it; all tables of the database counted
 tier       the small tables of the reference tier in groups, beside one at a time
 checks     that large table with checks, beside the same load without
 peers      eight databases of all kinds, beside other programs, each with what it loaded compared
 scale      the large table at three sizes: seconds and memory over rows
 link       the whole database over a slow link: seconds, bytes and round trips
 
-Contenders run in turn, A B A B, and are compared by their medians. On your servers, payments and merge make and drop the
-database `bulketl_benchmark` at the source, peers `bulketl_peers` and `bulketl_peers_tenth`, scale `bulketl_scale`;
+Contenders run in turn, A B A B, and are compared by their medians. On your servers, payments, merge and verify make and drop
+the database `bulketl_benchmark` at the source, peers `bulketl_peers` and `bulketl_peers_tenth`, scale `bulketl_scale`;
 catalogue only reads the database of the URI; nightly and link need servers of their own.
 All make and drop schemas that begin with `bulketl_benchmark` in the target; the ledger's schema `bulketl` stays there.
 """
@@ -42,6 +43,7 @@ from benchmarks.report import Scenario, machine
 from benchmarks.scale import run_scale
 from benchmarks.servers import LOADED, OTHER, Servers, Turn, bulketl, in_turn, out, python, throw_away
 from benchmarks.tier import run_tier
+from benchmarks.verifying import run_verify
 
 MOST_BYTES = 500_000_000
 USUAL = ("payments", "catalogue", "nightly", "merge", "tier")
@@ -133,6 +135,7 @@ def main() -> int:
         "catalogue": run_catalogue,
         "nightly": run_nightly,
         "merge": run_merge,
+        "verify": run_verify,
         "tier": run_tier,
         "checks": run_checks,
         "peers": run_peers,

@@ -12,17 +12,24 @@ agree · **source, target**.
 The floors; imports go down only:
 
     cli | demo
-    screen | custody | agreement | agreementscreen | heatmap
+    screen | custody | verdicts | verifying | agreement | agreementscreen | heatmap
+    repairing
     api
-    runs | cluster | rejects
-    endpoints
+    runs | cluster | rejects | keyless
+    endpoints | checker
     engine | observers | survey
     worker
     mysql | postgres
+    verifiable
+    verification
     reconcile
     decision | resumption
-    checkplan | publishing | incremental | schedule | grouping | consistency | coerce | summary | tablesfile | findings |
-        canonical | history
+    sidebyside
+    summary | checkplan
+    certificate | quality | publishing | incremental | schedule | grouping | consistency | coerce | tablesfile |
+        findings | history
+    aggregates
+    canonical
     windows | snippets | plan | classify
     config | pairs
     settings
@@ -43,6 +50,8 @@ from bulketl.config import Config, load_config
 from bulketl.errors import BulketlError, ClusterError, ConfigError, DataError, PlanError, SourceError, TargetError
 from bulketl.plan import Plan
 from bulketl.summary import Summary
+from bulketl.verification import Verification
+from bulketl.verifying import verify
 
 __all__ = [
     "BulketlError",
@@ -55,6 +64,7 @@ __all__ = [
     "SourceError",
     "Summary",
     "TargetError",
+    "Verification",
     "compare_history",
     "dask",
     "load",
@@ -62,4 +72,5 @@ __all__ = [
     "make_plan",
     "resume",
     "run_pairs",
+    "verify",
 ]

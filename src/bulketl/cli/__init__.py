@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from bulketl.cli import certificate, custody, loading, rejects, rules
+from bulketl.cli import certificate, custody, loading, rejects, rules, verify
 from bulketl.cli import history as history_command
 from bulketl.cli import pairs as pairs_command
 from bulketl.cli.options import EXIT_CODES, out, run
@@ -30,6 +30,7 @@ app.command(epilog=EXIT_CODES)(rules.discover)
 app.command(epilog="\n\nExit codes: 0 no errors found, 1 a server refused, 2 errors found.")(rules.validate)
 app.command(epilog=EXIT_CODES)(rules.casts)
 app.command(epilog=EXIT_CODES)(loading.schedule)
+app.command(epilog=verify.EXIT)(verify.verify)
 app.add_typer(custody.state, name="state")
 app.add_typer(custody.audit, name="audit")
 app.add_typer(rejects.rejects, name="rejects")

@@ -15,27 +15,33 @@ from bulketl.plan import TableSpec
 from bulketl.reconcile import Buckets, Digest, Row
 
 
-def digests(source: MySQL, spec: TableSpec, buckets: Buckets) -> dict[str, Digest]:
-    """Return the number of rows and the sum of their hashes per bucket; one query that reads the table once."""
+def digests(source: MySQL, spec: TableSpec, buckets: Buckets, only: str = "TRUE") -> dict[str, Digest]:
+    """Return the number of rows and the sum of their hashes per bucket; one query that reads the table once.
+
+    `only` is a condition on the rows that count. A row of a table without a key is in the bucket of its hash.
+    """
     query = (
-        f"SELECT CAST(b AS CHAR), COUNT(*), SUM(CAST(CONV(LEFT(h,15),16,10) AS UNSIGNED)) FROM"
-        f" (SELECT {_bucket(spec, buckets)} AS b, {_row_hash(spec)} AS h FROM {quoted(spec.table)}"
-        f" WHERE {retained_condition(spec)}) t GROUP BY b"
+        f"SELECT CAST(b AS CHAR), COUNT(*), SUM(CAST(CONV(RIGHT(h,15),16,10) AS UNSIGNED)) FROM"
+        f" (SELECT {_bucket(spec, buckets)} AS b, {row_hash(spec)} AS h FROM {quoted(spec.table)}"
+        f" WHERE {retained_condition(spec)} AND {only}) t GROUP BY b"
     )
     with source.connect() as cursor:
-        _zone(cursor, spec)
+        zone(cursor, spec)
         cursor.execute(query)
         return {str(bucket): (int(rows), int(total)) for bucket, rows, total in cursor.fetchall()}
 
 
-def rows(source: MySQL, spec: TableSpec, buckets: Buckets, which: Sequence[str]) -> dict[str, Row]:
-    """Return key and hash of every row in those buckets, by the key's text; raise DataError when two have the same key."""
+def rows(source: MySQL, spec: TableSpec, buckets: Buckets, which: Sequence[str], only: str = "TRUE") -> dict[str, Row]:
+    """Return key and hash of every row in those buckets, by the key's text; raise DataError when two have the same key.
+
+    `only` is a condition on the rows that count.
+    """
     query = (
-        f"SELECT {_key_hash(spec)}, {_row_hash(spec)}, {', '.join(_key(spec, key) for key in spec.key)}"
-        f" FROM {quoted(spec.table)} WHERE {_within(spec, buckets, which)} AND {retained_condition(spec)}"
+        f"SELECT {_key_hash(spec)}, {row_hash(spec)}, {', '.join(_key(spec, key) for key in spec.key)}"
+        f" FROM {quoted(spec.table)} WHERE {within(spec, buckets, which)} AND {retained_condition(spec)} AND {only}"
     )
     with source.connect() as cursor:
-        _zone(cursor, spec)
+        zone(cursor, spec)
         cursor.execute(query)
         listed: dict[str, Row] = {}
         for text, found, *key in cursor.fetchall():
@@ -49,31 +55,46 @@ def rows(source: MySQL, spec: TableSpec, buckets: Buckets, which: Sequence[str])
         return listed
 
 
-def _zone(cursor: Cursor, spec: TableSpec) -> None:
+def multiset(source: MySQL, spec: TableSpec, which: Sequence[str]) -> dict[str, int]:
+    """Return how often each row hash occurs in those buckets of a table without a key."""
+    query = (
+        f"SELECT h, COUNT(*) FROM (SELECT {row_hash(spec)} AS h FROM {quoted(spec.table)}"
+        f" WHERE {within(spec, Buckets(), which)} AND {retained_condition(spec)}) t GROUP BY h"
+    )
+    with source.connect() as cursor:
+        zone(cursor, spec)
+        cursor.execute(query)
+        return {str(found): int(count) for found, count in cursor.fetchall()}
+
+
+def zone(cursor: Cursor, spec: TableSpec) -> None:
+    """Set the session's time zone to that of the load."""
     if spec.zone:
         cursor.execute("SET SESSION time_zone = %s", (spec.zone,))
 
 
-def _row_hash(spec: TableSpec) -> str:
+def row_hash(spec: TableSpec) -> str:
+    """Return the expression of a row's hash, in hexadecimal."""
     return digest_pair(spec.casts, {item.column: "" for item in spec.casts}, spec.nul_bytes)[0]
 
 
 def _key_hash(spec: TableSpec) -> str:
-    casts = tuple(item for item in spec.casts if item.column in spec.key)
+    casts = tuple(item for item in spec.casts if item.column in spec.key or not spec.key)
     return digest_pair(casts, {item.column: "" for item in casts}, spec.nul_bytes)[0]
 
 
 def _key(spec: TableSpec, column: str) -> str:
     """Return the key's column so that its value as a literal is equal to it: FLOAT is shown with six digits."""
     base = next(parse_type(item.source).base for item in spec.casts if item.column == column)
-    return {"float": "{0}+0e0", "bit": "CAST({0} AS UNSIGNED)"}.get(base, "{0}").format(quoted(column))
+    return {"float": "{0}*1e0", "bit": "CAST({0} AS UNSIGNED)"}.get(base, "{0}").format(quoted(column))
 
 
 def _bucket(spec: TableSpec, buckets: Buckets) -> str:
     return f"{quoted(spec.key[0])} DIV {buckets.width}" if buckets.width else f"LEFT({_key_hash(spec)},3)"
 
 
-def _within(spec: TableSpec, buckets: Buckets, which: Sequence[str]) -> str:
+def within(spec: TableSpec, buckets: Buckets, which: Sequence[str]) -> str:
+    """Return the condition that a row is in one of those buckets."""
     if not buckets.width:
         return f"LEFT({_key_hash(spec)},3) IN ({', '.join(_text(name) for name in which)})"
     column = quoted(spec.key[0])

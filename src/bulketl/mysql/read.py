@@ -54,8 +54,19 @@ def read(source: MySQL, spec: TableSpec, partition: Partition, sign: str = "") -
     if partition.stream:
         yield from _spooled(source, spec, query, before, partition.stream)
         return
+    yield _arrow(source, spec, query, before)
+
+
+def read_where(source: MySQL, spec: TableSpec, condition: str) -> pa.Table:
+    """Return the rows for which a condition holds, as `read` does."""
+    word = "AND" if spec.retained else "WHERE"
+    before = [f"SET time_zone = {literal(spec.zone)}"] if spec.zone else []
+    return _arrow(source, spec, f"{select(spec, Partition(0))} {word} {condition}", before)
+
+
+def _arrow(source: MySQL, spec: TableSpec, query: str, before: list[str]) -> pa.Table:
     try:
-        yield connectorx.read_sql(
+        return connectorx.read_sql(
             source.connectorx_uri,
             query,
             return_type="arrow",

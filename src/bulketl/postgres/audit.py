@@ -129,6 +129,13 @@ def deleted(run: str, spec: TableSpec, rows: str) -> str:
     )
 
 
+def noted(spec: TableSpec, row: str) -> str:
+    """Return the condition that the trail's last word on a row's key is this very row: it is so at the source since then."""
+    last = f"SELECT kind, new_row FROM {LEDGER}.audit_trail n WHERE {_of(spec)} AND n.key = {_key(spec, row)}"
+    alike = f"last.kind <> 'delete' AND last.new_row = {_json(spec, row)}"
+    return f"EXISTS (SELECT 1 FROM ({last} ORDER BY seq DESC LIMIT 1) last WHERE {alike})"
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What the chain says of a table. `problem` is '' when rows and chain agree; `head` is its last link."""

@@ -11,8 +11,7 @@ from bulketl.coerce import Batch, Reject
 from bulketl.errors import DataError
 from bulketl.partitions import KeyTuple
 from bulketl.plan import DELETED_AT, TableSpec
-from bulketl.postgres import Postgres, audit, ledger, state
-from bulketl.postgres.checks import within
+from bulketl.postgres import Postgres, audit, checks, ledger, state
 from bulketl.postgres.copy import TEMPORARY, copy, transaction, without_refused
 from bulketl.postgres.ddl import batch, name, value
 from bulketl.postgres.guard import check_gone
@@ -37,11 +36,14 @@ def buckets(target: Postgres, spec: TableSpec) -> Buckets:
     return Buckets(BUCKET_KEYS if lo is None else max(BUCKET_KEYS, (hi - lo) // MOST_BUCKETS + 1))
 
 
-def digests(target: Postgres, spec: TableSpec, buckets: Buckets) -> dict[str, Digest]:
-    """Return the number of rows and the sum of their hashes per bucket; one query that reads the table once."""
+def digests(target: Postgres, spec: TableSpec, buckets: Buckets, only: str = "true") -> dict[str, Digest]:
+    """Return the number of rows and the sum of their hashes per bucket; one query that reads the table once.
+
+    `only` is a condition on the rows that count. A row of a table without a key is in the bucket of its hash.
+    """
     query = (
-        f"SELECT b::text, count(*), sum(('x' || left(h, 15))::bit(60)::bigint) FROM (SELECT {_bucket(spec, buckets)} AS b,"
-        f" {_row_hash(spec)} AS h FROM {name(spec.schema, spec.table)}{_alive(spec, 'WHERE')}) t GROUP BY b"
+        f"SELECT b::text, count(*), sum(('x' || right(h, 15))::bit(60)::bigint) FROM (SELECT {_bucket(spec, buckets)} AS b,"
+        f" {row_hash(spec)} AS h FROM {name(spec.schema, spec.table)} WHERE {only}{alive(spec, 'AND')}) t GROUP BY b"
     )
     with target.connect() as connection:
         return {bucket: (int(rows), int(total)) for bucket, rows, total in connection.execute(query.encode())}
@@ -50,11 +52,26 @@ def digests(target: Postgres, spec: TableSpec, buckets: Buckets) -> dict[str, Di
 def rows(target: Postgres, spec: TableSpec, buckets: Buckets, which: Sequence[str]) -> dict[str, Row]:
     """Return key and hash of every row in those buckets, by the hash of the key; keys are texts as Postgres shows them."""
     query = (
-        f"SELECT {_key_hash(spec)}, {_row_hash(spec)}, {', '.join(f'{name(key)}::text' for key in spec.key)}"
-        f" FROM {name(spec.schema, spec.table)} WHERE {_within(spec, buckets, which)}{_alive(spec, 'AND')}"
+        f"SELECT {key_hash(spec)}, {row_hash(spec)}, {', '.join(f'{name(key)}::text' for key in spec.key)}"
+        f" FROM {name(spec.schema, spec.table)} WHERE {within(spec, buckets, which)}{alive(spec, 'AND')}"
+    )
+    listed: dict[str, Row] = {}
+    with target.connect() as connection:
+        for text, found, *key in connection.execute(query.encode()):
+            # Without its primary key the table may have a key twice: no row of the source has such a hash.
+            before = listed.get(text)
+            listed[text] = Row(tuple(key), f"{before.hash} {found}" if before else found)
+    return listed
+
+
+def multiset(target: Postgres, spec: TableSpec, which: Sequence[str]) -> dict[str, int]:
+    """Return how often each row hash occurs in those buckets of a table without a key."""
+    query = (
+        f"SELECT h, count(*) FROM (SELECT {row_hash(spec)} AS h FROM {name(spec.schema, spec.table)}"
+        f" WHERE {within(spec, Buckets(), which)}{alive(spec, 'AND')}) t GROUP BY h"
     )
     with target.connect() as connection:
-        return {text: Row(tuple(key), found) for text, found, *key in connection.execute(query.encode())}
+        return {text: int(count) for text, count in connection.execute(query.encode())}
 
 
 def mend(target: Postgres, run: str, spec: TableSpec, found: Differences, batches: Iterator[Batch]) -> None:
@@ -73,7 +90,7 @@ def mend(target: Postgres, run: str, spec: TableSpec, found: Differences, batche
         rejects: list[Reject] = []
         read = 0
         for piece in batches:
-            within(spec, piece)
+            checks.within(spec, piece)
             rejects += piece.rejects
             read += piece.read
             if len(rejects) > spec.rejectable(read):
@@ -86,7 +103,7 @@ def mend(target: Postgres, run: str, spec: TableSpec, found: Differences, batche
         new = f"(SELECT count(*) FROM {stage} s WHERE {absent(spec, name(spec.schema, spec.table))})"
         removed = len(found.gone) if spec.deletes in ("mirror", "mark") else 0
         # Gone ones first: where the servers show a key differently the same row is both gone and missing.
-        statements = _gone(run, spec, found.gone) if found.gone else []
+        statements = gone(run, spec, found.gone) if found.gone else []
         statements.append(state.compared(run, spec, f"{new} - {removed}"))
         if rejects:
             statements.append(ledger.rejected(run, spec, 0, rejects))
@@ -97,15 +114,15 @@ def mend(target: Postgres, run: str, spec: TableSpec, found: Differences, batche
         cursor.execute(batch([*statements, ledger.compared(run, spec, found)]))
 
 
-def _gone(run: str, spec: TableSpec, keys: Sequence[KeyTuple]) -> list[str]:
+def gone(run: str, spec: TableSpec, keys: Sequence[KeyTuple]) -> list[str]:
     """Return the statements for the rows that are gone at the source."""
-    table, found = name(spec.schema, spec.table), among(spec, keys)
+    table, which = name(spec.schema, spec.table), among(spec, keys)
     if spec.audit:
-        return [audit.deleted(run, spec, f"{table} t WHERE {found}")]
+        return [audit.deleted(run, spec, f"{table} t WHERE {which}")]
     if spec.deletes == "mirror":
-        return [f"DELETE FROM {table} t WHERE {found}"]
+        return [f"DELETE FROM {table} t WHERE {which}"]
     if spec.deletes == "mark":
-        return [f"UPDATE {table} t SET {name(DELETED_AT)} = now() WHERE {found}"]
+        return [f"UPDATE {table} t SET {name(DELETED_AT)} = now() WHERE {which}"]
     return []
 
 
@@ -117,28 +134,32 @@ def among(spec: TableSpec, keys: Sequence[KeyTuple]) -> str:
     return f"({', '.join(f't.{name(key)}' for key in spec.key)}) IN (SELECT {types} FROM {listed})"
 
 
-def _row_hash(spec: TableSpec) -> str:
+def row_hash(spec: TableSpec) -> str:
+    """Return the expression of a row's hash, in hexadecimal."""
     return digest_pair(spec.casts, {item.column: name(item.column) for item in spec.casts}, spec.nul_bytes)[1]
 
 
-def _key_hash(spec: TableSpec) -> str:
-    casts = tuple(item for item in spec.casts if item.column in spec.key)
+def key_hash(spec: TableSpec) -> str:
+    """Return the expression of the hash of a row's key, or of the whole row where the table has none."""
+    casts = tuple(item for item in spec.casts if item.column in spec.key or not spec.key)
     return digest_pair(casts, {item.column: name(item.column) for item in casts}, spec.nul_bytes)[1]
 
 
 def _bucket(spec: TableSpec, buckets: Buckets) -> str:
-    return f"{name(spec.key[0])} / {buckets.width}" if buckets.width else f"left({_key_hash(spec)}, 3)"
+    return f"{name(spec.key[0])} / {buckets.width}" if buckets.width else f"left({key_hash(spec)}, 3)"
 
 
-def _within(spec: TableSpec, buckets: Buckets, which: Sequence[str]) -> str:
+def within(spec: TableSpec, buckets: Buckets, which: Sequence[str]) -> str:
+    """Return the condition that a row is in one of those buckets."""
     if not buckets.width:
-        return f"left({_key_hash(spec)}, 3) IN ({', '.join(map(value, which))})"
+        return f"left({key_hash(spec)}, 3) IN ({', '.join(map(value, which))})"
     column = name(spec.key[0])
     ranges = (buckets.range(int(bucket)) for bucket in which)
     return "(" + " OR ".join(f"{column} BETWEEN {lo} AND {hi}" for lo, hi in ranges) + ")"
 
 
-def _alive(spec: TableSpec, word: str) -> str:
+def alive(spec: TableSpec, word: str) -> str:
+    """Return the condition, after `word`, that a row is not marked as gone; nothing where none is marked."""
     return f" {word} {name(DELETED_AT)} IS NULL" if spec.deletes == "mark" else ""
 
 

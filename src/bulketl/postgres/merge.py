@@ -27,7 +27,7 @@ def merge(run: str, spec: TableSpec, stage: str) -> list[str]:
     """
     statements = alter_table(spec)
     if spec.whole and spec.deletes in ("mirror", "mark"):
-        statements.append(_counted(run, spec, deleted=_gone(run, spec, stage)))
+        statements.append(counted(run, spec, deleted=_gone(run, spec, stage)))
     return [*statements, *_upsert(run, spec, stage)]
 
 
@@ -115,7 +115,7 @@ def _absent(spec: TableSpec, stage: str) -> str:
     return f"NOT EXISTS (SELECT 1 FROM {stage} s WHERE {matching(spec, 's', 't')})"
 
 
-def _counted(run: str, spec: TableSpec, **work: str) -> str:
+def counted(run: str, spec: TableSpec, **work: str) -> str:
     """Return a statement that does `work`, named after the column of the record that counts its rows."""
     ((column, statement),) = work.items()
     return (

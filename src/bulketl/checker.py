@@ -1,0 +1,395 @@
+"""Looking at tables on both servers at once, by as many connections as a load may have.
+
+The target is asked before the source, and older rows of the source before newer ones, because rows only ever become
+newer: so a row that is written meanwhile is newer, or another when looked at again, and never lost.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import pyarrow as pa
+
+from bulketl.aggregates import aggregates, same
+from bulketl.canonical import unhashed
+from bulketl.casts import encoder_of, parse_target, quoted
+from bulketl.coerce import Batch, Reject, coerce
+from bulketl.errors import BulketlError
+from bulketl.mysql import MySQL
+from bulketl.mysql import compare as here
+from bulketl.mysql import verify as source_side
+from bulketl.mysql.read import masked, read, read_where
+from bulketl.partitions import KeyTuple, Partition
+from bulketl.plan import TableSpec
+from bulketl.postgres import Postgres
+from bulketl.postgres import compare as there
+from bulketl.postgres import verify as target_side
+from bulketl.postgres.copy import close
+from bulketl.postgres.ddl import name
+from bulketl.postgres.verify import Examined, Late
+from bulketl.reconcile import KEYS_READ, Buckets, Digest
+from bulketl.sidebyside import alike, readable
+from bulketl.verifiable import Found, Task, surplus_of
+from bulketl.verification import (
+    Figure,
+    Kind,
+    Level,
+    Look,
+    RowFinding,
+    TableVerdict,
+    added,
+    all_buckets,
+    between,
+    chosen,
+    json_key,
+    key_texts,
+    keys_only,
+    look,
+    steady,
+    with_note,
+)
+from bulketl.watermark import LOOKBACK, Watermark, is_time
+
+T = TypeVar("T")
+Piece = tuple[str, str]  # the same rows as a condition for the source and for the target
+
+PAUSE_SECONDS = 1.0  # before what differs is looked at again
+DETAILED = 10_000  # rows that differ are read, to say in which columns; beyond, they are counted by their hashes
+BUCKETS_LISTED = 32
+NEWER_LISTED = 20_000
+PIECE_ROWS = 50_000  # read at once; a smaller table is hashed
+JSON_ROWS = 50_000  # read at once where a column has to be read to be compared
+
+
+@dataclass(slots=True)
+class Checker:
+    """One verification: both servers, how to look, and the threads that ask them."""
+
+    source: MySQL
+    target: Postgres
+    run: str
+    level: Level
+    sample: float
+    seed: int
+    first: int
+    values: bool
+    at_once: int
+    loads: Mapping[str, target_side.Load]
+    rejects: Mapping[str, list[str]]
+    asked_at: float  # when `loads` was, by this machine's clock
+    keyless: Callable[[Checker, Task, Sequence[str] | None], Found]
+    _here: ThreadPoolExecutor = field(init=False)
+    _there: ThreadPoolExecutor = field(init=False)
+    _clocks: dict[str, dt.datetime] = field(default_factory=dict)  # the source's time in each zone, less this machine's
+
+    def __post_init__(self) -> None:
+        self._here = ThreadPoolExecutor(self.at_once, thread_name_prefix="bulketl-source")
+        self._there = ThreadPoolExecutor(self.at_once, thread_name_prefix="bulketl-target")
+
+    def here(self, ask: Callable[..., T], *args: Any) -> T:
+        """Ask the source, by one of its connections."""
+        return self._here.submit(ask, *args).result()
+
+    def there(self, ask: Callable[..., T], *args: Any, **more: Any) -> T:
+        """Ask the target, by one of its connections."""
+        return self._there.submit(ask, *args, **more).result()
+
+    def close(self) -> None:
+        """End the threads and their connections."""
+        for pool in (self._here, self._there):
+            pool.shutdown(cancel_futures=True)
+        close(self.run)
+
+    def all(self, asked: Sequence[Task]) -> list[Found]:
+        """Return what is found of each table, in the order given."""
+        able = [task for task in asked if not task.verdict.problem or task.comparable]
+        if self.level == "count":
+            counted = {found.task.verdict.table: found for found in self._counted(able)}
+        else:
+            with ThreadPoolExecutor(self.at_once, thread_name_prefix="bulketl-verify") as pool:
+                counted = {f.task.verdict.table: f for f in pool.map(self.table, able)}
+        return [counted.get(task.verdict.table) or Found(task.verdict, task) for task in asked]
+
+    def _counted(self, able: Sequence[Task]) -> Iterator[Found]:
+        theirs = self._there.submit(target_side.counts, self.target, [task.spec for task in able])
+        ours = self._here.submit(source_side.counts, self.source, [(task.spec, self._edge(task)) for task in able])
+        for task in able:
+            rows, newer, problem = ours.result()[task.spec.table]
+            there_ = theirs.result()[task.spec.table]
+            rejected = min(len(self.rejects.get(task.spec.table, ())), max(0, rows - there_))
+            # A newer row is in the target by its older version, or not at all.
+            missing, extra = max(0, rows - rejected - there_), max(0, there_ - rows - newer)
+            extra, kept = surplus_of(task, extra)
+            found = dataclasses.replace(
+                self.begun(task), compared=rows, there=there_, newer=newer, rejected=rejected, missing=missing, extra=extra,
+                kept=kept,
+            )  # fmt: skip
+            yield Found(dataclasses.replace(found, problem=problem or found.problem), task)
+
+    def begun(self, task: Task) -> TableVerdict:
+        """Return the verdict to fill in."""
+        load = self.loads.get(task.spec.table)
+        return dataclasses.replace(task.verdict, level=self.level, published=load.published if load else "")
+
+    def table(self, task: Task, only: Sequence[str] | None = None) -> Found:
+        """Return what is found of one table, in some buckets only if they are named; an error is its problem."""
+        began = time.monotonic()
+        try:
+            found = self._table(task, only)
+        except BulketlError as error:
+            found = Found(dataclasses.replace(self.begun(task), problem=error.message), task)
+        verdict = dataclasses.replace(found.verdict, seconds=round(time.monotonic() - began, 3))
+        return dataclasses.replace(found, verdict=verdict)
+
+    def _table(self, task: Task, only: Sequence[str] | None) -> Found:
+        if self.level == "sums":
+            return self._sums(task)
+        return self._keyed(task, only) if task.spec.key else self.keyless(self, task, only)
+
+    def _sums(self, task: Task) -> Found:
+        spec, mark = task.spec, self._edge(task)
+        fresh: list[KeyTuple] = []
+        if mark and mark.value:
+            fresh = self.here(source_side.newer_keys, self.source, spec, mark, NEWER_LISTED + 1)
+        theirs = self._there.submit(target_side.sums, self.target, spec, fresh[:NEWER_LISTED])
+        ours = self._here.submit(source_side.sums, self.source, spec, mark)
+        there_, other = theirs.result()
+        rows, mine = ours.result()
+        verdict = dataclasses.replace(self.begun(task), compared=rows, there=there_, newer=len(fresh))
+        if len(fresh) > NEWER_LISTED:
+            return Found(with_note(verdict, f"more than {NEWER_LISTED:,} rows are newer: sums say nothing of it"), task)
+        wanted = aggregates(spec.casts, {item.column: "" for item in spec.casts}, spec.nul_bytes)
+        figures = tuple(
+            Figure(one.column, one.what, *((a, b) if self.values else ()))
+            for one, a, b in zip(wanted, mine, other, strict=True)
+            if not same(a, b)
+        )
+        rejected = min(len(self.rejects.get(spec.table, ())), max(0, rows - there_))
+        missing, extra = max(0, rows - rejected - there_), max(0, there_ - rows)
+        extra, kept = surplus_of(task, extra)
+        verdict = dataclasses.replace(verdict, rejected=rejected, missing=missing, extra=extra, kept=kept)
+        if figures and not missing and (rejected or kept):
+            note = "rows that were rejected, or that the rule keeps, are in the sums of one side only: --level rows tells"
+            return Found(with_note(verdict, note), task)
+        return Found(dataclasses.replace(verdict, figures=figures), task)
+
+    def _keyed(self, task: Task, only: Sequence[str] | None) -> Found:
+        spec = keys_only(task.spec) if self.level == "keys" else task.spec
+        buckets = there.buckets(self.target, spec)
+        names = self._chosen(task, buckets) if only is None else list(only)
+        pieces, compared = self._pieces(task, spec, buckets, names), [0, 0]
+        if self.level == "rows" and len(pieces) > 1 and readable(spec):
+            pieces = self._unlike(spec, pieces, task, compared)
+        theirs, ours = self.digests(task, spec, buckets, pieces)
+        unequal = sorted(n for n in {*ours, *theirs} if ours.get(n) != theirs.get(n))
+        verdict = dataclasses.replace(
+            self.begun(task),
+            compared=compared[0] + sum(rows for rows, _ in ours.values()),
+            there=compared[1] + sum(rows for rows, _ in theirs.values()),
+        )
+        if task.mark and task.mark.value:
+            ((_, newer, _),) = self.here(source_side.counts, self.source, [(spec, task.mark)]).values()
+            verdict = dataclasses.replace(verdict, newer=newer)
+        found, where = self._looked(task, spec, buckets, unequal)
+        changing = 0
+        if found:
+            time.sleep(PAUSE_SECONDS)
+            again, _ = self._looked(task, spec, buckets, where)
+            found, changing = steady(found, again)
+        verdict = dataclasses.replace(verdict, changing=changing)
+        if self.level == "rows":
+            where += self._unhashed(task, buckets, sorted(ours), found)
+        return self._examined(task, verdict, found, where)
+
+    def _chosen(self, task: Task, buckets: Buckets) -> list[str] | None:
+        """Return the buckets to look at, None for all of them."""
+        if self.sample == 1:
+            return None
+        spans: list[tuple[Any, Any]] = []
+        if buckets.width:
+            spans = [source_side.key_span(self.source, task.spec), target_side.key_span(self.target, task.spec)]
+        lows, highs = [int(lo) for lo, _ in spans if lo is not None], [int(hi) for _, hi in spans if hi is not None]
+        every = all_buckets(buckets, min(lows, default=None), max(highs, default=None))
+        return chosen(every, task.spec.table, self.sample, self.seed) if every else None
+
+    def digests(
+        self, task: Task, spec: TableSpec, buckets: Buckets, pieces: Sequence[Piece]
+    ) -> tuple[dict[str, Digest], dict[str, Digest]]:
+        """Return rows and hash per bucket of the target and of the source, several pieces of the table at once."""
+        older = source_side.older(task.mark)
+        theirs = [self._there.submit(there.digests, self.target, spec, buckets, two) for _, two in pieces]
+        ours = [self._here.submit(here.digests, self.source, spec, buckets, f"({one}) AND {older}") for one, _ in pieces]
+        return added(future.result() for future in theirs), added(future.result() for future in ours)
+
+    def _pieces(self, task: Task, spec: TableSpec, buckets: Buckets, names: Sequence[str] | None) -> list[Piece]:
+        """Return the conditions, for the source and for the target, of the pieces that are looked at."""
+        if names is not None:
+            return [(here.within(spec, buckets, names), there.within(spec, buckets, names))] if names else []
+        count = task.rows // PIECE_ROWS
+        lo, hi = self.there(target_side.key_span, self.target, spec) if buckets.width and count > 1 else (None, None)
+        if lo is None or hi is None:
+            return [("TRUE", "true")]
+        width = max(1, (int(hi) - int(lo)) // count)
+        cuts = [buckets.range((int(lo) + n * width) // buckets.width)[0] for n in range(1, count)]
+        mine, other = quoted(spec.key[0]), name(spec.key[0])
+        ends: list[tuple[int | None, int | None]] = list(
+            zip([None, *dict.fromkeys(cuts)], [*dict.fromkeys(cuts), None], strict=True)
+        )
+        return [(between(mine, *end), between(other, *end)) for end in ends]
+
+    def _unlike(self, spec: TableSpec, pieces: Sequence[Piece], task: Task, compared: list[int]) -> list[Piece]:
+        """Return the pieces whose rows are not alike when they are read; count in `compared` the rows of the others."""
+        waiting: deque[tuple[Piece, Future[Batch], Future[pa.Table]]] = deque()
+        left: list[Piece] = []
+        for n in range(len(pieces) + self.at_once):  # so many are in memory at once
+            if n < len(pieces):
+                one, other = pieces[n]
+                condition = f"({one}) AND {source_side.older(task.mark)} ORDER BY {quoted(spec.key[0])}"
+                theirs = self._there.submit(target_side.read, self.target, spec, other)
+                waiting.append((pieces[n], self._here.submit(self._arrow, spec, condition), theirs))
+            if waiting and (len(waiting) > self.at_once or n >= len(pieces)):
+                piece, ours, theirs = waiting.popleft()
+                if alike(ours.result(), theirs.result()):
+                    compared[0] += ours.result().read
+                    compared[1] += theirs.result().num_rows
+                else:
+                    left.append(piece)
+        return left
+
+    def _arrow(self, spec: TableSpec, condition: str) -> Batch:
+        return coerce(read_where(self.source, spec, condition), spec, masked(spec))
+
+    def _looked(self, task: Task, spec: TableSpec, buckets: Buckets, which: Sequence[str]) -> tuple[Look, list[str]]:
+        """List those buckets on both sides; return what differs, and in which buckets."""
+        found, where = Look(), []
+        for some in (list(which[n : n + BUCKETS_LISTED]) for n in range(0, len(which), BUCKETS_LISTED)):
+            old = self.there(there.rows, self.target, spec, buckets, some)
+            new = self.here(here.rows, self.source, spec, buckets, some, source_side.older(task.mark))
+            fresh: Mapping[str, object] = {}
+            if task.mark and task.mark.value:
+                late = source_side.newer(task.mark)
+                fresh = self.here(here.rows, self.source, keys_only(spec), buckets, some, late)
+            seen = look(new, old, fresh)
+            if seen:
+                where += some
+                found.missing.update(seen.missing)
+                found.differing.update(seen.differing)
+                found.extra.update(seen.extra)
+        return found, where
+
+    def _unhashed(self, task: Task, buckets: Buckets, names: Sequence[str], found: Look) -> list[str]:
+        """Read the columns that no hash covers, add the rows in which they differ, and return in which buckets they are."""
+        spec, columns = task.spec, unhashed(task.spec.casts)
+        where: list[str] = []
+        if not columns:
+            return where
+        casts = tuple(item for item in spec.casts if item.column in {*spec.key, *columns})
+        narrow = dataclasses.replace(spec, casts=casts, encoder=encoder_of(casts))
+        at_once = len(names) * JSON_ROWS // max(task.rows, 1) or 1  # buckets
+        for group in (list(names[n : n + at_once]) for n in range(0, len(names), at_once)):
+            older = source_side.older(task.mark)
+            condition = f"{here.within(spec, buckets, group)} AND {older}"
+            batch = coerce(self.here(read_where, self.source, narrow, condition), narrow, masked(narrow))
+            examined, _ = self.there(target_side.examine, self.target, self.run, narrow, batch, None, values=False)
+            seen = {one.text for one in examined if one.there and one.columns}
+            if seen - found.differing.keys():
+                mine = self.here(here.rows, self.source, spec, buckets, group, older)
+                other = self.there(there.rows, self.target, spec, buckets, group)
+                for text in seen & mine.keys() & other.keys():
+                    found.differing.setdefault(text, (mine[text], other[text]))
+                where += group
+        return where
+
+    def _examined(self, task: Task, verdict: TableVerdict, found: Look, where: Sequence[str]) -> Found:
+        """Read the rows that differ, say in which columns they do, and sort out those that are as they should be."""
+        asked = {**found.missing, **{text: one for text, (one, _) in found.differing.items()}}
+        doubled = {text for text, (_, row) in found.differing.items() if " " in row.hash}
+        known = set(self.rejects.get(task.spec.table, ()))
+        some = list(asked if self.level == "rows" else found.missing if known or task.mark else ())[:DETAILED]
+        seen: dict[str, Examined] = {}
+        rejected = 0
+        for examined, refused in self._read(task, [asked[text].key for text in some]):
+            seen |= {one.text: one for one in examined}
+            rejected += sum(json_key(one.key) in known for one in refused)
+        late = {text for text, one in seen.items() if one.late}
+        noted = {text for text, one in seen.items() if one.noted and one.there} - late
+        same = {text for text, one in seen.items() if one.there and not one.columns} - late - noted - doubled
+        out = late | noted | same
+        missing = {text: row for text, row in found.missing.items() if text not in out}
+        differing = {text: one for text, (one, _) in found.differing.items() if text not in out | doubled}
+        refused_now = [text for text in some if text in missing and text not in seen]
+        rejected = min(rejected, len(refused_now))
+        for text in refused_now[:rejected]:  # which of them the ledger names makes no difference to a count
+            missing.pop(text)
+        kinds: dict[str, Kind] = dict.fromkeys(missing, "missing")
+        kinds |= dict.fromkeys(differing, "differs")
+        kinds |= dict.fromkeys(doubled, "doubled")
+        named = [_named(row.key, seen.get(text), kinds[text]) for text, row in asked.items() if text in kinds]
+        extra, kept = surplus_of(task, len(found.extra))
+        if extra:
+            named += [RowFinding(key_texts(row.key), "extra") for row in found.extra.values()]
+        verdict = dataclasses.replace(
+            verdict,
+            missing=len(missing),
+            differing=len(differing),
+            doubled=len(doubled),
+            newer=verdict.newer + len(late),
+            rejected=rejected,
+            rows=tuple(named[: self.first]),
+            extra=extra,
+            kept=len(noted) + kept,
+        )
+        if self.level == "rows" and len(asked) > DETAILED:
+            verdict = with_note(verdict, f"only the first {DETAILED:,} rows that differ were read")
+        return Found(
+            verdict,
+            task,
+            tuple(row.key for row in missing.values()),
+            tuple(row.key for row in differing.values()),
+            tuple(row.key for row in found.extra.values()) if extra else (),
+            tuple(where),
+        )
+
+    def _read(self, task: Task, keys: Sequence[KeyTuple]) -> Iterator[tuple[list[Examined], tuple[Reject, ...]]]:
+        late = self._late(task) if keys else None
+        for n in range(0, len(keys), KEYS_READ):
+            partition = Partition(0, columns=task.spec.key, only=tuple(keys[n : n + KEYS_READ]))
+            for rows in self.here(lambda part: list(read(self.source, task.spec, part)), partition):
+                batch = coerce(rows, task.spec, masked(task.spec))
+                yield self.there(target_side.examine, self.target, self.run, task.spec, batch, late, values=self.values)
+
+    def _edge(self, task: Task) -> Watermark | None:
+        """Return the value of the cursor up to which a load surely saw every row, for what is not looked at row by row."""
+        late, mark = self._late(task), task.mark
+        if late is None or mark is None:
+            return mark
+        return dataclasses.replace(mark, value=min(mark.value, late.since[: len("2024-01-01 00:00:00")]))
+
+    def _late(self, task: Task) -> Late | None:
+        """Return since when a stamp does not tell whether the last load saw the row: it may have been committed later."""
+        load, mark = self.loads.get(task.spec.table), task.mark
+        if mark is None or load is None or load.age is None or not is_time(mark.type):
+            return None
+        kinds = {item.column: parse_target(item.target)[0] for item in task.spec.casts}
+        if kinds.get(mark.column) not in ("timestamp", "date"):
+            return None
+        zone = task.spec.zone
+        if zone not in self._clocks:
+            self._clocks[zone] = self.here(source_side.now, self.source, task.spec) - dt.timedelta(seconds=time.monotonic())
+        seen = self._clocks[zone] + dt.timedelta(seconds=self.asked_at - load.age)
+        span = task.lookback if isinstance(task.lookback, dt.timedelta) else LOOKBACK
+        since = seen - max(span, dt.timedelta(days=1) if kinds[mark.column] == "date" else span)
+        return Late(mark.column, since.isoformat(" "), (seen - dt.timedelta(seconds=2)).isoformat(" "))
+
+
+def _named(key: KeyTuple, one: Examined | None, kind: Kind) -> RowFinding:
+    if one is None:
+        return RowFinding(key_texts(key), kind)
+    return RowFinding(one.key, kind, one.columns, one.source, one.target)

@@ -1,0 +1,86 @@
+"""`verify`: holding what was loaded against its source."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, cast
+
+import typer
+
+from bulketl import verdicts, verifying
+from bulketl.cli.options import (
+    AllowOption,
+    ConfigOption,
+    ExcludeOption,
+    JsonOption,
+    RulesOption,
+    SchemaOption,
+    TablesOption,
+    TierOption,
+    configured,
+    out,
+    run,
+    split_commas,
+    tiers_of,
+)
+from bulketl.errors import DONE, FAILED, ConfigError
+from bulketl.verification import Level
+
+EXIT = "\n\nExit codes: 0 equal, 1 something differs or a server refused, 2 the request was wrong."
+
+
+def verify(
+    tier: TierOption = None,
+    tables: TablesOption = None,
+    exclude: ExcludeOption = None,
+    level: Annotated[
+        str, typer.Option("--level", help="count, sums (of each column), keys, or rows (every value).")
+    ] = "rows",
+    sample: Annotated[
+        str, typer.Option("--sample", metavar="SHARE", help="Look at this share of the rows only, like 5%.")
+    ] = "100%",
+    seed: Annotated[int | None, typer.Option("--seed", help="Take the sample that was taken with this seed.")] = None,
+    first: Annotated[int, typer.Option("--first", metavar="N", help="Rows to name of each table.")] = 10,
+    show_values: Annotated[
+        bool, typer.Option("--show-values", help="Print the values that differ, which may be patients' data.")
+    ] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Load exactly the rows that differ, and look at them again.")
+    ] = False,
+    allow_deletes: AllowOption = None,
+    schema: SchemaOption = None,
+    config: ConfigOption = None,
+    rules: RulesOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Hold loaded tables against their source, and say which rows differ, in which columns; change nothing.
+
+    Rows that are newer than what was loaded are left out and counted. With --repair, rows that are missing or differ are
+    loaded again, and rows that the source has no longer are treated as the table's rule says.
+    """
+
+    def command() -> int:
+        found = verifying.verify(
+            configured(config, rules, schema=schema),
+            tiers=tiers_of(tier),
+            tables=split_commas(tables),
+            exclude=split_commas(exclude),
+            level=cast(Level, level),
+            sample=_share(sample),
+            seed=seed,
+            first=first,
+            show_values=show_values,
+            repair=repair,
+            allow_deletes=split_commas(allow_deletes),
+        )
+        print(json.dumps(found.to_json())) if as_json else out.print(verdicts.verification(found), soft_wrap=True)
+        return DONE if found.equal else FAILED
+
+    run(command, as_json)
+
+
+def _share(text: str) -> float:
+    try:
+        return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        raise ConfigError(f"--sample {text!r} is no share", hint="write it like 5% or 0.05") from None

@@ -1,0 +1,284 @@
+"""The target's side of a verification: counts, sums, and which columns of a row are not what a load would write.
+
+Rows of the source come here by the very way of a load, into a temporary table, and are held against the table's byte by
+byte (`*<>`). So nothing but the types that a load writes decides what is equal. Nothing that stays is changed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+from adbc_driver_postgresql import dbapi
+
+from bulketl.aggregates import aggregates
+from bulketl.casts import parse_target
+from bulketl.coerce import Batch, Reject
+from bulketl.errors import DataError
+from bulketl.partitions import KeyTuple
+from bulketl.plan import DELETED_AT, TableSpec
+from bulketl.postgres import LEDGER, Connection, Postgres, audit, failure
+from bulketl.postgres.compare import alive, among, key_hash, row_hash
+from bulketl.postgres.copy import TEMPORARY, copy, transaction, without_refused
+from bulketl.postgres.ddl import name, value
+from bulketl.postgres.merge import matching
+from bulketl.postgres.stage import temporary, temporary_name
+from bulketl.verification import key_texts
+
+COUNTED_TOGETHER = 60
+FIGURES_TOGETHER = 1000
+_EXTRA = "bulketl_extra"
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """Since when a row's stamp does not tell whether a load saw it: the column, that time, and when it was read."""
+
+    column: str
+    since: str
+    read: str
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A row of the source held against the target: the hash of its key, its key, whether the target has it, and so on.
+
+    `columns`: those that differ, `source` and `target` their values, if asked for.
+
+    `late`: it may have been written after the last load, which read it before. `noted`: the audit trail has it as it is.
+    """
+
+    text: str
+    key: tuple[str, ...]
+    there: bool
+    columns: tuple[str, ...]
+    late: bool
+    noted: bool
+    source: tuple[str | None, ...]
+    target: tuple[str | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """When a table was loaded last: as people read it, and how many seconds ago that run began, None when unknown."""
+
+    published: str
+    age: float | None
+
+
+def loads(connection: Connection, schema: str) -> dict[str, Load]:
+    """Return when each table of the schema was loaded last; empty before the first run."""
+    if connection.execute(f"SELECT to_regclass('{LEDGER}.state') IS NOT NULL").fetchone() != (True,):
+        return {}
+    found = connection.execute(
+        "SELECT table_name, to_char(published_at, 'YYYY-MM-DD HH24:MI:SSOF'),"
+        " extract(epoch FROM clock_timestamp() - COALESCE(r.started_at, published_at))::float8"
+        f" FROM {LEDGER}.state s LEFT JOIN {LEDGER}.run r USING (run) WHERE s.schema_name = %s",
+        (schema,),
+    )
+    return {table: Load(published, age) for table, published, age in found}
+
+
+def rejects(connection: Connection, schema: str) -> dict[str, list[str]]:
+    """Return the keys, as JSON texts, of all rows that were ever rejected, per table."""
+    if connection.execute(f"SELECT to_regclass('{LEDGER}.reject') IS NOT NULL").fetchone() != (True,):
+        return {}
+    found: dict[str, list[str]] = {}
+    for table, key in connection.execute(
+        f"SELECT table_name, key::text FROM {LEDGER}.reject WHERE schema_name = %s", (schema,)
+    ):
+        found.setdefault(table, []).append(json.dumps(json.loads(key), sort_keys=True))
+    return found
+
+
+def counts(target: Postgres, specs: Sequence[TableSpec]) -> dict[str, int]:
+    """Count the rows of each table, a query for many."""
+    found: dict[str, int] = {}
+    with target.connect() as connection:
+        for start in range(0, len(specs), COUNTED_TOGETHER):
+            some = specs[start : start + COUNTED_TOGETHER]
+            parts = (
+                f"SELECT {n}, count(*) FROM {name(spec.schema, spec.table)}{alive(spec, 'WHERE')}"
+                for n, spec in enumerate(some)
+            )
+            found |= {some[n].table: int(rows) for n, rows in connection.execute(" UNION ALL ".join(parts).encode())}
+    return found
+
+
+def key_span(target: Postgres, spec: TableSpec) -> tuple[Any, Any]:
+    """Return the smallest and largest key of one column."""
+    key = name(spec.key[0])
+    with target.connect() as connection:
+        found = connection.execute(f"SELECT min({key}), max({key}) FROM {name(spec.schema, spec.table)}".encode())
+        lo, hi = found.fetchone() or (None, None)
+        return lo, hi
+
+
+def sums(target: Postgres, spec: TableSpec, without: Sequence[KeyTuple]) -> tuple[int, list[str | None]]:
+    """Return the number of rows, but for some keys, and the figures of `aggregates` over them as text, in its order."""
+    names = {item.column: name(item.column) for item in spec.casts}
+    wanted = [found.postgres for found in aggregates(spec.casts, names, spec.nul_bytes)]
+    out = f"NOT ({among(spec, [key_texts(key) for key in without])})" if without else "true"
+    values: list[str | None] = []
+    rows = 0
+    with target.connect() as connection:
+        for n in range(0, len(wanted), FIGURES_TOGETHER):
+            query = (
+                f"SELECT count(*), {', '.join(wanted[n : n + FIGURES_TOGETHER])}"
+                f" FROM {name(spec.schema, spec.table)} t WHERE {out}{alive(spec, 'AND')}"
+            )
+            rows, *some = connection.execute(query.encode()).fetchone() or (0,)
+            values += [None if found is None else str(found) for found in some]
+    return int(rows), values
+
+
+def read(target: Postgres, spec: TableSpec, condition: str) -> pa.Table:
+    """Return the rows for which a condition holds, in the order of the key; numeric as text, as the driver has it."""
+    columns = ", ".join(
+        f"{name(item.column)}{'::text' if parse_target(item.target)[0] == 'numeric' else ''}" for item in spec.casts
+    )
+    query = (
+        f"SELECT {columns} FROM {name(spec.schema, spec.table)} WHERE ({condition}){alive(spec, 'AND')}"
+        f" ORDER BY {', '.join(map(name, spec.key))}"
+    )
+    try:
+        with dbapi.connect(target.conninfo) as connection, connection.cursor() as cursor:
+            cursor.execute(query)
+            return cursor.fetch_arrow_table()
+    except dbapi.Error as error:
+        raise failure(getattr(error, "sqlstate", None), str(error), f"table {spec.table!r}") from error
+
+
+def examine(
+    target: Postgres, run: str, spec: TableSpec, batch: Batch, late: Late | None, *, values: bool
+) -> tuple[list[Examined], tuple[Reject, ...]]:
+    """Hold rows of the source against the target's of the same key; return both in the rows' order, and what is rejected."""
+    query = _examining(spec, late, values)
+    batch, found = _staged(target, run, spec, batch, [], query)
+    examined = []
+    for (text,) in found:
+        hashed, key, there, columns, is_late, noted, source, target_values = json.loads(text)
+        picked = [(source[n], target_values[n]) for n in columns] if values and there else []
+        examined.append(
+            Examined(
+                hashed,
+                tuple(key),
+                there,
+                tuple(spec.casts[n].column for n in columns) if there else (),
+                is_late,
+                noted,
+                tuple(one for one, _ in picked),
+                tuple(other for _, other in picked),
+            )
+        )
+    return examined, batch.rejects
+
+
+def _examining(spec: TableSpec, late: Late | None, values: bool) -> str:
+    differing = ", ".join(f"CASE WHEN {_differs(spec, n)} THEN {n} END" for n in range(len(spec.casts)))
+    is_late = "false"
+    if late:
+        column, since, read = name(late.column), value(late.since), value(late.read)
+        moved = f"t.ctid IS NULL OR t.{column} IS DISTINCT FROM s.{column} OR s.{column} >= {read}::timestamp"
+        is_late = f"COALESCE(s.{column} >= {since}::timestamp AND ({moved}), false)"
+    noted = audit.noted(spec, "s") if spec.audit else "false"
+    parts = (
+        "s.bulketl_text",
+        f"ARRAY[{', '.join(f's.{name(key)}::text' for key in spec.key)}]",
+        "t.ctid IS NOT NULL",
+        f"array_remove(ARRAY[{differing}]::int[], NULL)",
+        is_late,
+        noted,
+        _texts(spec, "s") if values else "NULL::text",
+        _texts(spec, "t") if values else "NULL::text",
+    )
+    there = f"{name(spec.schema, spec.table)} t ON {matching(spec, 't', 's')}"
+    living = f" AND t.{name(DELETED_AT)} IS NULL" if spec.deletes == "mark" else ""
+    return (
+        f"SELECT json_build_array({', '.join(parts)})::text"
+        f" FROM (SELECT *, {key_hash(spec)} AS bulketl_text FROM {name(TEMPORARY, temporary_name(0))}) s"
+        f" LEFT JOIN {there}{living} ORDER BY {', '.join(f's.{name(key)}' for key in spec.key)}"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A row of the source beside one of the target, both by their hashes: the columns that differ, and all values.
+
+    `other` is None, and the rest empty, where the target has none to set it beside. Values only if asked for.
+    """
+
+    lost: str
+    other: str | None
+    columns: tuple[str, ...]
+    source: list[str]
+    target: list[str]
+
+
+def pairs(
+    target: Postgres, run: str, spec: TableSpec, batch: Batch, extra: Sequence[str], *, values: bool
+) -> tuple[list[Pair], tuple[Reject, ...]]:
+    """Set rows of the source beside rows of a table without a key that have one of these hashes, each beside each.
+
+    Return the pairs, and the rows that are rejected.
+    """
+    hashed = f"SELECT *, {row_hash(spec)} AS bulketl_hash FROM"
+    hashes = f"ARRAY[{', '.join(map(value, extra))}]::text[]"
+    table = name(spec.schema, spec.table)
+    making = (
+        f"CREATE TEMPORARY TABLE {_EXTRA} ON COMMIT DROP AS SELECT DISTINCT ON (bulketl_hash) *"
+        f" FROM ({hashed} {table}{alive(spec, 'WHERE')}) x WHERE bulketl_hash = ANY({hashes})"
+    )
+    differing = ", ".join(f"CASE WHEN {_differs(spec, n)} THEN {n} END" for n in range(len(spec.casts)))
+    shown = (_texts(spec, "s"), _texts(spec, "t")) if values else ("NULL::text", "NULL::text")
+    query = (
+        f"SELECT json_build_array(s.bulketl_hash, t.bulketl_hash, array_remove(ARRAY[{differing}]::int[], NULL),"
+        f" {', '.join(shown)})::text FROM ({hashed} {name(TEMPORARY, temporary_name(0))}) s"
+        f" LEFT JOIN {TEMPORARY}.{_EXTRA} t ON true"
+    )
+    batch, found = _staged(target, run, spec, batch, [making], query)
+    result = []
+    for (text,) in found:
+        lost, other, columns, source, there = json.loads(text)
+        named = tuple(spec.casts[n].column for n in columns) if other else ()
+        result.append(Pair(lost, other, named, source or [], there or []))
+    return result, batch.rejects
+
+
+def _staged(
+    target: Postgres, run: str, spec: TableSpec, batch: Batch, before: Sequence[str], query: str
+) -> tuple[Batch, list[Any]]:
+    """Copy rows into a temporary table and ask; where Postgres refuses some, without these. Nothing stays."""
+    try:
+        return batch, _asked(target, run, spec, batch, before, query)
+    except DataError:
+        fixed = without_refused(target, run, dataclasses.replace(spec, max_rejects=batch.good.num_rows), batch)
+        if fixed.good.num_rows == batch.good.num_rows:
+            raise
+        return fixed, _asked(target, run, spec, fixed, before, query)
+
+
+def _asked(target: Postgres, run: str, spec: TableSpec, batch: Batch, before: Sequence[str], query: str) -> list[Any]:
+    with transaction(target, run, f"table {spec.table!r}", spec.encoder) as cursor:
+        cursor.execute(temporary(0, spec))
+        copy(cursor, batch.good, spec, TEMPORARY, temporary_name(0))
+        for statement in before:
+            cursor.execute(statement)
+        cursor.execute(query)
+        return list(cursor.fetchall())
+
+
+def _differs(spec: TableSpec, n: int) -> str:
+    """Return the condition that the n-th column of `t` is not, byte for byte, that of `s`."""
+    item = spec.casts[n]
+    # Images of two types cannot be compared; a narrower number becomes the wider one without a loss.
+    wider = f"::{parse_target(item.target)[0]}" if item.column in spec.widened else ""
+    return f"ROW(t.{name(item.column)}{wider})::record *<> ROW(s.{name(item.column)})::record"
+
+
+def _texts(spec: TableSpec, row: str) -> str:
+    return f"ARRAY[{', '.join(f'{row}.{name(item.column)}::text' for item in spec.casts)}]"

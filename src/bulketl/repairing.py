@@ -1,0 +1,134 @@
+"""Repairing what a verification found: exactly those rows, under the locks of a load, and looked at again afterwards.
+
+Rows are found anew once the locks are held, in the same buckets, because a load may have been at work since. A table without
+a key, or with a key twice in the target, is loaded whole.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+
+from bulketl.api import load, make_plan
+from bulketl.checker import Checker
+from bulketl.coerce import coerce
+from bulketl.config import Config
+from bulketl.endpoints import new_run
+from bulketl.errors import BulketlError
+from bulketl.mysql.read import masked, read
+from bulketl.partitions import KeyTuple, Partition
+from bulketl.plan import Group, Plan, TableLoad
+from bulketl.postgres import ledger
+from bulketl.postgres.copy import close
+from bulketl.postgres.locks import held
+from bulketl.postgres.repair import repair
+from bulketl.reconcile import KEYS_READ, Differences
+from bulketl.verifiable import Found
+from bulketl.verification import Repaired, Verification
+
+
+def mend(
+    config: Config, checker: Checker, found: Sequence[Found], result: Verification, allowed: Sequence[str] = ()
+) -> Verification:
+    """Repair the tables that differ, and return the result with what was done and what is found of them afterwards."""
+    wrong = [item for item in found if item.verdict.wrong]
+    whole = [item for item in wrong if not item.task.spec.key or item.verdict.doubled]
+    rows = [item for item in wrong if item not in whole]
+    plan = _plan(result, rows)
+    run = new_run()
+    repaired: list[Repaired] = []
+    after: list[Found] = []
+    if rows:
+        names = [item.task.spec.table for item in rows]
+        with held(checker.target, run, result.source, result.schema, names):
+            with checker.target.connect() as connection:
+                ledger.create(connection, result.schema)
+                ledger.start_run(
+                    connection, run, source=result.source, schema=result.schema, zone=plan.zone, plan=plan.fingerprint,
+                    version=version("bulketl"), document=plan.to_json(),
+                )  # fmt: skip
+            try:
+                for item in rows:
+                    now = checker.table(item.task, item.buckets)
+                    repaired.append(_rows(checker, run, now))
+                    after.append(checker.table(item.task, item.buckets))
+            finally:
+                close(run)
+                _record(checker, run, rows, repaired)
+    if whole:
+        names = [item.task.spec.table for item in whole]
+        loaded = load(config, make_plan(config, tables=names, full=True, allow_deletes=allowed))
+        for item in whole:
+            told = loaded.tables[item.task.spec.table]
+            problem = "" if told.outcome == "loaded" else told.message
+            repaired.append(Repaired(told.table, told.rows, 0, whole=True, problem=problem))
+            after.append(checker.table(item.task, None))
+        run = run if rows else loaded.run
+    again = tuple(item.verdict for item in after)
+    return dataclasses.replace(result, run=run if wrong else "", repaired=tuple(repaired), again=again)
+
+
+def _plan(result: Verification, found: Sequence[Found]) -> Plan:
+    """Return the plan of a repair: for each table the rows to read, by their keys, and why."""
+    loads = []
+    for item in found:
+        spec, keys = item.task.writing, _keys(item)
+        parts = tuple(_partitions(spec.key, keys))
+        reason = (
+            f"repair: {len(item.missing)} rows are missing, {len(item.differing)} differ, "
+            f"{len(item.extra)} are gone at the source"
+        )
+        loads.append(TableLoad(spec, parts, item.task.tier, reason, len(keys), 0))
+    groups = tuple(Group(item.tier, (item,)) for item in loads)
+    return Plan(result.source, result.schema, found[0].task.writing.zone if found else "", groups)
+
+
+def _keys(item: Found) -> tuple[KeyTuple, ...]:
+    # What an audited table has stays as it was first seen.
+    return item.missing if item.task.spec.audit else (*item.missing, *item.differing)
+
+
+def _partitions(key: tuple[str, ...], keys: Sequence[KeyTuple]) -> list[Partition]:
+    pieces = (tuple(keys[n : n + KEYS_READ]) for n in range(0, len(keys), KEYS_READ))
+    return [Partition(n, columns=key, only=piece) for n, piece in enumerate(pieces)]
+
+
+def _rows(checker: Checker, run: str, item: Found) -> Repaired:
+    spec = item.task.writing
+    if item.verdict.problem:
+        return Repaired(spec.table, problem=item.verdict.problem)
+    differences = Differences(item.missing, () if spec.audit else item.differing, item.extra, item.verdict.there)
+    try:
+        batches = [
+            coerce(rows, spec, masked(spec))
+            for partition in _partitions(spec.key, _keys(item))
+            for rows in read(checker.source, spec, partition)
+        ]
+        written, removed = repair(checker.target, run, spec, differences, batches)
+    except BulketlError as error:
+        return Repaired(spec.table, problem=f"{error.message}. {error.hint}".strip())
+    note = "rows that differ stay as they were first seen: `bulketl audit verify` tells whether they were altered here"
+    return Repaired(spec.table, written, removed, problem=note if spec.audit and item.differing else "")
+
+
+def _record(checker: Checker, run: str, found: Sequence[Found], repaired: Sequence[Repaired]) -> None:
+    done: Mapping[str, Repaired] = {item.table: item for item in repaired}
+    records: list[dict[str, object]] = []
+    for item in found:
+        table = item.task.spec.table
+        one = done.get(table, Repaired(table, problem="not reached"))
+        records.append(
+            {
+                "table": table, "tier": item.task.tier, "outcome": "failed" if one.problem else "loaded",
+                "rows": one.written, "rejects": 0, "bytes": 0, "seconds": 0.0, "changed": {}, "drift": [],
+                "reason": "repair after a verification", "error": one.problem or None, "hint": None,
+                "inserted": None, "updated": None, "unchanged": None, "deleted": one.removed, "consistency": "",
+                "checks": {}, "quality": None,
+            }
+        )  # fmt: skip
+    outcome = "failed" if any(item.problem for item in repaired) or len(repaired) < len(found) else "done"
+    totals: dict[str, object] = {"tables": len(found), "rows": sum(one.written for one in repaired), "repair": True}
+    with checker.target.connect() as connection:
+        ledger.record_tables(connection, run, records)
+        ledger.finish_run(connection, run, outcome, totals)

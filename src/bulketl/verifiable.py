@@ -1,0 +1,128 @@
+"""What of a table can be verified: configuration, catalogue, and what the target has, in; a task per table, out.
+
+Nothing is opened. A column that the target lacks or has as another type is left out, and said; a table that is not there,
+or whose key cannot be used, has that as its problem.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import fnmatch
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bulketl.catalog import Catalog, Table, TargetTable
+from bulketl.config import Config
+from bulketl.decision import specify
+from bulketl.errors import PlanError
+from bulketl.incremental import Choice, Cursor, zone_of
+from bulketl.partitions import Changes, KeyTuple
+from bulketl.plan import DELETED_AT, TableSpec
+from bulketl.publishing import differing
+from bulketl.rules import Tier
+from bulketl.verification import TableVerdict
+from bulketl.watermark import State, Watermark, cursor_type
+
+_NO_SPEC = TableSpec("", "", (), (), "merge")
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One table to verify: how it is compared, how it would be written, and its verdict so far.
+
+    `spec`: with the columns that both sides have. `writing`: with all of them. `mark`: up to which value of the cursor the
+    source's rows were loaded. `lookback`: of its rule. `rows`: by the source's statistics. `comparable`: it can be
+    compared although the verdict has a problem.
+    """
+
+    verdict: TableVerdict
+    tier: Tier
+    spec: TableSpec = _NO_SPEC
+    writing: TableSpec = _NO_SPEC
+    mark: Watermark | None = None
+    lookback: dt.timedelta | int | None = None
+    rows: int = 0
+    comparable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A verdict with what a repair needs: keys as each server gave them, and the buckets they are in."""
+
+    verdict: TableVerdict
+    task: Task
+    missing: tuple[KeyTuple, ...] = ()
+    differing: tuple[KeyTuple, ...] = ()
+    extra: tuple[KeyTuple, ...] = ()
+    buckets: tuple[str, ...] = ()
+
+
+def tasks(
+    config: Config,
+    catalog: Catalog,
+    existing: Mapping[str, TargetTable],
+    states: Mapping[str, State],
+    allowed: Sequence[str] = (),
+) -> list[Task]:
+    """Return a task per table of the catalogue; tables that fit `allowed` may lose any share of their rows in a repair."""
+    return [_task(config, catalog, table, existing.get(table.name), states.get(table.name), allowed) for table in catalog]
+
+
+def _task(
+    config: Config,
+    catalog: Catalog,
+    table: Table,
+    existing: TargetTable | None,
+    state: State | None,
+    allowed: Sequence[str],
+) -> Task:
+    rule = config.rule(table.name)
+    verdict = TableVerdict(table.name, rule.table_importance, "rows")
+    if existing is None or not existing.columns:
+        what = ", ".join(existing.hanging) if existing else "it was never loaded"
+        return Task(dataclasses.replace(verdict, problem=f"it is not in the target: {what}"), rule.table_importance)
+    mark = _mark(config, catalog, table, state)
+    changes = mark if rule.extraction_strategy != "full_table" else None
+    cursor = Cursor(changes.column, changes.type, Changes(changes.column)) if changes else None
+    free = any(fnmatch.fnmatchcase(table.name, pattern) for pattern in allowed)
+    try:
+        writing = specify(config, catalog, table, Choice(state=state, cursor=cursor), free)
+    except PlanError as error:
+        return Task(dataclasses.replace(verdict, problem=error.message), rule.table_importance)
+    found = differing(writing, existing, state)
+    if writing.deletes == "mark" and DELETED_AT not in dict(existing.columns):
+        writing = dataclasses.replace(writing, deletes="mirror")  # none is marked yet, and the next load adds the column
+    writing = dataclasses.replace(
+        writing, publish="append" if writing.audit else "merge", whole=False, added=(), widened=found.widened, watermark=None
+    )
+    left_out = (*(f"{c}: the target lacks it" for c in found.added), *(f"{c}: has another type" for c in found.changed))
+    seen = tuple(i for i in writing.casts if i.source and i.column not in {*found.added, *found.changed})
+    spec = dataclasses.replace(writing, casts=seen, stamps=())
+    notes = [] if state is None or state.source in ("", catalog.identity) else [f"it was loaded from {state.source}"]
+    problem = f"its columns are other ones than the source's: {'; '.join(left_out)}" if left_out else ""
+    verdict = dataclasses.replace(
+        verdict, uncompared=left_out, notes=tuple(notes), problem=problem, cursor=mark.column if mark else ""
+    )
+    if not seen or any(column not in {item.column for item in seen} for column in writing.key):
+        return Task(verdict, rule.table_importance)
+    return Task(verdict, rule.table_importance, spec, writing, mark, rule.lookback, table.rows, comparable=True)
+
+
+def _mark(config: Config, catalog: Catalog, table: Table, state: State | None) -> Watermark | None:
+    """Return the watermark, while it is still of the cursor that the rule names, and has a value."""
+    mark = state.watermark if state else None
+    column = next((c for c in table.columns if c.name == config.rule(table.name).incremental_column), None)
+    if mark is None or column is None or not mark.value:
+        return None
+    try:
+        kind = cursor_type(column, zone_of(config, catalog))
+    except PlanError:
+        return None
+    return mark if (mark.column, mark.type) == (column.name, kind) else None
+
+
+def surplus_of(task: Task, more: int) -> tuple[int, int]:
+    """Return of the rows that only the target has how many are too many, and how many are kept by the table's rule."""
+    keeps = task.spec.audit or task.spec.deletes == "ignore"
+    return (0, more) if keeps else (more, 0)

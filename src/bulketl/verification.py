@@ -1,0 +1,248 @@
+"""What a verification finds: values, and how keys and figures of both sides become findings.
+
+A table is compared at one of four levels, each finding what the one before finds and more. Of a row it is said by which
+key it is known, in what way it differs, and in which columns; never what stands in them, unless that was asked for.
+What is as it should be although the sides differ (rows that are newer, rejected, kept by a rule) is counted apart.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from bulketl.partitions import KeyTuple
+from bulketl.plan import TableSpec
+from bulketl.reconcile import Buckets, Digest, Row
+
+Level = Literal["count", "sums", "keys", "rows"]
+LEVELS: tuple[Level, ...] = ("count", "sums", "keys", "rows")
+Kind = Literal["missing", "differs", "extra", "doubled"]
+HASHED_BUCKETS = 4096  # three hexadecimal digits
+
+
+@dataclass(frozen=True, slots=True)
+class RowFinding:
+    """A row that differs: lost in the target, different in some columns, in the target only, or there too often.
+
+    `key`: its values as Postgres shows them, or the beginning of the row's hash where the table has no key. `columns`:
+    those that differ. `source` and `target`: their values as text, only where that was asked for.
+    """
+
+    key: tuple[str, ...]
+    kind: Kind
+    columns: tuple[str, ...] = ()
+    source: tuple[str | None, ...] = ()
+    target: tuple[str | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure over a column that differs: its name (count, min, max, sum, length), and both sides' values if asked for."""
+
+    column: str
+    what: str
+    source: str | None = None
+    target: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TableVerdict:
+    """What was found of a table.
+
+    `level`: at which it was compared. `compared`: rows of the source that were. `there`: rows of the target. `missing`,
+    `differing`, `extra`, `doubled`: rows, all of them; `rows` has the first of them. `newer`: rows of the source stamped
+    after what was loaded, which were left out. `rejected`: rows the target lacks because they were rejected. `kept`:
+    rows the source has no longer, or has otherwise, that the target keeps by its rule. `changing`: rows that were
+    another when looked at again. `figures`: at level sums. `uncompared`: columns that could not be, with why.
+    `published`: when it was loaded. `cursor`: the column that says how new a row is. `problem`: why it could not be
+    compared at all, or not wholly. `notes`: what else has to be known.
+    """
+
+    table: str
+    tier: str
+    level: Level
+    compared: int = 0
+    there: int = 0
+    missing: int = 0
+    differing: int = 0
+    extra: int = 0
+    doubled: int = 0
+    newer: int = 0
+    rejected: int = 0
+    kept: int = 0
+    changing: int = 0
+    rows: tuple[RowFinding, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    uncompared: tuple[str, ...] = ()
+    published: str = ""
+    cursor: str = ""
+    problem: str = ""
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def wrong(self) -> int:
+        """The number of rows that differ."""
+        return self.missing + self.differing + self.extra + self.doubled
+
+    @property
+    def equal(self) -> bool:
+        """Whether the target has what it should have, as far as the level tells."""
+        return not (self.wrong or self.figures or self.problem)
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """What was repaired of a table: rows brought in, rows removed or marked; or, `whole`, it was loaded anew."""
+
+    table: str
+    written: int = 0
+    removed: int = 0
+    whole: bool = False
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What was found of all tables. `sample` and `seed`: the share of the rows that was looked at, and its choice.
+
+    `repaired`: what was done, by `run`; the tables are as they were found before, `again` as they were afterwards.
+    """
+
+    source: str
+    schema: str
+    level: Level
+    tables: tuple[TableVerdict, ...]
+    sample: float = 1.0
+    seed: int = 0
+    seconds: float = 0.0
+    run: str = ""
+    repaired: tuple[Repaired, ...] = ()
+    again: tuple[TableVerdict, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def equal(self) -> bool:
+        """Whether nothing differs, after the repair if there was one."""
+        after = {verdict.table: verdict for verdict in self.again}
+        return all(after.get(verdict.table, verdict).equal for verdict in self.tables)
+
+    def to_json(self) -> dict[str, object]:
+        """Return all of it as plain values."""
+        document = dataclasses.asdict(self)
+        for name in ("tables", "again"):
+            document[name] = [{**dataclasses.asdict(v), "equal": v.equal} for v in getattr(self, name)]
+        return {**document, "equal": self.equal}
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What two listings of the same buckets say: per text of the key, the rows that are only on one side or differ."""
+
+    missing: dict[str, Row] = field(default_factory=dict)
+    differing: dict[str, tuple[Row, Row]] = field(default_factory=dict)  # source, target
+    extra: dict[str, Row] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.missing or self.differing or self.extra)
+
+
+def look(ours: Mapping[str, Row], theirs: Mapping[str, Row], newer: Iterable[str] = ()) -> Look:
+    """Hold the rows of both sides beside each other, by the text of their key, but for those that are newer."""
+    out = set(newer)
+    return Look(
+        {text: row for text, row in ours.items() if text not in theirs and text not in out},
+        {
+            text: (row, theirs[text])
+            for text, row in ours.items()
+            if text in theirs and theirs[text].hash != row.hash and text not in out
+        },
+        {text: row for text, row in theirs.items() if text not in ours and text not in out},
+    )
+
+
+def steady(first: Look, second: Look) -> tuple[Look, int]:
+    """Return what both looks say alike, and how many rows of the first were another in the second."""
+    missing = {k: row for k, row in first.missing.items() if (again := second.missing.get(k)) and again.hash == row.hash}
+    differing = {k: rows for k, rows in first.differing.items() if _same(rows, second.differing.get(k))}
+    extra = {k: row for k, row in first.extra.items() if (again := second.extra.get(k)) and again.hash == row.hash}
+    before = len(first.missing) + len(first.differing) + len(first.extra)
+    return Look(missing, differing, extra), before - len(missing) - len(differing) - len(extra)
+
+
+def _same(one: tuple[Row, Row], other: tuple[Row, Row] | None) -> bool:
+    return other is not None and [row.hash for row in one] == [row.hash for row in other]
+
+
+def chosen(buckets: Iterable[str], table: str, share: float, seed: int) -> list[str]:
+    """Return about that share of a table's buckets, one at least, and always the same for the same seed."""
+    ranked = sorted(buckets, key=lambda name: hashlib.sha256(f"{seed} {table} {name}".encode()).digest())
+    return sorted(ranked[: max(1, math.ceil(len(ranked) * share))])
+
+
+def all_buckets(buckets: Buckets, lo: int | None = None, hi: int | None = None) -> list[str]:
+    """Return the names of all buckets that a table may have; `lo` and `hi` are the smallest and largest key, as integers."""
+    if not buckets.width:
+        return [f"{n:03x}" for n in range(HASHED_BUCKETS)]
+    if lo is None or hi is None:
+        return []
+    return [str(n) for n in range(_towards_zero(lo, buckets.width), _towards_zero(hi, buckets.width) + 1)]
+
+
+def _towards_zero(key: int, width: int) -> int:
+    return key // width if key >= 0 else -(-key // width)
+
+
+def keys_only(spec: TableSpec) -> TableSpec:
+    """Return the spec with the columns of its key and no other."""
+    return dataclasses.replace(spec, casts=tuple(item for item in spec.casts if item.column in spec.key))
+
+
+def nearest(pairs: Sequence[tuple[str, str, tuple[str, ...]]], columns: int) -> list[tuple[str, str, tuple[str, ...]]]:
+    """Match lost rows with rows that are too many: those that differ in the fewest columns, and in less than half of them.
+
+    `pairs` has for each lost and each other row the columns that differ. Each row is matched once.
+    """
+    matched: list[tuple[str, str, tuple[str, ...]]] = []
+    taken: set[str] = set()
+    for lost, other, differing in sorted(pairs, key=lambda pair: (len(pair[2]), pair[0], pair[1])):
+        if len(differing) * 2 <= max(columns, 2) and not {f"s{lost}", f"t{other}"} & taken:
+            taken |= {f"s{lost}", f"t{other}"}
+            matched.append((lost, other, differing))
+    return matched
+
+
+def key_texts(key: KeyTuple) -> tuple[str, ...]:
+    """Return a key's values as people read them."""
+    return tuple("\\x" + part.hex() if isinstance(part, bytes) else str(part) for part in key)
+
+
+def json_key(text: str) -> str:
+    """Return the key of a reject so that equal keys are equal texts."""
+    return json.dumps(json.loads(text), sort_keys=True)
+
+
+def with_note(verdict: TableVerdict, note: str) -> TableVerdict:
+    """Return the verdict with one more note."""
+    return dataclasses.replace(verdict, notes=(*verdict.notes, note))
+
+
+def between(column: str, lo: int | None, hi: int | None) -> str:
+    """Return the condition `lo <= column < hi`, None is open; SQL for either server, `column` quoted for it."""
+    ends = [f"{column} >= {lo}" if lo is not None else "", f"{column} < {hi}" if hi is not None else ""]
+    return " AND ".join(end for end in ends if end)
+
+
+def added(parts: Iterable[Mapping[str, Digest]]) -> dict[str, Digest]:
+    """Return the digests of several parts of a table as one."""
+    total: dict[str, Digest] = {}
+    for part in parts:
+        for bucket, (rows, digest) in part.items():
+            before = total.get(bucket, (0, 0))
+            total[bucket] = (before[0] + rows, before[1] + digest)
+    return total

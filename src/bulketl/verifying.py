@@ -1,0 +1,88 @@
+"""Verifying what was loaded: every table held against its source, and repaired if that is wanted."""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+import time
+from collections.abc import Sequence
+
+from bulketl.checker import Checker
+from bulketl.config import Config
+from bulketl.decision import select
+from bulketl.endpoints import check_libraries, endpoints, new_run
+from bulketl.errors import ConfigError
+from bulketl.keyless import multiset
+from bulketl.mysql.discover import read_catalog
+from bulketl.postgres import verify as target_side
+from bulketl.postgres.inspect import read_tables
+from bulketl.postgres.state import read_states
+from bulketl.repairing import mend
+from bulketl.rules import Tier
+from bulketl.verifiable import tasks
+from bulketl.verification import LEVELS, Level, Verification
+
+
+def verify(
+    config: Config,
+    *,
+    tiers: Sequence[Tier] = (),
+    tables: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    level: Level = "rows",
+    sample: float = 1.0,
+    seed: int | None = None,
+    first: int = 10,
+    show_values: bool = False,
+    repair: bool = False,
+    allow_deletes: Sequence[str] = (),
+) -> Verification:
+    """Hold loaded tables against their source and return what differs; without `repair`, change nothing.
+
+    `tiers`, `tables`, `exclude`: as for a load. `sample`: the share of the rows to look at, above 0 and at most 1, chosen by
+    `seed`. `first`: rows that are named of each table. `show_values`: with what stands in them on both sides. `repair`:
+    bring in rows that are missing or differ, treat those that are too many as the table's rule says, and look again; tables
+    that fit `allow_deletes` may lose any share of their rows. Raise ConfigError for options that do not fit together,
+    SourceError or TargetError when a server cannot be used, PlanError when nothing fits `tiers` and `tables`.
+    """
+    _check(level, sample, first, repair)
+    check_libraries()
+    began = time.monotonic()
+    source, target = endpoints(config)
+    with target.connect() as connection:
+        existing = read_tables(connection, config.target_schema)
+        states = read_states(connection, config.target_schema)
+        loads = target_side.loads(connection, config.target_schema)
+        rejects = target_side.rejects(connection, config.target_schema)
+    catalog, skipped = select(config, read_catalog(source), tiers, tables, exclude)
+    asked = tasks(config, catalog, existing, states, allow_deletes)
+    seed = secrets.randbelow(1_000_000) if seed is None else seed
+    run = new_run()
+    checker = Checker(
+        source, target, run, level, sample, seed, first, show_values, config.at_once, loads, rejects, began, multiset
+    )
+    try:
+        found = checker.all(asked)
+        result = Verification(
+            catalog.identity, config.target_schema, level, tuple(item.verdict for item in found), sample, seed,
+            round(time.monotonic() - began, 3),
+        )  # fmt: skip
+        if repair and not result.equal:
+            result = mend(config, checker, found, result, allow_deletes)
+    finally:
+        checker.close()
+    notes = tuple(f"{skip.table} is not verified: {skip.reason}" for skip in skipped)
+    return dataclasses.replace(result, seconds=round(time.monotonic() - began, 3), notes=notes)
+
+
+def _check(level: str, sample: float, first: int, repair: bool) -> None:
+    if level not in LEVELS:
+        raise ConfigError(f"there is no level {level!r}", hint=f"the levels are {', '.join(LEVELS)}")
+    if not 0 < sample <= 1:
+        raise ConfigError(f"a sample of {sample:.0%} is none", hint="name a share above 0 % and at most 100 %, like 5%")
+    if sample < 1 and level in ("count", "sums"):
+        raise ConfigError(f"level {level} has no sample: it costs a scan anyway", hint="take --level keys or rows with it")
+    if repair and level != "rows":
+        raise ConfigError(f"level {level} does not say which rows to repair", hint="repair at level rows")
+    if first < 0:
+        raise ConfigError(f"{first} rows cannot be named", hint="name 0 or more with --first")
