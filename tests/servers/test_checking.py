@@ -251,7 +251,7 @@ def test_what_a_comparison_brings_in_is_checked_too(clinic: Lab) -> None:
         "extraction_strategy": "incremental", "incremental_column": "Edited", "deletes": {"policy": "mirror", "every": "1s"},
         "table_importance": "critical",
     }  # fmt: skip
-    clinic.mysql("UPDATE pay SET Edited = NOW() - INTERVAL 10 DAY")
+    clinic.mysql("UPDATE pay SET Edited = NOW() - INTERVAL PayNum DAY")
     load(clinic, **rule)
     clinic.mysql("UPDATE pay SET Amt = -1, Edited = Edited WHERE PayNum = 7")
     clinic.pg("UPDATE bulketl.state SET compared_at = now() - interval '1 day' WHERE schema_name = '{s}'")

@@ -211,7 +211,7 @@ INCREMENTAL = {"extraction_strategy": "incremental"}
         ("orders", {"exclude_columns": ["dew"]}, "no column 'dew'"),
         ("orders", {"casts": {"due": "boolean"}}, "which no cast rule makes into 'boolean'"),
         ("orders", {"mask": {"due": "hash"}}, "masking is not part of this version"),
-        ("orders", {"checks": [1]}, "checks is kept for a later version"),
+        ("orders", {"checks": [{"range": "dew", "min": 1}]}, "checks.0 (range dew 1..): there is no column 'dew'"),
     ],
 )
 def test_validate_finds(shop: Lab, table: str, rule: dict[str, object], message: str) -> None:
