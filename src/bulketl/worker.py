@@ -273,8 +273,16 @@ class _Reading:
     partition: Partition
     sign: str
     taken: list[Figures] = field(default_factory=list)
+    begun: list[bool] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[Batch]:
+        if self.sign and self.begun:
+            raise SourceError(
+                f"table {self.spec.table!r}: Postgres refuses rows of it, and to find them they would have to be read again, "
+                "as of another moment",
+                hint="ask for consistency: re-read, which can; or correct the rows that `bulketl rejects` shows then",
+            )
+        self.begun.append(True)
         self.taken.clear()
         masked = self.source.masked(self.spec)
         for rows in self.source.read(self.spec, self.partition, self.sign):

@@ -103,6 +103,7 @@ _FAULTY = "the value and its row are named above; correct it at the source, or c
 _HINTS = {
     "23505": "two rows have the same key in Postgres: correct primary_key where a rule declares it; "
     "where stripped NUL bytes made them so, nul_bytes: reject names them",
+    "53200": "raise max_locks_per_transaction in the target: a run takes a lock per table; or load fewer tables at once",
     "53100": "free space on the target's disk; what is there is as it was before",
     "42501": "grant the target user CREATE on the database, and ownership of the tables it replaces",
     "25006": "the target is a read-only server: give the primary's address",
