@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated, cast
 
 import typer
 
 from bulketl import verdicts, verifying
+from bulketl.cli.history import history as by_months
 from bulketl.cli.options import (
     AllowOption,
     ConfigOption,
@@ -48,6 +50,10 @@ def verify(
         bool, typer.Option("--repair", help="Load exactly the rows that differ, and look at them again.")
     ] = False,
     allow_deletes: AllowOption = None,
+    history: Annotated[
+        bool, typer.Option("--history", help="Months of all years instead of rows, as `bulketl history` has them.")
+    ] = False,
+    png: Annotated[Path | None, typer.Option("--png", metavar="FILE", help="With --history: draw a heat map.")] = None,
     schema: SchemaOption = None,
     config: ConfigOption = None,
     rules: RulesOption = None,
@@ -58,6 +64,8 @@ def verify(
     Rows that are newer than what was loaded are left out and counted. With --repair, rows that are missing or differ are
     loaded again, and rows that the source has no longer are treated as the table's rule says.
     """
+    if history:
+        by_months(tier, tables, png=png, schema=schema, config=config, rules=rules, as_json=as_json)
 
     def command() -> int:
         found = verifying.verify(
