@@ -278,7 +278,7 @@ class _Reading:
     def __iter__(self) -> Iterator[Batch]:
         if self.sign and self.begun:
             raise SourceError(
-                f"table {self.spec.table!r}: Postgres refuses rows of it, and to find them they would have to be read again, "
+                f"table {self.spec.table!r}: Postgres refuses rows of it, and to find them all would have to be read again, "
                 "as of another moment",
                 hint="ask for consistency: re-read, which can; or correct the rows that `bulketl rejects` shows then",
             )
