@@ -58,8 +58,12 @@ def pair(item: Cast, column: str, nul_bytes: str = "strip") -> Pair | None:
     if base in ("real", "double precision"):
         # A float is widened, for it is shown with six digits; a double(10,2) is freed of the zeros it is shown with.
         source = parse_type(item.source)
-        x, y = f"({item.read}*1e0)" if source.base == "float" or source.sizes else item.read, f"{column}::float8"
-        return _FLOAT[0].format(x=x, t=f"CAST({x} AS CHAR)"), _FLOAT[1].format(x=y, t=f"{y}::text")
+        x, t, y = item.read, f"CAST({item.read} AS CHAR)", f"{column}::float8"
+        if source.base == "float" or source.sizes:
+            # MySQL has 22 characters for what it has reckoned, one too few for some numbers and their sign.
+            x = f"({item.read}*1e0)"
+            t = f"(CASE WHEN {x}<0 THEN CONCAT('-',CAST(-{x} AS CHAR)) ELSE CAST({x} AS CHAR) END)"
+        return _FLOAT[0].format(x=x, t=t), _FLOAT[1].format(x=y, t=f"{y}::text")
     if base == "timestamp":
         # Postgres leaves out zeros at the end of a fraction.
         digits = sizes[0] if sizes else 6

@@ -168,7 +168,7 @@ def test_rows_changed_for_each_other_in_a_table_without_a_key_do_not_cancel(mari
 @pytest.mark.parametrize("kind", ["float", "double"])
 def test_a_float_key_is_a_key(lab: Lab, kind: str) -> None:
     """Its rows are found and repaired by it, whatever its exponent."""
-    values = ["0.1", "1e-5", "-1.17e-37", "3e15", "123456.789", "1e30", "-2.5", "0"]
+    values = ["0.1", "1e-5", "-1.17e-37", "-0.00012345679", "3e15", "123456.789", "1e30", "-2.5", "0"]
     lab.mysql(f"CREATE TABLE t (k {kind} PRIMARY KEY, c varchar(5))",
               *(f"INSERT INTO t VALUES ({value}, 'n{n}')" for n, value in enumerate(values)))  # fmt: skip
     lab.load(rules={})
