@@ -16,7 +16,7 @@ import resource
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +66,11 @@ class Nothing:
     def prepare(self, _spec: TableSpec) -> None:
         """Do nothing."""
 
-    def load(self, _spec: TableSpec, _partition: Partition, _batches: Iterator[Batch]) -> Loaded:
+    def count(self, pieces: Sequence[tuple[TableSpec, Partition]]) -> list[int]:
+        """Count nothing."""
+        return [0] * len(pieces)
+
+    def load(self, _spec: TableSpec, _partition: Partition, _batches: Iterable[Batch], _counted: Counted) -> Loaded:
         """Copy nothing."""
         return Loaded()
 
@@ -74,7 +78,9 @@ class Nothing:
         """Publish nothing."""
         return Published()
 
-    def load_group(self, loads: Sequence[TableLoad], _batches: Sequence[Batch | None]) -> list[tuple[Loaded, Published]]:
+    def load_group(
+        self, loads: Sequence[TableLoad], _batches: Sequence[Batch | None], _expected: Sequence[int]
+    ) -> list[tuple[Loaded, Published]]:
         """Write nothing."""
         return [(Loaded(), Published()) for _ in loads]
 

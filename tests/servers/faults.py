@@ -19,6 +19,7 @@ from bulketl.partitions import Partition
 from bulketl.plan import TableLoad, TableSpec
 from bulketl.postgres import Postgres
 from bulketl.postgres.steps import PostgresTarget
+from bulketl.quality import Counted
 from bulketl.reconcile import Differences
 
 Fault = Callable[[str, str], None]  # is told the step and the moment: before, amid, after; may raise
@@ -55,14 +56,14 @@ class FaultyTarget:
     def prepare(self, spec: TableSpec) -> None:
         self._around("prepare", self.real.prepare, spec)
 
-    def load(self, spec: TableSpec, partition: Partition, batches: Iterator[Batch]) -> Any:
-        return self._around("load", self.real.load, spec, partition, self._amid("load", batches))
+    def load(self, spec: TableSpec, partition: Partition, batches: Iterator[Batch], counted: Counted) -> Any:
+        return self._around("load", self.real.load, spec, partition, self._amid("load", batches), counted)
 
     def publish(self, spec: TableSpec) -> Any:
         return self._around("publish", self.real.publish, spec)
 
-    def load_chunk(self, spec: TableSpec, partition: Partition, batches: Iterator[Batch], last: bool) -> Any:
-        return self._around("chunk", self.real.load_chunk, spec, partition, batches, last)
+    def load_chunk(self, spec: TableSpec, partition: Partition, batches: Iterator[Batch], *rest: Any) -> Any:
+        return self._around("chunk", self.real.load_chunk, spec, partition, batches, *rest)
 
     def mend(self, spec: TableSpec, found: Differences, batches: Iterator[Batch]) -> Any:
         return self._around("compare", self.real.mend, spec, found, self._amid("compare", batches))
@@ -70,8 +71,8 @@ class FaultyTarget:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.real, name)
 
-    def load_group(self, loads: Sequence[TableLoad], batches: Sequence[Batch | None]) -> Any:
-        return self._around("group", self.real.load_group, loads, batches)
+    def load_group(self, loads: Sequence[TableLoad], batches: Sequence[Batch | None], expected: Sequence[int]) -> Any:
+        return self._around("group", self.real.load_group, loads, batches, expected)
 
 
 def use(monkeypatch: pytest.MonkeyPatch, fault: Fault) -> None:
