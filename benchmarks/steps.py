@@ -34,6 +34,7 @@ from bulketl.partitions import Bound, KeyTuple, Partition, fits, rows_per_partit
 from bulketl.plan import Group, Plan, TableLoad, TableSpec
 from bulketl.postgres import Postgres
 from bulketl.postgres.outcome import Loaded, Published
+from bulketl.quality import Counted
 from bulketl.resumption import restored
 from bulketl.runs import Executors
 from bulketl.schedule import Step
