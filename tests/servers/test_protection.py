@@ -231,7 +231,7 @@ def test_after_a_deadlock_one_step_runs_at_a_time_for_a_while(maria_lab: Lab, mo
     copied, failed, under_way, seen = PostgresTarget.load, [False], [0], list[int]()
     guard = threading.Lock()
 
-    def deadlocked(target: Any, spec: Any, partition: Any, batches: Any) -> Any:
+    def deadlocked(target: Any, *step: Any) -> Any:
         with guard:
             first, failed[0] = not failed[0], True
             under_way[0] += 1
@@ -239,7 +239,7 @@ def test_after_a_deadlock_one_step_runs_at_a_time_for_a_while(maria_lab: Lab, mo
         try:
             if first:
                 raise TargetError("deadlock detected", transient=True, ease="workers")
-            return copied(target, spec, partition, batches)
+            return copied(target, *step)
         finally:
             with guard:
                 under_way[0] -= 1
