@@ -16,7 +16,7 @@ from bulketl.catalog import Catalog, Table, TargetTable
 from bulketl.config import Config
 from bulketl.decision import specify
 from bulketl.errors import PlanError
-from bulketl.incremental import Choice, Cursor, zone_of
+from bulketl.incremental import Choice, Cursor
 from bulketl.partitions import Changes, KeyTuple
 from bulketl.plan import DELETED_AT, TableSpec
 from bulketl.publishing import differing
@@ -116,7 +116,7 @@ def _mark(config: Config, catalog: Catalog, table: Table, state: State | None) -
     if mark is None or column is None or not mark.value:
         return None
     try:
-        kind = cursor_type(column, zone_of(config, catalog))
+        kind = cursor_type(column, config.zone(catalog))
     except PlanError:
         return None
     return mark if (mark.column, mark.type) == (column.name, kind) else None
