@@ -23,7 +23,7 @@ def proposals(proposed: Sequence[Proposal]) -> Group:
         tier = "left out" if item.exclude else item.tier
         by = f" by {item.cursor}" if item.cursor and item.strategy != "full_table" else ""
         parts.append(Text.assemble((item.table, "bold"), f"  {tier}, {item.strategy}{by}"))
-        why = item.reasons["exclude"] if item.exclude else f"{item.tier}, {item.reasons['table_importance']}"
+        why = item.reasons["exclude" if item.exclude else "table_importance"]
         parts.append(Padding(Text(f"{why}; {item.reasons['extraction_strategy']}", style="dim"), (0, 0, 0, 2), expand=False))
     return Group(*parts, Text(f"\n{counted(proposed)}", style="bold"))
 

@@ -38,12 +38,12 @@ def discover(
     def command() -> int:
         settings = configured(config, write and found(write))
         catalog, proposals = api.propose(settings)
-        if as_json:
-            print(json.dumps([{**p.to_rule(), "table": p.table, "reasons": dict(p.reasons)} for p in proposals]))
-        elif write is None:
-            out.print(rulescreen.proposals(proposals))
         if write is not None:
             _write(write, settings, catalog, proposals, yes=yes)
+        elif not as_json:
+            out.print(rulescreen.proposals(proposals))
+        if as_json:
+            print(json.dumps([{**p.to_rule(), "table": p.table, "reasons": dict(p.reasons)} for p in proposals]))
         return DONE
 
     run(command, as_json)
@@ -122,6 +122,7 @@ def _confirmed(what: str) -> bool:
     try:
         return typer.confirm(f"{what}?", default=True, err=True)
     except typer.Abort:
+        err.print()
         raise ConfigError(f"nobody answered whether to {what}", hint="--yes writes without asking") from None
 
 
