@@ -216,8 +216,9 @@ def differences(before: Mapping[str, Any], plan: Plan) -> list[str]:
     """Return how a plan differs from the stored JSON of another, as lines that begin with +, - or ~."""
     old = {load["spec"]["table"]: load for group in before.get("groups", ()) for load in group["loads"]}
     new = {load.spec.table: load for load in plan.loads}
+    told = {item.table: item.message for item in plan.refused} | {item.table: item.reason for item in plan.skipped}
     lines = [f"+ {name} ({load.reason})" for name, load in new.items() if name not in old]
-    lines += [f"- {name}" for name in old if name not in new]
+    lines += [f"- {name}" + (f" ({told[name]})" if name in told else "") for name in old if name not in new]
     for name, load in new.items():
         if name not in old:
             continue
@@ -226,7 +227,9 @@ def differences(before: Mapping[str, Any], plan: Plan) -> list[str]:
         now = {item.column: item.target for item in load.spec.casts}
         pairs = [
             ("tier", was["tier"], load.tier),
+            ("reads", *("all of it" if whole else "what changed" for whole in (spec["whole"], load.spec.whole))),
             ("publish", spec["publish"], load.spec.publish),
+            ("deletes", spec["deletes"], load.spec.deletes),
             ("key", ", ".join(spec["key"]), ", ".join(load.spec.key)),
             ("partitions", len(was["partitions"]), len(load.partitions)),
             *((f"column {c}", columns.get(c), now.get(c)) for c in {**columns, **now}),

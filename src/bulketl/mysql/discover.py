@@ -151,8 +151,9 @@ def read_profiles(source: MySQL, columns: Mapping[Table, Sequence[Column]]) -> d
                 continue
             for n, *counts, seconds in _rows(cursor):
                 table, column = some[int(n)]
+                looked, nulls, sentinels, future = (int(count or 0) for count in counts)
                 days = None if seconds is None else int(seconds) / 86400
-                profiles[table.name, column.name] = Profile(*(int(count or 0) for count in counts), days=days)
+                profiles[table.name, column.name] = Profile(looked, nulls, sentinels, future, days)
     return profiles
 
 
