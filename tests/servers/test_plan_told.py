@@ -18,6 +18,7 @@ from bulketl.planscreen import ddl
 MARK = {"t": {"deletes": "mark"}}
 AUDIT = {"t": {"table_importance": "audit"}}
 CHUNKED = {"t": {"extraction_strategy": "chunked_incremental", "incremental_column": "id", "lookback": 0}}
+MORE = "ALTER TABLE t ADD extra int"
 WIDER = "ALTER TABLE t ADD extra int, MODIFY c bigint"
 VERBS = {
     "CREATE TABLE": r"^CREATE TABLE (?!.*ON COMMIT DROP)",
@@ -52,8 +53,10 @@ def planned(lab: Lab, **overrides: Any) -> tuple[TableLoad, list[str]]:
         ({}, "CREATE INDEX ON {s}.t (c)", WIDER),
         ({}, "CREATE TABLE {s}.o (t int REFERENCES {s}.t)", ""),
         (MARK, "", ""),
+        (MARK, "", MORE),
         (MARK, "", WIDER),
         (AUDIT, "", ""),
+        (AUDIT, "", MORE),
         (AUDIT, "", WIDER),
         (CHUNKED, "", "INSERT INTO t SELECT 1000 + seq, seq FROM seq_1_to_300"),
     ],
