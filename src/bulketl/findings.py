@@ -6,6 +6,7 @@ that costs or misleads, a note something to know.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -65,9 +66,13 @@ def examine(
             if not rule.exclude:
                 found += _table(config, tables[name], rule, catalog, proposals[name], profiles, (states or {}).get(name))
         else:
+            meant = [other for other in tables.keys() - config.tables.keys() if other.lower() == name.lower()]
+            meant = meant or difflib.get_close_matches(name, tables.keys() - config.tables.keys(), n=1)
+            hint = f"; did you mean {meant[0]!r}?" if meant else ""
+            then = f"it is not loaded{f', and {meant[0]!r} is without what the rule says' if meant else ''}"
             found.append(
-                Finding(name, "warning", "is not in the source, or this user may not read it", "it is not loaded",
-                        "correct its name (case counts), grant SELECT, or take its rule out")
+                Finding(name, "warning", "is not in the source, or this user may not read it", then,
+                        f"correct its name (case counts), grant SELECT, or take its rule out{hint}")
             )  # fmt: skip
     for name in tables.keys() - config.tables.keys() if config.tables or config.known is not None else ():
         what, then = "is in the source and has no rule", "it is loaded whole, as tier reference"

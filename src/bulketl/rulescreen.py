@@ -54,7 +54,7 @@ def findings(found: Sequence[Finding]) -> Group:
     table.add_column(overflow="fold")
     for item in found:
         text = Text.assemble(
-            (item.table, "bold"), f" {item.message}\n", f"otherwise: {item.otherwise}\n", f"instead: {item.advice}"
+            (item.table, "bold"), f": {item.message}\n", f"otherwise: {item.otherwise}\n", f"instead: {item.advice}"
         )
         table.add_row(Text(item.severity, style=colours[item.severity]), text)
     counts = [(severity, sum(item.severity == severity for item in found)) for severity in SEVERITIES]

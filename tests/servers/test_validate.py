@@ -109,6 +109,15 @@ def test_what_discover_writes_draws_no_error_and_no_warning(lab: Lab, tmp_path: 
     assert "data_quality_threshold: 0.99" in rules.read_text()
 
 
+def test_a_rule_whose_table_is_misspelt_names_the_table_that_is_without_it(lab: Lab) -> None:
+    """A misspelt name is the worst of mistakes: what the rule forbids is loaded."""
+    lab.mysql("CREATE TABLE patient (id int PRIMARY KEY, ssn int)", "CREATE TABLE claim (id int PRIMARY KEY)")
+    by_rule = {item.table: item for item in found(lab, rules={"Patient": {"exclude_columns": ["ssn"]}, "zzz": {}})}
+    assert by_rule["Patient"].otherwise == "it is not loaded, and 'patient' is without what the rule says"
+    assert by_rule["Patient"].advice.endswith("did you mean 'patient'?")
+    assert by_rule["zzz"].advice.endswith("take its rule out")
+
+
 def test_new_tables_that_nobody_can_tell_are_said_to_be_loaded(lab: Lab, tmp_path: Path) -> None:
     """`new_tables: report` by itself reports nothing: it takes what discover has noted."""
     lab.mysql("CREATE TABLE good (id int PRIMARY KEY)")
