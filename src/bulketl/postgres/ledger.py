@@ -127,7 +127,7 @@ def find_run(connection: Connection, schema: str, run: str) -> tuple[str, str | 
         return None
     found = connection.execute(
         f"SELECT run, outcome, document::text FROM {LEDGER}.run WHERE schema_name = %s AND (%s = '' OR run = %s)"
-        " ORDER BY run DESC LIMIT 1",
+        " ORDER BY started_at DESC LIMIT 1",
         (schema, run, run),
     ).fetchone()
     return None if found is None else (found[0], found[1], found[2])
@@ -205,7 +205,7 @@ def seconds_per_row(connection: Connection, schema: str) -> dict[str, float]:
     rows = connection.execute(
         f"SELECT DISTINCT ON (table_name) table_name, seconds / greatest(rows, 1) FROM {LEDGER}.table_load t"
         f" JOIN {LEDGER}.run r USING (run) WHERE t.outcome = 'loaded' AND r.schema_name = %s"
-        " ORDER BY table_name, t.rows DESC, run DESC",
+        " ORDER BY table_name, t.rows DESC, r.started_at DESC",
         (schema,),
     )
     return dict(rows.fetchall())
@@ -216,7 +216,7 @@ def last_plan(connection: Connection, schema: str) -> tuple[str, dict[str, Any]]
     if connection.execute(f"SELECT to_regclass('{LEDGER}.run')").fetchone() == (None,):
         return None
     found = connection.execute(
-        f"SELECT run, document FROM {LEDGER}.run WHERE schema_name = %s ORDER BY run DESC LIMIT 1", (schema,)
+        f"SELECT run, document FROM {LEDGER}.run WHERE schema_name = %s ORDER BY started_at DESC LIMIT 1", (schema,)
     ).fetchone()
     return None if found is None else (found[0], found[1])
 
