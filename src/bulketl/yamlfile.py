@@ -75,7 +75,9 @@ def _events(raw: bytes) -> Iterator[Any]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         tab = "; YAML is indented with blanks, not tabs" if "\\t" in str(error.problem) else ""
-        raise _BadFileError(f":{mark.line + 1 if mark else 1}: {error.problem or error.context}{tab}") from None
+        said = error.problem or error.context or ""
+        said = "nested too deeply" if "nesting depth" in said else said  # some versions of libyaml have a limit of their own
+        raise _BadFileError(f":{mark.line + 1 if mark else 1}: {said}{tab}") from None
     except yaml.reader.ReaderError as error:
         line = raw[: error.position].count(b"\n") + 1
         raise _BadFileError(f":{line}: a control character, or one that YAML does not know") from None
