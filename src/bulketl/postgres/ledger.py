@@ -212,11 +212,13 @@ def seconds_per_row(connection: Connection, schema: str) -> dict[str, float]:
 
 
 def last_plan(connection: Connection, schema: str) -> tuple[str, dict[str, Any]] | None:
-    """Return the name of the last run into a schema and its plan, or None."""
+    """Return the name of the last load into a schema and its plan, or None; a repair has a plan of single rows."""
     if connection.execute(f"SELECT to_regclass('{LEDGER}.run')").fetchone() == (None,):
         return None
     found = connection.execute(
-        f"SELECT run, document FROM {LEDGER}.run WHERE schema_name = %s ORDER BY started_at DESC LIMIT 1", (schema,)
+        f"SELECT run, document FROM {LEDGER}.run WHERE schema_name = %s AND NOT COALESCE(summary ? 'repair', false)"
+        " ORDER BY started_at DESC LIMIT 1",
+        (schema,),
     ).fetchone()
     return None if found is None else (found[0], found[1])
 

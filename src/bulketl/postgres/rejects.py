@@ -117,9 +117,7 @@ def take(
     with transaction(target, run, f"table {spec.table!r}", spec.encoder) as cursor:
         cursor.execute(batch([ledger.claim_publish(run, spec, returning=False), temporary(0, spec)]))
         rows = 0
-        for piece in batches:
-            tried = without_refused(target, run, spec, piece)
-            checks.within(spec, tried)
+        for tried in checks.passing(spec, (without_refused(target, run, spec, piece) for piece in batches)):
             copy(cursor, tried.good, spec, TEMPORARY, temporary_name(0))
             rows += tried.good.num_rows
             still += [json.loads(item.key) for item in tried.rejects]
