@@ -61,7 +61,7 @@ def too_bad(spec: TableSpec, piece: Batch, rejects: int, read: int, run: str, *,
 
 def too_many(spec: TableSpec, rejects: int, run: str) -> DataError:
     """Return the error of a table with more rejects than it may have."""
-    most = spec.max_rejects if isinstance(spec.max_rejects, int) else f"{spec.max_rejects:.6g}".rstrip("0").rstrip(".")
+    most = spec.max_rejects if isinstance(spec.max_rejects, int) else f"{spec.max_rejects * 100:.6g}%"
     return DataError(
         f"table {spec.table!r}: {rejects:,} rows were rejected, and max_rejects is {most}",
         rejects=rejects,
