@@ -93,6 +93,24 @@ def test_rows_that_were_rejected_night_after_night_hide_no_loss(maria_lab: Lab) 
     assert (only(verify(maria_lab, rules, level="count")).missing, only(verify(maria_lab, rules)).missing) == (4, 4)
 
 
+@pytest.mark.parametrize("key", ["int", "varchar(10)", "decimal(20,0)", "binary(4)", "date"])
+def test_a_rejected_row_that_was_corrected_and_loaded_hides_no_loss(maria_lab: Lab, key: str) -> None:
+    """Its reject stays on record until a retry, and explains nothing any more."""
+    rules = {"t": {**INCREMENTAL, "checks": [{**POSITIVE, "severity": "reject"}], "max_rejects": 3}}
+    keys = [f"'20240101' + {n}" if key == "date" else f"'{n}000'" for n in range(1, 10)]
+    maria_lab.mysql(f"CREATE TABLE t (`5%id` {key} PRIMARY KEY, n int, at datetime)",
+                    *(f"INSERT INTO t VALUES ({one}, {n}, '2024-01-01')" for n, one in enumerate(keys)),
+                    "UPDATE t SET n = -1 WHERE n IN (3, 4)")  # fmt: skip
+    maria_lab.load(rules=rules)
+    maria_lab.mysql(f"UPDATE t SET n = 3, at = '2024-02-01' WHERE `5%id` = {keys[3]}")
+    maria_lab.load(rules=rules)
+    maria_lab.pg("DELETE FROM {s}.t WHERE n = 7")
+    levels: tuple[Level, ...] = ("count", "sums", "keys", "rows")
+    for level in levels:
+        found = only(verify(maria_lab, rules, level=level))
+        assert (found.missing, found.rejected) == (1, 1), level
+
+
 def test_rows_of_a_table_without_a_key_that_were_rejected_hide_no_loss(maria_lab: Lab) -> None:
     """Their keys are all the same, and each counts."""
     rules = {"t": {"checks": [{**POSITIVE, "severity": "reject"}], "max_rejects": 3}}
@@ -256,6 +274,24 @@ def test_the_command_says_what_differs_and_ends_with_1(maria_lab: Lab, monkeypat
     repaired = command(lab, ["--repair"], monkeypatch)
     assert repaired.exit_code == 0
     assert "1 row written" in repaired.output
+
+
+def test_what_still_differs_after_a_repair_is_said(maria_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One table is repaired, the other has to be loaded; the last line counts both."""
+    lab = maria_lab
+    for table in "ab":
+        lab.mysql(f"CREATE TABLE {table} (id int PRIMARY KEY)", f"INSERT INTO {table} VALUES (1), (2)")
+    lab.load(rules={})
+    lab.pg("DELETE FROM {s}.a WHERE id = 2")
+    lab.mysql("ALTER TABLE b ADD n int")
+    done = command(lab, ["--repair"], monkeypatch)
+    assert done.exit_code == 1
+    assert "a: 1 row written" in done.output
+    assert "2 of 2 tables differed, and 1 still does" in done.output
+    assert "load it, which follows them" in done.output
+    lab.load(rules={})
+    lab.pg("DELETE FROM {s}.a WHERE id = 2")
+    assert "1 of 2 tables differed, and all is equal now" in command(lab, ["--repair"], monkeypatch).output
 
 
 @pytest.mark.timeout(600)

@@ -103,6 +103,20 @@ def rejects(connection: Connection, schema: str) -> dict[str, list[str]]:
     return found
 
 
+def present(target: Postgres, spec: TableSpec, keys: Sequence[str]) -> int:
+    """Return how many of these keys, JSON texts as of rejects, the table has: the row was corrected and loaded since."""
+    own = ", ".join(f"t.{name(column)}::text" for column in spec.key)
+    asked = ", ".join(f"k->>{value(column)}" for column in spec.key)
+    listed = f"ARRAY[{', '.join(map(value, keys))}]::jsonb[]"
+    query = (
+        f"SELECT count(*) FROM unnest({listed}) k WHERE EXISTS (SELECT 1 FROM {name(spec.schema, spec.table)} t"
+        f" WHERE ({own}) = ({asked}){alive(spec, 'AND')})"
+    )
+    with target.connect() as connection:
+        ((count,),) = connection.execute(query.encode()).fetchall()
+        return int(count)
+
+
 def counts(target: Postgres, specs: Sequence[TableSpec]) -> dict[str, int]:
     """Count the rows of each table, a query for many."""
     found: dict[str, int] = {}
