@@ -100,7 +100,8 @@ def _task(
     seen = tuple(i for i in writing.casts if i.source and i.column not in {*found.added, *found.changed})
     spec = dataclasses.replace(writing, casts=seen, stamps=())
     notes = [] if state is None or state.source in ("", catalog.identity) else [f"it was loaded from {state.source}"]
-    problem = f"its columns are other ones than the source's: {'; '.join(left_out)}" if left_out else ""
+    other = f"its columns are other ones than the source's: {'; '.join(left_out)}"
+    problem = f"{other}; load it, which follows them" if left_out else ""
     verdict = dataclasses.replace(
         verdict, uncompared=left_out, notes=tuple(notes), problem=problem, cursor=mark.column if mark else ""
     )

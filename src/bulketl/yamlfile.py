@@ -78,7 +78,8 @@ def _events(raw: bytes) -> Iterator[Any]:
         if "maximum nesting depth" in str(error.problem):  # libyaml's own, from 6.0.4 of PyYAML on
             raise _BadFileError(f":{mark.line + 1 if mark else 1}: {_TOO_DEEP}") from None
         tab = "; YAML is indented with blanks, not tabs" if "\\t" in str(error.problem) else ""
-        raise _BadFileError(f":{mark.line + 1 if mark else 1}: {error.problem or error.context}{tab}") from None
+        said = error.problem or error.context or ""
+        raise _BadFileError(f":{mark.line + 1 if mark else 1}: {said}{tab}") from None
     except yaml.reader.ReaderError as error:
         line = raw[: error.position].count(b"\n") + 1
         raise _BadFileError(f":{line}: a control character, or one that YAML does not know") from None
