@@ -64,9 +64,12 @@ def make_plan(
     `tiers` and `tables` (names, or patterns with `*` and `?`) narrow the load, `exclude` leaves tables out; empty means
     all. `full` loads tables whole that have another strategy. `since` and `until`: load again the rows whose cursor
     lies there, `since` included. Tables that fit `allow_deletes` may lose any share of their rows. Raise ConfigError,
-    SourceError or TargetError when a server cannot be used, PlanError when nothing fits `tiers` and `tables`.
+    SourceError or TargetError when a server cannot be used, PlanError when nothing fits `tiers` and `tables`, or the load
+    is to be both `full` and of a part.
     """
     check_libraries()
+    if full and (since or until):
+        raise PlanError("a load is whole or of a part, not both", hint="leave out --full, or --since and --until")
     source, target = endpoints(config)
     with target.connect() as connection:  # asked first: nothing is read for a target that is not there
         existing = read_tables(connection, config.target_schema)

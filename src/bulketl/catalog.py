@@ -6,7 +6,7 @@ Nothing here decides anything and nothing here opens anything: reading it is the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 
@@ -52,6 +52,10 @@ class Table:
     comment: str = ""
     references: tuple[str, ...] = ()
     changed_at: str = ""
+
+    def keeps_unique(self, columns: Sequence[str]) -> bool:
+        """Tell whether a unique index keeps two rows from having the same values in these columns."""
+        return any(key.unique and key.whole and set(columns).issuperset(key.columns) for key in self.keys)
 
     def column(self, name: str) -> Column:
         """Return the column called `name`; raise KeyError when there is none."""

@@ -93,6 +93,7 @@ def retain_tables(config: Config, tables: Sequence[str] = (), folder: Path | Non
             casts=(),
             key=existing[name].primary_key,
             publish="merge",
+            kept=existing[name].columns,
             audit=rule.table_importance == "audit",
         )
         if rule.retention:

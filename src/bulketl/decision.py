@@ -152,6 +152,11 @@ def _load(
             f"table {table.name!r} is audited in the target, and its rule says tier {rule.table_importance} now",
             hint=f"write table_importance: audit again; or, if its audit is to end, `bulketl state reset {table.name}`",
         )
+    if state and state.audited and existing is None:
+        raise PlanError(
+            f"table {table.name!r} is audited, and it is gone in the target: somebody dropped or renamed it there",
+            hint=f"put it back; or `bulketl state reset {table.name}`, and its audit begins anew with what the source has",
+        )
     if choice.whole or choice.cursor is None or choice.measured is None:
         if bound is None or bound.error:
             raise PlanError(f"table {table.name!r} cannot be read: {bound.error if bound else 'gone'}", hint=READ_HINT)

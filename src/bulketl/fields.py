@@ -22,6 +22,16 @@ def duration(value: object) -> object:
     return dt.timedelta(seconds=int(found[1]) * _UNITS[found[2]])
 
 
+_NAMES = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks", "y": "years"}
+
+
+def period(value: object) -> object:
+    """Return `7y` or `90d` as Postgres counts back from a day, `7 years`; raise ValueError for other text."""
+    if isinstance(duration(value), dt.timedelta) and isinstance(value, str):
+        return f"{int(value.strip()[:-1])} {_NAMES[value.strip()[-1]]}"
+    return value
+
+
 def share(value: object) -> object:
     """Return a share as 0.05 or `5%` as a float; raise ValueError for other text."""
     if isinstance(value, str):
@@ -44,6 +54,7 @@ def limit(value: object) -> object:
 
 
 Duration = Annotated[dt.timedelta, BeforeValidator(duration)]
+Period = Annotated[str, BeforeValidator(period)]  # by the calendar: years with a day more are not a day shorter
 Share = Annotated[float, BeforeValidator(share), Field(ge=0, le=1)]
 _LIMIT = {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "number", "minimum": 0, "maximum": 1}, {"type": "string"}]}
 Limit = Annotated[Any, BeforeValidator(limit), WithJsonSchema(_LIMIT)]  # int: rows, float: a share of them

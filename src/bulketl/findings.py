@@ -110,7 +110,20 @@ def _table(
             "nothing is done to its rows: what is gone at the source is noted in bulketl.audit_trail",
             "take the policy out, or give it another tier",
         )  # fmt: skip
+    key = rule.primary_key or table.primary_key
+    doubtful = bool(key) and {c.name for c in table.columns}.issuperset(key) and not table.keeps_unique(key)
+    if doubtful:
+        yield Finding(
+            table.name, "warning", f"no unique index of the source keeps its key {', '.join(key)} unique",
+            "it can only be loaded whole, and fails when two rows have the same key",
+            "create that index at the source, or take primary_key out of its rule",
+        )  # fmt: skip
     if rule.extraction_strategy == "full_table":
+        if not key:
+            yield Finding(
+                table.name, "note", "has no primary key", "it can only be loaded whole, and its rows are not compared",
+                _unique_hint(table),
+            )  # fmt: skip
         return
     if rule.table_importance != "audit" and rule.deletes.policy is None and rule.deletes.every is None:
         yield Finding(
@@ -128,7 +141,14 @@ def _table(
     if not (rule.primary_key or table.primary_key):
         yield Finding(
             table.name, "error", f"is {rule.extraction_strategy} and has no primary key",
-            "changed rows would be added again instead of replaced", "load it whole", {"extraction_strategy": "full_table"},
+            "it can only be loaded whole, each time", f"load it whole; {_unique_hint(table)}",
+            {"extraction_strategy": "full_table"},
+        )  # fmt: skip
+        return
+    if doubtful:
+        yield Finding(
+            table.name, "error", f"is {rule.extraction_strategy} by a key that may not be unique",
+            "it can only be loaded whole, each time", "load it whole", {"extraction_strategy": "full_table"},
         )  # fmt: skip
         return
     column = next((c for c in table.columns if c.name == rule.incremental_column), None)
@@ -140,6 +160,14 @@ def _table(
         )  # fmt: skip
         return
     yield from _cursor(config, table, column, catalog, instead, better, profiles.get((table.name, column.name)), state)
+
+
+def _unique_hint(table: Table) -> str:
+    """Return what a person can do about a table without a primary key."""
+    known = next((key for key in table.keys if key.unique and key.whole), None)
+    if known is None or any(table.column(column).nullable for column in known.columns):
+        return "a primary key at the source would let it be loaded by its changes"
+    return f"primary_key: [{', '.join(known.columns)}] in its rule lets it be loaded by its changes"
 
 
 def _cursor(

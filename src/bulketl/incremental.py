@@ -122,7 +122,7 @@ def cursor(
     if zone != state.zone and any(parse_type(column.type).base == "timestamp" for column in table.columns):
         raise FullLoad("because TIMESTAMP columns are written in another zone now")
     if span is not None:
-        return Cursor(column.name, kind, Changes(column.name, _given(kind, span.since), _given(kind, span.until)))
+        return Cursor(column.name, kind, _between(column.name, kind, span))
     if not mark.value:
         raise FullLoad("because it had no row with a value of the cursor")
     chunked = rule.extraction_strategy == "chunked_incremental"
@@ -168,22 +168,37 @@ def watched(rule: TableRule, table: Table) -> Column:
         raise FullLoad(f"because it has no column {rule.incremental_column!r}, its incremental_column")
     if not (rule.primary_key or table.primary_key):
         raise FullLoad("because it has no primary key to merge by")
-    key = set(rule.primary_key or table.primary_key)
-    if not any(index.unique and index.whole and key.issuperset(index.columns) for index in table.keys):
+    if not table.keeps_unique(rule.primary_key or table.primary_key):
         raise FullLoad(f"because no unique index of the source keeps its key {', '.join(rule.primary_key)} unique")
     return column
+
+
+def _between(column: str, kind: str, span: Span) -> Changes:
+    lo, hi = _given(kind, span.since), _given(kind, span.until)
+    if lo is not None and hi is not None and not _less(lo, hi):
+        raise PlanError(
+            f"no row has a {column} from {text_of(lo)} on and before {text_of(hi)}",
+            hint="--since is the first value that is loaded, --until the first that is not: it must be the greater one",
+        )
+    return Changes(column, lo, hi)
 
 
 def _given(kind: str, text: str) -> KeyValue | None:
     if not text:
         return None
     try:
-        return parse_value(kind, text)
+        found = parse_value(kind, text)
     except ValueError:
-        raise PlanError(
-            f"{text!r} is no value of a cursor of type {kind}",
-            hint="write dates as 2024-01-31 or '2024-01-31 08:00:00', and numbers as digits",
-        ) from None
+        found = None
+    # A day has no hours to cut it at, and the column's values are of one zone, whichever a person writes.
+    if found is None or (isinstance(found, dt.datetime) and found.tzinfo) or (kind == "date" and len(text) > 10):
+        hint = {
+            "date": "write a date as 2024-01-31, without a time",
+            "time": "write dates as 2024-01-31 or '2024-01-31 08:00:00', as the column shows them, without a zone",
+            "number": "write numbers as digits",
+        }["date" if kind == "date" else "time" if is_time(kind) else "number"]
+        raise PlanError(f"{text!r} is no value of a cursor of type {kind}", hint=hint)
+    return found
 
 
 def _columns(existing: TargetTable, found: Drift, rule: TableRule, table: Table, config: Config) -> None:

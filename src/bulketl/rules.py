@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from bulketl.casts import parse_target
 from bulketl.checkrules import CheckRule, checks_of
 from bulketl.checks import Check
-from bulketl.fields import Duration, Limit, Model, Share
+from bulketl.fields import Duration, Limit, Model, Period, Share
 
 Tier = Literal["critical", "important", "audit", "reference"]
 TIERS: tuple[Tier, ...] = get_args(Tier)
@@ -68,7 +68,7 @@ class Reread(Model):
 class Retention(Model):
     """How long rows stay in the target, by a date column; afterwards they are deleted, or archived and then deleted."""
 
-    keep: Duration
+    keep: Period
     by: str
     action: Literal["archive", "delete"]
     legal_hold: bool = False

@@ -242,7 +242,8 @@ def verdicts(found: Sequence[Verdict]) -> Group | Text:
     table.add_column("verdict", overflow="fold")
     table.add_column("head", overflow="fold")
     for item in found:
-        verdict = Text(item.problem, style="red") if item.problem else Text("as loaded", style="green")
+        well = f"not audited any more since it was loaded {item.ended}" if item.ended else "as loaded"
+        verdict = Text(item.problem, style="red") if item.problem else Text(well, style="green")
         table.add_row(Text(item.table), f"{item.rows:,}", f"{item.entries:,}", verdict, item.head)
     wrong = sum(bool(item.problem) for item in found)
     end = f"{wrong} of {count_of(len(found), 'table')} altered" if wrong else f"{count_of(len(found), 'table')} as loaded"

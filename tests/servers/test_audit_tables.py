@@ -176,6 +176,24 @@ TAMPERINGS = {
     "values are swapped": "UPDATE {s}.t SET f = 13 - id WHERE id IN (6, 7)",
     "the table is dropped": "DROP TABLE {s}.t",
     "the chain is shortened": "DELETE FROM bulketl.audit_chain WHERE schema_name = '{s}' AND seq = 1",
+    "the chain has lost its end": "DELETE FROM bulketl.audit_chain WHERE schema_name = '{s}' AND seq > 4",
+    "the chain has a gap": "DELETE FROM bulketl.audit_chain WHERE schema_name = '{s}' AND seq = 2",
+    "the gap is closed": "DELETE FROM bulketl.audit_chain WHERE schema_name = '{s}' AND seq = 2;"
+    " UPDATE bulketl.audit_chain SET seq = seq - 1 WHERE schema_name = '{s}' AND seq > 2",
+    "entries are reordered": "UPDATE bulketl.audit_chain SET seq = -seq WHERE schema_name = '{s}';"
+    " UPDATE bulketl.audit_chain SET seq = CASE seq WHEN -2 THEN 4 WHEN -4 THEN 2 ELSE -seq END WHERE schema_name = '{s}'",
+    "an entry is inserted": "INSERT INTO bulketl.audit_chain SELECT schema_name, table_name, seq + 1, kind, run, 0,"
+    " array_fill(0::numeric, ARRAY[4]), all_rows, all_hash, link, at FROM bulketl.audit_chain"
+    " WHERE schema_name = '{s}' AND seq = 6",
+    "the chain is gone": "DELETE FROM bulketl.audit_chain WHERE schema_name = '{s}'",
+    "a note is removed": "DELETE FROM bulketl.audit_trail WHERE schema_name = '{s}' AND key = '{\"id\": 2}'",
+    "a note is altered": "UPDATE bulketl.audit_trail SET new_row = old_row WHERE schema_name = '{s}'",
+    "a note bears another time": "UPDATE bulketl.audit_trail SET seen_at = seen_at + interval '1s'",
+    "a note is added": "INSERT INTO bulketl.audit_trail (run, schema_name, table_name, key, kind)"
+    " VALUES ('x', '{s}', 't', '{}', 'delete')",
+    "null inside JSON is taken away": "UPDATE {s}.t SET j = '{}' WHERE id = 1",
+    "JSON's null becomes SQL's": "UPDATE {s}.t SET j = NULL WHERE id = 2",
+    "SQL's null becomes JSON's": "UPDATE {s}.t SET j = 'null' WHERE id = 3",
     "an entry is altered": "UPDATE bulketl.audit_chain SET rows = rows + 1 WHERE schema_name = '{s}' AND seq = 1",
     "an entry bears another time": "UPDATE bulketl.audit_chain SET at = at + interval '1s' WHERE schema_name = '{s}'",
     "an entry bears another run": "UPDATE bulketl.audit_chain SET run = 'x' WHERE schema_name = '{s}' AND seq = 2",
@@ -187,9 +205,15 @@ TAMPERINGS = {
 @pytest.mark.parametrize("way", TAMPERINGS)
 def test_tampering_is_found(used: Lab, way: str) -> None:
     """Whatever is altered behind the loader's back, rows or the chain itself."""
-    night(used, FULL)
-    used.mysql("INSERT INTO t (id, c) VALUES (11, 'new')")
-    night(used, FULL)
+    rule = {**FULL, "casts": {"j": "jsonb"}}
+    used.mysql("ALTER TABLE t ADD j text",
+               """UPDATE t SET j = CASE id WHEN 1 THEN '{"a": null}' WHEN 2 THEN 'null' END""")  # fmt: skip
+    night(used, rule)
+    for number in (11, 12):
+        used.mysql(f"INSERT INTO t (id, c) VALUES ({number}, 'new')")
+        night(used, rule)
+    used.mysql("UPDATE t SET c = 'changed' WHERE id = 1", "DELETE FROM t WHERE id = 2")
+    night(used, rule)
     assert problems(used) == [""]
     used.pg(TAMPERINGS[way])
     (problem,) = problems(used)
@@ -271,5 +295,31 @@ def test_an_audit_table_that_gets_another_tier_is_not_emptied_in_silence(used: L
     assert told.hint
     assert used.pg("SELECT count(*) FROM {s}.t") == [(10,)]
     reset(used.config(), ["t"])
-    night(used, {"table_importance": "reference"})
+    for _ in range(2):
+        night(used, {"table_importance": "reference"})
+        used.mysql("UPDATE t SET c = CONCAT(c, '+')")
     assert used.pg("SELECT count(*) FROM {s}.t") == [(9,)]
+    (verdict,) = verify_audit(used.config(), ["t"])
+    assert (verdict.problem, "by run" in verdict.ended) == ("", True)
+    used.mysql("INSERT INTO t (id, c) VALUES (11, 'new')")
+    night(used, FULL)  # audited again: what is there now is covered, and what comes
+    night(used, FULL)
+    assert problems(used) == [""]
+    used.pg("DELETE FROM {s}.t WHERE id = 11")
+    assert problems(used) == ["it has 9 rows, and 10 were loaded"]
+
+
+@RULES
+def test_an_audit_table_that_was_dropped_is_not_made_anew_in_silence(used: Lab, rule: dict[str, Any]) -> None:
+    """A load must not cover up that everything is gone; a reset says that a new audit is meant."""
+    night(used, {**rule, "casts": {"ts": "timestamptz"}})
+    used.pg("DROP TABLE {s}.t")
+    told = night(used, {**rule, "casts": {"ts": "timestamptz"}}, fails=True).summary.tables["t"]
+    assert "is audited, and it is gone in the target" in told.message
+    assert "state reset t" in told.hint
+    assert problems(used) == ["the table is gone"]
+    reset(used.config(), ["t"])
+    used.mysql("UPDATE t SET c = 'now'")
+    night(used, {**rule, "casts": {"ts": "timestamptz"}})
+    later(used, rule)
+    assert used.differences("t") == []

@@ -224,6 +224,7 @@ def test_a_range_can_be_loaded_again_and_the_watermark_stays(used: Lab) -> None:
         ({**INCREMENTAL, "incremental_column": "nothing"}, "2024-01-01", "no column 'nothing'"),
         (INCREMENTAL, "yesterday", "'yesterday' is no value of a cursor of type datetime"),
         ({**INCREMENTAL, "incremental_column": "id"}, "2024-01-01", "no value of a cursor of type int"),
+        (INCREMENTAL, "2024-01-01 08:00:00+02:00", "no value of a cursor of type datetime"),
     ],
 )
 def test_a_range_that_cannot_be_loaded_is_refused_with_its_reason(
@@ -235,6 +236,29 @@ def test_a_range_that_cannot_be_loaded_is_refused_with_its_reason(
     assert words in told.message
     assert told.hint
     assert list(done.plan.loads) == []
+
+
+def test_a_range_of_days_has_no_hours(maria_lab: Lab) -> None:
+    """Cut at eight o'clock, the day before it would be left out."""
+    stamped(maria_lab, "date")
+    night(maria_lab)
+    told = night(maria_lab, until="2024-01-01 08:00:00", fails=True).summary.tables["t"]
+    assert "'2024-01-01 08:00:00' is no value of a cursor of type date" in told.message
+    assert counts(night(maria_lab, until="2024-01-02")) == (0, 0, 100)
+
+
+@pytest.mark.parametrize("until", ["2024-01-01", "2023-12-31 23:59:59"])
+def test_a_range_that_ends_where_it_begins_is_refused(used: Lab, until: str) -> None:
+    """Its 0 rows would look like a success."""
+    told = night(used, since="2024-01-01", until=until, fails=True).summary.tables["t"]
+    assert "no row has a at from 2024-01-01 00:00:00 on and before" in told.message
+    assert "--until" in told.hint
+
+
+def test_a_load_is_whole_or_of_a_part(used: Lab) -> None:
+    """Neither is taken for the other."""
+    with pytest.raises(PlanError, match="not both"):
+        bulketl.make_plan(used.config(rules={"t": INCREMENTAL}), full=True, since="2024-01-01")
 
 
 def test_a_part_of_a_table_that_was_never_loaded_is_refused(maria_lab: Lab) -> None:

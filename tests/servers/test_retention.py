@@ -72,6 +72,18 @@ def test_rows_that_are_archived_leave_and_no_later_load_brings_them_back(
     assert [verdict.problem for verdict in custody.verify_audit(config)] == ([""] if tier == "audit" else [])
 
 
+@pytest.mark.parametrize("years", [1, 2, 3, 4, 7, 200])
+def test_years_are_those_of_the_calendar(maria_lab: Lab, years: int) -> None:
+    """A row stays on the very day that is so many years ago, and leaves on the next: leap years do not make it earlier."""
+    maria_lab.mysql("CREATE TABLE t (id int PRIMARY KEY, at date)",
+                    f"INSERT INTO t VALUES (1, UTC_DATE() - INTERVAL {years} YEAR),"
+                    f" (2, UTC_DATE() - INTERVAL {years} YEAR - INTERVAL 1 DAY)")  # fmt: skip
+    maria_lab.load(rules={"t": {}})
+    (found,) = retained(maria_lab, {"retention": {"keep": f"{years}y", "by": "at", "action": "delete"}}, None)
+    ((first,),) = maria_lab.mysql("SELECT CAST(at AS CHAR) FROM t WHERE id = 1")
+    assert (found.limit, found.rows) == (first, 1)
+
+
 def test_a_dry_run_changes_nothing(old: Lab, tmp_path: Path) -> None:
     """It says what would leave."""
     old.load()

@@ -2,14 +2,16 @@
 
 `bulketl.audit_trail` holds every difference with the old and the new row. `bulketl.audit_chain` holds, for each
 publish, the sum of the hashes of the rows it appended and of all rows so far, and a link over this and the link before
-it. So a row that is changed, added or removed by anybody else no longer fits the sum, and an entry that is changed no
-longer fits its link. A row's hash leaves out NULLs, so a column that is added changes nothing until it is filled.
+it; what is noted in the trail gets such an entry too. So a row that is changed, added or removed by anybody else, in
+the table or in the trail, no longer fits the sum, and an entry that is changed no longer fits its link. A row's hash
+leaves out NULLs, so a column that is added changes nothing until it is filled. JSON is hashed as its text: what is null
+inside it counts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bulketl.plan import TableSpec
 from bulketl.postgres import LEDGER, TAMPERED, Connection
@@ -29,12 +31,16 @@ CREATE TABLE IF NOT EXISTS {LEDGER}.audit_chain (
 """
 _PARTS = tuple(range(1, 61, 15))  # of a SHA-256 in hexadecimal: four numbers of 60 bits, whose sums are exact
 _NOTHING = "ARRAY[0, 0, 0, 0]::numeric[]"
+_JSON = ("json", "jsonb")
+_TRAIL_JSON = ("key", "old_row", "new_row")
+# The last entry says that the audit has ended, or there is none: what is in the table is not covered.
+_OPEN = "p.seq IS NULL OR p.kind = 'end'"
 
 
 def append(run: str, spec: TableSpec, stage: str) -> list[str]:
     """Return the statements that add the rows of `stage` (quoted) that the table lacks, and note those that differ."""
     table = name(spec.schema, spec.table)
-    statements = [_link(run, spec, "create", f"SELECT * FROM {table}", first=True)]
+    statements = [_first(run, spec)]
     filled_in = [item.column for item in spec.casts if item.column in spec.added]
     if filled_in or spec.widened:
         # A column that is filled changes every hash, a wider one may, so what is there is held against the chain first.
@@ -63,6 +69,17 @@ def append(run: str, spec: TableSpec, stage: str) -> list[str]:
     return statements
 
 
+def _first(run: str, spec: TableSpec) -> str:
+    """Return the statement that begins the chain of a table that is there, where none is or the one there has ended.
+
+    That is asked before a row is read: hashing all rows again would make each load as long as the table.
+    """
+    table = name(spec.schema, spec.table)
+    there = [column for column in _json_columns(spec) if column not in spec.added]
+    rows = f"SELECT * FROM {table} WHERE (SELECT {_OPEN} FROM (SELECT) x LEFT JOIN ({_last(spec)}) p ON true)"
+    return _link(run, spec, "create", rows, whole=True, only=_OPEN, json=there)
+
+
 _SAME = "(o.bulketl_hash, o.bulketl_n) = (s.bulketl_hash, s.bulketl_n)"
 
 
@@ -76,17 +93,24 @@ def _numbered(spec: TableSpec, table: str) -> str:
 def _deleted_content(run: str, spec: TableSpec, stage: str) -> str:
     """Return the statement that notes rows of a table without a key that the source has no longer, once each."""
     key = "jsonb_build_object('md5', s.bulketl_hash, 'n', s.bulketl_n)"
-    return (
-        f"{_NOTE} SELECT {value(run)}, {_at(spec)}, {key}, 'delete', {_json(spec, 's')}, NULL"
+    return _noting(
+        run,
+        spec,
+        f"SELECT {value(run)}, {_at(spec)}, {key}, 'delete', {_json(spec, 's')}, NULL"
         f" FROM {_numbered(spec, name(spec.schema, spec.table))} s LEFT JOIN ({_noted(spec)}) last ON last.key = {key}"
         f" WHERE NOT EXISTS (SELECT 1 FROM {_numbered(spec, stage)} o WHERE {_SAME})"
-        f" AND last.kind IS DISTINCT FROM 'delete' AND {no_rejects(run, spec)}"
+        f" AND last.kind IS DISTINCT FROM 'delete' AND {no_rejects(run, spec)}",
     )
 
 
 def begun(run: str, spec: TableSpec) -> str:
     """Return the statement that begins the chain of a table that was just created and filled."""
     return _link(run, spec, "create", f"SELECT * FROM {name(spec.schema, spec.table)}", whole=True)
+
+
+def ended(run: str, spec: TableSpec) -> str:
+    """Return the statement that ends the chain of a table, if it has one: its rows are not covered any more."""
+    return _link(run, spec, "end", "SELECT 1 AS x WHERE false", only=f"NOT ({_OPEN})", json=())
 
 
 def removed(run: str, spec: TableSpec, delete: str) -> str:
@@ -97,12 +121,14 @@ def removed(run: str, spec: TableSpec, delete: str) -> str:
 def changed(run: str, spec: TableSpec, stage: str) -> str:
     """Return the statement that notes rows of `stage` that differ from the table's, or from what was noted of them last."""
     join = f"{stage} s JOIN {name(spec.schema, spec.table)} t ON {matching(spec, 't', 's')}"
-    return (
-        f"{_NOTE} SELECT {value(run)}, {_at(spec)}, {_key(spec, 's')},"
+    return _noting(
+        run,
+        spec,
+        f"SELECT {value(run)}, {_at(spec)}, {_key(spec, 's')},"
         " CASE WHEN last.kind = 'delete' THEN 'return' ELSE 'update' END, j.old, j.new"
         f" FROM {join} LEFT JOIN ({_noted(spec)}) last ON last.key = {_key(spec, 's')},"
         f" LATERAL (SELECT {_json(spec, 't')} AS old, {_json(spec, 's')} AS new) j"
-        f" WHERE CASE WHEN last.kind IS NULL THEN {differs(spec, 't', 's')} ELSE {_unlike('j.old', 'j.new')} END"
+        f" WHERE CASE WHEN last.kind IS NULL THEN {differs(spec, 't', 's')} ELSE {_unlike('j.old', 'j.new')} END",
     )
 
 
@@ -112,20 +138,24 @@ def reverted(run: str, spec: TableSpec, stage: str, gone: str) -> str:
     `gone`: the condition that a row of the table, `t`, is gone at the source.
     """
     here = f"EXISTS (SELECT 1 FROM {stage} s WHERE {matching(spec, 's', 't')})"
-    return (
-        f"{_NOTE} SELECT {value(run)}, {_at(spec)}, last.key,"
+    return _noting(
+        run,
+        spec,
+        f"SELECT {value(run)}, {_at(spec)}, last.key,"
         " CASE WHEN last.kind = 'delete' THEN 'return' ELSE 'update' END, j.old, j.old"
         f" FROM ({_noted(spec)}) last JOIN {name(spec.schema, spec.table)} t ON last.key = {_key(spec, 't')},"
-        f" LATERAL (SELECT {_json(spec, 't')} AS old) j WHERE {_unlike('j.old', 'j.old')} AND NOT {here} AND NOT ({gone})"
+        f" LATERAL (SELECT {_json(spec, 't')} AS old) j WHERE {_unlike('j.old', 'j.old')} AND NOT {here} AND NOT ({gone})",
     )
 
 
 def deleted(run: str, spec: TableSpec, rows: str) -> str:
     """Return the statement that notes rows, `FROM` what follows with the table as `t`, as gone at the source, once."""
-    return (
-        f"{_NOTE} SELECT {value(run)}, {_at(spec)}, d.key, 'delete', d.old, NULL"
+    return _noting(
+        run,
+        spec,
+        f"SELECT {value(run)}, {_at(spec)}, d.key, 'delete', d.old, NULL"
         f" FROM (SELECT {_key(spec, 't')} AS key, {_json(spec, 't')} AS old FROM {rows}) d"
-        f" LEFT JOIN ({_noted(spec)}) last ON last.key = d.key WHERE last.kind IS DISTINCT FROM 'delete'"
+        f" LEFT JOIN ({_noted(spec)}) last ON last.key = d.key WHERE last.kind IS DISTINCT FROM 'delete'",
     )
 
 
@@ -138,13 +168,17 @@ def noted(spec: TableSpec, row: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the chain says of a table. `problem` is '' when rows and chain agree; `head` is its last link."""
+    """What the chain says of a table. `problem` is '' when rows, trail and chain agree; `head` is its last link.
+
+    `ended`: since when and by which run the table is no longer audited, '' when it is.
+    """
 
     table: str
     entries: int
     rows: int
     head: str
     problem: str = ""
+    ended: str = ""
 
 
 def audited(connection: Connection, schema: str) -> list[str]:
@@ -168,8 +202,8 @@ def verify(connection: Connection, schema: str, tables: Sequence[str]) -> list[V
 
 def _verify(connection: Connection, schema: str, table: str) -> Verdict:
     entries = connection.execute(
-        f"SELECT seq, run, at::text, link = {_LINK} AND seq = n AND all_rows = rows + COALESCE(rows_before, 0)"
-        f" AND all_hash = {_sum('hash', 'COALESCE(hash_before, ' + _NOTHING + ')')}, all_rows, link FROM ("
+        f"SELECT seq, run, at::text, link = {_LINK} AND seq = n AND all_rows = {_ADDED_ROWS} + COALESCE(rows_before, 0)"
+        f" AND all_hash = {_sum(_ADDED_HASH, 'COALESCE(hash_before, ' + _NOTHING + ')')}, kind, all_rows, link FROM ("
         "SELECT *, row_number() OVER w AS n, lag(link) OVER w AS link_before, lag(all_rows) OVER w AS rows_before,"
         f" lag(all_hash) OVER w AS hash_before FROM {LEDGER}.audit_chain WHERE schema_name = %s AND table_name = %s"
         " WINDOW w AS (ORDER BY seq)) c ORDER BY seq",
@@ -177,23 +211,55 @@ def _verify(connection: Connection, schema: str, table: str) -> Verdict:
     ).fetchall()
     if not entries:
         return Verdict(table, 0, 0, "", "its chain is gone")
-    _, _, _, _, rows, head = entries[-1]
+    _, run, at, _, kind, rows, head = entries[-1]
+    verdict = Verdict(table, len(entries), rows, head, ended=f"at {at} by run {run}" if kind == "end" else "")
     for seq, run, at, right, *_ in entries:
         if not right:
-            return Verdict(table, len(entries), rows, head, f"entry {seq} of its chain, of run {run} at {at}, was altered")
-    if connection.execute("SELECT to_regclass(%s) IS NULL", (name(schema, table),)).fetchone() == (True,):
-        return Verdict(table, len(entries), rows, head, "the table is gone")
+            return replace(verdict, problem=f"entry {seq} of its chain, of run {run} at {at}, was altered")
+    return replace(verdict, problem=_trail_problem(connection, schema, table) or _table_problem(connection, schema, verdict))
+
+
+def _trail_problem(connection: Connection, schema: str, table: str) -> str:
+    """Return what is wrong with what was noted of the table's rows, '' for nothing."""
+    of = f"(schema_name, table_name) = ({value(schema)}, {value(table)})"
+    sums = ", ".join(f"COALESCE(sum(hash[{n}]), 0)" for n in range(1, 5))
+    there, noted, same = connection.execute(
+        f"SELECT x.n, c.n, x.sums = c.sums FROM"
+        f" ({_summed(f'SELECT * FROM {LEDGER}.audit_trail WHERE {of}', json=_TRAIL_JSON)}) x,"
+        f" (SELECT COALESCE(sum(rows), 0)::bigint AS n, ARRAY[{sums}]::numeric[] AS sums"
+        f" FROM {LEDGER}.audit_chain WHERE {of} AND kind = 'trail') c".encode()
+    ).fetchone() or (0, 0, True)
+    if there != noted:
+        return f"{LEDGER}.audit_trail has {there:,} entries of it, and {noted:,} were noted"
+    return "" if same else f"entries of it in {LEDGER}.audit_trail are not as they were noted"
+
+
+def _table_problem(connection: Connection, schema: str, verdict: Verdict) -> str:
+    """Return what is wrong with the rows of the table, '' for nothing, or when its audit has ended."""
+    table = verdict.table
+    if verdict.ended:
+        return ""
+    columns = connection.execute(
+        "SELECT attname, atttypid::regtype::text FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0"
+        " AND NOT attisdropped",
+        (name(schema, table),),
+    ).fetchall()
+    if not columns:
+        return "the table is gone"
+    json = [column for column, kind in columns if kind in _JSON]
     there, same = connection.execute(
-        f"SELECT n, sums = (SELECT all_hash FROM {LEDGER}.audit_chain WHERE (schema_name, table_name) = (%s, %s)"
-        f" ORDER BY seq DESC LIMIT 1) FROM ({_summed(f'SELECT * FROM {name(schema, table)}')}) x",
-        (schema, table),
+        f"SELECT n, sums = (SELECT all_hash FROM {LEDGER}.audit_chain WHERE (schema_name, table_name)"
+        f" = ({value(schema)}, {value(table)}) ORDER BY seq DESC LIMIT 1)"
+        f" FROM ({_summed(f'SELECT * FROM {name(schema, table)}', json=json)}) x".encode()
     ).fetchone() or (0, False)
-    if there != rows:
-        return Verdict(table, len(entries), rows, head, f"it has {there:,} rows, and {rows:,} were loaded")
-    return Verdict(table, len(entries), rows, head, "" if same else "rows in it are not as they were loaded")
+    if there != verdict.rows:
+        return f"it has {there:,} rows, and {verdict.rows:,} were loaded"
+    return "" if same else "rows in it are not as they were loaded"
 
 
-_NOTE = f"INSERT INTO {LEDGER}.audit_trail (run, schema_name, table_name, key, kind, old_row, new_row)"
+# What an entry adds to the sums over the table: notes are no rows of it.
+_ADDED_ROWS = "CASE WHEN kind = 'trail' THEN 0 ELSE rows END"
+_ADDED_HASH = f"CASE WHEN kind = 'trail' THEN {_NOTHING} ELSE hash END"
 # The link over an entry of the chain and the link before it.
 _LINK = (
     "encode(sha256(convert_to(concat_ws('|', COALESCE(link_before, ''), schema_name, table_name, seq, kind, run, rows, hash,"
@@ -201,10 +267,14 @@ _LINK = (
 )
 
 
-def _summed(rows: str, sign: int = 1) -> str:
-    """Return the SELECT of the number of rows and the sum of their hashes; `rows` is a SELECT, or the name of a CTE's."""
+def _summed(rows: str, sign: int = 1, json: Sequence[str] = ()) -> str:
+    """Return the SELECT of the number of rows and the sum of their hashes; `rows` is a SELECT, or the name of a CTE's.
+
+    `json` are its columns of JSON: NULLs inside them would be left out too, and SQL's be as JSON's own.
+    """
     sums = ", ".join(f"{sign} * COALESCE(sum(('x' || substr(h, {at}, 15))::bit(60)::bigint), 0)" for at in _PARTS)
-    text = "jsonb_strip_nulls(to_jsonb(r.*))::text"
+    texts = "".join(f" || jsonb_build_object({value(column)}, r.{name(column)}::text)" for column in json)
+    text = f"jsonb_strip_nulls(to_jsonb(r.*){texts})::text"
     return (
         f"SELECT {sign} * count(*) AS n, ARRAY[{sums}]::numeric[] AS sums"
         f" FROM (SELECT encode(sha256(convert_to({text}, 'UTF8')), 'hex') AS h FROM ({rows}) r) hashed"
@@ -215,37 +285,62 @@ def _sum(one: str, other: str, sign: str = "+") -> str:
     return "ARRAY[" + ", ".join(f"({one})[{n}] {sign} ({other})[{n}]" for n in range(1, 5)) + "]"
 
 
+def _json_columns(spec: TableSpec) -> list[str]:
+    """Return the columns of JSON that the table has."""
+    types = [*((item.column, item.target) for item in spec.casts), *spec.kept]
+    return [column for column, kind in types if kind in _JSON]
+
+
+def _noting(run: str, spec: TableSpec, rows: str) -> str:
+    """Return the statement that writes a SELECT's rows into the trail, and an entry of the chain over them, if any."""
+    note = f"INSERT INTO {LEDGER}.audit_trail (run, schema_name, table_name, key, kind, old_row, new_row) {rows} RETURNING *"
+    return _link(run, spec, "trail", note, only="n > 0", json=_TRAIL_JSON)
+
+
 def _link(
-    run: str, spec: TableSpec, kind: str, rows: str, *, whole: bool = False, first: bool = False, sign: int = 1
+    run: str,
+    spec: TableSpec,
+    kind: str,
+    rows: str,
+    *,
+    whole: bool = False,
+    sign: int = 1,
+    only: str = "true",
+    json: Sequence[str] | None = None,
 ) -> str:
     """Return the INSERT of the next entry: for the rows that a statement returns, or for the `whole` table as it is now.
 
-    `first`: only where the table has no entry yet.
+    `only`: the condition on the entry before, `p`, and the number of rows, `n`, for there to be one. `json`: the columns of
+    JSON that the rows have, when they are not the table's.
     """
     before = f"COALESCE(p.all_hash, {_NOTHING})"
-    if first:  # asked before a row is read: hashing all rows again would make each load as long as the table
-        rows += f" WHERE NOT EXISTS (SELECT 1 FROM {LEDGER}.audit_chain WHERE {_of(spec)})"
     batch = ("n - COALESCE(p.all_rows, 0)", _sum("sums", before, "-")) if whole else ("n", "sums")
     total = ("n", "sums") if whole else ("n + COALESCE(p.all_rows, 0)", _sum("sums", before))
+    if kind == "trail":
+        total = ("COALESCE(p.all_rows, 0)", before)
+    summed = _summed("SELECT * FROM fresh", sign, _json_columns(spec) if json is None else json)
     return (
-        f"WITH fresh AS ({rows}), summed AS ({_summed('SELECT * FROM fresh', sign)}),"
+        f"WITH fresh AS ({rows}), summed AS ({summed}),"
         f" entry AS (SELECT {_at(spec)}, COALESCE(p.seq, 0) + 1 AS seq, {value(kind)}::text AS kind, {value(run)}::text"
         " AS run,"
         f" {batch[0]} AS rows, {batch[1]} AS hash, {total[0]} AS all_rows, {total[1]} AS all_hash, clock_timestamp() AS at,"
-        f" p.link AS link_before FROM summed LEFT JOIN (SELECT * FROM {LEDGER}.audit_chain WHERE {_of(spec)}"
-        " ORDER BY seq DESC LIMIT 1) p ON true"
-        f"{' WHERE p.seq IS NULL' if first else ''})"
+        f" p.link AS link_before FROM summed LEFT JOIN ({_last(spec)}) p ON true WHERE {only})"
         f" INSERT INTO {LEDGER}.audit_chain SELECT schema_name, table_name, seq, kind, run, rows, hash, all_rows, all_hash,"
         f" {_LINK}, at FROM entry"
     )
+
+
+def _last(spec: TableSpec) -> str:
+    return f"SELECT * FROM {LEDGER}.audit_chain WHERE {_of(spec)} ORDER BY seq DESC LIMIT 1"
 
 
 def _held(spec: TableSpec) -> str:
     """Return the statement that fails when the table's rows do not fit its chain."""
     table = name(spec.schema, spec.table)
     last = f"SELECT all_hash FROM {LEDGER}.audit_chain WHERE {_of(spec)} ORDER BY seq DESC LIMIT 1"
+    there = [column for column in _json_columns(spec) if column not in spec.added]
     return (
-        f"IF (SELECT sums FROM ({_summed(f'SELECT * FROM {table}')}) x) IS DISTINCT FROM ({last}) THEN"
+        f"IF (SELECT sums FROM ({_summed(f'SELECT * FROM {table}', json=there)}) x) IS DISTINCT FROM ({last}) THEN"
         f" RAISE EXCEPTION 'rows were changed in the target since they were loaded' USING ERRCODE = '{TAMPERED}'; END IF"
     )
 

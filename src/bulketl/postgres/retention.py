@@ -74,7 +74,7 @@ def retain(
     # A load that has begun would bring the rows back; the lock comes before the snapshot.
     lock = held(target, run, f"retention {spec.schema}", spec.schema, [spec.table])
     with lock if folder is not None else contextlib.nullcontext(), _transaction(target, spec.table) as cursor:
-        cursor.execute(f"SELECT date_trunc('day', now() - interval '{int(rule.keep.total_seconds())} s')::date::text")
+        cursor.execute(f"SELECT date_trunc('day', now() - interval {value(rule.keep)})::date::text")
         limit = cursor.fetchone()[0]
         old = f"{name(spec.schema, spec.table)} t WHERE t.{name(rule.by)} < {value(limit)}"
         cursor.execute(f"SELECT count(*) FROM {old}")

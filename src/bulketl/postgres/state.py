@@ -48,8 +48,8 @@ def read_states(connection: Connection, schema: str) -> dict[str, State]:
     found = connection.execute(
         "SELECT table_name, source, zone, cursor_column, cursor_type, watermark, rows, kept,"
         " extract(epoch FROM now() - compared_at)::float8, retained,"
-        f" evidence, source <> '' AND EXISTS (SELECT 1 FROM {LEDGER}.audit_chain c"
-        "  WHERE (c.schema_name, c.table_name) = (s.schema_name, s.table_name))"
+        f" evidence, source <> '' AND COALESCE((SELECT kind <> 'end' FROM {LEDGER}.audit_chain c"
+        "  WHERE (c.schema_name, c.table_name) = (s.schema_name, s.table_name) ORDER BY seq DESC LIMIT 1), false)"
         f" FROM {LEDGER}.state s WHERE schema_name = %s",
         (schema,),
     )

@@ -21,7 +21,7 @@ from bulketl.errors import DataError
 from bulketl.partitions import Partition
 from bulketl.plan import TableLoad, TableSpec
 from bulketl.postgres import STAGING, Postgres, checks, compare, ledger, state
-from bulketl.postgres.audit import begun
+from bulketl.postgres.audit import begun, ended
 from bulketl.postgres.copy import TEMPORARY, close, copy, transaction, without_refused
 from bulketl.postgres.ddl import batch, name, staging, staging_name
 from bulketl.postgres.figures import figures
@@ -310,9 +310,9 @@ class PostgresTarget:
 def recording(run: str, spec: TableSpec, rows: int, score: float = 1.0, *, mark: str | None = None) -> list[str]:
     """Return the statements that complete the records of a publish: what it did, how far the table is now, its chain."""
     counted = spec.publish not in BESIDE or (spec.whole and spec.deletes == "mirror")
-    begin = [begun(run, spec)] if spec.audit and spec.publish == "create" else []
+    chain = [begun(run, spec)] if spec.publish == "create" else []
     return [
-        *begin,
+        *(chain if spec.audit else [ended(run, spec)]),
         ledger.published(run, spec, rows, score),
         state.published(run, spec, rows=rows if counted else None, mark=mark),
     ]
