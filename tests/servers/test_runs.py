@@ -182,3 +182,19 @@ def test_at_the_end_of_its_window_a_run_publishes_what_is_complete_and_can_be_re
     assert runs(parts) == [("stopped",)]
     assert bulketl.resume(config).outcome == "done"
     assert [line for name in ("a", "b", "small") for line in parts.differences(name)] == []
+
+
+def test_a_table_that_is_to_be_read_again_until_nothing_differs_is_so_when_its_run_is_resumed(parts: Lab) -> None:
+    """All its ranges were staged when the window ended, and rows of it have changed since."""
+    config = parts.config(workers=1, rules={"a": {"consistency": "re-read"}})
+    staged = [0]
+
+    def look(event: Event) -> None:
+        staged[0] += isinstance(event, PartitionLoaded)
+
+    plan = bulketl.make_plan(config, tables=["a"])
+    assert bulketl.load(config, plan, [look], closed=lambda: staged[0] == 8).outcome == "stopped"
+    parts.mysql("UPDATE a SET c = 'moved' WHERE id IN (1, 400)", "DELETE FROM a WHERE id = 200")
+    summary = bulketl.resume(config)
+    assert (summary.outcome, summary.tables["a"].consistency) == ("done", "re-read")
+    assert parts.differences("a") == []
