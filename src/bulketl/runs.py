@@ -16,10 +16,11 @@ from bulketl.decision import specify
 from bulketl.endpoints import MySQLSource, check_libraries, endpoints, new_run, source_of, target_of
 from bulketl.errors import PlanError
 from bulketl.events import Event, Observer
-from bulketl.incremental import Choice
+from bulketl.incremental import Choice, Cursor
 from bulketl.memory import resident_mb
 from bulketl.mysql.discover import read_catalog
 from bulketl.mysql.strain import Strain
+from bulketl.partitions import Changes
 from bulketl.plan import Plan
 from bulketl.postgres import SUPERSEDED, Connection, ledger
 from bulketl.postgres.locks import Locks, alive, held, sweep
@@ -155,8 +156,13 @@ def _still_so(config: Config, run: str, plan: Plan) -> None:
         if name not in tables:
             lines.append(f"table {name} is gone")
             continue
-        now = specify(config, catalog, tables[name], Choice(state=states.get(name)))
-        lines += [f"table {name}: {line}" for line in changed_since(load.spec, now)]
+        rule = config.rule(name)
+        if rule.exclude:
+            lines.append(f"table {name} is excluded now")
+        # Whether it is loaded whole was decided when the run was planned, and stays.
+        cursor = None if load.spec.whole else Cursor("", "", Changes(""))
+        now = specify(config, catalog, tables[name], Choice(state=states.get(name), cursor=cursor))
+        lines += [f"table {name}: {line}" for line in changed_since(load, now, rule)]
     if lines:
         raise PlanError(
             f"run {run} cannot be resumed, because what it was planned for has changed:\n  " + "\n  ".join(lines),

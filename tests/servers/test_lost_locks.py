@@ -51,8 +51,8 @@ def loses_locks(
 
 
 def outcome(lab: Lab, run: str) -> str | None:
-    ((found,),) = lab.pg("SELECT outcome FROM bulketl.run WHERE run = %s", (run,))
-    return found
+    found: list[tuple[str | None]] = lab.pg("SELECT outcome FROM bulketl.run WHERE run = %s", (run,))
+    return found[0][0]
 
 
 def test_locks_that_are_lost_are_taken_again(parts: Lab) -> None:
