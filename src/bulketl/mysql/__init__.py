@@ -7,6 +7,7 @@ isolation is changed, because connectorx would see another one than the control 
 from __future__ import annotations
 
 import contextlib
+import os
 import ssl
 import urllib.parse
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ import pymysql.cursors
 from bulketl.errors import ConfigError, Ease, SourceError
 
 CONNECT_SECONDS = 5
+os.environ.setdefault("RUST_LOG", "off")  # connectorx would print what it raises, amid the progress; it reads this once
 _SCHEMES = ("mysql", "mariadb", "mysql+pymysql")
 # connectorx opens TLS for "preferred" too and then insists on it.
 _TLS_MODES = ("disabled", "preferred", "required", "verify-ca", "verify-identity")
