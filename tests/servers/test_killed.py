@@ -23,7 +23,7 @@ import bulketl
 from bulketl.custody import verify_audit
 from bulketl.errors import PlanError
 
-KILLS = int(os.environ.get("BULKETL_TEST_KILLS", "8"))
+KILLS = int(os.environ.get("BULKETL_TEST_KILLS", "6"))
 KILLED = """
 import itertools, os, signal, sys, threading
 import bulketl.partitions
