@@ -79,7 +79,9 @@ def _tier_rows(table: Table, tier: str, items: list[TableSummary], total: int) -
         label = f"{len(quiet)} tables below {SMALL_ROWS:,} rows"
         table.add_row(f"[dim]{label}[/]", tier, f"{rows:,}", size(weight), "", "0", "[green]loaded[/]")
     if same:
-        table.add_row(f"[dim]{_tables(len(same))}[/]", tier, "", "", "", "", "[dim]unchanged, proved[/]")
+        table.add_row(
+            f"[dim]{_tables(len(same))}[/]", tier, "", "", "", "", "[dim]unchanged, by the source's time of change[/]"
+        )
 
 
 def _moments(result: Summary) -> list[Text]:

@@ -92,7 +92,7 @@ class Windows(Model):
     """When loads may run; a window belongs to the day it begins on."""
 
     load: str
-    days: tuple[Day, ...] = Field(default=DAYS, strict=False)
+    days: tuple[Day, ...] = Field(default=DAYS, strict=False, json_schema_extra={"minItems": 1})
 
     @field_validator("days")
     @classmethod
