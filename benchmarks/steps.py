@@ -64,6 +64,9 @@ class Nothing:
         """Yield nothing."""
         return iter(())
 
+    def discard(self, _spec: TableSpec) -> None:
+        """Do nothing."""
+
     def prepare(self, _spec: TableSpec) -> None:
         """Do nothing."""
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import functools
 import pickle
 import socket
@@ -28,7 +27,7 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from bulketl.endpoints import LEAST_VERSIONS, check_libraries
-from bulketl.errors import BulketlError, ClusterError, ConfigError
+from bulketl.errors import BulketlError, ClusterError, ConfigError, RunEndedError
 from bulketl.postgres.copy import leave
 
 if TYPE_CHECKING:
@@ -161,19 +160,11 @@ def _executor(client: Client, run: str) -> Iterator[Executor]:
     watch.start()
     try:
         yield executor
-    except _GoneError as gone:
+    except RunEndedError as gone:
         raise gone.why from None
     finally:
         ended.set()
         watch.join(CONNECT_SECONDS)
-
-
-class _GoneError(Exception):
-    """The cluster is gone: no failure of a step, which the schedule would count against its table, but the run's end."""
-
-    def __init__(self, why: ClusterError) -> None:
-        super().__init__(why.message)
-        self.why = why
 
 
 class _Cluster(Executor):
@@ -197,7 +188,7 @@ class _Cluster(Executor):
         """Hand a step to a worker, as soon as there is one; raise when the cluster is gone."""
         self._look_at_scheduler()
         if self._gone:
-            raise _GoneError(self._gone)
+            raise RunEndedError(self._gone)
         outer: Future[Any] = Future()
         outer.set_running_or_notify_cancel()
         self._waiting.append((outer, fn, args, kwargs))
@@ -221,7 +212,7 @@ class _Cluster(Executor):
         self._open.pop(outer, None)
         self._look_at_scheduler()
         error = CancelledError() if inner.cancelled() else inner.exception()
-        result = inner.result() if error is None else _GoneError(self._gone) if self._gone else _lost(error)
+        result = inner.result() if error is None else RunEndedError(self._gone) if self._gone else _lost(error)
         self._end(outer, result)
 
     def _end(self, outer: Future[Any], result: Any) -> None:
@@ -260,11 +251,11 @@ class _Cluster(Executor):
             for outer, (inner, worker) in list(self._open.items()):
                 if self._gone or worker not in self._threads:
                     self._open.pop(outer, None)
-                    self._end(outer, _GoneError(self._gone) if self._gone else _dead_worker())
+                    self._end(outer, RunEndedError(self._gone) if self._gone else _dead_worker())
                     inner.cancel()
             if self._gone:
                 while self._waiting:
-                    self._end(self._waiting.popleft()[0], _GoneError(self._gone))
+                    self._end(self._waiting.popleft()[0], RunEndedError(self._gone))
             else:
                 self._hand_out()
 
@@ -278,7 +269,7 @@ def attempt(wanted: str, fn: Callable[..., Any], source: Any, target: Any, step:
     if (here := _own_version()) != wanted:  # a worker that came later
         return ConfigError(f"a Dask worker has bulketl {here}, and the run is of {wanted}", hint="install the same on both")
     try:
-        return fn(source, dataclasses.replace(target, postgres=dataclasses.replace(target.postgres, guarded=True)), step)
+        return fn(source, target, step)
     except BulketlError as error:
         return error
     except Exception as error:

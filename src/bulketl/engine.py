@@ -15,7 +15,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 
 from bulketl.certificate import floats_of
-from bulketl.errors import BulketlError, DataError, SourceError
+from bulketl.errors import BugError, BulketlError, DataError, RunEndedError, SourceError
 from bulketl.events import (
     ColumnsChanged,
     Event,
@@ -59,14 +59,16 @@ def run(
     closed: Callable[[], bool] = lambda: False,
     sparing: Sparing | None = None,
     full: Callable[[], bool] = lambda: False,
+    tend: Callable[[], None] = lambda: None,
 ) -> Generator[Event]:
     """Carry out the plan, yielding what happens; the last event is RunFinished.
 
     `workers`: steps at once; `tables_at_once`: tables, or groups of small ones, of each tier. Once `closed` says so,
     steps under way are finished, tables that are complete are published, and nothing else begins. Nothing is read while
     `sparing` forbids it, nor more at once while `full` says that memory is used up. A table that fails is an event and
-    leaves the others alone; so do the plan's refusals. Closing the generator, or an exception thrown into it, waits for the
-    steps in flight and starts no other. A bug in a worker is raised.
+    leaves the others alone, also when the reason is a bug; so do the plan's refusals. Closing the generator, or an exception
+    thrown into it, waits for the steps in flight and starts no other; so does whatever `tend` raises, which is called
+    whenever the driver looks around, and the error of an executor that cannot go on.
     """
     began = time.monotonic()
     yield from _decided(target.run, plan)
@@ -75,6 +77,7 @@ def run(
     sparing = sparing or Sparing()
     try:
         while not schedule.done:
+            tend()
             if closed():
                 schedule.close()
             yield from driver.overdue()
@@ -248,10 +251,10 @@ class _Driver:
         if error is None:
             self._schedule.succeeded(step)
             yield from self._success(step, future.result())
-        elif isinstance(error, BulketlError):
-            yield from self._failed(step, error)
-        else:
+        elif isinstance(error, RunEndedError):
             raise error
+        else:
+            yield from self._failed(step, error if isinstance(error, BulketlError) else BugError.of(error, step.tables[0]))
         if self._schedule.workers != workers:
             why = "all is well again" if error is None else str(error)
             yield WorkersChanged(self._run, self._schedule.workers, why)

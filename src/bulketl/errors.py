@@ -3,7 +3,7 @@
 Errors are sorted by where the reader has to look: the configuration, the plan, the source, the target, the data.
 A message names the object and says why; the hint says what to do. `transient` is set where a driver's exception is
 wrapped, and read in one place, the schedule, which is the only one to retry. Whatever is not a BulketlError is a bug
-and keeps its traceback.
+and keeps its traceback; in a step it fails its table and no other, as a BugError.
 
     BulketlError          exit 1
     |__ConfigError        exit 2   tables.yaml, bulketl.yaml, environment, options: every problem at once
@@ -13,6 +13,7 @@ and keeps its traceback.
     |__OutsideWindowError exit 4   loads may not run at this time
     |__DataError                   more rows rejected than allowed, checks that fail, counts that differ
     |__ClusterError                the Dask cluster does not answer, or lost a step
+    |__BugError                    a step raised what nobody foresaw
 
 A run that ended with some tables failed is no error but a summary that says so; the command line exits with 1 then, or
 with 3 when they are of tiers that only warn.
@@ -20,10 +21,13 @@ with 3 when they are of tiers that only warn.
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal
 
 Ease = Literal["", "batch", "workers"]
+PLACES = 6  # frames of a traceback that a message names
 DONE, FAILED, WRONG_REQUEST, PARTLY_DONE, OUTSIDE_WINDOW, NOT_CERTIFIED = 0, 1, 2, 3, 4, 5
 
 
@@ -79,6 +83,30 @@ class TargetError(BulketlError):
 
 class ClusterError(BulketlError):
     """The Dask cluster does not answer, does not fit, or lost what it was doing."""
+
+
+class BugError(BulketlError):
+    """A step raised what nobody foresaw; `of` makes one of it that tells where."""
+
+    @classmethod
+    def of(cls, error: BaseException, table: str) -> BugError:
+        """Return the error of a table whose step raised something that is none of ours."""
+        frames = traceback.extract_tb(error.__traceback__)[-PLACES:]
+        places = [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames]
+        notes = [" ".join(note.split()) for note in getattr(error, "__notes__", ())]
+        return cls(
+            f"table {table!r}: {type(error).__name__}: {' '.join(str(error).split())}",
+            hint=f"a mistake in bulketl; the table is as it was before. Report it, with where it was raised: "
+            f"{'; '.join([' > '.join(places), *notes])}",
+        )
+
+
+class RunEndedError(Exception):
+    """No failure of a step, but the end of the run: whoever carries steps out cannot go on, as `why` tells."""
+
+    def __init__(self, why: BulketlError) -> None:
+        super().__init__(why.message)
+        self.why = why
 
 
 class DataError(BulketlError):

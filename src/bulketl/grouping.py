@@ -15,7 +15,7 @@ from bulketl.plan import Group, TableLoad
 from bulketl.rules import TIERS, circle
 
 GROUP_BYTES = 4 << 20  # tables of a group are in memory together, before their transaction begins
-GROUP_TABLES = 40
+GROUP_TABLES = 250
 
 
 def grouped(loads: Iterable[TableLoad], dependencies: Mapping[str, Sequence[str]], most_bytes: int) -> Iterator[Group]:

@@ -12,7 +12,13 @@ from collections.abc import Collection, Mapping
 from pydantic import TypeAdapter
 
 from bulketl.plan import Group, Plan, TableLoad, TableSpec
+from bulketl.rules import TableRule
 from bulketl.storedvalues import unstored
+
+# What of a table must be as it was; the rest follows from the state of the target or was an option of the run.
+_KEPT = (
+    "key", "zone", "nul_bytes", "stamps", "audit", "source", "retained", "max_rejects", "deletes", "threshold", "stop_after",
+)  # fmt: skip
 
 
 def restored(text: str) -> Plan:
@@ -48,8 +54,9 @@ def _left(load: TableLoad, recorded: Collection[int], staged: bool) -> TableLoad
     return dataclasses.replace(load, partitions=parts, prepared=staged)
 
 
-def changed_since(then: TableSpec, now: TableSpec) -> list[str]:
-    """Return what of a table is otherwise now than when the run was planned, in a few words each."""
+def changed_since(load: TableLoad, now: TableSpec, rule: TableRule) -> list[str]:
+    """Return what of a table, its columns or its rule is otherwise than when the run was planned, in a few words each."""
+    then = load.spec
     before = {item.column: item for item in then.casts}
     after = {item.column: item for item in now.casts}
     lines = [f"column {name} is new" for name in after if name not in before]
@@ -58,7 +65,17 @@ def changed_since(then: TableSpec, now: TableSpec) -> list[str]:
         old = before.get(name)
         if old is not None and old != item:
             lines.append(f"column {name} was {old.source} -> {old.target} and is {item.source} -> {item.target}")
-    for what in ("key", "zone", "nul_bytes", "stamps", "audit", "source", "retained"):
-        if getattr(then, what) != getattr(now, what):
-            lines.append(f"its {what} was {getattr(then, what) or 'none'} and is {getattr(now, what) or 'none'}")
+    pairs = [(what, getattr(then, what), getattr(now, what)) for what in _KEPT]
+    pairs.append(("table_importance", load.tier, rule.table_importance))
+    if then.watermark is not None:
+        column = None if rule.extraction_strategy == "full_table" else rule.incremental_column
+        pairs.append(("incremental_column", then.watermark.column, column))
+    if len(load.partitions) > 1:  # one range has what can be had, asked or not
+        pairs.append(("consistency", then.consistency, rule.consistency or "best effort"))
+    lines += [f"its {what} was {_word(one)} and is {_word(other)}" for what, one, other in pairs if one != other]
+    lines += ["its checks are others"] if then.checks != now.checks else []
     return lines
+
+
+def _word(value: object) -> str:
+    return "none" if value is None or value in ("", ()) else str(value)

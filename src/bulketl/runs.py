@@ -16,13 +16,14 @@ from bulketl.decision import specify
 from bulketl.endpoints import MySQLSource, check_libraries, endpoints, new_run, source_of, target_of
 from bulketl.errors import PlanError
 from bulketl.events import Event, Observer
-from bulketl.incremental import Choice
+from bulketl.incremental import Choice, Cursor
 from bulketl.memory import resident_mb
 from bulketl.mysql.discover import read_catalog
 from bulketl.mysql.strain import Strain
+from bulketl.partitions import Changes
 from bulketl.plan import Plan
-from bulketl.postgres import Connection, ledger
-from bulketl.postgres.locks import alive, held, sweep
+from bulketl.postgres import SUPERSEDED, Connection, ledger
+from bulketl.postgres.locks import Locks, alive, held, sweep
 from bulketl.postgres.state import read_states
 from bulketl.postgres.steps import PostgresTarget
 from bulketl.resumption import changed_since, remaining, restored
@@ -30,7 +31,7 @@ from bulketl.sparing import Sparing
 from bulketl.summary import Summary, TableSummary
 from bulketl.watermark import State
 
-RESUMABLE = ("", "dead", "interrupted", "stopped")
+RESUMABLE = ("", "interrupted", "stopped")
 # Gives, for a run and a number of steps at once, what carries these out; steps that are under way are not cancelled.
 Executors = Callable[[str, int], contextlib.AbstractContextManager[Executor]]
 
@@ -60,11 +61,11 @@ def load(
     target = target_of(config)
     run = new_run()
     tables = [item.spec.table for item in plan.loads]
-    with held(target, run, plan.source, plan.schema, tables):
+    with held(target, run, plan.source, plan.schema, tables) as locks:
         with target.connect() as connection:
             ledger.create(connection, plan.schema)
             _still_gone(read_states(connection, plan.schema), plan)
-            sweep(connection, run)
+            sweep(connection, run, plan.schema)
             ledger.start_run(
                 connection,
                 run,
@@ -75,7 +76,7 @@ def load(
                 version=version("bulketl"),
                 document=plan.to_json(),
             )
-        return _carry_out(config, run, plan, observers, closed, executor)
+        return _carry_out(config, run, plan, observers, closed, executor, locks)
 
 
 def resume(
@@ -98,10 +99,11 @@ def resume(
         left = remaining(plan, *ledger.progress(connection, name, plan.schema))
     _still_so(config, name, left)
     tables = [item.spec.table for item in left.loads]
-    with held(target, name, plan.source, plan.schema, tables):
+    with held(target, name, plan.source, plan.schema, tables) as locks:
         with target.connect() as connection:
-            ledger.reopen_run(connection, name)
-        return _carry_out(config, name, left, observers, closed, executor)
+            if not ledger.reopen_run(connection, name):
+                raise _taken(name)
+        return _carry_out(config, name, left, observers, closed, executor, locks)
 
 
 def _still_gone(states: Mapping[str, State], plan: Plan) -> None:
@@ -128,9 +130,16 @@ def _interrupted(connection: Connection, config: Config, run: str) -> tuple[str,
     if alive(connection, name):
         raise PlanError(f"run {name} is being carried out", hint="wait until it ends")
     if (outcome or "") not in RESUMABLE:
-        reason = "a later load has taken its place" if outcome == "superseded" else f"it ended: {outcome}"
-        raise PlanError(f"run {name} cannot be resumed: {reason}", hint="start a new one with `bulketl load`")
+        raise _taken(name) if outcome == SUPERSEDED else _over(name, f"it ended: {outcome}")
     return name, restored(document)
+
+
+def _taken(run: str) -> PlanError:
+    return _over(run, "a later load has taken its place")
+
+
+def _over(run: str, reason: str) -> PlanError:
+    return PlanError(f"run {run} cannot be resumed: {reason}", hint="start a new one with `bulketl load`")
 
 
 def _still_so(config: Config, run: str, plan: Plan) -> None:
@@ -147,8 +156,13 @@ def _still_so(config: Config, run: str, plan: Plan) -> None:
         if name not in tables:
             lines.append(f"table {name} is gone")
             continue
-        now = specify(config, catalog, tables[name], Choice(state=states.get(name)))
-        lines += [f"table {name}: {line}" for line in changed_since(load.spec, now)]
+        rule = config.rule(name)
+        if rule.exclude:
+            lines.append(f"table {name} is excluded now")
+        # Whether it is loaded whole was decided when the run was planned, and stays.
+        cursor = None if load.spec.whole else Cursor("", "", Changes(""))
+        now = specify(config, catalog, tables[name], Choice(state=states.get(name), cursor=cursor))
+        lines += [f"table {name}: {line}" for line in changed_since(load, now, rule)]
     if lines:
         raise PlanError(
             f"run {run} cannot be resumed, because what it was planned for has changed:\n  " + "\n  ".join(lines),
@@ -163,12 +177,13 @@ def _carry_out(
     observers: Sequence[Observer],
     closed: Callable[[], bool] | None,
     executors: Executors,
+    locks: Locks,
 ) -> Summary:
     source, postgres = endpoints(config)
     strain = Strain(source, config.source_limits) if config.source_limits.watched else None
     if strain is not None:
         strain.look()  # a limit that cannot be looked at is an error now, and not silence all night
-    target = PostgresTarget(postgres, run)
+    target = PostgresTarget(dataclasses.replace(postgres, guarded=True), run)
     summary = Summary()
     outcome, watching = "interrupted", list(observers)
     try:
@@ -183,6 +198,7 @@ def _carry_out(
                 closed=closed or (lambda: False),
                 sparing=Sparing(strain, config.source_limits.mb_per_second),
                 full=lambda: resident_mb() > config.memory_mb,
+                tend=locks.keep,
             )
             with contextlib.closing(events):
                 watching = _observe(events, summary, watching)

@@ -8,13 +8,13 @@ order, and a table's next step before the next table's first, so that tables end
 
 A step that fails for a passing reason comes back after a pause; for want of memory, in smaller batches; after a deadlock or
 for want of connections, with one step at a time until things have gone well for a while. A failed group comes back table by
-table; any other failure gives up its table and nothing else.
+table; any other failure gives up its table and nothing else. What a table that is given up has staged is discarded at once.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -39,7 +39,7 @@ class Step:
     is alone. `sign`: the named lock that it takes at the source as soon as it does.
     """
 
-    kind: Literal["group", "prepare", "load", "settle", "publish", "chunk", "compare"]
+    kind: Literal["group", "prepare", "load", "settle", "publish", "chunk", "compare", "discard"]
     loads: tuple[TableLoad, ...] = ()
     spec: TableSpec | None = None
     partition: Partition | None = None
@@ -61,7 +61,7 @@ class Step:
     @property
     def reads(self) -> bool:
         """Whether it asks the source for rows."""
-        return self.kind not in ("prepare", "publish")
+        return self.kind not in ("prepare", "publish", "discard")
 
 
 class Schedule:
@@ -92,6 +92,8 @@ class Schedule:
         self._loads = {load.spec.table: load for group in groups for load in group.loads}
         self._chunks: dict[str, deque[Partition]] = {}
         self._failed: set[str] = set()
+        self._staged: set[str] = set()  # that have, or will have, a staging table
+        self._busy: Counter[str] = Counter()  # steps under way
         self._gang: deque[Step] = deque()  # steps that must follow the one given out
         self._abreast: dict[str, int] = {}  # tables read together: steps under way
         self._torn: dict[str, tuple[float, Step]] = {}  # of these, what to do when the last has ended
@@ -126,8 +128,9 @@ class Schedule:
             if step.together and not self._abreast.get(step.tables[0]) and not self._room(step):
                 self._ready.appendleft(step)
                 return None
-            if not self._failed.intersection(step.tables):
+            if step.kind == "discard" or not self._failed.intersection(step.tables):
                 self._running += 1
+                self._busy.update(step.tables)
                 return step
         return None
 
@@ -177,10 +180,23 @@ class Schedule:
         self._failed.add(table)
         # Nobody shall wait for the pause of a step that will not run.
         self._waiting = [item for item in self._waiting if table not in item[1].tables]
+        self._discard(table)
+
+    def _discard(self, table: str) -> None:
+        """Let what a failed table has staged be dropped, once nobody is at work on it: its neighbours need the room."""
+        if table in self._staged and table in self._failed and not self._busy[table] and not self._closing:
+            self._staged.discard(table)
+            self._ready.appendleft(Step("discard", spec=self._loads[table].spec))
+
+    def _ended_one(self, step: Step) -> None:
+        self._running -= 1
+        self._busy.subtract(step.tables)
+        for table in step.tables:
+            self._discard(table)
 
     def succeeded(self, step: Step) -> None:
         """Take note that a step is done; its successors become ready."""
-        self._running -= 1
+        self._ended_one(step)
         self._calm += 1
         if self._calm >= CALM and self.workers < self._most:
             self.workers, self._calm = self.workers + 1, 0
@@ -205,11 +221,11 @@ class Schedule:
     def _loaded(self, step: Step, spec: TableSpec) -> None:
         self._open[spec.table] -= 1
         if not self._parted(step) and self._open[spec.table] == 0:
-            self._ready.appendleft(Step("settle" if spec.consistency == "re-read" else "publish", spec=spec))
+            self._ready.appendleft(self._complete(spec))
 
     def failed(self, step: Step, error: BaseException, now: float) -> float | None:
         """Take note that a step failed; return the pause in seconds when it will run again, else None: it is given up."""
-        self._running -= 1
+        self._ended_one(step)
         self._calm = 0
         if self._closing or self._failed.intersection(step.tables):
             self._failed.update(step.tables)
@@ -253,6 +269,7 @@ class Schedule:
             load = dataclasses.replace(load, partitions=tuple(_smaller(part, rows) for part in load.partitions))
             self._loads[load.spec.table] = load
             self._open[load.spec.table] = len(load.partitions)
+            self._staged.add(load.spec.table)
             step = Step("prepare", spec=load.spec, attempt=step.attempt)
         self._waiting.append((at, step))
 
@@ -266,7 +283,9 @@ class Schedule:
             if load.chunked:
                 self._chunks[load.spec.table] = deque(load.partitions)
                 self._ready.append(self._chunk(load.spec))
-            elif load.prepared:
+                continue
+            self._staged.add(load.spec.table)
+            if load.prepared:
                 self._prepared(load.spec)
             else:
                 self._ready.append(Step("prepare", spec=load.spec))
@@ -281,13 +300,18 @@ class Schedule:
         for partition in reversed(parts):
             self._ready.appendleft(Step("load", spec=spec, partition=partition))
         if not parts:
-            self._ready.appendleft(Step("publish", spec=spec))
+            self._ready.appendleft(self._complete(spec))
+
+    def _complete(self, spec: TableSpec) -> Step:
+        """Return what follows when all rows of a table are staged."""
+        return Step("settle" if spec.consistency == "re-read" else "publish", spec=spec)
 
     def _chunk(self, spec: TableSpec) -> Step:
         left = self._chunks[spec.table]
         return Step("chunk", spec=spec, partition=left.popleft(), last=not left)
 
     def _published(self, spec: TableSpec) -> None:
+        self._staged.discard(spec.table)
         self._ended(spec.table)
         if self._loads[spec.table].compare and not self._closing:
             self._ready.append(Step("compare", spec=spec))

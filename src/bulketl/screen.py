@@ -77,7 +77,8 @@ def _tier_rows(table: Table, tier: str, items: list[TableSummary], total: int) -
         label = f"{len(quiet)} tables below {SMALL_ROWS:,} rows"
         table.add_row(f"[dim]{label}[/]", tier, f"{rows:,}", size(weight), "", "0", "[green]loaded[/]")
     if same:
-        table.add_row(f"[dim]{count_of(len(same), 'table')}[/]", tier, "", "", "", "", "[dim]unchanged, proved[/]")
+        said = "unchanged, by the source's time of change"
+        table.add_row(f"[dim]{count_of(len(same), 'table')}[/]", tier, "", "", "", "", f"[dim]{said}[/]")
 
 
 def _moments(result: Summary) -> list[Text]:

@@ -92,7 +92,14 @@ class Windows(Model):
     """When loads may run; a window belongs to the day it begins on."""
 
     load: str
-    days: tuple[Day, ...] = Field(default=DAYS, strict=False, min_length=1)
+    days: tuple[Day, ...] = Field(default=DAYS, strict=False, json_schema_extra={"minItems": 1})
+
+    @field_validator("days")
+    @classmethod
+    def _some(cls, days: tuple[Day, ...]) -> tuple[Day, ...]:
+        if not days:
+            raise ValueError("at least one day is needed, like [mon, tue]; leave it out for all")
+        return tuple(day for day in DAYS if day in days)
 
     @field_validator("load")
     @classmethod

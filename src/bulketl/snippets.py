@@ -6,25 +6,30 @@ bulketl has no scheduler of its own.
 from __future__ import annotations
 
 import datetime as dt
+import re
+import shlex
+from collections.abc import Sequence
 from typing import Literal
 
 from bulketl.settings import DAYS, Windows, parse_window
 
 Kind = Literal["systemd", "cron", "airflow"]
 KINDS: tuple[Kind, ...] = ("systemd", "cron", "airflow")
-_COMMAND = "bulketl load --json"
 
 
-def snippet(kind: Kind, windows: Windows, folder: str) -> str:
+def snippet(kind: Kind, windows: Windows, folder: str, load: Sequence[str] = ("bulketl", "load")) -> str:
     """Return the text for one scheduler: a load at the begin of the window, in its zone, run in `folder`.
 
-    A run that was stopped is taken up by the first of two commands: `--resume last` ends with 2 when there is none.
+    `load`: the words of the command. A run that was stopped is taken up by the first of two commands: `--resume last`
+    ends with 2 when there is none.
     """
     begin, _, zone = parse_window(windows.load)
-    return {"systemd": _systemd, "cron": _cron, "airflow": _airflow}[kind](begin, windows, str(zone), folder)
+    return {"systemd": _systemd, "cron": _cron, "airflow": _airflow}[kind](begin, windows, str(zone), folder, load)
 
 
-def _systemd(begin: dt.time, windows: Windows, zone: str, folder: str) -> str:
+def _systemd(begin: dt.time, windows: Windows, zone: str, folder: str, load: Sequence[str]) -> str:
+    program = "" if re.fullmatch(r"/[\w./+@-]+", load[0]) else "/usr/bin/env "  # an odd path is no program to systemd
+    command = program + " ".join(_quoted(word) for word in load)
     days = ",".join(day.capitalize() for day in windows.days)
     return f"""# /etc/systemd/system/bulketl.service
 [Unit]
@@ -34,11 +39,11 @@ After=network-online.target
 
 [Service]
 Type=oneshot
-WorkingDirectory={folder}
+WorkingDirectory={folder.replace("%", "%%")}
 # BULKETL_SOURCE and BULKETL_TARGET; readable by root only
 EnvironmentFile=/etc/bulketl.env
-ExecStartPre=-/usr/bin/env bulketl load --resume last
-ExecStart=/usr/bin/env {_COMMAND}
+ExecStartPre=-{command} --resume last
+ExecStart={command} --json
 # 3: only tables failed whose tier warns; 4: stopped at the end of the window, to be resumed
 SuccessExitStatus=3 4
 
@@ -57,20 +62,35 @@ WantedBy=timers.target
 """
 
 
-def _cron(begin: dt.time, windows: Windows, zone: str, folder: str) -> str:
+def _quoted(word: str) -> str:
+    """Return a word of a command line as systemd reads it."""
+    word = word.replace("%", "%%").replace("$", "$$")
+    if word and not any(letter.isspace() or letter in "\"'\\;" for letter in word):
+        return word
+    return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _cron(begin: dt.time, windows: Windows, zone: str, folder: str, load: Sequence[str]) -> str:
+    command = shlex.join(load)
+    line = f"cd {shlex.quote(folder)} && {{ {command} --resume last; {command} --json; }} >> bulketl.log 2>&1"
+    line = line.replace("%", "\\%")  # else it ends the command
     days = ",".join(str((DAYS.index(day) + 1) % 7) for day in windows.days)
     return f"""# crontab -e; CRON_TZ is known to cronie, elsewhere the times are those of the machine
 CRON_TZ={zone}
-{begin.minute} {begin.hour} * * {days} cd {folder} && {{ bulketl load --resume last; {_COMMAND}; }} >> bulketl.log 2>&1
+# BULKETL_SOURCE and BULKETL_TARGET have to be set here, too, or in config/bulketl.yaml
+{begin.minute} {begin.hour} * * {days} {line}
 """
 
 
-def _airflow(begin: dt.time, windows: Windows, zone: str, folder: str) -> str:
+def _airflow(begin: dt.time, windows: Windows, zone: str, folder: str, load: Sequence[str]) -> str:
+    command = shlex.join(load)
+    warned = "{ code=$?; [ $code = 3 ] || [ $code = 4 ] || exit $code; }"
+    line = f"cd {shlex.quote(folder)} && {{ {command} --resume last || true; }} && {{ {command} --json || {warned}; }}"
     days = ",".join(str((DAYS.index(day) + 1) % 7) for day in windows.days)
     return f'''# dags/bulketl_load.py
 import pendulum
-from airflow import DAG
-from airflow.operators.bash import BashOperator
+from airflow.providers.standard.operators.bash import BashOperator  # Airflow 2: airflow.operators.bash
+from airflow.sdk import DAG  # Airflow 2: from airflow import DAG
 
 with DAG(
     "bulketl_load",
@@ -82,7 +102,7 @@ with DAG(
     # 3: only tables failed whose tier warns; 4: stopped at the end of the window. Neither fails the task.
     BashOperator(
         task_id="load",
-        bash_command="cd {folder} && (bulketl load --resume last || true) && {_COMMAND} || [ $? -ge 3 ]",
+        bash_command={line!r},
         append_env=True,
     )
 '''

@@ -168,6 +168,10 @@ class Target(There, Protocol):
         """Make an empty staging table."""
         ...
 
+    def discard(self, spec: TableSpec) -> None:
+        """Drop the staging table of one that failed."""
+        ...
+
     def load(self, spec: TableSpec, partition: Partition, batches: Iterable[Batch], counted: Counted) -> Loaded:
         """Copy a partition into the staging table; `batches` can be read twice, `counted` says how many it should be."""
         ...
@@ -235,6 +239,9 @@ def _work(source: Source, target: Target, step: Step) -> Result:
         return Result(differences=mend(source, target, spec))
     if step.kind == "settle":
         target.settle(spec, source)
+        return Result()
+    if step.kind == "discard":
+        target.discard(spec)
         return Result()
     if partition is None:
         target.prepare(spec)

@@ -96,6 +96,45 @@ def test_a_run_is_not_resumed_when_what_it_was_planned_for_has_changed(parts: La
 
 
 @pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ({"max_rejects": 7}, "table b: its max_rejects was 0 and is 7"),
+        ({"deletes": {"policy": "fail"}}, "table b: its deletes was mirror and is fail"),
+        ({"consistency": "re-read"}, "table b: its consistency was best effort and is re-read"),
+        ({"table_importance": "critical"}, "table b: its table_importance was reference and is critical"),
+        ({"stop_after_minutes": 5}, "table b: its stop_after was none and is 300.0"),
+        ({"checks": [{"unique": "id"}]}, "table b: its checks are others"),
+        ({"exclude": True}, "table b is excluded now"),
+        (
+            {"casts": {"c": "varchar(40)"}},
+            "table b: column c was varchar(20) -> varchar(20) and is varchar(20) -> varchar(40)",
+        ),
+    ],
+)
+def test_a_run_is_not_resumed_when_the_rule_of_a_table_has_changed(parts: Lab, rule: dict[str, Any], told: str) -> None:
+    """What of it is said; with the rule as it was the run goes on."""
+    interrupted(parts, 3)
+    with pytest.raises(PlanError) as refused:
+        bulketl.resume(parts.config(rules={"b": rule}))
+    assert told in refused.value.message
+    assert "table a" not in refused.value.message
+    assert bulketl.resume(parts.config()).outcome == "done"
+
+
+def test_a_run_of_changes_is_not_resumed_by_another_cursor(parts: Lab) -> None:
+    """And goes on by its own, whatever a full load would do with rows that are gone."""
+    rules = {"a": {"extraction_strategy": "incremental", "incremental_column": "id", "lookback": 390}}
+    parts.load(rules=rules)
+    parts.mysql("ALTER TABLE a ADD n int NOT NULL DEFAULT 1, ADD KEY (n)")
+    parts.load(rules=rules)
+    interrupted(parts, 3, rules=rules)
+    with pytest.raises(PlanError, match="table a: its incremental_column was id and is n"):
+        bulketl.resume(parts.config(rules={"a": {**rules["a"], "incremental_column": "n"}}))
+    assert bulketl.resume(parts.config(rules=rules)).outcome == "done"
+    assert parts.differences("a") == []
+
+
+@pytest.mark.parametrize(
     ("name", "told"), [("", "there is no run into schema"), ("20200101-000000-abcd", "there is no run '")]
 )
 def test_a_run_that_never_was_is_not_resumed(maria_lab: Lab, name: str, told: str) -> None:
@@ -199,3 +238,19 @@ def test_of_runs_within_one_second_the_later_one_is_the_last(parts: Lab, monkeyp
     assert api.compare_with_last(parts.config(), bulketl.make_plan(parts.config()))[0] == two
     with pytest.raises(PlanError, match=f"run {two} cannot be resumed"):
         bulketl.resume(parts.config())
+
+
+def test_a_table_that_is_to_be_read_again_until_nothing_differs_is_so_when_its_run_is_resumed(parts: Lab) -> None:
+    """All its ranges were staged when the window ended, and rows of it have changed since."""
+    config = parts.config(workers=1, rules={"a": {"consistency": "re-read"}})
+    staged = [0]
+
+    def look(event: Event) -> None:
+        staged[0] += isinstance(event, PartitionLoaded)
+
+    plan = bulketl.make_plan(config, tables=["a"])
+    assert bulketl.load(config, plan, [look], closed=lambda: staged[0] == 8).outcome == "stopped"
+    parts.mysql("UPDATE a SET c = 'moved' WHERE id IN (1, 400)", "DELETE FROM a WHERE id = 200")
+    summary = bulketl.resume(config)
+    assert (summary.outcome, summary.tables["a"].consistency) == ("done", "re-read")
+    assert parts.differences("a") == []

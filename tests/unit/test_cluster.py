@@ -51,12 +51,6 @@ def test_a_bug_on_a_worker_comes_back_with_the_place_where_it_is(error: Exceptio
     assert "in work" in found.__notes__[0]
 
 
-def test_a_step_on_a_worker_writes_only_while_its_run_is_carried_out() -> None:
-    """The target that it gets asks."""
-    assert attempt(_version(), lambda source, target, step: target.postgres.guarded, None, TARGET, None) is True
-    assert not TARGET.postgres.guarded
-
-
 def test_a_worker_of_another_version_that_came_later_carries_nothing_out() -> None:
     """The step fails for good, by name."""
     error = attempt("0.0.9", lambda *args: pytest.fail("it ran"), None, TARGET, None)

@@ -41,14 +41,18 @@ GROUPS = st.lists(st.one_of(st.integers(1, 4), st.integers(-4, -1)), min_size=1,
 def test_any_order_of_successes_and_failures_ends_with_each_table_published_or_failed(
     groups: list[Group], data: st.DataObject, workers: int
 ) -> None:
-    """Each partition is loaded once per success, publish comes after all of them, and nothing follows a failure."""
+    """Each partition is loaded once per success, publish comes after all of them, and nothing follows a failure but that
+    what was staged is discarded, once, when nobody is at work on it."""
     schedule = Schedule(groups)
     now, running = 0.0, list[Step]()
     good: Counter[tuple[str, str, int]] = Counter()
-    failed, published, tries = set[str](), set[str](), Counter[object]()
+    failed, published, tries = set[str](), set[str](), Counter[tuple[str, tuple[str, ...], Partition | None]]()
     while not schedule.done:
         while len(running) < workers and (step := schedule.next(now)):
-            assert not failed.intersection(step.tables)
+            assert failed.isdisjoint(step.tables) or step.kind == "discard"
+            if step.kind == "discard":
+                assert failed.issuperset(step.tables)
+                assert step.tables not in [other.tables for other in running]
             tries[step.kind, step.tables, step.partition] += 1
             assert tries[step.kind, step.tables, step.partition] <= ATTEMPTS + (step.kind == "group")
             running.append(step)
@@ -74,6 +78,8 @@ def test_any_order_of_successes_and_failures_ends_with_each_table_published_or_f
     everything = {x.spec.table for group in groups for x in group.loads}
     assert published | failed == everything
     assert not published & failed
+    assert {table for kind, (table, *_), _ in tries if kind == "discard"} == {name for name in failed if name[0] == "s"}
+    assert all(count == 1 for (kind, *_), count in tries.items() if kind == "discard")
     assert max(good.values(), default=1) == 1
 
 
@@ -229,13 +235,14 @@ def test_after_want_of_memory_a_partition_is_read_in_smaller_batches() -> None:
     (prepare,) = running_all(schedule)
     schedule.succeeded(prepare)
     now, streams = 0.0, []
-    while steps := running_all(schedule, now):
+    while (steps := running_all(schedule, now)) and steps[0].partition:
         (step,) = steps
         assert step.partition
         streams.append(step.partition.stream)
         now += schedule.failed(step, SourceError("no memory", ease="batch"), now) or 0.0
     assert streams == [0, *BATCHES]
     assert schedule.given_up("a")
+    assert [step.kind for step in steps] == ["discard"]
 
 
 def test_after_want_of_memory_a_small_table_is_staged() -> None:
@@ -319,13 +326,16 @@ def test_nothing_that_reads_is_given_out_while_the_source_is_spared() -> None:
 
 
 def test_a_table_that_is_given_up_begins_nothing_more() -> None:
-    """Its steps under way may end in any way."""
+    """Its steps under way may end in any way; then what it has staged is discarded."""
     schedule = Schedule([staged("a", 3)], workers=2)
     (prepare,) = running_all(schedule)
     schedule.succeeded(prepare)
     one, other = running_all(schedule)
     schedule.give_up("a")
     schedule.succeeded(one)
-    assert schedule.failed(other, TargetError("x", transient=True), 0) is None
     assert schedule.next(100) is None
+    assert schedule.failed(other, TargetError("x", transient=True), 0) is None
+    (discard,) = running_all(schedule, 100)
+    assert discard.kind == "discard"
+    schedule.succeeded(discard)
     assert schedule.done

@@ -74,6 +74,7 @@ def _interrupted(number: int, _frame: object) -> None:
     """End after the steps under way; at a second signal at once, and the servers roll back what was being done."""
     for again in (signal.SIGINT, signal.SIGTERM):
         signal.signal(again, lambda *_: os._exit(128 + number))
+    os.write(2, b"\nending after the steps under way; once more ends at once\n")  # past whatever may be printing now
     raise KeyboardInterrupt
 
 

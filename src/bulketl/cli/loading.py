@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import shutil
 import time
 from contextlib import nullcontext
 from pathlib import Path
@@ -222,7 +223,9 @@ def schedule(
                 "no window is configured, so there is no time to start at",
                 hint='write windows: {load: "21:00-06:00 America/Chicago"} into config/bulketl.yaml',
             )
-        print(snippet(kind, settings.windows, str(Path.cwd())), end="")
+        named = ("--config", str(config)) if config else ()
+        load = (shutil.which("bulketl") or "bulketl", "load", *named)
+        print(snippet(kind, settings.windows, str(Path.cwd()), load), end="")
         return DONE
 
     run(command, False)

@@ -7,6 +7,7 @@ isolation is changed, because connectorx would see another one than the control 
 from __future__ import annotations
 
 import contextlib
+import os
 import ssl
 import urllib.parse
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ import pymysql.cursors
 from bulketl.errors import ConfigError, Ease, SourceError
 
 CONNECT_SECONDS = 5
+os.environ.setdefault("RUST_LOG", "off")  # connectorx would print what it raises, amid the progress; it reads this once
 _SCHEMES = ("mysql", "mariadb", "mysql+pymysql")
 # connectorx opens TLS for "preferred" too and then insists on it.
 _TLS_MODES = ("disabled", "preferred", "required", "verify-ca", "verify-identity")
@@ -140,13 +142,17 @@ class MySQL:
         if not message:
             message = f"does not answer: {text_of(error)}"
             hint = "check host and port in BULKETL_SOURCE, that the server runs, and the VPN or tunnel to it"
+            passing = code_of(error) in _NO_ANSWER or isinstance(error, OSError)
+            return SourceError(f"source {self.identity} {message}", hint=hint, transient=passing)
         return source_error(f"source {self.identity} {message}", hint, code_of(error))
 
 
 _FORM = "write it as mysql://user:password@host:3306/database, special characters percent-encoded"
 _CROWDED = frozenset({1040, 1203, 1213, 1226})  # no connection left, on the server or for this user; deadlock
 _MEMORY = frozenset({1037, 1038, 1041, 5})
-_TRANSIENT = frozenset({1205, 2006, 2013, 2055}) | _CROWDED
+_NO_ANSWER = frozenset({0, 1053, 2002, 2003, 2006, 2013})  # nobody there, or a server that comes or goes
+# A lock not had, the connection lost, killed or cut, the server shutting down.
+_TRANSIENT = frozenset({1205, 1053, 1158, 1159, 1160, 1161, 1927, 2006, 2013, 2055}) | _CROWDED
 _STOPPED = frozenset({1969, 3024})  # longer than the session allows
 
 

@@ -25,6 +25,7 @@ _OPTIONS = (
 LEAST_VERSION = 150000
 LEDGER = "bulketl"
 STAGING = "bulketl_staging"
+SUPERSEDED = "superseded"  # the outcome of a run that a later load has swept away
 TAMPERED = "BK001"  # our own SQLSTATE: rows of an audited table no longer fit its chain
 
 
@@ -32,8 +33,8 @@ TAMPERED = "BK001"  # our own SQLSTATE: rows of an audited table no longer fit i
 class Postgres:
     """A database to write to, `postgresql://user:password@host:5432/database`; libpq's parameters and defaults hold.
 
-    `guarded`: each transaction of a run asks first whether the run is still carried out. For workers in processes that
-    go on when the one that carries it out has died. Raise ConfigError when libpq cannot read the URI.
+    `guarded`: each transaction of a run asks first whether the run still has its locks: they go with a connection, and a
+    worker may be in a process that goes on without it. Raise ConfigError when libpq cannot read the URI.
     """
 
     uri: str = field(repr=False)
@@ -89,13 +90,13 @@ class Postgres:
             raise failure(error.sqlstate, str(error), self.identity) from error
 
     def _refusal(self, error: Exception) -> TargetError:
-        text = str(error).strip()
+        text, passing = str(error).strip(), True
         hint = "check host and port in BULKETL_TARGET, and that the server runs"
         if "authentication failed" in text or "no password supplied" in text or "role" in text:
-            hint = "check user and password in BULKETL_TARGET"
+            hint, passing = "check user and password in BULKETL_TARGET", False
         elif "database" in text and "does not exist" in text:
-            hint = "create the database, or correct the end of the URI in BULKETL_TARGET"
-        return TargetError(f"target {self.identity} does not let us in: {text}", hint=hint)
+            hint, passing = "create the database, or correct the end of the URI in BULKETL_TARGET", False
+        return TargetError(f"target {self.identity} does not let us in: {text}", hint=hint, transient=passing)
 
 
 _FORM = "write it as postgresql://user:password@host:5432/database, special characters percent-encoded"

@@ -17,7 +17,7 @@ from psycopg import sql
 from bulketl.checks import Counts
 from bulketl.coerce import Reject
 from bulketl.plan import Pace, TableSpec
-from bulketl.postgres import LEDGER, STAGING, Connection, audit, retention, state
+from bulketl.postgres import LEDGER, STAGING, SUPERSEDED, Connection, audit, retention, state
 from bulketl.postgres.ddl import staging_name, value
 from bulketl.reconcile import Differences
 
@@ -109,16 +109,21 @@ def start_run(
 
 
 def finish_run(connection: Connection, run: str, outcome: str, summary: dict[str, object]) -> None:
-    """Record how a run ended."""
+    """Record how a run ended, unless a later load has taken its place."""
     connection.execute(
-        f"UPDATE {LEDGER}.run SET finished_at = now(), outcome = %s, summary = %s WHERE run = %s",
-        (outcome, json.dumps(summary), run),
+        f"UPDATE {LEDGER}.run SET finished_at = now(), outcome = %s, summary = %s"
+        " WHERE run = %s AND outcome IS DISTINCT FROM %s",
+        (outcome, json.dumps(summary), run, SUPERSEDED),
     )
 
 
-def reopen_run(connection: Connection, run: str) -> None:
-    """Record that a run goes on."""
-    connection.execute(f"UPDATE {LEDGER}.run SET finished_at = NULL, outcome = NULL WHERE run = %s", (run,))
+def reopen_run(connection: Connection, run: str) -> bool:
+    """Record that a run goes on; return False when a later load has taken its place meanwhile."""
+    found = connection.execute(
+        f"UPDATE {LEDGER}.run SET finished_at = NULL, outcome = NULL WHERE run = %s AND outcome IS DISTINCT FROM %s",
+        (run, SUPERSEDED),
+    )
+    return found.rowcount == 1
 
 
 def find_run(connection: Connection, schema: str, run: str) -> tuple[str, str | None, str] | None:

@@ -1,17 +1,22 @@
 """Locks: two runs never load the same table, nor read the same source, at the same time.
 
 A run holds session-level advisory locks over one connection: for itself, its source and each of its tables. They go with
-the connection, so nothing is left of a run that was killed; a run on record whose own lock is free is dead.
+the connection, so nothing is left of a run that was killed; a run on record whose own lock is free is dead. A run that is
+alive and loses the connection, because the server was restarted or ended it, takes them again, unless another came between.
 """
 
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import psycopg
 
 from bulketl.errors import TargetError
-from bulketl.postgres import LEDGER, STAGING, Connection, Postgres
+from bulketl.postgres import LEDGER, STAGING, SUPERSEDED, Connection, Postgres
 from bulketl.postgres.ddl import name, value
 
 _SPACE = 0x62756C6B  # the first of the two keys of our locks: "bulk"
@@ -24,29 +29,93 @@ FROM unnest(%s::text[]) k LEFT JOIN pg_locks l ON l.locktype = 'advisory' AND l.
 LEFT JOIN pg_stat_activity a USING (pid) ORDER BY k LIMIT 1"""
 
 
-@contextlib.contextmanager
-def held(target: Postgres, run: str, source: str, schema: str, tables: Sequence[str]) -> Iterator[Connection]:
-    """Hold the locks of a run, and give the connection that holds them, for nothing that can fail.
+@dataclass(slots=True)
+class Locks:
+    """The locks of a run, and the connection that they go with, which is for nothing that can fail."""
 
-    Raise TargetError, naming the run, its host and since when, when another run holds one of them.
-    """
-    host = socket.gethostname()[:30].replace(" ", "_")
-    with target.connect() as connection:
-        connection.execute("SELECT set_config('application_name', %s, false)", (f"bulketl {run} {host}",))
-        wanted = [_run(run), f"source {source}", *(f"table {schema}.{table}" for table in tables)]
-        got = connection.execute(
-            f"SELECT k, pg_try_advisory_lock({_SPACE}, hashtext(k)) FROM unnest(%s::text[]) k", (wanted,)
-        ).fetchall()
-        refused = [key for key, locked in got if not locked]
-        if refused:
-            key, other, where, since = connection.execute(_HELD, (refused,)).fetchone() or (refused[0], "", "", "")
-            what, _, which = str(key).partition(" ")
+    target: Postgres
+    run: str
+    wanted: tuple[str, ...]
+    _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    _connection: Connection | None = None
+
+    def take(self) -> None:
+        """Take all of them. Raise TargetError, naming the run, its host and since when, when another run holds one."""
+        host = socket.gethostname()[:30].replace(" ", "_")
+        with contextlib.ExitStack() as stack:
+            connection = stack.enter_context(self.target.connect())
+            connection.execute("SELECT set_config('application_name', %s, false)", (f"bulketl {self.run} {host}",))
+            got = connection.execute(
+                f"SELECT k, pg_try_advisory_lock({_SPACE}, hashtext(k)) FROM unnest(%s::text[]) k", (list(self.wanted),)
+            ).fetchall()
+            if refused := [key for key, locked in got if not locked]:
+                raise _refusal(connection, self.run, refused)
+            self._stack, self._connection = stack.pop_all(), connection
+
+    def keep(self) -> None:
+        """Take them again when the connection is lost; as long as the server does not answer that is put off.
+
+        Raise TargetError when another run has one of them now, or has had them. Costs no round trip while all is well.
+        """
+        if self._connection is not None and not _spoken(self._connection):
+            return
+        self.release()
+        try:
+            self.take()
+            with self.target.connect() as connection:
+                found = connection.execute(f"SELECT outcome FROM {LEDGER}.run WHERE run = %s", (self.run,)).fetchone()
+        except TargetError as error:
+            if error.transient:
+                return
+            raise
+        if found == (SUPERSEDED,):
             raise TargetError(
-                f"{what} {which!r} is {'read' if what == 'source' else 'loaded'} by run {other or '?'} on {where or '?'} "
-                f"since {since or '?'}",
-                hint="wait until it ends; if it hangs, end it there, or its connection in pg_stat_activity",
+                f"run {self.run} lost its locks with its connection to the target, and a later load has taken its place",
+                hint="nothing is to be done: tables that it did not publish are the later load's",
             )
-        yield connection
+
+    def release(self) -> None:
+        """Let go of all of them, the connection too."""
+        self._connection = None
+        with contextlib.suppress(TargetError):  # it was lost before
+            self._stack.close()
+
+
+def _spoken(connection: Connection) -> bool:
+    """Tell whether the connection is lost. A server says nothing to an idle session but that it ends it."""
+    if connection.closed:
+        return True
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    if not poll.poll(0):
+        return False
+    try:
+        connection.execute("SELECT")
+    except psycopg.Error:
+        return True
+    return False
+
+
+def _refusal(connection: Connection, run: str, refused: Sequence[str]) -> TargetError:
+    key, other, where, since = connection.execute(_HELD, (list(refused),)).fetchone() or (refused[0], "", "", "")
+    what, _, which = str(key).partition(" ")
+    return TargetError(
+        f"{what} {which!r} is {'read' if what == 'source' else 'loaded'} by run {other or '?'} on {where or '?'} "
+        f"since {since or '?'}",
+        hint="wait until it ends; if it hangs, end it there, or its connection in pg_stat_activity",
+        transient=other in (run, ""),  # its own lost session, which the server has not noticed yet, or one that just ended
+    )
+
+
+@contextlib.contextmanager
+def held(target: Postgres, run: str, source: str, schema: str, tables: Sequence[str]) -> Iterator[Locks]:
+    """Hold the locks of a run. Raise TargetError, naming the run, its host and since when, when another holds one."""
+    locks = Locks(target, run, (_run(run), f"source {source}", *(f"table {schema}.{table}" for table in tables)))
+    locks.take()
+    try:
+        yield locks
+    finally:
+        locks.release()
 
 
 def is_free(run: str) -> str:
@@ -71,21 +140,28 @@ def alive(connection: Connection, run: str) -> bool:
     return not free
 
 
-def sweep(connection: Connection, keep: str) -> list[str]:
-    """Drop the staging tables of every run that nobody carries out, but of `keep`; return their runs.
+def sweep(connection: Connection, keep: str, schema: str) -> list[str]:
+    """Drop the staging tables of every run into the schema that nobody carries out, but of `keep`; return their runs.
 
-    Such runs can no longer be resumed, and their record says so.
+    Such runs can no longer be resumed, and their record says so. Those into other schemas that are there can.
     """
     left = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", (STAGING,)).fetchall()
     owners = {str(table): str(table).partition(" ")[0] for (table,) in left}
-    gone = {run for run in {*owners.values(), *dead_runs(connection)} if run != keep and not alive(connection, run)}
+    elsewhere = {
+        str(run)
+        for (run,) in connection.execute(
+            f"SELECT run FROM {LEDGER}.run JOIN pg_namespace ON nspname = schema_name WHERE schema_name <> %s", (schema,)
+        )
+    }
+    found = {*owners.values(), *dead_runs(connection)} - elsewhere - {keep}
+    gone = {run for run in found if not alive(connection, run)}
     for table, run in owners.items():
         if run in gone:
             connection.execute(f"DROP TABLE IF EXISTS {name(STAGING, table)}".encode())
     connection.execute(
-        f"UPDATE {LEDGER}.run SET outcome = 'superseded', finished_at = COALESCE(finished_at, now())"
-        " WHERE run <> %s AND (run = ANY(%s) OR outcome IN ('interrupted', 'stopped'))",
-        (keep, sorted(gone)),
+        f"UPDATE {LEDGER}.run SET outcome = '{SUPERSEDED}', finished_at = COALESCE(finished_at, now())"
+        " WHERE run <> %s AND schema_name = %s AND (run = ANY(%s) OR outcome IN ('interrupted', 'stopped'))",
+        (keep, schema, sorted(gone)),
     )
     return sorted(gone)
 

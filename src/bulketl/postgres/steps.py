@@ -48,6 +48,11 @@ class PostgresTarget:
         with self._transaction(spec) as cursor:
             cursor.execute(batch(preparing(self.run, spec)))
 
+    def discard(self, spec: TableSpec) -> None:
+        """Drop the staging table of one that failed, so that its room is free for others."""
+        with self._transaction(spec) as cursor:
+            cursor.execute(f"DROP TABLE IF EXISTS {staging(self.run, spec.table)}")
+
     def load(self, spec: TableSpec, partition: Partition, batches: Iterable[Batch], counted: Counted = int) -> Loaded:
         """Copy a partition into the staging table, with its record and its rejects, in one transaction.
 
