@@ -50,8 +50,8 @@ def counting(run: str, spec: TableSpec) -> str:
     at = f"(run, schema_name, table_name) = ({value(run)}, {value(spec.schema)}, {value(spec.table)})"
     rejects = f"SELECT count(*) FROM {LEDGER}.reject r WHERE r.xmin = p.written::xid AND {at}"
     return (
-        f"SELECT s.counted, partition, rows, rejects, ({rejects}), expected FROM {LEDGER}.partition p,"
-        f" (SELECT count(*) AS counted FROM {staging(run, spec.table)}) s WHERE {at}"
+        f"SELECT (SELECT count(*) FROM {staging(run, spec.table)}), partition, rows, rejects, ({rejects}), expected"
+        f" FROM {LEDGER}.partition p WHERE {at}"
     )
 
 
