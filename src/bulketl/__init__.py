@@ -12,6 +12,7 @@ agree · **source, target**.
 The floors; imports go down only:
 
     cli | demo
+    planscreen | rulescreen
     screen | custody | verdicts | verifying | agreement | agreementscreen | heatmap
     repairing
     api

@@ -111,7 +111,9 @@ def history(found: History) -> Group:
             skipped.setdefault(item.skipped, []).append(item.table)
     parts += [Text.assemble((f"{why}: ", "bold"), f"{', '.join(names)} ({len(names)})") for why, names in skipped.items()]
     compared = [item for item in found.tables if not item.skipped]
-    end = f"{len(compared) - len(found.wrong)} of {len(compared)} tables agree in every month"
+    agree = len(compared) - len(found.wrong)
+    several = f"{agree} of {len(compared)} tables agree in every month"
+    end = "the table agrees in every month" if agree == len(compared) == 1 else several
     return Group(*parts, Text(f"\n{end}" if parts else end, style="bold red" if found.wrong else "bold"))
 
 

@@ -18,7 +18,8 @@ from bulketl.decision import decide, select
 from bulketl.endpoints import check_libraries, endpoints, source_of
 from bulketl.errors import PlanError
 from bulketl.findings import Finding, examine
-from bulketl.incremental import Span
+from bulketl.incremental import Choice, Span
+from bulketl.mysql import rights
 from bulketl.mysql.discover import read_bounds, read_catalog, read_profiles
 from bulketl.mysql.read import select as select_text
 from bulketl.partitions import Bound
@@ -30,6 +31,7 @@ from bulketl.rejects import export_rejects, list_rejects, retry_rejects, show_re
 from bulketl.rules import Tier
 from bulketl.runs import load, resume
 from bulketl.survey import choices, unchanged
+from bulketl.watermark import State
 
 __all__ = [
     "compare_with_last",
@@ -69,7 +71,7 @@ def make_plan(
     with target.connect() as connection:  # asked first: nothing is read for a target that is not there
         existing = read_tables(connection, config.target_schema)
         states = read_states(connection, config.target_schema)
-        history = ledger.seconds_per_row(connection, config.target_schema)
+        history = ledger.paces(connection, config.target_schema)
     catalog, skipped = select(config, read_catalog(source), tiers, tables, exclude)
     span = Span(since, until) if since or until else None
     if not (full or span):
@@ -133,23 +135,30 @@ def validate(config: Config) -> tuple[Finding, ...]:
     profiles = read_profiles(source, looked_at)
     proposals = {proposal.table: proposal for proposal in classify(catalog, profiles, config.classify)}
     target: dict[str, TargetTable] | None = None
-    missing: tuple[tuple[str, str], ...] = ()
+    states: dict[str, State] = {}
+    locks = any(rule.consistency in ("snapshot", "locked") and not rule.exclude for rule in config.tables.values())
+    missing = [(source.database, *lack) for lack in rights.missing_rights(source, config.source_limits, locks=locks)]
     if config.target:
         with Postgres(config.target).connect() as connection:
             target = read_tables(connection, config.target_schema)
-            missing = missing_rights(connection, config.target_schema)
-    rights = (Finding(config.target_schema, "error", text, "nothing is loaded", advice) for text, advice in missing)
-    refused = _refused(config, catalog, target or {})
-    return (*rights, *examine(config, catalog, proposals, profiles, target, refused))
+            states = read_states(connection, config.target_schema)
+            missing += [(config.target_schema, *lack) for lack in missing_rights(connection, config.target_schema)]
+    lacks = (Finding(where, "error", text, "what needs it is not loaded", advice) for where, text, advice in missing)
+    refused = _refused(config, catalog, target or {}, states)
+    return (*lacks, *examine(config, catalog, proposals, profiles, target, refused, states))
 
 
-def _refused(config: Config, catalog: Catalog, target: Mapping[str, TargetTable]) -> tuple[Refusal, ...]:
+def _refused(
+    config: Config, catalog: Catalog, target: Mapping[str, TargetTable], states: Mapping[str, State]
+) -> tuple[Refusal, ...]:
     """Return what a load would refuse, as far as it can be told without measuring the tables."""
     try:
         wanted, _ = select(config, catalog, (), ())
     except PlanError as error:
         return (Refusal(catalog.identity, "reference", error.message, error.hint),)
-    return decide(config, wanted, {table.name: Bound(table.rows) for table in wanted}, target).refused
+    bounds = {table.name: Bound(table.rows) for table in wanted}
+    known = {table.name: Choice(state=states.get(table.name)) for table in wanted}
+    return decide(config, wanted, bounds, target, choices=known).refused
 
 
 def _cursors(config: Config, table: Table) -> tuple[Column, ...]:

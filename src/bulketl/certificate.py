@@ -7,9 +7,10 @@ written to meanwhile differs from its source, and is not.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Context, Decimal
 
 import polars as pl
 import pyarrow as pa
@@ -23,6 +24,7 @@ from bulketl.plan import TableSpec
 Figures = Mapping[str, str | None]  # "column what" -> a number as text; "rows" -> their number
 ROWS = "rows"
 _FLOATS = ("real", "double precision")
+_EXACT = Context(prec=200)  # Python's own rounds to 28 digits
 SUMMED_DIGITS = 28  # of a decimal in Arrow, so that ten thousand million of them fit into its 38
 
 
@@ -162,7 +164,7 @@ def _computed(column: pa.ChunkedArray, what: str) -> object:
     if len(column) == column.null_count:
         return None
     if what == "sum":
-        return sum(column.drop_null().to_pylist(), Decimal()) if _wide(column) else pc.sum(column).as_py()
+        return functools.reduce(_EXACT.add, column.drop_null().to_pylist()) if _wide(column) else pc.sum(column).as_py()
     return pc.min_max(column)[what].as_py()
 
 
@@ -180,7 +182,7 @@ def _both(what: str, one: str | None, other: str | None) -> str | None:
         return one if other is None else other
     if what in ("min", "max"):
         return (min if what == "min" else max)(one, other, key=Decimal)
-    return str(Decimal(one) + Decimal(other))
+    return str(_EXACT.add(Decimal(one), Decimal(other)))
 
 
 def _same(one: str, other: str, floating: bool) -> bool:

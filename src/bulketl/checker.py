@@ -123,7 +123,7 @@ class Checker:
         for task in able:
             rows, newer, problem = ours.result()[task.spec.table]
             there_ = theirs.result()[task.spec.table]
-            rejected = min(len(self.rejects.get(task.spec.table, ())), max(0, rows - there_))
+            rejected = self._rejected(task, rows - there_)
             # A newer row is in the target by its older version, or not at all.
             missing, extra = max(0, rows - rejected - there_), max(0, there_ - rows - newer)
             extra, kept = surplus_of(task, extra)
@@ -132,6 +132,12 @@ class Checker:
                 kept=kept,
             )  # fmt: skip
             yield Found(dataclasses.replace(found, problem=problem or found.problem), task)
+
+    def _rejected(self, task: Task, lacking: int) -> int:
+        """Return how many of the rows that the target lacks were rejected, and not corrected and loaded since."""
+        known = self.rejects.get(task.spec.table, ()) if lacking > 0 else ()
+        back = self.there(target_side.present, self.target, task.spec, known) if known and task.spec.key else 0
+        return min(len(known) - back, max(0, lacking))
 
     def begun(self, task: Task) -> TableVerdict:
         """Return the verdict to fill in."""
@@ -155,9 +161,7 @@ class Checker:
 
     def _sums(self, task: Task) -> Found:
         spec, mark = task.spec, self._edge(task)
-        fresh: list[KeyTuple] = []
-        if mark and mark.value:
-            fresh = self.here(source_side.newer_keys, self.source, spec, mark, NEWER_LISTED + 1)
+        fresh = self.here(source_side.newer_keys, self.source, spec, mark, NEWER_LISTED + 1) if mark and mark.value else []
         theirs = self._there.submit(target_side.sums, self.target, spec, fresh[:NEWER_LISTED])
         ours = self._here.submit(source_side.sums, self.source, spec, mark)
         there_, other = theirs.result()
@@ -171,7 +175,7 @@ class Checker:
             for one, a, b in zip(wanted, mine, other, strict=True)
             if not same(a, b)
         )
-        rejected = min(len(self.rejects.get(spec.table, ())), max(0, rows - there_))
+        rejected = self._rejected(task, rows - there_)
         missing, extra = max(0, rows - rejected - there_), max(0, there_ - rows)
         extra, kept = surplus_of(task, extra)
         verdict = dataclasses.replace(verdict, rejected=rejected, missing=missing, extra=extra, kept=kept)

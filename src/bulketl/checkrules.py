@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 import polars as pl
 from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, field_validator, model_validator
 
-from bulketl.checks import Check, Kind, Severity, Value
+from bulketl.checks import ROW_FUNCTIONS, Check, Kind, Severity, Value, misplaced
 from bulketl.fields import Duration, Model
 
 
@@ -255,8 +255,13 @@ class Expression(OnRows):
     @field_validator("expression")
     @classmethod
     def _parses(cls, expression: str) -> str:
+        if found := misplaced(expression):
+            raise ValueError(
+                f"{found} has no place in a check of single rows; functions that have: {', '.join(sorted(ROW_FUNCTIONS))}"
+            )
         try:
-            pl.sql_expr(expression)
+            if not pl.sql_expr(expression).meta.root_names():
+                raise ValueError("it names no column")
         except pl.exceptions.PolarsError as error:
             raise ValueError(" ".join(str(error).split())) from None
         return expression

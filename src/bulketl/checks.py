@@ -273,10 +273,6 @@ def _not_computed(check: Check, schema: pa.Schema) -> str:
         empty = pl.DataFrame(schema.empty_table()).lazy()
         if check.kind == "expression":
             truth = pl.sql_expr(check.text)
-            if not check.columns:
-                return "it names no column"
-            if other := _other_function(check.text):
-                return f"{other} has no place in a check of single rows; what has: {', '.join(sorted(ROW_FUNCTIONS))}"
             kind = next(iter(empty.select(truth).collect_schema().values()))
             if kind != pl.Boolean:
                 return f"it gives {kind}, and must be true or false"
@@ -288,12 +284,13 @@ def _not_computed(check: Check, schema: pa.Schema) -> str:
     return ""
 
 
-def _other_function(text: str) -> str:
-    """Return a function that an expression calls and may not, or a window; '' when there is none."""
-    bare = re.sub(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"", "''", text)
+def misplaced(text: str) -> str:
+    """Return what an expression has that is not decided by a row alone, a function, subquery or window; '' for nothing."""
+    bare = re.sub(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"", "''", text, flags=re.DOTALL)
+    if found := re.search(r"\b(select|over)\b", bare, re.IGNORECASE):
+        return found[1].upper()
     called = (name for name in re.findall(r"([A-Za-z_]\w*)\s*\(", bare))
-    found = next((name for name in called if name.lower() not in ROW_FUNCTIONS | _WORDS), "")
-    return found or ("OVER" if re.search(r"\bover\b", bare, re.IGNORECASE) else "")
+    return next((name for name in called if name.lower() not in ROW_FUNCTIONS | _WORDS), "")
 
 
 def _first_line(error: Exception) -> str:

@@ -20,6 +20,8 @@ from bulketl.rules import Strategy, Tier
 from bulketl.settings import NameRule
 
 LARGE_SHARE = 0.04  # of the database's rows or bytes: a table that large is critical, whatever its name
+GROWTH_SHARE = 0.10  # of the rows that come or change in a day: so is a table that has so many of them,
+GROWTH_ROWS = 100  # if they are not fewer than this
 HUB_SHARE = 0.10  # of the tables: one that so many refer to is critical
 SMALL_BYTES = 1 << 20  # below, reading the whole table costs less than asking what changed
 CHUNKED_BYTES = 1 << 30  # above, a catch-up is done in chunks
@@ -53,12 +55,22 @@ _INTEGERS = frozenset({"int", "bigint", "mediumint"})
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What a look at a column's newest values showed: rows looked at, and how many were NULL, before 1902, or to come."""
+    """What a look at a column's newest values showed: rows looked at, and how many were NULL, before 1902, or to come.
+
+    `days`: since the oldest of the other values, None when there are none.
+    """
 
     rows: int
     nulls: int
     sentinels: int
     future: int
+    days: float | None = None
+
+    @property
+    def per_day(self) -> float:
+        """How many rows came or changed in a day."""
+        known = self.rows - self.nulls - self.sentinels - self.future
+        return 0.0 if self.days is None else known / max(self.days, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +153,13 @@ def classify(
     rows, size = sum(table.rows for table in catalog), sum(table.bytes for table in catalog)
     hubs = {name for name, count in used.items() if count >= max(3, HUB_SHARE * len(catalog.tables))}
     dependencies = _acyclic(references)
+    growth = _growth(catalog, profiles)
     proposals = []
     for table in catalog:
         named = next((rule for rule in (*rules, *NAME_RULES) if fnmatch.fnmatchcase(table.name.lower(), rule.match)), None)
-        share = max(table.rows / max(rows, 1), table.bytes / max(size, 1))
-        tier, why = _tier(table, named, share, used[table.name], references[table.name], hubs)
+        share = max(table.rows / max(rows, 1), table.bytes / max(size, 1)) if table.rows else 0.0
+        large = f"{share:.0%} of the database" if share >= LARGE_SHARE else growth.get(table.name, "")
+        tier, why = _tier(table, named, large, used[table.name], references[table.name], hubs)
         strategy, cursor, how = _strategy(table, profiles)
         exclude = named is not None and named.exclude
         reasons = {"table_importance": why, "extraction_strategy": how}
@@ -174,15 +188,27 @@ def classify(
     return tuple(proposals)
 
 
+def _growth(catalog: Catalog, profiles: Mapping[tuple[str, str], Profile]) -> dict[str, str]:
+    """Return the tables that have most of the rows that come or change, each with that in words."""
+    found = {t.name: next((p for c in cursor_candidates(t) if (p := profiles.get((t.name, c.name)))), None) for t in catalog}
+    rates = {name: profile.per_day for name, profile in found.items() if profile}
+    total = sum(rates.values())
+    return {
+        name: f"about {rate:,.0f} rows a day, {rate / total:.0%} of all that come or change"
+        for name, rate in rates.items()
+        if rate >= GROWTH_ROWS and rate >= GROWTH_SHARE * total
+    }
+
+
 def _tier(
-    table: Table, named: NameRule | None, share: float, used: int, references: frozenset[str], hubs: set[str]
+    table: Table, named: NameRule | None, large: str, used: int, references: frozenset[str], hubs: set[str]
 ) -> tuple[Tier, str]:
     if named and named.tier and (named.tier == "reference" or named not in NAME_RULES):
         return named.tier, named.why
     if named and named.exclude:
         return "reference", named.why
-    if share >= LARGE_SHARE and table.rows:
-        return "critical", f"{share:.0%} of the database"
+    if large:
+        return "critical", large
     if table.name in hubs:
         return "critical", f"{used} tables refer to it"
     if named and named.tier:

@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from bulketl.catalog import Column, Table
+from bulketl.catalog import Catalog, Column, Table
 from bulketl.checked import check, known_at_top, read_file
 from bulketl.errors import ConfigError
 from bulketl.rules import TableRule, Tier, circle
@@ -51,10 +51,17 @@ class Config(Settings):
         """Return the rule for a table, the defaults when none is written."""
         return self.tables.get(table, _DEFAULT_RULE)
 
+    def is_new(self, table: str) -> bool:
+        """Tell whether a table came to the source after the rules were written."""
+        return self.known is not None and table not in self.known and table not in self.tables
+
     def waits(self, table: str) -> bool:
-        """Tell whether a table came to the source after the rules were written, and is not loaded until they name it."""
-        new = self.known is not None and table not in self.known and table not in self.tables
-        return new and self.new_tables == "report"
+        """Tell whether a table is new, and is not loaded until the rules name it."""
+        return self.is_new(table) and self.new_tables == "report"
+
+    def zone(self, catalog: Catalog) -> str:
+        """Return the zone in which TIMESTAMP columns are read."""
+        return catalog.zone if self.timestamp_zone == "server" else self.timestamp_zone
 
     def declared_type(self, table: Table, column: Column) -> str:
         """Return the Postgres type a person declared for a column, or empty: the table's own word first."""
@@ -69,12 +76,7 @@ def load_config(tables: Path | None, settings: Path | None, environ: Mapping[str
     BULKETL_SCHEMA and each `${VAR}` in the settings. Raise ConfigError with every problem of both files.
     """
     problems: list[str] = []
-    values: dict[str, Any] = {}
-    if settings is not None:
-        values, lines = read_file(settings, problems)
-        hidden: set[str] = set()
-        values = _expand(values, environ, hidden, lambda at, text: problems.append(f"{settings}:{lines.of(at)}: {text}"))
-        check(Settings, values, settings, lines, problems, hidden=hidden)
+    values = {} if settings is None else _check_settings(settings, environ, problems)
     for key, variable in (("source", "BULKETL_SOURCE"), ("target", "BULKETL_TARGET"), ("schema", "BULKETL_SCHEMA")):
         if environ.get(variable):
             values[key] = environ[variable]
@@ -89,14 +91,29 @@ def load_config(tables: Path | None, settings: Path | None, environ: Mapping[str
             problems.append(f"{error.message}; {error.hint}")
         else:
             values["known"] = None if noted is None else frozenset(noted)
-    if not problems:
-        try:
-            return Config.model_validate({**values, "tables": rules})
-        except ValidationError as error:  # from the environment or the options: the files were checked above
-            for item in error.errors():
-                name = f"{'.'.join(map(str, item['loc']))}: " if item["loc"] else ""
-                problems.append(f"{name}{item['msg'].removeprefix('Value error, ')}")
-    raise ConfigError("the configuration is wrong:\n  " + "\n  ".join(problems), hint="correct it and run the command again")
+    config = _made({**values, "tables": rules}, problems)
+    if config is None or problems:
+        text = "the configuration is wrong:\n  " + "\n  ".join(problems)
+        raise ConfigError(text, hint="correct it and run the command again")
+    return config
+
+
+def _made(values: dict[str, Any], problems: list[str]) -> Config | None:
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:  # from the environment or the options: the files were checked before
+        for item in error.errors():
+            name = f"{'.'.join(map(str, item['loc']))}: " if item["loc"] else ""
+            problems.append(f"{name}{item['msg'].removeprefix('Value error, ')}")
+        return None
+
+
+def _check_settings(path: Path, environ: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
+    """Return the values of the settings; none when something is wrong with them."""
+    values, lines = read_file(path, problems)
+    hidden: set[str] = set()
+    values = _expand(values, environ, hidden, lambda at, text: problems.append(f"{path}:{lines.of(at)}: {text}"))
+    return {} if check(Settings, values, path, lines, problems, hidden=hidden) is None else dict(values)
 
 
 def _check_tables(document: dict[str, Any], path: Path, lines: Lines, problems: list[str]) -> dict[str, TableRule]:

@@ -22,13 +22,18 @@ from bulketl.errors import PlanError
 from bulketl.grouping import grouped
 from bulketl.incremental import Choice, another_source, partitions
 from bulketl.partitions import Bound, Partition, fits, row_bytes, rows_per_partition, split, split_key
-from bulketl.plan import NAME_BYTES, ROW_HASH, STAMPS, Plan, Refusal, Skip, TableLoad, TableSpec
+from bulketl.plan import NAME_BYTES, ROW_HASH, STAMPS, Pace, Plan, Refusal, Skip, TableLoad, TableSpec
 from bulketl.publishing import differing, publishing
 from bulketl.rules import GUARD, GUARDED_ROWS, TableRule, Tier
 from bulketl.watermark import State
 
 READ_HINT = "grant SELECT on it to the source user, or repair it; exclude: true leaves it out"
 NEW_TABLE = "new at the source; `bulketl discover --write` adds it to the rules, new_tables: load takes such tables at once"
+NEW = "+ table, new at the source"
+GONE_TABLE = (
+    "it is not in the source, or this user may not read it; the target keeps what it has. Take its rule out, or write "
+    "exclude: true, and run `bulketl discover --write`"
+)
 COMPARED_EVERY = dt.timedelta(days=1)  # where rows that are gone are to be found at all
 _SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 
@@ -36,7 +41,7 @@ _SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"}
 def select(
     config: Config, catalog: Catalog, tiers: Sequence[Tier], patterns: Sequence[str], exclude: Sequence[str] = ()
 ) -> tuple[Catalog, tuple[Skip, ...]]:
-    """Return the catalogue with the tables that are asked for, and the new ones that nobody has decided about.
+    """Return the catalogue with the tables that are asked for; new ones that nobody has decided about, and those gone.
 
     `patterns` are names or globs; a name in full also takes a table that its rule excludes. Raise PlanError when a pattern
     fits no table, nothing is left, or there are more workers than connections.
@@ -56,16 +61,11 @@ def select(
             )
     kept, skipped = [], []
     for table in catalog:
-        rule = config.rule(table.name)
-        if any(fnmatch.fnmatchcase(table.name, pattern) for pattern in exclude):
+        if not _asked(config, table.name, tiers, patterns, exclude):
             continue
-        if table.name not in patterns:
-            asked = not patterns or any(fnmatch.fnmatchcase(table.name, pattern) for pattern in patterns)
-            if not asked or rule.exclude or (tiers and rule.table_importance not in tiers):
-                continue
-            if config.waits(table.name):
-                skipped.append(Skip(table.name, rule.table_importance, NEW_TABLE))
-                continue
+        if config.waits(table.name) and table.name not in patterns:
+            skipped.append(Skip(table.name, config.rule(table.name).table_importance, NEW_TABLE))
+            continue
         kept.append(table)
     if not kept and not skipped:
         which = f"of tier {', '.join(tiers)} " if tiers else ""
@@ -73,7 +73,20 @@ def select(
             f"there is no table {which}to load in {catalog.identity}",
             hint="give tables their tier as table_importance in config/tables.yaml, or load without --tier",
         )
+    gone = sorted({*config.tables, *(config.known or ())}.difference(names))
+    asked = [name for name in gone if _asked(config, name, tiers, patterns, exclude)]
+    skipped += [Skip(name, config.rule(name).table_importance, GONE_TABLE) for name in asked]
     return dataclasses.replace(catalog, tables=tuple(kept)), tuple(skipped)
+
+
+def _asked(config: Config, table: str, tiers: Sequence[Tier], patterns: Sequence[str], exclude: Sequence[str]) -> bool:
+    if any(fnmatch.fnmatchcase(table, pattern) for pattern in exclude):
+        return False
+    if table in patterns:
+        return True
+    rule = config.rule(table)
+    wanted = not patterns or any(fnmatch.fnmatchcase(table, pattern) for pattern in patterns)
+    return wanted and not rule.exclude and (not tiers or rule.table_importance in tiers)
 
 
 def decide(
@@ -84,13 +97,13 @@ def decide(
     *,
     choices: Mapping[str, Choice] | None = None,
     skipped: tuple[Skip, ...] = (),
-    history: Mapping[str, float] | None = None,
+    history: Mapping[str, Pace] | None = None,
     allowed: Sequence[str] = (),
 ) -> Plan:
     """Decide how each table of `catalog` is loaded. The catalog holds the wanted tables only.
 
     `bounds` has an entry for every table that is loaded whole, `target` for those that exist in the target schema; `choices`
-    says what else is known of a table, and whether only its changes are read; `history` has the seconds per row of earlier
+    says what else is known of a table, and whether only its changes are read; `history` has the pace of earlier
     loads; `allowed` are patterns of tables that may lose any share of their rows. Raise nothing: what cannot be loaded is in
     `refused`.
     """
@@ -111,16 +124,15 @@ def decide(
         except PlanError as error:
             refused.append(Refusal(table.name, rule.table_importance, error.message, error.hint))
     if history:
-        loads = [dataclasses.replace(load, seconds=_expected(load, history)) for load in loads]
+        loads = [_paced(load, history.get(load.spec.table)) for load in loads]
     zone = config.timestamp_zone if config.timestamp_zone != "server" else f"the server's, {catalog.zone}"
     needs = needed(config)
     groups = tuple(grouped(loads, needs, config.partition_bytes))
     return Plan(catalog.identity, config.target_schema, zone, groups, tuple(refused), skipped)
 
 
-def _expected(load: TableLoad, history: Mapping[str, float]) -> float | None:
-    per_row = history.get(load.spec.table)
-    return None if per_row is None else round(per_row * max(load.rows, 1), 1)
+def _paced(load: TableLoad, pace: Pace | None) -> TableLoad:
+    return dataclasses.replace(load, seconds=round(pace.seconds(load.rows), 3)) if pace else load
 
 
 def _load(
@@ -164,7 +176,7 @@ def _load(
         reason=f"{how}; {why}" + ("; then compared with the source" if compare else ""),
         rows=rows,
         bytes=size,
-        drift=found.texts,
+        drift=(*([NEW] if existing is None and config.is_new(table.name) else []), *found.texts),
         declared=tuple(
             f"{item.column} {item.source} -> {item.target}"
             for item in spec.casts

@@ -109,5 +109,5 @@ def check_libraries(versions: Mapping[str, str] | None = None, where: str = "") 
 
 
 def new_run() -> str:
-    """Return a run's name: UTC time and four random hex digits, 20 characters that sort by time."""
+    """Return a run's name: UTC time and four random hex digits. Of two within a second the ledger knows which came first."""
     return f"{dt.datetime.now(dt.UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"

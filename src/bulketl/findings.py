@@ -6,6 +6,7 @@ that costs or misleads, a note something to know.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -16,6 +17,7 @@ from bulketl.classify import Profile, Proposal, doubt_of, keeps_itself, says_edi
 from bulketl.config import Config
 from bulketl.plan import Refusal
 from bulketl.rules import TableRule
+from bulketl.watermark import State
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
@@ -43,24 +45,34 @@ def examine(
     profiles: Mapping[tuple[str, str], Profile],
     target: Mapping[str, TargetTable] | None,
     refused: Sequence[Refusal] = (),
+    states: Mapping[str, State] | None = None,
 ) -> tuple[Finding, ...]:
     """Return every finding, errors first, then by table.
 
     `proposals` and `profiles` are of the source as it is now; `target` is None when there is no target to look at;
-    `refused` is what a load would refuse.
+    `refused` is what a load would refuse, `states` what the target knows of earlier loads.
     """
     tables = {table.name: table for table in catalog}
     found = [Finding(item.table, "error", item.message, "it is not loaded", item.hint) for item in refused]
     if config.not_yet:
         found.append(_kept("bulketl.yaml", config.not_yet))
+    if "new_tables" in config.model_fields_set and config.new_tables == "report" and config.known is None:
+        found.append(
+            Finding("bulketl.yaml", "warning", "new_tables: report, and no catalog.json beside the rules says which are new",
+                    "a new table is loaded whole, as tier reference", "run `bulketl discover --write`, which notes them")
+        )  # fmt: skip
     for name, rule in config.tables.items():
         if name in tables:
             if not rule.exclude:
-                found += _table(config, tables[name], rule, catalog, proposals[name], profiles)
+                found += _table(config, tables[name], rule, catalog, proposals[name], profiles, (states or {}).get(name))
         else:
+            meant = [other for other in tables.keys() - config.tables.keys() if other.lower() == name.lower()]
+            meant = meant or difflib.get_close_matches(name, tables.keys() - config.tables.keys(), n=1)
+            hint = f"; did you mean {meant[0]!r}?" if meant else ""
+            then = f"it is not loaded{f', and {meant[0]!r} is without what the rule says' if meant else ''}"
             found.append(
-                Finding(name, "warning", "is not in the source, or this user may not read it", "it is not loaded",
-                        "correct its name (case counts), grant SELECT, or take its rule out")
+                Finding(name, "warning", "is not in the source, or this user may not read it", then,
+                        f"correct its name (case counts), grant SELECT, or take its rule out{hint}")
             )  # fmt: skip
     for name in tables.keys() - config.tables.keys() if config.tables or config.known is not None else ():
         what, then = "is in the source and has no rule", "it is loaded whole, as tier reference"
@@ -81,13 +93,16 @@ def _table(
     catalog: Catalog,
     proposal: Proposal,
     profiles: Mapping[tuple[str, str], Profile],
+    state: State | None,
 ) -> Iterator[Finding]:
-    lost = round(table.rows * (1 - rule.monitoring.data_quality_threshold))
-    if lost:
+    threshold = rule.monitoring.data_quality_threshold
+    lost = round(table.rows * (1 - threshold))
+    if lost and threshold < proposal.threshold:
+        why = "a load is complete or it is not" if proposal.threshold == 1 else "rows that come and go need no more"
         yield Finding(
-            table.name, "warning", f"data_quality_threshold {rule.monitoring.data_quality_threshold:g}",
-            f"{lost:,} of its rows may be missing and nobody is told", "1.0: a load is complete or it is not",
-            {"monitoring.data_quality_threshold": 1.0},
+            table.name, "warning", f"data_quality_threshold {threshold:g}",
+            f"{lost:,} of its rows may be missing and nobody is told", f"{proposal.threshold:g}: {why}",
+            {"monitoring.data_quality_threshold": proposal.threshold},
         )  # fmt: skip
     if rule.table_importance == "audit" and rule.deletes.policy not in (None, "ignore"):
         yield Finding(
@@ -107,7 +122,9 @@ def _table(
         "extraction_strategy": proposal.strategy if proposal.cursor else "full_table",
         "incremental_column": proposal.cursor,
     }
-    instead = f"{proposal.strategy}, cursor {proposal.cursor or 'none'}: {proposal.reasons['extraction_strategy']}"
+    whole = proposal.strategy == "full_table"
+    keys = "extraction_strategy: full_table" if whole else f"incremental_column: {proposal.cursor}"
+    instead = f"{keys} ({proposal.reasons['extraction_strategy']})"
     if not (rule.primary_key or table.primary_key):
         yield Finding(
             table.name, "error", f"is {rule.extraction_strategy} and has no primary key",
@@ -122,7 +139,7 @@ def _table(
             instead, better,
         )  # fmt: skip
         return
-    yield from _cursor(config, table, column, catalog, instead, better, profiles.get((table.name, column.name)))
+    yield from _cursor(config, table, column, catalog, instead, better, profiles.get((table.name, column.name)), state)
 
 
 def _cursor(
@@ -133,6 +150,7 @@ def _cursor(
     instead: str,
     better: Mapping[str, object],
     profile: Profile | None,
+    state: State | None,
 ) -> Iterator[Finding]:
     base = parse_type(column.type).base
     if column.name in table.primary_key:
@@ -161,6 +179,7 @@ def _cursor(
                 table.name, "error", f"cursor {column.name} is no stamp of changes, and the table has none",
                 "edited and back-dated rows never arrive", instead, better,
             )  # fmt: skip
+    yield from _zones(config, table, column, catalog, state)
     doubt = doubt_of(column, profile) if profile else ""
     if doubt:
         yield Finding(
@@ -173,11 +192,26 @@ def _cursor(
             "each load reads the whole table there to find what is new",
             "create an index on it if you may; on a small table it does not matter",
         )  # fmt: skip
-    if base == "timestamp" and config.timestamp_zone not in ("server", catalog.zone):
+
+
+def _zones(config: Config, table: Table, column: Column, catalog: Catalog, state: State | None) -> Iterator[Finding]:
+    """Yield the zones in which a cursor's values are told, where they are not one."""
+    if parse_type(column.type).base != "timestamp":
+        return
+    if config.timestamp_zone not in ("server", catalog.zone):
         yield Finding(
             table.name, "warning",
             f"cursor {column.name} is a TIMESTAMP written in {config.timestamp_zone}, and the server shows {catalog.zone}",
             "a watermark kept in one zone is compared in another", "leave timestamp_zone at server",
+        )  # fmt: skip
+    mark, now = state.watermark if state else None, f"timestamp in {config.zone(catalog)}"
+    if mark and mark.column == column.name and mark.type.startswith("timestamp") and mark.type != now:
+        refuse = config.invalid_watermark == "refuse"
+        yield Finding(
+            table.name, "error" if refuse else "warning",
+            f"cursor {column.name} is a {now}, and the watermark {mark.value} of the last load is a {mark.type}",
+            "it is not loaded, as invalid_watermark: refuse says" if refuse else "the next load takes the whole table",
+            "give the server its zone back; if the change is meant, load the table once with --full",
         )  # fmt: skip
 
 

@@ -269,8 +269,9 @@ def _spans(columns: Sequence[str]) -> tuple[tuple[int, int, str], ...]:
         return tuple(span for span in found if not span[2].isdigit()) + tuple(months)
     whole = max((end - first for first, end, _ in years), default=1)
     step = max(1, -(-len(years) // 24))
-    # A year of which only a few months are there has no room for its label, unless all are as short.
-    shown = {span for span in years[::step] if (span[1] - span[0]) * 3 >= whole or len(columns) <= 72}
+    # A year of which only a few months are there has no room for its label, unless all are as short; nor has the first of
+    # narrow ones, beside what is no year.
+    shown = {span for span in years[step // 2 :: step] if (span[1] - span[0]) * 3 >= whole or len(columns) <= 72}
     return tuple(
         (first, end, label if not label.isdigit() or (first, end, label) in shown else "") for first, end, label in found
     )

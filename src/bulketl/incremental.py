@@ -103,7 +103,7 @@ def cursor(
         if state is None or state.watermark is None:
             raise
         raise _invalid(config, table.name, str(reason).removeprefix("because ")) from None
-    kind = cursor_type(column, zone_of(config, catalog))
+    kind = cursor_type(column, config.zone(catalog))
     if existing is not None and state is not None and state.source not in ("", catalog.identity):
         raise another_source(table, state, catalog)
     if existing is None or state is None or (state.watermark is None and span is None):
@@ -172,11 +172,6 @@ def watched(rule: TableRule, table: Table) -> Column:
     if not any(index.unique and index.whole and key.issuperset(index.columns) for index in table.keys):
         raise FullLoad(f"because no unique index of the source keeps its key {', '.join(rule.primary_key)} unique")
     return column
-
-
-def zone_of(config: Config, catalog: Catalog) -> str:
-    """Return the zone in which TIMESTAMP columns are read."""
-    return catalog.zone if config.timestamp_zone == "server" else config.timestamp_zone
 
 
 def _given(kind: str, text: str) -> KeyValue | None:

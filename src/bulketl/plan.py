@@ -89,11 +89,23 @@ class TableSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast earlier loads of a table were: seconds per row of the largest, and the least that any took."""
+
+    per_row: float
+    least: float
+
+    def seconds(self, rows: int) -> float:
+        """Return what so many rows will take."""
+        return max(self.per_row * rows, self.least)
+
+
+@dataclass(frozen=True, slots=True)
 class TableLoad:
     """One table of a plan. No partitions: counted as empty, nothing to read. `rows` and `bytes` are expectations.
 
     `drift`, `declared`, `hanging`: what changed in the columns, the casts a person chose, what hangs on the target
-    table. `seconds` is what its last load took, for as many rows; None when there was none. `chunked`: its partitions
+    table. `seconds` is what it will take, by its earlier loads; None when there was none. `chunked`: its partitions
     are published one after another, each on its own. `compare`: afterwards, its keys and rows are compared with the
     source's. `prepared`: its staging table is there, with rows of an interrupted run. `due`: seconds after which somebody
     should hear of it. `after`: tables of the plan that it depends on.
@@ -117,11 +129,20 @@ class TableLoad:
 
     @property
     def lock(self) -> str:
-        """The lock readers of the target table will feel, and for how long; '' when there is no table yet."""
-        if self.spec.publish in ("create", "append") or (self.spec.publish == "merge" and not self.spec.widened):
+        """The lock readers of the target table will feel, and for how long; '' for none, as when there is no table yet."""
+        altered = self.spec.added or self.spec.widened
+        if self.spec.publish == "create" or (self.spec.publish in ("append", "merge") and not altered):
             return ""
-        during = "while it is filled" if self.direct or self.spec.publish != "swap" else "for the swap only"
-        return f"ACCESS EXCLUSIVE {during}"
+        return f"ACCESS EXCLUSIVE {'for the swap only' if self.spec.publish == 'swap' else 'while it is filled'}"
+
+    @property
+    def source_lock(self) -> str:
+        """The lock writers to the source table will feel, and for how long; '' for none."""
+        if self.spec.consistency == "locked":
+            return "READ while it is read"
+        if self.spec.consistency == "snapshot" and len(self.partitions) > 1:
+            return "READ until every reader has begun"
+        return ""
 
     @property
     def direct(self) -> bool:
@@ -195,8 +216,9 @@ def differences(before: Mapping[str, Any], plan: Plan) -> list[str]:
     """Return how a plan differs from the stored JSON of another, as lines that begin with +, - or ~."""
     old = {load["spec"]["table"]: load for group in before.get("groups", ()) for load in group["loads"]}
     new = {load.spec.table: load for load in plan.loads}
+    told = {item.table: item.message for item in plan.refused} | {item.table: item.reason for item in plan.skipped}
     lines = [f"+ {name} ({load.reason})" for name, load in new.items() if name not in old]
-    lines += [f"- {name}" for name in old if name not in new]
+    lines += [f"- {name}" + (f" ({told[name]})" if name in told else "") for name in old if name not in new]
     for name, load in new.items():
         if name not in old:
             continue
@@ -205,7 +227,9 @@ def differences(before: Mapping[str, Any], plan: Plan) -> list[str]:
         now = {item.column: item.target for item in load.spec.casts}
         pairs = [
             ("tier", was["tier"], load.tier),
+            ("reads", *("all of it" if whole else "what changed" for whole in (spec["whole"], load.spec.whole))),
             ("publish", spec["publish"], load.spec.publish),
+            ("deletes", spec["deletes"], load.spec.deletes),
             ("key", ", ".join(spec["key"]), ", ".join(load.spec.key)),
             ("partitions", len(was["partitions"]), len(load.partitions)),
             *((f"column {c}", columns.get(c), now.get(c)) for c in {**columns, **now}),

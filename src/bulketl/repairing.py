@@ -20,6 +20,7 @@ from bulketl.mysql.read import masked, read
 from bulketl.partitions import KeyTuple, Partition
 from bulketl.plan import Group, Plan, TableLoad
 from bulketl.postgres import ledger
+from bulketl.postgres import verify as target_side
 from bulketl.postgres.copy import close
 from bulketl.postgres.locks import held
 from bulketl.postgres.repair import repair
@@ -52,6 +53,7 @@ def mend(
                 for item in rows:
                     now = checker.table(item.task, item.buckets)
                     repaired.append(_rows(checker, run, now))
+                    checker.rejects = _rejects(checker, result.schema)  # a repair may reject rows as a load does
                     after.append(checker.table(item.task, item.buckets))
             finally:
                 close(run)
@@ -59,6 +61,7 @@ def mend(
     if whole:
         names = [item.task.spec.table for item in whole]
         loaded = load(config, make_plan(config, tables=names, full=True, allow_deletes=allowed))
+        checker.rejects = _rejects(checker, result.schema)
         for item in whole:
             told = loaded.tables[item.task.spec.table]
             problem = "" if told.outcome == "loaded" else told.message
@@ -67,6 +70,11 @@ def mend(
         run = run if rows else loaded.run
     again = tuple(item.verdict for item in after)
     return dataclasses.replace(result, run=run if wrong else "", repaired=tuple(repaired), again=again)
+
+
+def _rejects(checker: Checker, schema: str) -> dict[str, list[str]]:
+    with checker.target.connect() as connection:
+        return target_side.rejects(connection, schema)
 
 
 def _plan(result: Verification, found: Sequence[Found]) -> Plan:

@@ -1,8 +1,8 @@
-"""What a terminal shows: the plan, the summary, the cast table, an error. Values in, rich renderables out."""
+"""What a terminal shows: the summary, the cast table, states, an error. Values in, rich renderables out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from rich.console import Group
 from rich.table import Table
@@ -10,10 +10,7 @@ from rich.text import Text
 
 from bulketl.casts import RULES, CastRule
 from bulketl.checks import said
-from bulketl.classify import Proposal
 from bulketl.errors import BulketlError
-from bulketl.findings import SEVERITIES, Finding
-from bulketl.plan import Plan, TableLoad
 from bulketl.postgres.audit import Verdict
 from bulketl.postgres.retention import Expired
 from bulketl.postgres.state import Known
@@ -46,20 +43,21 @@ def summary(result: Summary) -> Group:
     for tier, items in tiers.items():
         _tier_rows(table, tier, items, len(result.tables))
         if items and len(items) < len(result.tables):
-            table.add_row(*_sums(_tables(len(items)), tier, items), style="italic")
+            table.add_row(*_sums(count_of(len(items), "table"), tier, items), style="italic")
             table.add_section()
     totals = result.totals
     table.add_section()
     table.add_row(
-        _tables(int(totals["tables"])), "", f"{totals['rows']:,.0f}", size(totals["bytes"]), f"{result.seconds:.1f}",
-        f"{totals['rejects']:.0f}", result.outcome, style="bold",
+        count_of(int(totals["tables"]), "table"), "", f"{totals['rows']:,.0f}", size(totals["bytes"]),
+        f"{result.seconds:.1f}", f"{totals['rejects']:.0f}", result.outcome, style="bold",
     )  # fmt: skip
     notes = (*_moments(result), *_changes(result), *_checks(result), *_drifts(result), *_comparisons(result))
     return Group(table, *notes, *_failures(result.failed))
 
 
-def _tables(count: int) -> str:
-    return f"{count} table{'' if count == 1 else 's'}"
+def count_of(count: int, noun: str) -> str:
+    """Return a number with its noun: 1 table, 2 tables."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _tier_rows(table: Table, tier: str, items: list[TableSummary], total: int) -> None:
@@ -79,7 +77,7 @@ def _tier_rows(table: Table, tier: str, items: list[TableSummary], total: int) -
         label = f"{len(quiet)} tables below {SMALL_ROWS:,} rows"
         table.add_row(f"[dim]{label}[/]", tier, f"{rows:,}", size(weight), "", "0", "[green]loaded[/]")
     if same:
-        table.add_row(f"[dim]{_tables(len(same))}[/]", tier, "", "", "", "", "[dim]unchanged, proved[/]")
+        table.add_row(f"[dim]{count_of(len(same), 'table')}[/]", tier, "", "", "", "", "[dim]unchanged, proved[/]")
 
 
 def _moments(result: Summary) -> list[Text]:
@@ -123,7 +121,7 @@ def _comparisons(result: Summary) -> list[Text]:
 def _drifts(result: Summary) -> list[Text]:
     found = [f"  {item.table}: {line}" for item in result.tables.values() for line in item.drift]
     skipped = [f"  {item.table}: {item.message}" for item in result.tables.values() if item.outcome == "skipped"]
-    texts = [Text("\nColumns changed at the source:"), Text("\n".join(found))] if found else []
+    texts = [Text("\nChanged at the source:"), Text("\n".join(found))] if found else []
     return texts + ([Text("\nNot loaded:"), Text("\n".join(skipped))] if skipped else [])
 
 
@@ -167,117 +165,6 @@ def _failures(failed: list[TableSummary]) -> list[Text]:
             lines.append(Text(f"\n{item.message}", style="red"))
             lines.append(Text(f"  {item.hint}") if item.hint else Text(""))
     return lines
-
-
-def plan(planned: Plan) -> Group:
-    """Return what a load would do: in full for a few tables, a line each for many."""
-    loads = list(planned.loads)
-    shown: list[Table | Text] = [_plan_table(planned)] if len(loads) > MANY else [_plan_text(load) for load in loads]
-    refused = [Text(f"{r.message}\n  {r.hint}\n", style="red") for r in planned.refused]
-    skipped = [Text(f"{s.table} is not loaded: {s.reason}\n", style="yellow") for s in planned.skipped if not s.unchanged]
-    same = [s for s in planned.skipped if s.unchanged]
-    if len(same) > MANY:
-        skipped.append(Text(f"{len(same)} tables are not loaded: not changed at the source since their last load\n"))
-    else:
-        skipped += [Text(f"{s.table} is not loaded: {s.reason}\n", style="dim") for s in same]
-    rows, weight = sum(load.rows for load in loads), sum(load.bytes for load in loads)
-    known = [load.seconds for load in loads if load.seconds is not None]
-    took = f", {sum(known) / 60:.1f} worker minutes by the last loads" if known and len(known) == len(loads) else ""
-    end = f"{len(loads)} tables, about {rows:,} rows and {size(weight)}{took}, in {len(planned.groups)} groups, "
-    end += f"from {planned.source} into schema {planned.schema}; TIMESTAMP columns in zone {planned.zone}.\n"
-    return Group(*shown, Text(""), *refused, *skipped, Text(end + "Nothing was changed."))
-
-
-def _plan_table(planned: Plan) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("table", overflow="fold")
-    table.add_column("tier")
-    table.add_column("rows", justify="right")
-    table.add_column("size", justify="right")
-    table.add_column("why so", overflow="fold")
-    for load in planned.loads:
-        table.add_row(Text(load.spec.table), load.tier, f"{load.rows:,}", size(load.bytes), Text(load.reason))
-    return table
-
-
-def _plan_text(load: TableLoad) -> Text:
-    took = "" if load.seconds is None else f", about {load.seconds:.1f} s by its last load"
-    parts = f", {len(load.partitions)} partitions" if len(load.partitions) > 1 else ""
-    text = Text.assemble((load.spec.table, "bold"), f"  {load.tier}, {load.rows:,} rows, {size(load.bytes)}{parts}{took}\n")
-    text.append(f"  {load.reason}\n")
-    ddl = {
-        "create": "CREATE TABLE",
-        "refill": "TRUNCATE",
-        "swap": "CREATE TABLE beside, DROP TABLE, rename",
-        "merge": "none",
-        "append": "none",
-    }
-    details = {
-        "DDL": ddl[load.spec.publish],
-        "lock": load.lock,
-        "read as": load.spec.consistency,
-        "kept": ", ".join(load.hanging),
-        "columns": "; ".join(load.drift),
-        "types": f"{len(load.spec.casts)} columns by rule, copied by {load.spec.encoder}"
-        + (f"; declared: {'; '.join(load.declared)}" if load.declared else ""),
-    }
-    for name, value in details.items():
-        if value:
-            text.append(f"  {name}: ", style="dim").append(f"{value}\n")
-    return text
-
-
-def sql(statements: Mapping[str, Sequence[str]]) -> str:
-    """Return the statements of every table as one script, its name above each."""
-    return "\n\n".join(f"-- {table}\n" + ";\n".join(found) + ";" for table, found in statements.items())
-
-
-def plan_changes(run: str, lines: Sequence[str]) -> Text:
-    """Return how a plan differs from the last run's."""
-    if not run:
-        return Text("no run into this schema is on record")
-    if not lines:
-        return Text(f"the plan is that of run {run}")
-    text = Text(f"Since run {run}:\n", style="bold")
-    for line in lines:
-        text.append(f"  {line}\n", style={"+": "green", "-": "red"}.get(line[0], "yellow"))
-    return text
-
-
-def findings(found: Sequence[Finding]) -> Group:
-    """Return what validate found, a paragraph per finding, and their number."""
-    colours = {"error": "red", "warning": "yellow", "note": "dim"}
-    texts = [
-        Text.assemble(
-            (f"{item.severity} ", f"bold {colours[item.severity]}"), (item.table, "bold"), f": {item.message}\n",
-            f"  otherwise: {item.otherwise}\n", f"  instead: {item.advice}",
-        )
-        for item in found
-    ]  # fmt: skip
-    counts = ", ".join(f"{n} {severity}s" for severity in SEVERITIES if (n := sum(f.severity == severity for f in found)))
-    return Group(*texts, Text(counts or "nothing found: the rules fit both servers", style="bold"))
-
-
-def proposals(proposed: Iterable[Proposal]) -> Table:
-    """Return what discover proposes, a line per table in the order of the tiers, largest first."""
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for column in ("table", "tier", "strategy", "cursor", "why so"):
-        table.add_column(column, overflow="fold")
-    for item in sorted(proposed, key=lambda p: (p.exclude, TIERS.index(p.tier), -p.megabytes, p.table)):
-        tier = "left out" if item.exclude else item.tier
-        why = f"{item.tier}: {item.reasons['table_importance']}. {item.reasons['extraction_strategy']}"
-        table.add_row(
-            Text(item.table), tier, item.strategy, item.cursor or "", Text(why), style="dim" if item.exclude else ""
-        )
-    return table
-
-
-def changes(lines: Iterable[str]) -> Text:
-    """Return what changed at the source, coloured as a diff."""
-    text = Text("Changed at the source since the file was written:\n", style="bold")
-    for line in lines:
-        text.append(f"  {line}\n", style={"+": "green", "-": "red"}.get(line[0], "yellow"))
-    return text
 
 
 def casts(rules: Iterable[CastRule] = RULES) -> Table:
@@ -358,7 +245,7 @@ def verdicts(found: Sequence[Verdict]) -> Group | Text:
         verdict = Text(item.problem, style="red") if item.problem else Text("as loaded", style="green")
         table.add_row(Text(item.table), f"{item.rows:,}", f"{item.entries:,}", verdict, item.head)
     wrong = sum(bool(item.problem) for item in found)
-    end = f"{wrong} of {_tables(len(found))} altered" if wrong else f"{_tables(len(found))} as loaded"
+    end = f"{wrong} of {count_of(len(found), 'table')} altered" if wrong else f"{count_of(len(found), 'table')} as loaded"
     return Group(table, Text(f"\n{end}", style="bold red" if wrong else "bold"))
 
 

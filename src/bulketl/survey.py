@@ -14,7 +14,7 @@ from bulketl.checkplan import looks_elsewhere
 from bulketl.config import Config
 from bulketl.decision import due, specify
 from bulketl.errors import PlanError
-from bulketl.incremental import Choice, Cursor, FullLoad, Measured, Span, cursor, judged, reached, watched, zone_of
+from bulketl.incremental import Choice, Cursor, FullLoad, Measured, Span, cursor, judged, reached, watched
 from bulketl.mysql import MySQL
 from bulketl.mysql.changes import read_changes
 from bulketl.plan import Skip
@@ -125,7 +125,7 @@ def _first(
         why = f", {reason}"
     try:  # loaded whole, it gets its watermark too
         column = watched(rule, table)
-        whole = Cursor(column.name, cursor_type(column, zone_of(config, catalog)))
+        whole = Cursor(column.name, cursor_type(column, config.zone(catalog)))
         return dataclasses.replace(choice, why=why, cursor=whole)
     except (FullLoad, PlanError) as reason:
         return dataclasses.replace(choice, why=f", {reason}" if isinstance(reason, FullLoad) else f", because {reason}")

@@ -6,10 +6,12 @@ comments and order, and append the tables that are new.
 
 from __future__ import annotations
 
+import copy
 import io
 from collections.abc import Mapping, Sequence
 
 from ruamel.yaml import YAML
+from ruamel.yaml.anchor import Anchor
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from bulketl.classify import Proposal
@@ -53,13 +55,30 @@ def fixed(text: str, fixes: Mapping[str, Mapping[str, object]]) -> str:
     for table, values in fixes.items():
         for path, value in values.items():
             *above, key = path.split(".")
-            place = document[top][table]
-            for step in above:
-                place = place.setdefault(step, CommentedMap())
+            place = document[top]
+            for step in (table, *above):
+                place[step] = _own(place.get(step))
+                place = place[step]
             place[key] = value
     stream = io.StringIO()
     yaml.dump(document, stream)
     return stream.getvalue()
+
+
+def _own(entry: CommentedMap | None) -> CommentedMap:
+    """Return a mapping to change: a new one for none, a copy of one with an anchor, which stands elsewhere too."""
+    if entry is None:
+        return CommentedMap()
+    if entry.yaml_anchor() is None:
+        return entry
+    own: CommentedMap = copy.deepcopy(entry)
+    inside: list[object] = [own]
+    while inside:
+        item = inside.pop()
+        if isinstance(item, (CommentedMap, CommentedSeq)):
+            vars(item).pop(Anchor.attrib, None)  # of which there can be one
+            inside += item.values() if isinstance(item, CommentedMap) else item
+    return own
 
 
 def _entry(proposal: Proposal) -> CommentedMap:

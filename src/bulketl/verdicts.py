@@ -98,7 +98,7 @@ def _repairs(result: Verification) -> list[Text]:
         return []
     lines = []
     for item in result.repaired:
-        done = "loaded whole, for it has no key to repair by" if item.whole else f"{_rows(item.written)} written"
+        done = "loaded whole, for no key tells its rows apart" if item.whole else f"{_rows(item.written)} written"
         gone = f", {item.removed:,} removed" if item.removed else ""
         lines.append(f"  {item.table}: {item.problem or done + gone}")
     left = [item for item in result.again if not item.equal]
@@ -118,8 +118,11 @@ def _end(result: Verification) -> str:
     )
     if not wrong:
         tables = f"all {count} tables are equal" if count != 1 else "the table is equal"
+    elif result.repaired:
+        after = {item.table: item for item in result.again}
+        left = sum(not after.get(item.table, item).equal for item in result.tables)
+        still = f"{left} still {'do' if left > 1 else 'does'}" if left else "all is equal now"
+        tables = f"{wrong} of {count} tables differed, and {still}" if count != 1 else f"the table differed, and {still}"
     else:
         tables = f"{wrong} of {count} tables differ" if count != 1 else "the table differs"
-    if wrong and result.equal:
-        tables = tables.replace("differs", "differ").replace("differ", "differed") + ", and all is equal now"
     return f"{tables}: {rows:,} rows {what} in {result.seconds:.1f} s{share}."

@@ -16,7 +16,7 @@ from bulketl.catalog import Catalog, Table, TargetTable
 from bulketl.config import Config
 from bulketl.decision import specify
 from bulketl.errors import PlanError
-from bulketl.incremental import Choice, Cursor, zone_of
+from bulketl.incremental import Choice, Cursor
 from bulketl.partitions import Changes, KeyTuple
 from bulketl.plan import DELETED_AT, TableSpec
 from bulketl.publishing import differing
@@ -100,7 +100,8 @@ def _task(
     seen = tuple(i for i in writing.casts if i.source and i.column not in {*found.added, *found.changed})
     spec = dataclasses.replace(writing, casts=seen, stamps=())
     notes = [] if state is None or state.source in ("", catalog.identity) else [f"it was loaded from {state.source}"]
-    problem = f"its columns are other ones than the source's: {'; '.join(left_out)}" if left_out else ""
+    other = f"its columns are other ones than the source's: {'; '.join(left_out)}"
+    problem = f"{other}; load it, which follows them" if left_out else ""
     verdict = dataclasses.replace(
         verdict, uncompared=left_out, notes=tuple(notes), problem=problem, cursor=mark.column if mark else ""
     )
@@ -116,7 +117,7 @@ def _mark(config: Config, catalog: Catalog, table: Table, state: State | None) -
     if mark is None or column is None or not mark.value:
         return None
     try:
-        kind = cursor_type(column, zone_of(config, catalog))
+        kind = cursor_type(column, config.zone(catalog))
     except PlanError:
         return None
     return mark if (mark.column, mark.type) == (column.name, kind) else None

@@ -18,6 +18,7 @@ import yaml
 MOST_BYTES = 32 << 20
 MOST_VALUES = 1_000_000  # an alias counts as all that it stands for
 MOST_DEPTH = 50
+_TOO_DEEP = f"nested too deeply, more than {MOST_DEPTH} levels"
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 KeyPath = tuple[str | int, ...]
 _SCALARS = yaml.SafeLoader("")  # makes numbers, booleans and dates of single values
@@ -74,8 +75,11 @@ def _events(raw: bytes) -> Iterator[Any]:
         raise _BadFileError(f":{line}: not UTF-8 text (byte {error.start})") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        if "maximum nesting depth" in str(error.problem):  # libyaml's own, from 6.0.4 of PyYAML on
+            raise _BadFileError(f":{mark.line + 1 if mark else 1}: {_TOO_DEEP}") from None
         tab = "; YAML is indented with blanks, not tabs" if "\\t" in str(error.problem) else ""
-        raise _BadFileError(f":{mark.line + 1 if mark else 1}: {error.problem or error.context}{tab}") from None
+        said = error.problem or error.context or ""
+        raise _BadFileError(f":{mark.line + 1 if mark else 1}: {said}{tab}") from None
     except yaml.reader.ReaderError as error:
         line = raw[: error.position].count(b"\n") + 1
         raise _BadFileError(f":{line}: a control character, or one that YAML does not know") from None
@@ -202,7 +206,7 @@ class _Build:
         if self._values > MOST_VALUES:
             raise _BadFileError(f":{line}: has more than {MOST_VALUES:,} values, aliases counted as what they stand for")
         if len(self._open) + depth > MOST_DEPTH:
-            raise _BadFileError(f":{line}: nested too deeply, more than {MOST_DEPTH} levels")
+            raise _BadFileError(f":{line}: {_TOO_DEEP}")
 
     def _problem(self, line: int, text: str) -> None:
         self.problems.append((line, text))

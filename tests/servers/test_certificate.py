@@ -63,6 +63,18 @@ def test_a_load_of_every_kind_of_column_is_certified(maria_lab: Lab, monkeypatch
     assert done.summary.totals["rows"] == rows
 
 
+def test_decimals_of_all_digits_are_certified(maria_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their sums have more digits than Python's decimals keep unless they are asked to; within a range and over ranges."""
+    small_partitions(monkeypatch, 100)
+    maria_lab.mysql("CREATE TABLE t (id int PRIMARY KEY, d decimal(65,30), e decimal(65,0), f decimal(38,10))",
+                    "INSERT INTO t SELECT seq, CONCAT(seq, REPEAT('7', 28), '.', REPEAT('3', 27), seq),"
+                    " CONCAT('-', REPEAT('9', 60), seq), CONCAT(REPEAT('8', 24), '.', seq) FROM seq_1_to_1000")  # fmt: skip
+    done = load(maria_lab.config(certify=True))
+    assert done.summary.outcome == "done", all_of(done)
+    ((total,),) = maria_lab.pg("SELECT sum(e)::text FROM {s}.t")
+    assert all_of(done)["t"]["figures"]["e sum"] == total
+
+
 def test_a_whole_practice_is_certified_also_its_changes(maria_lab: Lab) -> None:
     """Full, incremental and audited tables, with and without rows."""
     statements = (HERE / "sample.sql").read_text(encoding="utf-8").split(";\n")
@@ -134,7 +146,8 @@ def test_chunks_are_certified_together(maria_lab: Lab, monkeypatch: pytest.Monke
     assert all_of(done)["t"]["figures"]["rows"] == str(done.summary.tables["t"].rows)
 
 
-NUMBERS = st.lists(st.one_of(st.none(), st.integers(-(2**70), 2**70)), min_size=1, max_size=9)
+LARGEST = 10**65 - 1  # of a decimal
+NUMBERS = st.lists(st.one_of(st.none(), st.integers(-LARGEST, LARGEST)), min_size=1, max_size=9)
 
 
 def figures(values: list[int | None]) -> dict[str, str | None]:

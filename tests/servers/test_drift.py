@@ -8,7 +8,7 @@ import pytest
 from faults import small_partitions
 from lab import Done, Lab, load
 
-from bulketl.events import ColumnsChanged, TableSkipped
+from bulketl.events import ColumnsChanged, TableFailed, TableSkipped
 
 PARTS = pytest.mark.parametrize("rows", [3, 200], ids=["direct", "staged"])
 
@@ -146,3 +146,48 @@ def test_a_table_new_at_the_source_is_reported_and_loaded_where_that_is_declared
     assert (done.summary.outcome, "fresh" in used.tables()) == ("done", False)
     load(config.model_copy(update={"new_tables": "load"}))
     assert "fresh" in used.tables()
+
+
+@pytest.mark.parametrize("rows", [3], ids=["direct"])
+def test_a_table_new_at_the_source_that_is_loaded_is_an_event_and_in_the_ledger_once(used: Lab) -> None:
+    """`new_tables: load` is no reason not to tell; the next night it is new no more."""
+    used.mysql("CREATE TABLE fresh (id int PRIMARY KEY)")
+    config = used.config().model_copy(update={"known": frozenset({"t"}), "new_tables": "load"})
+    done = load(config)
+    assert changes(done) == ["+ table, new at the source"]
+    kept = "SELECT drift FROM bulketl.table_load WHERE run = %s AND table_name = 'fresh'"
+    assert used.pg(kept, [done.summary.run]) == [(["+ table, new at the source"],)]
+    assert changes(load(config)) == []
+
+
+@pytest.mark.parametrize("rows", [3], ids=["direct"])
+@pytest.mark.parametrize("named", ["by a rule", "when the rules were written"])
+def test_a_table_that_is_gone_from_the_source_is_an_event_and_in_the_ledger_and_the_target_keeps_it(
+    used: Lab, named: str
+) -> None:
+    """Else nobody would learn that its rows grow old; a rule that excludes it ends that."""
+    used.mysql("CREATE TABLE other (id int PRIMARY KEY)", "DROP TABLE t")
+    config = used.config(rules={"t": {}} if named == "by a rule" else {})
+    if named != "by a rule":
+        config = config.model_copy(update={"known": frozenset({"t", "other"})})
+    done = load(config)
+    assert [event.table for event in done.events if isinstance(event, TableSkipped)] == ["t"]
+    assert (done.summary.outcome, done.summary.tables["t"].outcome) == ("done", "skipped")
+    kept = "SELECT outcome, error FROM bulketl.table_load WHERE run = %s AND table_name = 't'"
+    ((outcome, error),) = used.pg(kept, [done.summary.run])
+    assert outcome == "skipped"
+    assert error.startswith("it is not in the source, or this user may not read it; the target keeps what it has")
+    assert used.pg("SELECT count(*) FROM {s}.t") == [(3,)]
+    assert [skip.table for skip in load(config, tables=["o*"]).plan.skipped] == []
+    excluded = used.config(rules={"t": {"exclude": True}})
+    assert [event for event in load(excluded).events if isinstance(event, TableSkipped)] == []
+
+
+@PARTS
+def test_a_refused_change_is_an_event_and_in_the_ledger(used: Lab) -> None:
+    """With the columns and both types."""
+    used.mysql("ALTER TABLE t MODIFY n varchar(9)")
+    done = used.load(narrowed_columns="refuse")
+    ((outcome, error),) = used.pg("SELECT outcome, error FROM bulketl.table_load WHERE run = %s", [done.summary.run])
+    assert (outcome, "~ n integer -> varchar(9)" in error) == ("failed", True)
+    assert any(isinstance(event, TableFailed) and "~ n integer" in event.message for event in done.events)

@@ -7,7 +7,6 @@ import dataclasses
 import json
 import re
 import stat
-import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,6 @@ from bulketl import ConfigError, PlanError, TargetError, api
 from bulketl.cli import app
 from bulketl.coerce import Batch, coerce
 from bulketl.endpoints import target_of
-from bulketl.plan import TableSpec
 from bulketl.postgres.locks import held
 
 ROWS = 40
@@ -251,66 +249,6 @@ def test_the_commands_as_a_person_runs_them(broken: Lab, tmp_path: Path, monkeyp
     broken.mysql("UPDATE t SET flag = 1, n = 1")
     assert re.search(r"t\s+3\s+3\s+0\s+0\s+0", command("retry"))
     assert "no rejected row is waiting" in command("retry")
-
-
-# --- what Postgres alone refuses, in a table that is streamed ---------------------------------------------------------
-
-
-@pytest.fixture
-def streamed(maria_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
-    """A large table without a key, in batches of 50 rows, three of which have a text that only Postgres refuses."""
-    small_partitions(monkeypatch, 50)
-    maria_lab.mysql("CREATE TABLE t (id int, doc longtext)", "INSERT INTO t SELECT seq, '{\"a\": 1}' FROM seq_1_to_400")
-    maria_lab.mysql('UPDATE t SET doc = \'{"a": "\\\\u0000"}\' WHERE id IN (7, 222, 400)')
-    return maria_lab
-
-
-@pytest.mark.parametrize("most", [3, "1%"])
-def test_a_streamed_table_loses_only_the_rows_that_postgres_refuses(streamed: Lab, most: int | str) -> None:
-    """Wherever they are; each is on record with its reason."""
-    done = streamed.load(rules={"t": {"casts": {"doc": "jsonb"}, "max_rejects": most}})
-    told = done.summary.tables["t"]
-    assert "one streamed read" in next(iter(done.plan.loads)).reason
-    assert (told.outcome, told.rows, told.rejects) == ("loaded", 397, 3), told.message
-    found = streamed.pg("SELECT (row->>'id')::int, column_name, reason FROM bulketl.reject WHERE run = %s ORDER BY 1",
-                        (done.summary.run,))  # fmt: skip
-    assert [(n, column) for n, column, _ in found] == [(n, "doc") for n in (7, 222, 400)]
-    assert all("\\u0000 cannot" in reason and "COPY" not in reason for _, _, reason in found)
-    assert streamed.pg("SELECT count(*), count(DISTINCT id) FROM {s}.t") == [(397, 397)]
-
-
-def test_a_streamed_table_with_too_many_of_them_fails_and_shows_them(streamed: Lab) -> None:
-    """The table is not published; the rows are on record."""
-    done = streamed.load(rules={"t": {"casts": {"doc": "jsonb"}, "max_rejects": 2}})
-    told = done.summary.tables["t"]
-    assert (told.outcome, told.rejects) == ("failed", 3)
-    assert "t" not in streamed.tables()
-    assert len(api.show_rejects(streamed.config(), ["t"], done.summary.run)) == 3
-
-
-def test_the_second_reading_of_a_stream_is_bounded_in_memory(maria_lab: Lab) -> None:
-    """Batch after batch, as the first."""
-    maria_lab.mysql(
-        "CREATE TABLE t (id int, doc longtext)",
-        "INSERT INTO t SELECT seq, CONCAT('{\"a\": \"', REPEAT('x', 2000), '\"}') FROM seq_1_to_40000",
-        'UPDATE t SET doc = \'{"a": "\\\\u0000"}\' WHERE id = 39999',
-    )
-    tracemalloc.start()
-    before = pa.total_allocated_bytes()
-    peak = 0
-
-    def watch(rows: Any, spec: TableSpec, masked: list[list[str]]) -> Batch:
-        nonlocal peak
-        peak = max(peak, pa.total_allocated_bytes() - before)
-        return real(rows, spec, masked)
-
-    real = coerce
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bulketl.worker, "coerce", watch)
-        done = maria_lab.load(rules={"t": {"casts": {"doc": "jsonb"}, "max_rejects": 1}})
-    tracemalloc.stop()
-    assert (done.summary.tables["t"].rows, done.summary.tables["t"].rejects) == (39999, 1)
-    assert peak < 60 << 20, f"{peak >> 20} MB"  # of 80
 
 
 # --- good + rejects = read --------------------------------------------------------------------------------------------

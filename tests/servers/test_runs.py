@@ -12,6 +12,7 @@ from faults import small_partitions, use
 from lab import Lab, configure, execute
 
 import bulketl
+from bulketl import api
 from bulketl.errors import PlanError, TargetError
 from bulketl.events import Event, PartitionLoaded, TablePublished
 from bulketl.postgres.locks import dead_runs, held
@@ -182,3 +183,19 @@ def test_at_the_end_of_its_window_a_run_publishes_what_is_complete_and_can_be_re
     assert runs(parts) == [("stopped",)]
     assert bulketl.resume(config).outcome == "done"
     assert [line for name in ("a", "b", "small") for line in parts.differences(name)] == []
+
+
+def test_of_runs_within_one_second_the_later_one_is_the_last(parts: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names have a random end, so which came first is what the ledger's clock says, for whoever asks for the last."""
+    names = ["20260101-000000-ffff", "20260101-000000-0000"]
+    monkeypatch.setattr("bulketl.runs.new_run", iter([f"{name}{parts.schema[-4:]}" for name in names]).__next__)
+    rule = {"range": "id", "max": 399, "severity": "reject"}
+    rules = {name: {"checks": [rule], "max_rejects": 1} for name in ("a", "b")}
+    one, two = (parts.load(tables=[table], rules=rules).summary.run for table in ("a", "b"))
+    assert one > two
+    assert [(item.run, item.table) for item in api.list_rejects(parts.config())] == [(two, "b"), (one, "a")]
+    assert [item.table for item in api.show_rejects(parts.config())] == ["b", "a"]
+    assert {item.run for item in api.list_rejects(parts.config(), run="last")} == {two}
+    assert api.compare_with_last(parts.config(), bulketl.make_plan(parts.config()))[0] == two
+    with pytest.raises(PlanError, match=f"run {two} cannot be resumed"):
+        bulketl.resume(parts.config())

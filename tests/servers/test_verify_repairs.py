@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +18,8 @@ from typer.testing import CliRunner
 
 import bulketl
 from bulketl.cli import app
+from bulketl.coerce import coerce
+from bulketl.verification import Level
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +67,119 @@ def test_a_repair_is_on_record_like_a_load_and_holds_its_locks(lab: Lab) -> None
         pytest.raises(bulketl.TargetError, match="t"),
     ):
         verify(lab, repair=True)
+
+
+POSITIVE = {"range": "n", "min": 0}
+
+
+def test_rows_that_were_rejected_night_after_night_hide_no_loss(maria_lab: Lab) -> None:
+    """A rejected row explains one that is missing, once, however many loads have rejected it; a load that failed none."""
+    rules = {"t": {"checks": [{**POSITIVE, "severity": "reject"}], "max_rejects": 3}}
+    maria_lab.mysql(
+        "CREATE TABLE t (id int PRIMARY KEY, n int)", "INSERT INTO t SELECT seq, CAST(seq AS SIGNED) - 3 FROM seq_1_to_50"
+    )
+    for _ in range(3):
+        maria_lab.load(rules=rules)
+    levels: tuple[Level, ...] = ("count", "sums", "keys", "rows")
+    for level in levels:
+        found = only(verify(maria_lab, rules, level=level))
+        assert (found.equal, found.rejected) == (True, 2), level
+    maria_lab.pg("DELETE FROM {s}.t WHERE id IN (17, 18)")
+    for level in levels:
+        found = only(verify(maria_lab, rules, level=level))
+        assert (found.missing, found.rejected) == (2, 2), level
+    maria_lab.mysql("INSERT INTO t VALUES (51, -1), (52, -1)")
+    assert maria_lab.load(rules=rules).summary.tables["t"].outcome == "failed"
+    assert (only(verify(maria_lab, rules, level="count")).missing, only(verify(maria_lab, rules)).missing) == (4, 4)
+
+
+@pytest.mark.parametrize("key", ["int", "varchar(10)", "decimal(20,0)", "binary(4)", "date"])
+def test_a_rejected_row_that_was_corrected_and_loaded_hides_no_loss(maria_lab: Lab, key: str) -> None:
+    """Its reject stays on record until a retry, and explains nothing any more."""
+    rules = {"t": {**INCREMENTAL, "checks": [{**POSITIVE, "severity": "reject"}], "max_rejects": 3}}
+    keys = [f"'20240101' + {n}" if key == "date" else f"'{n}000'" for n in range(1, 10)]
+    maria_lab.mysql(f"CREATE TABLE t (`5%id` {key} PRIMARY KEY, n int, at datetime)",
+                    *(f"INSERT INTO t VALUES ({one}, {n}, '2024-01-01')" for n, one in enumerate(keys)),
+                    "UPDATE t SET n = -1 WHERE n IN (3, 4)")  # fmt: skip
+    maria_lab.load(rules=rules)
+    maria_lab.mysql(f"UPDATE t SET n = 3, at = '2024-02-01' WHERE `5%id` = {keys[3]}")
+    maria_lab.load(rules=rules)
+    maria_lab.pg("DELETE FROM {s}.t WHERE n = 7")
+    levels: tuple[Level, ...] = ("count", "sums", "keys", "rows")
+    for level in levels:
+        found = only(verify(maria_lab, rules, level=level))
+        assert (found.missing, found.rejected) == (1, 1), level
+
+
+def test_rows_of_a_table_without_a_key_that_were_rejected_hide_no_loss(maria_lab: Lab) -> None:
+    """Their keys are all the same, and each counts."""
+    rules = {"t": {"checks": [{**POSITIVE, "severity": "reject"}], "max_rejects": 3}}
+    maria_lab.mysql("CREATE TABLE t (n int)", "INSERT INTO t SELECT CAST(seq AS SIGNED) - 3 FROM seq_1_to_50")
+    for _ in range(3):
+        maria_lab.load(rules=rules)
+    assert only(verify(maria_lab, rules, level="count")).rejected == only(verify(maria_lab, rules)).rejected == 2
+    maria_lab.pg("DELETE FROM {s}.t WHERE n IN (17, 18)")
+    assert only(verify(maria_lab, rules, level="count")).missing == only(verify(maria_lab, rules)).missing == 2
+
+
+@pytest.mark.parametrize("check", [POSITIVE, {"row_count": {"max": 10}}])
+def test_a_repair_brings_in_no_row_that_a_load_would_not(maria_lab: Lab, check: dict[str, Any]) -> None:
+    """Where the table fails a check, of its rows or as a whole, the repair changes nothing, and says which."""
+    rules = {"t": {"checks": [{**check, "severity": "fail"}]}}
+    maria_lab.mysql("CREATE TABLE t (id int PRIMARY KEY, n int)", "INSERT INTO t SELECT seq, seq FROM seq_1_to_10")
+    maria_lab.load(rules=rules)
+    maria_lab.mysql("INSERT INTO t VALUES (11, -5)")
+    maria_lab.pg("UPDATE {s}.t SET n = 7 WHERE id = 3")
+    done = verify(maria_lab, rules, repair=True)
+    assert "does not pass its checks" in done.repaired[0].problem
+    assert not done.equal
+    assert maria_lab.pg("SELECT count(*), sum(n) FROM {s}.t") == [(10, 59)]
+    assert maria_lab.pg("SELECT outcome FROM bulketl.run WHERE run = %s", (done.run,)) == [("failed",)]
+
+
+def test_a_check_that_only_warns_is_noted_with_the_repair(maria_lab: Lab) -> None:
+    rules = {"t": {"checks": [{"row_count": {"max": 9}, "severity": "warn"}]}}
+    maria_lab.mysql("CREATE TABLE t (id int PRIMARY KEY, n int)", "INSERT INTO t SELECT seq, seq FROM seq_1_to_10")
+    maria_lab.load(rules=rules)
+    maria_lab.pg("DELETE FROM {s}.t WHERE id = 3")
+    done = verify(maria_lab, rules, repair=True)
+    assert done.equal
+    ((noted,),) = maria_lab.pg("SELECT checks FROM bulketl.published WHERE run = %s", (done.run,))
+    assert noted == {"warn": {"row_count ..9": 10}}
+
+
+def test_a_repair_loses_no_row_on_the_way(maria_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was read is counted there as in a load."""
+    maria_lab.mysql("CREATE TABLE t (id int PRIMARY KEY, n int)", "INSERT INTO t SELECT seq, seq FROM seq_1_to_10")
+    maria_lab.load(rules={})
+    maria_lab.pg("DELETE FROM {s}.t WHERE id > 5")
+    monkeypatch.setattr(
+        "bulketl.repairing.coerce", lambda *given: (batch := coerce(*given)) and replace(batch, good=batch.good.slice(1))
+    )
+    done = verify(maria_lab, {}, repair=True)
+    assert "5 rows were read, and 4 are good and 0 rejected" in done.repaired[0].problem
+    assert maria_lab.pg("SELECT count(*) FROM {s}.t") == [(5,)]
+
+
+def test_a_share_of_rejects_is_one_of_the_table_in_a_repair(maria_lab: Lab) -> None:
+    """One bad row among the few to repair is no more of the table than it was in the load."""
+    rules = {"t": {"checks": [{**POSITIVE, "severity": "reject"}], "max_rejects": "10%"}}
+    maria_lab.mysql("CREATE TABLE t (id int PRIMARY KEY, n int)", "INSERT INTO t SELECT seq, seq FROM seq_1_to_50")
+    maria_lab.load(rules=rules)
+    maria_lab.mysql("UPDATE t SET n = -1 WHERE id = 4")
+    maria_lab.pg("DELETE FROM {s}.t WHERE id IN (4, 5)")
+    done = verify(maria_lab, rules, repair=True)
+    assert (done.equal, done.repaired[0].problem, done.repaired[0].written) == (True, "", 1)
+    assert maria_lab.pg("SELECT count(*) FROM bulketl.reject WHERE run = %s", (done.run,)) == [(1,)]
+
+
+def test_a_plan_is_held_against_that_of_the_last_load_and_not_of_a_repair(maria_lab: Lab) -> None:
+    """A repair is a run too, but its plan has single rows."""
+    maria_lab.mysql("CREATE TABLE t (id int PRIMARY KEY)", "INSERT INTO t VALUES (1), (2)")
+    first = maria_lab.load(rules={}).summary.run
+    maria_lab.pg("DELETE FROM {s}.t WHERE id = 2")
+    assert verify(maria_lab, {}, repair=True).equal
+    assert bulketl.api.compare_with_last(maria_lab.config(), bulketl.make_plan(maria_lab.config()))[0] == first
 
 
 def test_a_sample_is_the_same_for_the_same_seed(lab: Lab) -> None:
@@ -158,6 +274,24 @@ def test_the_command_says_what_differs_and_ends_with_1(maria_lab: Lab, monkeypat
     repaired = command(lab, ["--repair"], monkeypatch)
     assert repaired.exit_code == 0
     assert "1 row written" in repaired.output
+
+
+def test_what_still_differs_after_a_repair_is_said(maria_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One table is repaired, the other has to be loaded; the last line counts both."""
+    lab = maria_lab
+    for table in "ab":
+        lab.mysql(f"CREATE TABLE {table} (id int PRIMARY KEY)", f"INSERT INTO {table} VALUES (1), (2)")
+    lab.load(rules={})
+    lab.pg("DELETE FROM {s}.a WHERE id = 2")
+    lab.mysql("ALTER TABLE b ADD n int")
+    done = command(lab, ["--repair"], monkeypatch)
+    assert done.exit_code == 1
+    assert "a: 1 row written" in done.output
+    assert "2 of 2 tables differed, and 1 still does" in done.output
+    assert "load it, which follows them" in done.output
+    lab.load(rules={})
+    lab.pg("DELETE FROM {s}.a WHERE id = 2")
+    assert "1 of 2 tables differed, and all is equal now" in command(lab, ["--repair"], monkeypatch).output
 
 
 @pytest.mark.timeout(600)

@@ -257,3 +257,10 @@ def test_the_later_layouts_business_dates_are_read_again(tmp_path: Path) -> None
     config = load_config(written(tmp_path / "t.yaml", text), None, {})
     assert config.rule("a").reread == Reread(columns=("ProcDate",), last=dt.timedelta(days=45))
     assert config.rule("b").reread is None
+
+
+def test_a_mistake_in_the_environment_is_told_with_those_of_the_files(tmp_path: Path) -> None:
+    """And none of a file's own is told twice."""
+    settings = written(tmp_path / "b.yaml", "workers: 0\n")
+    found = problems(None, settings, BULKETL_SCHEMA="s" * 64).splitlines()[1:]
+    assert [line.split(": ")[0].strip() for line in found] == [f"{settings}:1", "schema"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from decimal import Decimal
 
 import pytest
@@ -156,3 +157,14 @@ def test_of_many_tables_those_that_differ_are_drawn() -> None:
     assert len(kept) == MOST_TABLES
     assert {"t003", "t070", "t099"} <= {table.table for table in kept}
     assert word.startswith("60 of 100 tables")
+
+
+def test_labels_of_narrow_years_keep_their_distance() -> None:
+    """The first of eighty years has no room for one beside the column of dates before 1902."""
+    months = tuple(MonthPair(year * 100 + 1, 1, 1) for year in range(1940, 2020))
+    grid = tables_grid([TableHistory("t", "at", (MonthPair(101, 1, 1), *months))])
+    labelled = [first for first, _, label in grid.spans if label]
+    assert labelled[0] == 0
+    assert labelled[1] > 1
+    assert all(later - first >= 3 for first, later in itertools.pairwise(labelled[1:]))
+    assert {label for _, _, label in grid.spans if label} >= {"before\n1902", "1942", "2018"}

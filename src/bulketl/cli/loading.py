@@ -11,7 +11,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from bulketl import api, screen
+from bulketl import api, planscreen, screen
 from bulketl.cli.options import (
     AllowOption,
     ConfigOption,
@@ -89,7 +89,7 @@ def load(
         _check_executor(executor, scheduler)
         if dry_run and resume is None:
             looked = make(settings, tier, tables, exclude, full, since, until, allow_deletes)
-            print(looked.to_json()) if as_json else out.print(screen.plan(looked))
+            print(looked.to_json()) if as_json else out.print(planscreen.plan(looked))
             return DONE
         end = None if ignore_window or settings.windows is None else _window(settings.windows, wait)
         with dask(scheduler) if scheduler else nullcontext(threads) as where:
@@ -196,12 +196,12 @@ def plan(
         planned = make(settings, tier, tables, exclude, full, since, until, allow_deletes)
         if sql:
             found = api.statements(settings, planned)
-            print(json.dumps(found)) if as_json else print(screen.sql(found))
+            print(json.dumps(found)) if as_json else print(planscreen.sql(found))
         elif diff:
             run_name, lines = api.compare_with_last(settings, planned)
-            print(json.dumps(lines)) if as_json else out.print(screen.plan_changes(run_name, lines), soft_wrap=True)
+            print(json.dumps(lines)) if as_json else out.print(planscreen.plan_changes(run_name, lines), soft_wrap=True)
         else:
-            print(planned.to_json()) if as_json else out.print(screen.plan(planned))
+            print(planned.to_json()) if as_json else out.print(planscreen.plan(planned))
         return DONE
 
     run(command, as_json)

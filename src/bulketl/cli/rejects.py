@@ -121,7 +121,8 @@ def retry_rejects(
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for column in columns:
-        table.add_column(column, overflow="fold", justify="right" if column in ("rows", "settled") else "left")
+        numbers = column in ("rows", "settled")
+        table.add_column(column, overflow="fold", no_wrap=column == "run", justify="right" if numbers else "left")
     return table
 
 

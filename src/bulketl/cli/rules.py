@@ -12,11 +12,12 @@ from typing import Annotated
 
 import typer
 
-from bulketl import api, screen, snapshot, tablesfile
+from bulketl import api, rulescreen, screen, snapshot, tablesfile
 from bulketl.casts import RULES
 from bulketl.catalog import Catalog
 from bulketl.classify import Proposal
 from bulketl.cli.options import ConfigOption, JsonOption, RulesOption, SchemaOption, configured, err, found, out, run
+from bulketl.config import Config
 from bulketl.errors import DONE, WRONG_REQUEST, ConfigError
 
 
@@ -35,13 +36,14 @@ def discover(
     """
 
     def command() -> int:
-        catalog, proposals = api.propose(configured(config, write and found(write)))
+        settings = configured(config, write and found(write))
+        catalog, proposals = api.propose(settings)
+        if write is not None:
+            _write(write, settings, catalog, proposals, yes=yes)
+        elif not as_json:
+            out.print(rulescreen.proposals(proposals))
         if as_json:
             print(json.dumps([{**p.to_rule(), "table": p.table, "reasons": dict(p.reasons)} for p in proposals]))
-        elif write is None:
-            out.print(screen.proposals(proposals))
-        if write is not None:
-            _write(write, catalog, proposals, yes=yes or as_json)
         return DONE
 
     run(command, as_json)
@@ -70,7 +72,7 @@ def validate(
         if as_json:
             print(json.dumps([dataclasses.asdict(finding) for finding in findings]))
         else:
-            out.print(screen.findings(findings))
+            out.print(rulescreen.findings(findings))
         path = rules or found(Path("config/tables.yaml"))
         if fix and path:
             fixes: dict[str, dict[str, object]] = {}
@@ -116,19 +118,30 @@ def replace(path: Path, text: str) -> None:
         ) from None
 
 
-def _write(path: Path, catalog: Catalog, proposals: Sequence[Proposal], *, yes: bool) -> None:
+def _confirmed(what: str) -> bool:
+    try:
+        return typer.confirm(f"{what}?", default=True, err=True)
+    except typer.Abort:
+        err.print()
+        raise ConfigError(f"nobody answered whether to {what}", hint="--yes writes without asking") from None
+
+
+def _write(path: Path, settings: Config, catalog: Catalog, proposals: Sequence[Proposal], *, yes: bool) -> None:
     before = path.read_text(encoding="utf-8") if path.is_file() else ""
     after, now = tablesfile.written(before, proposals), snapshot.snapshot(catalog)
     known = snapshot.read_snapshot(path) if before else None
-    lines = snapshot.changes(known, now) if known is not None else []
+    named = {name: now.get(name, {}) for name in settings.tables}  # nobody noted their columns: only tables can be told
+    lines = snapshot.changes(named if known is None else known, now) if before else []
     if lines:
-        err.print(screen.changes(lines))
+        err.print(rulescreen.changes(lines))
     if after == before and known == now:
         err.print(f"{path} knows all {len(proposals)} tables; nothing to write")
         return
-    added = len(proposals) if not before else len(after.splitlines()) - len(before.splitlines())
-    what = f"write {path} with {added} tables" if not before else f"add {added} lines to {path}"
-    if not yes and not typer.confirm(f"{what}?", default=True, err=True):
+    if not before:
+        err.print(rulescreen.counted(proposals))
+    beside, added = snapshot.snapshot_path(path).name, len(after.splitlines()) - len(before.splitlines())
+    what = f"write {path} and {beside}" if not before else f"add {added} lines to {path}" if added else f"write {beside}"
+    if not yes and not _confirmed(what):
         return
     replace(path, after)
     replace(snapshot.snapshot_path(path), json.dumps(now, indent=1, ensure_ascii=False))

@@ -149,9 +149,11 @@ def read_profiles(source: MySQL, columns: Mapping[Table, Sequence[Column]]) -> d
                 cursor.execute(query)
             except pymysql.MySQLError:
                 continue
-            for n, *counts in _rows(cursor):
+            for n, *counts, seconds in _rows(cursor):
                 table, column = some[int(n)]
-                profiles[table.name, column.name] = Profile(*(int(count or 0) for count in counts))
+                looked, nulls, sentinels, future = (int(count or 0) for count in counts)
+                days = None if seconds is None else int(seconds) / 86400
+                profiles[table.name, column.name] = Profile(looked, nulls, sentinels, future, days)
     return profiles
 
 
@@ -159,7 +161,8 @@ def _profiling(n: int, table: Table, column: Column) -> str:
     order = ", ".join(f"{quoted(name)} DESC" for name in table.primary_key)
     newest = f"SELECT {quoted(column.name)} c FROM {quoted(table.name)} {'ORDER BY ' + order if order else ''}"
     return (
-        f"(SELECT {n}, COUNT(*), SUM(c IS NULL), SUM(c < '1902-01-01'), SUM(c > NOW() + INTERVAL 1 DAY)"
+        f"(SELECT {n}, COUNT(*), SUM(c IS NULL), SUM(c < '1902-01-01'), SUM(c > NOW() + INTERVAL 1 DAY),"
+        " TIMESTAMPDIFF(SECOND, MIN(IF(c BETWEEN '1902-01-01' AND NOW() + INTERVAL 1 DAY, c, NULL)), NOW())"
         f" FROM ({newest} LIMIT {PROFILED_ROWS}) t)"
     )
 

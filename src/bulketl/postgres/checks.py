@@ -5,7 +5,7 @@ Counts, sums and the newest row cost one scan together; a unique and a foreign k
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -120,11 +120,29 @@ def _number(text: str) -> float:
     return int(exact) if exact == exact.to_integral_value() and abs(exact) < 1 << 53 else float(exact)
 
 
-def within(spec: TableSpec, piece: Batch) -> None:
-    """Raise DataError when rows of a batch fail a check for which the table fails."""
+def passing(spec: TableSpec, batches: Iterable[Batch]) -> Iterator[Batch]:
+    """Yield batches that are complete and within the checks; raise DataError for the first that is not."""
+    for piece in batches:
+        complete(spec, piece)
+        within(spec, piece)
+        yield piece
+
+
+def complete(spec: TableSpec, piece: Batch) -> None:
+    """Raise DataError unless every row that was read is in the batch once, good or rejected."""
+    if piece.good.num_rows + len(piece.rejects) != piece.read:
+        raise DataError(
+            f"table {spec.table!r}: {piece.read:,} rows were read, and {piece.good.num_rows:,} are good "
+            f"and {len(piece.rejects):,} rejected",
+            hint="nothing was loaded; report it: a row must never be lost or doubled on the way",
+        )
+
+
+def within(spec: TableSpec, piece: Batch, where: str = "") -> None:
+    """Raise DataError when rows of a batch fail a check for which the table fails; `where` they can be looked at."""
     counts = {label: float(rows) for (severity, label), rows in piece.checks.items() if severity == "fail"}
     if counts:
-        raise broken(spec, counts, SEEN_HINT.format(table=spec.table))
+        raise broken(spec, counts, where)
 
 
 def broken(spec: TableSpec, counts: dict[str, float], where: str) -> DataError:

@@ -89,8 +89,7 @@ def mend(target: Postgres, run: str, spec: TableSpec, found: Differences, batche
         cursor.execute(temporary(0, spec))
         rejects: list[Reject] = []
         read = 0
-        for piece in batches:
-            checks.within(spec, piece)
+        for piece in checks.passing(spec, batches):
             rejects += piece.rejects
             read += piece.read
             if len(rejects) > spec.rejectable(read):

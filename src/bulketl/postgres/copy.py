@@ -32,6 +32,9 @@ from bulketl.postgres.ddl import columns, create_table, name
 from bulketl.postgres.locks import is_free
 
 TEMPORARY = "pg_temp"
+FEW = 100  # rows that are tried at once, at least, beside a row that was refused
+_TRIAL = "bulketl_trial"
+_LINE = re.compile(rf"COPY {_TRIAL}, line (\d+)")
 ENCODED_ROWS = 8192  # at once: some megabytes of COPY data beside the rows themselves
 
 # What COPY BINARY stores exactly, tried pair by pair with the pinned driver (docs/types.md).
@@ -191,15 +194,15 @@ def type_name(kind: pa.DataType) -> str:
     return "extension<arrow.json>" if getattr(kind, "extension_name", "") == "arrow.json" else str(kind)
 
 
-def without_refused(target: Postgres, run: str, spec: TableSpec, batch: Batch) -> Batch:
-    """Move to the rejects the rows that only Postgres refuses, found by halving the batch.
+def without_refused(target: Postgres, run: str, spec: TableSpec, batch: Batch, *, whole: bool = False) -> Batch:
+    """Move to the rejects the rows that only Postgres refuses; `whole`: the batch is all of its table.
 
-    For k such rows among n, about k * log2(n) copies into a temporary table, each rolled back, over a connection of its own;
-    the search ends when there are more than the table may have. To be called after a copy failed with a DataError; the
-    batch comes back as it was when no single row is at fault.
+    They are looked for by copies into a temporary table, a few for each, all rolled back, over a connection of its own; the
+    search ends when there are more than the table may have. To be called after a copy failed with a DataError; the batch
+    comes back as it was when no single row is at fault.
     """
-    most = limit(spec, batch.read)
-    refused = list(itertools.islice(_refused(target, run, spec, batch.good, 0), most + 1))
+    most = spec.rejectable(batch.read) if whole else limit(spec, batch.read)
+    refused = list(itertools.islice(_refused(target, run, spec, batch.good), most + 1))
     if not refused:
         return batch
     rejects = tuple(_reject(target, run, spec, batch.good.slice(index, 1), reason) for index, reason in refused)
@@ -220,7 +223,7 @@ def limit(spec: TableSpec, read: int) -> int:
 def _reject(target: Postgres, run: str, spec: TableSpec, row: pa.Table, text: str) -> Reject:
     """Return the record of a row that Postgres refused, with the column it refuses alone, if there is one."""
     reason = re.sub(r"^INVALID_DATA: .*? ERROR: | CONTEXT: .*", "", text.removeprefix(f"table {spec.table!r}: "))
-    named = re.search(r"COPY \S+, line \d+, column (.+?)(?:$|:)", text)
+    named = re.search(r"COPY \S+, line \d+, column (.+?)(?:$|:| \. SQLSTATE)", text)
     column = named[1] if named and named[1] in row.column_names else None
     if column is None:
         alone = (dataclasses.replace(spec, casts=(item,), key=()) for item in spec.casts)
@@ -229,16 +232,36 @@ def _reject(target: Postgres, run: str, spec: TableSpec, row: pa.Table, text: st
     return reject(row.to_pylist()[0], spec, [] if column is None else [column], reason)
 
 
-def _refused(target: Postgres, run: str, spec: TableSpec, rows: pa.Table, offset: int) -> Iterator[tuple[int, str]]:
-    reason = _try(target, run, spec, rows)
-    if reason is None:
+def _refused(target: Postgres, run: str, spec: TableSpec, rows: pa.Table) -> Iterator[tuple[int, str]]:
+    """Yield the place and the error of each row that is refused: Postgres says at which line of a copy it stopped."""
+    at, most = 0, rows.num_rows
+    while at < rows.num_rows:
+        piece = rows.slice(at, most)
+        error = _try(target, run, spec, piece)
+        if error is None:
+            at, most = at + piece.num_rows, most * 2
+            continue
+        line = int((_LINE.findall(error) or [0])[-1])
+        alone = _try(target, run, spec, piece.slice(line - 1, 1)) if 0 < line <= piece.num_rows else None
+        if alone is None:
+            yield from _halved(target, run, spec, piece, at)
+            at += piece.num_rows
+        else:
+            yield at + line - 1, alone
+            at, most = at + line, max(2 * line, FEW)  # the next one is about as far away
+
+
+def _halved(target: Postgres, run: str, spec: TableSpec, rows: pa.Table, offset: int) -> Iterator[tuple[int, str]]:
+    """Yield the same where the error names no line, or that of a row that is taken alone."""
+    error = _try(target, run, spec, rows)
+    if error is None:
         return
     if rows.num_rows == 1:
-        yield offset, reason
+        yield offset, error
         return
     half = rows.num_rows // 2
-    yield from _refused(target, run, spec, rows.slice(0, half), offset)
-    yield from _refused(target, run, spec, rows.slice(half), offset + half)
+    yield from _halved(target, run, spec, rows.slice(0, half), offset)
+    yield from _halved(target, run, spec, rows.slice(half), offset + half)
 
 
 class _TriedError(Exception):
@@ -248,8 +271,8 @@ class _TriedError(Exception):
 def _try(target: Postgres, run: str, spec: TableSpec, rows: pa.Table) -> str | None:
     try:
         with transaction(target, run, f"table {spec.table!r}", spec.encoder, trial=True) as cursor:
-            cursor.execute(create_table(TEMPORARY, "bulketl_trial", spec.casts, spec.key))
-            copy(cursor, rows, spec, TEMPORARY, "bulketl_trial")
+            cursor.execute(create_table(TEMPORARY, _TRIAL, spec.casts, spec.key))
+            copy(cursor, rows, spec, TEMPORARY, _TRIAL)
             raise _TriedError
     except _TriedError:
         return None

@@ -16,7 +16,7 @@ from psycopg import sql
 
 from bulketl.checks import Counts
 from bulketl.coerce import Reject
-from bulketl.plan import TableSpec
+from bulketl.plan import Pace, TableSpec
 from bulketl.postgres import LEDGER, STAGING, Connection, audit, retention, state
 from bulketl.postgres.ddl import staging_name, value
 from bulketl.reconcile import Differences
@@ -127,7 +127,7 @@ def find_run(connection: Connection, schema: str, run: str) -> tuple[str, str | 
         return None
     found = connection.execute(
         f"SELECT run, outcome, document::text FROM {LEDGER}.run WHERE schema_name = %s AND (%s = '' OR run = %s)"
-        " ORDER BY run DESC LIMIT 1",
+        " ORDER BY started_at DESC LIMIT 1",
         (schema, run, run),
     ).fetchone()
     return None if found is None else (found[0], found[1], found[2])
@@ -198,25 +198,32 @@ def certificates(connection: Connection, schema: str, run: str) -> tuple[dict[st
     return about, {str(table): document for table, document in found}
 
 
-def seconds_per_row(connection: Connection, schema: str) -> dict[str, float]:
-    """Return how long the largest load of each table took, per row; empty before the first."""
+def paces(connection: Connection, schema: str) -> dict[str, Pace]:
+    """Return how fast the earlier loads of each table were; empty before the first.
+
+    Tables that became visible in one transaction, whose records have its number as their xmin, share its seconds.
+    """
     if connection.execute(f"SELECT to_regclass('{LEDGER}.table_load')").fetchone() == (None,):
         return {}
-    rows = connection.execute(
-        f"SELECT DISTINCT ON (table_name) table_name, seconds / greatest(rows, 1) FROM {LEDGER}.table_load t"
-        f" JOIN {LEDGER}.run r USING (run) WHERE t.outcome = 'loaded' AND r.schema_name = %s"
-        " ORDER BY table_name, t.rows DESC, run DESC",
+    found = connection.execute(
+        "WITH took AS (SELECT table_name, t.rows, t.seconds / count(*) OVER (PARTITION BY run, p.xmin::text) AS seconds,"
+        f" r.started_at FROM {LEDGER}.table_load t JOIN {LEDGER}.published p USING (run, table_name)"
+        f" JOIN {LEDGER}.run r USING (run) WHERE t.outcome = 'loaded' AND p.schema_name = %s)"
+        " SELECT DISTINCT ON (table_name) table_name, seconds / greatest(rows, 1),"
+        " min(seconds) OVER (PARTITION BY table_name) FROM took ORDER BY table_name, rows DESC, started_at DESC",
         (schema,),
     )
-    return dict(rows.fetchall())
+    return {str(table): Pace(per_row, least) for table, per_row, least in found}
 
 
 def last_plan(connection: Connection, schema: str) -> tuple[str, dict[str, Any]] | None:
-    """Return the name of the last run into a schema and its plan, or None."""
+    """Return the name of the last load into a schema and its plan, or None; a repair has a plan of single rows."""
     if connection.execute(f"SELECT to_regclass('{LEDGER}.run')").fetchone() == (None,):
         return None
     found = connection.execute(
-        f"SELECT run, document FROM {LEDGER}.run WHERE schema_name = %s ORDER BY run DESC LIMIT 1", (schema,)
+        f"SELECT run, document FROM {LEDGER}.run WHERE schema_name = %s AND NOT COALESCE(summary ? 'repair', false)"
+        " ORDER BY started_at DESC LIMIT 1",
+        (schema,),
     ).fetchone()
     return None if found is None else (found[0], found[1])
 

@@ -53,7 +53,7 @@ class Published:
 def too_bad(spec: TableSpec, piece: Batch, rejects: int, read: int, run: str, *, whole: bool = False) -> DataError | None:
     """Return why the table fails because of a batch, or None; `rejects` of the `read` rows so far, or of the `whole`."""
     try:
-        checks.within(spec, piece)
+        checks.within(spec, piece, checks.SEEN_HINT.format(table=spec.table))
     except DataError as error:
         return error
     return too_many(spec, rejects, run) if rejects > (spec.rejectable(read) if whole else limit(spec, read)) else None
@@ -61,7 +61,7 @@ def too_bad(spec: TableSpec, piece: Batch, rejects: int, read: int, run: str, *,
 
 def too_many(spec: TableSpec, rejects: int, run: str) -> DataError:
     """Return the error of a table with more rejects than it may have."""
-    most = spec.max_rejects if isinstance(spec.max_rejects, int) else f"{spec.max_rejects:.6g}".rstrip("0").rstrip(".")
+    most = spec.max_rejects if isinstance(spec.max_rejects, int) else f"{spec.max_rejects * 100:.6g}%"
     return DataError(
         f"table {spec.table!r}: {rejects:,} rows were rejected, and max_rejects is {most}",
         rejects=rejects,
@@ -85,12 +85,7 @@ def added(total: Loaded, piece: Batch | None, spec: TableSpec) -> Loaded:
     """Return the sum; raise DataError unless every row of the piece that was read is in it once, good or rejected."""
     if piece is None:
         return total
-    if piece.good.num_rows + len(piece.rejects) != piece.read:
-        raise DataError(
-            f"table {spec.table!r}: {piece.read:,} rows were read, and {piece.good.num_rows:,} are good "
-            f"and {len(piece.rejects):,} rejected",
-            hint="nothing was loaded; report it: a row must never be lost or doubled on the way",
-        )
+    checks.complete(spec, piece)
     changed = {column: Counter(kinds) for column, kinds in total.changed.items()}
     for (column, kind), count in piece.changed.items():
         changed.setdefault(column, Counter())[kind] += count

@@ -17,8 +17,8 @@ from bulketl.postgres.stage import temporary, temporary_name
 
 FETCHED = 10_000  # rows in memory at once
 _OF = (
-    f"{LEDGER}.reject r WHERE r.schema_name = %(schema)s AND (%(tables)s::text[] IS NULL OR r.table_name = ANY(%(tables)s))"
-    " AND (%(run)s = '' OR r.run = %(run)s)"
+    f"{LEDGER}.reject r JOIN {LEDGER}.run s USING (run) WHERE r.schema_name = %(schema)s"
+    " AND (%(tables)s::text[] IS NULL OR r.table_name = ANY(%(tables)s)) AND (%(run)s = '' OR r.run = %(run)s)"
 )
 
 
@@ -73,7 +73,7 @@ def count(connection: Connection, schema: str, tables: Sequence[str] | None, run
     found = connection.execute(
         "SELECT r.run, r.table_name, column_name, reason, count(*), count(settled_at), EXISTS (SELECT FROM"
         f" {LEDGER}.published p WHERE (p.run, p.schema_name, p.table_name) = (r.run, %(schema)s, r.table_name)) FROM {_OF}"
-        " GROUP BY 1, 2, 3, 4 ORDER BY 1 DESC, 2, 5 DESC, 3, 4".encode(),
+        " GROUP BY 1, 2, 3, 4, s.started_at ORDER BY s.started_at DESC, 2, 5 DESC, 3, 4".encode(),
         {"schema": schema, "tables": tables, "run": run},
     )
     return [Counted(*row) for row in found]
@@ -86,7 +86,7 @@ def read(
     query = (
         "SELECT run, table_name, column_name, value, reason, key, row, COALESCE(settled, ''),"
         f" to_char(rejected_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') FROM {_OF}"
-        " ORDER BY run DESC, table_name, rejected_at, key LIMIT %(first)s"
+        " ORDER BY s.started_at DESC, table_name, rejected_at, key LIMIT %(first)s"
     )
     with connection.transaction(), connection.cursor("bulketl_rejects") as cursor:
         cursor.itersize = FETCHED
@@ -117,9 +117,7 @@ def take(
     with transaction(target, run, f"table {spec.table!r}", spec.encoder) as cursor:
         cursor.execute(batch([ledger.claim_publish(run, spec, returning=False), temporary(0, spec)]))
         rows = 0
-        for piece in batches:
-            tried = without_refused(target, run, spec, piece)
-            checks.within(spec, tried)
+        for tried in checks.passing(spec, (without_refused(target, run, spec, piece) for piece in batches)):
             copy(cursor, tried.good, spec, TEMPORARY, temporary_name(0))
             rows += tried.good.num_rows
             still += [json.loads(item.key) for item in tried.rejects]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bulketl.coerce import Batch, Reject
 from bulketl.errors import DataError
 from bulketl.plan import TableSpec
-from bulketl.postgres import LEDGER, Postgres, ledger
+from bulketl.postgres import LEDGER, Postgres, checks, ledger
 from bulketl.postgres.compare import gone
 from bulketl.postgres.copy import TEMPORARY, copy, transaction, without_refused
 from bulketl.postgres.ddl import batch, name, value
@@ -21,14 +21,16 @@ from bulketl.reconcile import Differences
 def repair(target: Postgres, run: str, spec: TableSpec, found: Differences, batches: Sequence[Batch]) -> tuple[int, int]:
     """Write rows of the source, and treat those that it has no longer as `spec.deletes` says; return how many of each.
 
-    Raise DataError when more rows would go than may, or more are rejected than allowed: then nothing is changed.
+    Raise DataError when more rows would go than may, more are rejected than allowed, or a check fails: then nothing is
+    changed.
     """
     if found.gone:
         check_gone(spec, len(found.gone), found.rows)
     if spec.max_rejects:  # what Postgres refuses is found before, by trials in transactions of their own
         batches = [without_refused(target, run, spec, piece) for piece in batches]
+    batches = list(checks.passing(spec, batches))
     rejects: list[Reject] = [reject for piece in batches for reject in piece.rejects]
-    if len(rejects) > spec.max_rejects:
+    if len(rejects) > spec.rejectable(found.rows):
         raise DataError(
             f"table {spec.table!r}: {len(rejects)} of the rows to repair cannot be loaded: "
             f"{rejects[-1].column} {rejects[-1].reason}",
@@ -58,4 +60,7 @@ def repair(target: Postgres, run: str, spec: TableSpec, found: Differences, batc
         )
         statements.append(ledger.compared(run, spec, found))
         cursor.execute(batch(statements))
+        (noted,) = checks.hold(cursor, [spec])
+        if noted:
+            cursor.execute(ledger.checked(run, spec, noted))
     return written, len(found.gone) if removing else 0

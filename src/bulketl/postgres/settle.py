@@ -15,7 +15,7 @@ from bulketl.coerce import Batch, Reject
 from bulketl.errors import SourceError
 from bulketl.plan import TableSpec
 from bulketl.postgres import LEDGER, STAGING, Postgres, compare, ledger
-from bulketl.postgres.checks import within
+from bulketl.postgres.checks import passing
 from bulketl.postgres.copy import copy, transaction
 from bulketl.postgres.ddl import staging, staging_name, value
 from bulketl.reconcile import Buckets, Differences, Digest, Here, Row, reread
@@ -54,8 +54,7 @@ def _mended(target: Postgres, run: str, spec: TableSpec, found: Differences, bat
                 f" n AS (SELECT x, count(*) AS rows FROM d GROUP BY x) UPDATE {LEDGER}.partition p"
                 f" SET rows = p.rows - n.rows, expected = p.expected - n.rows FROM n WHERE {at} AND p.written::xid = n.x"
             )
-        for piece in batches:
-            within(spec, piece)
+        for piece in passing(spec, batches):
             rejects += piece.rejects
             copy(cursor, piece.good, spec, STAGING, staging_name(run, spec.table))
             rows, size = rows + piece.good.num_rows, size + piece.good.nbytes

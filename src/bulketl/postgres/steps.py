@@ -225,7 +225,7 @@ class PostgresTarget:
             only = batches[0]
             if len(loads) > 1 or only is None:
                 raise
-            fixed = without_refused(self.postgres, self.run, loads[0].spec, only)
+            fixed = without_refused(self.postgres, self.run, loads[0].spec, only, whole=True)
             if fixed.good.num_rows == only.good.num_rows:
                 raise
             return self._load_group(loads, [fixed], expected)

@@ -32,6 +32,13 @@ from bulketl.verification import key_texts
 COUNTED_TOGETHER = 60
 FIGURES_TOGETHER = 1000
 _EXTRA = "bulketl_extra"
+# A ledger that was made before has no column `settled_at`.
+_REJECTS = f"""
+WITH p AS (SELECT run, table_name, published_at, max(published_at) FILTER (WHERE how IN ('create', 'refill', 'swap'))
+               OVER (PARTITION BY table_name) AS since FROM {LEDGER}.published WHERE schema_name = %s),
+     r AS (SELECT r.table_name, r.key FROM {LEDGER}.reject r JOIN p USING (run, table_name)
+           WHERE schema_name = %s AND to_jsonb(r)->>'settled_at' IS NULL AND published_at >= COALESCE(since, '-infinity'))
+SELECT DISTINCT table_name, key FROM r WHERE key <> '{{}}' UNION ALL SELECT table_name, key FROM r WHERE key = '{{}}'"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +91,30 @@ def loads(connection: Connection, schema: str) -> dict[str, Load]:
 
 
 def rejects(connection: Connection, schema: str) -> dict[str, list[str]]:
-    """Return the keys, as JSON texts, of all rows that were ever rejected, per table."""
+    """Return the keys, as JSON texts, of the rows that the target lacks because they were rejected, per table.
+
+    Those of runs that published the table, from the last one on that loaded all of it; each key once, where there is one.
+    """
     if connection.execute(f"SELECT to_regclass('{LEDGER}.reject') IS NOT NULL").fetchone() != (True,):
         return {}
     found: dict[str, list[str]] = {}
-    for table, key in connection.execute(
-        f"SELECT table_name, key::text FROM {LEDGER}.reject WHERE schema_name = %s", (schema,)
-    ):
-        found.setdefault(table, []).append(json.dumps(json.loads(key), sort_keys=True))
+    for table, key in connection.execute(_REJECTS.encode(), (schema, schema)):
+        found.setdefault(table, []).append(json.dumps(key, sort_keys=True))
     return found
+
+
+def present(target: Postgres, spec: TableSpec, keys: Sequence[str]) -> int:
+    """Return how many of these keys, JSON texts as of rejects, the table has: the row was corrected and loaded since."""
+    own = ", ".join(f"t.{name(column)}::text" for column in spec.key)
+    asked = ", ".join(f"k->>{value(column)}" for column in spec.key)
+    listed = f"ARRAY[{', '.join(map(value, keys))}]::jsonb[]"
+    query = (
+        f"SELECT count(*) FROM unnest({listed}) k WHERE EXISTS (SELECT 1 FROM {name(spec.schema, spec.table)} t"
+        f" WHERE ({own}) = ({asked}){alive(spec, 'AND')})"
+    )
+    with target.connect() as connection:
+        ((count,),) = connection.execute(query.encode()).fetchall()
+        return int(count)
 
 
 def counts(target: Postgres, specs: Sequence[TableSpec]) -> dict[str, int]:

@@ -1,0 +1,62 @@
+"""What a terminal shows of the rules: what discover proposes, what changed at the source, what validate finds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from bulketl.classify import Proposal
+from bulketl.findings import SEVERITIES, Finding
+from bulketl.rules import TIERS
+from bulketl.screen import count_of
+
+
+def proposals(proposed: Sequence[Proposal]) -> Group:
+    """Return what discover proposes: a paragraph per table by tier and size, and how many there are of each tier."""
+    parts: list[RenderableType] = []
+    for item in sorted(proposed, key=lambda p: (p.exclude, TIERS.index(p.tier), -p.megabytes, p.table)):
+        tier = "left out" if item.exclude else item.tier
+        by = f" by {item.cursor}" if item.cursor and item.strategy != "full_table" else ""
+        parts.append(Text.assemble((item.table, "bold"), f"  {tier}, {item.strategy}{by}"))
+        why = item.reasons["exclude" if item.exclude else "table_importance"]
+        parts.append(Padding(Text(f"{why}; {item.reasons['extraction_strategy']}", style="dim"), (0, 0, 0, 2), expand=False))
+    return Group(*parts, Text(f"\n{counted(proposed)}", style="bold"))
+
+
+def counted(proposed: Iterable[Proposal]) -> str:
+    """Return how many tables are proposed for each tier, how many by their changes, and how many are to be left out."""
+    taken = [item for item in proposed if not item.exclude]
+    tiers = Counter(item.tier for item in taken)
+    left = sum(item.exclude for item in proposed)
+    words = [f"{tiers[tier]} {tier}" for tier in TIERS if tiers[tier]] + ([f"{left} left out"] if left else [])
+    changes = sum(item.strategy != "full_table" for item in taken)
+    return f"{count_of(len(taken) + left, 'table')}: {', '.join(words)}; {changes} by their changes, the others whole"
+
+
+def changes(lines: Iterable[str]) -> Text:
+    """Return what changed at the source, coloured as a diff."""
+    text = Text("Changed at the source since the file was written:\n", style="bold")
+    for line in lines:
+        text.append(f"  {line}\n", style={"+": "green", "-": "red"}.get(line[0], "yellow"))
+    return text
+
+
+def findings(found: Sequence[Finding]) -> Group:
+    """Return what validate found, a paragraph per finding, and their number."""
+    colours = {"error": "bold red", "warning": "bold yellow", "note": "bold dim"}
+    table = Table.grid(padding=(0, 1, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for item in found:
+        text = Text.assemble(
+            (item.table, "bold"), f": {item.message}\n", f"otherwise: {item.otherwise}\n", f"instead: {item.advice}"
+        )
+        table.add_row(Text(item.severity, style=colours[item.severity]), text)
+    counts = [(severity, sum(item.severity == severity for item in found)) for severity in SEVERITIES]
+    end = ", ".join(count_of(count, severity) for severity, count in counts if count)
+    return Group(table, Text(end or "nothing found: the rules fit both servers", style="bold"))
