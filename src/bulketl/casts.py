@@ -23,6 +23,8 @@ from bulketl.errors import PlanError
 # NULL for every date that is none: 0000-00-00, 2024-00-00, 2024-05-00, and 2024-02-31 under ALLOW_INVALID_DATES.
 # No shorter test works on both servers: NULLIF fails on MySQL, comparing DAYOFMONTH with 0 lets 2024-02-31 through.
 VALID_DATE = "CASE WHEN DAYOFMONTH({c}) BETWEEN 1 AND DAYOFMONTH(LAST_DAY({c})) THEN %s END"
+# A TIMESTAMP is an instant or zero, whatever the mode, and its parts cost more: each needs the session's zone.
+VALID_TIMESTAMP = "CASE WHEN {c}<>0 THEN %s END"
 GUARDED = VALID_DATE % "{c}"
 AS_TEXT = "CAST({c} AS CHAR)"
 # MySQL stores a geometry as a 4-byte SRID and then its WKB, little endian. EWKB is WKB with a flag and the SRID put in.
@@ -96,7 +98,7 @@ _GEOMETRIES = (
     "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon",
     "geometrycollection", "geomcollection",
 )  # fmt: skip
-_UNIX_MICROSECONDS = VALID_DATE % "CAST(UNIX_TIMESTAMP({c})*1000000 AS SIGNED)"
+_UNIX_MICROSECONDS = VALID_TIMESTAMP % "CAST(UNIX_TIMESTAMP({c})*1000000 AS SIGNED)"
 
 RULES: tuple[CastRule, ...] = (
     CastRule("tinyint", "smallint", "int8", unsigned=False),
@@ -125,7 +127,7 @@ RULES: tuple[CastRule, ...] = (
     CastRule("double", "double precision", "double"),
     CastRule("date", "date", "date32[day]", read=GUARDED),
     CastRule("datetime", "timestamp({0})", "timestamp[us]", read=GUARDED),
-    CastRule("timestamp", "timestamp({0})", "timestamp[us]", read=GUARDED),
+    CastRule("timestamp", "timestamp({0})", "timestamp[us]", read=VALID_TIMESTAMP % "{c}"),
     CastRule("timestamp", "timestamptz({0})", "timestamp[us, tz=UTC]", read=_UNIX_MICROSECONDS, clean="instant"),
     *(CastRule(source, "text", "string", read=AS_TEXT) for source in ("date", "datetime", "timestamp")),
     CastRule("time", "interval({0})", "duration[us]", read=AS_TEXT, clean="duration"),
@@ -226,7 +228,7 @@ def cast(column: Column, declared: str = "") -> Cast:
         read=rule.read.replace("{c}", quoted(column.name)),
         clean=rule.clean,
         nullable=column.nullable,
-        guarded=type_name.base in GUARDED_SOURCES and "DAYOFMONTH" in rule.read,
+        guarded=type_name.base in GUARDED_SOURCES and rule.read.startswith("CASE WHEN"),
     )
 
 

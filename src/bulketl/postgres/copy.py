@@ -144,15 +144,29 @@ def _discard(key: _Key) -> None:
 def copy(cursor: Any, rows: pa.Table, spec: TableSpec, schema: str, table: str) -> None:
     """Append rows to an existing table by COPY BINARY, with the spec's encoder.
 
-    Raise DataError, before anything is sent, when a column's Arrow type is not one that its Postgres type stores exactly.
+    Raise DataError, before anything is sent, when a column's Arrow type is not one that its Postgres type stores exactly;
+    and when Postgres says that it took another number of rows.
     """
     check_types(rows.schema, spec.casts, table)
     if not rows.num_rows:
         return
-    if spec.encoder == "adbc":
-        temporary = schema == TEMPORARY
-        cursor.adbc_ingest(table, rows, mode="append", db_schema_name=None if temporary else schema, temporary=temporary)
-        return
+    took = _ingested(cursor, rows, schema, table) if spec.encoder == "adbc" else _encoded(cursor, rows, spec, schema, table)
+    if took != rows.num_rows:
+        raise DataError(
+            f"table {spec.table!r}: {rows.num_rows} rows were sent, and Postgres took {took}",
+            hint="a trigger on the target table may be at work; nothing was changed",
+        )
+
+
+def _ingested(cursor: Any, rows: pa.Table, schema: str, table: str) -> int:
+    temporary = schema == TEMPORARY
+    took: int = cursor.adbc_ingest(
+        table, rows, mode="append", db_schema_name=None if temporary else schema, temporary=temporary
+    )
+    return took
+
+
+def _encoded(cursor: Any, rows: pa.Table, spec: TableSpec, schema: str, table: str) -> int:
     encoder = ArrowToPostgresBinaryEncoder(rows.schema)
     names = columns(item.column for item in spec.casts)
     with cursor.copy(f"COPY {name(schema, table)} ({names}) FROM STDIN (FORMAT binary)") as sink:
@@ -160,6 +174,8 @@ def copy(cursor: Any, rows: pa.Table, spec: TableSpec, schema: str, table: str) 
         for batch in rows.to_batches(max_chunksize=ENCODED_ROWS):
             sink.write(encoder.write_batch(batch))
         sink.write(encoder.finish())
+    took: int = cursor.rowcount
+    return took
 
 
 def check_types(schema: pa.Schema, casts: tuple[Cast, ...], table: str) -> None:

@@ -6,7 +6,7 @@ Nothing here opens anything. psycopg does the quoting.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from psycopg import sql
 
@@ -47,17 +47,23 @@ def create_table(
     kept: tuple[tuple[str, str], ...] = (),
     stamps: tuple[str, ...] = (),
     run: str = "",
+    required: Mapping[str, str] | None = None,
 ) -> str:
     """Return CREATE TABLE; only the key is NOT NULL, as in a raw schema that takes what the source has.
 
-    `kept` are further columns, with their types, which stay NULL; `stamps` get their value for `run` by default.
+    `kept` are further columns, with their types, which stay NULL; `stamps` get their value for `run` by default. `required`:
+    columns that are NOT NULL too, with the names of these constraints.
     """
-    parts = [f"{name(item.column)} {item.target}" for item in casts]
+    parts = [f"{name(item.column)} {item.target}{_not_null(item.column, required or {})}" for item in casts]
     parts += [f"{name(column)} {kind}" for column, kind in kept]
     parts += [f"{name(column)} {STAMPS[column]} DEFAULT {stamp(column, run)}" for column in stamps]
     if key:
         parts.append(primary_key(table, key))
     return f"CREATE TABLE {name(schema, table)} ({', '.join(parts)})"
+
+
+def _not_null(column: str, required: Mapping[str, str]) -> str:
+    return f" CONSTRAINT {name(required[column])} NOT NULL" if column in required else ""
 
 
 def stamp(column: str, run: str) -> str:

@@ -18,6 +18,7 @@ from bulketl.postgres.stage import (
     counting,
     counting_group,
     emptied,
+    keyed,
     place,
     preparing,
     temporary,
@@ -52,7 +53,7 @@ def statements(connection: Connection, load: TableLoad) -> list[str]:
             things = [json.loads(text) for (text,) in connection.execute(carrying(spec).encode())]
     before = [] if spec.publish in BESIDE else _checked(spec, staging(RUN, spec.table))
     after = _checked(spec, name(spec.schema, spec.table)) if spec.publish in BESIDE else []
-    publishing = [ledger.claim_publish(RUN, spec), counting(RUN, spec), *before, *arriving(RUN, spec)]
+    publishing = [ledger.claim_publish(RUN, spec), *keyed(RUN, spec), counting(RUN, spec), *before, *arriving(RUN, spec)]
     return [*found, "BEGIN", *publishing, *replacing(RUN, spec, things), *after, *done, "COMMIT"]
 
 

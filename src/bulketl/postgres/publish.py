@@ -14,7 +14,7 @@ from bulketl.errors import TargetError
 from bulketl.plan import TableSpec
 from bulketl.postgres import STAGING
 from bulketl.postgres.audit import append
-from bulketl.postgres.ddl import SEEN, alter_table, batch, columns, name, primary_key, staging, value
+from bulketl.postgres.ddl import SEEN, alter_table, batch, columns, name, staging, value
 from bulketl.postgres.merge import PLANNING, merge, unique
 
 # The table and every plain view on it, in the order they can be created, with what has to be said of them again.
@@ -47,7 +47,7 @@ _REVOKED = """EXECUTE COALESCE((
 
 
 def publish(cursor: Any, run: str, spec: TableSpec) -> None:
-    """Build the key and make the staging table's rows the table's rows, as `spec.publish` says; the caller commits.
+    """Make the keyed staging table's rows the table's rows, as `spec.publish` says; the caller commits.
 
     Any error leaves the target as it was, by the rollback that follows.
     """
@@ -67,13 +67,8 @@ def publish(cursor: Any, run: str, spec: TableSpec) -> None:
 
 
 def arriving(run: str, spec: TableSpec) -> list[str]:
-    """Return the statements that make the staging table ready and lock the old table."""
-    statements = [
-        # Its final name first, so that the key and all that Postgres names after the table are called after it.
-        f"ALTER TABLE {staging(run, spec.table)} RENAME TO {name(spec.table)}",
-    ]
-    if spec.key and spec.publish in ("create", "swap"):
-        statements.append(f"ALTER TABLE {_stage(spec)} ADD {primary_key(spec.table, spec.key)}")
+    """Return the statements that give the staging table its final name and lock the old table."""
+    statements = [f"ALTER TABLE {staging(run, spec.table)} RENAME TO {name(spec.table)}"]
     if spec.publish in ("swap", "refill"):
         statements.append(f"LOCK TABLE {name(spec.schema, spec.table)} IN ACCESS EXCLUSIVE MODE")
     if spec.publish == "swap":

@@ -10,34 +10,62 @@ from collections.abc import Sequence
 from bulketl.plan import TableSpec
 from bulketl.postgres import LEDGER, STAGING
 from bulketl.postgres.copy import TEMPORARY
-from bulketl.postgres.ddl import alter_table, create_table, name, staging, staging_name, stamped, value
+from bulketl.postgres.ddl import alter_table, create_table, cut, name, primary_key, staging, staging_name, stamped, value
 
 BESIDE = ("merge", "append")  # ways that take the rows from a table beside, small tables too
 
 
 def preparing(run: str, spec: TableSpec) -> list[str]:
-    """Return the statements that make an empty staging table, and forget what an earlier try has put on record."""
-    stage = create_table(STAGING, staging_name(run, spec.table), spec.casts, kept=spec.kept, stamps=spec.stamps, run=run)
+    """Return the statements that make an empty staging table, and forget what an earlier try has put on record.
+
+    Columns of the key that `keyed` builds are NOT NULL from the start, since the key would need a scan to find that they
+    are; Postgres would call these constraints after the staging table, and here they are called after the table.
+    """
+    required = {column: cut(f"{spec.table}_{column}_not_null") for column in _own_key(spec)}
+    place = staging_name(run, spec.table)
+    stage = create_table(STAGING, place, spec.casts, kept=spec.kept, stamps=spec.stamps, run=run, required=required)
     at = f"(run, schema_name, table_name) = ({value(run)}, {value(spec.schema)}, {value(spec.table)})"
     forgotten = [f"DELETE FROM {LEDGER}.{table} WHERE {at}" for table in ("partition", "reject")]
     return [*forgotten, f"DROP TABLE IF EXISTS {staging(run, spec.table)}", stage]
 
 
-def counting(run: str, spec: TableSpec) -> str:
-    """Return the SELECT that counts the staged and the rejected rows of every partition beside its record, in one scan.
+def keyed(run: str, spec: TableSpec) -> list[str]:
+    """Return the statements that build the key of a staging table that takes the table's place.
 
-    A partition's rows and its rejects bear the transaction's number as their xmin, and its record keeps that number.
+    It comes before the count: whoever first reads rows of other transactions notes on them that these did commit.
     """
-    rejects = (
-        f"SELECT count(*) FROM {LEDGER}.reject r WHERE r.xmin = p.written AND"
-        f" (run, schema_name, table_name) = ({value(run)}, {value(spec.schema)}, {value(spec.table)})"
-    )
+    key = _own_key(spec)
+    return [f"ALTER TABLE {staging(run, spec.table)} ADD {primary_key(spec.table, key)}"] if key else []
+
+
+def _own_key(spec: TableSpec) -> tuple[str, ...]:
+    return spec.key if spec.publish in ("create", "swap") else ()
+
+
+def counting(run: str, spec: TableSpec) -> str:
+    """Return the SELECT of every partition's record, beside the rejects that bear its transaction's number as their xmin.
+
+    A row each: rows of the whole staging table, partition, rows, rejects, kept rejects, expected rows.
+    """
+    at = f"(run, schema_name, table_name) = ({value(run)}, {value(spec.schema)}, {value(spec.table)})"
+    rejects = f"SELECT count(*) FROM {LEDGER}.reject r WHERE r.xmin = p.written::xid AND {at}"
     return (
-        f"SELECT p.partition, p.rows, COALESCE(s.counted, 0), p.rejects, ({rejects}), p.expected FROM"
-        f" (SELECT partition, rows, rejects, expected, written::xid FROM {LEDGER}.partition"
+        f"SELECT (SELECT count(*) FROM {staging(run, spec.table)}), partition, rows, rejects, ({rejects}), expected"
+        f" FROM {LEDGER}.partition p WHERE {at}"
+    )
+
+
+def placing(run: str, spec: TableSpec) -> str:
+    """Return the SELECT of partitions of which not as many rows are staged as on record, with both numbers; NULL is none.
+
+    A partition's rows bear the transaction's number as their xmin, and its record keeps that number.
+    """
+    return (
+        f"SELECT p.partition, COALESCE(p.rows, 0), COALESCE(s.counted, 0) FROM"
+        f" (SELECT partition, rows, written::xid FROM {LEDGER}.partition"
         f"  WHERE (run, schema_name, table_name) = ({value(run)}, {value(spec.schema)}, {value(spec.table)})) p"
         f" FULL JOIN (SELECT xmin AS written, count(*) AS counted FROM {staging(run, spec.table)} GROUP BY xmin) s"
-        " ON s.written = p.written"
+        " ON s.written = p.written WHERE COALESCE(p.rows, 0) <> COALESCE(s.counted, 0)"
     )
 
 

@@ -29,7 +29,18 @@ from bulketl.postgres.guard import guard
 from bulketl.postgres.outcome import Loaded, Published, added, arrived, completed, too_bad, too_many
 from bulketl.postgres.publish import into, publish
 from bulketl.postgres.settle import settle
-from bulketl.postgres.stage import BESIDE, counting, counting_group, emptied, place, preparing, temporary, temporary_name
+from bulketl.postgres.stage import (
+    BESIDE,
+    counting,
+    counting_group,
+    emptied,
+    keyed,
+    place,
+    placing,
+    preparing,
+    temporary,
+    temporary_name,
+)
 from bulketl.quality import Arrived, Counted
 from bulketl.reconcile import Buckets, Differences, Digest, Here, Row
 
@@ -106,6 +117,8 @@ class PostgresTarget:
             cursor.execute(ledger.claim_publish(self.run, spec))  # waits for an earlier try that is still at work
             if not cursor.fetchall():
                 return self._done(cursor, spec)
+            if building := keyed(self.run, spec):
+                cursor.execute(batch(building))
             counts = self._compare(cursor, spec)
             rows, rejects = sum(item.rows for item in counts), sum(item.rejects for item in counts)
             if rejects > spec.rejectable(rows + rejects):
@@ -189,17 +202,18 @@ class PostgresTarget:
         return Published(rows, inserted, updated, unchanged, deleted, json.loads(found), score)
 
     def _compare(self, cursor: Any, spec: TableSpec) -> list[Arrived]:
-        """Compare the staged rows of every partition with its record; return what has arrived of each."""
+        """Compare staged rows and rejects with the records of the partitions; return what has arrived of each."""
         cursor.execute(counting(self.run, spec))
         found = cursor.fetchall()
-        for partition, recorded, counted, rejects, kept, _ in found:
-            if (recorded, rejects) != (counted, kept):
-                raise DataError(
-                    f"table {spec.table!r}: of partition {partition} {recorded} rows were copied and {rejects} rejected, "
-                    f"and Postgres counts {counted} and {kept}",
-                    hint="load the table again; if it happens again, report it: rows must never differ",
-                )
-        return [Arrived(partition, rows, rejects, expected) for partition, rows, _, rejects, _, expected in found]
+        if not found or found[0][0] != sum(rows for _, _, rows, *_ in found):
+            cursor.execute(placing(self.run, spec))
+            places = (f"{rows} of partition {at}, and Postgres counts {there}" for at, rows, there in cursor.fetchall())
+            raise _miscounted(spec, f"of the rows copied, on record are {'; '.join(places)}")
+        for _, partition, rows, rejects, kept, _ in found:
+            if rejects != kept:
+                copied = f"of partition {partition} {rows} rows were copied and {rejects} rejected"
+                raise _miscounted(spec, f"{copied}, and Postgres counts {rows} and {kept}")
+        return [Arrived(partition, rows, rejects, expected) for _, partition, rows, rejects, _, expected in found]
 
     def load_group(
         self, loads: Sequence[TableLoad], batches: Sequence[Batch | None], expected: Sequence[int] = ()
@@ -321,6 +335,13 @@ def recording(run: str, spec: TableSpec, rows: int, score: float = 1.0, *, mark:
         ledger.published(run, spec, rows, score),
         state.published(run, spec, rows=rows if counted else None, mark=mark),
     ]
+
+
+def _miscounted(spec: TableSpec, what: str) -> DataError:
+    return DataError(
+        f"table {spec.table!r}: {what}",
+        hint="load the table again; if it happens again, report it: rows must never differ",
+    )
 
 
 class _RejectedError(Exception):
