@@ -29,7 +29,7 @@ COLUMNS = [
     ("tinyint(4)", ""), ("tinyint(3) unsigned", ""), ("smallint(5) unsigned", ""), ("mediumint(8) unsigned", ""),
     ("int(10) unsigned", ""), ("bigint(20)", ""), ("bigint(20) unsigned", ""), ("tinyint(1)", "boolean"),
     ("int(11)", "numeric(20,0)"), ("decimal(12,2)", ""), ("decimal(38,10)", ""), ("decimal(50,6)", ""), ("float", ""),
-    ("double", ""), ("date", ""), ("datetime(6)", ""), ("timestamp(3)", "timestamptz"), ("time(6)", ""), ("time(6)", "time"),
+    ("double", ""), ("date", ""), ("datetime(6)", ""), ("timestamp(6)", "timestamptz"), ("time(6)", ""), ("time(6)", "time"),
     ("varchar(50)", ""), ("longtext", ""), ("longtext", "json"), ("varbinary(40)", ""), ("binary(16)", "uuid"),
 ]  # fmt: skip
 CASTS = tuple(cast(Column(f"c{n}", kind, nullable=True), to) for n, (kind, to) in enumerate(COLUMNS))
@@ -79,7 +79,7 @@ def values(item: Cast) -> st.SearchStrategy[Any]:
 
 
 @given(data=st.data())
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_was_copied_comes_back_as_it_was_sent(postgres: str, data: st.DataObject) -> None:
     """Every kind of column, both encoders; and one other value is told, in its bucket and nowhere else."""
     casts = (*data.draw(st.lists(st.sampled_from(CASTS), min_size=1, max_size=6, unique=True)), KEY)
