@@ -18,14 +18,13 @@ The floors; imports go down only:
     api
     runs | cluster | rejects | keyless
     endpoints | checker
-    engine | observers | survey
+    engine | observers | survey | sidebyside
     worker
     mysql | postgres
     verifiable
     verification
     reconcile
     decision | resumption
-    sidebyside
     summary | checkplan
     certificate | quality | publishing | incremental | schedule | grouping | consistency | coerce | tablesfile |
         findings | history

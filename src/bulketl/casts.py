@@ -168,10 +168,11 @@ _IMPLIED_SIZES = {"decimal": (10, 0), "datetime": (0,), "timestamp": (0,), "time
 
 def encoder_of(casts: tuple[Cast, ...]) -> Encoder:
     """Return which encoder copies a table: `pgpq`, unless a column has a pair of types that only `adbc` stores exactly."""
-    return "adbc" if any(_only_adbc(item) for item in casts) else "pgpq"
+    return "adbc" if any(only_adbc(item) for item in casts) else "pgpq"
 
 
-def _only_adbc(item: Cast) -> bool:
+def only_adbc(item: Cast) -> bool:
+    """Tell whether no encoder but `adbc` stores a column exactly."""
     # pgpq knows neither decimal256 nor the JSON extension, and writes integers as integers, also into numeric.
     into_numeric = parse_target(item.target)[0] == "numeric" and not item.wire.startswith(("decimal128", "uint64"))
     return item.wire.startswith("extension") or into_numeric

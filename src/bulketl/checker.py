@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import functools
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-import pyarrow as pa
-
 from bulketl.aggregates import aggregates, same
 from bulketl.canonical import unhashed
-from bulketl.casts import encoder_of, parse_target, quoted
-from bulketl.coerce import Batch, Reject, coerce
+from bulketl.casts import encoder_of, parse_target
+from bulketl.coerce import Reject, coerce
 from bulketl.errors import BulketlError
 from bulketl.mysql import MySQL
 from bulketl.mysql import compare as here
@@ -32,10 +30,10 @@ from bulketl.postgres import Postgres
 from bulketl.postgres import compare as there
 from bulketl.postgres import verify as target_side
 from bulketl.postgres.copy import close
-from bulketl.postgres.ddl import name
+from bulketl.postgres.image import imageable
 from bulketl.postgres.verify import Examined, Late
 from bulketl.reconcile import KEYS_READ, Buckets, Digest
-from bulketl.sidebyside import alike, readable
+from bulketl.sidebyside import Piece, Seen, Sides, pieces, unlike
 from bulketl.verifiable import Found, Task, surplus_of
 from bulketl.verification import (
     Figure,
@@ -46,7 +44,6 @@ from bulketl.verification import (
     TableVerdict,
     added,
     all_buckets,
-    between,
     chosen,
     json_key,
     key_texts,
@@ -58,13 +55,11 @@ from bulketl.verification import (
 from bulketl.watermark import LOOKBACK, Watermark, is_time
 
 T = TypeVar("T")
-Piece = tuple[str, str]  # the same rows as a condition for the source and for the target
 
 PAUSE_SECONDS = 1.0  # before what differs is looked at again
 DETAILED = 10_000  # rows that differ are read, to say in which columns; beyond, they are counted by their hashes
 BUCKETS_LISTED = 32
 NEWER_LISTED = 20_000
-PIECE_ROWS = 50_000  # read at once; a smaller table is hashed
 JSON_ROWS = 50_000  # read at once where a column has to be read to be compared
 
 
@@ -83,6 +78,7 @@ class Checker:
     at_once: int
     loads: Mapping[str, target_side.Load]
     rejects: Mapping[str, list[str]]
+    cuts: Mapping[str, tuple[tuple[int], ...]]  # through the integer key of large tables
     asked_at: float  # when `loads` was, by this machine's clock
     keyless: Callable[[Checker, Task, Sequence[str] | None], Found]
     _here: ThreadPoolExecutor = field(init=False)
@@ -188,15 +184,17 @@ class Checker:
         spec = keys_only(task.spec) if self.level == "keys" else task.spec
         buckets = there.buckets(self.target, spec)
         names = self._chosen(task, buckets) if only is None else list(only)
-        pieces, compared = self._pieces(task, spec, buckets, names), [0, 0]
-        if self.level == "rows" and len(pieces) > 1 and readable(spec):
-            pieces = self._unlike(spec, pieces, task, compared)
-        theirs, ours = self.digests(task, spec, buckets, pieces)
-        unequal = sorted(n for n in {*ours, *theirs} if ours.get(n) != theirs.get(n))
+        seen = Seen(left=self._pieces(spec, buckets, names))
+        if self.level == "rows" and len(seen.left) > 1 and imageable(spec):
+            sides = Sides(self.source, self.target, self.run, self._here, self._there, source_side.older(task.mark))
+            hashed = functools.partial(self._rows_hashed, task, spec, buckets)
+            seen = unlike(sides, spec, buckets, seen.left, self.at_once, hashed)
+        theirs, ours = self.digests(task, spec, buckets, seen.left)
+        unequal = sorted(seen.unlike | {n for n in {*ours, *theirs} if ours.get(n) != theirs.get(n)})
         verdict = dataclasses.replace(
             self.begun(task),
-            compared=compared[0] + sum(rows for rows, _ in ours.values()),
-            there=compared[1] + sum(rows for rows, _ in theirs.values()),
+            compared=seen.ours + sum(rows for rows, _ in ours.values()),
+            there=seen.theirs + sum(rows for rows, _ in theirs.values()),
         )
         if task.mark and task.mark.value:
             ((_, newer, _),) = self.here(source_side.counts, self.source, [(spec, task.mark)]).values()
@@ -232,43 +230,16 @@ class Checker:
         ours = [self._here.submit(here.digests, self.source, spec, buckets, f"({one}) AND {older}") for one, _ in pieces]
         return added(future.result() for future in theirs), added(future.result() for future in ours)
 
-    def _pieces(self, task: Task, spec: TableSpec, buckets: Buckets, names: Sequence[str] | None) -> list[Piece]:
+    def _pieces(self, spec: TableSpec, buckets: Buckets, names: Sequence[str] | None) -> list[Piece]:
         """Return the conditions, for the source and for the target, of the pieces that are looked at."""
         if names is not None:
             return [(here.within(spec, buckets, names), there.within(spec, buckets, names))] if names else []
-        count = task.rows // PIECE_ROWS
-        lo, hi = self.there(target_side.key_span, self.target, spec) if buckets.width and count > 1 else (None, None)
-        if lo is None or hi is None:
-            return [("TRUE", "true")]
-        width = max(1, (int(hi) - int(lo)) // count)
-        cuts = [buckets.range((int(lo) + n * width) // buckets.width)[0] for n in range(1, count)]
-        mine, other = quoted(spec.key[0]), name(spec.key[0])
-        ends: list[tuple[int | None, int | None]] = list(
-            zip([None, *dict.fromkeys(cuts)], [*dict.fromkeys(cuts), None], strict=True)
-        )
-        return [(between(mine, *end), between(other, *end)) for end in ends]
+        cuts = self.cuts.get(spec.table, ()) if buckets.width else ()
+        return pieces(spec.key[0], cuts) if cuts else [("TRUE", "true")]
 
-    def _unlike(self, spec: TableSpec, pieces: Sequence[Piece], task: Task, compared: list[int]) -> list[Piece]:
-        """Return the pieces whose rows are not alike when they are read; count in `compared` the rows of the others."""
-        waiting: deque[tuple[Piece, Future[Batch], Future[pa.Table]]] = deque()
-        left: list[Piece] = []
-        for n in range(len(pieces) + self.at_once):  # so many are in memory at once
-            if n < len(pieces):
-                one, other = pieces[n]
-                condition = f"({one}) AND {source_side.older(task.mark)} ORDER BY {quoted(spec.key[0])}"
-                theirs = self._there.submit(target_side.read, self.target, spec, other)
-                waiting.append((pieces[n], self._here.submit(self._arrow, spec, condition), theirs))
-            if waiting and (len(waiting) > self.at_once or n >= len(pieces)):
-                piece, ours, theirs = waiting.popleft()
-                if alike(ours.result(), theirs.result()):
-                    compared[0] += ours.result().read
-                    compared[1] += theirs.result().num_rows
-                else:
-                    left.append(piece)
-        return left
-
-    def _arrow(self, spec: TableSpec, condition: str) -> Batch:
-        return coerce(read_where(self.source, spec, condition), spec, masked(spec))
+    def _rows_hashed(self, task: Task, spec: TableSpec, buckets: Buckets, piece: Piece) -> int:
+        """Hash a piece, and return how many rows that were, of both sides."""
+        return sum(rows for side in self.digests(task, spec, buckets, [piece]) for rows, _ in side.values())
 
     def _looked(self, task: Task, spec: TableSpec, buckets: Buckets, which: Sequence[str]) -> tuple[Look, list[str]]:
         """List those buckets on both sides; return what differs, and in which buckets."""

@@ -28,6 +28,10 @@ class Buckets:
 
     width: int = 0
 
+    def of(self, key: int) -> int:
+        """Return the bucket of an integer key, if they are by ranges."""
+        return key // self.width if key >= 0 else -(-key // self.width)
+
     def range(self, bucket: int) -> tuple[int, int]:
         """Return the first and last key of a bucket; division goes towards zero, so bucket 0 lies on both sides of it."""
         lo = bucket * self.width if bucket > 0 else (bucket - 1) * self.width + 1

@@ -1,49 +1,120 @@
-"""Comparing rows of both sides in memory, column by column, where reading them costs less than hashing them.
+"""Comparing rows of both sides in memory, range after range of the key, where reading costs less than hashing.
 
-That is so for large tables of plain types: a server makes a text of every value before it can hash it, and reading is
-what it does best. Values are compared as they lie in Arrow, floats by their bits; whatever is not alike
-is then looked at by hashes.
+That is so wherever the servers are near: each has to make a text of every value before it can hash it, and reading is what
+both do best. Over a slow link hashing sends little, so the first range tells which way the others go.
 """
 
 from __future__ import annotations
 
-import pyarrow as pa
+import itertools
+import json
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
 
-from bulketl.casts import parse_target
-from bulketl.coerce import Batch
+from bulketl.casts import quoted
+from bulketl.coerce import coerce
+from bulketl.mysql import MySQL
+from bulketl.mysql.read import masked, range_condition, read_where
 from bulketl.plan import TableSpec
+from bulketl.postgres import Postgres
+from bulketl.postgres.ddl import name
+from bulketl.postgres.image import Image, held
+from bulketl.postgres.image import unlike as image_unlike
+from bulketl.reconcile import Buckets
+from bulketl.verification import between
 
-# Types that both drivers bring into the same Arrow type, or one that a cast makes of it without a loss.
-_ALIKE = frozenset({
-    "smallint", "integer", "bigint", "numeric", "real", "double precision", "boolean", "text", "varchar", "bytea", "date",
-    "timestamp", "timestamptz",
-})  # fmt: skip
+Piece = tuple[str, str]  # the same rows as a condition for the source and for the target
 
-
-def readable(spec: TableSpec) -> bool:
-    """Tell whether all columns are of types that can be compared in memory."""
-    return all(parse_target(item.target)[0] in _ALIKE for item in spec.casts)
-
-
-def alike(ours: Batch, theirs: pa.Table) -> bool:
-    """Tell whether the rows of the source, as a load would write them, are those of the target; both in one order."""
-    if ours.rejects or ours.good.num_rows != theirs.num_rows:
-        return False
-    return all(_same(one, other) for one, other in zip(ours.good.columns, theirs.columns, strict=True))
+SLOW = 12e6  # bytes of the target a second, as over 100 Mbit/s: what comes slower may come over a link worth sparing
+TIMES = 2  # so much faster must hashing be
 
 
-def _same(one: pa.ChunkedArray, other: pa.ChunkedArray) -> bool:
-    if other.type != one.type:
-        try:
-            other = other.cast(one.type)
-        except pa.ArrowInvalid:  # it does not fit: it is another value
-            return False
-    if pa.types.is_floating(one.type):
-        one, other = _bits(one), _bits(other)
-    return bool(one.equals(other))
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A piece that was compared: rows of the source, rows and bytes of the target, and the buckets that are unlike."""
+
+    ours: int
+    theirs: int
+    size: int
+    unlike: set[str]
 
 
-def _bits(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return floats as integers of the same bits, so that -0.0 is not 0.0."""
-    kind = pa.int64() if column.type.bit_width == 64 else pa.int32()
-    return pa.chunked_array([chunk.view(kind) for chunk in column.chunks], kind)
+@dataclass(slots=True)
+class Seen:
+    """What was compared: rows of the source, rows of the target, the buckets that are unlike, and the pieces not read."""
+
+    ours: int = 0
+    theirs: int = 0
+    unlike: set[str] = field(default_factory=set)
+    left: list[Piece] = field(default_factory=list)
+
+    def add(self, one: Compared) -> None:
+        """Add what a piece shows."""
+        self.ours += one.ours
+        self.theirs += one.theirs
+        self.unlike |= one.unlike
+
+
+def pieces(key: str, cuts: Sequence[tuple[int]]) -> list[Piece]:
+    """Return the ranges between the cuts through an integer key, the first and the last of them open."""
+    found = []
+    for lo, hi in itertools.pairwise((None, *cuts, None)):
+        there = between(name(key), lo and lo[0], hi and hi[0])
+        found.append((range_condition((key,), lo, hi) or "TRUE", there or "true"))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """Both servers, with the threads that ask each; `older` is the condition that a row of the source counts."""
+
+    source: MySQL
+    target: Postgres
+    run: str
+    here: Executor
+    there: Executor
+    older: str
+
+    def read(self, spec: TableSpec, buckets: Buckets, piece: Piece) -> Future[Compared]:
+        """Begin to compare a piece; the target is asked first."""
+        theirs = self.there.submit(held, self.target, self.run, spec, buckets, piece[1])
+        return self.here.submit(self._compared, spec, buckets, piece[0], theirs)
+
+    def _compared(self, spec: TableSpec, buckets: Buckets, condition: str, theirs: Future[Image]) -> Compared:
+        rows = read_where(self.source, spec, f"({condition}) AND {self.older} ORDER BY {quoted(spec.key[0])}")
+        batch = coerce(rows, spec, masked(spec))
+        image = theirs.result()
+        rejected = {str(buckets.of(json.loads(one.key)[spec.key[0]])) for one in batch.rejects}
+        return Compared(batch.read, image.rows, len(image.data), rejected | image_unlike(batch.good, spec, buckets, image))
+
+
+def unlike(
+    sides: Sides, spec: TableSpec, buckets: Buckets, asked: Sequence[Piece], at_once: int, hashed: Callable[[Piece], int]
+) -> Seen:
+    """Read the pieces, so many at once, and return what was seen.
+
+    When the first comes slowly, `hashed` is called with the second, to hash it and return its rows; if that is much faster,
+    all but the first are left.
+    """
+    seen = Seen()
+    began = time.monotonic()
+    first = sides.read(spec, buckets, asked[0]).result()
+    seconds, rest = time.monotonic() - began, list(asked[1:])
+    seen.add(first)
+    if first.size < seconds * SLOW and rest:
+        began = time.monotonic()
+        # A busy machine is slow either way; only a link makes hashing so much faster.
+        if hashed(rest[0]) * seconds > TIMES * (first.ours + first.theirs) * (time.monotonic() - began):
+            seen.left = rest
+            return seen
+    waiting: deque[Future[Compared]] = deque()
+    for piece in rest:
+        waiting.append(sides.read(spec, buckets, piece))
+        if len(waiting) > at_once:
+            seen.add(waiting.popleft().result())
+    for one in waiting:
+        seen.add(one.result())
+    return seen

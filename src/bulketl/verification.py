@@ -191,11 +191,7 @@ def all_buckets(buckets: Buckets, lo: int | None = None, hi: int | None = None) 
         return [f"{n:03x}" for n in range(HASHED_BUCKETS)]
     if lo is None or hi is None:
         return []
-    return [str(n) for n in range(_towards_zero(lo, buckets.width), _towards_zero(hi, buckets.width) + 1)]
-
-
-def _towards_zero(key: int, width: int) -> int:
-    return key // width if key >= 0 else -(-key // width)
+    return [str(n) for n in range(buckets.of(lo), buckets.of(hi) + 1)]
 
 
 def keys_only(spec: TableSpec) -> TableSpec:

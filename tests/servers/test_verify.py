@@ -183,8 +183,6 @@ def test_a_float_key_is_a_key(lab: Lab, kind: str) -> None:
 @pytest.mark.parametrize("way", ["hashed", "read"])
 def test_no_type_gives_a_false_alarm(lab: Lab, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every case of the type matrix, at every level: equal but for the rows that were rejected, which are known."""
-    if way == "read":
-        monkeypatch.setattr("bulketl.checker.PIECE_ROWS", 1)
     refused: dict[int, str] = {}
     rules: dict[str, Any] = {}
     with closing(lab.server.connect(lab.database)) as connection, connection.cursor() as cursor:
@@ -195,6 +193,8 @@ def test_no_type_gives_a_false_alarm(lab: Lab, way: str, monkeypatch: pytest.Mon
                 rules[f"t{n}"] = {"max_rejects": 100, **({"casts": {"c": case.to}} if case.to else {})}
     rules = {table: rule for table, rule in rules.items() if int(table[1:]) not in refused}
     lab.load(rules=rules)
+    if way == "read":
+        in_pieces(monkeypatch, 1)
     wrong = {}
     levels: tuple[Level, ...] = ("count", "sums", "keys", "rows") if way == "hashed" else ("rows",)
     for level in levels:
@@ -208,28 +208,14 @@ def test_no_type_gives_a_false_alarm(lab: Lab, way: str, monkeypatch: pytest.Mon
     assert wrong == {}, "\n".join(f"{kind}: {told}" for kind, told in list(wrong.items())[:10])
 
 
-PLAIN = {
-    "word": "'x'", "note": "note || ' '", "raw": "'\\x00'", "amount": "amount + 0.01", "ratio": "ratio + 1e-9",
-    "born": "born + 1", "seen": "seen + interval '1 microsecond'", "code": "lower(code)", "big": "big - 1",
-    "yes": "NOT yes", "zero": "'-0'",
-}  # fmt: skip
+def in_pieces(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    """Have tables of more than twice so many rows read in pieces of so many, however slowly they come."""
+    monkeypatch.setattr("bulketl.partitions.MOST_ROWS", rows)
+    monkeypatch.setattr("bulketl.sidebyside.SLOW", 0)
 
 
-def test_a_large_table_of_plain_types_is_read_and_not_hashed(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In pieces, of which only those that differ are hashed; every kind of column, lost and other rows are found so."""
-    monkeypatch.setattr("bulketl.checker.PIECE_ROWS", 4)
-    lab.mysql(
-        "CREATE TABLE t (id int PRIMARY KEY, word varchar(40), note text, raw blob, amount decimal(40,2), ratio double,"
-        " zero float, born date, seen datetime(6), code char(5), big bigint unsigned, yes boolean) ENGINE=MyISAM",
-        *(
-            f"INSERT INTO t VALUES ({n * 5000}, 'Ä {n}', 'n\n{n}', X'00{n + 20:02x}', {n}.10, {n}.1, 0,"
-            f" '2024-01-{n + 15}', '2024-01-01 00:00:{n + 15}.5', 'C{n}', 18446744073709551615, {n % 2})"
-            for n in range(-12, 13)
-        ),
-        "INSERT INTO t (id) VALUES (100000)",
-    )
-    rules = {"t": {"casts": {"yes": "boolean"}}}
-    lab.load(rules=rules)
+def asked_for_hashes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list that will have the condition of each piece that the target hashes."""
     hashed: list[str] = []
     digests = compare.digests
     monkeypatch.setattr(
@@ -237,12 +223,40 @@ def test_a_large_table_of_plain_types_is_read_and_not_hashed(lab: Lab, monkeypat
         "digests",
         lambda *given: hashed.append(given[3]) or digests(*given),  # type: ignore[func-returns-value]
     )
+    return hashed
+
+
+PLAIN = {
+    "word": "'x'", "note": "note || ' '", "raw": "'\\x00'", "amount": "amount + 0.01", "ratio": "ratio + 1e-9",
+    "born": "born + 1", "seen": "seen + interval '1 microsecond'", "code": "lower(code)", "big": "big - 1",
+    "yes": "NOT yes", "zero": "'-0'", "lasts": "-lasts", "ident": "gen_random_uuid()", "wide": "wide + 1",
+}  # fmt: skip
+
+
+def test_a_large_table_of_plain_types_is_read_and_not_hashed(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor are pieces that differ; every kind of column, lost and other rows are found so."""
+    lab.mysql(
+        "CREATE TABLE t (id int PRIMARY KEY, word varchar(40), note text, raw blob, amount decimal(40,2), ratio double,"
+        " zero float, born date, seen datetime(6), code char(5), big bigint unsigned, yes boolean,"
+        " lasts time(3), ident binary(16), wide int) ENGINE=MyISAM",
+        *(
+            f"INSERT INTO t VALUES ({n * 5000}, 'Ä {n}', 'n\n{n}', X'00{n + 20:02x}', {n}.10, {n}.1, 0,"
+            f" '2024-01-{n + 15}', '2024-01-01 00:00:{n + 15}.5', 'C{n}', 18446744073709551615, {n % 2},"
+            f" '-10:00:{n + 15}.5', X'{n + 20:032x}', {n})"
+            for n in range(-12, 13)
+        ),
+        "INSERT INTO t (id) VALUES (100000)",
+    )
+    rules = {"t": {"casts": {"yes": "boolean", "ident": "uuid", "wide": "numeric(20,0)"}}}
+    lab.load(rules=rules)
+    in_pieces(monkeypatch, 4)
+    hashed = asked_for_hashes(monkeypatch)
     found = only(verify(lab, rules))
     assert (found.equal, found.compared, found.there, hashed) == (True, 26, 26, [])
     for column, changed in PLAIN.items():
         lab.pg(f"UPDATE {{s}}.t SET {column} = {changed} WHERE id = -15000")
         assert named(only(verify(lab, rules))) == [("differs", "-15000", (column,))], column
-        assert len(hashed) == 1, column
+        assert hashed == [], column
         assert verify(lab, rules, repair=True).equal, column
         hashed.clear()
     lab.pg("DELETE FROM {s}.t WHERE id IN (-60000, 0, 100000); INSERT INTO {s}.t (id) VALUES (-99999), (7), (99999999)")
@@ -251,6 +265,31 @@ def test_a_large_table_of_plain_types_is_read_and_not_hashed(lab: Lab, monkeypat
     assert (found.compared, found.there) == (26, 26)
     assert verify(lab, rules, repair=True).equal
     assert lab.differences("t") == []
+
+
+@pytest.mark.parametrize(("slow", "times", "pieces"), [(1e300, 0, 7), (1e300, 1e300, 1), (0, 0, 0)])
+def test_over_a_slow_link_rows_are_hashed_where_they_are(
+    maria_lab: Lab, monkeypatch: pytest.MonkeyPatch, slow: float, times: float, pieces: int
+) -> None:
+    """All pieces after the first, when it came slowly and hashing the second was much faster; what differs is found."""
+    maria_lab.mysql(
+        "CREATE TABLE t (id int PRIMARY KEY, word varchar(40)) ENGINE=MyISAM",
+        *(f"INSERT INTO t VALUES ({n}, 'word {n}')" for n in range(30)),
+    )
+    maria_lab.load(rules={})
+    in_pieces(monkeypatch, 4)
+    monkeypatch.setattr("bulketl.sidebyside.SLOW", slow)
+    monkeypatch.setattr("bulketl.sidebyside.TIMES", times)
+    hashed = asked_for_hashes(monkeypatch)
+    found = only(verify(maria_lab, {}))
+    assert (found.equal, found.compared, found.there) == (True, 30, 30)
+    assert len(set(hashed)) == pieces
+    maria_lab.pg("UPDATE {s}.t SET word = upper(word) WHERE id IN (1, 5, 29); DELETE FROM {s}.t WHERE id = 17")
+    found = only(verify(maria_lab, {}))
+    assert sorted(named(found)) == [
+        ("differs", "1", ("word",)), ("differs", "29", ("word",)), ("differs", "5", ("word",)), ("missing", "17", ()),
+    ]  # fmt: skip
+    assert (found.compared, found.there) == (30, 29)
 
 
 def test_text_that_is_declared_jsonb_is_compared_although_no_hash_covers_it(lab: Lab) -> None:

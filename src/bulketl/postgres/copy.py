@@ -167,15 +167,21 @@ def _ingested(cursor: Any, rows: pa.Table, schema: str, table: str) -> int:
 
 
 def _encoded(cursor: Any, rows: pa.Table, spec: TableSpec, schema: str, table: str) -> int:
-    encoder = ArrowToPostgresBinaryEncoder(rows.schema)
     names = columns(item.column for item in spec.casts)
     with cursor.copy(f"COPY {name(schema, table)} ({names}) FROM STDIN (FORMAT binary)") as sink:
-        sink.write(encoder.write_header())
-        for batch in rows.to_batches(max_chunksize=ENCODED_ROWS):
-            sink.write(encoder.write_batch(batch))
-        sink.write(encoder.finish())
+        for data in encode(rows):
+            sink.write(data)
     took: int = cursor.rowcount
     return took
+
+
+def encode(rows: pa.Table) -> Iterator[bytes]:
+    """Yield what COPY BINARY sends for the rows, from its first byte to its last; for the encoder pgpq only."""
+    encoder = ArrowToPostgresBinaryEncoder(rows.schema)
+    yield encoder.write_header()
+    for batch in rows.to_batches(max_chunksize=ENCODED_ROWS):
+        yield encoder.write_batch(batch)
+    yield encoder.finish()
 
 
 def check_types(schema: pa.Schema, casts: tuple[Cast, ...], table: str) -> None:

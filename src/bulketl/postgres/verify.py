@@ -12,16 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
-from adbc_driver_postgresql import dbapi
-
 from bulketl.aggregates import aggregates
 from bulketl.casts import parse_target
 from bulketl.coerce import Batch, Reject
 from bulketl.errors import DataError
 from bulketl.partitions import KeyTuple
 from bulketl.plan import DELETED_AT, TableSpec
-from bulketl.postgres import LEDGER, Connection, Postgres, audit, failure
+from bulketl.postgres import LEDGER, Connection, Postgres, audit
 from bulketl.postgres.compare import alive, among, key_hash, row_hash
 from bulketl.postgres.copy import TEMPORARY, copy, transaction, without_refused
 from bulketl.postgres.ddl import name, value
@@ -156,23 +153,6 @@ def sums(target: Postgres, spec: TableSpec, without: Sequence[KeyTuple]) -> tupl
             rows, *some = connection.execute(query.encode()).fetchone() or (0,)
             values += [None if found is None else str(found) for found in some]
     return int(rows), values
-
-
-def read(target: Postgres, spec: TableSpec, condition: str) -> pa.Table:
-    """Return the rows for which a condition holds, in the order of the key; numeric as text, as the driver has it."""
-    columns = ", ".join(
-        f"{name(item.column)}{'::text' if parse_target(item.target)[0] == 'numeric' else ''}" for item in spec.casts
-    )
-    query = (
-        f"SELECT {columns} FROM {name(spec.schema, spec.table)} WHERE ({condition}){alive(spec, 'AND')}"
-        f" ORDER BY {', '.join(map(name, spec.key))}"
-    )
-    try:
-        with dbapi.connect(target.conninfo) as connection, connection.cursor() as cursor:
-            cursor.execute(query)
-            return cursor.fetch_arrow_table()
-    except dbapi.Error as error:
-        raise failure(getattr(error, "sqlstate", None), str(error), f"table {spec.table!r}") from error
 
 
 def examine(

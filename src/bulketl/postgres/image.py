@@ -1,0 +1,135 @@
+"""Rows as COPY BINARY has them: as a load would send them, and as Postgres sends them back.
+
+Postgres keeps each value in one form only, and the encoder of a load writes that very form, so equal rows are equal bytes
+and nothing has to be taken apart to see it. It costs Postgres less to send a row than to hash it. What the encoder does
+not know is compared as text.
+"""
+
+from __future__ import annotations
+
+import bisect
+import selectors
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+from psycopg.pq import ExecStatus
+from psycopg.pq.abc import PGconn
+
+from bulketl.casts import Cast, only_adbc, parse_target
+from bulketl.plan import TableSpec
+from bulketl.postgres import Postgres
+from bulketl.postgres.compare import alive
+from bulketl.postgres.copy import encode, transaction
+from bulketl.postgres.ddl import name
+from bulketl.reconcile import Buckets
+
+_BYTES = {"smallint": 2, "integer": 4, "bigint": 8}  # of a key
+_HEAD, _TAIL = 19, 2  # bytes before the first row and after the last
+_FIELD = 2 + 4  # of a row before its first value: the number of its fields, the length of that one
+_SPELT_SCALE = 6  # Arrow writes decimals with more places with an exponent
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """Rows of the target in the order of their key: how many, their bytes, and where those of each bucket begin and end."""
+
+    rows: int
+    data: bytearray
+    places: dict[str, tuple[int, int]]
+
+
+def imageable(spec: TableSpec) -> bool:
+    """Tell whether rows of the table can be compared so: one integer is its key, and each value has one form only."""
+    if len(spec.key) != 1 or spec.key[0] in spec.widened:
+        return False
+    kinds = {item.column: parse_target(item.target) for item in spec.casts}
+    wide = [kinds[item.column][1][1] for item in spec.casts if item.wire.startswith("decimal256")]
+    plain = all(base != "jsonb" for base, _ in kinds.values()) and all(scale <= _SPELT_SCALE for scale in wide)
+    return plain and kinds[spec.key[0]][0] in _BYTES
+
+
+def unlike(rows: pa.Table, spec: TableSpec, buckets: Buckets, image: Image) -> set[str]:
+    """Return the buckets in which rows in their wire types, ordered by the key, are others than those of the image."""
+    casts = _ordered(spec)
+    columns = [rows.column(i.column).cast(pa.string()) if _spelt(i, spec) else rows.column(i.column) for i in casts]
+    table = pa.Table.from_arrays(columns, names=[item.column for item in casts])
+    keys = table.column(0)
+    found, left = set(), dict(image.places)
+    for bucket, first, end in _cut(table.num_rows, lambda n: int(keys[n].as_py()), buckets):
+        at, beyond = left.pop(bucket, (0, 0))
+        data = b"".join(encode(table.slice(first, end - first)))
+        # As bytes of one length, and without a copy of either side's.
+        if len(data) - _HEAD - _TAIL != beyond - at or not image.data.startswith(memoryview(data)[_HEAD:-_TAIL], at):
+            found.add(bucket)
+    return found | left.keys()
+
+
+def held(target: Postgres, run: str, spec: TableSpec, buckets: Buckets, condition: str) -> Image:
+    """Return the image of the target's rows for which a condition holds."""
+    casts = _ordered(spec)
+    columns = ", ".join(f"{name(item.column)}{'::text' if _spelt(item, spec) else ''}" for item in casts)
+    query = (
+        f"COPY (SELECT {columns} FROM {name(spec.schema, spec.table)} WHERE ({condition}){alive(spec, 'AND')}"
+        f" ORDER BY {name(spec.key[0])}) TO STDOUT (FORMAT binary)"
+    )
+    with transaction(target, run, f"table {spec.table!r}", "pgpq") as cursor:
+        data, ends = _copied(cursor.connection.pgconn, query)
+    width, count = _BYTES[parse_target(casts[0].target)[0]], len(ends) - 1  # the last message is the end
+    starts = [_HEAD, *ends[:-1]]
+
+    def key(n: int) -> int:
+        at = starts[n] + _FIELD
+        return int.from_bytes(data[at : at + width], "big", signed=True)
+
+    places = {bucket: (starts[first], starts[end]) for bucket, first, end in _cut(count, key, buckets)}
+    return Image(count, data, places)
+
+
+def _copied(connection: PGconn, query: str) -> tuple[bytearray, list[int]]:
+    """Return what a COPY gives, and where each of its messages ends.
+
+    By libpq's own functions, because there is a message per row, and psycopg's cost twice as much for each.
+    """
+    data, ends, empty = bytearray(), list[int](), False
+    result = connection.exec_(query.encode())
+    if result.status == ExecStatus.COPY_OUT:
+        with selectors.DefaultSelector() as arrival:
+            arrival.register(connection.socket, selectors.EVENT_READ)
+            while (found := connection.get_copy_data(1))[0] >= 0:
+                if found[0]:
+                    data += found[1]
+                    ends.append(len(data))
+                    empty = False
+                    continue
+                if empty:  # what has arrived is taken first: to wait costs more
+                    arrival.select()
+                connection.consume_input()
+                empty = not empty
+    last: Any = result
+    while following := connection.get_result():
+        last = following
+    if last.status != ExecStatus.COMMAND_OK:
+        raise psycopg.errors.error_from_result(last)
+    return data, ends
+
+
+def _cut(rows: int, key: Callable[[int], int], buckets: Buckets) -> Iterator[tuple[str, int, int]]:
+    """Yield the buckets of rows in the order of their key, each with its first row and the one after its last."""
+    first = 0
+    while first < rows:
+        bucket = buckets.of(key(first))
+        end = bisect.bisect_right(range(rows), buckets.range(bucket)[1], lo=first, key=key)
+        yield str(bucket), first, end
+        first = end
+
+
+def _ordered(spec: TableSpec) -> list[Cast]:
+    return sorted(spec.casts, key=lambda item: item.column not in spec.key)
+
+
+def _spelt(item: Cast, spec: TableSpec) -> bool:
+    """Tell whether a column is compared as text: the encoder does not know it, or the target has a shorter integer."""
+    return only_adbc(item) or (item.column in spec.widened and parse_target(item.target)[0] in _BYTES)
