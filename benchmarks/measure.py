@@ -63,7 +63,9 @@ def measure(contender: Contender, folder: Path, servers: Sequence[int] = (), mos
 
     Raise ContenderError when one of its own processes fails, or is ended because it takes longer than `most_seconds`.
     """
+    # Whoever has it set would measure how Python compiles modules, and not how they run.
     environ = {**os.environ, **contender.environ}
+    environ.pop("PYTHONDONTWRITEBYTECODE", None)
     with tempfile.TemporaryFile() as said:
         busy, before, began = machine_seconds(), [cpu_seconds((pid,)) for pid in servers], time.monotonic()
         processes: list[subprocess.Popen[bytes]] = []
