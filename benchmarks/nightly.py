@@ -64,7 +64,7 @@ def _measured(servers: Servers, database: str, engine: str, runs: int, folder: P
         return
 
     scenario = Scenario(f"nightly, {engine}", FULL, most_seconds={NOTHING: MOST_SECONDS, SOME: MOST_SECONDS})
-    turns = [(load(FULL), lambda: servers.without(schema)), (load(NOTHING), nothing), (load(SOME), change)]
+    turns = [(load(FULL), lambda: servers.without(schema, LEDGER)), (load(NOTHING), nothing), (load(SOME), change)]
     try:
         in_turn(scenario, turns, runs, folder, servers)
         read = _rows_read(servers.target, schema, len(turns))

@@ -6,6 +6,7 @@ nightly    that database loaded again when nothing has changed, and when some ro
 merge      changes brought into the large table, beside the statements that anybody would write
 verify     every value of the large table compared, beside loading it; all tables of the database counted
 tier       the small tables of the reference tier in groups, beside one at a time
+whole      every row of a practice's database, loaded and verified
 checks     that large table with checks, beside the same load without
 peers      eight databases of all kinds, beside other programs, each with what it loaded compared
 scale      the large table at three sizes: seconds and memory over rows
@@ -13,7 +14,7 @@ link       the whole database over a slow link: seconds, bytes and round trips
 
 Contenders run in turn, A B A B, and are compared by their medians. On your servers, payments, merge and verify make and drop
 the database `bulketl_benchmark` at the source, peers `bulketl_peers` and `bulketl_peers_tenth`, scale `bulketl_scale`;
-catalogue only reads the database of the URI; nightly and link need servers of their own.
+catalogue only reads the database of the URI; nightly, link and whole need servers of their own.
 All make and drop schemas that begin with `bulketl_benchmark` in the target; the ledger's schema `bulketl` stays there.
 """
 
@@ -44,6 +45,7 @@ from benchmarks.scale import run_scale
 from benchmarks.servers import LOADED, OTHER, Servers, Turn, bulketl, in_turn, out, python, throw_away
 from benchmarks.tier import run_tier
 from benchmarks.verifying import run_verify
+from benchmarks.whole import run_whole
 
 MOST_BYTES = 500_000_000
 USUAL = ("payments", "catalogue", "nightly", "merge", "tier")
@@ -137,6 +139,7 @@ def main() -> int:
         "merge": run_merge,
         "verify": run_verify,
         "tier": run_tier,
+        "whole": run_whole,
         "checks": run_checks,
         "peers": run_peers,
         "scale": run_scale,
