@@ -80,7 +80,7 @@ class Sides:
 
     def read(self, spec: TableSpec, buckets: Buckets, piece: Piece) -> Future[Compared]:
         """Begin to compare a piece; the target is asked first."""
-        theirs = self.there.submit(held, self.target, self.run, spec, buckets, piece[1])
+        theirs = self.there.submit(held, self.target, self.run, spec, piece[1])
         return self.here.submit(self._compared, spec, buckets, piece[0], theirs)
 
     def _compared(self, spec: TableSpec, buckets: Buckets, condition: str, theirs: Future[Image]) -> Compared:

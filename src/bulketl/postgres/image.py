@@ -34,11 +34,15 @@ _SPELT_SCALE = 6  # Arrow writes decimals with more places with an exponent
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """Rows of the target in the order of their key: how many, their bytes, and where those of each bucket begin and end."""
+    """Rows of the target in the order of their key: their bytes, and where in these each begins, and the last one ends."""
 
-    rows: int
     data: bytearray
-    places: dict[str, tuple[int, int]]
+    starts: list[int]
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return len(self.starts) - 1
 
 
 def imageable(spec: TableSpec) -> bool:
@@ -56,8 +60,10 @@ def unlike(rows: pa.Table, spec: TableSpec, buckets: Buckets, image: Image) -> s
     casts = _ordered(spec)
     columns = [rows.column(i.column).cast(pa.string()) if _spelt(i, spec) else rows.column(i.column) for i in casts]
     table = pa.Table.from_arrays(columns, names=[item.column for item in casts])
+    if b"".join(encode(table)) == image.data:
+        return set()
     keys = table.column(0)
-    found, left = set(), dict(image.places)
+    found, left = set(), _places(image, casts[0], buckets)
     for bucket, first, end in _cut(table.num_rows, lambda n: int(keys[n].as_py()), buckets):
         at, beyond = left.pop(bucket, (0, 0))
         data = b"".join(encode(table.slice(first, end - first)))
@@ -67,7 +73,19 @@ def unlike(rows: pa.Table, spec: TableSpec, buckets: Buckets, image: Image) -> s
     return found | left.keys()
 
 
-def held(target: Postgres, run: str, spec: TableSpec, buckets: Buckets, condition: str) -> Image:
+def _places(image: Image, key: Cast, buckets: Buckets) -> dict[str, tuple[int, int]]:
+    """Return where the bytes of each bucket begin and end."""
+    width = _BYTES[parse_target(key.target)[0]]
+
+    def value(n: int) -> int:
+        at = image.starts[n] + _FIELD
+        return int.from_bytes(image.data[at : at + width], "big", signed=True)
+
+    cuts = _cut(image.rows, value, buckets)
+    return {bucket: (image.starts[first], image.starts[end]) for bucket, first, end in cuts}
+
+
+def held(target: Postgres, run: str, spec: TableSpec, condition: str) -> Image:
     """Return the image of the target's rows for which a condition holds."""
     casts = _ordered(spec)
     columns = ", ".join(f"{name(item.column)}{'::text' if _spelt(item, spec) else ''}" for item in casts)
@@ -77,15 +95,7 @@ def held(target: Postgres, run: str, spec: TableSpec, buckets: Buckets, conditio
     )
     with transaction(target, run, f"table {spec.table!r}", "pgpq") as cursor:
         data, ends = _copied(cursor.connection.pgconn, query)
-    width, count = _BYTES[parse_target(casts[0].target)[0]], len(ends) - 1  # the last message is the end
-    starts = [_HEAD, *ends[:-1]]
-
-    def key(n: int) -> int:
-        at = starts[n] + _FIELD
-        return int.from_bytes(data[at : at + width], "big", signed=True)
-
-    places = {bucket: (starts[first], starts[end]) for bucket, first, end in _cut(count, key, buckets)}
-    return Image(count, data, places)
+    return Image(data, [_HEAD, *ends[:-1]])  # the last message is the end
 
 
 def _copied(connection: PGconn, query: str) -> tuple[bytearray, list[int]]:
