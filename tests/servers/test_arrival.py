@@ -12,6 +12,7 @@ from lab import Lab, load
 
 from bulketl import endpoints
 from bulketl.events import TableFailed, TablePublished
+from bulketl.postgres.stage import keyed
 
 Change = Callable[[Any], Any]
 
@@ -130,3 +131,16 @@ def test_a_chunk_that_lost_rows_does_not_move_the_watermark(maria_lab: Lab, monk
     monkeypatch.undo()
     assert load(maria_lab.config(rules=rules)).summary.outcome == "done"
     assert maria_lab.differences("t") == []
+
+
+def test_a_row_that_is_lost_while_it_is_staged_is_placed(pair: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Postgres counts before a publish is held against the records, and a difference is of a partition."""
+
+    def lossy(run: str, spec: Any) -> list[str]:
+        return [*keyed(run, spec), f'DELETE FROM bulketl_staging."{run} {spec.table}" WHERE id = 350']
+
+    monkeypatch.setattr("bulketl.postgres.steps.keyed", lossy)
+    told = load(pair.config()).summary.tables["big"]
+    assert (told.outcome, told.error) == ("failed", "DataError")
+    assert "100 of partition 3, and Postgres counts 99" in told.message
+    assert pair.pg("SELECT count(*) FROM {s}.big WHERE c = 'old'") == [(1000,)]
