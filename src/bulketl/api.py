@@ -9,6 +9,7 @@ summary = bulketl.load(config, plan)
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from bulketl.casts import parse_type
 from bulketl.catalog import Catalog, Column, Table, TargetTable
@@ -19,18 +20,21 @@ from bulketl.endpoints import check_libraries, endpoints, source_of
 from bulketl.errors import PlanError
 from bulketl.findings import Finding, examine
 from bulketl.incremental import Choice, Span
-from bulketl.mysql import rights
+from bulketl.mysql import MySQL, rights
+from bulketl.mysql import compare as here
 from bulketl.mysql.discover import read_bounds, read_catalog, read_profiles
 from bulketl.mysql.read import select as select_text
 from bulketl.partitions import Bound
-from bulketl.plan import Plan, Refusal, differences
+from bulketl.plan import Plan, Refusal, TableSpec, differences
 from bulketl.postgres import Postgres, explain, ledger
+from bulketl.postgres import compare as there
 from bulketl.postgres.inspect import missing_rights, read_tables
 from bulketl.postgres.state import count_rows, read_states
+from bulketl.reconcile import Digest
 from bulketl.rejects import export_rejects, list_rejects, retry_rejects, show_rejects
 from bulketl.rules import Tier
 from bulketl.runs import load, resume
-from bulketl.survey import choices, unchanged
+from bulketl.survey import alike, choices, unchanged
 from bulketl.watermark import State
 
 __all__ = [
@@ -84,6 +88,9 @@ def make_plan(
     whole = [t for t in catalog if not known[t.name].refusal and known[t.name].whole]
     by = {name: rule.partition_by for name, rule in config.tables.items() if rule.partition_by}
     bounds = read_bounds(source, whole, by, config.partition_bytes)
+    if not (full or span):
+        catalog, same = alike(config, catalog, states, existing, bounds, lambda specs: _hashes(source, target, specs))
+        skipped += same
     return decide(config, catalog, bounds, existing, choices=known, skipped=skipped, history=history, allowed=allow_deletes)
 
 
@@ -92,6 +99,12 @@ def _count(config: Config, target: Postgres, tables: Sequence[str]) -> dict[str,
         return {}
     with target.connect() as connection:
         return count_rows(connection, config.target_schema, tables)
+
+
+def _hashes(source: MySQL, target: Postgres, specs: Sequence[TableSpec]) -> tuple[dict[str, Digest], dict[str, Digest]]:
+    with ThreadPoolExecutor(1) as pool:
+        theirs = pool.submit(there.hashes, target, specs)
+        return here.hashes(source, specs), theirs.result()
 
 
 def statements(config: Config, plan: Plan) -> dict[str, list[str]]:

@@ -266,9 +266,7 @@ def _retained(table: Table, state: State | None) -> tuple[tuple[str, dt.datetime
 
 
 def _evidence(table: Table, rule: TableRule, spec: TableSpec) -> str:
-    """Return what proves, when a later plan has the same, that the table would be loaded as it is now; '' for nothing."""
-    if not table.changed_at:
-        return ""
+    """Return when the table was changed last, '' if nobody knows, a blank, and a hash of all that says how it is loaded."""
     how = (spec.casts, spec.key, spec.zone, spec.nul_bytes, spec.stamps, spec.audit, spec.retained, repr(rule))
     return f"{table.changed_at} {hashlib.sha256(repr(how).encode()).hexdigest()[:16]}"
 

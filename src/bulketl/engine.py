@@ -114,7 +114,7 @@ def _decided(name: str, plan: Plan) -> Iterator[Event]:
     for refusal in plan.refused:
         yield TableFailed(name, refusal.table, "PlanError", refusal.message, refusal.hint, 0.0)
     for skip in plan.skipped:
-        yield TableSkipped(name, skip.table, skip.reason, skip.unchanged)
+        yield TableSkipped(name, skip.table, skip.reason, skip.proof)
     for load in plan.loads:
         if load.drift:
             yield ColumnsChanged(name, load.spec.table, load.drift)

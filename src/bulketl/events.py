@@ -118,12 +118,12 @@ class TableFailed:
 
 @dataclass(frozen=True, slots=True)
 class TableSkipped:
-    """A table of the source is not loaded, by a decision in the plan; `unchanged`: because that was proved."""
+    """A table of the source is not loaded, by a decision in the plan; `proof`: what shows that it has not changed."""
 
     run: str
     table: str
     reason: str
-    unchanged: bool = False
+    proof: str = ""
 
 
 @dataclass(frozen=True, slots=True)

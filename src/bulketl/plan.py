@@ -44,13 +44,13 @@ class TableSpec:
     what becomes of rows that are gone at the source. `guard`: the share of the table's rows that may go, beyond `free`
     ones. `rows`: of the target before, None when unknown. `retained`: rows with a smaller value in one of these columns
     have left the target by its retention and are not read again; a value with a zone is of a `timestamptz`. `stamps`:
-    columns of STAMPS that each row written gets. `evidence`: if the source shows the same in a later plan, its rows have
-    not changed since this one. `consistency`: what its rows have in common. `snapshot`: they are those of one moment, as a
-    transaction sees them; `locked`: nobody could write while they were read; `re-read`: read again until a comparison finds
-    no difference; `best effort`: each range is of a moment of its own. `stop_after`: seconds after which it is given up.
-    `threshold`: the least share of the source's rows that must arrive. `certify`:
-    whether figures of every column are taken on the way.
-    `checks`: what must hold of it. A `max_rejects` that is a float is a share of the rows read.
+    columns of STAMPS that each row written gets. `evidence`: when it was changed last, if the source tells, and a hash of
+    how it is loaded: if both are the same later, its rows are as they were loaded. `consistency`: what its rows have in
+    common. `snapshot`: they are those of one moment, as a transaction sees them; `locked`: nobody could write while they
+    were read; `re-read`: read again until a comparison finds no difference; `best effort`: each range is of a moment of its
+    own. `stop_after`: seconds after which it is given up.
+    `threshold`: the least share of the source's rows that must arrive. `certify`: whether figures of every column are taken
+    on the way. `checks`: what must hold of it. A `max_rejects` that is a float is a share of the rows read.
     """
 
     table: str
@@ -178,12 +178,12 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """A table that is there and is not loaded, and why. `unchanged`: because that was proved."""
+    """A table that is there and is not loaded, and why. `proof`: what shows that it has not changed, if so."""
 
     table: str
     tier: Tier
     reason: str
-    unchanged: bool = False
+    proof: str = ""
 
 
 @dataclass(frozen=True, slots=True)

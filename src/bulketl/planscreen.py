@@ -31,10 +31,11 @@ def plan(planned: Plan) -> Group:
 
 
 def _skipped(planned: Plan) -> list[Text]:
-    told = [Text(f"{s.table} is not loaded: {s.reason}\n", style="yellow") for s in planned.skipped if not s.unchanged]
-    same = [s for s in planned.skipped if s.unchanged]
+    told = [Text(f"{s.table} is not loaded: {s.reason}\n", style="yellow") for s in planned.skipped if not s.proof]
+    same = [s for s in planned.skipped if s.proof]
     if len(same) > MANY:
-        return [*told, Text(f"{len(same)} tables are not loaded: not changed at the source since their last load\n")]
+        proofs = Counter(s.proof for s in same).items()
+        return [*told, *(Text(f"{count_of(n, 'table')} unchanged, by {proof}\n") for proof, n in proofs)]
     return [*told, *(Text(f"{s.table} is not loaded: {s.reason}\n", style="dim") for s in same)]
 
 

@@ -7,7 +7,7 @@ meanwhile is missing in the target and is added, and no row is taken for gone th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,6 +20,8 @@ from bulketl.plan import TableSpec
 Digest = tuple[int, int]  # rows, and the sum of their hashes
 KEYS_READ = 2000  # rows fetched by their keys in one query
 BUCKETS_LISTED = 32  # whose keys are in memory at once
+HASHED_TOGETHER = 60  # tables in one query
+QUERY_BYTES = 256 << 10  # of a query for many tables: a server may refuse a longer one than 1 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,3 +138,18 @@ def reread(here: Here, spec: TableSpec, keys: Sequence[KeyTuple]) -> Iterator[Ba
         partition = Partition(n // KEYS_READ, columns=spec.key, only=tuple(keys[n : n + KEYS_READ]))
         for rows in here.read(spec, partition):
             yield coerce(rows, spec, masked)
+
+
+def together(specs: Sequence[TableSpec], text: Callable[[TableSpec], str]) -> Iterator[list[TableSpec]]:
+    """Yield the tables that one query asks of, where `text` is what it says of each."""
+    some: list[TableSpec] = []
+    length = 0
+    for spec in specs:
+        longer = len(text(spec))
+        if some and (len(some) == HASHED_TOGETHER or length + longer > QUERY_BYTES):
+            yield some
+            some, length = [], 0
+        some.append(spec)
+        length += longer
+    if some:
+        yield some

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from rich.console import Group
@@ -76,9 +77,8 @@ def _tier_rows(table: Table, tier: str, items: list[TableSummary], total: int) -
         rows, weight = sum(i.rows for i in quiet), sum(i.bytes for i in quiet)
         label = f"{len(quiet)} tables below {SMALL_ROWS:,} rows"
         table.add_row(f"[dim]{label}[/]", tier, f"{rows:,}", size(weight), "", "0", "[green]loaded[/]")
-    if same:
-        said = "unchanged, by the source's time of change"
-        table.add_row(f"[dim]{count_of(len(same), 'table')}[/]", tier, "", "", "", "", f"[dim]{said}[/]")
+    for proof, count in Counter(item.proof for item in same).items():
+        table.add_row(f"[dim]{count_of(count, 'table')}[/]", tier, "", "", "", "", f"[dim]unchanged, by {proof}[/]")
 
 
 def _moments(result: Summary) -> list[Text]:

@@ -25,7 +25,8 @@ from bulketl.events import (
 class TableSummary:
     """What became of one table. `bytes` are of Arrow as copied; `changed` counts values altered on the way.
 
-    `checks`: per severity and check what failed it, rows or the figure of a check on the table as a whole.
+    `checks`: per severity and check what failed it, rows or the figure of a check on the table as a whole. `proof`: of an
+    unchanged table, what proves that.
     """
 
     table: str
@@ -48,6 +49,7 @@ class TableSummary:
     quality: float | None = None
     certificate: Certificate | None = None
     overdue: bool = False
+    proof: str = ""
     error: str = ""
     message: str = ""
     hint: str = ""
@@ -122,8 +124,9 @@ class Summary:
                 table.found(event.checks)
                 table.error, table.message, table.hint = event.kind, event.message, event.hint
             case TableSkipped(table=name):
-                outcome = "unchanged" if event.unchanged else "skipped"
-                self.tables[name].outcome, self.tables[name].message = outcome, event.reason
+                table = self.tables[name]
+                table.outcome = "unchanged" if event.proof else "skipped"
+                table.proof, table.message = event.proof, event.reason
             case ColumnsChanged(table=name):
                 self.tables[name].drift = event.changes
             case RunFinished(seconds=seconds):
@@ -190,6 +193,7 @@ class Summary:
             "consistency",
             "quality",
             "overdue",
+            "proof",
             "error",
             "message",
             "hint",

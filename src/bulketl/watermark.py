@@ -44,8 +44,8 @@ class State:
     when unknown. `kept`: columns that the source has dropped and the target keeps. `compared`: seconds since its rows
     were last compared with the source's, None if never. `retained`: rows before these values of columns have been
     removed by its retention, as (column, value) by column. `zone`: the session's, '' for the server's own. `audited`:
-    it has a chain, and was not reset since. `evidence`: what the source showed then, to prove that nothing has changed
-    since; '' for none.
+    it has a chain, and was not reset since. `evidence`: what the plan showed then, as in TableSpec; '' where a part
+    was loaded, which proves nothing.
     """
 
     source: str

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pymysql
 from pymysql.cursors import Cursor
 
 from bulketl.canonical import digests as digest_pair
 from bulketl.casts import parse_type, quoted
 from bulketl.errors import DataError
-from bulketl.mysql import MySQL
+from bulketl.mysql import MySQL, is_lost
 from bulketl.mysql.read import retained_condition
 from bulketl.plan import TableSpec
-from bulketl.reconcile import Buckets, Digest, Row
+from bulketl.reconcile import Buckets, Digest, Row, together
 
 
 def digests(source: MySQL, spec: TableSpec, buckets: Buckets, only: str = "TRUE") -> dict[str, Digest]:
@@ -29,6 +30,31 @@ def digests(source: MySQL, spec: TableSpec, buckets: Buckets, only: str = "TRUE"
         zone(cursor, spec)
         cursor.execute(query)
         return {str(bucket): (int(rows), int(total)) for bucket, rows, total in cursor.fetchall()}
+
+
+def hashes(source: MySQL, specs: Sequence[TableSpec]) -> dict[str, Digest]:
+    """Return rows and the sum of their hashes of whole tables, a query for many; one that cannot be read is left out."""
+    found: dict[str, Digest] = {}
+    with source.connect() as cursor:
+        for some in together(specs, _hashing):
+            zone(cursor, some[0])
+            found |= _hashes(cursor, some)
+    return found
+
+
+def _hashes(cursor: Cursor, some: Sequence[TableSpec]) -> dict[str, Digest]:
+    try:
+        cursor.execute(" UNION ALL ".join(f"SELECT {n}, {_hashing(spec)}" for n, spec in enumerate(some)))
+    except pymysql.MySQLError as error:
+        if is_lost(error):
+            raise
+        return {} if len(some) == 1 else {name: found for spec in some for name, found in _hashes(cursor, [spec]).items()}
+    return {some[int(n)].table: (int(rows), int(total)) for n, rows, total in cursor.fetchall()}
+
+
+def _hashing(spec: TableSpec) -> str:
+    total = f"SUM(CAST(CONV(RIGHT({row_hash(spec)},15),16,10) AS UNSIGNED))"
+    return f"COUNT(*), COALESCE({total},0) FROM {quoted(spec.table)} WHERE {retained_condition(spec)}"
 
 
 def rows(source: MySQL, spec: TableSpec, buckets: Buckets, which: Sequence[str], only: str = "TRUE") -> dict[str, Row]:

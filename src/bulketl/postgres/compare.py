@@ -5,23 +5,26 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 
+import psycopg
+
 from bulketl.canonical import digests as digest_pair
 from bulketl.casts import parse_target
 from bulketl.coerce import Batch, Reject
 from bulketl.errors import DataError
 from bulketl.partitions import KeyTuple
 from bulketl.plan import DELETED_AT, TableSpec
-from bulketl.postgres import Postgres, audit, checks, ledger, state
+from bulketl.postgres import Connection, Postgres, audit, checks, ledger, state
 from bulketl.postgres.copy import TEMPORARY, copy, transaction, without_refused
 from bulketl.postgres.ddl import batch, name, value
 from bulketl.postgres.guard import check_gone
 from bulketl.postgres.merge import absent
 from bulketl.postgres.publish import into
 from bulketl.postgres.stage import temporary, temporary_name
-from bulketl.reconcile import Buckets, Differences, Digest, Row
+from bulketl.reconcile import Buckets, Differences, Digest, Row, together
 
 BUCKET_KEYS = 4096
 MOST_BUCKETS = 2000
+LOCK_SECONDS = 1  # for somebody else to be done with a table
 _COUNTING = ("smallint", "integer", "bigint")
 
 
@@ -47,6 +50,30 @@ def digests(target: Postgres, spec: TableSpec, buckets: Buckets, only: str = "tr
     )
     with target.connect() as connection:
         return {bucket: (int(rows), int(total)) for bucket, rows, total in connection.execute(query.encode())}
+
+
+def hashes(target: Postgres, specs: Sequence[TableSpec]) -> dict[str, Digest]:
+    """Return rows and the sum of their hashes of whole tables, a query for many; one that is locked or gone is left out."""
+    found: dict[str, Digest] = {}
+    with target.connect() as connection:
+        for some in together(specs, _hashing):
+            found |= _hashes(connection, some)
+    return found
+
+
+def _hashes(connection: Connection, some: Sequence[TableSpec]) -> dict[str, Digest]:
+    query = " UNION ALL ".join(f"SELECT {n}, {_hashing(spec)}" for n, spec in enumerate(some))
+    try:
+        with connection.transaction():
+            connection.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
+            return {some[n].table: (int(rows), int(total)) for n, rows, total in connection.execute(query.encode())}
+    except (psycopg.errors.ProgrammingError, psycopg.errors.DataError, psycopg.errors.LockNotAvailable):
+        return {} if len(some) == 1 else {t: found for spec in some for t, found in _hashes(connection, [spec]).items()}
+
+
+def _hashing(spec: TableSpec) -> str:
+    total = f"sum(('x' || right({row_hash(spec)}, 15))::bit(60)::bigint)"
+    return f"count(*), COALESCE({total}, 0) FROM {name(spec.schema, spec.table)}{alive(spec, 'WHERE')}"
 
 
 def rows(target: Postgres, spec: TableSpec, buckets: Buckets, which: Sequence[str]) -> dict[str, Row]:
