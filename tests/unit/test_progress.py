@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 import re
+import time
 
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from bulketl.cli import loading
+from bulketl.cli.options import past_printing, telling
 from bulketl.events import (
     Event,
     PartitionLoaded,
@@ -82,7 +85,7 @@ def night() -> list[tuple[float, Event]]:
     return [*events, (300.0, published("s")), (301.0, failed(LONG)), (99_000.0, published("appointment"))]
 
 
-@pytest.mark.parametrize("width", [30, 40, 60, 79, 80, 81, 100, 120, 200])
+@pytest.mark.parametrize("width", [30, 60, 79, 80, 120, 200])
 def test_columns_stand_still_and_fill_the_terminal(width: int) -> None:
     """Whatever happens to the numbers; the last of them ends at the terminal's edge."""
     shown, heads = UnderWay(), set()
@@ -108,24 +111,41 @@ def test_names_are_cut_and_say_so() -> None:
     assert names == ["appointment", "line_items_of_every_…", "患+者+の+診+療+記+録+と+予+約+…", "two?lines", "s"]
 
 
-def test_a_rate_is_that_of_the_whole_time_and_stands_between_partitions() -> None:
-    """Partitions of three workers come together: the rate does not leap, nor move in every frame, nor show at once."""
+def test_a_rate_stands_between_partitions_and_does_not_leap() -> None:
+    """Partitions of three workers come together, and the first of all says nothing."""
     shown = UnderWay()
     shown.add(started(t=(9_000_000, "critical")), 0.0)
     shown.add(TableStarted("run", "t"), 0.0)
     shown.add(loaded("t", 100_000), 0.01)
     assert column(shown, "rows/s", 0.02) == column(shown, "rows/s", 1.5) == {"t": "", "0 of 1 table": ""}
-    rates = set()
+    rates = []
     for second in range(3, 60, 3):
         for n in range(3):
             shown.add(loaded("t", 100_000), second + n / 100)
-        frames = {column(shown, "rows/s", second + 0.1 + n / 10)["t"] for n in range(28)}
+        frames = {column(shown, "rows/s", second + 0.1 + n)["t"] for n in range(3)}
         assert len(frames) == 1
-        rates |= {int(rate.replace(",", "")) for rate in frames}
+        rates += [int(rate.replace(",", "")) for rate in frames]
     assert min(rates) > 90_000
     assert max(rates) < 140_000
-    sinking = [int(column(shown, "rows/s", now)["t"].replace(",", "")) for now in (57.1, 62.5, 70.0, 120.0)]
-    assert sinking == sorted(set(sinking), reverse=True)
+    shown.add(published("t"), 60.0)
+    assert column(shown, "rows/s", 99.0)["t"] == column(shown, "rows/s", 999.0)["t"] == "96,700"
+
+
+def test_a_rate_is_that_of_late_and_nothing_while_a_table_waits() -> None:
+    """A table that waited for others is as fast afterwards as it was before; slow partitions are no waiting."""
+    shown = UnderWay()
+    shown.add(started(t=(90_000_000, "critical"), slow=(90_000_000, "critical")), 0.0)
+    for name in ("t", "slow"):
+        shown.add(TableStarted("run", name), 0.0)
+    for second in (*range(1, 20), *range(60, 80)):
+        shown.add(loaded("t", 100_000), second)
+        if second % 15 == 0:
+            shown.add(loaded("slow", 15_000), second)
+        if second == 19:
+            assert column(shown, "rows/s", 19.5)["t"] == "100,000"
+            assert column(shown, "rows/s", 40.0)["t"] == ""
+    assert column(shown, "rows/s", 79.5)["t"] == "100,000"
+    assert column(shown, "rows/s", 89.9)["slow"] == "1,000"
 
 
 @pytest.mark.parametrize("together", [3, MOST_LINES, 400])
@@ -168,3 +188,19 @@ def test_the_display_leaves_nothing_behind_and_nothing_comes_of_no_tables() -> N
         display(TableStarted("run", "t"))
         display(failed("t"))
     assert left_on_screen(file.getvalue()) == ["failed message"]
+
+
+def test_a_signal_is_told_below_the_display_while_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Written past it, the line would be overwritten, and lines of the display would stay."""
+    file = io.StringIO()
+    monkeypatch.setattr(loading, "err", Console(file=file, width=80, height=24, force_terminal=True))
+    with loading.watching(as_json=False) as observer:
+        observer(started(t=(LINE_ROWS, "critical")))
+        telling[-1]("ending after the steps under way")
+        end = time.monotonic() + 10  # it is drawn some times a second
+        while left_on_screen(file.getvalue())[-1:] != ["ending after the steps under way"]:
+            assert time.monotonic() < end, left_on_screen(file.getvalue())
+            time.sleep(0.02)
+        observer(failed("t"))
+    assert left_on_screen(file.getvalue()) == ["failed message"]
+    assert telling == [past_printing]

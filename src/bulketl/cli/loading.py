@@ -98,7 +98,7 @@ def load(
         with dask(scheduler) if scheduler else nullcontext(threads) as where:
             if resume is None:  # looked at after the wait: a plan grows old
                 chosen = make(settings, tier, tables, exclude, full, since, until, allow_deletes)
-            with _watching(as_json) as observer:
+            with watching(as_json=as_json) as observer:
                 observers = [observer]
                 if resume is None:
                     result = api.load(settings, chosen, observers, closed=lambda: _over(end), executor=where)
@@ -112,7 +112,7 @@ def load(
 
 
 @contextmanager
-def _watching(as_json: bool) -> Iterator[Observer]:
+def watching(*, as_json: bool) -> Iterator[Observer]:
     """Yield what tells of the load on standard error, and while that is a live display have it tell of a signal."""
     if as_json or not err.is_terminal:
         yield Lines(err)

@@ -7,7 +7,7 @@ place, and one that has ended stays until another needs the place.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
@@ -29,7 +29,7 @@ from bulketl.screen import count_of, size
 LINE_ROWS = 20_000  # smaller tables come and go too quickly to have a line each
 MOST_LINES = 8  # of tables; others are counted
 RATE_AFTER = 2.0  # seconds, before which a rate says nothing
-RATE_HELD = 5.0  # seconds without rows, after which the rate sinks: they come by partitions, and not evenly
+RATE_SECONDS = 10.0  # that a rate looks back, or more where partitions take longer
 GAP = 2
 LEFT = ("table", "tier", "")  # the others are numbers
 WIDTHS = {"table": 21, "tier": 10, "": 10, "rows": 13, "size": 7, "rows/s": 9, "seconds": 7, "left": 7}  # "": the bar
@@ -46,15 +46,22 @@ class _Line:
     tables: int = 1
     began: float | None = None
     ended: float | None = None
-    last: float = 0.0
     rows: int = 0
     bytes: int = 0
     over: int = 0
     failed: int = 0
     late: bool = False
+    came: deque[tuple[float, int]] = field(default_factory=deque)  # when so many rows were there, the last in a while
+
+    def begin(self, now: float) -> None:
+        self.began = now
+        self.came.append((now, 0))
 
     def add(self, rows: int, weight: int, now: float) -> None:
-        self.rows, self.bytes, self.last = self.rows + rows, self.bytes + weight, now
+        self.rows, self.bytes = self.rows + rows, self.bytes + weight
+        self.came.append((now, self.rows))
+        while len(self.came) > 1 and self.came[1][0] <= now - RATE_SECONDS:
+            self.came.popleft()
 
     def end(self, failed: bool, now: float) -> None:
         self.over, self.failed = self.over + 1, self.failed + failed
@@ -69,17 +76,19 @@ class _Line:
         """Return how long it has taken."""
         return 0.0 if self.began is None else (now if self.ended is None else self.ended) - self.began
 
-    def measured(self, now: float) -> float:
-        """Return the seconds in which its rows came. They stand between partitions, and then step, so that rates do."""
-        if self.began is None or not self.rows:
-            return 0.0
-        pauses = 0 if self.rows >= self.expected or self.ended is not None else int((now - self.last) / RATE_HELD)
-        return self.last + pauses * RATE_HELD - self.began
-
     def rate(self, now: float) -> float | None:
-        """Return rows a second over its whole time, or None while that says nothing."""
-        seconds = self.measured(now)
-        return self.rows / seconds if seconds >= RATE_AFTER else None
+        """Return rows a second as they came of late, at the end of its whole time; None while that says nothing.
+
+        It stands between partitions, for rows are told by partitions, until these are overdue: a table may have to wait.
+        """
+        if not self.rows:
+            return None
+        (since, before), (last, rows) = self.came[0], self.came[-1]
+        if self.ended is not None:
+            (since, before), last = (self.began or 0.0, 0), self.ended
+        elif now - last > max(last - since, RATE_SECONDS) and self.rows < self.expected:
+            return None
+        return (rows - before) / (last - since) if last - since >= RATE_AFTER else None
 
 
 class UnderWay:
@@ -100,7 +109,7 @@ class UnderWay:
                 self._run.tables -= 1
                 self._lines[table].tables -= 1
             case TableStarted(table=table) if self._lines[table].began is None:
-                self._lines[table].began = now
+                self._lines[table].begin(now)
                 self._place(self._lines[table])
             case PartitionLoaded(table=table):
                 for line in (self._lines[table], self._run):
@@ -114,7 +123,8 @@ class UnderWay:
 
     def _begin(self, event: RunStarted, now: float) -> None:
         rows = sum(expected for expected, _ in event.tables.values())
-        self._run = _Line("", "", rows, len(event.tables), began=now)
+        self._run = _Line("", "", rows, len(event.tables))
+        self._run.begin(now)
         small: dict[str, _Line] = {}
         for table, (expected, tier) in event.tables.items():
             if expected >= LINE_ROWS:
@@ -169,7 +179,7 @@ class UnderWay:
             "": _bar(arrived / run.expected if run.expected else run.over / run.tables, "green"),
         }
         if rate := run.rate(now):  # of a table nothing is foretold: it may have to wait for others
-            seconds = (run.expected - arrived) / rate - (run.seconds(now) - run.measured(now))
+            seconds = (run.expected - arrived) / rate - (now - run.came[-1][0])
             cells["left"] = f"{seconds:.0f}" if seconds >= 1 else ""
         return cells
 
