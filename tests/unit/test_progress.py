@@ -169,7 +169,7 @@ def test_small_tables_of_a_tier_are_one_line_from_first_to_last() -> None:
     shown = UnderWay()
     small = [f"s{n}" for n in range(30)]
     shown.add(started(big=(LINE_ROWS, "critical"), same=(0, "audit"), **dict.fromkeys(small, (9, "audit"))), 0.0)
-    shown.add(TableSkipped("run", "same", "unchanged", True), 0.0)
+    shown.add(TableSkipped("run", "same", "unchanged", "hashes"), 0.0)
     shown.add(TableStarted("run", "big"), 0.0)
     for name in small:
         shown.add(TableStarted("run", name), 1.0)
@@ -177,6 +177,16 @@ def test_small_tables_of_a_tier_are_one_line_from_first_to_last() -> None:
         shown.add(failed(name) if name == "s7" else published(name), 1.2)
         assert [line.split("  ")[0] for line in lines(shown, 80, 2.0)[1:-1]] == ["big", "30 small tables"]
     assert lines(shown, 80, 2.0)[-1].split()[:6] == ["30", "of", "31", "tables", "1", "failed"]
+
+
+def test_a_small_table_whose_neighbours_are_skipped_is_shown_by_its_own_name() -> None:
+    """However the run names the tables that it was asked for."""
+    shown = UnderWay()
+    events = (started(a=(0, "audit"), b=(0, "audit"), c=(5, "audit")), *(TableSkipped("run", t, "same", "hashes") for t in "ab"),
+              TableStarted("run", "c"))  # fmt: skip
+    for event in events:
+        shown.add(event, 0.0)
+    assert list(column(shown, "rows", 1.0)) == ["c", "0 of 1 table"]
 
 
 def test_the_display_leaves_nothing_behind_and_nothing_comes_of_no_tables() -> None:

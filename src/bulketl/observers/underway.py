@@ -109,8 +109,10 @@ class UnderWay:
                 self._run.tables -= 1
                 self._lines[table].tables -= 1
             case TableStarted(table=table) if self._lines[table].began is None:
-                self._lines[table].begin(now)
-                self._place(self._lines[table])
+                line = self._lines[table]
+                line.label = table  # where all the other small ones of its tier are skipped
+                line.begin(now)
+                self._place(line)
             case PartitionLoaded(table=table):
                 for line in (self._lines[table], self._run):
                     line.add(event.rows, event.bytes, now)
