@@ -12,13 +12,13 @@ agree · **source, target**.
 The floors; imports go down only:
 
     cli | demo
-    planscreen | rulescreen
+    planscreen | rulescreen | observers
     screen | custody | verdicts | verifying | agreement | agreementscreen | heatmap
     repairing
     api
     runs | cluster | rejects | keyless
     endpoints | checker
-    engine | observers | survey | sidebyside
+    engine | survey | sidebyside
     worker
     mysql | postgres
     verifiable

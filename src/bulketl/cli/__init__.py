@@ -13,7 +13,7 @@ import typer
 from bulketl.cli import certificate, custody, loading, rejects, rules, verify
 from bulketl.cli import history as history_command
 from bulketl.cli import pairs as pairs_command
-from bulketl.cli.options import EXIT_CODES, out, run
+from bulketl.cli.options import EXIT_CODES, err, out, run, telling
 
 app = typer.Typer(
     name="bulketl",
@@ -73,9 +73,15 @@ def main() -> None:
 def _interrupted(number: int, _frame: object) -> None:
     """End after the steps under way; at a second signal at once, and the servers roll back what was being done."""
     for again in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(again, lambda *_: os._exit(128 + number))
-    os.write(2, b"\nending after the steps under way; once more ends at once\n")  # past whatever may be printing now
+        signal.signal(again, lambda *_: _end_at_once(128 + number))
+    telling[-1]("ending after the steps under way; once more ends at once")
     raise KeyboardInterrupt
+
+
+def _end_at_once(code: int) -> None:
+    if err.is_terminal:
+        os.write(2, b"\x1b[?25h\n")  # a live display has hidden the cursor
+    os._exit(code)
 
 
 def give_memory_back() -> None:

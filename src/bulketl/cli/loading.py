@@ -6,9 +6,10 @@ import datetime as dt
 import json
 import shutil
 import time
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, cast
 
 import typer
 
@@ -29,6 +30,7 @@ from bulketl.cli.options import (
     out,
     run,
     split_commas,
+    telling,
     tiers_of,
 )
 from bulketl.cluster import check_address, dask
@@ -96,9 +98,8 @@ def load(
         with dask(scheduler) if scheduler else nullcontext(threads) as where:
             if resume is None:  # looked at after the wait: a plan grows old
                 chosen = make(settings, tier, tables, exclude, full, since, until, allow_deletes)
-            watching: Any = Display(err) if err.is_terminal and not as_json else nullcontext(Lines(err))
-            with watching as observer:
-                observers = [cast(Observer, observer)]
+            with watching(as_json=as_json) as observer:
+                observers = [observer]
                 if resume is None:
                     result = api.load(settings, chosen, observers, closed=lambda: _over(end), executor=where)
                 else:
@@ -108,6 +109,20 @@ def load(
         return _exit_code(settings, result)
 
     run(command, as_json)
+
+
+@contextmanager
+def watching(*, as_json: bool) -> Iterator[Observer]:
+    """Yield what tells of the load on standard error, and while that is a live display have it tell of a signal."""
+    if as_json or not err.is_terminal:
+        yield Lines(err)
+        return
+    with Display(err) as display:
+        telling.append(display.note)
+        try:
+            yield display
+        finally:
+            telling.pop()
 
 
 def _check_executor(executor: str, scheduler: str) -> None:

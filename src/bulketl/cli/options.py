@@ -25,6 +25,14 @@ end, 5 loaded and not certified."""
 out = Console()
 err = Console(stderr=True)
 
+
+def past_printing(text: str) -> None:
+    """Write a line to standard error past whatever may be printing now, as a signal's handler must."""
+    os.write(2, f"\n{text}\n".encode())
+
+
+telling: list[Callable[[str], None]] = [past_printing]  # the last one tells of a signal: a live display while there is one
+
 TierOption = Annotated[
     list[str] | None, typer.Option("--tier", help="critical, important, audit or reference; repeated or with commas.")
 ]

@@ -1,18 +1,18 @@
-"""Progress on a terminal: a bar per table under way and one for the whole; plain lines when nobody is watching a screen."""
+"""Progress: a live display on a terminal, and plain lines when nobody is watching a screen."""
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from types import TracebackType
 
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
+from rich.console import Console, Group
+from rich.live import Live
 from rich.text import Text
 
 from bulketl.events import (
     Event,
-    PartitionLoaded,
     RunStarted,
     SourceLocked,
     SourceReadAgain,
@@ -21,11 +21,9 @@ from bulketl.events import (
     TableFailed,
     TableOverdue,
     TablePublished,
-    TableStarted,
     WorkersChanged,
 )
-
-BAR_ROWS = 20_000  # smaller tables come and go too quickly to be worth a line
+from bulketl.observers.underway import LINE_ROWS, UnderWay
 
 
 def told(event: Event) -> Iterator[tuple[str, str]]:
@@ -47,76 +45,42 @@ def told(event: Event) -> Iterator[tuple[str, str]]:
             yield "locked", f"{event.table} at the source for {event.seconds:.3f} s ({event.how})"
 
 
-class _Rate(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        return Text(f"{task.speed:,.0f} rows/s" if task.speed else "", style="cyan", justify="right")
-
-
 class Display:
     """A live display, to be used as a context manager and called with events."""
 
     def __init__(self, console: Console) -> None:
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.completed:>12,.0f} rows", justify="right"),
-            _Rate(),
-            TimeRemainingColumn(compact=True),
-            console=console,
-            transient=True,
-        )
         self._console = console
-        self._bars: dict[str, TaskID] = {}
-        self._expected: dict[str, int] = {}
-        self._rows: dict[str, int] = {}
-        self._published = 0
-        self._all: TaskID | None = None
+        self._under_way = UnderWay()
+        self._lock = threading.Lock()  # the display is drawn by a thread of its own
+        self._note = ""
+        self._live = Live(console=console, transient=True, refresh_per_second=4, get_renderable=self._lines)
 
     def __enter__(self) -> Display:
-        self._progress.start()
+        self._live.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._progress.stop()
+        self._live.stop()
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
-        match event:
-            case RunStarted():
-                self._expected = {name: rows for name, (rows, _) in event.tables.items()}
-                self._all = self._progress.add_task("", total=sum(self._expected.values()) or None)
-                self._count(0)
-            case TableStarted(table=table) if self._expected[table] >= BAR_ROWS:
-                self._bars[table] = self._progress.add_task(escape(table), total=self._expected[table])
-            case PartitionLoaded(table=table):
-                self._rows[table] = self._rows.get(table, 0) + event.rows
-                if table in self._bars:
-                    self._progress.advance(self._bars[table], event.rows)
-                if self._all is not None:
-                    self._progress.advance(self._all, event.rows)
-            case TablePublished(table=table):
-                self._end(table)
-            case TableFailed(table=table):
-                self._say("failed", "red", event.message)
-                self._end(table)
-            case _:
-                for what, text in told(event):
-                    self._say(what, "yellow", text)
+        with self._lock:
+            self._under_way.add(event, time.monotonic())
+        if isinstance(event, TableFailed):
+            self._say("failed", "red", event.message)
+        for what, text in told(event):
+            self._say(what, "yellow", text)
+
+    def note(self, text: str) -> None:
+        """Show a line below everything from now on; also from a signal's handler."""
+        self._note = text
+
+    def _lines(self) -> Group:
+        with self._lock:
+            return self._under_way.lines(self._console.width, time.monotonic(), self._note)
 
     def _say(self, what: str, style: str, text: str) -> None:
         self._console.print(Text.assemble((what, style), f" {text}"))
-
-    def _end(self, table: str) -> None:
-        bar = self._bars.pop(table, None)
-        if bar is not None:
-            self._progress.remove_task(bar)
-        self._count(1)
-
-    def _count(self, more: int) -> None:
-        self._published += more
-        if self._all is not None:
-            text = f"[bold]{self._published} of {len(self._expected)} tables[/]"
-            self._progress.update(self._all, description=text)
 
 
 class Lines:
@@ -131,7 +95,7 @@ class Lines:
             case RunStarted():
                 text = f"run {event.run}: {len(event.tables)} tables from {event.source} into schema {event.schema}"
                 self._print(f"{text}, TIMESTAMP columns in zone {event.zone}")
-            case TablePublished() if event.rows >= BAR_ROWS:
+            case TablePublished() if event.rows >= LINE_ROWS:
                 self._print(f"loaded {event.table}: {event.rows:,} rows in {event.seconds:.1f} s ({event.how})")
             case TableFailed():
                 self._print(f"failed {event.table}: {event.message}")
