@@ -280,6 +280,7 @@ def test_a_table_that_belongs_to_somebody_else_fails_and_stays(two: Lab, writer:
     run(two, target=writer)
     admin = make_conninfo(two.target, dbname=name)
     execute(admin, f"ALTER TABLE {two.schema}.bad OWNER TO CURRENT_USER")
+    two.mysql("UPDATE good SET c = 'y'")
     ended = run(two, target=writer)
     assert ended.code == 3
     assert (ended.table("good")["outcome"], ended.table("bad")["outcome"]) == ("loaded", "failed")

@@ -105,14 +105,14 @@ def test_mark_says_when_a_row_was_found_gone_and_takes_it_back_when_it_returns(u
         assert found(done) == difference(0, 0, 3)
     first = used.pg("SELECT _deleted_at FROM {s}.t WHERE id = 5")
     a_day_later(used)
-    night(used, mark)
+    night(used, mark, full=rule is FULL)
     assert used.pg("SELECT _deleted_at FROM {s}.t WHERE id = 5") == first
     used.mysql("INSERT INTO t VALUES (5, 'old', '2024-01-01 05:00:00'), (6, 'back', NOW())")
     a_day_later(used)
     night(used, mark)
     assert used.pg(marked) == [(5, "old", True), (6, "back", True), (7, "old", False), (8, "old", True)]
     a_day_later(used)
-    done = night(used, mark)
+    done = night(used, mark, full=rule is FULL)
     assert found(done) in ({}, difference(0, 0, 0))
     assert used.mysql("SELECT count(*) FROM t") == used.pg("SELECT count(*) FROM {s}.t WHERE _deleted_at IS NULL")
 

@@ -359,6 +359,7 @@ def test_a_plan_that_was_made_before_a_retention_does_not_bring_its_rows_back(ol
     """It is refused, and the next one leaves them out."""
     old.load(rules={"t": ARCHIVE})
     config = old.config(rules={"t": ARCHIVE})
+    old.pg("DELETE FROM {s}.t WHERE id = 100")  # else there is nothing to load
     plan = bulketl.make_plan(config)
     retained(old, ARCHIVE, tmp_path)
     with pytest.raises(PlanError, match="rows have left table 't' by its retention"):

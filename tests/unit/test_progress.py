@@ -182,10 +182,10 @@ def test_small_tables_of_a_tier_are_one_line_from_first_to_last() -> None:
 def test_a_small_table_whose_neighbours_are_skipped_is_shown_by_its_own_name() -> None:
     """However the run names the tables that it was asked for."""
     shown = UnderWay()
-    events = (started(a=(0, "audit"), b=(0, "audit"), c=(5, "audit")), *(TableSkipped("run", t, "same", "hashes") for t in "ab"),
-              TableStarted("run", "c"))  # fmt: skip
-    for event in events:
-        shown.add(event, 0.0)
+    shown.add(started(a=(0, "audit"), b=(0, "audit"), c=(5, "audit")), 0.0)
+    for table in "ab":
+        shown.add(TableSkipped("run", table, "the same", "hashes"), 0.0)
+    shown.add(TableStarted("run", "c"), 0.0)
     assert list(column(shown, "rows", 1.0)) == ["c", "0 of 1 table"]
 
 
