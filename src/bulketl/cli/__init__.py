@@ -64,7 +64,7 @@ def demo(
 
 def main() -> None:
     """Run the command line."""
-    give_memory_back()
+    share_memory()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupted)
     app()
@@ -84,12 +84,15 @@ def _end_at_once(code: int) -> None:
     os._exit(code)
 
 
-def give_memory_back() -> None:
-    """Have glibc return freed blocks at once instead of keeping them per thread: a fifth less memory at the peak.
+def share_memory() -> None:
+    """Have all threads take memory from one heap and give back what is free at its end, instead of a heap for each.
 
-    Measured on a load of 432 tables: 490 MB without, 380 MB with, and no more CPU. Elsewhere than on glibc nothing happens.
+    Measured on a load of 1.5 million rows: 390 MB at the peak and 84,000 page faults. With glibc's own settings it is 430 MB,
+    and giving back each block at once makes it 350 MB, 250,000 page faults and 0.6 s more of the CPU. Elsewhere than on
+    glibc nothing happens.
     """
     with contextlib.suppress(OSError, AttributeError):
         libc = ctypes.CDLL(None)
-        libc.mallopt(-3, 256 << 10)  # M_MMAP_THRESHOLD
-        libc.mallopt(-1, 1 << 20)  # M_TRIM_THRESHOLD
+        libc.mallopt(-8, 1)  # M_ARENA_MAX
+        libc.mallopt(-3, 4 << 20)  # M_MMAP_THRESHOLD
+        libc.mallopt(-1, 16 << 20)  # M_TRIM_THRESHOLD
