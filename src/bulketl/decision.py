@@ -191,6 +191,7 @@ def _load(
         chunked=bool(parts and any(part.mark for part in parts)),
         compare=compare,
         due=rule.monitoring.max_extraction_time_minutes * 60,
+        strategy=rule.extraction_strategy,
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from bulketl.casts import Cast, Encoder
 from bulketl.checks import Check
 from bulketl.partitions import Partition
-from bulketl.rules import Consistency, Tier
+from bulketl.rules import Consistency, Strategy, Tier
 from bulketl.storedvalues import stored
 from bulketl.watermark import Watermark
 
@@ -108,7 +108,8 @@ class TableLoad:
     table. `seconds` is what it will take, by its earlier loads; None when there was none. `chunked`: its partitions
     are published one after another, each on its own. `compare`: afterwards, its keys and rows are compared with the
     source's. `prepared`: its staging table is there, with rows of an interrupted run. `due`: seconds after which somebody
-    should hear of it. `after`: tables of the plan that it depends on.
+    should hear of it. `after`: tables of the plan that it depends on. `strategy`: of its
+    rule.
     """
 
     spec: TableSpec
@@ -126,6 +127,7 @@ class TableLoad:
     prepared: bool = False
     due: float | None = None
     after: tuple[str, ...] = ()
+    strategy: Strategy | None = None
 
     @property
     def lock(self) -> str:

@@ -67,9 +67,10 @@ def changed_since(load: TableLoad, now: TableSpec, rule: TableRule) -> list[str]
             lines.append(f"column {name} was {old.source} -> {old.target} and is {item.source} -> {item.target}")
     pairs = [(what, getattr(then, what), getattr(now, what)) for what in _KEPT]
     pairs.append(("table_importance", load.tier, rule.table_importance))
-    if then.watermark is not None:
-        column = None if rule.extraction_strategy == "full_table" else rule.incremental_column
-        pairs.append(("incremental_column", then.watermark.column, column))
+    if load.strategy is not None:  # as a plan of an older version has none
+        pairs.append(("extraction_strategy", load.strategy, rule.extraction_strategy))
+    if then.watermark is not None and rule.extraction_strategy != "full_table":
+        pairs.append(("incremental_column", then.watermark.column, rule.incremental_column))
     if len(load.partitions) > 1:  # one range has what can be had, asked or not
         pairs.append(("consistency", then.consistency, rule.consistency or "best effort"))
     lines += [f"its {what} was {_word(one)} and is {_word(other)}" for what, one, other in pairs if one != other]

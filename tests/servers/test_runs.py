@@ -104,6 +104,10 @@ def test_a_run_is_not_resumed_when_what_it_was_planned_for_has_changed(parts: La
         ({"table_importance": "critical"}, "table b: its table_importance was reference and is critical"),
         ({"stop_after_minutes": 5}, "table b: its stop_after was none and is 300.0"),
         ({"checks": [{"unique": "id"}]}, "table b: its checks are others"),
+        (
+            {"extraction_strategy": "incremental", "incremental_column": "id"},
+            "table b: its extraction_strategy was full_table and is incremental",
+        ),
         ({"exclude": True}, "table b is excluded now"),
         (
             {"casts": {"c": "varchar(40)"}},
