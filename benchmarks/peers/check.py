@@ -1,8 +1,9 @@
 """What a contender loaded, beside what was there: per table the rows, per column how many values and one sum of them all.
 
 Numbers are summed as they are, dates as days, points in time as microseconds; of texts and bytes, 32 bits of each value's
-MD5 are. So a value that was rounded, cut or lost shows. The contender's names may be cased otherwise, and its types are its
-own: what differs is told, and judged by nobody here.
+MD5 are. So a value that was rounded, cut or lost shows. A date that is none counts as NULL, and of texts NUL bytes do
+not count, as Postgres has neither. The contender's names may be cased otherwise, and its types are its own: what differs is
+told, and judged by nobody here.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import psycopg
 from psycopg import sql
 
 from benchmarks.catalogue import same
-from bulketl.casts import cast, parse_type, quoted
+from bulketl.casts import GUARDED, cast, parse_type, quoted
 from bulketl.catalog import Column, Table
 from bulketl.mysql import MySQL
 from bulketl.mysql.discover import read_catalog
@@ -72,7 +73,7 @@ def summed(source: str) -> Sums:
         cursor.execute("SET time_zone = '+00:00'")
         for table in read_catalog(mysql):
             columns = [column for column in table.columns if _there(column)]
-            parts = [text for column in columns for text in (f"COUNT({quoted(column.name)})", _there(column))]
+            parts = [text for column in columns for text in (f"COUNT({_value(column)})", _there(column))]
             cursor.execute(f"SELECT {', '.join(['COUNT(*)', *parts])} FROM {quoted(table.name)}")
             found.tables[table.name] = (columns, list(cursor.fetchone() or ()))
     return found
@@ -173,9 +174,17 @@ def _row(
         return found
 
 
+def _value(column: Column) -> str:
+    """Return the value of a column as Postgres can have it, as SQL for the source."""
+    name, base = quoted(column.name), parse_type(column.type).base
+    if base in ("date", "datetime", "timestamp"):
+        return GUARDED.format(c=name)
+    return f"REPLACE(CAST(CONVERT({name} USING utf8mb4) AS BINARY), X'00', '')" if base in _TEXTS else name
+
+
 def _there(column: Column) -> str:
     """Return the source's sum of a column, or '' for a type that is not compared."""
-    name, base = quoted(column.name), parse_type(column.type).base
+    name, base = _value(column), parse_type(column.type).base
     if base in _WHOLE | _FLOATING:
         return f"SUM({name})"
     if base in ("date", "datetime", "timestamp"):
@@ -184,8 +193,7 @@ def _there(column: Column) -> str:
     if base == "time":
         return f"SUM(TIME_TO_SEC({name}))"
     if base in _TEXTS | _BYTES:
-        text = name if base in _BYTES else f"CONVERT({name} USING utf8mb4)"
-        return f"SUM(CAST(CONV(LEFT(MD5({text}), 8), 16, 10) AS UNSIGNED))"
+        return f"SUM(CAST(CONV(LEFT(MD5({name}), 8), 16, 10) AS UNSIGNED))"
     return ""
 
 

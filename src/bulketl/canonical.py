@@ -42,7 +42,10 @@ _PAIRS: dict[str, Pair] = {
     "bytea": ("SHA2({read},256)", "encode(sha256({column}), 'hex')"),
     "uuid": ("LOWER(HEX({read}))", "replace({column}::text, '-', '')"),
     "date": ("{read}", "{column}::text"),
-    "timestamptz": ("{read}", "(extract(epoch FROM {column}) * 1000000)::bigint::text"),
+    "timestamptz": (
+        "{read}",
+        "CASE WHEN isfinite({column}) THEN (extract(epoch FROM {column}) * 1000000)::bigint::text ELSE {column}::text END",
+    ),
 }
 _SHORT = frozenset({"char", "varchar", "enum", "set", "inet4", "inet6", "date", "datetime", "timestamp", "time"})
 
@@ -65,9 +68,11 @@ def pair(item: Cast, column: str, nul_bytes: str = "strip") -> Pair | None:
             t = f"(CASE WHEN {x}<0 THEN CONCAT('-',CAST(-{x} AS CHAR)) ELSE CAST({x} AS CHAR) END)"
         return _FLOAT[0].format(x=x, t=t), _FLOAT[1].format(x=y, t=f"{y}::text")
     if base == "timestamp":
-        # Postgres leaves out zeros at the end of a fraction.
+        # Postgres leaves out zeros at the end of a fraction; and to_char the era, and infinity.
         digits = sizes[0] if sizes else 6
-        return item.read, f"to_char({column}, 'YYYY-MM-DD HH24:MI:SS.FF{digits}')" if digits else f"{column}::text"
+        shown = f"to_char({column}, 'YYYY-MM-DD HH24:MI:SS.FF{digits}')"
+        plain = f"isfinite({column}) AND {column} >= '0001-01-01'"
+        return item.read, f"CASE WHEN {plain} THEN {shown} ELSE {column}::text END" if digits else f"{column}::text"
     if base in ("interval", "time"):
         return _DURATION[0].format(c=quoted(item.column)), _DURATION[1].format(column=column)
     if base == "jsonb" and parse_type(item.source).base != "json":

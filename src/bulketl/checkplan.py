@@ -83,7 +83,10 @@ def _with(needs: Mapping[str, tuple[str, ...]], edges: Sequence[tuple[str, str]]
 
 def looks_elsewhere(rule: TableRule) -> bool:
     """Tell whether a check can fail although no row of the table has changed: by the clock, or by another table."""
-    return any(check.kind in ("fresh", "foreign_key") for _, check in _placed(rule))
+    return any(
+        check.kind in ("fresh", "foreign_key") or (check.kind == "expression" and "current_date" in check.text.lower())
+        for _, check in _placed(rule)
+    )
 
 
 def _placed(rule: TableRule) -> list[tuple[int, Check]]:

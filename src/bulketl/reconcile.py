@@ -7,7 +7,7 @@ meanwhile is missing in the target and is added, and no row is taken for gone th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -140,16 +140,20 @@ def reread(here: Here, spec: TableSpec, keys: Sequence[KeyTuple]) -> Iterator[Ba
             yield coerce(rows, spec, masked)
 
 
-def together(specs: Sequence[TableSpec], text: Callable[[TableSpec], str]) -> Iterator[list[TableSpec]]:
-    """Yield the tables that one query asks of, where `text` is what it says of each."""
-    some: list[TableSpec] = []
+def batches(selects: Sequence[str]) -> Iterator[list[int]]:
+    """Yield the positions of SELECTs that one query carries out, HASHED_TOGETHER or QUERY_BYTES of them at most."""
+    some: list[int] = []
     length = 0
-    for spec in specs:
-        longer = len(text(spec))
-        if some and (len(some) == HASHED_TOGETHER or length + longer > QUERY_BYTES):
+    for n, text in enumerate(selects):
+        if some and (len(some) == HASHED_TOGETHER or length + len(text) > QUERY_BYTES):
             yield some
             some, length = [], 0
-        some.append(spec)
-        length += longer
+        some.append(n)
+        length += len(text)
     if some:
         yield some
+
+
+def united(selects: Sequence[str], which: Sequence[int]) -> str:
+    """Return one query for these of the SELECTs, given without that word; its rows begin with their positions."""
+    return " UNION ALL ".join(f"SELECT {n}, {selects[n]}" for n in which)

@@ -59,19 +59,21 @@ def alike(
 ) -> tuple[Catalog, tuple[Skip, ...]]:
     """Return the catalogue without the small tables whose rows are the same on both servers, and these with the proof.
 
-    Asked are tables that are loaded whole, up to HASHED_BYTES, and of InnoDB, where a SELECT keeps nobody from writing. The
-    proof: `hashed`, which gives rows and hashes of the source and of the target, is the same of both, and the table would
-    be loaded in the same way. Where the server tells when a table was changed, and that is later, it is not asked.
+    Asked are tables that are loaded whole, up to HASHED_BYTES, of InnoDB, where a SELECT keeps nobody from writing, and
+    without checks, for what these find is to be told in every load. The proof: `hashed`, which gives rows and hashes of the
+    source and of the target, is the same of both, and the table would be loaded in the same way. Where the server tells when
+    a table was changed it is not asked, nor for a load whose certificate needs the figures of all tables.
     """
     likely: list[TableSpec] = []
-    for table in catalog:
-        bound, whole = bounds.get(table.name), config.rule(table.name).extraction_strategy == "full_table"
-        if not whole or table.changed_at or table.engine != "InnoDB" or bound is None or bound.error or not bound.counted:
+    for table in catalog if not config.certify else ():
+        bound, state = bounds.get(table.name), states.get(table.name)
+        if table.changed_at or table.engine != "InnoDB" or not bound or bound.error or not bound.counted:
             continue
-        if bound.rows * row_bytes(table) > HASHED_BYTES:
+        rule = config.rule(table.name)
+        if rule.extraction_strategy != "full_table" or rule.checks or bound.rows * row_bytes(table) > HASHED_BYTES:
             continue
-        spec = _again(config, catalog, table, states.get(table.name), target.get(table.name))
-        if spec and not spec.audit and not unhashed(spec.casts):
+        spec = _again(config, catalog, table, state, target.get(table.name))
+        if spec and state and _way(state.evidence) == _way(spec.evidence) and not (spec.audit or unhashed(spec.casts)):
             likely.append(spec)
     ours, theirs = hashed(likely) if likely else ({}, {})
     proved = {
@@ -93,13 +95,20 @@ def _still(config: Config, catalog: Catalog, table: Table, state: State | None, 
     if not table.changed_at or state is None or not state.evidence.startswith(f"{table.changed_at} "):
         return False
     spec, rule = _again(config, catalog, table, state, existing), config.rule(table.name)
-    return spec is not None and not (rule.extraction_strategy != "full_table" and due(rule, spec, state))
+    if spec is None or spec.evidence != state.evidence:
+        return False
+    return rule.extraction_strategy == "full_table" or not due(rule, spec, state)
+
+
+def _way(evidence: str) -> str:
+    """Return the part of it that says how the table is loaded."""
+    return evidence.rpartition(" ")[2]
 
 
 def _again(
     config: Config, catalog: Catalog, table: Table, state: State | None, existing: TargetTable | None
 ) -> TableSpec | None:
-    """Return how the table would be loaded, if that is how it was loaded; None where a check looks beyond the table too."""
+    """Return how the table would be loaded, if the target has it so; None where a check looks beyond the table too."""
     if state is None or existing is None or state.source != catalog.identity or looks_elsewhere(config.rule(table.name)):
         return None
     try:
@@ -107,8 +116,8 @@ def _again(
     except PlanError:
         return None
     found = differing(spec, existing, state)
-    same = not (found.added or found.widened or found.changed or set(found.dropped) - set(state.kept))
-    same = same and state.evidence.rpartition(" ")[2] == spec.evidence.rpartition(" ")[2]
+    kept = state.kept if config.dropped_columns == "keep" else ()
+    same = not (found.added or found.widened or found.changed or set(found.dropped).difference(kept))
     return spec if same and existing.primary_key == spec.key else None
 
 

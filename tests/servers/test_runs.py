@@ -121,7 +121,7 @@ def test_a_run_is_not_resumed_when_the_rule_of_a_table_has_changed(parts: Lab, r
     with pytest.raises(PlanError) as refused:
         bulketl.resume(parts.config(rules={"b": rule}))
     assert told in refused.value.message
-    assert "table a" not in refused.value.message
+    assert "table a:" not in refused.value.message
     assert bulketl.resume(parts.config()).outcome == "done"
 
 

@@ -59,6 +59,13 @@ def test_any_change_makes_it_be_read(still: Lab, statement: str) -> None:
     assert still.differences("a") == []
 
 
+def test_a_table_with_a_check_that_looks_at_the_calendar_is_always_read(still: Lab) -> None:
+    """What was right yesterday need not be so today."""
+    rules = {"a": {"checks": [{"expression": "id > 0 OR Current_Date > '2020-01-01'", "severity": "warn"}]}}
+    still.load(rules=rules)
+    assert outcomes(still.load(rules=rules)) == {"a": "loaded", "b": "unchanged"}
+
+
 @pytest.mark.parametrize(
     "overrides",
     [{"rules": {"a": {"casts": {"c": "text"}}}}, {"rules": {"a": {"exclude_columns": ["c"]}}}, {"nul_bytes": "reject"}],
@@ -185,13 +192,62 @@ def test_a_table_that_is_large_is_read_and_not_hashed(maria_lab: Lab, monkeypatc
     assert outcomes(maria_lab.load()) == {"a": "loaded"}
 
 
-def test_a_table_that_is_locked_in_the_target_or_cannot_be_hashed_does_not_hold_up_the_others(dark: Lab) -> None:
-    """It is read, as if nothing could be proved."""
+@pytest.mark.parametrize("together", [1, 60])
+def test_a_table_that_is_locked_in_the_target_is_read_with_those_of_the_same_query(
+    dark: Lab, monkeypatch: pytest.MonkeyPatch, together: int
+) -> None:
+    """Planning waits a second for a query, and not for whoever has the lock."""
+    monkeypatch.setattr(reconcile, "HASHED_TOGETHER", together)
     with psycopg.connect(dark.target) as connection:
         connection.execute(f"LOCK TABLE {dark.schema}.a IN ACCESS EXCLUSIVE MODE".encode())
         plan = bulketl.make_plan(dark.config())
-    assert [skip.table for skip in plan.skipped] == ["none", "odd"]
-    assert [load.spec.table for load in plan.loads] == ["a"]
+    assert [skip.table for skip in plan.skipped] == (["none", "odd"] if together == 1 else [])
+    assert sorted(load.spec.table for load in plan.loads) == (["a"] if together == 1 else ["a", "none", "odd"])
+
+
+def test_a_value_that_no_hash_can_be_made_of_makes_its_table_be_read_and_no_other(dark: Lab) -> None:
+    """Here one that only Postgres has; the load brings the source's."""
+    dark.pg("UPDATE {s}.odd SET h = 'infinity' WHERE a IS NULL")
+    assert outcomes(dark.load()) == {"a": "unchanged", "none": "unchanged", "odd": "loaded"}
+    assert dark.differences("odd") == []
+
+
+@pytest.mark.parametrize(("kind", "where"), [("datetime(3)", "source"), ("datetime(3)", "target"), ("date", "source")])
+def test_a_date_before_the_first_year_is_another_than_one_in_it(maria_lab: Lab, kind: str, where: str) -> None:
+    """And infinity, which Postgres alone has, is no NULL."""
+    maria_lab.mysql(f"CREATE TABLE a (id int PRIMARY KEY, d {kind})", "INSERT INTO a VALUES (1, '0000-01-01'), (2, NULL)",
+                    mode="")  # fmt: skip
+    maria_lab.load()
+    if where == "source":
+        maria_lab.mysql("UPDATE a SET d = '0001-01-01' WHERE id = 1")
+    else:
+        maria_lab.pg("UPDATE {s}.a SET d = 'infinity' WHERE id = 2")
+    assert outcomes(maria_lab.load()) == {"a": "loaded"}
+    assert maria_lab.pg("SELECT d::text LIKE '%%BC' FROM {s}.a ORDER BY id") == [(where == "target",), (None,)]
+
+
+def test_a_column_that_was_kept_and_is_now_to_be_dropped_makes_the_table_be_read(dark: Lab) -> None:
+    """The rows are the same, and the table is not."""
+    dark.mysql("ALTER TABLE a DROP COLUMN n")
+    dark.load()
+    assert outcomes(dark.load())["a"] == "unchanged"
+    assert outcomes(dark.load(dropped_columns="drop"))["a"] == "loaded"
+    assert dark.pg("SELECT count(*) FROM information_schema.columns WHERE table_schema = '{s}' AND table_name = 'a'") == [
+        (2,)
+    ]
+
+
+def test_a_load_that_is_certified_reads_what_only_hashes_prove(dark: Lab) -> None:
+    """Its certificate has the figures of every column."""
+    assert set(outcomes(dark.load(certify=True)).values()) == {"loaded"}
+
+
+def test_what_a_check_finds_is_told_each_time(maria_lab: Lab) -> None:
+    """Else a fault that stays would look as if it were mended."""
+    rules = {"a": {"checks": [{"not_null": "c", "severity": "warn"}]}}
+    maria_lab.mysql("CREATE TABLE a (id int PRIMARY KEY, c int)", "INSERT INTO a VALUES (1, NULL)")
+    for _ in range(2):
+        assert maria_lab.load(rules=rules).summary.tables["a"].checks == {"warn": {"not_null c": 1}}
 
 
 def test_more_tables_than_one_query_asks_of(maria_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -179,6 +179,16 @@ def test_small_tables_of_a_tier_are_one_line_from_first_to_last() -> None:
     assert lines(shown, 80, 2.0)[-1].split()[:6] == ["30", "of", "31", "tables", "1", "failed"]
 
 
+def test_a_table_that_fails_when_it_is_compared_is_counted_once() -> None:
+    """It was published before, and is red now."""
+    shown = UnderWay()
+    shown.add(started(a=(LINE_ROWS, "critical"), b=(LINE_ROWS, "critical")), 0.0)
+    for event in (TableStarted("run", "a"), loaded("a", LINE_ROWS), published("a"), failed("a")):
+        shown.add(event, 5.0)
+    assert column(shown, "seconds", 9.0) == {"a": "0", "1 of 2 tables": "9"}
+    assert "1 failed" in " ".join(lines(shown, 80, 9.0)[-1].split())
+
+
 def test_a_small_table_whose_neighbours_are_skipped_is_shown_by_its_own_name() -> None:
     """However the run names the tables that it was asked for."""
     shown = UnderWay()

@@ -10,10 +10,13 @@ from pymysql.cursors import Cursor
 from bulketl.canonical import digests as digest_pair
 from bulketl.casts import parse_type, quoted
 from bulketl.errors import DataError
-from bulketl.mysql import MySQL, is_lost
+from bulketl.mysql import MySQL, code_of, is_lost
 from bulketl.mysql.read import retained_condition
 from bulketl.plan import TableSpec
-from bulketl.reconcile import Buckets, Digest, Row, together
+from bulketl.reconcile import Buckets, Digest, Row, batches, united
+
+LOCK_SECONDS = 1  # for somebody else to be done with a table
+_LOCKED = frozenset({1205, 1213})  # a lock not had, a deadlock
 
 
 def digests(source: MySQL, spec: TableSpec, buckets: Buckets, only: str = "TRUE") -> dict[str, Digest]:
@@ -22,9 +25,8 @@ def digests(source: MySQL, spec: TableSpec, buckets: Buckets, only: str = "TRUE"
     `only` is a condition on the rows that count. A row of a table without a key is in the bucket of its hash.
     """
     query = (
-        f"SELECT CAST(b AS CHAR), COUNT(*), SUM(CAST(CONV(RIGHT(h,15),16,10) AS UNSIGNED)) FROM"
-        f" (SELECT {_bucket(spec, buckets)} AS b, {row_hash(spec)} AS h FROM {quoted(spec.table)}"
-        f" WHERE {retained_condition(spec)} AND {only}) t GROUP BY b"
+        f"SELECT CAST(b AS CHAR), COUNT(*), {_sum('h')} FROM"
+        f" (SELECT {_bucket(spec, buckets)} AS b, {row_hash(spec)} AS h FROM {_all_of(spec)} AND {only}) t GROUP BY b"
     )
     with source.connect() as cursor:
         zone(cursor, spec)
@@ -33,28 +35,41 @@ def digests(source: MySQL, spec: TableSpec, buckets: Buckets, only: str = "TRUE"
 
 
 def hashes(source: MySQL, specs: Sequence[TableSpec]) -> dict[str, Digest]:
-    """Return rows and the sum of their hashes of whole tables, a query for many; one that cannot be read is left out."""
+    """Return rows and the sum of their hashes of whole tables, a query for many; what cannot be read now is left out.
+
+    Tables that are locked for LOCK_SECONDS are left out with those of the same query. Who alters one waits for that query.
+    """
+    selects = [f"COUNT(*), COALESCE({_sum(row_hash(spec))},0) FROM {_all_of(spec)}" for spec in specs]
     found: dict[str, Digest] = {}
     with source.connect() as cursor:
-        for some in together(specs, _hashing):
-            zone(cursor, some[0])
-            found |= _hashes(cursor, some)
+        cursor.execute(f"SET SESSION lock_wait_timeout = {LOCK_SECONDS}")
+        for spec in specs[:1]:  # all have one zone
+            zone(cursor, spec)
+        for some in batches(selects):
+            found |= {specs[n].table: digest for n, digest in _hashes(cursor, selects, some).items()}
     return found
 
 
-def _hashes(cursor: Cursor, some: Sequence[TableSpec]) -> dict[str, Digest]:
+def _hashes(cursor: Cursor, selects: Sequence[str], which: Sequence[int]) -> dict[int, Digest]:
     try:
-        cursor.execute(" UNION ALL ".join(f"SELECT {n}, {_hashing(spec)}" for n, spec in enumerate(some)))
+        cursor.execute("COMMIT")  # else whoever alters a table would wait for all queries
+        cursor.execute(united(selects, which))
     except pymysql.MySQLError as error:
-        if is_lost(error):
+        locked = code_of(error) in _LOCKED
+        if is_lost(error) and not locked:
             raise
-        return {} if len(some) == 1 else {name: found for spec in some for name, found in _hashes(cursor, [spec]).items()}
-    return {some[int(n)].table: (int(rows), int(total)) for n, rows, total in cursor.fetchall()}
+        if locked or len(which) == 1:
+            return {}
+        return {n: found for one in which for n, found in _hashes(cursor, selects, [one]).items()}
+    return {int(n): (int(rows), int(total)) for n, rows, total in cursor.fetchall()}
 
 
-def _hashing(spec: TableSpec) -> str:
-    total = f"SUM(CAST(CONV(RIGHT({row_hash(spec)},15),16,10) AS UNSIGNED))"
-    return f"COUNT(*), COALESCE({total},0) FROM {quoted(spec.table)} WHERE {retained_condition(spec)}"
+def _sum(hashed: str) -> str:
+    return f"SUM(CAST(CONV(RIGHT({hashed},15),16,10) AS UNSIGNED))"
+
+
+def _all_of(spec: TableSpec) -> str:
+    return f"{quoted(spec.table)} WHERE {retained_condition(spec)}"
 
 
 def rows(source: MySQL, spec: TableSpec, buckets: Buckets, which: Sequence[str], only: str = "TRUE") -> dict[str, Row]:

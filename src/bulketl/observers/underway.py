@@ -63,8 +63,9 @@ class _Line:
         while len(self.came) > 1 and self.came[1][0] <= now - RATE_SECONDS:
             self.came.popleft()
 
-    def end(self, failed: bool, now: float) -> None:
-        self.over, self.failed = self.over + 1, self.failed + failed
+    def end(self, failed: bool, again: bool, now: float) -> None:
+        """One table has ended; `again`: it was published before, and failed when it was compared."""
+        self.over, self.failed = self.over + (not again), self.failed + failed
         self.ended = now if self.over == self.tables else None
 
     @property
@@ -97,6 +98,7 @@ class UnderWay:
     def __init__(self) -> None:
         self._run = _Line("", "", 0, tables=0)
         self._lines: dict[str, _Line] = {}  # of each table; small ones of a tier share one
+        self._ended: set[str] = set()
         self._shown: list[_Line] = []
         self._waiting: deque[_Line] = deque()  # under way, without a place
 
@@ -120,7 +122,8 @@ class UnderWay:
                 self._lines[table].late = True
             case TablePublished(table=table) | TableFailed(table=table):
                 for line in (self._lines[table], self._run):
-                    line.end(isinstance(event, TableFailed), now)
+                    line.end(isinstance(event, TableFailed), table in self._ended, now)
+                self._ended.add(table)
                 self._give_place()
 
     def _begin(self, event: RunStarted, now: float) -> None:

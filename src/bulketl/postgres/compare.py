@@ -20,11 +20,11 @@ from bulketl.postgres.guard import check_gone
 from bulketl.postgres.merge import absent
 from bulketl.postgres.publish import into
 from bulketl.postgres.stage import temporary, temporary_name
-from bulketl.reconcile import Buckets, Differences, Digest, Row, together
+from bulketl.reconcile import Buckets, Differences, Digest, Row, batches, united
 
 BUCKET_KEYS = 4096
 MOST_BUCKETS = 2000
-LOCK_SECONDS = 1  # for somebody else to be done with a table
+_HELD = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected, psycopg.errors.QueryCanceled)
 _COUNTING = ("smallint", "integer", "bigint")
 
 
@@ -45,7 +45,7 @@ def digests(target: Postgres, spec: TableSpec, buckets: Buckets, only: str = "tr
     `only` is a condition on the rows that count. A row of a table without a key is in the bucket of its hash.
     """
     query = (
-        f"SELECT b::text, count(*), sum(('x' || right(h, 15))::bit(60)::bigint) FROM (SELECT {_bucket(spec, buckets)} AS b,"
+        f"SELECT b::text, count(*), {_sum('h')} FROM (SELECT {_bucket(spec, buckets)} AS b,"
         f" {row_hash(spec)} AS h FROM {name(spec.schema, spec.table)} WHERE {only}{alive(spec, 'AND')}) t GROUP BY b"
     )
     with target.connect() as connection:
@@ -53,27 +53,37 @@ def digests(target: Postgres, spec: TableSpec, buckets: Buckets, only: str = "tr
 
 
 def hashes(target: Postgres, specs: Sequence[TableSpec]) -> dict[str, Digest]:
-    """Return rows and the sum of their hashes of whole tables, a query for many; one that is locked or gone is left out."""
+    """Return rows and the sum of their hashes of whole tables, a query for many; what cannot be read now is left out.
+
+    Tables that are locked for a second are left out with those of the same query.
+    """
+    selects = [
+        f"count(*), COALESCE({_sum(row_hash(spec))}, 0) FROM {name(spec.schema, spec.table)}{alive(spec, 'WHERE')}"
+        for spec in specs
+    ]
     found: dict[str, Digest] = {}
     with target.connect() as connection:
-        for some in together(specs, _hashing):
-            found |= _hashes(connection, some)
+        for some in batches(selects):
+            found |= {specs[n].table: digest for n, digest in _hashes(connection, selects, some).items()}
     return found
 
 
-def _hashes(connection: Connection, some: Sequence[TableSpec]) -> dict[str, Digest]:
-    query = " UNION ALL ".join(f"SELECT {n}, {_hashing(spec)}" for n, spec in enumerate(some))
+def _hashes(connection: Connection, selects: Sequence[str], which: Sequence[int]) -> dict[int, Digest]:
     try:
         with connection.transaction():
-            connection.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
-            return {some[n].table: (int(rows), int(total)) for n, rows, total in connection.execute(query.encode())}
-    except (psycopg.errors.ProgrammingError, psycopg.errors.DataError, psycopg.errors.LockNotAvailable):
-        return {} if len(some) == 1 else {t: found for spec in some for t, found in _hashes(connection, [spec]).items()}
+            connection.execute("SET LOCAL lock_timeout = '1s'; SET LOCAL jit = off")  # compiling costs more than it saves
+            query = united(selects, which).encode()
+            return {n: (int(rows), int(total)) for n, rows, total in connection.execute(query)}
+    except psycopg.Error as error:  # a value that has no hash, a right that is missing, a damaged page: the load will tell
+        if connection.closed:
+            raise
+        if len(which) == 1 or isinstance(error, _HELD):
+            return {}
+        return {n: found for one in which for n, found in _hashes(connection, selects, [one]).items()}
 
 
-def _hashing(spec: TableSpec) -> str:
-    total = f"sum(('x' || right({row_hash(spec)}, 15))::bit(60)::bigint)"
-    return f"count(*), COALESCE({total}, 0) FROM {name(spec.schema, spec.table)}{alive(spec, 'WHERE')}"
+def _sum(hashed: str) -> str:
+    return f"sum(('x' || right({hashed}, 15))::bit(60)::bigint)"
 
 
 def rows(target: Postgres, spec: TableSpec, buckets: Buckets, which: Sequence[str]) -> dict[str, Row]:
