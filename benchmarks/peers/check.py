@@ -1,7 +1,7 @@
 """What a contender loaded, beside what was there: per table the rows, per column how many values and one sum of them all.
 
 Numbers are summed as they are, dates as days, points in time as microseconds; of texts and bytes, 32 bits of each value's
-MD5 are. So a value that was rounded, cut or lost shows. A date that is none counts as NULL, and of texts NUL bytes do
+SHA-256 are. So a value that was rounded, cut or lost shows. A date that is none counts as NULL, and of texts NUL bytes do
 not count, as Postgres has neither. The contender's names may be cased otherwise, and its types are its own: what differs is
 told, and judged by nobody here.
 """
@@ -193,7 +193,7 @@ def _there(column: Column) -> str:
     if base == "time":
         return f"SUM(TIME_TO_SEC({name}))"
     if base in _TEXTS | _BYTES:
-        return f"SUM(CAST(CONV(LEFT(MD5({name}), 8), 16, 10) AS UNSIGNED))"
+        return f"SUM(CAST(CONV(LEFT(SHA2({name}, 256), 8), 16, 10) AS UNSIGNED))"
     return ""
 
 
@@ -210,8 +210,8 @@ def _here(column: Column, name: str, kind: str) -> tuple[sql.Composable, sql.Com
     elif base == "time":
         form = "sum(extract(epoch FROM {}))" if kind != "text" else "sum(extract(epoch FROM {}::interval))"
     else:
-        digest = "md5({})" if kind == "bytea" else "md5({}::text)"
-        form = f"sum(('x' || left({digest}, 8))::bit(32)::bigint)"
+        value = "{}" if kind == "bytea" else "convert_to({}::text, 'UTF8')"
+        form = f"sum(('x' || left(encode(sha256({value}), 'hex'), 8))::bit(32)::bigint)"
     column_name = sql.Identifier(name)
     return sql.SQL("count({})").format(column_name), sql.SQL(form).format(column_name)
 
