@@ -77,12 +77,12 @@ def _tier_rows(table: Table, tier: str, items: list[TableSummary], total: int) -
         rows, weight = sum(i.rows for i in quiet), sum(i.bytes for i in quiet)
         label = f"{len(quiet)} tables below {SMALL_ROWS:,} rows"
         table.add_row(f"[dim]{label}[/]", tier, f"{rows:,}", size(weight), "", "0", "[green]loaded[/]")
-    for proof, count in Counter(item.proof for item in same).items():
-        table.add_row(f"[dim]{count_of(count, 'table')}[/]", tier, "", "", "", "", f"[dim]unchanged, by {proof}[/]")
+    if same:
+        table.add_row(f"[dim]{count_of(len(same), 'table')}[/]", tier, "", "", "", "", "[dim]unchanged[/]")
 
 
 def _moments(result: Summary) -> list[Text]:
-    """Return what the rows of each table have in common, which did not all arrive, and which took longer than expected."""
+    """Return what the rows of each table have in common, why some were not read, did not all arrive, or came late."""
     labels: dict[str, list[str]] = {}
     for item in result.tables.values():
         if item.consistency:
@@ -94,6 +94,8 @@ def _moments(result: Summary) -> list[Text]:
     low = [f"{item.table} {item.quality:.6f}" for item in result.tables.values() if item.quality not in (None, 1.0)]
     late = [f"{item.table} ({item.seconds / 60:.1f} min)" for item in result.tables.values() if item.overdue]
     lines = [Text(f"\nRead as: {', '.join(words)}")] if words else []
+    proofs = Counter(item.proof for item in result.tables.values() if item.proof)
+    lines += [Text(f"\nUnchanged: {', '.join(f'{n} by {proof}' for proof, n in proofs.most_common())}")] if proofs else []
     lines += [Text(f"\nQuality score below 1: {', '.join(low)}", style="yellow")] if low else []
     return lines + ([Text(f"\nTook longer than expected: {', '.join(late)}", style="yellow")] if late else [])
 

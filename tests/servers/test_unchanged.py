@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import re
 import time
 from typing import Any
 
 import psycopg
 import pytest
 from lab import Done, Lab, load
+from rich.console import Console
 
 import bulketl
-from bulketl import reconcile, survey
+from bulketl import reconcile, screen, survey
 
 WITHIN = 3.2  # seconds: the server's times of change are whole seconds, and two must have passed
 
@@ -132,6 +135,11 @@ def test_small_tables_that_are_the_same_on_both_servers_are_not_read(dark: Lab) 
     assert outcomes(done) == {"a": "unchanged", "none": "unchanged", "odd": "unchanged"}
     assert proofs(done) == dict.fromkeys(("a", "none", "odd"), HASHES)
     assert done.summary.tables["a"].message == "its 3 rows are the same on both servers, by a hash of each"
+    file = io.StringIO()
+    Console(width=80, file=file).print(screen.summary(done.summary))
+    shown = file.getvalue()
+    assert "Unchanged: 3 by equal hashes on both servers\n" in shown
+    assert re.search(r"3 tables +reference +unchanged\n", shown)
 
 
 @pytest.mark.parametrize(
