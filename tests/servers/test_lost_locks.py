@@ -80,7 +80,7 @@ def test_a_run_whose_locks_another_has_taken_ends_and_writes_nothing_more(parts:
         with pytest.raises(TargetError, match=rf"table '{parts.schema}.t' is loaded by run {OTHER} on "):
             bulketl.load(config, plan, [cut])
         assert parts.pg("SELECT DISTINCT c FROM {s}.t") == [("old",)]
-        ((run,),) = parts.pg("SELECT max(run) FROM bulketl.run WHERE schema_name = '{s}'")
+        ((run,),) = parts.pg("SELECT run FROM bulketl.run WHERE schema_name = '{s}' ORDER BY started_at DESC LIMIT 1")
         assert outcome(parts, run) == "interrupted"
     assert bulketl.resume(config).outcome == "done"
     assert parts.differences("t") == []
