@@ -215,7 +215,7 @@ def test_no_password_and_no_value_is_in_dasks_state_or_logs(filled: Lab, local: 
             seen.append(f"{task!r} {task.run_spec!r} {task.key} {task.prefix!r} {task.annotations} {task.metadata}")
         seen.append(repr(local.scheduler.identity()))
 
-    held = Held(filled, look)
+    held = Held(filled, look, reads=1)
     rules = {"named": {"casts": {"n": "boolean"}, "max_rejects": 0}}
     with Client(local, set_as_default=False) as client:
         settings = {"source": source, "target": f"{filled.target} password=s3cr3t-target", "rules": rules}
