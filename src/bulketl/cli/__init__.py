@@ -89,8 +89,9 @@ def _end_at_once(code: int) -> None:
 def share_memory() -> None:
     """Have all threads take memory from one heap and give back what is free at its end, instead of a heap for each.
 
-    Measured on a load of 1.5 million rows: 350 MB at the peak and 120,000 page faults. With glibc's own settings it is 430
-    MB; giving back each block at once makes 250,000 page faults and a tenth more time. Elsewhere nothing happens.
+    Measured on a load of 1.5 million rows: 350 MB at the peak and 120,000 page faults. Heaps that
+    are kept take 400 to 440 MB; giving back each block at once makes 250,000 page faults and a tenth more time. Elsewhere
+    than on glibc nothing happens.
     """
     with contextlib.suppress(OSError, AttributeError):
         libc = ctypes.CDLL(None)
