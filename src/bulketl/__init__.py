@@ -38,7 +38,7 @@ The floors; imports go down only:
     watermark | checked
     partitions
     events | yamlfile | drift | snapshot | storedvalues | sparing | memory | sqltext | fields | checks
-    casts
+    casts | tls
     catalog
     errors
 """

@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import secrets
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from importlib.metadata import version
+from typing import TypeVar
 
 import pyarrow as pa
 
@@ -21,6 +23,7 @@ from bulketl.plan import TableSpec
 from bulketl.postgres import LEDGER, STAGING, Postgres
 from bulketl.reconcile import Buckets, Digest, Row
 
+End = TypeVar("End", MySQL, Postgres)
 # Older ones lose rows or corrupt money without an error (docs/types.md).
 LEAST_VERSIONS = {"connectorx": (0, 4, 6), "adbc-driver-postgresql": (1, 13, 0)}
 
@@ -71,7 +74,7 @@ def endpoints(config: Config) -> tuple[MySQL, Postgres]:
 
 def source_of(config: Config) -> MySQL:
     """Return the source; raise ConfigError when it is not set."""
-    return MySQL(_uri(config.source, "source"))
+    return _noted(MySQL(_uri(config.source, "source")))
 
 
 def target_of(config: Config) -> Postgres:
@@ -80,7 +83,14 @@ def target_of(config: Config) -> Postgres:
         raise ConfigError(
             f"the target schema cannot be {config.target_schema!r}", hint="that schema is taken: choose another"
         )
-    return Postgres(_uri(config.target, "target"))
+    return _noted(Postgres(_uri(config.target, "target")))
+
+
+def _noted(end: End) -> End:
+    """Warn once of a word for TLS that is written otherwise now."""
+    if note := end.protection.note:
+        warnings.warn(note, UserWarning, stacklevel=3)
+    return end
 
 
 def _uri(value: str, name: str) -> str:

@@ -93,6 +93,7 @@ class Summary:
     def __init__(self) -> None:
         self.run = ""
         self.zone = ""
+        self.sessions: Mapping[str, Mapping[str, object]] = {}
         self.seconds = 0.0
         self.tables: dict[str, TableSummary] = {}
 
@@ -100,7 +101,7 @@ class Summary:
         """Take one event into account."""
         match event:
             case RunStarted(run=run, zone=zone, tables=tables):
-                self.run, self.zone = run, zone
+                self.run, self.zone, self.sessions = run, zone, event.sessions
                 self.tables = {name: TableSummary(name, tier, rows) for name, (rows, tier) in tables.items()}
             case PartitionLoaded(table=name):
                 self.tables[name].add(event)
@@ -202,6 +203,7 @@ class Summary:
             "run": self.run,
             "outcome": self.outcome,
             "timestamp_zone": self.zone,
+            "sessions": {side: dict(found) for side, found in self.sessions.items()},
             "totals": self.totals,
             "tables": [
                 {**{name: getattr(table, name) for name in names}, "certified": table.certified}
