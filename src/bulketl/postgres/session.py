@@ -75,6 +75,8 @@ _LINE = "SELECT ssl, version FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
 FORM = "write it as postgresql://user:password@host:5432/database, special characters percent-encoded"
 POOLED = "give the port of Postgres itself, or of a pool with pool_mode = session"
 _LIBPQ = tuple(item.keyword.decode() for item in psycopg.pq.Conninfo.get_defaults())
+# ADBC finds out as it connects how types are called, and knows none of them when their names are quoted.
+_UNQUOTED = "-c quote_all_identifiers=off"
 _TRIES = 3  # by then a pooler has given one of two sessions the other's backend
 
 
@@ -104,6 +106,9 @@ def opened(uri: str, driver: Driver = "psycopg") -> Any:
         with connection.cursor() as cursor:
             cursor.execute(_SET)
             backend, *values = cursor.fetchall()[0][: 1 + len(REQUIRED)]
+            if values and isinstance(values[0], bytes):
+                connection.close()
+                return opened(make_conninfo(info, options=_UNQUOTED), driver)
             for (name, wanted), value in zip(REQUIRED.items(), values, strict=True):
                 if value != wanted:
                     _require(cursor, name, wanted, value)
