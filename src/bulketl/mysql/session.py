@@ -167,7 +167,8 @@ def preparation(session: Session, *further: str) -> list[str]:
 def _asked(cursor: Cursor, tls: str) -> Session:
     """Ask the server what there is to set, set it, and return what is known of this and every further session."""
     # So that the answer is whole, and can be read.
-    cursor.execute(f"SET {_BEGAN}=CONCAT(@@character_set_connection, ' ', IFNULL(@@character_set_results, 'binary'))")
+    began = ("@@character_set_connection", "IFNULL(@@character_set_results, 'binary')", "@@sql_select_limit = 0")
+    cursor.execute(f"SET {_BEGAN}=CONCAT_WS(' ', {', '.join(began)})")
     cursor.execute(_set(_FIRST))
     names = ", ".join(f"'{name}'" for name in SETTINGS)
     cursor.execute(f"SHOW SESSION VARIABLES WHERE Variable_name IN ({names})")
@@ -181,15 +182,22 @@ def _asked(cursor: Cursor, tls: str) -> Session:
         wanted = [name for name in wanted if name not in unset]
         cursor.execute(_set(wanted))
     cursor.execute(f"SELECT VERSION(), @@SESSION.time_zone, @@system_time_zone, {_BEGAN}")
-    version, zone, system, began = map(str, cursor.fetchall()[0])
-    if "binary" in began.split():  # connectorx asks for the types of columns before anything can be set
-        raise SourceError(
-            "the source's sessions begin in character set binary, in which texts cannot be told from bytes",
-            hint="take it out of init_connect, or write utf8mb4 there",
-        )
+    version, zone, system, at_first = map(str, cursor.fetchall()[0])
+    _usable(*at_first.split())
     kind = "MariaDB" if "mariadb" in version.lower() else "MySQL"
     shown = f"SYSTEM ({system})" if zone == "SYSTEM" else zone
     return Session(f"{kind} {version.partition('-')[0]}", tls, shown, unset, _set(wanted))
+
+
+def _usable(connection: str, results: str, no_rows: str) -> None:
+    """Raise SourceError when sessions begin so that connectorx, which asks something before all is set, is lost there."""
+    what = ""
+    if "binary" in (connection, results):
+        what = "in the character set binary, in which texts cannot be told from bytes"
+    elif no_rows == "1":
+        what = "with sql_select_limit = 0, so that nothing can be asked"
+    if what:
+        raise SourceError(f"the source's sessions begin {what}", hint="take it out of init_connect and the server's options")
 
 
 def _set(names: Iterable[str]) -> str:

@@ -115,7 +115,7 @@ def opened(uri: str, driver: Driver = "psycopg") -> Any:
         if driver == "adbc":
             connection.commit()
         elif connection.info.backend_pid != backend:
-            _refuse_pooled_transactions(connection, info)
+            _refuse_pooled_transactions(connection, info, backend)
     except BaseException:
         connection.close()
         raise
@@ -173,14 +173,14 @@ def _require(cursor: Any, name: str, wanted: str, value: str) -> None:
         ) from None
 
 
-def _refuse_pooled_transactions(connection: psycopg.Connection[Any], info: str) -> None:
+def _refuse_pooled_transactions(connection: psycopg.Connection[Any], info: str, backend: int) -> None:
     """Raise TargetError when two sessions at once have one backend, or one session has two."""
-    seen = set()
+    seen = {(id(connection), backend)}
     with psycopg.connect(info, autocommit=True) as other:
         for _ in range(_TRIES):
             for session in (connection, other):
                 seen.add((id(session), *(session.execute("SELECT pg_backend_pid()").fetchone() or ())))
-    if len({backend for _, backend in seen}) != len(seen) or len(seen) != 2:
+    if len(seen) != 2 or len({number for _, number in seen}) != 2:
         raise TargetError(
             "the target is behind a pooler that gives each transaction another session, so locks and settings are lost",
             hint=POOLED,
