@@ -54,9 +54,17 @@ def candidates(name: str, now: str, words: Sequence[str], low: str | None, high:
     """Yield values to try, as SQL literals."""
     if name == "sql_mode":
         yield from (f"'{mode}'" for mode in SQL_MODES)
+    elif name.endswith(("_timeout", "_statement_time")):
+        yield from (
+            "11",
+            "12",
+        )  # seconds; on a machine with much to do two pass between a connection and its first statement
     elif low not in (None, ""):
         for number in (low, str(float(low or 0) + 1).removesuffix(".0"), str(2 * int(float(now or 0)) + 1), "1000000000.5"):
             yield str(number)
+    elif "=" in now:
+        yield f"'{now.replace('=on', '=').replace('=off', '=on').replace('=,', '=off,').removesuffix('=')}'"
+        yield f"'{now.replace('=on', '=off')}'"
     elif words:
         yield from (f"'{word}'" for word in words)
         yield f"'{','.join(words)}'"

@@ -25,20 +25,21 @@ from bulketl.errors import SourceError
 CONNECT_SECONDS = 5
 MOST = "18446744073709551615"
 CHARSET = "utf8mb4"
+EMPTY = "LEFT('x', 0)"  # to sql_mode EMPTY_STRING_IS_NULL '' is no text
 # In SQL, in the order in which they are set. DEFAULT would be the global value, so nothing is set to it but what has none.
 SETTINGS: dict[str, str] = {
     # The bytes of texts.
     "character_set_client": CHARSET,
     "character_set_results": CHARSET,
     "collation_connection": "utf8mb4_general_ci",  # every version has it
-    "character_set_collations": "''",
+    "character_set_collations": EMPTY,
     "default_collation_for_utf8mb4": "utf8mb4_0900_ai_ci",
     # How statements and values are read, and what functions give.
-    "sql_mode": "''",
-    "old_mode": "''",
+    "sql_mode": "'NO_ENGINE_SUBSTITUTION'",
+    "old_mode": EMPTY,
     "sql_auto_is_null": "0",
     "div_precision_increment": "4",
-    "default_regex_flags": "''",
+    "default_regex_flags": EMPTY,
     "default_week_format": "0",
     "lc_time_names": "'en_US'",
     "group_concat_max_len": "1073741824",
@@ -69,7 +70,7 @@ SETTINGS: dict[str, str] = {
     "show_gipk_in_create_table_and_information_schema": "1",
     "show_old_temporals": "0",
     "sql_quote_show_create": "1",
-    "default_master_connection": "''",
+    "default_master_connection": EMPTY,
     # When the server gives up on us.
     "max_statement_time": "0",
     "max_execution_time": "0",
@@ -83,7 +84,7 @@ SETTINGS: dict[str, str] = {
     # What the server sends along.
     "resultset_metadata": "FULL",
     "session_track_schema": "1",
-    "session_track_system_variables": "''",
+    "session_track_system_variables": EMPTY,
     "session_track_state_change": "0",
     "session_track_transaction_info": "OFF",
 }
@@ -227,7 +228,7 @@ def _as_wanted(cursor: Cursor, name: str) -> bool:
     cursor.execute(f"SELECT @@SESSION.{name}")
     words = {"on": "1", "off": "0", "yes": "1", "no": "0", "none": ""}
     value = str(cursor.fetchall()[0][0]).lower()
-    return words.get(value, value) == SETTINGS[name].strip("'").lower()
+    return words.get(value, value) == SETTINGS[name].replace(EMPTY, "").strip("'").lower()
 
 
 def _tls(connection: _Connection, verified: bool) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +12,7 @@ import psycopg
 
 from bulketl.errors import BulketlError, ConfigError, DataError, Ease, TargetError
 from bulketl.postgres.session import FORM, POOLED, Driver, Session, described, opened, parameters
-from bulketl.tls import Protection, problem
+from bulketl.tls import OPPORTUNISTIC, Protection, problem
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 LEAST_VERSION = 150000
@@ -41,7 +42,11 @@ class Postgres:
     @property
     def protection(self) -> Protection:
         """How the line is protected. Without a mode libpq prefers TLS and goes without it where the server has none."""
-        return parameters(self.uri)[0]
+        found = parameters(self.uri)[0]
+        if found.mode in OPPORTUNISTIC:
+            note = f"the target's TLS mode {found.mode} goes without TLS where the server has none; require does not"
+            return dataclasses.replace(found, note=note)
+        return found
 
     @property
     def identity(self) -> str:

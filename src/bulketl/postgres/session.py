@@ -76,6 +76,7 @@ FORM = "write it as postgresql://user:password@host:5432/database, special chara
 POOLED = "give the port of Postgres itself, or of a pool with pool_mode = session"
 _LIBPQ = tuple(item.keyword.decode() for item in psycopg.pq.Conninfo.get_defaults())
 # ADBC finds out as it connects how types are called, and knows none of them when their names are quoted.
+_keeping: set[str] = set()  # the poolers that are known to keep a session together
 _UNQUOTED = "-c quote_all_identifiers=off"
 _TRIES = 3  # by then a pooler has given one of two sessions the other's backend
 
@@ -114,7 +115,7 @@ def opened(uri: str, driver: Driver = "psycopg") -> Any:
                     _require(cursor, name, wanted, value)
         if driver == "adbc":
             connection.commit()
-        elif connection.info.backend_pid != backend:
+        elif connection.info.backend_pid != backend and info not in _keeping:
             _refuse_pooled_transactions(connection, info, backend)
     except BaseException:
         connection.close()
@@ -185,3 +186,4 @@ def _refuse_pooled_transactions(connection: psycopg.Connection[Any], info: str, 
             "the target is behind a pooler that gives each transaction another session, so locks and settings are lost",
             hint=POOLED,
         )
+    _keeping.add(info)
