@@ -5,6 +5,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from bulketl.mysql import session as source
+from bulketl.postgres import session as target
 
 SOURCES = Path(__file__).parent.parent / "src" / "bulketl"
 DRIVERS = ("pymysql", "connectorx", "psycopg", "adbc_driver_postgresql", "adbc_driver_manager")
@@ -59,3 +65,12 @@ def test_each_driver_is_connected_in_one_place() -> None:
             for what in _opened(path):
                 found.setdefault(what, []).append(name)
     assert found == WHERE
+
+
+@pytest.mark.parametrize("side", [source, target])
+def test_the_documentation_lists_what_is_set(side: ModuleType) -> None:
+    """Each variable with its value, in the list of docs/running.md and in no other words."""
+    text = (SOURCES.parents[1] / "docs" / "running.md").read_text(encoding="utf-8")
+    settings: dict[str, str] = {**side.SETTINGS, **getattr(side, "REQUIRED", {})}
+    shown = {f"`{name}={value}`".replace(source.EMPTY, "''") for name, value in settings.items()}
+    assert {item for item in shown if item not in text} == set()

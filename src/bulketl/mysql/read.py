@@ -265,6 +265,8 @@ def _failure(spec: TableSpec, text: str) -> SourceError:
         hint = "grant SELECT on the table to the source user"
     elif code in (1146, 1054):
         hint = "the table was changed or dropped while the run was on; load it again"
+        if not all(name.isascii() for name in (spec.table, *(item.column for item in spec.casts))):
+            hint += ". Or init_connect sets a character set in which its name is another: write utf8mb4 there"
     elif code == 1298:
         hint = "load the server's time zone tables, or write timestamp_zone as an offset like +00:00"
     elif _OVERFLOW in text:
