@@ -35,7 +35,7 @@ _ADDED = _set("hash hashes snapshot snapshots trans response responses attach")
 _ENDS = ("logs", "log", "hist", "history", "audit", "attempts", "attempt")
 _PASSING_ENDS = ("sessions", "session", "tokens", "token", "queue", "cache", "signal", "instance")
 _BEGINNINGS = ("audit", "history", "hist")
-_PASSING_BEGINNINGS = ("session", "token", "queue", "cache", "signal")
+_PASSING_BEGINNINGS = ("signal",)
 # Words that only look as if they ended with one of those: the short ones by themselves, the long ones in others too.
 _OTHER_WORDS = _set("blog blogs clog flog slog vlog vlogs prolog epilog")
 _OTHER_ENDS = tuple(
@@ -51,7 +51,7 @@ _EDIT_ENDS = ("updated", "modified", "changed", "edited", "tedit", "lastmod", "l
 _NO_EDIT = _set("credited accredited discredited unchanged exchanged interchanged unmodified unedited")
 _EDIT_TOO = _set("update modify modification mod mtime change last touched revised amended")
 _TIME = _set("date time datetime stamp timestamp at on ts when mtime")
-_PARTS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[^\W\d_A-Za-z]+|\d+")
+_RUNS = re.compile(r"[^\W\d_]+|\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,18 @@ class Hint:
 
 def words(name: str) -> tuple[str, ...]:
     """Return the words of a name in lower case: split at signs, at digits and where small letters become large."""
-    return tuple(part.lower() for part in _PARTS.findall(name))
+    return tuple(word.lower() for run in _RUNS.findall(name) for word in _humps(run))
+
+
+def _humps(run: str) -> list[str]:
+    """Return the parts of letters in which `SecDateTEdit` or `SQLLog` is written."""
+    starts = [0]
+    for n in range(1, len(run)):
+        after_small = run[n - 1].islower() and run[n].isupper()
+        before_small = run[n - 1].isupper() and run[n].isupper() and run[n + 1 : n + 2].islower()
+        if after_small or before_small:
+            starts.append(n)
+    return [run[one:other] for one, other in zip(starts, [*starts[1:], len(run)], strict=True)]
 
 
 def hint(name: str) -> Hint:
