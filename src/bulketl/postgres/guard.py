@@ -39,5 +39,5 @@ def check_gone(spec: TableSpec, fewer: int, there: int) -> None:
             f"table {spec.table!r}: {fewer:,} of its {there:,} rows are gone at the source, {fewer / there:.1%}, "
             f"and {spec.guard:.0%} may go",
             hint=f"if they were meant to go, load it once with --allow-deletes {spec.table}; "
-            "for a table that loses many rows by its nature set deletes: {guard: 100%}",
+            "for a table that loses many rows in a usual night name the share under deletes: {guard: ...}",
         )
