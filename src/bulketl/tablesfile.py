@@ -45,33 +45,36 @@ def written(text: str, proposals: Sequence[Proposal]) -> str:
     return stream.getvalue()
 
 
-def fixed(text: str, fixes: Mapping[str, Mapping[str, object]]) -> tuple[str, dict[str, dict[str, object]]]:
-    """Return the text with values set, and what of that changed it: values that stand there already do not.
+def missing(text: str, fixes: Mapping[str, Mapping[str, object]]) -> dict[str, dict[str, object]]:
+    """Return those of the fixes that would change the text: not the values that stand there already."""
+    document = _yaml().load(text) if fixes else {}
+    top = next((key for key in ("source_tables", "tables") if key in document), "")
+    found = {
+        table: {path: value for path, value in values.items() if _at(document[top], (table, *path.split("."))) != value}
+        for table, values in fixes.items()
+    }
+    return {table: values for table, values in found.items() if values}
 
-    `fixes` has, per table, keys of its rule (dots for nested ones) to values; all else stays.
-    """
+
+def fixed(text: str, fixes: Mapping[str, Mapping[str, object]]) -> str:
+    """Return the text with values set: per table, keys of its rule (dots for nested ones) to values; the rest stays."""
+    fixes = missing(text, fixes)
     if not fixes:
-        return text, {}
+        return text
     yaml = _yaml()
     document = yaml.load(text)
     top = next(key for key in ("source_tables", "tables") if key in document)
-    changed: dict[str, dict[str, object]] = {}
     for table, values in fixes.items():
         for path, value in values.items():
             *above, key = path.split(".")
-            if _at(document[top], (table, *above, key)) == value:
-                continue
             place = document[top]
             for step in (table, *above):
                 place[step] = _own(place.get(step))
                 place = place[step]
             place[key] = value
-            changed.setdefault(table, {})[path] = value
-    if not changed:
-        return text, {}
     stream = io.StringIO()
     yaml.dump(document, stream)
-    return stream.getvalue(), changed
+    return stream.getvalue()
 
 
 _ABSENT = object()

@@ -19,7 +19,7 @@ from bulketl.config import load_config
 from bulketl.evidence import Arrival, arrival
 from bulketl.findings import Finding, examine
 from bulketl.settings import NameRule
-from bulketl.tablesfile import fixed, written
+from bulketl.tablesfile import fixed, missing, written
 
 KEY = Column("id", "bigint(20)", False, extra="auto_increment")
 STAMP = Column("at", "timestamp", False, extra="on update current_timestamp()")
@@ -186,8 +186,9 @@ def worlds(draw: st.DrawFn) -> tuple[Catalog, dict[tuple[str, str], Profile], di
         tables.append(one)
         for column in columns:
             if "time" in column.type or column.type == "date":
-                odd = [draw(st.sampled_from([0, 1, 499, 501, 1000])) for _ in range(3)]
-                profiles[name, column.name] = Profile(1000, *odd, days=draw(st.none() | st.floats(0.1, 900)))
+                nulls, sentinels, future = (draw(st.sampled_from([0, 1, 499, 501, 1000])) for _ in range(3))
+                days = draw(st.none() | st.floats(0.1, 900))
+                profiles[name, column.name] = Profile(1000, nulls, sentinels, future, days)
         if draw(st.booleans()):
             gaps, backwards = draw(st.sampled_from([(1.0, 0), (5.0, 0), (1.0, 99)]))
             arrivals[name] = Arrival(1000, gaps, "created_at", backwards, True)
@@ -236,14 +237,15 @@ def test_what_validate_fixes_it_does_not_find_again(
         there = {**rule.model_dump(), "monitoring.data_quality_threshold": rule.monitoring.data_quality_threshold}
         assert not finding.fix or any(there[key] != value for key, value in finding.fix.items()), finding
         fixes.setdefault(finding.table, {}).update(finding.fix)
-    text, changed = fixed(path.read_text(), {name: values for name, values in fixes.items() if values})
+    changed = missing(path.read_text(), fixes)
+    text = fixed(path.read_text(), fixes)
     assert changed.keys() == {finding.table for finding in before if finding.fix}
     path.write_text(text)
     after = examined(path, world)
     assert [finding for finding in after if finding.fix or finding.severity == "error"] == []
     mended = {(finding.table, finding.message) for finding in before if finding.fix}
     assert mended.isdisjoint((finding.table, finding.message) for finding in after)
-    assert fixed(text, changed) == (text, {})
+    assert (fixed(text, fixes), missing(text, fixes)) == (text, {})
 
 
 @given(worlds())

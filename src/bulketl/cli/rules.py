@@ -80,9 +80,9 @@ def validate(
             for finding in findings:
                 fixes.setdefault(finding.table, {}).update(finding.fix)
             text = path.read_text(encoding="utf-8")
-            after, changed = tablesfile.fixed(text, {table: values for table, values in fixes.items() if values})
+            changed = tablesfile.missing(text, fixes)
             if changed:
-                replace(path, after)
+                replace(path, tablesfile.fixed(text, changed))
             err.print(rulescreen.fixed(path, changed), soft_wrap=True)
         return WRONG_REQUEST if any(finding.severity == "error" for finding in findings) else DONE
 
