@@ -44,8 +44,6 @@ def broken(tables: Iterable[Table], proposals: Iterable[Proposal]) -> list[str]:
         mirrored = policy == "mirror" or (not policy and (not whole or guard != "0%"))
         if is_record(item.table) and not item.exclude and mirrored:
             found.append(f"{item.table}: a record by its name, and mirrored")
-        if is_record(item.table) and not item.exclude and item.tier != "audit" and not (item.question or item.reasons):
-            found.append(f"{item.table}: a record by its name, and nobody is asked")
         if policy == "mark" and not table.primary_key:
             found.append(f"{item.table}: marked, and no key says which rows")
     return found
