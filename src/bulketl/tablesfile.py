@@ -58,20 +58,21 @@ def missing(text: str, fixes: Mapping[str, Mapping[str, object]]) -> dict[str, d
 
 def fixed(text: str, fixes: Mapping[str, Mapping[str, object]]) -> str:
     """Return the text with values set: per table, keys of its rule (dots for nested ones) to values; the rest stays."""
-    fixes = missing(text, fixes)
     if not fixes:
         return text
     yaml = _yaml()
     document = yaml.load(text)
     top = next(key for key in ("source_tables", "tables") if key in document)
-    for table, values in fixes.items():
-        for path, value in values.items():
-            *above, key = path.split(".")
-            place = document[top]
-            for step in (table, *above):
-                place[step] = _own(place.get(step))
-                place = place[step]
-            place[key] = value
+    wanted = [(table, path.split("."), value) for table, values in fixes.items() for path, value in values.items()]
+    new = [(table, path, value) for table, path, value in wanted if _at(document[top], (table, *path)) != value]
+    if not new:
+        return text
+    for table, (*above, key), value in new:
+        place = document[top]
+        for step in (table, *above):
+            place[step] = _own(place.get(step))
+            place = place[step]
+        place[key] = value
     stream = io.StringIO()
     yaml.dump(document, stream)
     return stream.getvalue()

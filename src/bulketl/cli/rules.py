@@ -84,6 +84,8 @@ def validate(
             if changed:
                 replace(path, tablesfile.fixed(text, changed))
             err.print(rulescreen.fixed(path, changed), soft_wrap=True)
+        elif fix:
+            err.print("there is no file of rules to mend; `bulketl discover --write` makes one", markup=False)
         return WRONG_REQUEST if any(finding.severity == "error" for finding in findings) else DONE
 
     run(command, as_json)
