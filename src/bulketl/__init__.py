@@ -15,6 +15,7 @@ The floors; imports go down only:
     planscreen | rulescreen | observers
     screen | custody | verdicts | verifying | agreement | agreementscreen | heatmap
     repairing
+    listing
     api
     runs | cluster | rejects | keyless
     endpoints | checker
@@ -39,7 +40,7 @@ The floors; imports go down only:
     partitions
     events | yamlfile | drift | snapshot | storedvalues | sparing | memory | sqltext | fields | checks
     casts
-    catalog
+    catalog | printable
     errors
 """
 

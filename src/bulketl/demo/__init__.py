@@ -34,7 +34,7 @@ def show(out: Console, *, keep: bool) -> int:
     postgres: EmbeddedPostgres | None = None
     try:
         if done := install_mariadb():
-            out.print(f"[dim]{done}[/]")
+            out.print(done, style="dim")
         began = time.monotonic()
         maria = MariaDB(folder)
         postgres = EmbeddedPostgres(folder, keep=keep)
@@ -45,7 +45,7 @@ def show(out: Console, *, keep: bool) -> int:
         environment = {**os.environ, "BULKETL_SOURCE": source, "BULKETL_TARGET": postgres.uri, "BULKETL_SCHEMA": "raw"}
         code = 0
         for arguments in (["--tier", "reference"], []):
-            out.print(f"\n[bold]$ bulketl load {' '.join(arguments)}[/]")
+            out.print(f"\n$ bulketl load {' '.join(arguments)}", style="bold")
             code = code or _load(arguments, environment)
         out.print(
             _NEXT.format(source=source, target=postgres.uri, rules=HERE / "tables.yaml") if keep else _GONE, soft_wrap=True
@@ -82,7 +82,7 @@ def _load(arguments: list[str], environment: dict[str, str]) -> int:
 
 
 _GONE = """
-Both servers are gone. [bold]bulketl demo --keep[/] leaves them running to look around in, and with your own databases:
+Both servers are gone. `bulketl demo --keep` leaves them running to look around in, and with your own databases:
 
   export BULKETL_SOURCE=mysql://reader:…@host/database BULKETL_TARGET=postgresql://writer:…@host/database
   bulketl load --dry-run     # what would happen, and why

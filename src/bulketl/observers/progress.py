@@ -24,6 +24,7 @@ from bulketl.events import (
     WorkersChanged,
 )
 from bulketl.observers.underway import LINE_ROWS, UnderWay
+from bulketl.printable import in_a_line
 
 
 def told(event: Event) -> Iterator[tuple[str, str]]:
@@ -80,7 +81,7 @@ class Display:
             return self._under_way.lines(self._console.width, time.monotonic(), self._note)
 
     def _say(self, what: str, style: str, text: str) -> None:
-        self._console.print(Text.assemble((what, style), f" {text}"))
+        self._console.print(Text.assemble((what, style), f" {in_a_line(text)}"))
 
 
 class Lines:
@@ -104,4 +105,4 @@ class Lines:
                     self._print(f"{what} {text}")
 
     def _print(self, text: str) -> None:
-        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self._console.print(in_a_line(text), highlight=False, markup=False, soft_wrap=True)
