@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import json
 from pathlib import Path
@@ -19,6 +20,8 @@ from typer.testing import CliRunner
 from bulketl.cli import app, options
 from bulketl.cli.terminal import Terminal
 from bulketl.events import RunStarted, TableFailed, TableStarted
+from bulketl.heatmap import draw
+from bulketl.history import History, MonthPair, TableHistory
 from bulketl.observers.progress import Display, Lines
 from bulketl.printable import in_a_line, shown
 
@@ -199,3 +202,12 @@ def _tell(observer: Any, name: str) -> None:
 def test_what_is_shown_keeps_its_place() -> None:
     """A character for a character, so that columns stay."""
     assert shown("a\x1b[31mb\x9bc\x7f\nd\u202e") == "a␛[31mb�c␡\nd�"
+
+
+@pytest.mark.parametrize("tables", [1, 2])
+def test_a_picture_takes_names_as_they_are(tables: int, tmp_path: Path) -> None:
+    """A dollar sign begins no formula."""
+    months = (MonthPair(202401, 3, 2),)
+    found = tuple(TableHistory(name, name, months) for name in NAMES[-1 - tables : -1])
+    draw(History(dt.datetime.now(dt.UTC), "s", "raw", found), tmp_path / "map.png")
+    assert (tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
