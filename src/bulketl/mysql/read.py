@@ -18,7 +18,6 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 
-import connectorx
 import pyarrow as pa
 import pyarrow.ipc
 
@@ -28,6 +27,7 @@ from bulketl.certificate import ROWS
 from bulketl.errors import SourceError
 from bulketl.mysql import MySQL, source_error
 from bulketl.mysql.locks import before_reading
+from bulketl.mysql.spool import queried
 from bulketl.partitions import Changes, KeyTuple, KeyValue, Partition
 from bulketl.plan import TableSpec
 
@@ -44,7 +44,7 @@ def read(source: MySQL, spec: TableSpec, partition: Partition, sign: str = "") -
     that name. Raise SourceError; nothing is left open on the source.
     """
     query = select(spec, partition)
-    before = [f"SET time_zone = {literal(spec.zone)}"] if spec.zone else []
+    before = _begun(source, spec)
     if spec.stop_after is not None:  # each server reads its own comment: milliseconds here, seconds there
         before.append(
             f"SET SESSION /*!50708 max_execution_time={spec.stop_after * 1000:.0f} */"
@@ -60,23 +60,27 @@ def read(source: MySQL, spec: TableSpec, partition: Partition, sign: str = "") -
 def read_where(source: MySQL, spec: TableSpec, condition: str) -> pa.Table:
     """Return the rows for which a condition holds, as `read` does."""
     word = "AND" if spec.retained else "WHERE"
-    before = [f"SET time_zone = {literal(spec.zone)}"] if spec.zone else []
+    before = _begun(source, spec)
     return _arrow(source, spec, f"{select(spec, Partition(0))} {word} {condition}", before)
+
+
+def _begun(source: MySQL, spec: TableSpec) -> list[str]:
+    return source.before(*([f"SET time_zone = {literal(spec.zone)}"] if spec.zone else []))
 
 
 def _arrow(source: MySQL, spec: TableSpec, query: str, before: list[str]) -> pa.Table:
     try:
-        return connectorx.read_sql(
-            source.connectorx_uri,
-            query,
-            return_type="arrow",
-            protocol="binary",
-            pre_execution_query=before or None,
-        )
+        rows: pa.Table = queried(source.connectorx_uri, query, before)
     except BaseException as error:  # a Rust panic is a BaseException
         if isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit)):
             raise
         raise _failure(spec, str(error)) from None
+    return rows.rename_columns(_names(spec))
+
+
+def _names(spec: TableSpec) -> list[str]:
+    """Return the names of the columns of `select`: the driver's are in a character set that it does not know of."""
+    return [*(item.column for item in spec.casts), *(NOT_NULL_MASK.format(n) for n in range(len(masked(spec))))]
 
 
 def select(spec: TableSpec, partition: Partition) -> str:
@@ -243,7 +247,7 @@ def _spooled(source: MySQL, spec: TableSpec, query: str, before: list[str], rows
             raise _failure(spec, done.stdout.strip() or done.stderr.strip()[-500:] or f"exit code {done.returncode}")
         with pa.memory_map(str(path)) as file, pa.ipc.open_stream(file) as reader:
             for batch in reader:
-                yield pa.Table.from_batches([batch])
+                yield pa.Table.from_batches([batch]).rename_columns(_names(spec))
 
 
 _WENT_AWAY = (

@@ -8,20 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import conninfo_to_dict
 
 from bulketl.errors import BulketlError, ConfigError, DataError, Ease, TargetError
+from bulketl.postgres.session import Driver, Session, described, opened
 
-CONNECT_SECONDS = 5
 Connection = psycopg.Connection[tuple[Any, ...]]
-LOCK_SECONDS = 30  # for any lock: longer, and every reader queues behind us; the step is tried again
-# The server notices a client that is gone, and ends what it left behind. Hashes are of values as text, so that how they
-# are shown must not depend on what somebody has set for a role or a database.
-_OPTIONS = (
-    f"-c lock_timeout={LOCK_SECONDS}s -c idle_session_timeout=0"  # the locks of a run are held by an idle session
-    " -c tcp_keepalives_idle=20 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
-    " -c timezone=UTC -c datestyle=ISO -c intervalstyle=postgres -c bytea_output=hex -c extra_float_digits=1"
-)
 LEAST_VERSION = 150000
 LEDGER = "bulketl"
 STAGING = "bulketl_staging"
@@ -57,23 +49,11 @@ class Postgres:
         parts = conninfo_to_dict(self.uri)
         return f"postgresql://{parts.get('host') or 'local'}:{parts.get('port') or 5432}/{parts.get('dbname') or ''}"
 
-    @property
-    def conninfo(self) -> str:
-        """The connection string for both drivers: UTF-8 whatever the environment says, and no wait without an end."""
-        given = conninfo_to_dict(self.uri)
-        ours: dict[str, Any] = {
-            "connect_timeout": CONNECT_SECONDS,
-            "application_name": "bulketl",
-            "keepalives_idle": 20,
-        }
-        options = f"{given.get('options') or ''} {_OPTIONS}".strip()
-        return make_conninfo(**{**ours, **given, "options": options, "client_encoding": "UTF8"})
-
     @contextlib.contextmanager
     def connect(self) -> Iterator[Connection]:
         """Open a connection in autocommit mode, give it, close it. Raise TargetError."""
         try:
-            connection = psycopg.connect(self.conninfo, autocommit=True)
+            connection: Connection = self.opened()
         except (psycopg.Error, UnicodeError) as error:
             raise self._refusal(error) from None
         try:
@@ -88,6 +68,15 @@ class Postgres:
             if error.sqlstate is None and not isinstance(error, psycopg.OperationalError):
                 raise  # not Postgres' word but a bug of ours
             raise failure(error.sqlstate, str(error), self.identity) from error
+
+    def opened(self, driver: Driver = "psycopg") -> Any:
+        """Open a session with one of the two drivers, to be closed by the caller; raise the driver's errors."""
+        return opened(self.uri, driver)
+
+    def session(self) -> Session:
+        """Return what is known of the sessions of this target, from one that is opened for it. Raise TargetError."""
+        with self.connect() as connection:
+            return described(connection)
 
     def _refusal(self, error: Exception) -> TargetError:
         text, passing = str(error).strip(), True

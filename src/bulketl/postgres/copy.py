@@ -20,7 +20,6 @@ from typing import Any
 import adbc_driver_manager
 import psycopg
 import pyarrow as pa
-from adbc_driver_postgresql import dbapi
 from pgpq import ArrowToPostgresBinaryEncoder
 
 from bulketl.casts import Cast, Encoder, parse_target
@@ -34,7 +33,7 @@ from bulketl.postgres.locks import is_free
 TEMPORARY = "pg_temp"
 FEW = 100  # rows that are tried at once, at least, beside a row that was refused
 _TRIAL = "bulketl_trial"
-_LINE = re.compile(rf"COPY {_TRIAL}, line (\d+)")
+_LINE = re.compile(rf"COPY {_TRIAL}, \D*(\d+)")
 ENCODED_ROWS = 8192  # at once: some megabytes of COPY data beside the rows themselves
 
 # What COPY BINARY stores exactly, tried pair by pair with the pinned driver (docs/types.md).
@@ -78,8 +77,9 @@ def transaction(target: Postgres, run: str, what: str, encoder: Encoder, *, tria
     try:
         connection = _connections.get(key)
         if connection is None:
-            driver: Any = psycopg if encoder == "pgpq" else dbapi
-            connection = driver.connect(target.conninfo)
+            connection = target.opened("psycopg" if encoder == "pgpq" else "adbc")
+            if encoder == "pgpq":
+                connection.autocommit = False
             with _lock:
                 _connections[key] = connection
         with connection.cursor() as cursor:

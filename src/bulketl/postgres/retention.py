@@ -222,7 +222,7 @@ def _rows(tables: Iterator[pa.Table], size: int = 1024) -> Iterator[pa.Table]:
 @contextlib.contextmanager
 def _transaction(target: Postgres, table: str) -> Iterator[Any]:
     try:
-        with dbapi.connect(target.conninfo) as connection, connection.cursor() as cursor:
+        with target.opened("adbc") as connection, connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             yield cursor
     except dbapi.Error as error:
