@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from bulketl.casts import held_type
 from bulketl.catalog import Catalog, Table, TargetTable
 from bulketl.config import Config
 from bulketl.decision import select, specify
 from bulketl.endpoints import endpoints
 from bulketl.errors import DataError, PlanError, SourceError, TargetError
-from bulketl.history import Asked, Counted, History, Month, TableHistory, date_column, held, month_of, sum_of
+from bulketl.history import DATED, Asked, Counted, History, Month, TableHistory, date_column, held, month_of, sum_of
 from bulketl.incremental import Choice
 from bulketl.mysql import MySQL
 from bulketl.mysql import history as mysql_history
@@ -124,6 +125,8 @@ def _asked(
     there = dict(existing.columns)
     if column not in there:
         return TableHistory(table.name, error=f"the target has no column {column!r}; load the table again")
+    if held_type(there[column])[0] not in DATED:
+        return TableHistory(table.name, error=f"the target has {column!r} as {there[column]}; load the table again")
     totals = []
     for name, item in casts.items() if sums else ():
         if name in there and (found := sum_of(item, quoted_name(name), there[name])):

@@ -162,6 +162,8 @@ _ALIASES = {
     "timestamp without time zone": "timestamp", "timestamp with time zone": "timestamptz",
     "time without time zone": "time",
 }  # fmt: skip
+# What rules make. A target table may have columns of any type beside these, also of a person's own: `held_type`.
+TARGETS = frozenset(rule.target.partition("(")[0] for rule in RULES)
 # What a bare MySQL name means; information_schema always writes the numbers of the others.
 _IMPLIED_SIZES = {"decimal": (10, 0), "datetime": (0,), "timestamp": (0,), "time": (0,), "bit": (1,), "char": (1,)}
 
@@ -192,12 +194,27 @@ def parse_type(text: str) -> TypeName:
 
 
 def parse_target(text: str) -> tuple[str, tuple[int, ...]]:
-    """Take a Postgres type apart into its usual short name and its numbers; raise ValueError when it is none."""
+    """Take a type that a rule makes apart into its usual short name and its numbers; raise ValueError for any other.
+
+    For what is to be written, which is always of such a type. What the target has is for `held_type`.
+    """
     match = _TARGET.match(text.lower())
-    if not match:
-        raise ValueError(f"{text!r} is not a Postgres type")
-    name, *numbers = match.groups()
-    return _ALIASES.get(name, name), tuple(int(n) for n in numbers if n)
+    name, *numbers = match.groups() if match else ("",)
+    base = _ALIASES.get(name, name)
+    if base not in TARGETS:
+        raise ValueError(f"{text!r} is no type that a cast rule makes; one of: {', '.join(sorted(TARGETS))}")
+    return base, tuple(int(n) for n in numbers if n)
+
+
+def held_type(text: str) -> tuple[str, tuple[int, ...]]:
+    """Take the type of a column that the target has apart; a type that no rule makes is its own name, without numbers.
+
+    `text` is as `format_type` prints it: an enum of a person's own, an array, `interval day to second(3)`.
+    """
+    try:
+        return parse_target(text)
+    except ValueError:
+        return text, ()
 
 
 def quoted(name: str) -> str:
@@ -234,8 +251,13 @@ def cast(column: Column, declared: str = "") -> Cast:
 
 
 def narrower(there: str, needed: str) -> bool:
-    """Tell whether a column of type `there` cannot hold every value of type `needed`, both spelt as in the cast rules."""
-    (base, sizes), (wanted, least) = parse_target(there), parse_target(needed)
+    """Tell whether a column of type `there` cannot hold every value of type `needed`, both spelt as in the cast rules.
+
+    A type that no rule makes holds nothing but its own values, as far as anybody knows here.
+    """
+    (base, sizes), (wanted, least) = held_type(there), held_type(needed)
+    if base == wanted and base not in TARGETS:
+        return False
     if base in _WIDTHS and wanted in _WIDTHS:
         return _WIDTHS[base] < _WIDTHS[wanted]
     if base != wanted:

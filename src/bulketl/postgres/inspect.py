@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 
-from bulketl.casts import parse_target
+from bulketl.casts import TARGETS, held_type
 from bulketl.catalog import TargetTable
 from bulketl.postgres import LEDGER, STAGING, Connection
 from bulketl.postgres.ddl import SEEN
@@ -77,7 +77,9 @@ SELECT c.oid, c.relname, c.relkind,
             FROM pg_attribute a, aclexplode(a.attacl) x WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
             GROUP BY x.grantee, x.is_grantable, x.privilege_type
         ) g WHERE g.grantee <> c.relowner GROUP BY g.grantee, g.is_grantable
-    ) said)::text
+    ) said)::text,
+    (SELECT json_agg(a.attname ORDER BY a.attnum) FROM pg_attribute a JOIN pg_type y ON y.oid = a.atttypid
+     WHERE a.attrelid = c.oid AND a.attnum > 0 AND y.typreceive = 0)::text
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p', 'f', 'v', 'm')"""
 
@@ -95,7 +97,12 @@ def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
         kinds = hanging.setdefault(oid, {kind: [] for kind in KINDS})
         kinds[kind].append(detail if kind in ("view", "materialized") else description)
     tables = {}
-    for oid, name, relkind, columns, key, own, seen, grants in connection.execute(_TABLES, {"schema": schema}):
+    with connection.transaction():
+        # So that each type outside pg_catalog is printed with its schema: a person may have called one `text`, or may
+        # connect with another search_path tomorrow.
+        connection.execute("SET LOCAL search_path = pg_catalog")
+        found = connection.execute(_TABLES, {"schema": schema}).fetchall()
+    for oid, name, relkind, columns, key, own, seen, grants, uncopied in found:
         kinds = hanging.get(oid) or {kind: [] for kind in KINDS}
         if relkind in ("v", "m", "f"):
             what = {"v": "view", "m": "materialized view", "f": "foreign table"}[relkind]
@@ -112,6 +119,7 @@ def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
             referenced=bool(kinds["referencing"]),
             seen=seen,
             grants=tuple(json.loads(grants or "[]")),
+            uncopied=tuple(json.loads(uncopied or "[]")),
         )
     return tables
 
@@ -141,10 +149,9 @@ def missing_rights(connection: Connection, schema: str) -> tuple[tuple[str, str]
 
 
 def spelt(kind: str) -> str:
-    """Return a type as `format_type` prints it in the spelling of the cast rules; unknown types as they are."""
+    """Return a type as `format_type` prints it in the spelling of the cast rules; one that no rule makes as it is."""
     short = re.sub(r"\((\d+)\) (with(?:out)? time zone)$", r" \2(\1)", kind)
-    try:
-        base, numbers = parse_target(short)
-    except ValueError:
+    base, numbers = held_type(short)
+    if base not in TARGETS:
         return kind
     return f"{base}({','.join(map(str, numbers))})" if numbers else base
