@@ -108,11 +108,11 @@ def _rows(checker: Checker, run: str, item: Found) -> Repaired:
         return Repaired(spec.table, problem=item.verdict.problem)
     differences = Differences(item.missing, () if spec.audit else item.differing, item.extra, item.verdict.there)
     try:
-        batches = [
+        batches = (
             coerce(rows, spec, masked(spec))
             for partition in _partitions(spec.key, _keys(item))
             for rows in read(checker.source, spec, partition)
-        ]
+        )
         written, removed = repair(checker.target, run, spec, differences, batches)
     except BulketlError as error:
         return Repaired(spec.table, problem=f"{error.message}. {error.hint}".strip())

@@ -150,12 +150,18 @@ def copy(cursor: Any, rows: pa.Table, spec: TableSpec, schema: str, table: str) 
     check_types(rows.schema, spec.casts, table)
     if not rows.num_rows:
         return
-    took = _ingested(cursor, rows, schema, table) if spec.encoder == "adbc" else _encoded(cursor, rows, spec, schema, table)
+    took = (_ingested if spec.encoder == "adbc" else _encoded)(cursor, rows, schema, table)
     if took != rows.num_rows:
         raise DataError(
             f"table {spec.table!r}: {rows.num_rows} rows were sent, and Postgres took {took}",
             hint="a trigger on the target table may be at work; nothing was changed",
         )
+
+
+def copy_texts(cursor: Any, rows: pa.Table, table: str) -> None:
+    """Append rows of texts to a temporary table of theirs, by whichever driver the cursor is of."""
+    if rows.num_rows:
+        (_ingested if isinstance(cursor, dbapi.Cursor) else _encoded)(cursor, rows, TEMPORARY, table)
 
 
 def _ingested(cursor: Any, rows: pa.Table, schema: str, table: str) -> int:
@@ -166,9 +172,8 @@ def _ingested(cursor: Any, rows: pa.Table, schema: str, table: str) -> int:
     return took
 
 
-def _encoded(cursor: Any, rows: pa.Table, spec: TableSpec, schema: str, table: str) -> int:
-    names = columns(item.column for item in spec.casts)
-    with cursor.copy(f"COPY {name(schema, table)} ({names}) FROM STDIN (FORMAT binary)") as sink:
+def _encoded(cursor: Any, rows: pa.Table, schema: str, table: str) -> int:
+    with cursor.copy(f"COPY {name(schema, table)} ({columns(rows.column_names)}) FROM STDIN (FORMAT binary)") as sink:
         for data in encode(rows):
             sink.write(data)
     took: int = cursor.rowcount

@@ -51,10 +51,10 @@ def counting(run: str, spec: TableSpec) -> str:
     A row each: rows of the whole staging table, partition, rows, rejects, kept rejects, expected rows.
     """
     at = f"(run, schema_name, table_name) = ({value(run)}, {value(spec.schema)}, {value(spec.table)})"
-    rejects = f"SELECT count(*) FROM {LEDGER}.reject r WHERE r.xmin = p.written::xid AND {at}"
+    rejects = f"SELECT xmin AS written, count(*) AS kept FROM {LEDGER}.reject WHERE {at} GROUP BY xmin"
     return (
-        f"SELECT (SELECT count(*) FROM {staging(run, spec.table)}), partition, rows, rejects, ({rejects}), expected"
-        f" FROM {LEDGER}.partition p WHERE {at}"
+        f"SELECT (SELECT count(*) FROM {staging(run, spec.table)}), partition, rows, rejects, COALESCE(kept, 0), expected"
+        f" FROM {LEDGER}.partition p LEFT JOIN ({rejects}) r ON r.written = p.written::xid WHERE {at}"
     )
 
 
