@@ -7,6 +7,11 @@ import nox
 nox.options.sessions = ["lint", "types", "tests"]
 nox.options.reuse_existing_virtualenvs = True
 PYPROJECT = nox.project.load_toml("pyproject.toml")
+PROGRAMS = (
+    "python",
+    "-c",
+    "from bulketl.demo.programs import main; main()",
+)  # installs those that the servers need and lack
 
 
 def group(name: str) -> list[str]:
@@ -41,7 +46,7 @@ def unit(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run every test; they start their servers themselves; what those need is installed first where it is missing."""
     session.install("-q", "-e", ".[demo]", *group("test"))
-    session.run("python", "-m", "bulketl.demo.programs")
+    session.run(*PROGRAMS)
     session.run("pytest", *session.posargs)
 
 
@@ -56,7 +61,7 @@ def demo(session: nox.Session) -> None:
 def guard(session: nox.Session) -> None:
     """Fail when loading has got much slower beside the pipe of two clients, measured in the same run."""
     session.install("-q", "-e", ".[demo]", *group("guard"))
-    session.run("python", "-m", "bulketl.demo.programs")
+    session.run(*PROGRAMS)
     session.run("python", "-m", "benchmarks.guard", *session.posargs)
 
 
@@ -70,5 +75,5 @@ def bare(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Measure against other ways, side by side: `nox -s bench -- --help`."""
     session.install("-q", "-e", ".[demo]", *group("bench"))
-    session.run("python", "-m", "bulketl.demo.programs")
+    session.run(*PROGRAMS)
     session.run("python", "-m", "benchmarks.run", *session.posargs)

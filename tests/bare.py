@@ -23,11 +23,14 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 NAMESPACES = ("unshare", "--mount", "--pid", "--fork", "--kill-child")
+UNREACHABLE = "NOT REACHABLE"
+Row = tuple[str, str, str, float]  # system, step, outcome, seconds
 OUTSIDE = "/mnt/outside"  # where a system finds what is handed over to it
 CERTIFICATES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 PROXIES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
@@ -127,7 +130,7 @@ def make(system: System, root: Path) -> str:
             inside = root / "root/bulketl" / name
             inside.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, inside)
-    return "" if keyring.exists() else f"packages not verified: no {keyring.name} here"
+    return "made" if keyring.exists() else f"made of packages that were not verified: no {keyring.name} here"
 
 
 def enter(root: Path, command: str, environ: dict[str, str], paths: list[str]) -> int:
@@ -148,33 +151,54 @@ def main() -> int:
     if unknown := set(asked).difference(known):
         parser.error(f"neither a system nor a command of the README: {', '.join(sorted(unknown))}")
     _prepare()
-    configured = _run([sys.executable, "-m", "pip", "config", "list"])
-    environ, paths = handed_over(dict(os.environ), configured)
-    report: list[tuple[str, str, str, float]] = []
-    bad = False
+    report: list[Row] = []
     for name in [one for one in SYSTEMS if one in asked] or SYSTEMS:
-        if not reachable(SYSTEMS[name]):
-            report.append((name, "-", f"NOT REACHABLE: {SYSTEMS[name].mirror}, {SYSTEMS[name].suite}", 0.0))
-            bad |= name in asked
-            continue
-        with tempfile.TemporaryDirectory(prefix="bulketl-bare-", dir="/var/tmp") as folder:
-            began = time.monotonic()
-            base = Path(folder, "base")
-            report.append((name, "debootstrap", make(SYSTEMS[name], base) or "made", time.monotonic() - began))
-            wanted = ["venv", *([one for one in readme if one in asked] or readme)]
-            for called in wanted:
-                root = base if called in (wanted[0], wanted[-1]) else Path(folder, called)
-                if root != base:
-                    _run(["cp", "-a", str(base), str(root)])
-                began = time.monotonic()
-                code = enter(root, first if called == "venv" else readme[called], environ, paths)
-                report.append((name, called, f"FAILED with {code}" if code else "passed", time.monotonic() - began))
-                bad |= code != 0
-                if root != base:
-                    shutil.rmtree(root)
+        report += on(name, SYSTEMS[name], first, {one: readme[one] for one in readme if one in asked} or readme)
     for name, called, outcome, seconds in report:
         print(f"{name:<14}{called:<13}{seconds:>7.1f} s  {outcome}")
-    return 1 if bad or not any(outcome == "passed" for _, _, outcome, _ in report) else 0
+    failed = [row for row in report if row[2].startswith("FAILED") or (row[2].startswith(UNREACHABLE) and row[0] in asked)]
+    return 1 if failed or all(row[2].startswith(UNREACHABLE) for row in report) else 0
+
+
+def on(name: str, system: System, first: str, wanted: dict[str, str]) -> Iterator[Row]:
+    """Run commands on a system, each in a copy of it, and yield what came of each step."""
+    if not reachable(system):
+        yield name, "-", f"{UNREACHABLE}: {system.suite} of {system.mirror}; none of its commands was run", 0.0
+        return
+    environ, paths = handed_over(dict(os.environ), _run([sys.executable, "-m", "pip", "config", "list"]))
+    folder = Path(tempfile.mkdtemp(prefix="bulketl-bare-", dir="/var/tmp"))
+    steps = {"debootstrap": "", "venv": first} | wanted
+    try:
+        for step, command in steps.items():
+            began, root = time.monotonic(), folder / "base"
+            if step in wanted and step != list(wanted)[-1]:  # the last one may have what the others are copied from
+                root = folder / step
+                _run(["cp", "-a", str(folder / "base"), str(root)])
+                began = time.monotonic()
+            try:
+                code = enter(root, command, environ, paths) if command else 0
+                outcome = (f"FAILED with {code}" if code else "passed") if command else make(system, root)
+            except RuntimeError as error:
+                code, outcome = 1, f"FAILED: {error}"
+            yield name, step, outcome, time.monotonic() - began
+            if code and step not in wanted:
+                return
+            if root != folder / "base":
+                _remove(root)
+    finally:
+        _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder, waiting for killed processes that still write there, and never through a mount."""
+    for _ in range(100):
+        if str(folder) in Path("/proc/self/mounts").read_text():
+            raise RuntimeError(f"something is mounted below {folder}, so it was left")
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(0.1)
+    raise RuntimeError(f"{folder} could not be removed")
 
 
 def _prepare() -> None:
@@ -190,13 +214,16 @@ def _prepare() -> None:
 
 
 def _run(command: list[str]) -> str:
-    """Return what a command says; end with the end of it when it fails."""
+    """Return what a command says; raise RuntimeError with the end of that when it fails."""
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode:
-        raise SystemExit(f"{' '.join(command)} ended with {done.returncode}:\n{(done.stdout + done.stderr)[-1500:]}")
+        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{(done.stdout + done.stderr)[-1500:]}")
     return done.stdout
 
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except RuntimeError as wrong:
+        sys.exit(f"error: {wrong}")

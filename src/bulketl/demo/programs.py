@@ -129,8 +129,9 @@ def _lacking(lacks: Sequence[Program], why: str = "") -> BulketlError:
     return BulketlError(f"not on this machine: {names}{why}", hint=what_to_type(lacks))
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Install what is missing and say so, or end with what to type."""
     try:
-        print(install_missing() or "every program is there")
+        print(install_missing() or "every program that the servers need is there")
     except BulketlError as error:
         sys.exit(f"error: {error}\nhint: {error.hint}")
