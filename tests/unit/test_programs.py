@@ -145,7 +145,7 @@ def test_useradd_is_needed_by_root_alone(person: Machine, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize(
     ("installer", "line"),
-    [("apt-get", f"{FOR_ROOT} mariadb-server-core mariadb-client-core"), ("dnf", "dnf install -y mariadb-server"),
+    [("apt-get", f"{FOR_ROOT} mariadb-server-core mariadb-client-core"), ("dnf", "dnf install -y mariadb-server mariadb"),
      ("brew", "brew install mariadb")],
 )  # fmt: skip
 def test_what_to_type_is_in_the_words_of_the_machine(machine: Machine, installer: str, line: str) -> None:

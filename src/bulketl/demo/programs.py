@@ -35,7 +35,8 @@ class Program:
 
 
 def _of_mariadb(name: str, use: str, package: str) -> Program:
-    return Program(name, use, {"apt-get": package, "dnf": "mariadb-server", "brew": "mariadb"})
+    dnf = "mariadb-server" if "server" in package else "mariadb"
+    return Program(name, use, {"apt-get": package, "dnf": dnf, "brew": "mariadb"})
 
 
 def _of_system(name: str, use: str, package: str, dnf: str = "") -> Program:
