@@ -16,7 +16,8 @@ from pathlib import Path
 import pymysql
 from rich.console import Console
 
-from bulketl.demo.servers import EmbeddedPostgres, MariaDB, install_mariadb
+from bulketl.demo.programs import install_missing
+from bulketl.demo.servers import EmbeddedPostgres, MariaDB
 from bulketl.errors import BulketlError
 
 HERE = Path(__file__).parent
@@ -33,7 +34,7 @@ def show(out: Console, *, keep: bool) -> int:
     maria: MariaDB | None = None
     postgres: EmbeddedPostgres | None = None
     try:
-        if done := install_mariadb():
+        if done := install_missing():
             out.print(done, style="dim")
         began = time.monotonic()
         maria = MariaDB(folder)
