@@ -37,8 +37,8 @@ The floors; imports go down only:
     rules
     checkrules
     watermark | checked
-    partitions
-    events | yamlfile | drift | snapshot | storedvalues | sparing | memory | sqltext | fields | checks
+    partitions | evidence
+    events | yamlfile | drift | snapshot | storedvalues | sparing | memory | sqltext | fields | checks | naming
     casts
     catalog | printable
     errors

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from bulketl import evidence
 from bulketl.casts import parse_type
 from bulketl.catalog import Catalog, Column, Table, TargetTable
 from bulketl.classify import Proposal, classify, cursor_candidates
@@ -22,6 +23,7 @@ from bulketl.findings import Finding, examine
 from bulketl.incremental import Choice, Span
 from bulketl.mysql import MySQL, rights
 from bulketl.mysql import compare as here
+from bulketl.mysql.arrivals import read_arrivals
 from bulketl.mysql.discover import read_bounds, read_catalog, read_profiles
 from bulketl.mysql.read import select as select_text
 from bulketl.partitions import Bound
@@ -135,7 +137,11 @@ def propose(config: Config) -> tuple[Catalog, tuple[Proposal, ...]]:
     source = source_of(config)
     catalog = read_catalog(source)
     candidates = {table: found for table in catalog if table.rows and (found := cursor_candidates(table))}
-    return catalog, classify(catalog, read_profiles(source, candidates), config.classify)
+    profiles, arrivals = (
+        read_profiles(source, candidates),
+        read_arrivals(source, [t for t in catalog if evidence.looked_at(t)]),
+    )
+    return catalog, classify(catalog, profiles, config.classify, arrivals)
 
 
 def validate(config: Config) -> tuple[Finding, ...]:
@@ -149,7 +155,9 @@ def validate(config: Config) -> tuple[Finding, ...]:
     catalog = read_catalog(source)
     looked_at = {table: found for table in catalog if table.rows and (found := _cursors(config, table))}
     profiles = read_profiles(source, looked_at)
-    proposals = {proposal.table: proposal for proposal in classify(catalog, profiles, config.classify)}
+    audited = {name for name, rule in config.tables.items() if rule.table_importance == "audit" and not rule.exclude}
+    arrivals = read_arrivals(source, [t for t in catalog if evidence.looked_at(t) or (t.rows and t.name in audited)])
+    proposals = {proposal.table: proposal for proposal in classify(catalog, profiles, config.classify, arrivals)}
     target: dict[str, TargetTable] | None = None
     states: dict[str, State] = {}
     locks = any(rule.consistency in ("snapshot", "locked") and not rule.exclude for rule in config.tables.values())
@@ -161,7 +169,7 @@ def validate(config: Config) -> tuple[Finding, ...]:
             missing += [(config.target_schema, *lack) for lack in missing_rights(connection, config.target_schema)]
     lacks = (Finding(where, "error", text, "what needs it is not loaded", advice) for where, text, advice in missing)
     refused = _refused(config, catalog, target or {}, states)
-    return (*lacks, *examine(config, catalog, proposals, profiles, target, refused, states))
+    return (*lacks, *examine(config, catalog, proposals, profiles, target, refused, states, arrivals))
 
 
 def _refused(

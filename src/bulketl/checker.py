@@ -320,6 +320,7 @@ class Checker:
             rows=tuple(named[: self.first]),
             extra=extra,
             kept=len(noted) + kept,
+            kept_edited=len(noted),
         )
         if self.level == "rows" and len(asked) > DETAILED:
             verdict = with_note(verdict, f"only the first {DETAILED:,} rows that differ were read")

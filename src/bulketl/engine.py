@@ -286,7 +286,7 @@ class _Driver:
         yield from self._figures(step, result)
         if (found := result.differences) and step.spec:
             counts = (len(found.missing), len(found.differing), len(found.gone))
-            yield TableCompared(self._run, step.spec.table, *counts, step.spec.deletes, result.seconds)
+            yield TableCompared(self._run, step.spec.table, *counts, step.spec.deletes, result.seconds, found.noted)
         for spec, published in zip(step.specs, result.published, strict=False):
             self._under_way.discard(spec.table)
             yield TablePublished(
@@ -302,6 +302,7 @@ class _Driver:
                 spec.consistency,
                 published.checks,
                 published.quality,
+                published.noted,
             )
 
     def _figures(self, step: Step, result: Result) -> Iterator[Event]:

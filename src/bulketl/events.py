@@ -69,7 +69,8 @@ class TablePublished:
 
     `rows` were read; `inserted`, `updated`, `unchanged`, `deleted` say what that did, None where it is not counted.
     `checks`: per severity and check on the table as a whole, the rows or the figure at fault.
-    `quality`: rows in the target per row at the source that was not rejected.
+    `quality`: rows in the target per row at the source that was not rejected. `noted`: what the run has put into the audit
+    trail of the table so far, by kind.
     """
 
     run: str
@@ -84,13 +85,15 @@ class TablePublished:
     consistency: str = ""
     checks: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     quality: float = 1.0
+    noted: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class TableCompared:
     """A table's keys and rows were compared with the source's, and mended as its rule says.
 
-    `missing` rows were added, `differing` ones replaced, `gone` ones treated as `deletes` says.
+    `missing` rows were added, `differing` ones replaced, `gone` ones treated as `deletes` says. In an audited table both
+    stay; `noted`: as of TablePublished.
     """
 
     run: str
@@ -100,6 +103,7 @@ class TableCompared:
     gone: int
     deletes: str
     seconds: float
+    noted: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

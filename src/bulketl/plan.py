@@ -16,6 +16,7 @@ from typing import Any, Literal
 from bulketl.casts import Cast, Encoder
 from bulketl.checks import Check
 from bulketl.partitions import Partition
+from bulketl.rules import DELETED_AT as DELETED_AT
 from bulketl.rules import Consistency, Strategy, Tier
 from bulketl.storedvalues import stored
 from bulketl.watermark import Watermark
@@ -27,7 +28,6 @@ STAMPS = {"_loaded_at": "timestamptz", "_run_id": "text"}
 ROW_HASH = "_row_hash"
 Publish = Literal["create", "refill", "swap", "merge", "append"]
 Policy = Literal["ignore", "mark", "mirror", "fail"]
-DELETED_AT = "_deleted_at"  # of rows that are gone at the source, where they are to be marked
 
 
 @dataclass(frozen=True, slots=True)

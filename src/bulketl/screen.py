@@ -54,13 +54,14 @@ def summary(result: Summary) -> Group:
         count_of(int(totals["tables"]), "table"), "", f"{totals['rows']:,.0f}", size(totals["bytes"]),
         f"{result.seconds:.1f}", f"{totals['rejects']:.0f}", result.outcome, style="bold",
     )  # fmt: skip
-    notes = (*_moments(result), *_changes(result), *_checks(result), *_drifts(result), *_comparisons(result))
+    found = (*_noted(result), *_comparisons(result))
+    notes = (*_moments(result), *_changes(result), *_checks(result), *_drifts(result), *found)
     return Group(table, *notes, *_failures(result.failed))
 
 
 def count_of(count: int, noun: str) -> str:
     """Return a number with its noun: 1 table, 2 tables."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _tier_rows(table: Table, tier: str, items: list[TableSummary], total: int) -> None:
@@ -112,12 +113,34 @@ def _merged(item: TableSummary) -> str:
     return ": " + (", ".join(f"{count:,} {word}" for word, count in counts.items() if count) or "nothing new")
 
 
+def _noted(result: Summary) -> list[Text]:
+    """Return what is otherwise at the source than in audited tables: what this run has noted, and what was before."""
+    lines = []
+    for item in result.tables.values():
+        new = _edits(item.noted.get("delete", 0), item.noted.get("update", 0))
+        back = item.noted.get("return", 0)
+        said = [f"{new}, noted in bulketl.audit_trail"] if new else []
+        said += [f"{count_of(back, "row")} there again, noted too"] if back else []
+        gone, differing = (item.compared.get(key, 0) for key in ("gone", "differing")) if item.tier == "audit" else (0, 0)
+        if gone > item.noted.get("delete", 0) or differing > item.noted.get("update", 0):
+            said.append(f"{_edits(gone, differing)} in all, kept as first seen")
+        if said:
+            lines.append(f"  {item.table}: {'; '.join(said)}")
+    return [Text("\nKept by audit, and otherwise at the source:", style="yellow"), lines_of(lines)] if lines else []
+
+
+def _edits(deleted: int, edited: int) -> str:
+    words = [f"{count_of(deleted, "row")} deleted"] if deleted else []
+    words += [f"{f'{edited:,}' if deleted else count_of(edited, "row")} edited"] if edited else []
+    return f"{' and '.join(words)} at the source" if words else ""
+
+
 def _comparisons(result: Summary) -> list[Text]:
-    found = [
-        f"  {item.table}: " + ", ".join(f"{count:,} {word}" for word, count in item.compared.items() if count)
-        for item in result.tables.values()
-        if any(item.compared.values())
-    ]
+    found = []
+    for item in result.tables.values():
+        counts = {word: count for word, count in item.compared.items() if item.tier != "audit" or word == "missing"}
+        if any(counts.values()):
+            found.append(f"  {item.table}: " + ", ".join(f"{count:,} {word}" for word, count in counts.items() if count))
     return [Text("\nFound by comparing with the source, and treated as the rules say:"), lines_of(found)] if found else []
 
 

@@ -26,7 +26,7 @@ class TableSummary:
     """What became of one table. `bytes` are of Arrow as copied; `changed` counts values altered on the way.
 
     `checks`: per severity and check what failed it, rows or the figure of a check on the table as a whole. `proof`: of an
-    unchanged table, what proves that.
+    unchanged table, what proves that. `noted`: what was put into its audit trail, by kind: `delete`, `update`, `return`.
     """
 
     table: str
@@ -45,6 +45,7 @@ class TableSummary:
     unchanged: int | None = None
     deleted: int | None = None
     compared: dict[str, int] = field(default_factory=dict)
+    noted: dict[str, int] = field(default_factory=dict)
     consistency: str = ""
     quality: float | None = None
     certificate: Certificate | None = None
@@ -112,11 +113,13 @@ class Summary:
                 table.unchanged, table.deleted = event.unchanged, event.deleted
                 table.consistency, table.quality = event.consistency, event.quality
                 table.found(event.checks)
+                table.noted |= event.noted
             case FiguresTaken(table=name) | TableOverdue(table=name):
                 self.tables[name].note(event)
             case TableCompared(table=name):
                 counts = {"missing": event.missing, "differing": event.differing, "gone": event.gone}
                 self.tables[name].compared = counts
+                self.tables[name].noted |= event.noted  # the run's so far, those of the load before it too
             case TableFailed(table=name):
                 table = self.tables[name]
                 table.outcome, table.seconds = "failed", event.seconds
@@ -190,6 +193,7 @@ class Summary:
             "unchanged",
             "deleted",
             "compared",
+            "noted",
             "consistency",
             "quality",
             "overdue",

@@ -43,7 +43,8 @@ def _table(wrong: Sequence[TableVerdict]) -> Table:
 
 
 def _findings(item: TableVerdict) -> list[Text]:
-    lines = [f"  {item.problem}"] if item.problem else []
+    lines = [f"  {kept}"] if (kept := _kept(item)) else []
+    lines += [f"  {item.problem}"] if item.problem else []
     lines += [_row(row) for row in item.rows]
     more = item.wrong - len(item.rows)
     if item.rows and more > 0:
@@ -84,15 +85,26 @@ def _apart(tables: Sequence[TableVerdict]) -> list[Text]:
         counts = {
             "newer at the source than what was loaded": item.newer,
             "rejected by their load": item.rejected,
-            "kept by its rule": item.kept,
             "changed while they were looked at": item.changing,
         }
-        said = [f"{_rows(count)} {words}" for words, count in counts.items() if count] + list(item.notes)
+        said = [kept] if item.equal and (kept := _kept(item)) else []
+        said += [f"{_rows(count)} {words}" for words, count in counts.items() if count] + list(item.notes)
         if not item.problem:
             said += [f"not compared: {column}" for column in item.uncompared]
         if said:
             lines.append(f"  {item.table}: {'; '.join(said)}")
     return [Text("\nLeft out, and no difference:"), lines_of(lines)] if lines else []
+
+
+def _kept(item: TableVerdict) -> str:
+    """Return which rows of the target are not as the source has them, because the table's rule keeps them."""
+    edited, deleted = item.kept_edited, item.kept_deleted
+    by = "by audit" if item.tier == "audit" else "by its rule"
+    said = [f"{_rows(edited)} edited at the source, kept {by}"] if edited else []
+    if deleted:
+        what = f"{deleted:,}" if edited else _rows(deleted)
+        said.append(f"{what} deleted at the source, kept{'' if edited else f' {by}'}")
+    return "; ".join(said)
 
 
 def _repairs(result: Verification) -> list[Text]:
@@ -127,4 +139,8 @@ def _end(result: Verification) -> str:
         tables = f"{wrong} of {count} tables differed, and {still}" if count != 1 else f"the table differed, and {still}"
     else:
         tables = f"{wrong} of {count} tables differ" if count != 1 else "the table differs"
+    edited, deleted = (sum(getattr(item, key) for item in result.tables) for key in ("kept_edited", "kept_deleted"))
+    counts = [f"{count:,} {word}" for count, word in ((edited, "edited"), (deleted, "deleted")) if count]
+    if counts:
+        tables += f", but for {' and '.join(counts)} at the source, which the target keeps"
     return f"{tables}: {rows:,} rows {what} in {result.seconds:.1f} s{share}."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterator, Sequence
 
 import psycopg
@@ -113,8 +114,10 @@ def multiset(target: Postgres, spec: TableSpec, which: Sequence[str]) -> dict[st
         return {text: int(count) for text, count in connection.execute(query.encode())}
 
 
-def mend(target: Postgres, run: str, spec: TableSpec, found: Differences, batches: Iterator[Batch]) -> None:
+def mend(target: Postgres, run: str, spec: TableSpec, found: Differences, batches: Iterator[Batch]) -> dict[str, int]:
     """Bring rows into the table and treat those that are gone as `spec.deletes` says, with a record; one transaction.
+
+    Return what the run has put into the audit trail of the table, by kind.
 
     Raise DataError when more rows are gone than may go, or a row cannot be loaded.
     """
@@ -151,6 +154,11 @@ def mend(target: Postgres, run: str, spec: TableSpec, found: Differences, batche
         if spec.audit:
             statements += [BY_HASH, audit.reverted(run, spec, stage, among(spec, listed))]
         cursor.execute(batch([*statements, ledger.compared(run, spec, found)]))
+        if not spec.audit:
+            return {}
+        cursor.execute(ledger.noted_by(run, spec))
+        noted: dict[str, int] = json.loads(cursor.fetchall()[0][0])
+        return noted
 
 
 def gone(run: str, spec: TableSpec, listed: str) -> list[str]:

@@ -331,11 +331,24 @@ def compared(run: str, spec: TableSpec, found: Differences) -> str:
 
 
 def outcome_of(run: str, spec: TableSpec) -> str:
-    """Return the SELECT of what a publish did: rows; inserted, updated, unchanged, deleted, or NULL each; checks as text."""
+    """Return the SELECT of what a publish did.
+
+    Rows; inserted, updated, unchanged, deleted, or NULL each; checks as text; the score; what was noted of it as text.
+    """
+    noted = f"({noted_by(run, spec)})" if spec.audit else "'{}'"
     return (
-        f"SELECT rows, inserted, updated, unchanged, deleted, checks::text, quality FROM {LEDGER}.published "
+        f"SELECT rows, inserted, updated, unchanged, deleted, checks::text, quality, {noted} FROM {LEDGER}.published "
         f"WHERE (run, schema_name, table_name) = ({value(run)}, {value(spec.schema)}, {value(spec.table)})"
     )
+
+
+def noted_by(run: str, spec: TableSpec) -> str:
+    """Return the SELECT of what a run has put into the audit trail of a table: as text, an object of kinds and numbers."""
+    at = f"({value(run)}, {value(spec.schema)}, {value(spec.table)})"
+    counts = (
+        f"SELECT kind, count(*) AS n FROM {LEDGER}.audit_trail WHERE (run, schema_name, table_name) = {at} GROUP BY kind"
+    )
+    return f"SELECT COALESCE(jsonb_object_agg(kind, n), '{{}}')::text FROM ({counts}) noted"
 
 
 def _at(run: str, spec: TableSpec, index: int) -> str:
