@@ -12,6 +12,7 @@ from rich.text import Text
 from bulketl.casts import RULES, CastRule
 from bulketl.checks import said
 from bulketl.errors import BulketlError
+from bulketl.leftout import told
 from bulketl.postgres.audit import Verdict
 from bulketl.postgres.retention import Expired
 from bulketl.postgres.state import Known
@@ -125,7 +126,8 @@ def _drifts(result: Summary) -> list[Text]:
     found = [f"  {item.table}: {line}" for item in result.tables.values() for line in item.drift]
     skipped = [f"  {item.table}: {item.message}" for item in result.tables.values() if item.outcome == "skipped"]
     texts = [Text("\nChanged at the source:"), Text("\n".join(found))] if found else []
-    return texts + ([Text("\nNot loaded:"), Text("\n".join(skipped))] if skipped else [])
+    texts += [Text("\nNot loaded:"), Text("\n".join(skipped))] if skipped else []
+    return texts + ([Text(f"\nNot taken from the source: {told(result.left_out)}")] if result.left_out else [])
 
 
 def _sums(label: str, tier: str, items: list[TableSummary]) -> tuple[str, ...]:
