@@ -31,6 +31,7 @@ The floors; imports go down only:
         findings | history
     aggregates
     canonical
+    known | leftout
     windows | snippets | plan | classify
     config | pairs
     settings

@@ -21,7 +21,6 @@ from bulketl.incremental import Choice
 from bulketl.mysql import MySQL
 from bulketl.mysql import history as mysql_history
 from bulketl.mysql import query as mysql_query
-from bulketl.mysql.discover import read_catalog
 from bulketl.mysql.read import retained_condition
 from bulketl.pairs import Pair, PairResult, compare, load_checks
 from bulketl.plan import DELETED_AT
@@ -32,6 +31,7 @@ from bulketl.postgres.ddl import name as quoted_name
 from bulketl.postgres.inspect import read_tables
 from bulketl.postgres.state import read_states
 from bulketl.rules import Tier
+from bulketl.survey import look
 from bulketl.watermark import State
 
 
@@ -79,8 +79,9 @@ def compare_history(
     with target.connect() as connection:
         existing = read_tables(connection, config.target_schema)
         states = read_states(connection, config.target_schema)
-    catalog, skipped = select(config, read_catalog(source), tiers, tables)
+    catalog, skipped, hidden = select(config, look(source, config, states, existing, tables), tiers, tables)
     found = {skip.table: TableHistory(skip.table, skipped=skip.reason) for skip in skipped}
+    found |= {refusal.table: TableHistory(refusal.table, error=refusal.message) for refusal in hidden}
     asked: list[Asked] = []
     for table in catalog:
         try:

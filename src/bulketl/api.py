@@ -21,10 +21,11 @@ from bulketl.endpoints import check_libraries, endpoints, source_of
 from bulketl.errors import PlanError
 from bulketl.findings import Finding, examine
 from bulketl.incremental import Choice, Span
+from bulketl.leftout import left_out
 from bulketl.mysql import MySQL, rights
 from bulketl.mysql import compare as here
 from bulketl.mysql.arrivals import read_arrivals
-from bulketl.mysql.discover import read_bounds, read_catalog, read_profiles
+from bulketl.mysql.discover import read_bounds, read_profiles
 from bulketl.mysql.read import select as select_text
 from bulketl.partitions import Bound
 from bulketl.plan import Plan, Refusal, TableSpec, differences
@@ -36,7 +37,7 @@ from bulketl.reconcile import Digest
 from bulketl.rejects import export_rejects, list_rejects, retry_rejects, show_rejects
 from bulketl.rules import Tier
 from bulketl.runs import load, resume
-from bulketl.survey import alike, choices, unchanged
+from bulketl.survey import alike, choices, look, unchanged
 from bulketl.watermark import State
 
 __all__ = [
@@ -81,7 +82,7 @@ def make_plan(
         existing = read_tables(connection, config.target_schema)
         states = read_states(connection, config.target_schema)
         history = ledger.paces(connection, config.target_schema)
-    catalog, skipped = select(config, read_catalog(source), tiers, tables, exclude)
+    catalog, skipped, hidden = select(config, look(source, config, states, existing, tables), tiers, tables, exclude)
     span = Span(since, until) if since or until else None
     if not (full or span):
         catalog, same = unchanged(config, catalog, states, existing, lambda names: _count(config, target, names))
@@ -93,7 +94,10 @@ def make_plan(
     if not (full or span):
         catalog, same = alike(config, catalog, states, existing, bounds, lambda specs: _hashes(source, target, specs))
         skipped += same
-    return decide(config, catalog, bounds, existing, choices=known, skipped=skipped, history=history, allowed=allow_deletes)
+    return decide(
+        config, catalog, bounds, existing, choices=known, skipped=skipped, hidden=hidden,
+        left_out=left_out(config, catalog, tables, exclude), history=history, allowed=allow_deletes,
+    )  # fmt: skip
 
 
 def _count(config: Config, target: Postgres, tables: Sequence[str]) -> dict[str, int]:
@@ -135,7 +139,7 @@ def propose(config: Config) -> tuple[Catalog, tuple[Proposal, ...]]:
     """
     check_libraries()
     source = source_of(config)
-    catalog = read_catalog(source)
+    catalog = look(source, config, {}, {})
     candidates = {table: found for table in catalog if table.rows and (found := cursor_candidates(table))}
     profiles, arrivals = (
         read_profiles(source, candidates),
@@ -152,12 +156,6 @@ def validate(config: Config) -> tuple[Finding, ...]:
     """
     check_libraries()
     source = source_of(config)
-    catalog = read_catalog(source)
-    looked_at = {table: found for table in catalog if table.rows and (found := _cursors(config, table))}
-    profiles = read_profiles(source, looked_at)
-    audited = {name for name, rule in config.tables.items() if rule.table_importance == "audit" and not rule.exclude}
-    arrivals = read_arrivals(source, [t for t in catalog if evidence.looked_at(t) or (t.rows and t.name in audited)])
-    proposals = {proposal.table: proposal for proposal in classify(catalog, profiles, config.classify, arrivals)}
     target: dict[str, TargetTable] | None = None
     states: dict[str, State] = {}
     locks = any(rule.consistency in ("snapshot", "locked") and not rule.exclude for rule in config.tables.values())
@@ -167,6 +165,12 @@ def validate(config: Config) -> tuple[Finding, ...]:
             target = read_tables(connection, config.target_schema)
             states = read_states(connection, config.target_schema)
             missing += [(config.target_schema, *lack) for lack in missing_rights(connection, config.target_schema)]
+    catalog = look(source, config, states, target or {})
+    looked_at = {table: found for table in catalog if table.rows and (found := _cursors(config, table))}
+    profiles = read_profiles(source, looked_at)
+    audited = {name for name, rule in config.tables.items() if rule.table_importance == "audit" and not rule.exclude}
+    arrivals = read_arrivals(source, [t for t in catalog if evidence.looked_at(t) or (t.rows and t.name in audited)])
+    proposals = {proposal.table: proposal for proposal in classify(catalog, profiles, config.classify, arrivals)}
     lacks = (Finding(where, "error", text, "what needs it is not loaded", advice) for where, text, advice in missing)
     refused = _refused(config, catalog, target or {}, states)
     return (*lacks, *examine(config, catalog, proposals, profiles, target, refused, states, arrivals))
@@ -177,12 +181,12 @@ def _refused(
 ) -> tuple[Refusal, ...]:
     """Return what a load would refuse, as far as it can be told without measuring the tables."""
     try:
-        wanted, _ = select(config, catalog, (), ())
+        wanted, _, hidden = select(config, catalog, (), ())
     except PlanError as error:
         return (Refusal(catalog.identity, "reference", error.message, error.hint),)
     bounds = {table.name: Bound(table.rows) for table in wanted}
     known = {table.name: Choice(state=states.get(table.name)) for table in wanted}
-    return decide(config, wanted, bounds, target, choices=known).refused
+    return decide(config, wanted, bounds, target, choices=known, hidden=hidden).refused
 
 
 def _cursors(config: Config, table: Table) -> tuple[Column, ...]:

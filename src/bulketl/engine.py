@@ -110,7 +110,7 @@ def _decided(name: str, plan: Plan) -> Iterator[Event]:
     expected = {load.spec.table: (load.rows, str(load.tier)) for load in plan.loads}
     expected |= {refusal.table: (0, str(refusal.tier)) for refusal in plan.refused}
     expected |= {skip.table: (0, str(skip.tier)) for skip in plan.skipped}
-    yield RunStarted(name, plan.source, plan.schema, plan.zone, expected)
+    yield RunStarted(name, plan.source, plan.schema, plan.zone, expected, plan.left_out)
     for refusal in plan.refused:
         yield TableFailed(name, refusal.table, "PlanError", refusal.message, refusal.hint, 0.0)
     for skip in plan.skipped:

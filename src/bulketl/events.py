@@ -9,16 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from bulketl.catalog import Other
+
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """The plan is about to be carried out. `tables` maps each table to the rows expected and its tier."""
+    """The plan is about to be carried out. `tables` maps each table to the rows expected and its tier.
+
+    `left_out`: what the source has and no load takes, as it is no base table.
+    """
 
     run: str
     source: str
     schema: str
     zone: str
     tables: Mapping[str, tuple[int, str]]
+    left_out: tuple[Other, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

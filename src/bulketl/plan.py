@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from bulketl.casts import Cast, Encoder
+from bulketl.catalog import Other
 from bulketl.checks import Check
 from bulketl.partitions import Partition
 from bulketl.rules import DELETED_AT as DELETED_AT
@@ -190,7 +191,10 @@ class Skip:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one run will do, in order. `zone` says in which time zone TIMESTAMP columns are written."""
+    """What one run will do, in order. `zone` says in which time zone TIMESTAMP columns are written.
+
+    `left_out`: what the source has and no load takes, as it is no base table.
+    """
 
     source: str
     schema: str
@@ -198,6 +202,7 @@ class Plan:
     groups: tuple[Group, ...]
     refused: tuple[Refusal, ...] = ()
     skipped: tuple[Skip, ...] = ()
+    left_out: tuple[Other, ...] = ()
 
     @property
     def loads(self) -> Iterator[TableLoad]:

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bulketl.casts import Cast, parse_type
+from bulketl.leftout import told
 from bulketl.plan import Plan, TableLoad
 from bulketl.printable import in_a_line
 from bulketl.rules import TIERS
@@ -46,7 +47,8 @@ def _sum(planned: Plan, loads: Sequence[TableLoad]) -> Text:
     rows, weight = sum(load.rows for load in loads), sum(load.bytes for load in loads)
     end = f"{count_of(len(loads), 'table')}, about {rows:,} rows and {size(weight)}{_took(loads)}, in "
     end += f"{count_of(len(planned.groups), 'group')}, from {planned.source} into schema {planned.schema}; "
-    return Text(f"{end}TIMESTAMP columns in zone {planned.zone}.\nNothing was changed.")
+    left = f"not taken from the source: {told(planned.left_out)}\n" if planned.left_out else ""
+    return Text(f"{left}{end}TIMESTAMP columns in zone {planned.zone}.\nNothing was changed.")
 
 
 def _took(loads: Sequence[TableLoad]) -> str:

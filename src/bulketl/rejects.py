@@ -25,7 +25,6 @@ from bulketl.decision import specify
 from bulketl.endpoints import MySQLSource, check_libraries, endpoints, new_run, target_of
 from bulketl.errors import ConfigError, PlanError
 from bulketl.incremental import Choice, another_source
-from bulketl.mysql.discover import read_catalog
 from bulketl.partitions import KeyTuple, KeyValue
 from bulketl.plan import TableSpec
 from bulketl.postgres import Connection, ledger
@@ -37,6 +36,7 @@ from bulketl.postgres.rejects import Counted, Rejected
 from bulketl.postgres.state import read_states
 from bulketl.publishing import differing
 from bulketl.reconcile import reread
+from bulketl.survey import look
 from bulketl.watermark import State
 
 FORMATS = (".csv", ".json", ".parquet")
@@ -153,7 +153,7 @@ def retry_rejects(config: Config, tables: Sequence[str] = (), run: str = "") -> 
         states = read_states(connection, config.target_schema)
         wanted = dict.fromkeys(item.table for item in counted if item.rows > item.settled)
         keys = {table: record.open_keys(connection, config.target_schema, table, which) for table in wanted}
-    catalog = read_catalog(source)
+    catalog = look(source, config, states, existing, names or ())
     done = []
     for table, asked in keys.items():
         if not asked:

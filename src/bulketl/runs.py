@@ -18,17 +18,18 @@ from bulketl.errors import PlanError
 from bulketl.events import Event, Observer
 from bulketl.incremental import Choice, Cursor
 from bulketl.memory import resident_mb
-from bulketl.mysql.discover import read_catalog
 from bulketl.mysql.strain import Strain
 from bulketl.partitions import Changes
 from bulketl.plan import Plan
 from bulketl.postgres import SUPERSEDED, Connection, ledger
+from bulketl.postgres.inspect import read_tables
 from bulketl.postgres.locks import Locks, alive, held, sweep
 from bulketl.postgres.state import read_states
 from bulketl.postgres.steps import PostgresTarget
 from bulketl.resumption import changed_since, remaining, restored
 from bulketl.sparing import Sparing
 from bulketl.summary import Summary, TableSummary
+from bulketl.survey import look
 from bulketl.watermark import State
 
 RESUMABLE = ("", "interrupted", "stopped")
@@ -144,17 +145,18 @@ def _over(run: str, reason: str) -> PlanError:
 
 def _still_so(config: Config, run: str, plan: Plan) -> None:
     """Raise PlanError when a table that is left would be loaded otherwise now."""
-    catalog = read_catalog(source_of(config))
-    tables = {table.name: table for table in catalog}
     with target_of(config).connect() as connection:
         states = read_states(connection, config.target_schema)
+        existing = read_tables(connection, config.target_schema)
+    catalog = look(source_of(config), config, states, existing, [load.spec.table for load in plan.loads])
+    tables = {table.name: table for table in catalog}
     lines = []
     if catalog.identity != plan.source:
         lines.append(f"the source was {plan.source} and is {catalog.identity}")
     for load in plan.loads:
         name = load.spec.table
         if name not in tables:
-            lines.append(f"table {name} is gone")
+            lines.append(f"table {name} is not in view any more")
             continue
         rule = config.rule(name)
         if rule.exclude:

@@ -12,6 +12,7 @@ from rich.text import Text
 from bulketl.casts import RULES, CastRule
 from bulketl.checks import said
 from bulketl.errors import BulketlError
+from bulketl.leftout import told
 from bulketl.listing import Rows, lines_of
 from bulketl.postgres.audit import Verdict
 from bulketl.postgres.retention import Expired
@@ -120,7 +121,7 @@ def _noted(result: Summary) -> list[Text]:
         new = _edits(item.noted.get("delete", 0), item.noted.get("update", 0))
         back = item.noted.get("return", 0)
         said = [f"{new}, noted in bulketl.audit_trail"] if new else []
-        said += [f"{count_of(back, "row")} there again, noted too"] if back else []
+        said += [f"{count_of(back, 'row')} there again, noted too"] if back else []
         gone, differing = (item.compared.get(key, 0) for key in ("gone", "differing")) if item.tier == "audit" else (0, 0)
         if gone > item.noted.get("delete", 0) or differing > item.noted.get("update", 0):
             said.append(f"{_edits(gone, differing)} in all, kept as first seen")
@@ -130,8 +131,8 @@ def _noted(result: Summary) -> list[Text]:
 
 
 def _edits(deleted: int, edited: int) -> str:
-    words = [f"{count_of(deleted, "row")} deleted"] if deleted else []
-    words += [f"{f'{edited:,}' if deleted else count_of(edited, "row")} edited"] if edited else []
+    words = [f"{count_of(deleted, 'row')} deleted"] if deleted else []
+    words += [f"{f'{edited:,}' if deleted else count_of(edited, 'row')} edited"] if edited else []
     return f"{' and '.join(words)} at the source" if words else ""
 
 
@@ -148,7 +149,8 @@ def _drifts(result: Summary) -> list[Text]:
     found = [f"  {item.table}: {line}" for item in result.tables.values() for line in item.drift]
     skipped = [f"  {item.table}: {item.message}" for item in result.tables.values() if item.outcome == "skipped"]
     texts = [Text("\nChanged at the source:"), lines_of(found)] if found else []
-    return texts + ([Text("\nNot loaded:"), lines_of(skipped)] if skipped else [])
+    texts += [Text("\nNot loaded:"), lines_of(skipped)] if skipped else []
+    return texts + ([Text(f"\nNot taken from the source: {in_a_line(told(result.left_out))}")] if result.left_out else [])
 
 
 def _sums(label: str, tier: str, items: list[TableSummary]) -> tuple[str, ...]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from bulketl.catalog import Other
 from bulketl.certificate import Certificate
 from bulketl.events import (
     ColumnsChanged,
@@ -89,19 +91,20 @@ class TableSummary:
 
 
 class Summary:
-    """Folds events; `tables` maps names to TableSummary in the order of the plan."""
+    """Folds events; `tables` maps names to TableSummary in the order of the plan, `left_out` is what no load takes."""
 
     def __init__(self) -> None:
         self.run = ""
         self.zone = ""
         self.seconds = 0.0
         self.tables: dict[str, TableSummary] = {}
+        self.left_out: tuple[Other, ...] = ()
 
     def add(self, event: Event) -> None:
         """Take one event into account."""
         match event:
-            case RunStarted(run=run, zone=zone, tables=tables):
-                self.run, self.zone = run, zone
+            case RunStarted(run=run, zone=zone, tables=tables, left_out=left_out):
+                self.run, self.zone, self.left_out = run, zone, left_out
                 self.tables = {name: TableSummary(name, tier, rows) for name, (rows, tier) in tables.items()}
             case PartitionLoaded(table=name):
                 self.tables[name].add(event)
@@ -207,6 +210,7 @@ class Summary:
             "outcome": self.outcome,
             "timestamp_zone": self.zone,
             "totals": self.totals,
+            "left_out": [dataclasses.asdict(other) for other in self.left_out],
             "tables": [
                 {**{name: getattr(table, name) for name in names}, "certified": table.certified}
                 for table in self.tables.values()

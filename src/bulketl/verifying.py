@@ -15,14 +15,15 @@ from bulketl.endpoints import check_libraries, endpoints, new_run
 from bulketl.errors import ConfigError
 from bulketl.keyless import multiset
 from bulketl.mysql import MySQL
-from bulketl.mysql.discover import read_bounds, read_catalog
+from bulketl.mysql.discover import read_bounds
 from bulketl.partitions import is_integer_key, split_key
 from bulketl.postgres import verify as target_side
 from bulketl.postgres.inspect import read_tables
 from bulketl.postgres.state import read_states
 from bulketl.repairing import mend
 from bulketl.rules import Tier
-from bulketl.verifiable import Task, tasks
+from bulketl.survey import look
+from bulketl.verifiable import Task, tasks, unverifiable
 from bulketl.verification import LEVELS, Level, Verification
 
 
@@ -57,8 +58,8 @@ def verify(
         states = read_states(connection, config.target_schema)
         loads = target_side.loads(connection, config.target_schema)
         rejects = target_side.rejects(connection, config.target_schema)
-    catalog, skipped = select(config, read_catalog(source), tiers, tables, exclude)
-    asked = tasks(config, catalog, existing, states, allow_deletes)
+    catalog, skipped, hidden = select(config, look(source, config, states, existing, tables), tiers, tables, exclude)
+    asked = [*tasks(config, catalog, existing, states, allow_deletes), *map(unverifiable, hidden)]
     cuts = _cuts(config, source, catalog, asked) if level in ("keys", "rows") and sample == 1 else {}
     seed = secrets.randbelow(1_000_000) if seed is None else seed
     run = new_run()

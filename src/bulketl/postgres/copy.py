@@ -161,7 +161,7 @@ def copy(cursor: Any, rows: pa.Table, spec: TableSpec, schema: str, table: str) 
 def copy_texts(cursor: Any, rows: pa.Table, table: str) -> None:
     """Append rows of texts to a temporary table of theirs, by whichever driver the cursor is of."""
     if rows.num_rows:
-        (_ingested if isinstance(cursor, dbapi.Cursor) else _encoded)(cursor, rows, TEMPORARY, table)
+        (_encoded if isinstance(cursor, psycopg.Cursor) else _ingested)(cursor, rows, TEMPORARY, table)
 
 
 def _ingested(cursor: Any, rows: pa.Table, schema: str, table: str) -> int:
