@@ -12,13 +12,17 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """The plan is about to be carried out. `tables` maps each table to the rows expected and its tier."""
+    """The plan is about to be carried out. `tables` maps each table to the rows expected and its tier.
+
+    `notes`: what whoever looks at the run should know first, and that is of no one table.
+    """
 
     run: str
     source: str
     schema: str
     zone: str
     tables: Mapping[str, tuple[int, str]]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from bulketl.casts import cast, narrower, parse_type
 from bulketl.catalog import Catalog, Column, Table, TargetTable
 from bulketl.classify import Profile, Proposal, doubt_of, keeps_itself, says_edit
 from bulketl.config import Config
-from bulketl.plan import Refusal
+from bulketl.leftovers import line
+from bulketl.plan import Leftover, Refusal
 from bulketl.rules import TableRule
 from bulketl.watermark import State
 
@@ -86,6 +87,15 @@ def examine(
     return tuple(sorted(found, key=lambda f: (SEVERITIES.index(f.severity), f.table)))
 
 
+def stale(schema: str, left: Sequence[Leftover]) -> Iterator[Finding]:
+    """Yield that tables which bulketl made are no longer loaded, if there are some."""
+    if left:
+        yield Finding(
+            schema, "warning", line(schema, left), "whoever reads them sees the rows of that day, and nothing says so",
+            "take exclude out of their rules to load them again, or drop them in the target",
+        )  # fmt: skip
+
+
 def _table(
     config: Config,
     table: Table,
@@ -121,7 +131,8 @@ def _table(
     if rule.extraction_strategy == "full_table":
         if not key:
             yield Finding(
-                table.name, "note", "has no primary key", "it can only be loaded whole, and its rows are not compared",
+                table.name, "note", "has no primary key",
+                "it can only be loaded whole; `bulketl verify` compares its rows by their content and repairs it as a whole",
                 _unique_hint(table),
             )  # fmt: skip
         return

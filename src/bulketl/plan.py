@@ -26,6 +26,7 @@ NAME_BYTES = 63  # Postgres cuts longer names silently: NAMEDATALEN - 1
 STAMPS = {"_loaded_at": "timestamptz", "_run_id": "text"}
 ROW_HASH = "_row_hash"
 Publish = Literal["create", "refill", "swap", "merge", "append"]
+Adopt = Literal["", "rule", "option"]
 Policy = Literal["ignore", "mark", "mirror", "fail"]
 DELETED_AT = "_deleted_at"  # of rows that are gone at the source, where they are to be marked
 
@@ -49,6 +50,8 @@ class TableSpec:
     common. `snapshot`: they are those of one moment, as a transaction sees them; `locked`: nobody could write while they
     were read; `re-read`: read again until a comparison finds no difference; `best effort`: each range is of a moment of its
     own. `stop_after`: seconds after which it is given up.
+    `adopt`: by what a table that bulketl did not make is given to it, '' for none; `oid` is then that of the table meant,
+    and `person` who decides so.
     `threshold`: the least share of the source's rows that must arrive. `certify`: whether figures of every column are taken
     on the way. `checks`: what must hold of it. A `max_rejects` that is a float is a share of the rows read.
     """
@@ -82,6 +85,9 @@ class TableSpec:
     stop_after: float | None = None
     threshold: float = 1.0
     certify: bool = False
+    adopt: Adopt = ""
+    oid: int = 0
+    person: str = ""
 
     def rejectable(self, read: int) -> int:
         """Return how many of so many rows that were read may be rejected."""
@@ -149,7 +155,8 @@ class TableLoad:
     @property
     def direct(self) -> bool:
         """Whether it is written straight into place in one transaction, without a staging table."""
-        if self.prepared:
+        # A refill of a table whose rows are not known is staged, for they are to be compared before it is emptied.
+        if self.prepared or self.spec.adopt or (self.spec.publish == "refill" and self.spec.rows is None):
             return False
         small = not self.partitions or (len(self.partitions) == 1 and not self.partitions[0].stream)
         return small and self.spec.publish != "swap" and not self.chunked
@@ -189,8 +196,20 @@ class Skip:
 
 
 @dataclass(frozen=True, slots=True)
+class Leftover:
+    """A table that bulketl made and does not load any more: why not, and when it was loaded last, '' when unknown."""
+
+    table: str
+    reason: str
+    loaded: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """What one run will do, in order. `zone` says in which time zone TIMESTAMP columns are written."""
+    """What one run will do, in order. `zone` says in which time zone TIMESTAMP columns are written.
+
+    `leftovers` are looked for when all tables are selected.
+    """
 
     source: str
     schema: str
@@ -198,6 +217,7 @@ class Plan:
     groups: tuple[Group, ...]
     refused: tuple[Refusal, ...] = ()
     skipped: tuple[Skip, ...] = ()
+    leftovers: tuple[Leftover, ...] = ()
 
     @property
     def loads(self) -> Iterator[TableLoad]:

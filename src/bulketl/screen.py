@@ -52,7 +52,8 @@ def summary(result: Summary) -> Group:
         count_of(int(totals["tables"]), "table"), "", f"{totals['rows']:,.0f}", size(totals["bytes"]),
         f"{result.seconds:.1f}", f"{totals['rejects']:.0f}", result.outcome, style="bold",
     )  # fmt: skip
-    notes = (*_moments(result), *_changes(result), *_checks(result), *_drifts(result), *_comparisons(result))
+    first = (Text(f"\n{note}", style="yellow") for note in result.notes)
+    notes = (*first, *_moments(result), *_changes(result), *_checks(result), *_drifts(result), *_comparisons(result))
     return Group(table, *notes, *_failures(result.failed))
 
 

@@ -88,19 +88,20 @@ class TableSummary:
 
 
 class Summary:
-    """Folds events; `tables` maps names to TableSummary in the order of the plan."""
+    """Folds events; `tables` maps names to TableSummary in the order of the plan, `notes` are of no one table."""
 
     def __init__(self) -> None:
         self.run = ""
         self.zone = ""
         self.seconds = 0.0
+        self.notes: tuple[str, ...] = ()
         self.tables: dict[str, TableSummary] = {}
 
     def add(self, event: Event) -> None:
         """Take one event into account."""
         match event:
             case RunStarted(run=run, zone=zone, tables=tables):
-                self.run, self.zone = run, zone
+                self.run, self.zone, self.notes = run, zone, event.notes
                 self.tables = {name: TableSummary(name, tier, rows) for name, (rows, tier) in tables.items()}
             case PartitionLoaded(table=name):
                 self.tables[name].add(event)
@@ -203,6 +204,7 @@ class Summary:
             "outcome": self.outcome,
             "timestamp_zone": self.zone,
             "totals": self.totals,
+            "notes": self.notes,
             "tables": [
                 {**{name: getattr(table, name) for name in names}, "certified": table.certified}
                 for table in self.tables.values()

@@ -17,6 +17,7 @@ from bulketl.postgres import Connection, Postgres, audit, checks, ledger, state
 from bulketl.postgres.copy import TEMPORARY, copy, transaction, without_refused
 from bulketl.postgres.ddl import batch, name, value
 from bulketl.postgres.guard import check_gone
+from bulketl.postgres.made import hold
 from bulketl.postgres.merge import absent
 from bulketl.postgres.publish import into
 from bulketl.postgres.stage import temporary, temporary_name
@@ -123,6 +124,7 @@ def mend(target: Postgres, run: str, spec: TableSpec, found: Differences, batche
     if spec.max_rejects:  # what Postgres refuses is found before, by trials in transactions of their own
         batches = iter([without_refused(target, run, spec, piece) for piece in batches])
     with transaction(target, run, f"table {spec.table!r}", spec.encoder) as cursor:
+        hold(cursor, run, [spec])
         cursor.execute(temporary(0, spec))
         rejects: list[Reject] = []
         read = 0

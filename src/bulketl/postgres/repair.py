@@ -12,6 +12,7 @@ from bulketl.postgres.compare import gone
 from bulketl.postgres.copy import TEMPORARY, copy, transaction, without_refused
 from bulketl.postgres.ddl import batch, name, value
 from bulketl.postgres.guard import check_gone
+from bulketl.postgres.made import hold
 from bulketl.postgres.merge import counted
 from bulketl.postgres.publish import into
 from bulketl.postgres.stage import temporary, temporary_name
@@ -40,6 +41,7 @@ def repair(target: Postgres, run: str, spec: TableSpec, found: Differences, batc
     written, size = (sum(getattr(piece.good, what) for piece in batches) for what in ("num_rows", "nbytes"))
     table, at = name(spec.schema, spec.table), f"({value(spec.schema)}, {value(spec.table)})"
     with transaction(target, run, f"table {spec.table!r}", spec.encoder) as cursor:
+        hold(cursor, run, [spec])
         cursor.execute(temporary(0, spec))
         for piece in batches:
             copy(cursor, piece.good, spec, TEMPORARY, temporary_name(0))
