@@ -104,7 +104,8 @@ class TargetTable:
     included; `referenced` is true when foreign keys of other tables point here, so that it cannot be truncated
     either. `grants` are the rights others have on it; a swap carries them over. `seen` is a hash of all that, to
     notice what appears later. `kind` is what Postgres calls it, `oid` its number there, `rows` what it has as far as that
-    is known without much work. `made` is what the ledger knows of a table of that name.
+    is known without much work. `made` is what the ledger knows of a table of that name. `key_name` is that of its
+    key's index.
     """
 
     name: str
@@ -120,6 +121,7 @@ class TargetTable:
     oid: int = 0
     owner: str = ""
     rows: int | None = None
+    key_name: str = ""
     made: Made | None = None
 
     @property

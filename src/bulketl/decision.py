@@ -122,8 +122,8 @@ def decide(
             check(config, catalog, table, existing, choice.state, adoption)
             if choice.refusal:
                 raise choice.refusal
-            load = taken(_load(config, catalog, table, bounds.get(table.name), existing, choice, allowed),
-                         config, existing, adoption)  # fmt: skip
+            load = _load(config, catalog, table, bounds.get(table.name), existing, choice, allowed)
+            load = taken(load, config, target, adoption)
             pointing(config, catalog, table, load.spec.casts, target)
             loads.append(load)
         except PlanError as error:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bulketl.catalog import Catalog, Table, TargetTable
@@ -18,7 +19,7 @@ from bulketl.config import Config
 from bulketl.errors import PlanError
 from bulketl.incremental import another_source
 from bulketl.partitions import Partition
-from bulketl.plan import Adopt, TableLoad
+from bulketl.plan import Adopt, TableLoad, TableSpec, cut
 from bulketl.watermark import State
 
 TABLES = ("table", "partitioned table")  # kinds that can be given to bulketl: rows can be written into them
@@ -53,16 +54,28 @@ def check(
         raise another_source(table, state, catalog)
 
 
-def taken(load: TableLoad, config: Config, existing: TargetTable | None, adoption: Adoption) -> TableLoad:
+def taken(load: TableLoad, config: Config, target: Mapping[str, TargetTable], adoption: Adoption) -> TableLoad:
     """Return the load with what a worker needs to write only to what is bulketl's, and to adopt what is given to it."""
-    adopt = given(config, load.spec.table, existing, adoption) if existing else ""
+    existing = target.get(load.spec.table)
+    spec = dataclasses.replace(load.spec, key_name=_key_name(load.spec, target, existing))
+    adopt = given(config, spec.table, existing, adoption) if existing else ""
     if existing is None or not adopt:
-        return load
+        return dataclasses.replace(load, spec=spec)
     # Its rows are counted and compared when they are replaced: what the state says is of another table, or of a copy.
-    spec = dataclasses.replace(load.spec, adopt=adopt, oid=existing.oid, person=adoption.person, rows=None)
+    spec = dataclasses.replace(spec, adopt=adopt, oid=existing.oid, person=adoption.person, rows=None)
     how = "--adopt says" if adopt == "option" else "its rule says"
     reason = f"{load.reason}; adopted, as {how}: bulketl did not make it"
     return dataclasses.replace(load, spec=spec, reason=reason, partitions=load.partitions or (Partition(0),))
+
+
+def _key_name(spec: TableSpec, target: Mapping[str, TargetTable], existing: TargetTable | None) -> str:
+    """Return a free name for the index of a key that is built, '' when the usual one is free: a renamed table keeps it."""
+    if spec.publish not in ("create", "swap") or not spec.key:
+        return ""
+    usual = cut(f"{spec.table}_pkey")
+    if usual not in target or (existing and existing.key_name == usual):
+        return ""
+    return next(name for n in itertools.count(1) if (name := cut(f"{spec.table}_pkey{n}")) not in target)
 
 
 def strange(schema: str, existing: TargetTable) -> PlanError:

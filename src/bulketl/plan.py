@@ -31,6 +31,14 @@ Policy = Literal["ignore", "mark", "mirror", "fail"]
 DELETED_AT = "_deleted_at"  # of rows that are gone at the source, where they are to be marked
 
 
+def cut(text: str) -> str:
+    """Return a name of at most NAME_BYTES bytes; a longer one ends in a hash of itself, so that two stay two."""
+    raw = text.encode()
+    if len(raw) <= NAME_BYTES:
+        return text
+    return raw[: NAME_BYTES - 9].decode(errors="ignore") + "_" + hashlib.sha256(raw).hexdigest()[:8]
+
+
 @dataclass(frozen=True, slots=True)
 class TableSpec:
     """All that a worker must know of a table; small and picklable, whatever the number of partitions.
@@ -51,7 +59,7 @@ class TableSpec:
     were read; `re-read`: read again until a comparison finds no difference; `best effort`: each range is of a moment of its
     own. `stop_after`: seconds after which it is given up.
     `adopt`: by what a table that bulketl did not make is given to it, '' for none; `oid` is then that of the table meant,
-    and `person` who decides so.
+    and `person` who decides so. `key_name`: of the index of its key, where the usual one is taken.
     `threshold`: the least share of the source's rows that must arrive. `certify`: whether figures of every column are taken
     on the way. `checks`: what must hold of it. A `max_rejects` that is a float is a share of the rows read.
     """
@@ -88,6 +96,7 @@ class TableSpec:
     adopt: Adopt = ""
     oid: int = 0
     person: str = ""
+    key_name: str = ""
 
     def rejectable(self, read: int) -> int:
         """Return how many of so many rows that were read may be rejected."""

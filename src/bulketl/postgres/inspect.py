@@ -83,7 +83,8 @@ SELECT c.oid, c.relname, c.relkind,
             GROUP BY x.grantee, x.is_grantable, x.privilege_type
         ) g WHERE g.grantee <> c.relowner GROUP BY g.grantee, g.is_grantable
     ) said)::text,
-    pg_get_userbyid(c.relowner)
+    pg_get_userbyid(c.relowner),
+    (SELECT x.relname FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid WHERE i.indrelid = c.oid AND i.indisprimary)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p')"""
 # What else has a name that a table might get: any other relation, and types, for each table has a row type.
@@ -120,7 +121,9 @@ def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
     for oid, name, relkind, owner in connection.execute(_OTHERS, {"schema": schema}):
         kind = _KINDS.get(relkind, "relation")
         tables[name] = TargetTable(name, (), hanging=(f"its being a {kind}",), kind=kind, oid=oid, owner=owner)
-    for oid, name, relkind, columns, key, own, seen, grants, owner in connection.execute(_TABLES, {"schema": schema}):
+    for oid, name, relkind, columns, key, own, seen, grants, owner, key_name in connection.execute(
+        _TABLES, {"schema": schema}
+    ):
         kinds = hanging.get(oid) or {kind: [] for kind in KINDS}
         materialized = [f"materialized view {view}" for view in kinds["materialized"]]
         tables[name] = TargetTable(
@@ -136,6 +139,7 @@ def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
             kind="partitioned table" if relkind == "p" else "table",
             oid=oid,
             owner=owner,
+            key_name=key_name or "",
             made=record.get(name),
         )
     return tables

@@ -61,7 +61,7 @@ def there(connection: Connection, table: str) -> bool:
     comment, known, owner, things = found
     if things and not str(comment or "").startswith(TITLE):
         raise ConfigError(
-            f"the target has a schema {LEDGER!r} that is somebody else's: it has {things} things in it and the owner {owner}, "
+            f"the target has a schema {LEDGER!r} that is somebody else's: it has {things} things in it, the owner {owner}, "
             "and lacks the comment with which bulketl marks its ledger",
             hint=f"rename it, ALTER SCHEMA {LEDGER} RENAME TO …, for bulketl keeps its ledger under that name; if it is the "
             f"ledger and its comment was lost: COMMENT ON SCHEMA {LEDGER} IS '{TITLE.replace(chr(39), chr(39) * 2)}4'",
@@ -156,7 +156,8 @@ def _passed_on(run: str, specs: Sequence[TableSpec]) -> str:
     """Return the statement that records from which source tables come now: a reset lets another one take them over."""
     return (
         f"{_INSERT} SELECT v.schema_name, v.table_name, m.oid, v.source, {value(run)}, 'passed on to another source',"
-        f" current_user FROM ({_values(specs)}) v, LATERAL ({_LAST}) m WHERE NOT v.creates AND v.source NOT IN ('', m.source)"
+        f" current_user FROM ({_values(specs)}) v, LATERAL ({_LAST}) m"
+        " WHERE NOT v.creates AND v.source NOT IN ('', m.source)"
     )
 
 

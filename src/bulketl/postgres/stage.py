@@ -35,7 +35,7 @@ def keyed(run: str, spec: TableSpec) -> list[str]:
     It comes before the count: whoever first reads rows of other transactions notes on them that these did commit.
     """
     key = _own_key(spec)
-    return [f"ALTER TABLE {staging(run, spec.table)} ADD {primary_key(spec.table, key)}"] if key else []
+    return [f"ALTER TABLE {staging(run, spec.table)} ADD {primary_key(spec.table, key, spec.key_name)}"] if key else []
 
 
 def _own_key(spec: TableSpec) -> tuple[str, ...]:
@@ -85,8 +85,8 @@ def emptied(run: str, n: int, spec: TableSpec) -> list[str]:
     if spec.publish in BESIDE:
         return [temporary(n, spec)]
     if spec.publish == "create":
-        casts, kept = spec.casts, spec.kept
-        return [create_table(spec.schema, spec.table, casts, spec.key, kept=kept, stamps=spec.stamps, run=run)]
+        about = {"kept": spec.kept, "stamps": spec.stamps, "run": run, "key_name": spec.key_name}
+        return [create_table(spec.schema, spec.table, spec.casts, spec.key, **about)]
     return [f"TRUNCATE {name(spec.schema, spec.table)}", *alter_table(spec), *stamped(spec, run)]
 
 
