@@ -26,9 +26,9 @@ The floors; imports go down only:
     verification
     reconcile
     decision | resumption
-    summary | checkplan
+    summary | checkplan | ownership | findings
     certificate | quality | publishing | incremental | schedule | grouping | consistency | coerce | tablesfile |
-        findings | history
+        leftovers | history
     aggregates
     canonical
     known | leftout

@@ -8,6 +8,7 @@ summary = bulketl.load(config, plan)
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -17,22 +18,25 @@ from bulketl.catalog import Catalog, Column, Table, TargetTable
 from bulketl.classify import Proposal, classify, cursor_candidates
 from bulketl.config import Config
 from bulketl.decision import decide, select
-from bulketl.endpoints import check_libraries, endpoints, source_of
+from bulketl.endpoints import check_libraries, endpoints, person, source_of, target_of
 from bulketl.errors import PlanError
-from bulketl.findings import Finding, examine
+from bulketl.findings import Finding, examine, stale
 from bulketl.incremental import Choice, Span
+from bulketl.known import GONE_TABLE
 from bulketl.leftout import left_out
+from bulketl.leftovers import leftovers
 from bulketl.mysql import MySQL, rights
 from bulketl.mysql import compare as here
 from bulketl.mysql.arrivals import read_arrivals
 from bulketl.mysql.discover import read_bounds, read_profiles
 from bulketl.mysql.read import select as select_text
+from bulketl.ownership import Adoption, unknown
 from bulketl.partitions import Bound
-from bulketl.plan import Plan, Refusal, TableSpec, differences
+from bulketl.plan import Plan, Refusal, Skip, TableSpec, differences
 from bulketl.postgres import Postgres, explain, ledger
 from bulketl.postgres import compare as there
-from bulketl.postgres.inspect import missing_rights, read_tables
-from bulketl.postgres.state import count_rows, read_states
+from bulketl.postgres.inspect import missing_rights, read_tables, with_rows
+from bulketl.postgres.state import count_rows, last_loaded, read_states
 from bulketl.reconcile import Digest
 from bulketl.rejects import export_rejects, list_rejects, retry_rejects, show_rejects
 from bulketl.rules import Tier
@@ -65,14 +69,16 @@ def make_plan(
     since: str = "",
     until: str = "",
     allow_deletes: Sequence[str] = (),
+    adopt: Sequence[str] = (),
 ) -> Plan:
     """Look at both servers and return what a load would do; change nothing on either.
 
     `tiers` and `tables` (names, or patterns with `*` and `?`) narrow the load, `exclude` leaves tables out; empty means
     all. `full` loads tables whole that have another strategy. `since` and `until`: load again the rows whose cursor
-    lies there, `since` included. Tables that fit `allow_deletes` may lose any share of their rows. Raise ConfigError,
-    SourceError or TargetError when a server cannot be used, PlanError when nothing fits `tiers` and `tables`, or the load
-    is to be both `full` and of a part.
+    lies there, `since` included. Tables that fit `allow_deletes` may lose any share of their rows. Tables of the target that
+    fit `adopt` are given to bulketl, which does not touch what it did not make. Raise ConfigError, SourceError or
+    TargetError when a server cannot be used, PlanError when nothing fits `tiers` and `tables`, a pattern of `adopt` fits no
+    table, or the load is to be both `full` and of a part.
     """
     check_libraries()
     if full and (since or until):
@@ -82,7 +88,13 @@ def make_plan(
         existing = read_tables(connection, config.target_schema)
         states = read_states(connection, config.target_schema)
         history = ledger.paces(connection, config.target_schema)
-    catalog, skipped, hidden = select(config, look(source, config, states, existing, tables), tiers, tables, exclude)
+        loaded = last_loaded(connection, config.target_schema)
+    everything = look(source, config, states, existing, tables)
+    catalog, skipped, hidden = select(config, everything, tiers, tables, exclude)
+    if error := unknown(adopt, everything):
+        raise error
+    existing = _with_rows(config, target, existing, catalog)
+    left = () if tiers or tables or exclude else leftovers(config, everything, existing, states, loaded, _gone(skipped))
     span = Span(since, until) if since or until else None
     if not (full or span):
         catalog, same = unchanged(config, catalog, states, existing, lambda names: _count(config, target, names))
@@ -94,10 +106,28 @@ def make_plan(
     if not (full or span):
         catalog, same = alike(config, catalog, states, existing, bounds, lambda specs: _hashes(source, target, specs))
         skipped += same
-    return decide(
+    decided = decide(
         config, catalog, bounds, existing, choices=known, skipped=skipped, hidden=hidden,
         left_out=left_out(config, catalog, tables, exclude), history=history, allowed=allow_deletes,
+        adoption=Adoption(tuple(adopt), person()),
     )  # fmt: skip
+    return dataclasses.replace(decided, leftovers=left)
+
+
+def _with_rows(
+    config: Config, target: Postgres, existing: dict[str, TargetTable], catalog: Catalog
+) -> dict[str, TargetTable]:
+    """Return what the target has, with the rows of those tables of the catalogue's names that bulketl did not make."""
+    strange = [table.name for table in catalog if table.name in existing and not existing[table.name].ours]
+    if not strange:
+        return existing
+    with target.connect() as connection:
+        return with_rows(connection, config.target_schema, existing, strange)
+
+
+def _gone(skipped: Sequence[Skip]) -> set[str]:
+    """Return the tables of which it is told already that they are no longer in the source."""
+    return {item.table for item in skipped if item.reason == GONE_TABLE}
 
 
 def _count(config: Config, target: Postgres, tables: Sequence[str]) -> dict[str, int]:
@@ -155,17 +185,21 @@ def validate(config: Config) -> tuple[Finding, ...]:
     set cannot be used.
     """
     check_libraries()
-    source = source_of(config)
+    source, there_too = source_of(config), target_of(config) if config.target else None
     target: dict[str, TargetTable] | None = None
+    loaded: dict[str, str] = {}
     states: dict[str, State] = {}
     locks = any(rule.consistency in ("snapshot", "locked") and not rule.exclude for rule in config.tables.values())
     missing = [(source.database, *lack) for lack in rights.missing_rights(source, config.source_limits, locks=locks)]
-    if config.target:
-        with Postgres(config.target).connect() as connection:
+    if there_too:
+        with there_too.connect() as connection:
             target = read_tables(connection, config.target_schema)
+            loaded = last_loaded(connection, config.target_schema)
             states = read_states(connection, config.target_schema)
             missing += [(config.target_schema, *lack) for lack in missing_rights(connection, config.target_schema)]
     catalog = look(source, config, states, target or {})
+    target = None if target is None else _with_rows(config, target_of(config), target, catalog)
+    left = leftovers(config, catalog, target or {}, states, loaded)
     looked_at = {table: found for table in catalog if table.rows and (found := _cursors(config, table))}
     profiles = read_profiles(source, looked_at)
     audited = {name for name, rule in config.tables.items() if rule.table_importance == "audit" and not rule.exclude}
@@ -173,7 +207,8 @@ def validate(config: Config) -> tuple[Finding, ...]:
     proposals = {proposal.table: proposal for proposal in classify(catalog, profiles, config.classify, arrivals)}
     lacks = (Finding(where, "error", text, "what needs it is not loaded", advice) for where, text, advice in missing)
     refused = _refused(config, catalog, target or {}, states)
-    return (*lacks, *examine(config, catalog, proposals, profiles, target, refused, states, arrivals))
+    others = examine(config, catalog, proposals, profiles, target, refused, states, arrivals)
+    return (*lacks, *stale(config.target_schema, left), *others)
 
 
 def _refused(

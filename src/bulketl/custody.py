@@ -13,6 +13,7 @@ from typing import Any
 from bulketl.config import Config
 from bulketl.endpoints import new_run, target_of
 from bulketl.errors import PlanError
+from bulketl.ownership import strange
 from bulketl.plan import TableSpec
 from bulketl.postgres import audit, ledger
 from bulketl.postgres.audit import Verdict
@@ -82,6 +83,9 @@ def retain_tables(config: Config, tables: Sequence[str] = (), folder: Path | Non
     with target.connect() as connection:
         ledger.create(connection, config.target_schema) if folder is not None else None
         existing = read_tables(connection, config.target_schema)
+    for name, rule in config.tables.items():
+        if rule.retention and name in existing and not existing[name].ours:
+            raise strange(config.target_schema, existing[name])
     ruled = [name for name, rule in config.tables.items() if rule.retention and name in existing]
     wanted = _fitting(ruled, tables, config)
     found = []

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import getpass
+import os
 import secrets
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from importlib.metadata import version
@@ -76,9 +79,10 @@ def source_of(config: Config) -> MySQL:
 
 def target_of(config: Config) -> Postgres:
     """Return the target; raise ConfigError when it is not set, or the schema cannot be loaded into."""
-    if config.target_schema in (LEDGER, STAGING) or config.target_schema.startswith("pg_"):
+    if config.target_schema in (LEDGER, STAGING, "information_schema") or config.target_schema.startswith("pg_"):
+        whose = "bulketl's own" if config.target_schema in (LEDGER, STAGING) else "the system's"
         raise ConfigError(
-            f"the target schema cannot be {config.target_schema!r}", hint="that schema is taken: choose another"
+            f"the target schema cannot be {config.target_schema!r}: it is {whose}", hint="choose another with --schema"
         )
     return Postgres(_uri(config.target, "target"))
 
@@ -106,6 +110,15 @@ def check_libraries(versions: Mapping[str, str] | None = None, where: str = "") 
                 f"{name} {found} is installed{where}, and versions before {wanted} lose rows or corrupt values silently",
                 hint=f"pip install '{name}>={wanted}'{where}",
             )
+
+
+def person() -> str:
+    """Return who runs this, as the operating system knows them, and on which machine."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # a container may run as a number that has no name
+        name = f"uid {os.getuid()}"
+    return f"{name}@{socket.gethostname()}"
 
 
 def new_run() -> str:

@@ -35,6 +35,7 @@ from bulketl.events import (
     TableStarted,
     WorkersChanged,
 )
+from bulketl.leftovers import notes
 from bulketl.plan import Plan, TableSpec
 from bulketl.rules import Tier
 from bulketl.schedule import Schedule, Step, batch_rows
@@ -110,7 +111,7 @@ def _decided(name: str, plan: Plan) -> Iterator[Event]:
     expected = {load.spec.table: (load.rows, str(load.tier)) for load in plan.loads}
     expected |= {refusal.table: (0, str(refusal.tier)) for refusal in plan.refused}
     expected |= {skip.table: (0, str(skip.tier)) for skip in plan.skipped}
-    yield RunStarted(name, plan.source, plan.schema, plan.zone, expected, plan.left_out)
+    yield RunStarted(name, plan.source, plan.schema, plan.zone, expected, plan.left_out, tuple(notes(plan)))
     for refusal in plan.refused:
         yield TableFailed(name, refusal.table, "PlanError", refusal.message, refusal.hint, 0.0)
     for skip in plan.skipped:

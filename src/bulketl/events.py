@@ -16,7 +16,8 @@ from bulketl.catalog import Other
 class RunStarted:
     """The plan is about to be carried out. `tables` maps each table to the rows expected and its tier.
 
-    `left_out`: what the source has and no load takes, as it is no base table.
+    `left_out`: what the source has and no load takes, as it is no base table. `notes`: what whoever looks at the run should
+    know first, and that is of no one table.
     """
 
     run: str
@@ -25,6 +26,7 @@ class RunStarted:
     zone: str
     tables: Mapping[str, tuple[int, str]]
     left_out: tuple[Other, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,9 @@ from bulketl.classify import Profile, Proposal, cursor_candidates, doubt_of
 from bulketl.config import Config
 from bulketl.evidence import Arrival, edited, keeps_itself
 from bulketl.leftout import left_out, told
+from bulketl.leftovers import line
 from bulketl.naming import says_edit
-from bulketl.plan import Refusal
+from bulketl.plan import Leftover, Refusal
 from bulketl.rules import TableRule
 from bulketl.watermark import State
 
@@ -145,6 +146,15 @@ def _not_taken(config: Config, catalog: Catalog) -> Iterator[Finding]:
             )  # fmt: skip
 
 
+def stale(schema: str, left: Sequence[Leftover]) -> Iterator[Finding]:
+    """Yield that tables which bulketl made are no longer loaded, if there are some."""
+    if left:
+        yield Finding(
+            schema, "warning", line(schema, left), "whoever reads them sees the rows of that day, and nothing says so",
+            "take exclude out of their rules to load them again, or drop them in the target",
+        )  # fmt: skip
+
+
 def _table(
     config: Config,
     table: Table,
@@ -174,7 +184,8 @@ def _table(
     if rule.extraction_strategy == "full_table":
         if not key:
             yield Finding(
-                table.name, "note", "has no primary key", "it can only be loaded whole, and its rows are not compared",
+                table.name, "note", "has no primary key",
+                "it can only be loaded whole; `bulketl verify` compares its rows by their content and repairs it as a whole",
                 _unique_hint(table),
             )  # fmt: skip
         return

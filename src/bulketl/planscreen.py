@@ -13,6 +13,7 @@ from rich.text import Text
 
 from bulketl.casts import Cast, parse_type
 from bulketl.leftout import told
+from bulketl.leftovers import notes
 from bulketl.plan import Plan, TableLoad
 from bulketl.printable import in_a_line
 from bulketl.rules import TIERS
@@ -29,7 +30,8 @@ def plan(planned: Plan) -> Group:
     shown: list[RenderableType] = [_table(load) for load in loads if load.spec.table not in names]
     shown += [_small(list(same)) for _, same in groupby(alike, key=_likeness)]
     refused = [Text(f"{r.message}\n  {r.hint}\n", style="red") for r in planned.refused]
-    return Group(*shown, *refused, *_skipped(planned), _sum(planned, loads))
+    told = [Text(f"{note}\n", style="yellow") for note in notes(planned)]
+    return Group(*shown, *refused, *_skipped(planned), *told, _sum(planned, loads))
 
 
 def _skipped(planned: Plan) -> list[Text]:

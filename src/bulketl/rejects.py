@@ -25,6 +25,7 @@ from bulketl.decision import specify
 from bulketl.endpoints import MySQLSource, check_libraries, endpoints, new_run, target_of
 from bulketl.errors import ConfigError, PlanError
 from bulketl.incremental import Choice, another_source
+from bulketl.ownership import strange
 from bulketl.partitions import KeyTuple, KeyValue
 from bulketl.plan import TableSpec
 from bulketl.postgres import Connection, ledger
@@ -153,6 +154,8 @@ def retry_rejects(config: Config, tables: Sequence[str] = (), run: str = "") -> 
         states = read_states(connection, config.target_schema)
         wanted = dict.fromkeys(item.table for item in counted if item.rows > item.settled)
         keys = {table: record.open_keys(connection, config.target_schema, table, which) for table in wanted}
+        if any(keys.values()):
+            ledger.create(connection, config.target_schema)
     catalog = look(source, config, states, existing, names or ())
     done = []
     for table, asked in keys.items():
@@ -182,6 +185,8 @@ def _one_by_one(
     if found is None or existing is None:
         where = "at the source" if found is None else "in the target"
         raise PlanError(f"table {table!r} is no longer {where}", hint="its rejects stay on record; --tables leaves them out")
+    if not existing.ours:
+        raise strange(config.target_schema, existing)
     spec = specify(config, catalog, found, Choice(state=state))
     if not spec.key:
         raise PlanError(

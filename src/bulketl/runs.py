@@ -102,6 +102,7 @@ def resume(
     tables = [item.spec.table for item in left.loads]
     with held(target, name, plan.source, plan.schema, tables) as locks:
         with target.connect() as connection:
+            ledger.create(connection, left.schema)
             if not ledger.reopen_run(connection, name):
                 raise _taken(name)
         return _carry_out(config, name, left, observers, closed, executor, locks)

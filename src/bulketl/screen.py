@@ -56,7 +56,8 @@ def summary(result: Summary) -> Group:
         f"{result.seconds:.1f}", f"{totals['rejects']:.0f}", result.outcome, style="bold",
     )  # fmt: skip
     found = (*_noted(result), *_comparisons(result))
-    notes = (*_moments(result), *_changes(result), *_checks(result), *_drifts(result), *found)
+    first = (Text(f"\n{in_a_line(note)}", style="yellow") for note in result.notes)
+    notes = (*first, *_moments(result), *_changes(result), *_checks(result), *_drifts(result), *found)
     return Group(table, *notes, *_failures(result.failed))
 
 

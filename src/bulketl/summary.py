@@ -91,12 +91,16 @@ class TableSummary:
 
 
 class Summary:
-    """Folds events; `tables` maps names to TableSummary in the order of the plan, `left_out` is what no load takes."""
+    """Folds events; `tables` maps names to TableSummary in the order of the plan.
+
+    `left_out` is what no load takes, `notes` are of no one table.
+    """
 
     def __init__(self) -> None:
         self.run = ""
         self.zone = ""
         self.seconds = 0.0
+        self.notes: tuple[str, ...] = ()
         self.tables: dict[str, TableSummary] = {}
         self.left_out: tuple[Other, ...] = ()
 
@@ -104,7 +108,7 @@ class Summary:
         """Take one event into account."""
         match event:
             case RunStarted(run=run, zone=zone, tables=tables, left_out=left_out):
-                self.run, self.zone, self.left_out = run, zone, left_out
+                self.run, self.zone, self.left_out, self.notes = run, zone, left_out, event.notes
                 self.tables = {name: TableSummary(name, tier, rows) for name, (rows, tier) in tables.items()}
             case PartitionLoaded(table=name):
                 self.tables[name].add(event)
@@ -211,6 +215,7 @@ class Summary:
             "timestamp_zone": self.zone,
             "totals": self.totals,
             "left_out": [dataclasses.asdict(other) for other in self.left_out],
+            "notes": self.notes,
             "tables": [
                 {**{name: getattr(table, name) for name in names}, "certified": table.certified}
                 for table in self.tables.values()

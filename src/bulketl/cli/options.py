@@ -57,6 +57,10 @@ AllowOption = Annotated[
     list[str] | None,
     typer.Option("--allow-deletes", metavar="PATTERN", help="Tables that may lose any share of their rows this time."),
 ]
+AdoptOption = Annotated[
+    list[str] | None,
+    typer.Option("--adopt", metavar="PATTERN", help="Tables in the target that bulketl did not make and may take over."),
+]
 SchemaOption = Annotated[str | None, typer.Option("--schema", help="Target schema. [default: raw]", show_default=False)]
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="Settings. [default: config/bulketl.yaml, if there]", show_default=False)

@@ -96,6 +96,8 @@ class Lines:
             case RunStarted():
                 text = f"run {event.run}: {len(event.tables)} tables from {event.source} into schema {event.schema}"
                 self._print(f"{text}, TIMESTAMP columns in zone {event.zone}")
+                for note in event.notes:
+                    self._print(note)
             case TablePublished() if event.rows >= LINE_ROWS:
                 self._print(f"loaded {event.table}: {event.rows:,} rows in {event.seconds:.1f} s ({event.how})")
             case TableFailed():

@@ -19,6 +19,7 @@ LEDGER = "bulketl"
 STAGING = "bulketl_staging"
 SUPERSEDED = "superseded"  # the outcome of a run that a later load has swept away
 TAMPERED = "BK001"  # our own SQLSTATE: rows of an audited table no longer fit its chain
+STRANGE = "BK002"  # our own SQLSTATE: what has a table's name is not what bulketl made
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,9 @@ _HINTS = {
     "55P03": "somebody holds a lock on the table: end that session, or load again later",
     "2BP01": "something was made to depend on the table just now; load again",
     TAMPERED: "`bulketl audit verify` shows which tables; find out who did it before anything is loaded into them",
+    STRANGE: "nothing was changed; `bulketl plan` says what is there now, and how it can be adopted or left alone",
+    "42P07": "something else has that name in the target: rename or drop it, or load into another schema with --schema",
+    "42710": "something else has that name in the target: rename or drop it, or load into another schema with --schema",
     "54000": "a value of the key is too long for a Postgres index: exclude that column from the key at the source",
 }
 # Connection lost or refused, serialization, deadlock, lock not had, shutting down: 08, 40, 53300, 55P03, 57P.

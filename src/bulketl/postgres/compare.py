@@ -19,6 +19,7 @@ from bulketl.postgres.ddl import batch, name, value
 from bulketl.postgres.guard import check_gone
 from bulketl.postgres.joins import BY_HASH, PLANNING
 from bulketl.postgres.keylist import among, listing
+from bulketl.postgres.made import hold
 from bulketl.postgres.merge import absent
 from bulketl.postgres.publish import into
 from bulketl.postgres.stage import temporary, temporary_name
@@ -128,6 +129,7 @@ def mend(target: Postgres, run: str, spec: TableSpec, found: Differences, batche
     if spec.max_rejects:  # what Postgres refuses is found before, by trials in transactions of their own
         batches = iter([without_refused(target, run, spec, piece) for piece in batches])
     with transaction(target, run, f"table {spec.table!r}", spec.encoder) as cursor:
+        hold(cursor, run, [spec])
         cursor.execute(temporary(0, spec))
         rejects: list[Reject] = []
         read = 0

@@ -17,7 +17,7 @@ from psycopg import sql
 from bulketl.checks import Counts
 from bulketl.coerce import Reject
 from bulketl.plan import Pace, TableSpec
-from bulketl.postgres import LEDGER, STAGING, SUPERSEDED, Connection, audit, retention, state
+from bulketl.postgres import LEDGER, STAGING, SUPERSEDED, Connection, audit, made, retention, state
 from bulketl.postgres.ddl import staging_name, value
 from bulketl.reconcile import Differences
 
@@ -70,12 +70,15 @@ _LATER = "".join(
     " ADD COLUMN IF NOT EXISTS quality double precision NOT NULL DEFAULT 1;"
     f"ALTER TABLE {LEDGER}.reject ADD COLUMN IF NOT EXISTS settled_at timestamptz, ADD COLUMN IF NOT EXISTS settled text;"
 )
-_VERSION = "bulketl's ledger, version 4"  # the schema's comment, once all of it is there
+_VERSION = f"{made.TITLE}5"  # the schema's comment, once all of it is there
 _SCHEMA_LOCK = 0x62756C6B  # two first runs at once must not both create the tables
 
 
 def create(connection: Connection, target_schema: str) -> None:
-    """Create the ledger, the staging schema and the target schema where they are missing."""
+    """Create the ledger, the staging schema and the target schema where they are missing; bring an older ledger up to date.
+
+    Raise ConfigError when the ledger's schema is somebody else's.
+    """
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_SCHEMA_LOCK,))
         for schema in (LEDGER, STAGING, target_schema):
@@ -85,7 +88,10 @@ def create(connection: Connection, target_schema: str) -> None:
                 connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
         version = connection.execute(f"SELECT obj_description(to_regnamespace('{LEDGER}'), 'pg_namespace')").fetchone()
         if version != (_VERSION,):
-            connection.execute(f"{_TABLES}{_LATER}{state.TABLE}{audit.TABLES}{retention.TABLE}")
+            recorded = made.there(connection, "made")
+            connection.execute(f"{_TABLES}{_LATER}{state.TABLE}{audit.TABLES}{retention.TABLE}{made.TABLE}")
+            if not recorded:
+                connection.execute(made.TAKE_OVER)
             connection.execute(f"COMMENT ON SCHEMA {LEDGER} IS {value(_VERSION)}")
 
 

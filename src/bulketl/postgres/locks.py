@@ -143,9 +143,14 @@ def alive(connection: Connection, run: str) -> bool:
 def sweep(connection: Connection, keep: str, schema: str) -> list[str]:
     """Drop the staging tables of every run into the schema that nobody carries out, but of `keep`; return their runs.
 
-    Such runs can no longer be resumed, and their record says so. Those into other schemas that are there can.
+    Such runs can no longer be resumed, and their record says so. Those into other schemas that are there can. What else is
+    in the staging schema, of no run on record, is not ours and stays.
     """
-    left = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", (STAGING,)).fetchall()
+    left = connection.execute(
+        "SELECT tablename FROM pg_tables WHERE schemaname = %s AND split_part(tablename, ' ', 1) IN"
+        f" (SELECT run FROM {LEDGER}.run) AND tablename LIKE '%% %%'",
+        (STAGING,),
+    ).fetchall()
     owners = {str(table): str(table).partition(" ")[0] for (table,) in left}
     elsewhere = {
         str(run)

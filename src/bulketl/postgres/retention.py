@@ -28,6 +28,7 @@ from bulketl.plan import TableSpec
 from bulketl.postgres import LEDGER, Postgres, audit, failure, state
 from bulketl.postgres.ddl import name, value
 from bulketl.postgres.locks import held
+from bulketl.postgres.made import hold
 from bulketl.rules import Retention
 
 TABLE = f"""
@@ -74,6 +75,8 @@ def retain(
     # A load that has begun would bring the rows back; the lock comes before the snapshot.
     lock = held(target, run, f"retention {spec.schema}", spec.schema, [spec.table])
     with lock if folder is not None else contextlib.nullcontext(), _transaction(target, spec.table) as cursor:
+        if folder is not None:
+            hold(cursor, run, [spec])
         cursor.execute(f"SELECT date_trunc('day', now() - interval {value(rule.keep)})::date::text")
         limit = cursor.fetchone()[0]
         old = f"{name(spec.schema, spec.table)} t WHERE t.{name(rule.by)} < {value(limit)}"

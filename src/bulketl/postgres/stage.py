@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bulketl.plan import TableSpec
+from bulketl.plan import TableSpec, cut
 from bulketl.postgres import LEDGER, STAGING
 from bulketl.postgres.copy import TEMPORARY
-from bulketl.postgres.ddl import alter_table, create_table, cut, name, primary_key, staging, staging_name, stamped, value
+from bulketl.postgres.ddl import alter_table, create_table, name, primary_key, staging, staging_name, stamped, value
 
 BESIDE = ("merge", "append")  # ways that take the rows from a table beside, small tables too
 
@@ -37,7 +37,7 @@ def keyed(run: str, spec: TableSpec) -> list[str]:
     """
     own = [f"ADD COLUMN {name(column)} {kind}" for column, kind in spec.kept] if spec.publish in ("create", "swap") else []
     if key := _own_key(spec):
-        own.append(f"ADD {primary_key(spec.table, key)}")
+        own.append(f"ADD {primary_key(spec.table, key, spec.key_name)}")
     return [f"ALTER TABLE {staging(run, spec.table)} {', '.join(own)}"] if own else []
 
 
@@ -88,8 +88,10 @@ def emptied(run: str, n: int, spec: TableSpec) -> list[str]:
     if spec.publish in BESIDE:
         return [temporary(n, spec)]
     if spec.publish == "create":
-        casts, kept = spec.casts, spec.kept
-        return [create_table(spec.schema, spec.table, casts, spec.key, kept=kept, stamps=spec.stamps, run=run)]
+        made = create_table(
+            spec.schema, spec.table, spec.casts, spec.key, kept=spec.kept, stamps=spec.stamps, run=run, key_name=spec.key_name
+        )
+        return [made]
     return [f"TRUNCATE {name(spec.schema, spec.table)}", *alter_table(spec), *stamped(spec, run)]
 
 
