@@ -93,6 +93,7 @@ class Cast:
 _INTEGERS = ("tinyint", "smallint", "mediumint", "int", "bigint")
 _WIDER = (("smallint", "int16"), ("integer", "int32"), ("bigint", "int64"), ("numeric(20,0)", "int64"))
 _TEXTS = ("char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set")
+RAW_TEXTS = ("enum binary", "set binary")  # of character set binary: their members are bytes
 _BINARIES = ("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob")
 _GEOMETRIES = (
     "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon",
@@ -139,7 +140,8 @@ RULES: tuple[CastRule, ...] = (
     *(CastRule(source, "varchar", "string") for source in _TEXTS),
     *(CastRule(source, "jsonb", "extension<arrow.json>", clean="json") for source in _TEXTS),
     *(CastRule(source, "json", "string") for source in _TEXTS),
-    *(CastRule(source, "bytea", "large_binary") for source in _BINARIES),
+    *(CastRule(source, target, "string", clean="text") for source in RAW_TEXTS for target in ("text", "varchar", "json")),
+    *(CastRule(source, "bytea", "large_binary") for source in (*RAW_TEXTS, *_BINARIES)),
     CastRule("binary", "uuid", "large_binary", size=(16, 16)),
     CastRule("json", "jsonb", "extension<arrow.json>", read=AS_TEXT, clean="json"),
     CastRule("json", "json", "string", read=AS_TEXT),
@@ -154,6 +156,7 @@ RULES: tuple[CastRule, ...] = (
 )
 
 _WIDTHS = {"smallint": 2, "integer": 4, "bigint": 8, "real": 4, "double precision": 8}
+_RAW = "character set binary"
 _TYPE = re.compile(r"^([a-z0-9]+)(?:\((.*?)\))?(.*)$", re.DOTALL)
 _TARGET = re.compile(r"^\s*([a-z][a-z0-9 ]*?)\s*(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?\s*$")
 _ALIASES = {
@@ -180,13 +183,22 @@ def only_adbc(item: Cast) -> bool:
     return item.wire.startswith("extension") or into_numeric
 
 
+def typed(column_type: str, charset: str) -> str:
+    """Return a column's type as `information_schema` spells it, with its character set where that changes what arrives."""
+    raw = charset in ("", "binary") and column_type[:4].lower() in ("enum", "set(")  # MySQL leaves the name out
+    return f"{column_type} {_RAW}" if raw else column_type
+
+
 @functools.lru_cache(maxsize=4096)  # a catalogue has thousands of columns and some fifty types
 def parse_type(text: str) -> TypeName:
-    """Take a MySQL type apart, as `information_schema.columns.column_type` spells it."""
-    match = _TYPE.match(text.strip().lower())
+    """Take a MySQL type apart, as `information_schema.columns.column_type` spells it, or `typed`."""
+    plain = text.strip().lower()
+    match = _TYPE.match(plain)
     if not match:
         return TypeName(text)
     base, inside, rest = match.groups()
+    if base in ("enum", "set"):
+        return TypeName(f"{base} binary" if plain.endswith(_RAW) else base)  # its members may be spelt like anything
     numbers = tuple(int(n) for n in inside.split(",")) if inside and re.fullmatch(r"\d+(,\d+)?", inside) else ()
     if base == "decimal" and len(numbers) == 1:
         numbers = (*numbers, 0)

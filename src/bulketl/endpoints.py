@@ -17,6 +17,7 @@ import pyarrow as pa
 from bulketl.config import Config
 from bulketl.errors import ConfigError
 from bulketl.mysql import MySQL, compare
+from bulketl.mysql.discover import column_types
 from bulketl.mysql.locks import Gate, TableLock, gated, locked
 from bulketl.mysql.read import count, figures, masked, read
 from bulketl.partitions import Partition
@@ -45,6 +46,10 @@ class MySQLSource:
     def figures(self, spec: TableSpec, partition: Partition) -> Mapping[str, str | None]:
         """Return the figures of a certificate over a partition's rows as they are now."""
         return figures(self.mysql, spec, partition)
+
+    def types(self, table: str) -> Mapping[str, str]:
+        """Return the types of a table's columns as they are now."""
+        return column_types(self.mysql, table)
 
     def locked(self, spec: TableSpec) -> AbstractContextManager[TableLock]:
         """Keep everybody from writing to the table for a while."""

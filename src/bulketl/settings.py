@@ -44,7 +44,11 @@ class UserCast(Model):
         if self.type is not None:
             wanted, actual = parse_type(self.type), parse_type(column.type)
             sizes = wanted.sizes if "(" in self.type else ()
-            if wanted.base != actual.base or (sizes and sizes != actual.sizes) or (wanted.unsigned > actual.unsigned):
+            if (
+                wanted.base not in (actual.base, actual.base.removesuffix(" binary"))
+                or (sizes and sizes != actual.sizes)
+                or (wanted.unsigned > actual.unsigned)
+            ):
                 return False
         pattern = self.column
         return pattern is None or fnmatch.fnmatchcase(f"{table.name}.{column.name}", pattern)

@@ -13,7 +13,7 @@ from typing import Any
 import pymysql
 from pymysql.cursors import Cursor
 
-from bulketl.casts import quoted
+from bulketl.casts import quoted, typed
 from bulketl.catalog import Catalog, Column, Key, Other, Table
 from bulketl.classify import Profile
 from bulketl.known import Expected
@@ -83,7 +83,16 @@ def read_catalog(source: MySQL, expected: Mapping[str, Expected] | None = None) 
         for table, name, kind, nullable, default, comment, charset, extra, rights in _rows(cursor):
             readable = "select" in rights.lower().split(",")
             columns.setdefault(table, []).append(
-                Column(name, _string(kind), nullable == "YES", _string(default), comment, charset, extra, readable)
+                Column(
+                    name,
+                    typed(_string(kind), charset),
+                    nullable == "YES",
+                    _string(default),
+                    comment,
+                    charset,
+                    extra,
+                    readable,
+                )
             )
         cursor.execute(_KEYS, (source.database,))
         keys = _keys(_rows(cursor))
@@ -155,6 +164,17 @@ def _versions(cursor: Cursor, rows: list[Row]) -> list[Other]:
                         raise
             found.append(Other("history", name, history))
     return found
+
+
+def column_types(source: MySQL, table: str) -> dict[str, str]:
+    """Return the types of a table's columns as they are now. Raise SourceError."""
+    with source.connect() as cursor:
+        cursor.execute(
+            "SELECT column_name, column_type, COALESCE(character_set_name, '') FROM information_schema.columns"
+            " WHERE table_schema = %s AND table_name = %s",
+            (source.database, table),
+        )
+        return {name: typed(_string(kind), charset) for name, kind, charset in _rows(cursor)}
 
 
 def read_bounds(

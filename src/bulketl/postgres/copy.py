@@ -24,7 +24,7 @@ from pgpq import ArrowToPostgresBinaryEncoder
 
 from bulketl.casts import Cast, Encoder, parse_target
 from bulketl.coerce import KEPT_REJECTS, Batch, Reject, reject
-from bulketl.errors import DataError, TargetError
+from bulketl.errors import DataError, MismatchError, TargetError
 from bulketl.plan import TableSpec
 from bulketl.postgres import Postgres, failure
 from bulketl.postgres.ddl import columns, create_table, name
@@ -144,10 +144,10 @@ def _discard(key: _Key) -> None:
 def copy(cursor: Any, rows: pa.Table, spec: TableSpec, schema: str, table: str) -> None:
     """Append rows to an existing table by COPY BINARY, with the spec's encoder.
 
-    Raise DataError, before anything is sent, when a column's Arrow type is not one that its Postgres type stores exactly;
-    and when Postgres says that it took another number of rows.
+    Raise MismatchError, before anything is sent, when a column's Arrow type is not one that its Postgres type stores
+    exactly; and DataError when Postgres says that it took another number of rows.
     """
-    check_types(rows.schema, spec.casts, table)
+    check_types(rows.schema, spec.casts, spec.table)
     if not rows.num_rows:
         return
     took = (_ingested if spec.encoder == "adbc" else _encoded)(cursor, rows, schema, table)
@@ -190,15 +190,12 @@ def encode(rows: pa.Table) -> Iterator[bytes]:
 
 
 def check_types(schema: pa.Schema, casts: tuple[Cast, ...], table: str) -> None:
-    """Raise DataError unless every column is of a type that COPY BINARY stores exactly in its target type."""
+    """Raise MismatchError unless every column is of a type that COPY BINARY stores exactly in its target type."""
     for item, arrow in zip(casts, schema, strict=True):
         base, numbers = parse_target(item.target)
         decimal = base == "numeric" and pa.types.is_decimal(arrow.type) and numbers[1] >= arrow.type.scale
         if item.column != arrow.name or not (decimal or type_name(arrow.type) in ALLOWED.get(base, ())):
-            raise DataError(
-                f"table {table!r}: column {item.column!r} arrives as {arrow.type}, which cannot go into {item.target}",
-                hint="it was altered at the source while the run was on: load the table again",
-            )
+            raise MismatchError.found(table, item.column, item.source, str(arrow.type), item.target)
 
 
 def type_name(kind: pa.DataType) -> str:
