@@ -209,7 +209,7 @@ def _prepare() -> None:
         if not shutil.which("apt-get"):
             raise SystemExit("there is no debootstrap on this machine: install the package of that name")
         _run(["apt-get", "update", "-qq"])
-        _run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", "--no-remove", "debootstrap"])
+        _run(["apt-get", "install", "-y", "-qq", "--no-remove", "debootstrap"])  # with what it recommends: it verifies
     _run([*NAMESPACES, "true"])
 
 

