@@ -40,7 +40,7 @@ The floors; imports go down only:
     watermark | checked
     partitions | evidence
     events | yamlfile | drift | snapshot | storedvalues | sparing | memory | sqltext | fields | checks | naming
-    casts
+    casts | tls
     catalog | printable
     errors
 """

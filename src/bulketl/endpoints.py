@@ -8,9 +8,11 @@ import getpass
 import os
 import secrets
 import socket
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from importlib.metadata import version
+from typing import TypeVar
 
 import pyarrow as pa
 
@@ -25,6 +27,7 @@ from bulketl.plan import TableSpec
 from bulketl.postgres import LEDGER, STAGING, Postgres
 from bulketl.reconcile import Buckets, Digest, Row
 
+End = TypeVar("End", MySQL, Postgres)
 # Older ones lose rows or corrupt money without an error (docs/types.md).
 LEAST_VERSIONS = {"connectorx": (0, 4, 6), "adbc-driver-postgresql": (1, 13, 0)}
 
@@ -79,7 +82,7 @@ def endpoints(config: Config) -> tuple[MySQL, Postgres]:
 
 def source_of(config: Config) -> MySQL:
     """Return the source; raise ConfigError when it is not set."""
-    return MySQL(_uri(config.source, "source"))
+    return _noted(MySQL(_uri(config.source, "source")))
 
 
 def target_of(config: Config) -> Postgres:
@@ -89,7 +92,14 @@ def target_of(config: Config) -> Postgres:
         raise ConfigError(
             f"the target schema cannot be {config.target_schema!r}: it is {whose}", hint="choose another with --schema"
         )
-    return Postgres(_uri(config.target, "target"))
+    return _noted(Postgres(_uri(config.target, "target")))
+
+
+def _noted(end: End) -> End:
+    """Warn once of a word for TLS that is written otherwise now."""
+    if note := end.protection.note:
+        warnings.warn(note, UserWarning, stacklevel=3)
+    return end
 
 
 def _uri(value: str, name: str) -> str:

@@ -61,6 +61,7 @@ def run(
     sparing: Sparing | None = None,
     full: Callable[[], bool] = lambda: False,
     tend: Callable[[], None] = lambda: None,
+    sessions: Mapping[str, Mapping[str, object]] | None = None,
 ) -> Generator[Event]:
     """Carry out the plan, yielding what happens; the last event is RunFinished.
 
@@ -72,7 +73,7 @@ def run(
     whenever the driver looks around, and the error of an executor that cannot go on.
     """
     began = time.monotonic()
-    yield from _decided(target.run, plan)
+    yield from _decided(target.run, plan, sessions or {})
     schedule = Schedule(plan.groups, tables_at_once, workers=workers, jitter=lambda: random.uniform(0.5, 1.5))  # noqa: S311
     driver = _Driver(plan, source, target, executor, schedule)
     sparing = sparing or Sparing()
@@ -106,12 +107,12 @@ def run(
     yield RunFinished(target.run, time.monotonic() - began)
 
 
-def _decided(name: str, plan: Plan) -> Iterator[Event]:
+def _decided(name: str, plan: Plan, sessions: Mapping[str, Mapping[str, object]]) -> Iterator[Event]:
     """Say what the plan has decided before the first step."""
     expected = {load.spec.table: (load.rows, str(load.tier)) for load in plan.loads}
     expected |= {refusal.table: (0, str(refusal.tier)) for refusal in plan.refused}
     expected |= {skip.table: (0, str(skip.tier)) for skip in plan.skipped}
-    yield RunStarted(name, plan.source, plan.schema, plan.zone, expected, plan.left_out, tuple(notes(plan)))
+    yield RunStarted(name, plan.source, plan.schema, plan.zone, expected, plan.left_out, tuple(notes(plan)), sessions)
     for refusal in plan.refused:
         yield TableFailed(name, refusal.table, "PlanError", refusal.message, refusal.hint, 0.0)
     for skip in plan.skipped:

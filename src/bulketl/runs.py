@@ -24,6 +24,7 @@ from bulketl.plan import Plan
 from bulketl.postgres import SUPERSEDED, Connection, ledger
 from bulketl.postgres.inspect import read_tables
 from bulketl.postgres.locks import Locks, alive, held, sweep
+from bulketl.postgres.session import described
 from bulketl.postgres.state import read_states
 from bulketl.postgres.steps import PostgresTarget
 from bulketl.resumption import changed_since, remaining, restored
@@ -186,6 +187,9 @@ def _carry_out(
     strain = Strain(source, config.source_limits) if config.source_limits.watched else None
     if strain is not None:
         strain.look()  # a limit that cannot be looked at is an error now, and not silence all night
+    with postgres.connect() as connection:
+        sessions = {"source": source.session().to_json(), "target": described(connection).to_json()}
+        ledger.note_sessions(connection, run, sessions)
     target = PostgresTarget(dataclasses.replace(postgres, guarded=True), run)
     summary = Summary()
     outcome, watching = "interrupted", list(observers)
@@ -202,6 +206,7 @@ def _carry_out(
                 sparing=Sparing(strain, config.source_limits.mb_per_second),
                 full=lambda: resident_mb() > config.memory_mb,
                 tend=locks.keep,
+                sessions=sessions,
             )
             with contextlib.closing(events):
                 watching = _observe(events, summary, watching)

@@ -99,6 +99,7 @@ class Summary:
     def __init__(self) -> None:
         self.run = ""
         self.zone = ""
+        self.sessions: Mapping[str, Mapping[str, object]] = {}
         self.seconds = 0.0
         self.notes: tuple[str, ...] = ()
         self.tables: dict[str, TableSummary] = {}
@@ -108,7 +109,8 @@ class Summary:
         """Take one event into account."""
         match event:
             case RunStarted(run=run, zone=zone, tables=tables, left_out=left_out):
-                self.run, self.zone, self.left_out, self.notes = run, zone, left_out, event.notes
+                self.run, self.zone, self.sessions = run, zone, event.sessions
+                self.left_out, self.notes = left_out, event.notes
                 self.tables = {name: TableSummary(name, tier, rows) for name, (rows, tier) in tables.items()}
             case PartitionLoaded(table=name):
                 self.tables[name].add(event)
@@ -213,6 +215,7 @@ class Summary:
             "run": self.run,
             "outcome": self.outcome,
             "timestamp_zone": self.zone,
+            "sessions": {side: dict(found) for side, found in self.sessions.items()},
             "totals": self.totals,
             "left_out": [dataclasses.asdict(other) for other in self.left_out],
             "notes": self.notes,

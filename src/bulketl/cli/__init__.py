@@ -7,6 +7,7 @@ import ctypes
 import gc
 import os
 import signal
+import warnings
 from typing import Annotated
 
 import typer
@@ -68,6 +69,7 @@ def main() -> None:
     share_memory()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupted)
+    warnings.formatwarning = lambda message, *_, **__: f"note: {message}\n"
     gc.freeze()  # what was imported stays: nothing looks through it again, nor at the end
     app()
 

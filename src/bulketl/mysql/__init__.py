@@ -18,18 +18,20 @@ import pymysql.cursors
 
 from bulketl.errors import ConfigError, Ease, SourceError
 from bulketl.mysql.session import CONNECT_SECONDS, Session, known, opened, preparation
+from bulketl.tls import OPPORTUNISTIC, Protection, check_file, problem, protection
+from bulketl.tls import known as known_parameters
 
 os.environ.setdefault("RUST_LOG", "off")  # connectorx would print what it raises, amid the progress; it reads this once
 _SCHEMES = ("mysql", "mariadb", "mysql+pymysql")
-# connectorx opens TLS for "preferred" too and then insists on it.
-_TLS_MODES = ("disabled", "preferred", "required", "verify-ca", "verify-identity")
+_KNOWN = ("socket", "compress")  # parameters of the URI beside those for TLS
+_CONNECTORX_MODES = {"require": "required", "verify-ca": "verify-ca", "verify-full": "verify-identity"}
 
 
 @dataclass(frozen=True, slots=True)
 class MySQL:
-    """A database to read, `mysql://user:password@host:3306/database?ssl-mode=required`.
+    """A database to read, `mysql://user:password@host:3306/database?ssl-mode=require`.
 
-    Parameters: ssl-mode (disabled, preferred, required, verify-ca, verify-identity), ssl-ca, socket, compress.
+    Parameters: ssl-mode (disable, require, verify-ca, verify-full), ssl-ca, socket, compress. Without any there is no TLS.
     Special characters of the password are percent-encoded. Raise ConfigError when the URI is not of this form.
     """
 
@@ -43,9 +45,16 @@ class MySQL:
             raise ConfigError("the source URI cannot be read: its host or port is none", hint=_FORM) from None
         if parts.scheme not in _SCHEMES or not parts.hostname or "@" in parts.hostname or not database or port == 0:
             raise ConfigError("the source URI lacks its scheme, host or database", hint=_FORM)
-        mode = dict(urllib.parse.parse_qsl(parts.query)).get("ssl-mode", "disabled").lower()
-        if mode not in _TLS_MODES:
-            raise ConfigError(f"ssl-mode {mode!r} of the source URI is not known", hint=f"one of {', '.join(_TLS_MODES)}")
+        _ = self.protection, self._parameters  # for what they raise
+
+    @property
+    def protection(self) -> Protection:
+        """How the line is protected. A mode that takes what it gets is none of these drivers': it means `require`."""
+        found = self._read_parameters()[0]
+        if found.mode in OPPORTUNISTIC:
+            note = f"the source's TLS mode {found.mode} means require: a line is never left without TLS in silence"
+            return Protection("verify-ca" if found.ca else "require", found.ca, note)
+        return found if found.mode else Protection("disable", "")
 
     @property
     def identity(self) -> str:
@@ -72,8 +81,10 @@ class MySQL:
             "tcp_connect_timeout_ms": str(CONNECT_SECONDS * 1000),
             **self._parameters,
         }
-        if parameters.get("ssl-mode", "").lower() == "disabled":
-            del parameters["ssl-mode"]
+        if mode := _CONNECTORX_MODES.get(self.protection.mode):
+            parameters["ssl-mode"] = mode
+        if self.protection.verified:
+            parameters["ssl-ca"] = self._authority()
         host = self._parts.netloc.rpartition("@")[2]
         login = urllib.parse.quote(self.user, safe="") + (f":{self._parts.password}" if self._parts.password else "")
         parts = self._parts._replace(scheme="mysql", netloc=f"{login}@{host}", query=urllib.parse.urlencode(parameters))
@@ -103,7 +114,7 @@ class MySQL:
         try:
             connection, session = opened(
                 self.uri,
-                self._parameters.get("ssl-mode", "").startswith("verify"),
+                self.protection.verified,
                 host=self._parts.hostname,
                 port=self._parts.port or 3306,
                 user=self.user,
@@ -126,18 +137,45 @@ class MySQL:
 
     @property
     def _parameters(self) -> dict[str, str]:
-        return dict(urllib.parse.parse_qsl(self._parts.query))
+        return known_parameters(self._read_parameters()[1], _KNOWN, "source")
+
+    def _read_parameters(self) -> tuple[Protection, dict[str, str]]:
+        return protection(dict(urllib.parse.parse_qsl(self._parts.query, keep_blank_values=True)), "source")
+
+    def _authority(self) -> str:
+        """Return the file of the authorities that are trusted: the one given, or the system's, for both drivers."""
+        found = self.protection.ca or ssl.get_default_verify_paths().cafile or ""
+        if not found:
+            raise ConfigError(
+                "this system has no file of certificate authorities", hint="name one as ssl-ca in the source URI"
+            )
+        check_file(found, "source")
+        return found
 
     def _tls(self) -> dict[str, Any]:
-        mode = self._parameters.get("ssl-mode", "disabled").lower()
-        if mode == "disabled":
+        if self.protection.mode == "disable":
             return {"ssl_disabled": True}
-        context = ssl.create_default_context(cafile=self._parameters.get("ssl-ca"))
-        context.check_hostname = mode == "verify-identity"
-        context.verify_mode = ssl.CERT_REQUIRED if mode.startswith("verify") else ssl.CERT_NONE
+        context = ssl.create_default_context(cafile=self._authority() if self.protection.verified else None)
+        context.check_hostname = self.protection.mode == "verify-full"
+        context.verify_mode = ssl.CERT_REQUIRED if self.protection.verified else ssl.CERT_NONE
         return {"ssl": context}
 
+    def _wants_tls(self) -> bool:
+        """Tell, of a user who was refused without TLS, whether it is let in with it, as with REQUIRE SSL."""
+        try:
+            with MySQL(self.uri + ("&" if self._parts.query else "?") + "ssl-mode=require").connect():
+                return True
+        except (SourceError, ConfigError):
+            return False
+
     def _refusal(self, error: Exception) -> SourceError:
+        if found := problem(text_of(error)):
+            return SourceError(f"source {self.identity} {found[0]}", hint=f"{found[1]} (BULKETL_SOURCE)")
+        if code_of(error) == 1045 and self.protection.mode == "disable" and self._wants_tls():
+            return SourceError(
+                f"source {self.identity} lets user {self.user!r} in with TLS only",
+                hint="add ?ssl-mode=require to the URI in BULKETL_SOURCE, or verify-full with ssl-ca",
+            )
         message, hint = {
             1045: (
                 f"refuses user {self.user!r}",
@@ -151,7 +189,6 @@ class MySQL:
             1049: (f"has no database {self.database!r}", "check the end of the URI in BULKETL_SOURCE"),
             1130: ("does not accept connections from this host", "create the user for this host at the source"),
             1040: ("has no connection left", "lower --workers, or try again later"),
-            3159: ("accepts TLS connections only", "add ?ssl-mode=required to the URI in BULKETL_SOURCE"),
         }.get(code_of(error), ("", ""))
         if not message:
             message = f"does not answer: {text_of(error)}"

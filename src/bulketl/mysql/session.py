@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pymysql
 import pymysql.connections
+from pymysql.constants import CLIENT, CR
 from pymysql.cursors import Cursor
 
 from bulketl.errors import SourceError
@@ -117,6 +118,11 @@ class _Connection(_Base):
 
     def set_character_set(self, charset: str, collation: str | None = None) -> None:
         """Set nothing."""
+
+    def _request_authentication(self) -> None:
+        if self.ssl and not self.server_capabilities & CLIENT.SSL:  # type: ignore[attr-defined]  # PyMySQL would go on
+            raise pymysql.OperationalError(CR.CR_SSL_CONNECTION_ERROR, "the server doesn't support TLS")
+        super()._request_authentication()  # type: ignore[misc]
 
 
 def opened(key: str, verified: bool, **options: Any) -> tuple[_Connection, Session]:

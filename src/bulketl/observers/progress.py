@@ -67,6 +67,8 @@ class Display:
         """Show one event."""
         with self._lock:
             self._under_way.add(event, time.monotonic())
+        if isinstance(event, RunStarted) and event.sessions:
+            self._say("run", "dim", f"{event.run}: {event.line}")
         if isinstance(event, TableFailed):
             self._say("failed", "red", event.message)
         for what, text in told(event):
@@ -96,6 +98,8 @@ class Lines:
             case RunStarted():
                 text = f"run {event.run}: {len(event.tables)} tables from {event.source} into schema {event.schema}"
                 self._print(f"{text}, TIMESTAMP columns in zone {event.zone}")
+                if event.sessions:
+                    self._print(event.line)
                 for note in event.notes:
                     self._print(note)
             case TablePublished() if event.rows >= LINE_ROWS:

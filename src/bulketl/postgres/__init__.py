@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
 
 from bulketl.errors import BulketlError, ConfigError, DataError, Ease, TargetError
-from bulketl.postgres.session import Driver, Session, described, opened
+from bulketl.postgres.session import FORM, POOLED, Driver, Session, described, opened, parameters
+from bulketl.tls import Protection, problem
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 LEAST_VERSION = 150000
@@ -34,20 +34,20 @@ class Postgres:
     guarded: bool = False
 
     def __post_init__(self) -> None:
-        try:
-            conninfo_to_dict(self.uri)
-        except psycopg.Error as error:
-            reason = str(error).split('"')[0].strip()  # the rest quotes the URI, password and all
-            raise ConfigError(f"the target URI cannot be read: {reason}", hint=_FORM) from None
-        parts = {key: str(value or "") for key, value in conninfo_to_dict(self.uri).items()}
+        parts = {key: str(value or "") for key, value in parameters(self.uri)[1].items()}
         ports = all(port.isdigit() for port in parts.get("port", "").split(",") if port)
         if "@" in parts.get("host", "") or not ports or "@" in parts.get("dbname", ""):
-            raise ConfigError("the target URI has a host or port that is none", hint=_FORM)  # a raw password, most likely
+            raise ConfigError("the target URI has a host or port that is none", hint=FORM)  # a raw password, most likely
+
+    @property
+    def protection(self) -> Protection:
+        """How the line is protected. Without a mode libpq prefers TLS and goes without it where the server has none."""
+        return parameters(self.uri)[0]
 
     @property
     def identity(self) -> str:
         """Which database this is, without user or password."""
-        parts = conninfo_to_dict(self.uri)
+        parts = parameters(self.uri)[1]
         return f"postgresql://{parts.get('host') or 'local'}:{parts.get('port') or 5432}/{parts.get('dbname') or ''}"
 
     @contextlib.contextmanager
@@ -81,6 +81,10 @@ class Postgres:
 
     def _refusal(self, error: Exception) -> TargetError:
         text, passing = str(error).strip(), True
+        if found := problem(text):
+            return TargetError(f"target {self.identity} {found[0]}: {text}", hint=f"{found[1]} (BULKETL_TARGET)")
+        if "unsupported startup parameter" in text:
+            return TargetError(f"target {self.identity} is behind a pooler that refuses us: {text}", hint=POOLED)
         hint = "check host and port in BULKETL_TARGET, and that the server runs"
         if "authentication failed" in text or "no password supplied" in text or "role" in text:
             hint, passing = "check user and password in BULKETL_TARGET", False
@@ -89,7 +93,6 @@ class Postgres:
         return TargetError(f"target {self.identity} does not let us in: {text}", hint=hint, transient=passing)
 
 
-_FORM = "write it as postgresql://user:password@host:5432/database, special characters percent-encoded"
 _FAULTY = "the value and its row are named above; correct it at the source, or choose another cast for the column"
 _HINTS = {
     "23505": "two rows have the same key in Postgres: correct primary_key where a rule declares it; "

@@ -27,7 +27,7 @@ CREATE TABLE IF NOT EXISTS {LEDGER}.run (
     run text PRIMARY KEY, host text NOT NULL, source text NOT NULL, schema_name text NOT NULL, zone text NOT NULL,
     plan text NOT NULL, document json NOT NULL,
     version text NOT NULL, started_at timestamptz NOT NULL DEFAULT now(), finished_at timestamptz,
-    outcome text, summary jsonb);
+    outcome text, summary jsonb, sessions jsonb);
 CREATE TABLE IF NOT EXISTS {LEDGER}.partition (
     run text, schema_name text, table_name text, partition integer, rows bigint NOT NULL, rejects bigint NOT NULL,
     bytes bigint NOT NULL, changed jsonb NOT NULL, loaded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -68,6 +68,7 @@ _LATER = "".join(
     " ADD COLUMN IF NOT EXISTS checks jsonb NOT NULL DEFAULT '{}', ADD COLUMN IF NOT EXISTS quality double precision;"
     f"ALTER TABLE {LEDGER}.published ADD COLUMN IF NOT EXISTS checks jsonb NOT NULL DEFAULT '{{}}',"
     " ADD COLUMN IF NOT EXISTS quality double precision NOT NULL DEFAULT 1;"
+    f"ALTER TABLE {LEDGER}.run ADD COLUMN IF NOT EXISTS sessions jsonb;"
     f"ALTER TABLE {LEDGER}.reject ADD COLUMN IF NOT EXISTS settled_at timestamptz, ADD COLUMN IF NOT EXISTS settled text;"
 )
 _VERSION = f"{made.TITLE}5"  # the schema's comment, once all of it is there
@@ -112,6 +113,11 @@ def start_run(
         " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
         (run, socket.gethostname(), source, schema, zone, plan, document, version),
     )
+
+
+def note_sessions(connection: Connection, run: str, sessions: Mapping[str, Mapping[str, object]]) -> None:
+    """Record what is known of the sessions of a run: per side its server, TLS, zone, and what could not be set."""
+    connection.execute(f"UPDATE {LEDGER}.run SET sessions = %s WHERE run = %s", (json.dumps(sessions), run))
 
 
 def finish_run(connection: Connection, run: str, outcome: str, summary: dict[str, object]) -> None:

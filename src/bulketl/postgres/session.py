@@ -9,13 +9,15 @@ pooler shows itself by another backend's number than the one it gave us, and is 
 from __future__ import annotations
 
 import dataclasses
+import urllib.parse
 from typing import Any, Literal
 
 import psycopg
 from adbc_driver_postgresql import dbapi
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from bulketl.errors import TargetError
+from bulketl.errors import ConfigError, TargetError
+from bulketl.tls import Protection, check_file, known, protection
 
 CONNECT_SECONDS = 5
 LOCK_SECONDS = 30  # for any lock: longer, and every reader queues behind us; the step is tried again
@@ -70,6 +72,9 @@ _SET = (
     + ") w(n, v) WHERE current_setting(n, true) IS NOT NULL)"  # not every version has all
 )
 _LINE = "SELECT ssl, version FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
+FORM = "write it as postgresql://user:password@host:5432/database, special characters percent-encoded"
+POOLED = "give the port of Postgres itself, or of a pool with pool_mode = session"
+_LIBPQ = tuple(item.keyword.decode() for item in psycopg.pq.Conninfo.get_defaults())
 _TRIES = 3  # by then a pooler has given one of two sessions the other's backend
 
 
@@ -112,11 +117,31 @@ def opened(uri: str, driver: Driver = "psycopg") -> Any:
     return connection
 
 
+def parameters(uri: str) -> tuple[Protection, dict[str, Any]]:
+    """Return how the line is protected, and what else the URI or connection string says; raise ConfigError, quoting none."""
+    head, mark, query = uri.partition("?")
+    found = Protection("", "")
+    if "://" in head and mark:
+        found, others = protection(dict(urllib.parse.parse_qsl(query, keep_blank_values=True)), "target")
+        uri = f"{head}?{urllib.parse.urlencode(known(others, _LIBPQ, 'target'), quote_via=urllib.parse.quote)}"
+    try:
+        given = conninfo_to_dict(uri)
+    except psycopg.Error as error:
+        reason = str(error).split('"')[0].strip()  # the rest quotes the URI, password and all
+        raise ConfigError(f"the target URI cannot be read: {reason}", hint=FORM) from None
+    if not found.mode:  # a connection string
+        tls = {key: str(given.pop(key)) for key in ("sslmode", "sslrootcert") if given.get(key)}
+        found = protection(tls, "target")[0]
+    return found, given
+
+
 def conninfo(uri: str) -> str:
     """Return the connection string for both drivers: UTF-8 whatever the environment says, and no wait without an end."""
-    given = conninfo_to_dict(uri)
+    line, given = parameters(uri)
     ours: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS, "application_name": "bulketl", "keepalives_idle": 20}
-    return make_conninfo(**{**ours, **given, "client_encoding": "UTF8"})
+    tls = {"sslmode": line.mode or None, "sslrootcert": line.ca or None}
+    check_file(line.ca, "target")
+    return make_conninfo(**{**ours, **given, **tls, "client_encoding": "UTF8"})
 
 
 def described(connection: psycopg.Connection[Any]) -> Session:
@@ -153,5 +178,5 @@ def _refuse_pooled_transactions(connection: psycopg.Connection[Any], info: str) 
     if len({backend for _, backend in seen}) != len(seen) or len(seen) != 2:
         raise TargetError(
             "the target is behind a pooler that gives each transaction another session, so locks and settings are lost",
-            hint="give the port of Postgres itself, or of a pool with pool_mode = session",
+            hint=POOLED,
         )
