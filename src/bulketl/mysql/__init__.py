@@ -1,7 +1,6 @@
 """The source: a MySQL or MariaDB server, as settings. A connection lives inside one call and is never kept.
 
-Everything here only reads. Sessions are opened with the server's own settings: no character set, SQL mode or
-isolation is changed, because connectorx would see another one than the control connection does.
+Everything here only reads. How a session begins, of whichever driver, is in `bulketl.mysql.session`.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ import pymysql
 import pymysql.cursors
 
 from bulketl.errors import ConfigError, Ease, SourceError
+from bulketl.mysql.session import CONNECT_SECONDS, Session, known, opened, preparation
 
-CONNECT_SECONDS = 5
 os.environ.setdefault("RUST_LOG", "off")  # connectorx would print what it raises, amid the progress; it reads this once
 _SCHEMES = ("mysql", "mariadb", "mysql+pymysql")
 # connectorx opens TLS for "preferred" too and then insists on it.
@@ -68,6 +67,7 @@ class MySQL:
         """The URI for connectorx: no silent move to a local socket, and keep-alives so that a dead peer is noticed."""
         parameters = {
             "prefer_socket": "false",
+            "stmt_cache_size": "0",
             "tcp_keepalive_time_ms": "20000",
             "tcp_connect_timeout_ms": str(CONNECT_SECONDS * 1000),
             **self._parameters,
@@ -85,24 +85,38 @@ class MySQL:
 
         Raise SourceError, within CONNECT_SECONDS when the server does not answer, and for every error of a statement.
         """
+        with self._opened() as (cursor, _):
+            yield cursor
+
+    def session(self) -> Session:
+        """Return what is known of the sessions of this source, from one that is opened for it. Raise SourceError."""
+        with self._opened() as (_, session):
+            return session
+
+    def before(self, *further: str) -> list[str]:
+        """Return the statements with which connectorx begins a session, those `further` ones last. Raise SourceError."""
+        return preparation(known(self.uri) or self.session(), *further)
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[tuple[pymysql.cursors.Cursor, Session]]:
         password = urllib.parse.unquote(self._parts.password or "")
         try:
-            connection = pymysql.connect(
+            connection, session = opened(
+                self.uri,
+                self._parameters.get("ssl-mode", "").startswith("verify"),
                 host=self._parts.hostname,
                 port=self._parts.port or 3306,
                 user=self.user,
                 password=password.encode(),  # as connectorx sends it; as text it would be latin-1
                 database=self.database,
                 unix_socket=self._parameters.get("socket"),
-                charset="utf8mb4",
-                connect_timeout=CONNECT_SECONDS,
                 **self._tls(),
             )
         except (pymysql.MySQLError, OSError, RuntimeError, UnicodeError) as error:
             raise self._refusal(error) from None
         try:
             with connection, connection.cursor() as cursor:
-                yield cursor
+                yield cursor, session
         except pymysql.MySQLError as error:
             raise source_error(f"{self.identity}: {text_of(error)}", "", code_of(error)) from error
 

@@ -64,9 +64,6 @@ def read_catalog(source: MySQL) -> Catalog:
             " LEAST(@@max_connections, COALESCE(NULLIF(@@session.max_user_connections, 0), @@max_connections))"
         )
         version, zone, system_zone, ahead, connections = _rows(cursor)[0]
-        if "mariadb" not in version.lower():
-            # MySQL caches row counts for a day. A variable of this session; the server is left as it is.
-            cursor.execute("SET SESSION information_schema_stats_expiry = 0")
         cursor.execute(_TABLES, (source.database,))
         tables = _rows(cursor)
         cursor.execute(_COLUMNS, (source.database,))

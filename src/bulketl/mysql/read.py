@@ -13,7 +13,6 @@ import re
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
-import connectorx
 import pyarrow as pa
 
 from bulketl.aggregates import aggregates
@@ -22,6 +21,7 @@ from bulketl.certificate import ROWS
 from bulketl.errors import SourceError
 from bulketl.mysql import MySQL, source_error
 from bulketl.mysql.locks import before_reading
+from bulketl.mysql.native import queried
 from bulketl.mysql.spooled import spooled
 from bulketl.partitions import Changes, KeyTuple, KeyValue, Partition
 from bulketl.plan import TableSpec
@@ -38,7 +38,7 @@ def read(source: MySQL, spec: TableSpec, partition: Partition, sign: str = "") -
     that name. Raise SourceError; nothing is left open on the source.
     """
     query = select(spec, partition)
-    before = [f"SET time_zone = {literal(spec.zone)}"] if spec.zone else []
+    before = _begun(source, spec)
     if spec.stop_after is not None:  # each server reads its own comment: milliseconds here, seconds there
         before.append(
             f"SET SESSION /*!50708 max_execution_time={spec.stop_after * 1000:.0f} */"
@@ -54,23 +54,27 @@ def read(source: MySQL, spec: TableSpec, partition: Partition, sign: str = "") -
 def read_where(source: MySQL, spec: TableSpec, condition: str) -> pa.Table:
     """Return the rows for which a condition holds, as `read` does."""
     word = "AND" if spec.retained else "WHERE"
-    before = [f"SET time_zone = {literal(spec.zone)}"] if spec.zone else []
+    before = _begun(source, spec)
     return _arrow(source, spec, f"{select(spec, Partition(0))} {word} {condition}", before)
+
+
+def _begun(source: MySQL, spec: TableSpec) -> list[str]:
+    return source.before(*([f"SET time_zone = {literal(spec.zone)}"] if spec.zone else []))
 
 
 def _arrow(source: MySQL, spec: TableSpec, query: str, before: list[str]) -> pa.Table:
     try:
-        return connectorx.read_sql(
-            source.connectorx_uri,
-            query,
-            return_type="arrow",
-            protocol="binary",
-            pre_execution_query=before or None,
-        )
+        rows: pa.Table = queried(source, query, before, spec.table)
     except BaseException as error:  # a Rust panic is a BaseException
         if isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit)):
             raise
         raise _failure(spec, str(error)) from None
+    return rows.rename_columns(_names(spec))
+
+
+def _names(spec: TableSpec) -> list[str]:
+    """Return the names of the columns of `select`: the driver's are in a character set that it does not know of."""
+    return [*(item.column for item in spec.casts), *(NOT_NULL_MASK.format(n) for n in range(len(masked(spec))))]
 
 
 def select(spec: TableSpec, partition: Partition) -> str:
@@ -227,11 +231,11 @@ def literal(value: KeyValue) -> str:
 
 
 def _spooled(source: MySQL, spec: TableSpec, query: str, before: list[str], rows: int) -> Iterator[pa.Table]:
-    with spooled(source, query, before, rows) as (told, batches):
+    with spooled(source, query, before, rows, spec.table) as (told, batches):
         if told:
             raise _failure(spec, told)
         for batch in batches:
-            yield pa.Table.from_batches([batch])
+            yield pa.Table.from_batches([batch]).rename_columns(_names(spec))
 
 
 _WENT_AWAY = (

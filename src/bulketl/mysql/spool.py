@@ -1,4 +1,4 @@
-"""Drain one query into an Arrow file: the process behind a streamed read.
+"""The one call of connectorx, and the process behind a streamed read, which drains one query into an Arrow file.
 
 connectorx queues a stream without a bound, so memory stays low only when the consumer is faster than the server.
 Writing to a local file is; Postgres may not be. A process, because the stream holds the interpreter's lock and a
@@ -15,10 +15,21 @@ import json
 import os
 import signal
 import sys
+from typing import Any
 
 import connectorx
 import pyarrow as pa
 import pyarrow.ipc
+
+
+def queried(uri: str, query: str, before: list[str], rows: int = 0) -> Any:
+    """Return what a query gives in a session that begins with some statements: a table, or a stream of so many `rows` each.
+
+    The pool of connections that connectorx opens has one, so the statements run on the very one that reads. They come too
+    late for a statement that was prepared before them, so none is kept.
+    """
+    how = {"return_type": "arrow_stream", "batch_size": rows} if rows else {"return_type": "arrow"}
+    return connectorx.read_sql(uri, query, protocol="binary", pre_execution_query=before, **how)
 
 
 def main() -> int:
@@ -26,14 +37,7 @@ def main() -> int:
     order = json.load(sys.stdin)
     end_with(order["parent"])
     try:
-        reader = connectorx.read_sql(
-            order["uri"],
-            order["query"],
-            return_type="arrow_stream",
-            protocol="binary",
-            batch_size=order["rows"],
-            pre_execution_query=order["before"] or None,
-        )
+        reader = queried(order["uri"], order["query"], order["before"], order["rows"])
         with os.fdopen(order["file"], "wb") as file, pa.ipc.new_stream(file, reader.schema) as writer:
             for batch in reader:
                 writer.write_batch(batch)
