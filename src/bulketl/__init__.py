@@ -37,7 +37,8 @@ The floors; imports go down only:
     checkrules
     watermark | checked
     partitions
-    events | yamlfile | drift | snapshot | storedvalues | sparing | memory | sqltext | fields | checks
+    talks
+    events | yamlfile | drift | snapshot | storedvalues | sparing | memory | sqltext | fields | checks | sockets | patience
     casts
     catalog
     errors

@@ -71,7 +71,7 @@ def endpoints(config: Config) -> tuple[MySQL, Postgres]:
 
 def source_of(config: Config) -> MySQL:
     """Return the source; raise ConfigError when it is not set."""
-    return MySQL(_uri(config.source, "source"))
+    return MySQL(_uri(config.source, "source"), stall_seconds=config.stall_seconds)
 
 
 def target_of(config: Config) -> Postgres:
@@ -80,7 +80,7 @@ def target_of(config: Config) -> Postgres:
         raise ConfigError(
             f"the target schema cannot be {config.target_schema!r}", hint="that schema is taken: choose another"
         )
-    return Postgres(_uri(config.target, "target"))
+    return Postgres(_uri(config.target, "target"), stall_seconds=config.stall_seconds)
 
 
 def _uri(value: str, name: str) -> str:

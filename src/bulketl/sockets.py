@@ -87,8 +87,14 @@ def _idle_seconds(one: socket.socket) -> int:
 def _borrowed(descriptor: int) -> Iterator[socket.socket | None]:
     """Give a socket by its descriptor, through one of our own; None when it is none."""
     try:
-        one = socket.socket(fileno=os.dup(descriptor))
-    except OSError:
+        own = os.dup(descriptor)
+    except OSError:  # closed meanwhile
+        yield None
+        return
+    try:
+        one = socket.socket(fileno=own)
+    except OSError:  # a file
+        os.close(own)
         yield None
         return
     with one:

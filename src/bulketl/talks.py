@@ -25,6 +25,8 @@ from bulketl import sockets
 STALL_SECONDS = 300.0  # unless the configuration says otherwise
 ASK_SECONDS = 3.0  # for a server to answer whether it is at work
 BACK_SECONDS = 4.0  # for a driver to come back once its socket is shut
+BACK_LOOK_SECONDS = 0.25
+STALLED = "the connection stalled"
 _OURS = __name__.partition(".")[0]
 
 Judge = Callable[[bool], bool]
@@ -79,22 +81,40 @@ _watch: list[threading.Thread] = []
 _given_up: dict[int, Callable[[str], None]] = {}  # by thread: whom to tell that it does not come back
 
 
-@contextlib.contextmanager
-def mark() -> Iterator[int]:
-    """Give a mark for a session's socket that no other session has."""
+def new_mark() -> int:
+    """Return a mark for a session's socket that no other session has, until `free_mark`."""
     with _lock:
         own = next(n for n in itertools.count(sockets.FIRST_MARK) if n not in _marks)
         _marks.add(own)
+        return own
+
+
+def free_mark(own: int) -> None:
+    """Let others have a mark."""
+    with _lock:
+        _marks.discard(own)
+
+
+@contextlib.contextmanager
+def mark() -> Iterator[int]:
+    """Give a mark for as long as the context lasts."""
+    own = new_mark()
     try:
         yield own
     finally:
-        with _lock:
-            _marks.discard(own)
+        free_mark(own)
+
+
+class StalledError(TimeoutError):
+    """A talk was ended; says why."""
 
 
 @contextlib.contextmanager
 def talk(one: Talk) -> Iterator[Talk]:
-    """Have a talk watched meanwhile. Of several that a thread has, it waits for the one that began last."""
+    """Have a talk watched meanwhile. Of several that a thread has, it waits for the one that began last.
+
+    Raise StalledError, instead of what the driver made of it, when it was ended.
+    """
     with _lock:
         _talks.append(one)
         if not (_watch and _watch[0].is_alive()):
@@ -103,11 +123,17 @@ def talk(one: Talk) -> Iterator[Talk]:
         _some.set()
     try:
         yield one
+    except BaseException as error:  # a Rust panic is one
+        if one.ended and not isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit)):
+            raise StalledError(one.ended) from error
+        raise
     finally:
         with _lock:
             _talks.remove(one)
             if not _talks:
                 _some.clear()
+    if one.ended:  # it came back too late: the step may have been begun anew
+        raise StalledError(one.ended)
 
 
 @contextlib.contextmanager
@@ -120,13 +146,19 @@ def given_up(tell: Callable[[str], None]) -> Iterator[None]:
         _given_up.pop(threading.get_ident(), None)
 
 
+def hangs(thread: int) -> bool:
+    """Tell whether a thread has not come back from a talk that was ended."""
+    with _lock:
+        return any(one.thread == thread and one.ended for one in _talks)
+
+
 def end(thread: int, why: str) -> None:
     """End what a thread talks about, at the servers and here. Returns at once."""
     with _lock:
         its = [one for one in _talks if one.thread == thread and not one.ended]
     for one in its:
         one.ended = why
-        threading.Thread(target=_end, args=(one, True), name="bulketl-end", daemon=True).start()
+        threading.Thread(target=_end, args=(one,), name="bulketl-end", daemon=True).start()
 
 
 def _look() -> None:
@@ -152,40 +184,53 @@ def _look_at(one: Talk, waited_for: bool, now: float) -> None:
         threading.Thread(target=_judge, args=(one,), name="bulketl-judge", daemon=True).start()
 
 
-def _judge(one: Talk) -> None:
-    """Leave a talk alone when its server is at work for it, else end it."""
-    try:
-        if _end(one, False):
-            one.since = time.monotonic()
-    finally:
-        one.asked = False
+def at_work(one: Talk) -> bool:
+    """Ask the server whether it is at work for a talk, for some seconds at most; the talk has ended there if it is not."""
+    return _asked(one, False)
 
 
-def _end(one: Talk, force: bool) -> bool:
-    """End a talk, and return False, unless the server is at work for it and it is not to be ended by `force`."""
-    at_work: list[bool] = []
+def _asked(one: Talk, force: bool) -> bool:
+    told: list[bool] = []
 
     def ask() -> None:
         with contextlib.suppress(Exception):  # nobody answers: then there is nothing to be left alone
-            at_work.append(one.judge(force))
+            told.append(one.judge(force))
 
     asking = threading.Thread(target=ask, name="bulketl-ask", daemon=True)
     asking.start()
     asking.join(ASK_SECONDS + 1)
-    if at_work == [True]:
+    if told == [True]:
         return True
-    one.ended = one.ended or f"no byte moved for {one.seconds:g} s, and the server was not at work for it"
-    for _ in range(int(BACK_SECONDS / 0.25)):  # a driver may connect anew, and stall there
+    one.ended = one.ended or f"{STALLED}: no byte moved for {one.seconds:g} s, and the server was not at work for it"
+    return False
+
+
+def _judge(one: Talk) -> None:
+    """Leave a talk alone when its server is at work for it, else end it."""
+    if _asked(one, False):
+        one.since, one.asked = time.monotonic(), False
+    else:
+        _shut(one)
+
+
+def _end(one: Talk) -> None:
+    """End a talk for which its server may be at work."""
+    _asked(one, True)
+    _shut(one)
+
+
+def _shut(one: Talk) -> None:
+    """Have the driver come back; when it does not, tell who waits for its thread."""
+    for _ in range(int(BACK_SECONDS / BACK_LOOK_SECONDS)):  # again: a driver may connect anew, and stall there
         one.shut()
-        time.sleep(0.25)
+        time.sleep(BACK_LOOK_SECONDS)
         if one not in _talks:
-            return False
+            return
     if tell := _given_up.get(one.thread):
         tell(f"{one.what}: {one.ended}")
     while one in _talks:  # what it opens later is of no use to anybody
         one.shut()
         time.sleep(1)
-    return False
 
 
 def _waited_for(talks: list[Talk]) -> set[Talk]:

@@ -8,38 +8,40 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pymysql
+from pymysql.cursors import Cursor
 
-from bulketl.errors import BulketlError
-from bulketl.mysql import MySQL
 from bulketl.talks import Judge
+
+Asking = Callable[[], AbstractContextManager[Cursor]]  # opens a session that nobody watches, of short time-outs
 
 _IDLE = frozenset({"Sleep", "Killed", "Connect", "Quit"})
 # The server waits for the line then, or for the client.
 _LINE = ("writing to net", "sending to client", "reading from net", "receiving from client", "login")
 
 
-def by_number(source: MySQL, number: int) -> Judge:
+def by_number(asking: Asking, number: int) -> Judge:
     """Return what asks for the session of that number, and ends it."""
-    return lambda force: _judged(source, lambda row: row[0] == number, force=force)
+    return lambda force: _judged(asking, lambda row: row[0] == number, force=force)
 
 
-def by_comment(source: MySQL, comment: str) -> Judge:
+def by_comment(asking: Asking, comment: str) -> Judge:
     """Return what asks for the session whose statement has that comment, and ends it."""
-    return lambda force: _judged(source, lambda row: comment in str(row[7]), force=force)
+    return lambda force: _judged(asking, lambda row: comment in str(row[7]), force=force)
 
 
-def _judged(source: MySQL, ours: Callable[[Sequence[Any]], bool], *, force: bool) -> bool:
-    with source.asking() as cursor:
+def _judged(asking: Asking, ours: Callable[[Sequence[Any]], bool], *, force: bool) -> bool:
+    with asking() as cursor:
         cursor.execute("SHOW FULL PROCESSLIST")
         own = cursor.connection.thread_id()
         found = [row for row in cursor.fetchall() if row[0] != own and ours(row)]
         if found and not force and all(_at_work(str(row[4]), str(row[6] or "")) for row in found):
             return True
         for row in found:
-            with contextlib.suppress(pymysql.MySQLError, BulketlError):  # it may have ended by itself
+            with contextlib.suppresspymysql.MySQLError:  # it may have ended by itself
                 cursor.execute(f"KILL {int(row[0])}")
     return False
 

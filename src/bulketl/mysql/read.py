@@ -240,7 +240,7 @@ def _spooled(source: MySQL, spec: TableSpec, query: str, before: list[str], rows
 
 _WENT_AWAY = (
     "IO error", "IoError", "server disconnected", "Connection reset", "Broken pipe", "timed out", "Lost connection",
-    "gone away",
+    "gone away", "stalled",
 )  # fmt: skip
 _OVERFLOW = "byte array offset overflow"  # a column of a batch with more than 2 GiB of text
 

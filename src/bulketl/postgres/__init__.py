@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +11,13 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from bulketl import sockets
 from bulketl.errors import BulketlError, ConfigError, DataError, Ease, TargetError
+from bulketl.postgres.health import by_process
+from bulketl.talks import ASK_SECONDS, STALL_SECONDS, StalledError, Talk, talk
+
+DRIVERS = frozenset({"psycopg"})
+STALLED = "look at the line: a proxy, a VPN or a firewall on it holds connections and passes nothing on; stall_seconds is the limit"
 
 CONNECT_SECONDS = 5
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -34,11 +41,13 @@ class Postgres:
     """A database to write to, `postgresql://user:password@host:5432/database`; libpq's parameters and defaults hold.
 
     `guarded`: each transaction of a run asks first whether the run still has its locks: they go with a connection, and a
-    worker may be in a process that goes on without it. Raise ConfigError when libpq cannot read the URI.
+    worker may be in a process that goes on without it. `stall_seconds`: for how long nothing may move over a connection that is
+    waited for, unless the server is at work. Raise ConfigError when libpq cannot read the URI.
     """
 
     uri: str = field(repr=False)
     guarded: bool = False
+    stall_seconds: float = STALL_SECONDS
 
     def __post_init__(self) -> None:
         try:
@@ -60,14 +69,18 @@ class Postgres:
     @property
     def conninfo(self) -> str:
         """The connection string for both drivers: UTF-8 whatever the environment says, and no wait without an end."""
+        return self.conninfo_with(sockets.FIRST_MARK)
+
+    def conninfo_with(self, mark: int) -> str:
+        """Return the same, with so many seconds until the first keep-alive: they tell which socket it is."""
         given = conninfo_to_dict(self.uri)
         ours: dict[str, Any] = {
             "connect_timeout": CONNECT_SECONDS,
             "application_name": "bulketl",
-            "keepalives_idle": 20,
         }
+        marked: dict[str, Any] = {"keepalives": 1, "keepalives_idle": mark}
         options = f"{given.get('options') or ''} {_OPTIONS}".strip()
-        return make_conninfo(**{**ours, **given, "options": options, "client_encoding": "UTF8"})
+        return make_conninfo(**{**ours, **given, **marked, "options": options, "client_encoding": "UTF8"})
 
     @contextlib.contextmanager
     def connect(self) -> Iterator[Connection]:
@@ -77,28 +90,51 @@ class Postgres:
         except (psycopg.Error, UnicodeError) as error:
             raise self._refusal(error) from None
         try:
-            with connection:
+            with self._watched(connection), connection:
                 if connection.info.server_version < LEAST_VERSION:
                     raise TargetError(
                         f"target {self.identity} is Postgres {connection.info.server_version // 10000}",
                         hint=f"bulketl needs Postgres {LEAST_VERSION // 10000} or later, which has MERGE",
                     )
                 yield connection
+        except StalledError as error:
+            raise TargetError(f"{self.identity}: {error}", hint=STALLED, transient=True) from error
         except psycopg.Error as error:
             if error.sqlstate is None and not isinstance(error, psycopg.OperationalError):
                 raise  # not Postgres' word but a bug of ours
             raise failure(error.sqlstate, str(error), self.identity) from error
 
+    @contextlib.contextmanager
+    def asking(self) -> Iterator[Connection]:
+        """Open one for a question that is not worth waiting for, and that no watch is kept over. Raise psycopg.Error."""
+        with psycopg.connect(make_conninfo(self.conninfo, connect_timeout=ASK_SECONDS), autocommit=True) as connection:
+            end = threading.Timer(ASK_SECONDS, sockets.shut, (connection.fileno(),))
+            end.daemon = True
+            end.start()
+            try:
+                yield connection
+            finally:
+                end.cancel()
+
+    def _watched(self, connection: Connection) -> contextlib.AbstractContextManager[object]:
+        judge = by_process(self.asking, connection.info.backend_pid)
+        return talk(Talk(self.identity, self.stall_seconds, DRIVERS, judge, descriptor=connection.fileno()))
+
     def _refusal(self, error: Exception) -> TargetError:
         text, passing = str(error).strip(), True
         hint = "check host and port in BULKETL_TARGET, and that the server runs"
-        if "authentication failed" in text or "no password supplied" in text or "role" in text:
+        if any(words in text for words in _FULL):
+            hint = "lower --workers, raise the connection limit of the role, the database or the server, or try again later"
+        elif "authentication failed" in text or "no password supplied" in text or "role" in text:
             hint, passing = "check user and password in BULKETL_TARGET", False
         elif "database" in text and "does not exist" in text:
             hint, passing = "create the database, or correct the end of the URI in BULKETL_TARGET", False
-        return TargetError(f"target {self.identity} does not let us in: {text}", hint=hint, transient=passing)
+        ease: Ease = "workers" if any(words in text for words in _FULL) else ""
+        return TargetError(f"target {self.identity} does not let us in: {text}", hint=hint, transient=passing, ease=ease)
 
 
+# libpq gives no SQLSTATE of a connection that it did not get.
+_FULL = ("too many connections", "remaining connection slots", "too many clients", "no more connections allowed")
 _FORM = "write it as postgresql://user:password@host:5432/database, special characters percent-encoded"
 _FAULTY = "the value and its row are named above; correct it at the source, or choose another cast for the column"
 _HINTS = {

@@ -23,12 +23,14 @@ import pyarrow as pa
 from adbc_driver_postgresql import dbapi
 from pgpq import ArrowToPostgresBinaryEncoder
 
+from bulketl import talks
 from bulketl.casts import Cast, Encoder, parse_target
 from bulketl.coerce import KEPT_REJECTS, Batch, Reject, reject
 from bulketl.errors import DataError, TargetError
 from bulketl.plan import TableSpec
-from bulketl.postgres import Postgres, failure
+from bulketl.postgres import STALLED, Postgres, failure
 from bulketl.postgres.ddl import columns, create_table, name
+from bulketl.postgres.health import by_process
 from bulketl.postgres.locks import is_free
 
 TEMPORARY = "pg_temp"
@@ -60,8 +62,27 @@ ALLOWED: dict[str, frozenset[str]] = {
     "interval": frozenset({"duration[us]"}),
 }
 
+_DRIVERS = frozenset({"psycopg", "adbc_driver_manager", "adbc_driver_postgresql"})
+
+
+@dataclasses.dataclass(slots=True)
+class _Session:
+    """A connection of a thread, and how the watch knows it: by its process at the server, its descriptor or its mark."""
+
+    target: Postgres
+    connection: Any
+    process: int = 0
+    mark: int = 0
+
+    def known_by(self, one: talks.Talk) -> None:
+        """Let a talk be of this session."""
+        one.judge, one.mark = by_process(self.target.asking, self.process), self.mark
+        if not self.mark:
+            one.found(self.connection.fileno())
+
+
 _Key = tuple[str, int, Encoder, bool]
-_connections: dict[_Key, Any] = {}
+_sessions: dict[_Key, _Session] = {}
 _lock = threading.Lock()
 
 
@@ -76,26 +97,52 @@ def transaction(target: Postgres, run: str, what: str, encoder: Encoder, *, tria
     """
     key = (run, threading.get_ident(), encoder, trial)
     try:
-        connection = _connections.get(key)
-        if connection is None:
-            driver: Any = psycopg if encoder == "pgpq" else dbapi
-            connection = driver.connect(target.conninfo)
-            with _lock:
-                _connections[key] = connection
-        with connection.cursor() as cursor:
-            if target.guarded:
-                _still_carried_out(cursor, run)
-            yield cursor
-        connection.commit()
-    except BaseException as error:
-        if isinstance(error, _TriedError) and connection is not None:
-            connection.rollback()
+        with talks.talk(_talk(target, what)) as one:
+            try:
+                session = _sessions.get(key) or _opened(target, key, one)
+                session.known_by(one)
+                with session.connection.cursor() as cursor:
+                    if target.guarded:
+                        _still_carried_out(cursor, run)
+                    yield cursor
+                session.connection.commit()
+            except BaseException as error:
+                if isinstance(error, _TriedError) and key in _sessions:
+                    _sessions[key].connection.rollback()
+                    raise
+                if not (trial and key in _sessions and _rolled_back(_sessions[key].connection)):
+                    _discard(key)  # a new one costs less than doubt about this one's state
+                if isinstance(error, (adbc_driver_manager.Error, psycopg.OperationalError)) or getattr(error, "sqlstate", None):
+                    raise failure(getattr(error, "sqlstate", None), str(error), what) from error
+                raise
+    except talks.StalledError as error:
+        _discard(key)
+        raise TargetError(f"{what}: {error}", hint=STALLED, transient=True) from error
+
+
+def _talk(target: Postgres, what: str) -> talks.Talk:
+    return talks.Talk(what, target.stall_seconds, _DRIVERS, lambda _: False)
+
+
+def _opened(target: Postgres, key: _Key, one: talks.Talk) -> _Session:
+    """Open a session of this thread. ADBC gives away neither its socket nor its process: one is marked, the other asked for."""
+    _, _, encoder, _ = key
+    if encoder == "pgpq":
+        connection = psycopg.connect(target.conninfo)
+        session = _Session(target, connection, connection.info.backend_pid)
+    else:
+        one.mark = talks.new_mark()
+        try:
+            session = _Session(target, dbapi.connect(target.conninfo_with(one.mark)), 0, one.mark)
+            with session.connection.cursor() as cursor:
+                cursor.execute("SELECT pg_backend_pid()")
+                session.process = int(cursor.fetchall()[0][0])
+        except BaseException:
+            talks.free_mark(one.mark)
             raise
-        if not (trial and _rolled_back(connection)):
-            _discard(key)  # a new one costs less than doubt about this one's state
-        if isinstance(error, (adbc_driver_manager.Error, psycopg.OperationalError)) or getattr(error, "sqlstate", None):
-            raise failure(getattr(error, "sqlstate", None), str(error), what) from error
-        raise
+    with _lock:
+        _sessions[key] = session
+    return session
 
 
 def _still_carried_out(cursor: Any, run: str) -> None:
@@ -119,26 +166,30 @@ def _rolled_back(connection: Any) -> bool:
 
 def close(run: str) -> None:
     """Close every connection of a run; to be called when its threads are done."""
-    for key in [key for key in _connections if key[0] == run]:
+    for key in [key for key in _sessions if key[0] == run and not talks.hangs(key[1])]:
         _discard(key)
 
 
 def leave() -> None:
     """Close the connections of the thread that calls."""
     with _lock:
-        mine = [key for key in _connections if key[1] == threading.get_ident()]
+        mine = [key for key in _sessions if key[1] == threading.get_ident()]
     for key in mine:
         _discard(key)
 
 
 def _discard(key: _Key) -> None:
     with _lock:
-        connection = _connections.pop(key, None)
-    if connection is not None:
-        with contextlib.suppress(adbc_driver_manager.Error, psycopg.Error):
-            connection.rollback()
-        with contextlib.suppress(adbc_driver_manager.Error, psycopg.Error):
-            connection.close()
+        session = _sessions.pop(key, None)
+    if session is None:
+        return
+    errors = (adbc_driver_manager.Error, psycopg.Error, talks.StalledError)
+    for end in (session.connection.rollback, session.connection.close):
+        with contextlib.suppress(*errors), talks.talk(_talk(session.target, "the end of a session")) as one:
+            session.known_by(one)
+            end()
+    if session.mark:
+        talks.free_mark(session.mark)
 
 
 def copy(cursor: Any, rows: pa.Table, spec: TableSpec, schema: str, table: str) -> None:
