@@ -17,7 +17,8 @@ The floors; imports go down only:
     repairing
     api
     runs | cluster | rejects | keyless
-    endpoints | checker
+    endpoints | checker | crew
+    apart
     engine | survey | sidebyside
     worker
     mysql | postgres

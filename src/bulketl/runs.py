@@ -7,11 +7,12 @@ import dataclasses
 import datetime as dt
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from importlib.metadata import version
 
 from bulketl import engine
 from bulketl.config import Config
+from bulketl.crew import Crew
 from bulketl.decision import specify
 from bulketl.endpoints import MySQLSource, check_libraries, endpoints, new_run, source_of, target_of
 from bulketl.errors import PlanError
@@ -38,7 +39,7 @@ Executors = Callable[[str, int], contextlib.AbstractContextManager[Executor]]
 
 def threads(_run: str, at_once: int) -> contextlib.AbstractContextManager[Executor]:
     """Return the executor of a run in this process."""
-    return ThreadPoolExecutor(at_once, thread_name_prefix="bulketl")
+    return Crew(at_once)
 
 
 def load(

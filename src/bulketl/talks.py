@@ -27,6 +27,7 @@ ASK_SECONDS = 3.0  # for a server to answer whether it is at work
 BACK_SECONDS = 4.0  # for a driver to come back once its socket is shut
 BACK_LOOK_SECONDS = 0.25
 STALLED = "the connection stalled"
+HINT = "look at the line: something on it, a proxy, a VPN or a firewall, keeps the connection and passes nothing on"
 _OURS = __name__.partition(".")[0]
 
 Judge = Callable[[bool], bool]
@@ -156,9 +157,25 @@ def end(thread: int, why: str) -> None:
     """End what a thread talks about, at the servers and here. Returns at once."""
     with _lock:
         its = [one for one in _talks if one.thread == thread and not one.ended]
-    for one in its:
+    _end_each(its, why)
+
+
+def end_all(why: str, seconds: float) -> None:
+    """End all talks of this process, and wait for that for some seconds at most."""
+    with _lock:
+        every = list(_talks)
+    until = time.monotonic() + seconds
+    for ending in _end_each(every, why):
+        ending.join(max(0.0, until - time.monotonic()))
+
+
+def _end_each(talks: list[Talk], why: str) -> list[threading.Thread]:
+    endings = []
+    for one in talks:
         one.ended = why
-        threading.Thread(target=_end, args=(one,), name="bulketl-end", daemon=True).start()
+        endings.append(threading.Thread(target=_end, args=(one,), name="bulketl-end", daemon=True))
+        endings[-1].start()
+    return endings
 
 
 def _look() -> None:

@@ -20,7 +20,7 @@ from bulketl.errors import ConfigError, Ease, SourceError
 from bulketl.mysql.health import by_number
 from bulketl.mysql.session import CONNECT_SECONDS, Session, known, opened, preparation
 from bulketl.sockets import FIRST_MARK
-from bulketl.talks import ASK_SECONDS, STALL_SECONDS, StalledError, Talk, talk
+from bulketl.talks import ASK_SECONDS, HINT, STALL_SECONDS, StalledError, Talk, talk
 
 DRIVERS = frozenset({"pymysql"})
 GREETING_SECONDS = 30  # for a server to let us in and to set what a session begins with
@@ -137,7 +137,7 @@ class MySQL:
             with connection, connection.cursor() as cursor, self._watched(connection, seconds):
                 yield cursor, session
         except StalledError as error:
-            raise SourceError(f"{self.identity}: {error}", hint=STALLED, transient=True) from error
+            raise SourceError(f"{self.identity}: {error}", hint=HINT, transient=True) from error
         except pymysql.MySQLError as error:
             raise source_error(f"{self.identity}: {text_of(error)}", "", code_of(error)) from error
 
@@ -190,7 +190,6 @@ class MySQL:
         return source_error(f"source {self.identity} {message}", hint, code_of(error))
 
 
-STALLED = "look at the line: a proxy, a VPN or a firewall on it holds connections and passes nothing on; stall_seconds is the limit"
 _FORM = "write it as mysql://user:password@host:3306/database, special characters percent-encoded"
 _CROWDED = frozenset({1040, 1203, 1213, 1226})  # no connection left, on the server or for this user; deadlock
 _MEMORY = frozenset({1037, 1038, 1041, 5})

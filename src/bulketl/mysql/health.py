@@ -1,7 +1,7 @@
-"""Whether the source is at work for a session of ours, asked over another one, and ending a session that it is not at work for.
+"""Whether the source is at work for a session of ours, asked over another one; where it is not, the session is ended.
 
-A session of PyMySQL is known by its number. connectorx tells none, so each of its statements ends in a comment that no other
-has, which the server's list of processes shows.
+A session of PyMySQL is known by its number. connectorx tells none, so each of its statements ends in a comment that no
+other has, which the server's list of processes shows.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, cast
 
 import pymysql
 from pymysql.cursors import Cursor
@@ -36,12 +36,12 @@ def by_comment(asking: Asking, comment: str) -> Judge:
 def _judged(asking: Asking, ours: Callable[[Sequence[Any]], bool], *, force: bool) -> bool:
     with asking() as cursor:
         cursor.execute("SHOW FULL PROCESSLIST")
-        own = cursor.connection.thread_id()
+        own = cast(Any, cursor.connection).thread_id()
         found = [row for row in cursor.fetchall() if row[0] != own and ours(row)]
         if found and not force and all(_at_work(str(row[4]), str(row[6] or "")) for row in found):
             return True
         for row in found:
-            with contextlib.suppresspymysql.MySQLError:  # it may have ended by itself
+            with contextlib.suppress(pymysql.MySQLError):  # it may have ended by itself
                 cursor.execute(f"KILL {int(row[0])}")
     return False
 

@@ -182,7 +182,9 @@ def _settable(cursor: Cursor, name: str) -> bool:
         cursor.execute(_set([name]))
     except pymysql.MySQLError as error:
         if name not in HARMLESS and not _as_wanted(cursor, name):
-            text = f"the source does not let us set {name} in its sessions, where it is not {SETTINGS[name]}: {error.args[-1]}"
+            text = (
+                f"the source does not let us set {name} in its sessions, where it is not {SETTINGS[name]}: {error.args[-1]}"
+            )
             raise SourceError(
                 text, hint=f"what is read depends on it: take {name} out of init_connect and the server's options"
             ) from error

@@ -14,10 +14,9 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from bulketl import sockets
 from bulketl.errors import BulketlError, ConfigError, DataError, Ease, TargetError
 from bulketl.postgres.health import by_process
-from bulketl.talks import ASK_SECONDS, STALL_SECONDS, StalledError, Talk, talk
+from bulketl.talks import ASK_SECONDS, HINT, STALL_SECONDS, StalledError, Talk, talk
 
 DRIVERS = frozenset({"psycopg"})
-STALLED = "look at the line: a proxy, a VPN or a firewall on it holds connections and passes nothing on; stall_seconds is the limit"
 
 CONNECT_SECONDS = 5
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -41,8 +40,8 @@ class Postgres:
     """A database to write to, `postgresql://user:password@host:5432/database`; libpq's parameters and defaults hold.
 
     `guarded`: each transaction of a run asks first whether the run still has its locks: they go with a connection, and a
-    worker may be in a process that goes on without it. `stall_seconds`: for how long nothing may move over a connection that is
-    waited for, unless the server is at work. Raise ConfigError when libpq cannot read the URI.
+    worker may be in a process that goes on without it. `stall_seconds`: for how long nothing may move over a connection that
+    is waited for, unless the server is at work. Raise ConfigError when libpq cannot read the URI.
     """
 
     uri: str = field(repr=False)
@@ -98,7 +97,7 @@ class Postgres:
                     )
                 yield connection
         except StalledError as error:
-            raise TargetError(f"{self.identity}: {error}", hint=STALLED, transient=True) from error
+            raise TargetError(f"{self.identity}: {error}", hint=HINT, transient=True) from error
         except psycopg.Error as error:
             if error.sqlstate is None and not isinstance(error, psycopg.OperationalError):
                 raise  # not Postgres' word but a bug of ours
@@ -107,7 +106,7 @@ class Postgres:
     @contextlib.contextmanager
     def asking(self) -> Iterator[Connection]:
         """Open one for a question that is not worth waiting for, and that no watch is kept over. Raise psycopg.Error."""
-        with psycopg.connect(make_conninfo(self.conninfo, connect_timeout=ASK_SECONDS), autocommit=True) as connection:
+        with psycopg.connect(make_conninfo(self.conninfo, connect_timeout=int(ASK_SECONDS)), autocommit=True) as connection:
             end = threading.Timer(ASK_SECONDS, sockets.shut, (connection.fileno(),))
             end.daemon = True
             end.start()

@@ -28,7 +28,7 @@ from bulketl.casts import Cast, Encoder, parse_target
 from bulketl.coerce import KEPT_REJECTS, Batch, Reject, reject
 from bulketl.errors import DataError, TargetError
 from bulketl.plan import TableSpec
-from bulketl.postgres import STALLED, Postgres, failure
+from bulketl.postgres import Postgres, failure
 from bulketl.postgres.ddl import columns, create_table, name
 from bulketl.postgres.health import by_process
 from bulketl.postgres.locks import is_free
@@ -112,12 +112,14 @@ def transaction(target: Postgres, run: str, what: str, encoder: Encoder, *, tria
                     raise
                 if not (trial and key in _sessions and _rolled_back(_sessions[key].connection)):
                     _discard(key)  # a new one costs less than doubt about this one's state
-                if isinstance(error, (adbc_driver_manager.Error, psycopg.OperationalError)) or getattr(error, "sqlstate", None):
+                if isinstance(error, (adbc_driver_manager.Error, psycopg.OperationalError)) or getattr(
+                    error, "sqlstate", None
+                ):
                     raise failure(getattr(error, "sqlstate", None), str(error), what) from error
                 raise
     except talks.StalledError as error:
         _discard(key)
-        raise TargetError(f"{what}: {error}", hint=STALLED, transient=True) from error
+        raise TargetError(f"{what}: {error}", hint=talks.HINT, transient=True) from error
 
 
 def _talk(target: Postgres, what: str) -> talks.Talk:
@@ -125,7 +127,7 @@ def _talk(target: Postgres, what: str) -> talks.Talk:
 
 
 def _opened(target: Postgres, key: _Key, one: talks.Talk) -> _Session:
-    """Open a session of this thread. ADBC gives away neither its socket nor its process: one is marked, the other asked for."""
+    """Open a session of this thread. ADBC tells neither its socket nor its process: one is marked, the other asked for."""
     _, _, encoder, _ = key
     if encoder == "pgpq":
         connection = psycopg.connect(target.conninfo)

@@ -1,7 +1,7 @@
-"""Whether the target is at work for a session of ours, asked over another one, and ending a session that it is not at work for.
+"""Whether the target is at work for a session of ours, asked over another one; where it is not, the session is ended.
 
-A session is known by the number of its server process. One that waits for its client, or for a standby to confirm a commit, is
-not at work; every wait for a lock has its own end.
+A session is known by the number of its server process. One that waits for its client, or for a standby to confirm a
+commit, is not at work; every wait for a lock has its own end.
 """
 
 from __future__ import annotations
