@@ -1,8 +1,8 @@
 """A process for steps of many bytes: where the system ends it for want of memory, one table fails and not the run.
 
 Native code aborts when it gets no memory, and the kernel kills whoever has most. Such steps run one after another in a
-process of the thread that has them; it is kept, starts when the first one comes, and ends with that thread. What it is told and
-tells are pickles over its standard input and output.
+process of the thread that has them; it is kept, starts when the first one comes, and ends with that thread. Steps go in and
+results come out as pickles, over its standard input and output.
 """
 
 from __future__ import annotations
@@ -25,8 +25,6 @@ from bulketl.postgres.copy import leave
 from bulketl.talks import ASK_SECONDS
 
 MEMORY = "it needs more memory than there is, most likely: give it more, lower workers, or exclude the column of long values"
-the column that holds them"
-)
 _FIRST_TO_GO = "500"  # of the processes that the kernel may kill
 
 

@@ -37,8 +37,8 @@ class Step:
     """One piece of work: small, picklable, and safe to run twice.
 
     `together`: how many steps, this one included, are to see the same rows and are given out one after another; 0 when it
-    is alone. `sign`: the named lock that it takes at the source as soon as it does. `bytes`: what it is expected to hold; `long`:
-    rows of it may be longer than anybody expects.
+    is alone. `sign`: the named lock that it takes at the source as soon as it does. `bytes`: what it is expected to hold;
+    `long`: rows of it may be longer than anybody expects.
     """
 
     kind: Literal["group", "prepare", "load", "settle", "publish", "chunk", "compare", "discard"]

@@ -30,22 +30,23 @@ STALLED = "the connection stalled"
 HINT = "look at the line: something on it, a proxy, a VPN or a firewall, keeps the connection and passes nothing on"
 _OURS = __name__.partition(".")[0]
 
-Judge = Callable[[bool], bool]
+Judge = Callable[[int, bool], bool]
 
 
 @dataclass(slots=True, eq=False)
 class Talk:
     """A session that a thread talks over.
 
-    `judge(force)` asks the server whether it is at work for the session, and ends the session there when it is not, or by
-    `force`; it raises when nobody answers. `drivers`: the packages that the thread is in while it waits. The socket is known
-    by `descriptor`, or by its `mark`.
+    `judge(number, force)` asks the server whether it is at work for the session of that number, and ends it there when it is
+    not, or by `force`; it raises when nobody answers. `drivers`: the packages that the thread is in while it waits. The
+    socket is known by `descriptor`, or by its `mark`.
     """
 
     what: str
     seconds: float
     drivers: frozenset[str]
     judge: Judge
+    number: int = 0
     mark: int = 0
     descriptor: int = -1
     thread: int = field(default_factory=threading.get_ident)
@@ -64,9 +65,8 @@ class Talk:
 
     def sockets(self) -> list[int]:
         """Return the descriptors of its socket, if it has one now."""
-        if self.descriptor >= 0:
-            return [self.descriptor] if sockets.identity(self.descriptor) == self.socket else []
-        return sockets.marked(self.mark) if self.mark else []
+        known = [self.descriptor] if self.socket and sockets.identity(self.descriptor) == self.socket else []
+        return sorted({*known, *(sockets.marked(self.mark) if self.mark else ())})
 
     def shut(self) -> None:
         """End its socket here."""
@@ -211,7 +211,7 @@ def _asked(one: Talk, force: bool) -> bool:
 
     def ask() -> None:
         with contextlib.suppress(Exception):  # nobody answers: then there is nothing to be left alone
-            told.append(one.judge(force))
+            told.append(one.judge(one.number, force))
 
     asking = threading.Thread(target=ask, name="bulketl-ask", daemon=True)
     asking.start()

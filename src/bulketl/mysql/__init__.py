@@ -146,8 +146,8 @@ class MySQL:
             return contextlib.nullcontext()
         connection._read_timeout = connection._write_timeout = None  # a statement takes what it takes: the watch tells
         connection._sock.settimeout(None)
-        judge = by_number(self.asking, connection.thread_id())
-        return talk(Talk(self.identity, self.stall_seconds, DRIVERS, judge, descriptor=connection._sock.fileno()))
+        judge, number, descriptor = by_number(self.asking), connection.thread_id(), connection._sock.fileno()
+        return talk(Talk(self.identity, self.stall_seconds, DRIVERS, judge, number=number, descriptor=descriptor))
 
     @property
     def _parts(self) -> urllib.parse.SplitResult:

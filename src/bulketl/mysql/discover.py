@@ -6,10 +6,9 @@ for each large one either a MIN and MAX or a walk along its key. Nothing is lock
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
-
-import dataclasses
 
 import pymysql
 from pymysql.cursors import Cursor
@@ -25,8 +24,8 @@ from bulketl.partitions import (
     KeyTuple,
     even_cuts,
     fits,
-    long_columns,
     is_integer_key,
+    long_columns,
     rows_per_partition,
     split_key,
 )

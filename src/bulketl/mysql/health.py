@@ -23,14 +23,14 @@ _IDLE = frozenset({"Sleep", "Killed", "Connect", "Quit"})
 _LINE = ("writing to net", "sending to client", "reading from net", "receiving from client", "login")
 
 
-def by_number(asking: Asking, number: int) -> Judge:
-    """Return what asks for the session of that number, and ends it."""
-    return lambda force: _judged(asking, lambda row: row[0] == number, force=force)
+def by_number(asking: Asking) -> Judge:
+    """Return what asks for the session of a number, and ends it."""
+    return lambda number, force: _judged(asking, lambda row: row[0] == number, force=force)
 
 
 def by_comment(asking: Asking, comment: str) -> Judge:
     """Return what asks for the session whose statement has that comment, and ends it."""
-    return lambda force: _judged(asking, lambda row: comment in str(row[7]), force=force)
+    return lambda _number, force: _judged(asking, lambda row: comment in str(row[7]), force=force)
 
 
 def _judged(asking: Asking, ours: Callable[[Sequence[Any]], bool], *, force: bool) -> bool:

@@ -3,8 +3,8 @@
 What a SELECT gives depends on some fifty variables of its session, and anybody may have set them: in the server's options,
 with SET GLOBAL, or in `init_connect`, which runs in every session of an ordinary user. So none is left to chance. One SET,
 one round trip, gives each the value in SETTINGS. Which of them a server has, it is asked once per process; what it does not
-let us set must have that value already, or the source is refused. connectorx keeps a pool of its own, of one connection here,
-and executes the same SET on it right before it reads.
+let us set must have that value already, or the source is refused. connectorx keeps a pool of its own, here of
+one connection, and executes the same SET on it right before it reads.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ else:  # its types are somebody else's work
 class _Connection(_Base):
     """A connection that does not set its character set by a statement of its own: `opened` does, with all else."""
 
-    def set_character_set(self, charset: str, collation: str | None = None) -> None:  # noqa: ARG002
+    def set_character_set(self, charset: str, collation: str | None = None) -> None:
         """Set nothing."""
 
 
@@ -136,7 +136,7 @@ def opened(key: str, verified: bool, **options: Any) -> tuple[_Connection, Sessi
             found = _known[key] = _asked(cursor, _tls(connection, verified))
             cursor.execute("SET @@SESSION.autocommit=0")
     except BaseException:
-        connection._force_close()
+        connection._force_close()  # type: ignore[attr-defined]
         raise
     return connection, found
 
@@ -204,7 +204,7 @@ def _as_wanted(cursor: Cursor, name: str) -> bool:
 
 def _tls(connection: _Connection, verified: bool) -> str:
     """Return the protocol that protects the line, and whether the server proved who it is, or that there is none."""
-    sock = connection._sock
+    sock: Any = connection._sock  # type: ignore[attr-defined]
     if not isinstance(sock, ssl.SSLSocket):
         return "a local socket" if connection.unix_socket else "no TLS"
     return f"{(sock.version() or 'TLS').replace('TLSv', 'TLS ')}, {'verified' if verified else 'not verified'}"

@@ -9,25 +9,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import conninfo_to_dict
 
 from bulketl import sockets
 from bulketl.errors import BulketlError, ConfigError, DataError, Ease, TargetError
-from bulketl.postgres.health import by_process
-from bulketl.talks import ASK_SECONDS, HINT, STALL_SECONDS, StalledError, Talk, talk
+from bulketl.postgres.health import by_backend
+from bulketl.postgres.session import Driver, Session, described, opened
+from bulketl.talks import ASK_SECONDS, HINT, STALL_SECONDS, StalledError, Talk, mark, new_mark, talk
 
-DRIVERS = frozenset({"psycopg"})
-
-CONNECT_SECONDS = 5
+DRIVERS = frozenset({"psycopg", "adbc_driver_manager", "adbc_driver_postgresql"})
 Connection = psycopg.Connection[tuple[Any, ...]]
-LOCK_SECONDS = 30  # for any lock: longer, and every reader queues behind us; the step is tried again
-# The server notices a client that is gone, and ends what it left behind. Hashes are of values as text, so that how they
-# are shown must not depend on what somebody has set for a role or a database.
-_OPTIONS = (
-    f"-c lock_timeout={LOCK_SECONDS}s -c idle_session_timeout=0"  # the locks of a run are held by an idle session
-    " -c tcp_keepalives_idle=20 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
-    " -c timezone=UTC -c datestyle=ISO -c intervalstyle=postgres -c bytea_output=hex -c extra_float_digits=1"
-)
 LEAST_VERSION = 150000
 LEDGER = "bulketl"
 STAGING = "bulketl_staging"
@@ -65,31 +56,11 @@ class Postgres:
         parts = conninfo_to_dict(self.uri)
         return f"postgresql://{parts.get('host') or 'local'}:{parts.get('port') or 5432}/{parts.get('dbname') or ''}"
 
-    @property
-    def conninfo(self) -> str:
-        """The connection string for both drivers: UTF-8 whatever the environment says, and no wait without an end."""
-        return self.conninfo_with(sockets.FIRST_MARK)
-
-    def conninfo_with(self, mark: int) -> str:
-        """Return the same, with so many seconds until the first keep-alive: they tell which socket it is."""
-        given = conninfo_to_dict(self.uri)
-        ours: dict[str, Any] = {
-            "connect_timeout": CONNECT_SECONDS,
-            "application_name": "bulketl",
-        }
-        marked: dict[str, Any] = {"keepalives": 1, "keepalives_idle": mark}
-        options = f"{given.get('options') or ''} {_OPTIONS}".strip()
-        return make_conninfo(**{**ours, **given, **marked, "options": options, "client_encoding": "UTF8"})
-
     @contextlib.contextmanager
     def connect(self) -> Iterator[Connection]:
         """Open a connection in autocommit mode, give it, close it. Raise TargetError."""
         try:
-            connection = psycopg.connect(self.conninfo, autocommit=True)
-        except (psycopg.Error, UnicodeError) as error:
-            raise self._refusal(error) from None
-        try:
-            with self._watched(connection), connection:
+            with talk(self.talk(self.identity)) as one, self._opened(one) as connection:
                 if connection.info.server_version < LEAST_VERSION:
                     raise TargetError(
                         f"target {self.identity} is Postgres {connection.info.server_version // 10000}",
@@ -103,21 +74,55 @@ class Postgres:
                 raise  # not Postgres' word but a bug of ours
             raise failure(error.sqlstate, str(error), self.identity) from error
 
+    def _opened(self, one: Talk) -> Connection:
+        try:
+            connection: Connection = self.opened(one)
+        except (psycopg.Error, UnicodeError) as error:
+            raise self._refusal(error) from None
+        return connection
+
+    def opened(self, one: Talk, driver: Driver = "psycopg") -> Any:
+        """Open a session with one of the two drivers, to be closed by the caller, and let a talk be of it.
+
+        The caller also frees the talk's mark, if it has one. Raise the driver's errors.
+        """
+
+        def tell(connection: Any, backend: int) -> None:
+            one.number = backend
+            if driver == "psycopg":
+                one.found(connection.fileno())
+
+        if driver == "adbc":
+            one.mark = new_mark()
+            return opened(self.uri, driver, one.mark, tell)
+        with mark() as own:
+            one.mark = own
+            try:
+                return opened(self.uri, driver, own, tell)
+            finally:
+                one.mark = 0
+
+    def talk(self, what: str) -> Talk:
+        """Return a talk about something, whose session is not known yet."""
+        return Talk(what, self.stall_seconds, DRIVERS, by_backend(self.asking))
+
     @contextlib.contextmanager
     def asking(self) -> Iterator[Connection]:
-        """Open one for a question that is not worth waiting for, and that no watch is kept over. Raise psycopg.Error."""
-        with psycopg.connect(make_conninfo(self.conninfo, connect_timeout=int(ASK_SECONDS)), autocommit=True) as connection:
-            end = threading.Timer(ASK_SECONDS, sockets.shut, (connection.fileno(),))
+        """Open a session for a question that is not worth waiting for, and that no watch is kept over; raise its errors."""
+        with mark() as own:
+            end = threading.Timer(ASK_SECONDS, lambda: [sockets.shut(found) for found in sockets.marked(own)])
             end.daemon = True
             end.start()
             try:
-                yield connection
+                with opened(self.uri, mark=own) as connection:
+                    yield connection
             finally:
                 end.cancel()
 
-    def _watched(self, connection: Connection) -> contextlib.AbstractContextManager[object]:
-        judge = by_process(self.asking, connection.info.backend_pid)
-        return talk(Talk(self.identity, self.stall_seconds, DRIVERS, judge, descriptor=connection.fileno()))
+    def session(self) -> Session:
+        """Return what is known of the sessions of this target, from one that is opened for it. Raise TargetError."""
+        with self.connect() as connection:
+            return described(connection)
 
     def _refusal(self, error: Exception) -> TargetError:
         text, passing = str(error).strip(), True

@@ -20,7 +20,6 @@ from typing import Any
 import adbc_driver_manager
 import psycopg
 import pyarrow as pa
-from adbc_driver_postgresql import dbapi
 from pgpq import ArrowToPostgresBinaryEncoder
 
 from bulketl import talks
@@ -30,13 +29,12 @@ from bulketl.errors import DataError, TargetError
 from bulketl.plan import TableSpec
 from bulketl.postgres import Postgres, failure
 from bulketl.postgres.ddl import columns, create_table, name
-from bulketl.postgres.health import by_process
 from bulketl.postgres.locks import is_free
 
 TEMPORARY = "pg_temp"
 FEW = 100  # rows that are tried at once, at least, beside a row that was refused
 _TRIAL = "bulketl_trial"
-_LINE = re.compile(rf"COPY {_TRIAL}, line (\d+)")
+_LINE = re.compile(rf"COPY {_TRIAL}, \D*(\d+)")
 ENCODED_ROWS = 8192  # at once: some megabytes of COPY data beside the rows themselves
 
 # What COPY BINARY stores exactly, tried pair by pair with the pinned driver (docs/types.md).
@@ -62,23 +60,25 @@ ALLOWED: dict[str, frozenset[str]] = {
     "interval": frozenset({"duration[us]"}),
 }
 
-_DRIVERS = frozenset({"psycopg", "adbc_driver_manager", "adbc_driver_postgresql"})
-
 
 @dataclasses.dataclass(slots=True)
 class _Session:
-    """A connection of a thread, and how the watch knows it: by its process at the server, its descriptor or its mark."""
+    """A connection of a thread, and how a talk over it is known."""
 
     target: Postgres
     connection: Any
-    process: int = 0
-    mark: int = 0
+    number: int
+    mark: int
 
-    def known_by(self, one: talks.Talk) -> None:
-        """Let a talk be of this session."""
-        one.judge, one.mark = by_process(self.target.asking, self.process), self.mark
-        if not self.mark:
+    @contextlib.contextmanager
+    def talk(self, what: str) -> Iterator[talks.Talk]:
+        """Have what is done over it watched."""
+        one = self.target.talk(what)
+        one.number, one.mark = self.number, self.mark
+        if not self.mark and not self.connection.closed:
             one.found(self.connection.fileno())
+        with talks.talk(one):
+            yield one
 
 
 _Key = tuple[str, int, Encoder, bool]
@@ -96,55 +96,41 @@ def transaction(target: Postgres, run: str, what: str, encoder: Encoder, *, tria
     driver the connection is of: only its own can copy.
     """
     key = (run, threading.get_ident(), encoder, trial)
+    session: _Session | None = None
     try:
-        with talks.talk(_talk(target, what)) as one:
-            try:
-                session = _sessions.get(key) or _opened(target, key, one)
-                session.known_by(one)
-                with session.connection.cursor() as cursor:
-                    if target.guarded:
-                        _still_carried_out(cursor, run)
-                    yield cursor
-                session.connection.commit()
-            except BaseException as error:
-                if isinstance(error, _TriedError) and key in _sessions:
-                    _sessions[key].connection.rollback()
-                    raise
-                if not (trial and key in _sessions and _rolled_back(_sessions[key].connection)):
-                    _discard(key)  # a new one costs less than doubt about this one's state
-                if isinstance(error, (adbc_driver_manager.Error, psycopg.OperationalError)) or getattr(
-                    error, "sqlstate", None
-                ):
-                    raise failure(getattr(error, "sqlstate", None), str(error), what) from error
-                raise
-    except talks.StalledError as error:
-        _discard(key)
-        raise TargetError(f"{what}: {error}", hint=talks.HINT, transient=True) from error
+        session = _sessions.get(key) or _opened(target, key, what)
+        with session.talk(what), session.connection.cursor() as cursor:
+            if target.guarded:
+                _still_carried_out(cursor, run)
+            yield cursor
+            session.connection.commit()
+    except BaseException as error:
+        if isinstance(error, _TriedError) and session:
+            with session.talk(what):
+                session.connection.rollback()
+            raise
+        if not (trial and session and _rolled_back(session)):
+            _discard(key)  # a new one costs less than doubt about this one's state
+        if isinstance(error, talks.StalledError):
+            raise TargetError(f"{what}: {error}", hint=talks.HINT, transient=True) from error
+        if isinstance(error, (adbc_driver_manager.Error, psycopg.OperationalError)) or getattr(error, "sqlstate", None):
+            raise failure(getattr(error, "sqlstate", None), str(error), what) from error
+        raise
 
 
-def _talk(target: Postgres, what: str) -> talks.Talk:
-    return talks.Talk(what, target.stall_seconds, _DRIVERS, lambda _: False)
-
-
-def _opened(target: Postgres, key: _Key, one: talks.Talk) -> _Session:
-    """Open a session of this thread. ADBC tells neither its socket nor its process: one is marked, the other asked for."""
-    _, _, encoder, _ = key
-    if encoder == "pgpq":
-        connection = psycopg.connect(target.conninfo)
-        session = _Session(target, connection, connection.info.backend_pid)
-    else:
-        one.mark = talks.new_mark()
+def _opened(target: Postgres, key: _Key, what: str) -> _Session:
+    """Open a session of this thread."""
+    with talks.talk(target.talk(what)) as one:
         try:
-            session = _Session(target, dbapi.connect(target.conninfo_with(one.mark)), 0, one.mark)
-            with session.connection.cursor() as cursor:
-                cursor.execute("SELECT pg_backend_pid()")
-                session.process = int(cursor.fetchall()[0][0])
+            connection = target.opened(one, "psycopg" if key[2] == "pgpq" else "adbc")
         except BaseException:
             talks.free_mark(one.mark)
             raise
+        if key[2] == "pgpq":
+            connection.autocommit = False
     with _lock:
-        _sessions[key] = session
-    return session
+        _sessions[key] = _Session(target, connection, one.number, one.mark)
+    return _sessions[key]
 
 
 def _still_carried_out(cursor: Any, run: str) -> None:
@@ -157,11 +143,12 @@ def _still_carried_out(cursor: Any, run: str) -> None:
         )
 
 
-def _rolled_back(connection: Any) -> bool:
+def _rolled_back(session: _Session) -> bool:
     """Roll back after a trial that Postgres refused, of which there are many; False when the connection is no good."""
     try:
-        connection.rollback()
-    except (AttributeError, adbc_driver_manager.Error, psycopg.Error):
+        with session.talk("a trial"):
+            session.connection.rollback()
+    except (AttributeError, adbc_driver_manager.Error, psycopg.Error, talks.StalledError):
         return False
     return True
 
@@ -185,13 +172,10 @@ def _discard(key: _Key) -> None:
         session = _sessions.pop(key, None)
     if session is None:
         return
-    errors = (adbc_driver_manager.Error, psycopg.Error, talks.StalledError)
     for end in (session.connection.rollback, session.connection.close):
-        with contextlib.suppress(*errors), talks.talk(_talk(session.target, "the end of a session")) as one:
-            session.known_by(one)
+        with contextlib.suppress(adbc_driver_manager.Error, psycopg.Error, talks.StalledError), session.talk("its end"):
             end()
-    if session.mark:
-        talks.free_mark(session.mark)
+    talks.free_mark(session.mark)
 
 
 def copy(cursor: Any, rows: pa.Table, spec: TableSpec, schema: str, table: str) -> None:

@@ -22,16 +22,18 @@ FROM pg_stat_activity WHERE pid = %s AND datname = current_database()"""
 Asking = Callable[[], AbstractContextManager[psycopg.Connection[tuple[Any, ...]]]]  # unwatched, of short time-outs
 
 
-def by_process(asking: Asking, process: int) -> Judge:
-    """Return what asks for the session of that server process, and ends it."""
+def by_backend(asking: Asking) -> Judge:
+    """Return what asks for the session of a server process, and ends it."""
 
-    def judge(force: bool) -> bool:
+    def judge(number: int, force: bool) -> bool:
+        if not number:
+            return False
         with asking() as connection:
-            found = connection.execute(_AT_WORK, (process,)).fetchone()
+            found = connection.execute(_AT_WORK, (number,)).fetchone()
             if found == (True,) and not force:
                 return True
             if found:
-                connection.execute("SELECT pg_terminate_backend(%s)", (process,))
+                connection.execute("SELECT pg_terminate_backend(%s)", (number,))
         return False
 
     return judge
