@@ -70,7 +70,7 @@ class Apart:
 def _started() -> subprocess.Popen[bytes]:
     path = os.pathsep.join([str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
     process = subprocess.Popen(
-        [sys.executable, "-m", __name__],
+        [sys.executable, "-c", f"from {__name__} import main; main()"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": path},
         process_group=0,  # Ctrl-C is for the driver: it lets this one end its step
     )  # fmt: skip
@@ -124,7 +124,3 @@ def _answer(told: IO[bytes], fn: Callable[..., Any], args: tuple[Any, ...]) -> N
         text = pickle.dumps((False, RuntimeError(f"{type(answer[1]).__name__}: {answer[1]}")))
     told.write(text)
     told.flush()
-
-
-if __name__ == "__main__":
-    main()

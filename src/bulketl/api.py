@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from bulketl.casts import parse_type
 from bulketl.catalog import Catalog, Column, Table, TargetTable
 from bulketl.classify import Proposal, classify, cursor_candidates
 from bulketl.config import Config
 from bulketl.decision import decide, select
-from bulketl.endpoints import check_libraries, endpoints, source_of
+from bulketl.endpoints import check_libraries, endpoints, source_of, target_of
 from bulketl.errors import PlanError
 from bulketl.findings import Finding, examine
 from bulketl.incremental import Choice, Span
@@ -25,7 +26,8 @@ from bulketl.mysql import compare as here
 from bulketl.mysql.discover import read_bounds, read_catalog, read_profiles
 from bulketl.mysql.read import select as select_text
 from bulketl.partitions import Bound
-from bulketl.plan import Plan, Refusal, TableSpec, differences
+from bulketl.patience import patient
+from bulketl.plan import Pace, Plan, Refusal, TableSpec, differences
 from bulketl.postgres import Postgres, explain, ledger
 from bulketl.postgres import compare as there
 from bulketl.postgres.inspect import missing_rights, read_tables
@@ -75,23 +77,29 @@ def make_plan(
     if full and (since or until):
         raise PlanError("a load is whole or of a part, not both", hint="leave out --full, or --since and --until")
     source, target = endpoints(config)
-    with target.connect() as connection:  # asked first: nothing is read for a target that is not there
-        existing = read_tables(connection, config.target_schema)
-        states = read_states(connection, config.target_schema)
-        history = ledger.paces(connection, config.target_schema)
-    catalog, skipped = select(config, read_catalog(source), tiers, tables, exclude)
+    # Asked first: nothing is read for a target that is not there.
+    existing, states, history = patient(_known, target, config.target_schema)
+    catalog, skipped = select(config, patient(read_catalog, source), tiers, tables, exclude)
     span = Span(since, until) if since or until else None
     if not (full or span):
-        catalog, same = unchanged(config, catalog, states, existing, lambda names: _count(config, target, names))
+        catalog, same = unchanged(config, catalog, states, existing, lambda names: patient(_count, config, target, names))
         skipped += same
-    known = choices(source, config, catalog, states, existing, full=full, span=span)
+    known = patient(choices, source, config, catalog, states, existing, full=full, span=span)
     whole = [t for t in catalog if not known[t.name].refusal and known[t.name].whole]
     by = {name: rule.partition_by for name, rule in config.tables.items() if rule.partition_by}
-    bounds = read_bounds(source, whole, by, config.partition_bytes)
+    bounds = patient(read_bounds, source, whole, by, config.partition_bytes)
     if not (full or span):
-        catalog, same = alike(config, catalog, states, existing, bounds, lambda specs: _hashes(source, target, specs))
+        catalog, same = alike(
+            config, catalog, states, existing, bounds, lambda specs: patient(_hashes, source, target, specs)
+        )
         skipped += same
     return decide(config, catalog, bounds, existing, choices=known, skipped=skipped, history=history, allowed=allow_deletes)
+
+
+def _known(target: Postgres, schema: str) -> tuple[dict[str, TargetTable], dict[str, State], dict[str, Pace]]:
+    """Return what the target has, how far it is loaded, and how fast that went."""
+    with target.connect() as connection:
+        return read_tables(connection, schema), read_states(connection, schema), ledger.paces(connection, schema)
 
 
 def _count(config: Config, target: Postgres, tables: Sequence[str]) -> dict[str, int]:
@@ -109,7 +117,11 @@ def _hashes(source: MySQL, target: Postgres, specs: Sequence[TableSpec]) -> tupl
 
 def statements(config: Config, plan: Plan) -> dict[str, list[str]]:
     """Return, per table, every statement a load would send: the SELECTs to the source, then all to the target."""
-    with endpoints(config)[1].connect() as connection:
+    return patient(_statements, endpoints(config)[1], plan)
+
+
+def _statements(target: Postgres, plan: Plan) -> dict[str, list[str]]:
+    with target.connect() as connection:
         return {
             load.spec.table: [
                 *(select_text(load.spec, partition) for partition in load.partitions),
@@ -121,9 +133,13 @@ def statements(config: Config, plan: Plan) -> dict[str, list[str]]:
 
 def compare_with_last(config: Config, plan: Plan) -> tuple[str, list[str]]:
     """Return the name of the last run into the schema, or '', and how the plan differs from that run's."""
-    with endpoints(config)[1].connect() as connection:
-        last = ledger.last_plan(connection, plan.schema)
+    last = patient(_last_plan, endpoints(config)[1], plan.schema)
     return ("", []) if last is None else (last[0], differences(last[1], plan))
+
+
+def _last_plan(target: Postgres, schema: str) -> tuple[str, dict[str, Any]] | None:
+    with target.connect() as connection:
+        return ledger.last_plan(connection, schema)
 
 
 def propose(config: Config) -> tuple[Catalog, tuple[Proposal, ...]]:
@@ -133,9 +149,9 @@ def propose(config: Config) -> tuple[Catalog, tuple[Proposal, ...]]:
     """
     check_libraries()
     source = source_of(config)
-    catalog = read_catalog(source)
+    catalog = patient(read_catalog, source)
     candidates = {table: found for table in catalog if table.rows and (found := cursor_candidates(table))}
-    return catalog, classify(catalog, read_profiles(source, candidates), config.classify)
+    return catalog, classify(catalog, patient(read_profiles, source, candidates), config.classify)
 
 
 def validate(config: Config) -> tuple[Finding, ...]:
@@ -146,22 +162,27 @@ def validate(config: Config) -> tuple[Finding, ...]:
     """
     check_libraries()
     source = source_of(config)
-    catalog = read_catalog(source)
+    catalog = patient(read_catalog, source)
     looked_at = {table: found for table in catalog if table.rows and (found := _cursors(config, table))}
-    profiles = read_profiles(source, looked_at)
+    profiles = patient(read_profiles, source, looked_at)
     proposals = {proposal.table: proposal for proposal in classify(catalog, profiles, config.classify)}
     target: dict[str, TargetTable] | None = None
     states: dict[str, State] = {}
     locks = any(rule.consistency in ("snapshot", "locked") and not rule.exclude for rule in config.tables.values())
-    missing = [(source.database, *lack) for lack in rights.missing_rights(source, config.source_limits, locks=locks)]
+    lacking = patient(rights.missing_rights, source, config.source_limits, locks=locks)
+    missing = [(source.database, *lack) for lack in lacking]
     if config.target:
-        with Postgres(config.target).connect() as connection:
-            target = read_tables(connection, config.target_schema)
-            states = read_states(connection, config.target_schema)
-            missing += [(config.target_schema, *lack) for lack in missing_rights(connection, config.target_schema)]
+        target, states, lacks_there = patient(_seen, target_of(config), config.target_schema)
+        missing += [(config.target_schema, *lack) for lack in lacks_there]
     lacks = (Finding(where, "error", text, "what needs it is not loaded", advice) for where, text, advice in missing)
     refused = _refused(config, catalog, target or {}, states)
     return (*lacks, *examine(config, catalog, proposals, profiles, target, refused, states))
+
+
+def _seen(target: Postgres, schema: str) -> tuple[dict[str, TargetTable], dict[str, State], list[tuple[str, str]]]:
+    """Return what the target has, how far it is loaded, and the rights that are missing there."""
+    with target.connect() as connection:
+        return read_tables(connection, schema), read_states(connection, schema), list(missing_rights(connection, schema))
 
 
 def _refused(

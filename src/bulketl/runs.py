@@ -22,8 +22,9 @@ from bulketl.memory import resident_mb
 from bulketl.mysql.discover import read_catalog
 from bulketl.mysql.strain import Strain
 from bulketl.partitions import Changes
+from bulketl.patience import patient
 from bulketl.plan import Plan
-from bulketl.postgres import SUPERSEDED, Connection, ledger
+from bulketl.postgres import SUPERSEDED, Connection, Postgres, ledger
 from bulketl.postgres.locks import Locks, alive, held, sweep
 from bulketl.postgres.state import read_states
 from bulketl.postgres.steps import PostgresTarget
@@ -63,21 +64,26 @@ def load(
     run = new_run()
     tables = [item.spec.table for item in plan.loads]
     with held(target, run, plan.source, plan.schema, tables) as locks:
-        with target.connect() as connection:
-            ledger.create(connection, plan.schema)
-            _still_gone(read_states(connection, plan.schema), plan)
-            sweep(connection, run, plan.schema)
-            ledger.start_run(
-                connection,
-                run,
-                source=plan.source,
-                schema=plan.schema,
-                zone=plan.zone,
-                plan=plan.fingerprint,
-                version=version("bulketl"),
-                document=plan.to_json(),
-            )
+        patient(_begin, target, run, plan)
         return _carry_out(config, run, plan, observers, closed, executor, locks)
+
+
+def _begin(target: Postgres, run: str, plan: Plan) -> None:
+    """Record that a run begins, and sweep away what earlier ones have left."""
+    with target.connect() as connection:
+        ledger.create(connection, plan.schema)
+        _still_gone(read_states(connection, plan.schema), plan)
+        sweep(connection, run, plan.schema)
+        ledger.start_run(
+            connection,
+            run,
+            source=plan.source,
+            schema=plan.schema,
+            zone=plan.zone,
+            plan=plan.fingerprint,
+            version=version("bulketl"),
+            document=plan.to_json(),
+        )
 
 
 def resume(
@@ -95,16 +101,25 @@ def resume(
     """
     check_libraries()
     target = target_of(config)
-    with target.connect() as connection:
-        name, plan = _interrupted(connection, config, run)
-        left = remaining(plan, *ledger.progress(connection, name, plan.schema))
+    name, left = patient(_left, target, config, run)
     _still_so(config, name, left)
     tables = [item.spec.table for item in left.loads]
-    with held(target, name, plan.source, plan.schema, tables) as locks:
-        with target.connect() as connection:
-            if not ledger.reopen_run(connection, name):
-                raise _taken(name)
+    with held(target, name, left.source, left.schema, tables) as locks:
+        patient(_reopen, target, name)
         return _carry_out(config, name, left, observers, closed, executor, locks)
+
+
+def _left(target: Postgres, config: Config, run: str) -> tuple[str, Plan]:
+    """Return the name of a run that was interrupted, and what its plan has left to do."""
+    with target.connect() as connection:
+        name, plan = _interrupted(connection, config, run)
+        return name, remaining(plan, *ledger.progress(connection, name, plan.schema))
+
+
+def _reopen(target: Postgres, run: str) -> None:
+    with target.connect() as connection:
+        if not ledger.reopen_run(connection, run):
+            raise _taken(run)
 
 
 def _still_gone(states: Mapping[str, State], plan: Plan) -> None:
@@ -145,10 +160,9 @@ def _over(run: str, reason: str) -> PlanError:
 
 def _still_so(config: Config, run: str, plan: Plan) -> None:
     """Raise PlanError when a table that is left would be loaded otherwise now."""
-    catalog = read_catalog(source_of(config))
+    catalog = patient(read_catalog, source_of(config))
     tables = {table.name: table for table in catalog}
-    with target_of(config).connect() as connection:
-        states = read_states(connection, config.target_schema)
+    states = patient(_states, target_of(config), config.target_schema)
     lines = []
     if catalog.identity != plan.source:
         lines.append(f"the source was {plan.source} and is {catalog.identity}")
@@ -171,6 +185,11 @@ def _still_so(config: Config, run: str, plan: Plan) -> None:
         )
 
 
+def _states(target: Postgres, schema: str) -> dict[str, State]:
+    with target.connect() as connection:
+        return read_states(connection, schema)
+
+
 def _carry_out(
     config: Config,
     run: str,
@@ -183,7 +202,7 @@ def _carry_out(
     source, postgres = endpoints(config)
     strain = Strain(source, config.source_limits) if config.source_limits.watched else None
     if strain is not None:
-        strain.look()  # a limit that cannot be looked at is an error now, and not silence all night
+        patient(strain.look)  # a limit that cannot be looked at is an error now, and not silence all night
     target = PostgresTarget(dataclasses.replace(postgres, guarded=True), run)
     summary = Summary()
     outcome, watching = "interrupted", list(observers)
@@ -207,14 +226,18 @@ def _carry_out(
     finally:
         target.close()
         if outcome not in ("interrupted", "stopped"):
-            target.sweep()
+            patient(target.sweep)
         reasons = {item.spec.table: item.reason for item in plan.loads}
-        with postgres.connect() as connection:
-            ledger.record_tables(connection, run, [_record(table, reasons) for table in summary.tables.values()])
-            certificates = {name: table.certificate for name, table in summary.tables.items() if table.certificate}
-            ledger.certify(connection, run, {name: found.to_json() for name, found in certificates.items()})
-            ledger.finish_run(connection, run, outcome, dict(summary.totals))
+        patient(_end, postgres, run, outcome, summary, reasons)
     return summary
+
+
+def _end(target: Postgres, run: str, outcome: str, summary: Summary, reasons: dict[str, str]) -> None:
+    """Record how a run ended, and what became of its tables."""
+    tables = [_record(table, reasons) for table in summary.tables.values()]
+    certificates = {name: table.certificate.to_json() for name, table in summary.tables.items() if table.certificate}
+    with target.connect() as connection:
+        ledger.end_run(connection, run, outcome, dict(summary.totals), tables, certificates)
 
 
 def _observe(events: Iterator[Event], summary: Summary, watching: list[Observer]) -> list[Observer]:

@@ -68,6 +68,12 @@ def shut(descriptor: int) -> None:
             one.shutdown(socket.SHUT_RDWR)
 
 
+def shut_marked(mark: int) -> None:
+    """End the connections of that mark."""
+    for descriptor in marked(mark):
+        shut(descriptor)
+
+
 def _descriptors() -> list[int]:
     try:
         return [int(name) for name in os.listdir(_OPEN)]  # noqa: PTH208, a path each would cost more than the look

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 import bulketl.partitions
-import bulketl.runs
 import bulketl.patience
+import bulketl.runs
 from bulketl.coerce import Batch
 from bulketl.errors import BulketlError
 from bulketl.partitions import Partition

@@ -110,7 +110,7 @@ class Postgres:
     def asking(self) -> Iterator[Connection]:
         """Open a session for a question that is not worth waiting for, and that no watch is kept over; raise its errors."""
         with mark() as own:
-            end = threading.Timer(ASK_SECONDS, lambda: [sockets.shut(found) for found in sockets.marked(own)])
+            end = threading.Timer(ASK_SECONDS, sockets.shut_marked, (own,))
             end.daemon = True
             end.start()
             try:
