@@ -18,7 +18,8 @@ The floors; imports go down only:
     listing
     api
     runs | cluster | rejects | keyless
-    endpoints | checker
+    endpoints | checker | crew
+    apart
     engine | survey | sidebyside
     worker
     mysql | postgres
@@ -39,7 +40,8 @@ The floors; imports go down only:
     checkrules
     watermark | checked
     partitions | evidence
-    events | yamlfile | drift | snapshot | storedvalues | sparing | memory | sqltext | fields | checks | naming
+    talks
+    events | yamlfile | drift | snapshot | storedvalues | sparing | memory | sqltext | fields | checks | naming | sockets | patience
     casts | tls
     catalog | printable
     errors

@@ -24,7 +24,7 @@ from bulketl.incremental import Choice, partitions
 from bulketl.known import absences, unseen
 from bulketl.leftout import fitting
 from bulketl.ownership import Adoption, check, taken
-from bulketl.partitions import Bound, Partition, fits, row_bytes, rows_per_partition, split, split_key
+from bulketl.partitions import Bound, Partition, fits, long_columns, row_bytes, rows_per_partition, split, split_key
 from bulketl.plan import NAME_BYTES, ROW_HASH, STAMPS, Pace, Plan, Refusal, Skip, TableLoad, TableSpec
 from bulketl.publishing import differing, publishing
 from bulketl.rules import GUARD, GUARDED_ROWS, TableRule, Tier
@@ -158,7 +158,7 @@ def _load(
         if bound is None or bound.error:
             raise PlanError(f"table {table.name!r} cannot be read: {bound.error if bound else 'gone'}", hint=READ_HINT)
         parts, how = _parts(table, rule, bound, config.partition_bytes)
-        how, rows, size = f"full load{choice.why}: {how}", bound.rows, _size(table, bound.rows)
+        how, rows, size = f"full load{choice.why}: {how}", bound.rows, max(_size(table, bound.rows), bound.longest)
     else:
         parts, how = partitions(table, choice.cursor, choice.measured)
         how, rows = f"incremental: {how}", choice.measured.rows
@@ -176,6 +176,7 @@ def _load(
         reason=f"{how}; {why}" + ("; then compared with the source" if compare else ""),
         rows=rows,
         bytes=size,
+        long=bool(long_columns(table)),
         drift=(*([NEW] if existing is None and config.is_new(table.name) else []), *found.texts),
         declared=tuple(
             f"{item.column} {item.source} -> {item.target}"

@@ -82,7 +82,7 @@ def endpoints(config: Config) -> tuple[MySQL, Postgres]:
 
 def source_of(config: Config) -> MySQL:
     """Return the source; raise ConfigError when it is not set."""
-    return _noted(MySQL(_uri(config.source, "source")))
+    return _noted(MySQL(_uri(config.source, "source"), stall_seconds=config.stall_seconds))
 
 
 def target_of(config: Config) -> Postgres:
@@ -92,7 +92,7 @@ def target_of(config: Config) -> Postgres:
         raise ConfigError(
             f"the target schema cannot be {config.target_schema!r}: it is {whose}", hint="choose another with --schema"
         )
-    return _noted(Postgres(_uri(config.target, "target")))
+    return _noted(Postgres(_uri(config.target, "target"), stall_seconds=config.stall_seconds))
 
 
 def _noted(end: End) -> End:

@@ -140,7 +140,7 @@ class _Driver:
         """Wait for the steps in flight, begin no other, and let go of every lock."""
         for future in self.running:
             future.cancel()
-        wait(self.running)
+        wait(self.running)  # each has an end: what stalls is ended (`bulketl.talks`), and workers that die are given up
         for stack, _, _ in self._locks.values():
             stack.close()
 
@@ -155,13 +155,16 @@ class _Driver:
             if kinds.issubset(STOPPABLE):
                 minutes = self._stop.pop(table) / 60
                 self._schedule.give_up(table)
-                yield from self._gave_up(
-                    table,
-                    SourceError(
-                        f"table {table!r} was given up after {minutes:g} minutes, its rule's stop_after_minutes",
-                        hint="raise stop_after_minutes, or find out what held it up; the target has it as it was before",
-                    ),
-                )
+                text = f"table {table!r} was given up after {minutes:g} minutes, its rule's stop_after_minutes"
+                self._end(table, text)
+                hint = "raise stop_after_minutes, or find out what held it up; the target has it as it was before"
+                yield from self._gave_up(table, SourceError(text, hint=hint))
+
+    def _end(self, table: str, why: str) -> None:
+        """End the steps of a table at both servers, where the executor can; elsewhere the source ends its statement."""
+        if end := getattr(self._executor, "end", None):
+            for future in [future for future, step in self.running.items() if table in step.tables]:
+                end(future, why)
 
     def wakes(self, now: float) -> float | None:
         """Return when the next table will be overdue or given up, or None."""

@@ -125,7 +125,7 @@ class TableLoad:
     are published one after another, each on its own. `compare`: afterwards, its keys and rows are compared with the
     source's. `prepared`: its staging table is there, with rows of an interrupted run. `due`: seconds after which somebody
     should hear of it. `after`: tables of the plan that it depends on. `strategy`: of its
-    rule.
+    rule. `long`: a column of it holds values of any length.
     """
 
     spec: TableSpec
@@ -144,6 +144,7 @@ class TableLoad:
     due: float | None = None
     after: tuple[str, ...] = ()
     strategy: Strategy | None = None
+    long: bool = False
 
     @property
     def lock(self) -> str:

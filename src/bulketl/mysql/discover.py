@@ -7,6 +7,7 @@ Nothing is locked longer than one such query.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -27,6 +28,7 @@ from bulketl.partitions import (
     even_cuts,
     fits,
     is_integer_key,
+    long_columns,
     rows_per_partition,
     split_key,
 )
@@ -196,7 +198,7 @@ def read_bounds(
             if not fits(table, bound.rows, size) and not bound.error:
                 try:
                     cuts = _cuts(cursor, table, bound.rows, (by or {}).get(table.name), size)
-                    bounds[table.name] = Bound(bound.rows, bound.counted, cuts)
+                    bounds[table.name] = dataclasses.replace(bound, cuts=cuts)
                 except pymysql.MySQLError as error:
                     if is_lost(error):
                         raise
@@ -239,9 +241,12 @@ def _profiling(n: int, table: Table, column: Column) -> str:
 
 
 def _count(cursor: Cursor, tables: list[Table], size: int) -> dict[str, Bound]:
-    """Count exactly up to one partition's rows: cheap, and it unmasks tables that are larger than their statistics."""
+    """Count exactly up to one partition's rows: cheap, and it unmasks tables that are larger than their statistics.
+
+    So does the longest of these rows, where values may be long.
+    """
     try:
-        cursor.execute(" UNION ALL ".join(f"SELECT {n},({_counting(table, size)})" for n, table in enumerate(tables)))
+        cursor.execute(" UNION ALL ".join(f"({_counting(n, table, size)})" for n, table in enumerate(tables)))
     except pymysql.MySQLError as error:
         if is_lost(error):
             raise
@@ -249,18 +254,20 @@ def _count(cursor: Cursor, tables: list[Table], size: int) -> dict[str, Bound]:
             return {tables[0].name: Bound(0, error=text_of(error))}
         return {name: bound for table in tables for name, bound in _count(cursor, [table], size).items()}
     found = {}
-    for n, count in _rows(cursor):
+    for n, count, longest in _rows(cursor):
         table, rows = tables[int(n)], int(count)
         counted = table.engine == "MyISAM" or fits(table, rows, size)
-        found[table.name] = Bound(rows if counted else max(rows, table.rows), counted)
+        found[table.name] = Bound(rows if counted else max(rows, table.rows), counted, longest=int(longest or 0))
     return found
 
 
-def _counting(table: Table, size: int) -> str:
-    if table.engine == "MyISAM":  # kept by the engine, exact
-        return f"SELECT COUNT(*) FROM {quoted(table.name)}"
+def _counting(n: int, table: Table, size: int) -> str:
+    length = " + ".join(f"COALESCE(OCTET_LENGTH({quoted(column)}), 0)" for column in long_columns(table)) or "0"
+    if table.engine == "MyISAM" and length == "0":  # kept by the engine, exact
+        return f"SELECT {n}, COUNT(*), 0 FROM {quoted(table.name)}"
     most = 2 * rows_per_partition(table, size) + 1
-    return f"SELECT COUNT(*) FROM (SELECT 1 FROM {quoted(table.name)} LIMIT {most}) t"
+    count = f"(SELECT COUNT(*) FROM {quoted(table.name)})" if table.engine == "MyISAM" else "COUNT(*)"
+    return f"SELECT {n}, {count}, MAX(l) FROM (SELECT {length} l FROM {quoted(table.name)} LIMIT {most}) t"
 
 
 def _cuts(cursor: Cursor, table: Table, rows: int, by: str | None, size: int) -> tuple[KeyTuple, ...]:

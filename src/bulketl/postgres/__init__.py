@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
 
+from bulketl import sockets
 from bulketl.errors import BulketlError, ConfigError, DataError, Ease, TargetError
+from bulketl.postgres.health import by_backend
 from bulketl.postgres.session import FORM, POOLED, Driver, Session, described, opened, parameters
+from bulketl.talks import ASK_SECONDS, HINT, STALL_SECONDS, StalledError, Talk, mark, new_mark, talk
 from bulketl.tls import Protection, problem
 
+DRIVERS = frozenset({"psycopg", "adbc_driver_manager", "adbc_driver_postgresql"})
 Connection = psycopg.Connection[tuple[Any, ...]]
 LEAST_VERSION = 150000
 LEDGER = "bulketl"
@@ -27,11 +32,13 @@ class Postgres:
     """A database to write to, `postgresql://user:password@host:5432/database`; libpq's parameters and defaults hold.
 
     `guarded`: each transaction of a run asks first whether the run still has its locks: they go with a connection, and a
-    worker may be in a process that goes on without it. Raise ConfigError when libpq cannot read the URI.
+    worker may be in a process that goes on without it. `stall_seconds`: for how long nothing may move over a connection that
+    is waited for, unless the server is at work. Raise ConfigError when libpq cannot read the URI.
     """
 
     uri: str = field(repr=False)
     guarded: bool = False
+    stall_seconds: float = STALL_SECONDS
 
     def __post_init__(self) -> None:
         parts = {key: str(value or "") for key, value in parameters(self.uri)[1].items()}
@@ -54,25 +61,64 @@ class Postgres:
     def connect(self) -> Iterator[Connection]:
         """Open a connection in autocommit mode, give it, close it. Raise TargetError."""
         try:
-            connection: Connection = self.opened()
-        except (psycopg.Error, UnicodeError) as error:
-            raise self._refusal(error) from None
-        try:
-            with connection:
+            with talk(self.talk(self.identity)) as one, self._opened(one) as connection:
                 if connection.info.server_version < LEAST_VERSION:
                     raise TargetError(
                         f"target {self.identity} is Postgres {connection.info.server_version // 10000}",
                         hint=f"bulketl needs Postgres {LEAST_VERSION // 10000} or later, which has MERGE",
                     )
                 yield connection
+        except StalledError as error:
+            raise TargetError(f"{self.identity}: {error}", hint=HINT, transient=True) from error
         except psycopg.Error as error:
             if error.sqlstate is None and not isinstance(error, psycopg.OperationalError):
                 raise  # not Postgres' word but a bug of ours
             raise failure(error.sqlstate, str(error), self.identity) from error
 
-    def opened(self, driver: Driver = "psycopg") -> Any:
-        """Open a session with one of the two drivers, to be closed by the caller; raise the driver's errors."""
-        return opened(self.uri, driver)
+    def _opened(self, one: Talk) -> Connection:
+        try:
+            connection: Connection = self.opened(one)
+        except (psycopg.Error, UnicodeError) as error:
+            raise self._refusal(error) from None
+        return connection
+
+    def opened(self, one: Talk, driver: Driver = "psycopg") -> Any:
+        """Open a session with one of the two drivers, to be closed by the caller, and let a talk be of it.
+
+        The caller also frees the talk's mark, if it has one. Raise the driver's errors.
+        """
+
+        def tell(connection: Any, backend: int) -> None:
+            one.number = backend
+            if driver == "psycopg":
+                one.found(connection.fileno())
+
+        if driver == "adbc":
+            one.mark = new_mark()
+            return opened(self.uri, driver, one.mark, tell)
+        with mark() as own:
+            one.mark = own
+            try:
+                return opened(self.uri, driver, own, tell)
+            finally:
+                one.mark = 0
+
+    def talk(self, what: str) -> Talk:
+        """Return a talk about something, whose session is not known yet."""
+        return Talk(what, self.stall_seconds, DRIVERS, by_backend(self.asking))
+
+    @contextlib.contextmanager
+    def asking(self) -> Iterator[Connection]:
+        """Open a session for a question that is not worth waiting for, and that no watch is kept over; raise its errors."""
+        with mark() as own:
+            end = threading.Timer(ASK_SECONDS, sockets.shut_marked, (own,))
+            end.daemon = True
+            end.start()
+            try:
+                with opened(self.uri, mark=own) as connection:
+                    yield connection
+            finally:
+                end.cancel()
 
     def session(self) -> Session:
         """Return what is known of the sessions of this target, from one that is opened for it. Raise TargetError."""
@@ -86,13 +132,19 @@ class Postgres:
         if "unsupported startup parameter" in text:
             return TargetError(f"target {self.identity} is behind a pooler that refuses us: {text}", hint=POOLED)
         hint = "check host and port in BULKETL_TARGET, and that the server runs"
-        if "authentication failed" in text or "no password supplied" in text or "role" in text:
+        if any(words in text for words in _FULL):
+            hint = "lower --workers, raise the connection limit of the role, the database or the server, or try again later"
+        elif "authentication failed" in text or "no password supplied" in text or "role" in text:
             hint, passing = "check user and password in BULKETL_TARGET", False
         elif "database" in text and "does not exist" in text:
             hint, passing = "create the database, or correct the end of the URI in BULKETL_TARGET", False
-        return TargetError(f"target {self.identity} does not let us in: {text}", hint=hint, transient=passing)
+        ease: Ease = "workers" if any(words in text for words in _FULL) else ""
+        return TargetError(f"target {self.identity} does not let us in: {text}", hint=hint, transient=passing, ease=ease)
 
 
+# libpq gives no SQLSTATE of a connection that it did not get.
+_FULL = ("too many connections", "remaining connection slots", "too many clients", "no more connections allowed")
+_FORM = "write it as postgresql://user:password@host:5432/database, special characters percent-encoded"
 _FAULTY = "the value and its row are named above; correct it at the source, or choose another cast for the column"
 _HINTS = {
     "23505": "two rows have the same key in Postgres: correct primary_key where a rule declares it; "

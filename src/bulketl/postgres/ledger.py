@@ -110,7 +110,7 @@ def start_run(
     """Record that a run begins; `plan` is the plan's fingerprint and `document` its JSON."""
     connection.execute(
         f"INSERT INTO {LEDGER}.run (run, host, source, schema_name, zone, plan, document, version)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (run) DO NOTHING",
         (run, socket.gethostname(), source, schema, zone, plan, document, version),
     )
 
@@ -127,6 +127,27 @@ def finish_run(connection: Connection, run: str, outcome: str, summary: dict[str
         " WHERE run = %s AND outcome IS DISTINCT FROM %s",
         (outcome, json.dumps(summary), run, SUPERSEDED),
     )
+
+
+def end_run(
+    connection: Connection,
+    run: str,
+    outcome: str,
+    summary: dict[str, object],
+    tables: Sequence[dict[str, object]],
+    certificates: Mapping[str, dict[str, object]] | None = None,
+) -> None:
+    """Record what became of each table and how the run ended, in one transaction; nothing when an earlier try did."""
+    with connection.transaction():
+        found = connection.execute(
+            f"SELECT finished_at IS NOT NULL AND outcome IS DISTINCT FROM %s FROM {LEDGER}.run WHERE run = %s FOR UPDATE",
+            (SUPERSEDED, run),
+        ).fetchone()
+        if found == (True,):
+            return
+        record_tables(connection, run, tables)
+        certify(connection, run, certificates or {})
+        finish_run(connection, run, outcome, summary)
 
 
 def reopen_run(connection: Connection, run: str) -> bool:

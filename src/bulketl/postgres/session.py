@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import urllib.parse
+from collections.abc import Callable
 from typing import Any, Literal
 
 import psycopg
@@ -17,6 +18,7 @@ from adbc_driver_postgresql import dbapi
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from bulketl.errors import ConfigError, TargetError
+from bulketl.sockets import FIRST_MARK
 from bulketl.tls import Protection, check_file, known, protection
 
 CONNECT_SECONDS = 5
@@ -92,18 +94,26 @@ class Session:
         return dataclasses.asdict(self) | {"unset": list(self.unset)}
 
 
-def opened(uri: str, driver: Driver = "psycopg") -> Any:
+def opened(
+    uri: str,
+    driver: Driver = "psycopg",
+    mark: int = FIRST_MARK,
+    tell: Callable[[Any, int], None] = lambda _connection, _backend: None,
+) -> Any:
     """Open a session in which everything is set; psycopg's is in autocommit mode, ADBC's is not.
 
-    Raise the driver's errors, and TargetError when something cannot be set that rows depend on, or a pooler is in between
-    that gives each transaction another session.
+    Its socket has the `mark`. `tell` is called with the connection as soon as there is one, and then with its backend's
+    number. Raise the driver's errors, and TargetError when something cannot be set that rows depend on, or a pooler is in
+    between that gives each transaction another session.
     """
-    info = conninfo(uri)
+    info = conninfo(uri, mark)
     connection: Any = psycopg.connect(info, autocommit=True) if driver == "psycopg" else dbapi.connect(info)
+    tell(connection, 0)
     try:
         with connection.cursor() as cursor:
             cursor.execute(_SET)
             backend, *values = cursor.fetchall()[0][: 1 + len(REQUIRED)]
+            tell(connection, backend)
             for (name, wanted), value in zip(REQUIRED.items(), values, strict=True):
                 if value != wanted:
                     _require(cursor, name, wanted, value)
@@ -135,13 +145,17 @@ def parameters(uri: str) -> tuple[Protection, dict[str, Any]]:
     return found, given
 
 
-def conninfo(uri: str) -> str:
-    """Return the connection string for both drivers: UTF-8 whatever the environment says, and no wait without an end."""
+def conninfo(uri: str, mark: int = FIRST_MARK) -> str:
+    """Return the connection string for both drivers: UTF-8 whatever the environment says, and no wait without an end.
+
+    The `mark`, seconds until the first keep-alive, tells which socket it is (`bulketl.sockets`).
+    """
     line, given = parameters(uri)
-    ours: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS, "application_name": "bulketl", "keepalives_idle": 20}
+    ours: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS, "application_name": "bulketl"}
     tls = {"sslmode": line.mode or None, "sslrootcert": line.ca or None}
     check_file(line.ca, "target")
-    return make_conninfo(**{**ours, **given, **tls, "client_encoding": "UTF8"})
+    marked: dict[str, Any] = {"keepalives": 1, "keepalives_idle": mark}
+    return make_conninfo(**{**ours, **given, **tls, **marked, "client_encoding": "UTF8"})
 
 
 def described(connection: psycopg.Connection[Any]) -> Session:
