@@ -9,16 +9,37 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from bulketl.catalog import Other
+
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """The plan is about to be carried out. `tables` maps each table to the rows expected and its tier."""
+    """The plan is about to be carried out. `tables` maps each table to the rows expected and its tier.
+
+    `left_out`: what the source has and no load takes, as it is no base table. `notes`: what whoever looks at the run should
+    know first, and that is of no one table. `sessions`: per side, `source` and `target`, what is known of its sessions:
+    server, tls, zone, unset.
+    """
 
     run: str
     source: str
     schema: str
     zone: str
     tables: Mapping[str, tuple[int, str]]
+    left_out: tuple[Other, ...] = ()
+    notes: tuple[str, ...] = ()
+    sessions: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+
+    @property
+    def line(self) -> str:
+        """What is known of the sessions, in a line."""
+        parts = []
+        for side, found in self.sessions.items():
+            unset = found.get("unset")
+            names = ", ".join(map(str, unset)) if isinstance(unset, (list, tuple)) else ""
+            zone = f", zone {found['zone']}" if side == "source" else ""
+            parts.append(f"{side} {found['server']}, {found['tls']}{zone}{f', not ours to set: {names}' if names else ''}")
+        return "; ".join(parts)
 
 
 @dataclass(frozen=True, slots=True)

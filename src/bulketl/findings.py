@@ -16,13 +16,23 @@ from bulketl.catalog import Catalog, Column, Table, TargetTable
 from bulketl.classify import Profile, Proposal, cursor_candidates, doubt_of
 from bulketl.config import Config
 from bulketl.evidence import Arrival, edited, keeps_itself
+from bulketl.leftout import left_out, told
+from bulketl.leftovers import line
 from bulketl.naming import says_edit
-from bulketl.plan import Refusal
+from bulketl.plan import Leftover, Refusal
 from bulketl.rules import TableRule
 from bulketl.watermark import State
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+# Engines of base tables that keep no rows of their own.
+ELSEWHERE = {
+    "BLACKHOLE": "it keeps no rows",
+    "CONNECT": "its rows are those of a file or of another server",
+    "FEDERATED": "its rows are those of another server",
+    "MRG_MYISAM": "its rows are those of other tables",
+    "SPIDER": "its rows are those of other servers",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +67,8 @@ def examine(
     """
     tables = {table.name: table for table in catalog}
     found = [Finding(item.table, "error", item.message, "it is not loaded", item.hint) for item in refused]
+    found += _not_taken(config, catalog)
+    unloadable = {item.table for item in refused}
     if config.not_yet:
         found.append(_kept("bulketl.yaml", config.not_yet))
     if "new_tables" in config.model_fields_set and config.new_tables == "report" and config.known is None:
@@ -69,21 +81,20 @@ def examine(
             if not rule.exclude:
                 found += _kept_rows(tables[name], rule, (arrivals or {}).get(name))
                 found += _table(config, tables[name], rule, catalog, proposals[name], profiles, (states or {}).get(name))
-        else:
+        elif not rule.exclude and name not in unloadable:
             meant = [other for other in tables.keys() - config.tables.keys() if other.lower() == name.lower()]
             meant = meant or difflib.get_close_matches(name, tables.keys() - config.tables.keys(), n=1)
             hint = f"; did you mean {meant[0]!r}?" if meant else ""
             then = f"it is not loaded{f', and {meant[0]!r} is without what the rule says' if meant else ''}"
             found.append(
-                Finding(name, "warning", "is not in the source, or this user may not read it", then,
-                        f"correct its name (case counts), grant SELECT, or take its rule out{hint}")
+                Finding(name, "warning", "is not in the source, although this user could see it there", then,
+                        f"correct its name (case counts), or take its rule out, or write exclude: true{hint}")
             )  # fmt: skip
     for name in tables.keys() - config.tables.keys() if config.tables or config.known is not None else ():
         what, then = "is in the source and has no rule", "it is loaded whole, as tier reference"
         if config.waits(name):
             what, then = "is new in the source and has no rule", "it is not loaded"
         found.append(Finding(name, "note", what, then, "run `bulketl discover --write` to add it"))
-    unloadable = {item.table for item in refused}
     for table in catalog:
         if table.name not in unloadable and not config.rule(table.name).exclude and not config.waits(table.name):
             found += _columns(config, table, (target or {}).get(table.name))
@@ -111,6 +122,36 @@ def _kept_rows(table: Table, rule: TableRule, came: Arrival | None) -> Iterator[
             "any share of its rows may go without a word, all of them too",
             "take the guard out (5 %), or name a share that a usual night does not exceed; "
             f"`load --allow-deletes {table.name}` lets more go once",
+        )  # fmt: skip
+
+
+def _not_taken(config: Config, catalog: Catalog) -> Iterator[Finding]:
+    """Yield what is left to know of the source: what no load takes, loaded tables that are gone, rows of elsewhere."""
+    if left := left_out(config, catalog):
+        yield Finding(
+            catalog.identity, "note", f"has what is no base table: {told(left)}", "a load takes none of it",
+            "name a view in tables.yaml to have it loaded as a table, or write exclude: true for it to hear no more of it",
+        )  # fmt: skip
+    for item in catalog.absent:
+        if item.gone and item.column is None and item.table not in config.tables:
+            yield Finding(
+                item.table, "note", "is gone from the source", "the target keeps the rows of its last load",
+                "drop it there and forget it with `bulketl state reset`, or write exclude: true for it",
+            )  # fmt: skip
+    for table in catalog:
+        if (elsewhere := ELSEWHERE.get(table.engine.upper())) and not config.rule(table.name).exclude:
+            yield Finding(
+                table.name, "note", f"is of engine {table.engine}, and {elsewhere}", "what is read through it is loaded",
+                "write exclude: true for it when that is not meant",
+            )  # fmt: skip
+
+
+def stale(schema: str, left: Sequence[Leftover]) -> Iterator[Finding]:
+    """Yield that tables which bulketl made are no longer loaded, if there are some."""
+    if left:
+        yield Finding(
+            schema, "warning", line(schema, left), "whoever reads them sees the rows of that day, and nothing says so",
+            "take exclude out of their rules to load them again, or drop them in the target",
         )  # fmt: skip
 
 
@@ -143,7 +184,8 @@ def _table(
     if rule.extraction_strategy == "full_table":
         if not key:
             yield Finding(
-                table.name, "note", "has no primary key", "it can only be loaded whole, and its rows are not compared",
+                table.name, "note", "has no primary key",
+                "it can only be loaded whole; `bulketl verify` compares its rows by their content and repairs it as a whole",
                 _unique_hint(table),
             )  # fmt: skip
         return

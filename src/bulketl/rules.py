@@ -93,6 +93,7 @@ class TableRule(Model):
     monitoring: Monitoring = Monitoring()
 
     exclude: bool = False
+    adopt: bool = False
     exclude_columns: tuple[str, ...] = Field(default=(), strict=False)
     casts: dict[str, str] = Field(default_factory=dict)
     max_rejects: Limit | None = None

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from bulketl.classify import Proposal
 from bulketl.findings import SEVERITIES, Finding
+from bulketl.printable import in_a_line
 from bulketl.rules import TIERS
 from bulketl.screen import count_of
 
@@ -23,11 +24,12 @@ def proposals(proposed: Sequence[Proposal]) -> Group:
     for item in sorted(proposed, key=lambda p: (p.exclude, TIERS.index(p.tier), -p.megabytes, p.table)):
         tier = "left out" if item.exclude else item.tier
         by = f" by {item.cursor}" if item.cursor and item.strategy != "full_table" else ""
-        parts.append(Text.assemble((item.table, "bold"), f"  {tier}, {item.strategy}{by}"))
+        parts.append(Text.assemble((in_a_line(item.table), "bold"), in_a_line(f"  {tier}, {item.strategy}{by}")))
         why = item.reasons["exclude" if item.exclude else "table_importance"]
         if item.question:
-            parts.append(Padding(Text(item.question, style="yellow"), (0, 0, 0, 2), expand=False))
-        parts.append(Padding(Text(f"{why}; {item.reasons['extraction_strategy']}", style="dim"), (0, 0, 0, 2), expand=False))
+            parts.append(Padding(Text(in_a_line(item.question), style="yellow"), (0, 0, 0, 2), expand=False))
+        reasons = in_a_line(f"{why}; {item.reasons['extraction_strategy']}")
+        parts.append(Padding(Text(reasons, style="dim"), (0, 0, 0, 2), expand=False))
     return Group(*parts, Text(f"\n{counted(proposed)}", style="bold"))
 
 
@@ -62,7 +64,7 @@ def changes(lines: Iterable[str]) -> Text:
     """Return what changed at the source, coloured as a diff."""
     text = Text("Changed at the source since the file was written:\n", style="bold")
     for line in lines:
-        text.append(f"  {line}\n", style={"+": "green", "-": "red"}.get(line[0], "yellow"))
+        text.append(f"  {in_a_line(line)}\n", style={"+": "green", "-": "red"}.get(line[0], "yellow"))
     return text
 
 
@@ -74,7 +76,10 @@ def findings(found: Sequence[Finding]) -> Group:
     table.add_column(overflow="fold")
     for item in found:
         text = Text.assemble(
-            (item.table, "bold"), f": {item.message}\n", f"otherwise: {item.otherwise}\n", f"instead: {item.advice}"
+            (in_a_line(item.table), "bold"),
+            f": {in_a_line(item.message)}\n",
+            f"otherwise: {in_a_line(item.otherwise)}\n",
+            f"instead: {in_a_line(item.advice)}",
         )
         table.add_row(Text(item.severity, style=colours[item.severity]), text)
     counts = [(severity, sum(item.severity == severity for item in found)) for severity in SEVERITIES]

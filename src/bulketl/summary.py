@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from bulketl.catalog import Other
 from bulketl.certificate import Certificate
 from bulketl.events import (
     ColumnsChanged,
@@ -89,19 +91,26 @@ class TableSummary:
 
 
 class Summary:
-    """Folds events; `tables` maps names to TableSummary in the order of the plan."""
+    """Folds events; `tables` maps names to TableSummary in the order of the plan.
+
+    `left_out` is what no load takes, `notes` are of no one table.
+    """
 
     def __init__(self) -> None:
         self.run = ""
         self.zone = ""
+        self.sessions: Mapping[str, Mapping[str, object]] = {}
         self.seconds = 0.0
+        self.notes: tuple[str, ...] = ()
         self.tables: dict[str, TableSummary] = {}
+        self.left_out: tuple[Other, ...] = ()
 
     def add(self, event: Event) -> None:
         """Take one event into account."""
         match event:
-            case RunStarted(run=run, zone=zone, tables=tables):
-                self.run, self.zone = run, zone
+            case RunStarted(run=run, zone=zone, tables=tables, left_out=left_out):
+                self.run, self.zone, self.sessions = run, zone, event.sessions
+                self.left_out, self.notes = left_out, event.notes
                 self.tables = {name: TableSummary(name, tier, rows) for name, (rows, tier) in tables.items()}
             case PartitionLoaded(table=name):
                 self.tables[name].add(event)
@@ -206,7 +215,10 @@ class Summary:
             "run": self.run,
             "outcome": self.outcome,
             "timestamp_zone": self.zone,
+            "sessions": {side: dict(found) for side, found in self.sessions.items()},
             "totals": self.totals,
+            "left_out": [dataclasses.asdict(other) for other in self.left_out],
+            "notes": self.notes,
             "tables": [
                 {**{name: getattr(table, name) for name in names}, "certified": table.certified}
                 for table in self.tables.values()

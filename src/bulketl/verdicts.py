@@ -8,6 +8,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from bulketl.listing import Rows, lines_of
+from bulketl.printable import in_a_line
 from bulketl.verification import Figure, RowFinding, TableVerdict, Verification
 
 _WORDS = {"missing": "missing in the target", "differs": "differs", "extra": "only in the target", "doubled": "there twice"}
@@ -28,14 +30,14 @@ def verification(result: Verification) -> Group:
 
 
 def _table(wrong: Sequence[TableVerdict]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table = Rows()
     table.add_column("table", overflow="fold")
     for column in ("rows", "missing", "differ", "extra", "doubled"):
         table.add_column(column, justify="right")
     table.add_column("loaded")
     for item in wrong:
         counts = (item.missing, item.differing, item.extra, item.doubled)
-        shown = (f"[red]{count:,}[/]" if count else "0" for count in counts)
+        shown = (Text(f"{count:,}", style="red" if count else "") for count in counts)
         table.add_row(Text(item.table), f"{item.compared:,}", *shown, item.published)
     return table
 
@@ -50,7 +52,7 @@ def _findings(item: TableVerdict) -> list[Text]:
     lines += [_figure(figure) for figure in item.figures]
     if item.wrong and not item.cursor and item.level == "rows":
         lines.append("  it has no cursor, so whether the source was changed since it was loaded cannot be told")
-    return [Text.assemble((f"\n{item.table}\n", "bold"), "\n".join(lines))] if lines else []
+    return [Text.assemble((f"\n{in_a_line(item.table)}\n", "bold"), lines_of(lines))] if lines else []
 
 
 def _row(row: RowFinding) -> str:
@@ -91,7 +93,7 @@ def _apart(tables: Sequence[TableVerdict]) -> list[Text]:
             said += [f"not compared: {column}" for column in item.uncompared]
         if said:
             lines.append(f"  {item.table}: {'; '.join(said)}")
-    return [Text("\nLeft out, and no difference:"), Text("\n".join(lines))] if lines else []
+    return [Text("\nLeft out, and no difference:"), lines_of(lines)] if lines else []
 
 
 def _kept(item: TableVerdict) -> str:
@@ -115,7 +117,7 @@ def _repairs(result: Verification) -> list[Text]:
         lines.append(f"  {item.table}: {item.problem or done + gone}")
     left = [item for item in result.again if not item.equal]
     after = "; looked at again, they are equal" if not left else f"; {len(left)} of them still differ"
-    return [Text(f"\nRepaired by run {result.run}{after}:"), Text("\n".join(lines))]
+    return [Text(f"\nRepaired by run {result.run}{after}:"), lines_of(lines)]
 
 
 def _end(result: Verification) -> str:
