@@ -83,7 +83,7 @@ def examine(
             then = f"it is not loaded{f', and {meant[0]!r} is without what the rule says' if meant else ''}"
             found.append(
                 Finding(name, "warning", "is not in the source, although this user could see it there", then,
-                        f"correct its name (case counts), or take its rule out, or write exclude: true{hint}")
+                        f"correct its name (case counts), write exclude: true for it, or take its rule out{hint}")
             )  # fmt: skip
     for name in tables.keys() - config.tables.keys() if config.tables or config.known is not None else ():
         what, then = "is in the source and has no rule", "it is loaded whole, as tier reference"
