@@ -31,7 +31,7 @@ def remaining(
 ) -> Plan:
     """Return the plan without what is on record: published tables, and partitions of tables whose rows are kept.
 
-    `staged` are the tables that have their staging table still; the others begin anew. What the plan refuses is refused still.
+    `staged` are the tables that have their staging table still; the others begin anew. What was refused is refused still.
     """
     groups = []
     for group in plan.groups:

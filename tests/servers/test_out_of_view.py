@@ -36,7 +36,8 @@ BOTH = {
     ),
     "role": (["GRANT SELECT ON `{d}`.* TO {r}", "GRANT {r} TO {u}", "{default}"], ["REVOKE {r} FROM {u}"]),
     "role of a role, table": (
-        ["GRANT SELECT ON `{d}`.t TO {q}", "GRANT SELECT ON `{d}`.u TO {q}", "GRANT {q} TO {r}", "GRANT {r} TO {u}", "{default}"],
+        ["GRANT SELECT ON `{d}`.t TO {q}", "GRANT SELECT ON `{d}`.u TO {q}", "GRANT {q} TO {r}", "GRANT {r} TO {u}",
+         "{default}"],
         ["REVOKE {q} FROM {r}"],
     ),
     "role that is active no more": (
@@ -213,7 +214,9 @@ def test_with_rights_on_columns_only_a_dropped_table_cannot_be_told(columns: Use
     assert "single columns only" in failed(columns.load())["u"]
 
 
-@pytest.mark.parametrize("rule", [{}, {"extraction_strategy": "incremental", "incremental_column": "id"}], ids=["whole", "part"])
+@pytest.mark.parametrize(
+    "rule", [{}, {"extraction_strategy": "incremental", "incremental_column": "id"}], ids=["whole", "part"]
+)
 @pytest.mark.parametrize("lost", ["id", "a, b"])
 def test_a_key_or_a_cursor_out_of_view_fails_the_table(columns: User, rule: dict[str, object], lost: str) -> None:
     """Else its rows would have no key, or a column less."""
@@ -314,7 +317,9 @@ def test_a_catalogue_that_is_cut_short_is_no_word_on_what_it_leaves_out(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, cut: str
 ) -> None:
     """A limit of the session, or a setting that hides columns: the server is asked for each, and has it."""
-    lab.mysql("CREATE TABLE a (id int PRIMARY KEY)", "CREATE TABLE b (id int PRIMARY KEY, c int)", "INSERT INTO b VALUES (1, 2)")
+    lab.mysql(
+        "CREATE TABLE a (id int PRIMARY KEY)", "CREATE TABLE b (id int PRIMARY KEY, c int)", "INSERT INTO b VALUES (1, 2)"
+    )
     assert lab.load().summary.outcome == "done"
     monkeypatch.setattr(discover, cut, getattr(discover, cut) + (" LIMIT 1" if cut == "_TABLES" else " LIMIT 2"))
     done = lab.load()

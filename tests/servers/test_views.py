@@ -1,4 +1,4 @@
-"""What the source has that is no base table: told once wherever a person looks, and a view is a table to whoever names it."""
+"""What the source has that is no base table is told once wherever a person looks; a view is a table to whoever names it."""
 
 from __future__ import annotations
 
@@ -65,7 +65,11 @@ def test_every_type_of_table_that_the_server_has_is_taken_or_told(full: Lab) -> 
     assert types <= TYPES.keys()
     for schema in ("information_schema", full.database):
         catalog = read_catalog(bulketl.mysql.MySQL(full.server.database(schema)))
-        named = [*catalog.tables, *catalog.views, *(other for other in catalog.others if not other.kind.startswith("history"))]
+        named = [
+            *catalog.tables,
+            *catalog.views,
+            *(other for other in catalog.others if not other.kind.startswith("history")),
+        ]
         query = "SELECT table_name FROM information_schema.tables WHERE table_schema = %s"
         assert {name for (name,) in full.server.execute(query, [schema])} <= {item.name for item in named}
 
@@ -100,7 +104,9 @@ def test_a_view_that_a_rule_names_is_loaded_as_a_table_each_time(full: Lab) -> N
         done = load(config)
         assert done.summary.outcome == "done"
         assert done.summary.tables["v_base"].rows == rows
-        assert full.pg("SELECT count(*), sum(twice) FROM {s}.v_base") == full.mysql("SELECT COUNT(*), SUM(twice) FROM v_base")
+        assert full.pg("SELECT count(*), sum(twice) FROM {s}.v_base") == full.mysql(
+            "SELECT COUNT(*), SUM(twice) FROM v_base"
+        )
         for level in ("count", "sums", "rows"):
             found = bulketl.verify(config, tables=["v_base"], level=level)
             assert found.equal, found
@@ -124,7 +130,9 @@ def test_a_view_named_in_full_is_loaded_and_stays_loaded(full: Lab) -> None:
 
 
 @pytest.mark.parametrize("rule", [{}, {"primary_key": ["id"]}], ids=["no key", "key"])
-def test_a_view_with_many_rows_is_one_streamed_read(full: Lab, monkeypatch: pytest.MonkeyPatch, rule: dict[str, Any]) -> None:
+def test_a_view_with_many_rows_is_one_streamed_read(
+    full: Lab, monkeypatch: pytest.MonkeyPatch, rule: dict[str, Any]
+) -> None:
     """With the key that its rule declares, if any."""
     small_partitions(monkeypatch, 50)
     full.insert("base", [(n, f"row {n}") for n in range(10, 400)])
@@ -217,8 +225,16 @@ def test_the_history_of_a_large_table_is_told_and_not_counted(maria_lab: Lab, mo
 
 def test_a_table_whose_rows_are_elsewhere_is_loaded_and_said_to_be(lab: Lab) -> None:
     """What is read through a MERGE table is read twice; validate says that of every engine without rows of its own."""
-    engines = {name.upper() for name, support in lab.mysql("SELECT engine, support FROM information_schema.engines") if support != "NO"}
-    lab.mysql("CREATE TABLE one (a int) ENGINE = MyISAM", "CREATE TABLE m (a int) ENGINE = MERGE UNION = (one)", "INSERT INTO one VALUES (1)")
+    engines = {
+        name.upper()
+        for name, support in lab.mysql("SELECT engine, support FROM information_schema.engines")
+        if support != "NO"
+    }
+    lab.mysql(
+        "CREATE TABLE one (a int) ENGINE = MyISAM",
+        "CREATE TABLE m (a int) ENGINE = MERGE UNION = (one)",
+        "INSERT INTO one VALUES (1)",
+    )
     if "BLACKHOLE" in engines:
         lab.mysql("CREATE TABLE hole (a int) ENGINE = BLACKHOLE")
     said = {f.table: f.message.lower() for f in api.validate(lab.config()) if "is of engine" in f.message}
