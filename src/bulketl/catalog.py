@@ -116,14 +116,28 @@ class Catalog:
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """The ledger's last word on who made the table of a name: its oid then, the source, the run, how and when."""
+
+    oid: int
+    source: str
+    run: str
+    how: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
 class TargetTable:
-    """A table as Postgres has it now, and what hangs on it.
+    """A table as Postgres has it now, and what hangs on it; or another thing that has the name a table would get.
 
     `columns` are (name, type) with types spelt as in `bulketl.casts`. `views` are the plain views that a swap saves
     and recreates, `materialized` the others. `hanging` describes everything a swap would lose, materialized views
     included; `referenced` is true when foreign keys of other tables point here, so that it cannot be truncated
     either. `grants` are the rights others have on it; a swap carries them over. `seen` is a hash of all that, to
-    notice what appears later.
+    notice what appears later. `uncopied` are the columns whose types have no binary form to be read: COPY BINARY into
+    the table fails while it has them, even where it leaves them out. `kind` is what Postgres calls it, `oid` its number
+    there, `rows` what it has as far as that is known without much work. `made` is what the ledger knows of a table of that
+    name. `key_name` is that of its key's index.
     """
 
     name: str
@@ -135,3 +149,15 @@ class TargetTable:
     referenced: bool = False
     seen: str = ""
     grants: tuple[str, ...] = ()
+    uncopied: tuple[str, ...] = ()
+    kind: str = "table"
+    oid: int = 0
+    owner: str = ""
+    rows: int | None = None
+    key_name: str = ""
+    made: Made | None = None
+
+    @property
+    def ours(self) -> bool:
+        """Whether it is the very table that bulketl made, or that a person gave to it."""
+        return self.made is not None and self.made.oid == self.oid

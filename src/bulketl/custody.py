@@ -10,11 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from bulketl.catalog import TargetTable
 from bulketl.config import Config
 from bulketl.endpoints import new_run, target_of
 from bulketl.errors import PlanError
+from bulketl.ownership import strange
+from bulketl.patience import patient
 from bulketl.plan import TableSpec
-from bulketl.postgres import audit, ledger
+from bulketl.postgres import Postgres, audit, ledger
 from bulketl.postgres.audit import Verdict
 from bulketl.postgres.inspect import read_tables
 from bulketl.postgres.retention import Expired, retain
@@ -28,10 +31,14 @@ def states(config: Config, tables: Sequence[str] = ()) -> list[Known]:
 
     Raise ConfigError or TargetError when the target cannot be used, PlanError when a pattern fits nothing.
     """
-    with target_of(config).connect() as connection:
-        known = list_states(connection, config.target_schema)
+    known = patient(_states, config)
     wanted = _fitting([item.table for item in known], tables, config)
     return [item for item in known if item.table in wanted]
+
+
+def _states(config: Config) -> list[Known]:
+    with target_of(config).connect() as connection:
+        return list_states(connection, config.target_schema)
 
 
 def reset(config: Config, tables: Sequence[str]) -> list[str]:
@@ -40,9 +47,13 @@ def reset(config: Config, tables: Sequence[str]) -> list[str]:
     Raise as `states` does.
     """
     found = [item.table for item in states(config, tables)]
-    with target_of(config).connect() as connection:
-        reset_states(connection, config.target_schema, found)
+    patient(_forget, config, found)
     return found
+
+
+def _forget(config: Config, tables: list[str]) -> None:
+    with target_of(config).connect() as connection:
+        reset_states(connection, config.target_schema, tables)
 
 
 def certificate(config: Config, run: str = "") -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
@@ -50,8 +61,7 @@ def certificate(config: Config, run: str = "") -> tuple[dict[str, Any], dict[str
 
     Raise PlanError when there is none.
     """
-    with target_of(config).connect() as connection:
-        found = ledger.certificates(connection, config.target_schema, run)
+    found = patient(_certificates, config, run)
     if found is None:
         which = f"of run {run!r}" if run else "of any run"
         raise PlanError(
@@ -61,11 +71,20 @@ def certificate(config: Config, run: str = "") -> tuple[dict[str, Any], dict[str
     return found
 
 
+def _certificates(config: Config, run: str) -> tuple[dict[str, Any], dict[str, dict[str, Any]]] | None:
+    with target_of(config).connect() as connection:
+        return ledger.certificates(connection, config.target_schema, run)
+
+
 def verify_audit(config: Config, tables: Sequence[str] = ()) -> list[Verdict]:
     """Recompute the chains of audited tables and hold their rows against them; change nothing.
 
     Raise as `states` does.
     """
+    return patient(_verified, config, tables)
+
+
+def _verified(config: Config, tables: Sequence[str]) -> list[Verdict]:
     with target_of(config).connect() as connection:
         wanted = _fitting(audit.audited(connection, config.target_schema), tables, config)
         return audit.verify(connection, config.target_schema, sorted(wanted)) if wanted else []
@@ -79,9 +98,10 @@ def retain_tables(config: Config, tables: Sequence[str] = (), folder: Path | Non
     shortened, or that a load has.
     """
     target, run = target_of(config), new_run()
-    with target.connect() as connection:
-        ledger.create(connection, config.target_schema) if folder is not None else None
-        existing = read_tables(connection, config.target_schema)
+    existing = patient(_there, target, config.target_schema, create=folder is not None)
+    for name, rule in config.tables.items():
+        if rule.retention and name in existing and not existing[name].ours:
+            raise strange(config.target_schema, existing[name])
     ruled = [name for name, rule in config.tables.items() if rule.retention and name in existing]
     wanted = _fitting(ruled, tables, config)
     found = []
@@ -99,6 +119,12 @@ def retain_tables(config: Config, tables: Sequence[str] = (), folder: Path | Non
         if rule.retention:
             found.append(retain(target, run, spec, rule.retention, existing[name], folder))
     return found
+
+
+def _there(target: Postgres, schema: str, *, create: bool) -> dict[str, TargetTable]:
+    with target.connect() as connection:
+        ledger.create(connection, schema) if create else None
+        return read_tables(connection, schema)
 
 
 def _fitting(names: Sequence[str], patterns: Sequence[str], config: Config) -> set[str]:

@@ -20,10 +20,11 @@ from bulketl.config import Config
 from bulketl.consistency import consistent
 from bulketl.errors import PlanError
 from bulketl.grouping import grouped
-from bulketl.incremental import Choice, another_source, partitions
+from bulketl.incremental import Choice, partitions
 from bulketl.known import absences, unseen
 from bulketl.leftout import fitting
-from bulketl.partitions import Bound, Partition, fits, row_bytes, rows_per_partition, split, split_key
+from bulketl.ownership import Adoption, check, taken
+from bulketl.partitions import Bound, Partition, fits, long_columns, row_bytes, rows_per_partition, split, split_key
 from bulketl.plan import NAME_BYTES, ROW_HASH, STAMPS, Pace, Plan, Refusal, Skip, TableLoad, TableSpec
 from bulketl.publishing import differing, publishing
 from bulketl.rules import GUARD, GUARDED_ROWS, TableRule, Tier
@@ -32,6 +33,7 @@ from bulketl.watermark import State
 READ_HINT = "grant SELECT on it to the source user, or repair it; exclude: true leaves it out"
 NEW_TABLE = "new at the source; `bulketl discover --write` adds it to the rules, new_tables: load takes such tables at once"
 NEW = "+ table, new at the source"
+NOTHING = Adoption()
 COMPARED_EVERY = dt.timedelta(days=1)  # where rows that are gone are to be found at all
 _SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 
@@ -91,14 +93,14 @@ def decide(
     left_out: tuple[Other, ...] = (),
     history: Mapping[str, Pace] | None = None,
     allowed: Sequence[str] = (),
+    adoption: Adoption = NOTHING,
 ) -> Plan:
     """Decide how each table of `catalog` is loaded. The catalog holds the wanted tables only.
 
     `bounds` has an entry for every table that is loaded whole, `target` for those that exist in the target schema; `choices`
     says what else is known of a table, and whether only its changes are read; `skipped`, `hidden` and `left_out` are not
-    loaded, as was decided before; `history` has the pace of earlier
-    loads; `allowed` are patterns of tables that may lose any share of their rows. Raise nothing: what cannot be loaded is in
-    `refused`.
+    loaded, as was decided before; `history` has the pace of earlier loads; `allowed` are patterns of tables that may lose any
+    share of their rows; `adoption` what a person gives to bulketl. Raise nothing: what cannot be loaded is in `refused`.
     """
     loads: list[TableLoad] = []
     refused = list(hidden)
@@ -108,10 +110,12 @@ def decide(
         try:
             if table.name in collisions:
                 raise _name_error("table", table.name, collisions[table.name])
-            choice = (choices or {}).get(table.name, Choice())
+            choice, existing = (choices or {}).get(table.name, Choice()), target.get(table.name)
+            check(config, catalog, table, existing, choice.state, adoption)
             if choice.refusal:
                 raise choice.refusal
-            load = _load(config, catalog, table, bounds.get(table.name), target.get(table.name), choice, allowed)
+            load = _load(config, catalog, table, bounds.get(table.name), existing, choice, allowed)
+            load = taken(load, config, target, adoption)
             pointing(config, catalog, table, load.spec.casts, target)
             loads.append(load)
         except PlanError as error:
@@ -154,7 +158,7 @@ def _load(
         if bound is None or bound.error:
             raise PlanError(f"table {table.name!r} cannot be read: {bound.error if bound else 'gone'}", hint=READ_HINT)
         parts, how = _parts(table, rule, bound, config.partition_bytes)
-        how, rows, size = f"full load{choice.why}: {how}", bound.rows, _size(table, bound.rows)
+        how, rows, size = f"full load{choice.why}: {how}", bound.rows, max(_size(table, bound.rows), bound.longest)
     else:
         parts, how = partitions(table, choice.cursor, choice.measured)
         how, rows = f"incremental: {how}", choice.measured.rows
@@ -164,8 +168,6 @@ def _load(
     spec = dataclasses.replace(spec, consistency=agreed)
     stream = bool(parts and parts[0].stream)
     spec, why = publishing(config, rule, spec, 2 if stream else len(parts), existing, found)
-    if spec.publish in ("append", "merge") and state and state.source not in ("", catalog.identity):
-        raise another_source(table, state, catalog)
     compare = not spec.whole and due(rule, spec, state)
     return TableLoad(
         spec=spec,
@@ -174,6 +176,7 @@ def _load(
         reason=f"{how}; {why}" + ("; then compared with the source" if compare else ""),
         rows=rows,
         bytes=size,
+        long=bool(long_columns(table)),
         drift=(*([NEW] if existing is None and config.is_new(table.name) else []), *found.texts),
         declared=tuple(
             f"{item.column} {item.source} -> {item.target}"

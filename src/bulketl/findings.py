@@ -13,10 +13,13 @@ from typing import Literal
 
 from bulketl.casts import cast, narrower, parse_type
 from bulketl.catalog import Catalog, Column, Table, TargetTable
-from bulketl.classify import Profile, Proposal, doubt_of, keeps_itself, says_edit
+from bulketl.classify import Profile, Proposal, cursor_candidates, doubt_of
 from bulketl.config import Config
+from bulketl.evidence import Arrival, edited, keeps_itself
 from bulketl.leftout import left_out, told
-from bulketl.plan import Refusal
+from bulketl.leftovers import line
+from bulketl.naming import says_edit
+from bulketl.plan import Leftover, Refusal
 from bulketl.rules import TableRule
 from bulketl.watermark import State
 
@@ -55,11 +58,12 @@ def examine(
     target: Mapping[str, TargetTable] | None,
     refused: Sequence[Refusal] = (),
     states: Mapping[str, State] | None = None,
+    arrivals: Mapping[str, Arrival] | None = None,
 ) -> tuple[Finding, ...]:
     """Return every finding, errors first, then by table.
 
-    `proposals` and `profiles` are of the source as it is now; `target` is None when there is no target to look at;
-    `refused` is what a load would refuse, `states` what the target knows of earlier loads.
+    `proposals`, `profiles` and `arrivals` are of the source as it is now; `target` is None when there is no target to look
+    at; `refused` is what a load would refuse, `states` what the target knows of earlier loads.
     """
     tables = {table.name: table for table in catalog}
     found = [Finding(item.table, "error", item.message, "it is not loaded", item.hint) for item in refused]
@@ -75,6 +79,7 @@ def examine(
     found += _misnamed(config, tables.keys(), unloadable)
     for name, rule in config.tables.items():
         if name in tables and not rule.exclude:
+            found += _kept_rows(tables[name], rule, (arrivals or {}).get(name))
             found += _table(config, tables[name], rule, catalog, proposals[name], profiles, (states or {}).get(name))
     for name in tables.keys() - config.tables.keys() if config.tables or config.known is not None else ():
         what, then = "is in the source and has no rule", "it is loaded whole, as tier reference"
@@ -103,6 +108,30 @@ def _misnamed(config: Config, there: Set[str], known: Set[str]) -> Iterator[Find
         )  # fmt: skip
 
 
+def _kept_rows(table: Table, rule: TableRule, came: Arrival | None) -> Iterator[Finding]:
+    """Yield where rows of the target stay, or go, without anybody being told what became of them at the source."""
+    audit = rule.table_importance == "audit"
+    if audit and rule.deletes.policy not in (None, "ignore"):
+        yield Finding(
+            table.name, "warning", f"is of tier audit and has deletes: {rule.deletes.policy}",
+            "nothing is done to its rows: what is gone at the source is noted in bulketl.audit_trail",
+            "take the policy out, or give it another tier",
+        )  # fmt: skip
+    if audit and (said := edited(table, came)):
+        yield Finding(
+            table.name, "warning", f"is of tier audit, and {said}",
+            "its rows stay as they were first seen: edits never arrive, and what is gone stays; both are only noted",
+            "give it another tier, with deletes: mark where its rows are to stay; keep audit if that is meant",
+        )  # fmt: skip
+    if not audit and rule.deletes.policy not in ("ignore", "fail") and (rule.deletes.guard or 0) >= 1:
+        yield Finding(
+            table.name, "warning", f"has deletes: guard {rule.deletes.guard:.0%}",
+            "any share of its rows may go without a word, all of them too",
+            "take the guard out (5 %), or name a share that a usual night does not exceed; "
+            f"`load --allow-deletes {table.name}` lets more go once",
+        )  # fmt: skip
+
+
 def _not_taken(config: Config, catalog: Catalog) -> Iterator[Finding]:
     """Yield what is left to know of the source: what no load takes, loaded tables that are gone, rows of elsewhere."""
     if left := left_out(config, catalog):
@@ -124,6 +153,15 @@ def _not_taken(config: Config, catalog: Catalog) -> Iterator[Finding]:
             )  # fmt: skip
 
 
+def stale(schema: str, left: Sequence[Leftover]) -> Iterator[Finding]:
+    """Yield that tables which bulketl made are no longer loaded, if there are some."""
+    if left:
+        yield Finding(
+            schema, "warning", line(schema, left), "whoever reads them sees the rows of that day, and nothing says so",
+            "take exclude out of their rules to load them again, or drop them in the target",
+        )  # fmt: skip
+
+
 def _table(
     config: Config,
     table: Table,
@@ -142,12 +180,6 @@ def _table(
             f"{lost:,} of its rows may be missing and nobody is told", f"{proposal.threshold:g}: {why}",
             {"monitoring.data_quality_threshold": proposal.threshold},
         )  # fmt: skip
-    if rule.table_importance == "audit" and rule.deletes.policy not in (None, "ignore"):
-        yield Finding(
-            table.name, "warning", f"is of tier audit and has deletes: {rule.deletes.policy}",
-            "nothing is done to its rows: what is gone at the source is noted in bulketl.audit_trail",
-            "take the policy out, or give it another tier",
-        )  # fmt: skip
     key = rule.primary_key or table.primary_key
     doubtful = bool(key) and {c.name for c in table.columns}.issuperset(key) and not table.keeps_unique(key)
     if doubtful:
@@ -159,7 +191,8 @@ def _table(
     if rule.extraction_strategy == "full_table":
         if not key:
             yield Finding(
-                table.name, "note", "has no primary key", "it can only be loaded whole, and its rows are not compared",
+                table.name, "note", "has no primary key",
+                "it can only be loaded whole; `bulketl verify` compares its rows by their content and repairs it as a whole",
                 _unique_hint(table),
             )  # fmt: skip
         return
@@ -197,7 +230,7 @@ def _table(
             instead, better,
         )  # fmt: skip
         return
-    yield from _cursor(config, table, column, catalog, instead, better, profiles.get((table.name, column.name)), state)
+    yield from _cursor(config, table, column, catalog, instead, better, profiles, state)
 
 
 def _unique_hint(table: Table) -> str:
@@ -215,15 +248,20 @@ def _cursor(
     catalog: Catalog,
     instead: str,
     better: Mapping[str, object],
-    profile: Profile | None,
+    profiles: Mapping[tuple[str, str], Profile],
     state: State | None,
 ) -> Iterator[Finding]:
+    profile = profiles.get((table.name, column.name))
     base = parse_type(column.type).base
+    # A stamp that is not to be trusted says that rows are edited, and is no remedy.
+    stamps = [c for c in cursor_candidates(table) if c.name != column.name]
+    trusted = [c for c in stamps if not doubt_of(c, profiles.get((table.name, c.name)))]
+    stamp = next((c.name for c in trusted if keeps_itself(c)), None)
     if column.name in table.primary_key:
-        stamp = next((c.name for c in table.columns if keeps_itself(c)), None)
-        if stamp:
+        told = next((c.name for c in (*trusted, *stamps)), None)
+        if told:
             yield Finding(
-                table.name, "error", f"cursor {column.name} is the key, although {stamp} says what changed",
+                table.name, "error", f"cursor {column.name} is the key, although {told} says what changed",
                 "rows that are edited later never arrive", instead, better,
             )  # fmt: skip
         return
@@ -234,15 +272,15 @@ def _cursor(
             instead, better,
         )  # fmt: skip
     elif not keeps_itself(column):
-        stamp = next((c.name for c in table.columns if keeps_itself(c)), None)
         if stamp:
             yield Finding(
                 table.name, "error", f"cursor {column.name} is no stamp of changes, although {stamp} is one",
                 "edited and back-dated rows never arrive", instead, better,
             )  # fmt: skip
         elif not says_edit(column.name):
+            none = "and the table has none" if not stamps else f"and {stamps[0].name} cannot be trusted to be one"
             yield Finding(
-                table.name, "error", f"cursor {column.name} is no stamp of changes, and the table has none",
+                table.name, "error", f"cursor {column.name} is no stamp of changes, {none}",
                 "edited and back-dated rows never arrive", instead, better,
             )  # fmt: skip
     yield from _zones(config, table, column, catalog, state)

@@ -152,9 +152,10 @@ def _invalid(config: Config, name: str, what: str) -> Exception:
 
 
 def another_source(table: Table, state: State, catalog: Catalog) -> PlanError:
-    """Return the error of a table whose rows came from another source: those of this one are never mixed with them."""
+    """Return the error of a table whose rows came from another source: those of this one neither join nor replace them."""
+    rows = "" if state.rows is None else f"; its {state.rows:,} rows stay as they are"
     return PlanError(
-        f"table {table.name!r} was loaded from {state.source}, and this source is {catalog.identity}",
+        f"table {table.name!r} was loaded from {state.source}, and this source is {catalog.identity}{rows}",
         hint=f"load into another schema; or `bulketl state reset {table.name}` when it is the same data by another name",
     )
 

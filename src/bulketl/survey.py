@@ -127,7 +127,9 @@ def _again(
     config: Config, catalog: Catalog, table: Table, state: State | None, existing: TargetTable | None
 ) -> TableSpec | None:
     """Return how the table would be loaded, if the target has it so; None where a check looks beyond the table too."""
-    if state is None or existing is None or state.source != catalog.identity or looks_elsewhere(config.rule(table.name)):
+    if state is None or existing is None or not existing.ours or state.source != catalog.identity:
+        return None
+    if looks_elsewhere(config.rule(table.name)):
         return None
     try:
         spec = specify(config, catalog, table, Choice(state=state))
@@ -183,6 +185,8 @@ def _first(
             if span:
                 raise FullLoad("its rule names no cursor")
             return choice
+        if existing and not existing.ours:
+            raise FullLoad("because bulketl did not make the table that is there")
         if not full or span:
             spec = specify(config, catalog, table, choice)
             found = differing(spec, existing, state)

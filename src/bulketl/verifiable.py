@@ -17,6 +17,7 @@ from bulketl.config import Config
 from bulketl.decision import specify
 from bulketl.errors import PlanError
 from bulketl.incremental import Choice, Cursor
+from bulketl.ownership import strange
 from bulketl.partitions import Changes, KeyTuple
 from bulketl.plan import DELETED_AT, Refusal, TableSpec
 from bulketl.publishing import differing
@@ -107,6 +108,8 @@ def _task(
     notes = [] if state is None or state.source in ("", catalog.identity) else [f"it was loaded from {state.source}"]
     other = f"its columns are other ones than the source's: {'; '.join(left_out)}"
     problem = f"{other}; load it, which follows them" if left_out else ""
+    if not existing.ours:  # compared all the same: that may be what a person wants to know before adopting it
+        problem = strange(config.target_schema, existing).message
     verdict = dataclasses.replace(
         verdict, uncompared=left_out, notes=tuple(notes), problem=problem, cursor=mark.column if mark else ""
     )

@@ -46,7 +46,8 @@ def discover(
         if left := told(left_out(settings, catalog)):
             err.print(f"not taken from the source: {left}")
         if as_json:
-            print(json.dumps([{**p.to_rule(), "table": p.table, "reasons": dict(p.reasons)} for p in proposals]))
+            extras = [{"table": p.table, "reasons": dict(p.reasons), "question": p.question} for p in proposals]
+            print(json.dumps([{**p.to_rule(), **extra} for p, extra in zip(proposals, extras, strict=True)]))
         return DONE
 
     run(command, as_json)
@@ -81,9 +82,11 @@ def validate(
             fixes: dict[str, dict[str, object]] = {}
             for finding in findings:
                 fixes.setdefault(finding.table, {}).update(finding.fix)
-            fixes = {table: values for table, values in fixes.items() if values}
-            replace(path, tablesfile.fixed(path.read_text(encoding="utf-8"), fixes))
-            err.print(f"wrote fixes for {len(fixes)} tables to {path}; run it again to see what is left")
+            text = path.read_text(encoding="utf-8")
+            after, changed = tablesfile.fixed(text, {table: values for table, values in fixes.items() if values})
+            if changed:
+                replace(path, after)
+            err.print(rulescreen.fixed(path, changed), soft_wrap=True)
         return WRONG_REQUEST if any(finding.severity == "error" for finding in findings) else DONE
 
     run(command, as_json)

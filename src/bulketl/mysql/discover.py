@@ -7,13 +7,14 @@ Nothing is locked longer than one such query.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pymysql
 from pymysql.cursors import Cursor
 
-from bulketl.casts import quoted
+from bulketl.casts import quoted, typed
 from bulketl.catalog import Catalog, Column, Key, Other, Table
 from bulketl.classify import Profile
 from bulketl.known import Expected
@@ -27,6 +28,7 @@ from bulketl.partitions import (
     even_cuts,
     fits,
     is_integer_key,
+    long_columns,
     rows_per_partition,
     split_key,
 )
@@ -76,9 +78,6 @@ def read_catalog(source: MySQL, expected: Mapping[str, Expected] | None = None) 
             " LEAST(@@max_connections, COALESCE(NULLIF(@@session.max_user_connections, 0), @@max_connections))"
         )
         version, zone, system_zone, ahead, connections = _rows(cursor)[0]
-        if "mariadb" not in version.lower():
-            # MySQL caches row counts for a day. A variable of this session; the server is left as it is.
-            cursor.execute("SET SESSION information_schema_stats_expiry = 0")
         cursor.execute(_TABLES, (source.database,))
         tables = _rows(cursor)
         cursor.execute(_COLUMNS, (source.database,))
@@ -86,7 +85,16 @@ def read_catalog(source: MySQL, expected: Mapping[str, Expected] | None = None) 
         for table, name, kind, nullable, default, comment, charset, extra, rights in _rows(cursor):
             readable = "select" in rights.lower().split(",")
             columns.setdefault(table, []).append(
-                Column(name, _string(kind), nullable == "YES", _string(default), comment, charset, extra, readable)
+                Column(
+                    name,
+                    typed(_string(kind), charset),
+                    nullable == "YES",
+                    _string(default),
+                    comment,
+                    charset,
+                    extra,
+                    readable,
+                )
             )
         cursor.execute(_KEYS, (source.database,))
         keys = _keys(_rows(cursor))
@@ -163,6 +171,17 @@ def _versions(cursor: Cursor, rows: list[Row]) -> list[Other]:
     return found
 
 
+def column_types(source: MySQL, table: str) -> dict[str, str]:
+    """Return the types of a table's columns as they are now. Raise SourceError."""
+    with source.connect() as cursor:
+        cursor.execute(
+            "SELECT column_name, column_type, COALESCE(character_set_name, '') FROM information_schema.columns"
+            " WHERE table_schema = %s AND table_name = %s",
+            (source.database, table),
+        )
+        return {name: typed(_string(kind), charset) for name, kind, charset in _rows(cursor)}
+
+
 def read_bounds(
     source: MySQL, tables: Iterable[Table], by: Mapping[str, str] | None = None, size: int = PARTITION_BYTES
 ) -> dict[str, Bound]:
@@ -182,7 +201,7 @@ def read_bounds(
             if not fits(table, bound.rows, size) and not bound.error:
                 try:
                     cuts = _cuts(cursor, table, bound.rows, (by or {}).get(table.name), size)
-                    bounds[table.name] = Bound(bound.rows, bound.counted, cuts)
+                    bounds[table.name] = dataclasses.replace(bound, cuts=cuts)
                 except pymysql.MySQLError as error:
                     if is_lost(error):
                         raise
@@ -225,9 +244,12 @@ def _profiling(n: int, table: Table, column: Column) -> str:
 
 
 def _count(cursor: Cursor, tables: list[Table], size: int) -> dict[str, Bound]:
-    """Count exactly up to one partition's rows: cheap, and it unmasks tables that are larger than their statistics."""
+    """Count exactly up to one partition's rows: cheap, and it unmasks tables that are larger than their statistics.
+
+    So does the longest of these rows, where values may be long.
+    """
     try:
-        cursor.execute(" UNION ALL ".join(f"SELECT {n},({_counting(table, size)})" for n, table in enumerate(tables)))
+        cursor.execute(" UNION ALL ".join(f"({_counting(n, table, size)})" for n, table in enumerate(tables)))
     except pymysql.MySQLError as error:
         if is_lost(error):
             raise
@@ -235,18 +257,20 @@ def _count(cursor: Cursor, tables: list[Table], size: int) -> dict[str, Bound]:
             return {tables[0].name: Bound(0, error=text_of(error))}
         return {name: bound for table in tables for name, bound in _count(cursor, [table], size).items()}
     found = {}
-    for n, count in _rows(cursor):
+    for n, count, longest in _rows(cursor):
         table, rows = tables[int(n)], int(count)
         counted = table.engine == "MyISAM" or fits(table, rows, size)
-        found[table.name] = Bound(rows if counted else max(rows, table.rows), counted)
+        found[table.name] = Bound(rows if counted else max(rows, table.rows), counted, longest=int(longest or 0))
     return found
 
 
-def _counting(table: Table, size: int) -> str:
-    if table.engine == "MyISAM":  # kept by the engine, exact
-        return f"SELECT COUNT(*) FROM {quoted(table.name)}"
+def _counting(n: int, table: Table, size: int) -> str:
+    length = " + ".join(f"COALESCE(OCTET_LENGTH({quoted(column)}), 0)" for column in long_columns(table)) or "0"
+    if table.engine == "MyISAM" and length == "0":  # kept by the engine, exact
+        return f"SELECT {n}, COUNT(*), 0 FROM {quoted(table.name)}"
     most = 2 * rows_per_partition(table, size) + 1
-    return f"SELECT COUNT(*) FROM (SELECT 1 FROM {quoted(table.name)} LIMIT {most}) t"
+    count = f"(SELECT COUNT(*) FROM {quoted(table.name)})" if table.engine == "MyISAM" else "COUNT(*)"
+    return f"SELECT {n}, {count}, MAX(l) FROM (SELECT {length} l FROM {quoted(table.name)} LIMIT {most}) t"
 
 
 def _cuts(cursor: Cursor, table: Table, rows: int, by: str | None, size: int) -> tuple[KeyTuple, ...]:

@@ -22,12 +22,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from adbc_driver_postgresql import dbapi
 
+from bulketl import talks
 from bulketl.catalog import TargetTable
 from bulketl.errors import PlanError, TargetError
 from bulketl.plan import TableSpec
 from bulketl.postgres import LEDGER, Postgres, audit, failure, state
 from bulketl.postgres.ddl import name, value
 from bulketl.postgres.locks import held
+from bulketl.postgres.made import hold
 from bulketl.rules import Retention
 
 TABLE = f"""
@@ -74,6 +76,8 @@ def retain(
     # A load that has begun would bring the rows back; the lock comes before the snapshot.
     lock = held(target, run, f"retention {spec.schema}", spec.schema, [spec.table])
     with lock if folder is not None else contextlib.nullcontext(), _transaction(target, spec.table) as cursor:
+        if folder is not None:
+            hold(cursor, run, [spec])
         cursor.execute(f"SELECT date_trunc('day', now() - interval {value(rule.keep)})::date::text")
         limit = cursor.fetchone()[0]
         old = f"{name(spec.schema, spec.table)} t WHERE t.{name(rule.by)} < {value(limit)}"
@@ -222,8 +226,14 @@ def _rows(tables: Iterator[pa.Table], size: int = 1024) -> Iterator[pa.Table]:
 @contextlib.contextmanager
 def _transaction(target: Postgres, table: str) -> Iterator[Any]:
     try:
-        with dbapi.connect(target.conninfo) as connection, connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            yield cursor
+        with talks.talk(target.talk(f"table {table!r}")) as one:
+            try:
+                with target.opened(one, "adbc") as connection, connection.cursor() as cursor:
+                    cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                    yield cursor
+            finally:
+                talks.free_mark(one.mark)
+    except talks.StalledError as error:
+        raise TargetError(f"table {table!r}: {error}", hint=talks.HINT, transient=True) from error
     except dbapi.Error as error:
         raise failure(getattr(error, "sqlstate", None), str(error), f"table {table!r}") from error
