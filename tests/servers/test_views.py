@@ -36,7 +36,8 @@ def full(lab: Lab) -> Lab:
     lab.mysql(TABLE, "INSERT INTO base VALUES (1, 'a'), (2, NULL), (3, 'c')")
     lab.mysql(*made(lab).values())
     if lab.server.kind == "mariadb":
-        lab.mysql("CREATE TABLE versions (id int PRIMARY KEY, a int) WITH SYSTEM VERSIONING", "INSERT INTO versions VALUES (1, 1)",
+        lab.mysql("CREATE TABLE versions (id int PRIMARY KEY, a int) WITH SYSTEM VERSIONING",
+                  "INSERT INTO versions VALUES (1, 1)",
                   "UPDATE versions SET a = 2", "UPDATE versions SET a = 3")  # fmt: skip
     return lab
 
@@ -216,7 +217,8 @@ def test_a_sequence_or_a_table_that_became_one_is_not_loaded(maria_lab: Lab) -> 
 def test_the_history_of_a_large_table_is_told_and_not_counted(maria_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """Counting costs a scan; its rows of now are loaded, also where partitions keep the others apart."""
     maria_lab.mysql("CREATE TABLE v (id int PRIMARY KEY, a int) WITH SYSTEM VERSIONING PARTITION BY SYSTEM_TIME"
-                    " (PARTITION h HISTORY, PARTITION n CURRENT)", "INSERT INTO v VALUES (1, 1), (2, 2)", "DELETE FROM v WHERE id = 1")  # fmt: skip
+                    " (PARTITION h HISTORY, PARTITION n CURRENT)",
+                    "INSERT INTO v VALUES (1, 1), (2, 2)", "DELETE FROM v WHERE id = 1")  # fmt: skip
     assert "the history rows (1) of 1 system-versioned table" in command(maria_lab, "load")[1]
     monkeypatch.setattr("bulketl.mysql.discover._HISTORY_COUNTED", -1)
     assert "the history rows of 1 system-versioned table" in command(maria_lab, "load")[1]
