@@ -36,9 +36,10 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A base table, or a view that somebody wants as one. `rows` is exact on MyISAM and an estimate on InnoDB; `bytes` is
-    the data's size without indexes. `problem`: why the server cannot open it, in its words.
+    """A base table, or a view that somebody wants as one.
 
+    `rows` is exact on MyISAM and an estimate on InnoDB; `bytes` is the data's size without indexes. `problem`: why the
+    server cannot open it, in its words.
     `references` are the tables its declared foreign keys point to. `changed_at` is when the server says that its rows were
     last changed, '' when it does not know, or so short ago that more may follow within the same second.
     """
@@ -70,7 +71,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """Something that the database has and that is no base table, by its kind; `rows`: of history rows, None if not counted."""
+    """Something of the database that is no base table, by its kind; `rows`: of history, None where they are not counted."""
 
     kind: str
     name: str

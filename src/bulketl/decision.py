@@ -99,8 +99,8 @@ def decide(
 
     `bounds` has an entry for every table that is loaded whole, `target` for those that exist in the target schema; `choices`
     says what else is known of a table, and whether only its changes are read; `skipped`, `hidden` and `left_out` are not
-    loaded, as was decided before; `history` has the pace of earlier loads; `allowed` are patterns of tables that may lose any
-    share of their rows; `adoption` what a person gives to bulketl. Raise nothing: what cannot be loaded is in `refused`.
+    loaded, as was decided before; `history` has the pace of earlier loads; `allowed` are patterns of tables that may lose
+    any share of their rows; `adoption` what a person gives to bulketl. Raise nothing: what cannot be loaded is in `refused`.
     """
     loads: list[TableLoad] = []
     refused = list(hidden)
@@ -353,7 +353,7 @@ def _casts(config: Config, rule: TableRule, table: Table, hidden: frozenset[str]
         if column.name in _SYSTEM_COLUMNS:
             raise PlanError(
                 f"column {column.name!r} of {table.name!r} has the name of a system column of Postgres",
-                hint="name it under exclude_columns, or rename it in a view at the source",
+                hint="name it under exclude_columns, or rename it in a view at the source and name that in tables.yaml",
             )
     made: list[Cast] = []
     wrong: list[PlanError] = []
@@ -381,5 +381,5 @@ def _name_error(kind: str, name: str, others: tuple[str, ...], of: str = "") -> 
     action = "name it under exclude_columns" if kind == "column" else "set exclude: true for it"
     return PlanError(
         f"{kind} name {name!r}{where} has {len(name.encode())} bytes, and Postgres cuts names at {NAME_BYTES}{same}",
-        hint=f"rename it at the source, load it from there through a shorter name, or {action}",
+        hint=f"rename it at the source, name a view of a shorter name in tables.yaml, or {action}",
     )

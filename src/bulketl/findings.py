@@ -7,7 +7,7 @@ that costs or misleads, a note something to know.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -76,20 +76,11 @@ def examine(
             Finding("bulketl.yaml", "warning", "new_tables: report, and no catalog.json beside the rules says which are new",
                     "a new table is loaded whole, as tier reference", "run `bulketl discover --write`, which notes them")
         )  # fmt: skip
+    found += _misnamed(config, tables.keys(), unloadable)
     for name, rule in config.tables.items():
-        if name in tables:
-            if not rule.exclude:
-                found += _kept_rows(tables[name], rule, (arrivals or {}).get(name))
-                found += _table(config, tables[name], rule, catalog, proposals[name], profiles, (states or {}).get(name))
-        elif not rule.exclude and name not in unloadable:
-            meant = [other for other in tables.keys() - config.tables.keys() if other.lower() == name.lower()]
-            meant = meant or difflib.get_close_matches(name, tables.keys() - config.tables.keys(), n=1)
-            hint = f"; did you mean {meant[0]!r}?" if meant else ""
-            then = f"it is not loaded{f', and {meant[0]!r} is without what the rule says' if meant else ''}"
-            found.append(
-                Finding(name, "warning", "is not in the source, although this user could see it there", then,
-                        f"correct its name (case counts), or take its rule out, or write exclude: true{hint}")
-            )  # fmt: skip
+        if name in tables and not rule.exclude:
+            found += _kept_rows(tables[name], rule, (arrivals or {}).get(name))
+            found += _table(config, tables[name], rule, catalog, proposals[name], profiles, (states or {}).get(name))
     for name in tables.keys() - config.tables.keys() if config.tables or config.known is not None else ():
         what, then = "is in the source and has no rule", "it is loaded whole, as tier reference"
         if config.waits(name):
@@ -99,6 +90,22 @@ def examine(
         if table.name not in unloadable and not config.rule(table.name).exclude and not config.waits(table.name):
             found += _columns(config, table, (target or {}).get(table.name))
     return tuple(sorted(found, key=lambda f: (SEVERITIES.index(f.severity), f.table)))
+
+
+def _misnamed(config: Config, there: Set[str], known: Set[str]) -> Iterator[Finding]:
+    """Yield the rules whose table the source has not, but for those of `known`, of which more is said elsewhere."""
+    others = there - config.tables.keys()
+    for name, rule in config.tables.items():
+        if rule.exclude or name in there | known:
+            continue
+        meant = [other for other in others if other.lower() == name.lower()]
+        meant = meant or difflib.get_close_matches(name, others, n=1)
+        hint = f"; did you mean {meant[0]!r}?" if meant else ""
+        then = f"it is not loaded{f', and {meant[0]!r} is without what the rule says' if meant else ''}"
+        yield Finding(
+            name, "warning", "is not in the source, although this user could see it there", then,
+            f"correct its name (case counts), write exclude: true for it, or take its rule out{hint}",
+        )  # fmt: skip
 
 
 def _kept_rows(table: Table, rule: TableRule, came: Arrival | None) -> Iterator[Finding]:

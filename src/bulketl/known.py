@@ -23,15 +23,15 @@ GONE_TABLE = (
     "`bulketl discover --write`, and forget it with `bulketl state reset`"
 )
 OUT_OF_VIEW = (
-    "grant SELECT on the whole table to the source user; if it was dropped or is no longer wanted, write exclude: true for it "
-    "in tables.yaml"
+    "grant SELECT on the whole table to the source user; if it was dropped or is no longer wanted, write exclude: true for "
+    "it in tables.yaml"
 )
 _OWN = frozenset({*STAMPS, ROW_HASH, DELETED_AT})
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What is known of a table: columns that it had or the rules name, whether it had a primary key, whether it was loaded."""
+    """What is known of a table: columns that it had or the rules name, whether it had a primary key and was loaded."""
 
     columns: frozenset[str] = frozenset()
     key: bool = False
@@ -65,9 +65,7 @@ def _named(rule: TableRule) -> set[str]:
     return {*many, *(column for column in single if column is not None)}
 
 
-def absences(
-    config: Config, catalog: Catalog, asked: Callable[[str], bool]
-) -> tuple[tuple[Refusal, ...], tuple[Skip, ...]]:
+def absences(config: Config, catalog: Catalog, asked: Callable[[str], bool]) -> tuple[tuple[Refusal, ...], tuple[Skip, ...]]:
     """Return the tables among those asked for that are known and not in view: refused, and those that are gone."""
     refused, skipped = [], []
     for item in catalog.absent:

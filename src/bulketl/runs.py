@@ -174,7 +174,7 @@ def _still_so(config: Config, run: str, plan: Plan) -> None:
     for load in plan.loads:
         name = load.spec.table
         if name not in tables:
-            lines.append(f"table {name} is not in view any more")
+            lines.append(f"table {name} is gone, or not in view")
             continue
         rule = config.rule(name)
         if rule.exclude:

@@ -121,7 +121,10 @@ def read_catalog(source: MySQL, expected: Mapping[str, Expected] | None = None) 
 
 
 def _made(
-    rows: list[Row], columns: Mapping[str, list[Column]], keys: Mapping[str, tuple[Key, ...]], references: Mapping[str, list[str]]
+    rows: list[Row],
+    columns: Mapping[str, list[Column]],
+    keys: Mapping[str, tuple[Key, ...]],
+    references: Mapping[str, list[str]],
 ) -> tuple[list[Table], list[Other]]:
     """Return the tables and views of the catalogue, and what is neither."""
     made, others = [], []

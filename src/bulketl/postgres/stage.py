@@ -89,7 +89,14 @@ def emptied(run: str, n: int, spec: TableSpec) -> list[str]:
         return [temporary(n, spec)]
     if spec.publish == "create":
         made = create_table(
-            spec.schema, spec.table, spec.casts, spec.key, kept=spec.kept, stamps=spec.stamps, run=run, key_name=spec.key_name
+            spec.schema,
+            spec.table,
+            spec.casts,
+            spec.key,
+            kept=spec.kept,
+            stamps=spec.stamps,
+            run=run,
+            key_name=spec.key_name,
         )
         return [made]
     return [f"TRUNCATE {name(spec.schema, spec.table)}", *alter_table(spec), *stamped(spec, run)]
