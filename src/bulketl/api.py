@@ -9,7 +9,7 @@ summary = bulketl.load(config, plan)
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from bulketl.casts import parse_type
@@ -19,7 +19,7 @@ from bulketl.config import Config
 from bulketl.decision import GONE_TABLE, decide, select
 from bulketl.endpoints import check_libraries, endpoints, person, source_of, target_of
 from bulketl.errors import PlanError
-from bulketl.findings import Finding, examine, stale
+from bulketl.findings import Finding, examine, outside, stale
 from bulketl.incremental import Choice, Span
 from bulketl.leftovers import leftovers
 from bulketl.mysql import MySQL, rights
@@ -29,7 +29,7 @@ from bulketl.mysql.read import select as select_text
 from bulketl.ownership import Adoption, unknown
 from bulketl.partitions import Bound
 from bulketl.plan import Leftover, Plan, Refusal, Skip, TableSpec, differences
-from bulketl.postgres import Postgres, explain, ledger
+from bulketl.postgres import STAGING, Postgres, explain, ledger, made
 from bulketl.postgres import compare as there
 from bulketl.postgres.inspect import missing_rights, read_tables, with_rows
 from bulketl.postgres.state import count_rows, last_loaded, read_states
@@ -177,7 +177,7 @@ def validate(config: Config) -> tuple[Finding, ...]:
     check_libraries()
     source, there_too = source_of(config), target_of(config) if config.target else None
     catalog = read_catalog(source)
-    looked_at = {table: found for table in catalog if table.rows and (found := _cursors(config, table))}
+    looked_at = {table: times for table in catalog if table.rows and (times := _cursors(config, table))}
     profiles = read_profiles(source, looked_at)
     proposals = {proposal.table: proposal for proposal in classify(catalog, profiles, config.classify)}
     target: dict[str, TargetTable] | None = None
@@ -185,6 +185,7 @@ def validate(config: Config) -> tuple[Finding, ...]:
     locks = any(rule.consistency in ("snapshot", "locked") and not rule.exclude for rule in config.tables.values())
     missing = [(source.database, *lack) for lack in rights.missing_rights(source, config.source_limits, locks=locks)]
     left: tuple[Leftover, ...] = ()
+    others: Iterable[Finding] = ()
     if there_too:
         with there_too.connect() as connection:
             names = [table.name for table in catalog]
@@ -193,10 +194,11 @@ def validate(config: Config) -> tuple[Finding, ...]:
             missing += [(config.target_schema, *lack) for lack in missing_rights(connection, config.target_schema)]
             loaded = last_loaded(connection, config.target_schema)
             left = leftovers(config, catalog, target, states, loaded)
+            others = outside(STAGING, made.outsiders(connection))
     lacks = (Finding(where, "error", text, "what needs it is not loaded", advice) for where, text, advice in missing)
     refused = _refused(config, catalog, target or {}, states)
-    others = examine(config, catalog, proposals, profiles, target, refused, states)
-    return (*lacks, *stale(config.target_schema, left), *others)
+    found = examine(config, catalog, proposals, profiles, target, refused, states)
+    return (*lacks, *stale(config.target_schema, left), *others, *found)
 
 
 def _refused(

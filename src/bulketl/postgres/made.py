@@ -15,7 +15,7 @@ from typing import Any
 from bulketl.catalog import Made
 from bulketl.errors import ConfigError
 from bulketl.plan import TableSpec
-from bulketl.postgres import LEDGER, STRANGE, Connection
+from bulketl.postgres import LEDGER, STAGING, STRANGE, Connection
 from bulketl.postgres.ddl import batch, name, value
 
 TABLE = f"""
@@ -109,7 +109,22 @@ def hold(cursor: Any, run: str, specs: Sequence[TableSpec]) -> None:
 
 def started(run: str, spec: TableSpec) -> list[str]:
     """Return the statements with which the publish of a staged table begins: `held` without its locks, which come late."""
-    return [*([_adopting(run, spec)] if spec.adopt else []), owned([spec])]
+    place = value(name(STAGING, spec.table))
+    words = value(
+        f"{name(STAGING, spec.table)} is somebody else's, and in the way of the rows that are staged".replace("%", "%%")
+    )
+    free = f"IF to_regclass({place}) IS NOT NULL THEN RAISE EXCEPTION {words} USING ERRCODE = '{STRANGE}'; END IF"
+    return [*([_adopting(run, spec)] if spec.adopt else []), owned([spec]), free]
+
+
+def outsiders(connection: Connection) -> list[str]:
+    """Return the tables and other relations in the staging schema that are of no run on record."""
+    ours = f"split_part(c.relname, ' ', 1) IN (SELECT run FROM {LEDGER}.run)" if there(connection, "run") else "false"
+    found = connection.execute(
+        f"SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = '{STAGING}'"
+        f" AND c.relkind NOT IN ('i', 'I', 't') AND NOT ({ours}) ORDER BY 1".encode()
+    )
+    return [str(relation) for (relation,) in found]
 
 
 def owned(specs: Sequence[TableSpec]) -> str:
