@@ -44,7 +44,7 @@ def test_adopting_is_on_record_with_who_and_when_and_holds_from_then_on(
     rule = {"t": {"adopt": True}} if by == "rule" else {}
     done = maria_lab.load(rules=rule, adopt=["t*"] if by == "option" else [])
     assert done.summary.tables["t"].outcome == "loaded", done.summary.tables["t"].message
-    assert done.summary.notes == ("1 table that bulketl did not make is adopted: t",)
+    assert done.summary.notes == ("1 table that bulketl did not make is given to it: t",)
     entries = maria_lab.pg(RECORD)
     how = "adopted by its rule" if by == "rule" else "adopted by --adopt"
     who = f"{getpass.getuser()}@{socket.gethostname()} as postgres"
@@ -192,9 +192,13 @@ def test_tables_of_another_source_are_refused_until_a_reset(
         assert maria_lab.pg("SELECT * FROM {s}.t ORDER BY 1") == before
         custody.reset(config, ["t"])
         assert maria_lab.pg(RECORD)[-1][2] == ours  # a reset is about how far it is loaded, not about whose it is
+        kept = {"keep": "7y", "by": "at", "action": "delete"}
         planned = api.make_plan(config)
         maria_lab.pg("UPDATE bulketl.state SET source = 'mysql://third:3306/x' WHERE schema_name = '{s}'")
         assert "was loaded from mysql://third:3306/x meanwhile" in bulketl.load(config, planned).tables["t"].message
+        retaining = maria_lab.config(source=uri, rules={"t": {"retention": kept}})
+        with pytest.raises(PlanError, match="was loaded from mysql://third"):
+            custody.retain_tables(retaining)
         custody.reset(config, ["t"])
         done = bulketl.load(config, api.make_plan(config))
         assert done.outcome == "done", done.tables["t"].message

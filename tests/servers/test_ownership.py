@@ -16,11 +16,12 @@ from typer.testing import CliRunner
 
 import bulketl
 import bulketl.postgres
-import bulketl.rejects
-import bulketl.repairing
 from bulketl import Plan, api, custody
 from bulketl.cli import app
 from bulketl.errors import BulketlError, PlanError
+from bulketl.postgres.rejects import take
+from bulketl.postgres.repair import repair
+from bulketl.postgres.retention import retain
 
 # Every kind of relation (pg_class.relkind) and of type (pg_type.typtype) that can be made in a schema, by the word for it;
 # {n} is its name. Those of a kind that goes with a table are exempt, and say so.
@@ -221,6 +222,10 @@ def test_what_is_no_publish_writes_to_no_other_table_either(
     maria_lab.mysql("UPDATE t SET c = 5 WHERE id <= 3")
     config = maria_lab.config(rules={"t": rule})
 
+    def before_comparing(step: str, moment: str) -> None:
+        if (step, moment) == ("compare", "before"):
+            maria_lab.pg(ANEW)
+
     def replaced(call: Callable[..., Any]) -> Callable[..., Any]:
         def instead(*args: Any, **more: Any) -> Any:
             maria_lab.pg(ANEW)
@@ -229,14 +234,14 @@ def test_what_is_no_publish_writes_to_no_other_table_either(
         return instead
 
     if way == "compare":
-        use(monkeypatch, lambda step, when: maria_lab.pg(ANEW) and None if (step, when) == ("compare", "before") else None)
+        use(monkeypatch, before_comparing)
         problem = bulketl.load(config, api.make_plan(config)).tables["t"].message
     elif way == "repair":
-        monkeypatch.setattr(bulketl.repairing, "repair", replaced(bulketl.repairing.repair))
+        monkeypatch.setattr("bulketl.repairing.repair", replaced(repair))
         problem = bulketl.verify(config, repair=True).repaired[0].problem
     else:
-        module, name = (bulketl.rejects.record, "take") if way == "retry" else (custody, "retain")
-        monkeypatch.setattr(module, name, replaced(getattr(module, name)))
+        place, real = ("rejects.record.take", take) if way == "retry" else ("custody.retain", retain)
+        monkeypatch.setattr(f"bulketl.{place}", replaced(real))
         with pytest.raises(BulketlError) as raised:
             api.retry_rejects(config) if way == "retry" else custody.retain_tables(config, (), Path("unused"))
         problem = raised.value.message

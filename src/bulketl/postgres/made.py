@@ -71,18 +71,21 @@ def there(connection: Connection, table: str) -> bool:
 
 def read(connection: Connection, schema: str) -> dict[str, Made]:
     """Return the last entry of each table of the schema; of an older ledger what it will be taken over as."""
+    at = "to_char(made_at, 'YYYY-MM-DD HH24:MI:SSOF')"
     if there(connection, "made"):
-        rows = f"SELECT * FROM {LEDGER}.made"
+        # By the tables that are there, for the record grows with every swap; a name has another collation than the index.
+        table, schema_ = (f'{column}::text COLLATE "default"' for column in ("c.relname", "n.nspname"))
+        last = f"m.schema_name = {schema_} AND m.table_name = {table} ORDER BY seq DESC LIMIT 1"
+        query = (
+            f"SELECT c.relname, m.oid::bigint, source, run, how, {at} FROM pg_namespace n JOIN pg_class c"
+            f" ON c.relnamespace = n.oid, LATERAL (SELECT * FROM {LEDGER}.made m WHERE {last}) m"
+            " WHERE n.nspname = %s AND c.relkind IN ('r', 'p')"
+        )
     elif there(connection, "state"):
-        rows = f"SELECT *, 0 AS seq FROM ({_BEFORE}) b"
+        query = f"SELECT table_name, oid::bigint, source, run, how, {at} FROM ({_BEFORE}) b WHERE schema_name = %s"
     else:
         return {}
-    found = connection.execute(
-        "SELECT DISTINCT ON (table_name) table_name, oid::bigint, source, run, how,"
-        f" to_char(made_at, 'YYYY-MM-DD HH24:MI:SSOF') FROM ({rows}) m WHERE schema_name = %s"
-        " ORDER BY table_name, seq DESC".encode(),
-        (schema,),
-    )
+    found = connection.execute(query.encode(), (schema,))
     return {table: Made(*rest) for table, *rest in found}
 
 

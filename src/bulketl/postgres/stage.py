@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bulketl.plan import TableSpec
+from bulketl.plan import TableSpec, cut
 from bulketl.postgres import LEDGER, STAGING
 from bulketl.postgres.copy import TEMPORARY
-from bulketl.postgres.ddl import alter_table, create_table, cut, name, primary_key, staging, staging_name, stamped, value
+from bulketl.postgres.ddl import alter_table, create_table, name, primary_key, staging, staging_name, stamped, value
 
 BESIDE = ("merge", "append")  # ways that take the rows from a table beside, small tables too
 
@@ -85,8 +85,8 @@ def emptied(run: str, n: int, spec: TableSpec) -> list[str]:
     if spec.publish in BESIDE:
         return [temporary(n, spec)]
     if spec.publish == "create":
-        about = {"kept": spec.kept, "stamps": spec.stamps, "run": run, "key_name": spec.key_name}
-        return [create_table(spec.schema, spec.table, spec.casts, spec.key, **about)]
+        table, kept, stamps = (spec.schema, spec.table, spec.casts, spec.key), spec.kept, spec.stamps
+        return [create_table(*table, kept=kept, stamps=stamps, run=run, key_name=spec.key_name)]
     return [f"TRUNCATE {name(spec.schema, spec.table)}", *alter_table(spec), *stamped(spec, run)]
 
 
