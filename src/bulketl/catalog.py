@@ -36,7 +36,8 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A base table. `rows` is exact on MyISAM and an estimate on InnoDB; `bytes` is the data's size without indexes.
+    """A base table, or a view that somebody wants as one. `rows` is exact on MyISAM and an estimate on InnoDB; `bytes` is
+    the data's size without indexes. `problem`: why the server cannot open it, in its words.
 
     `references` are the tables its declared foreign keys point to. `changed_at` is when the server says that its rows were
     last changed, '' when it does not know, or so short ago that more may follow within the same second.
@@ -52,6 +53,8 @@ class Table:
     comment: str = ""
     references: tuple[str, ...] = ()
     changed_at: str = ""
+    view: bool = False
+    problem: str = ""
 
     def keeps_unique(self, columns: Sequence[str]) -> bool:
         """Tell whether a unique index keeps two rows from having the same values in these columns."""
@@ -66,11 +69,35 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class Other:
+    """Something that the database has and that is no base table, by its kind; `rows`: of history rows, None if not counted."""
+
+    kind: str
+    name: str
+    rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """A table that is known and not in view, or a part of one: a column, or its primary key, which has no name.
+
+    `gone`: the server itself says that it has it no more, to a user who could see it. Otherwise it may be there, and `why`
+    says what stands against knowing.
+    """
+
+    table: str
+    column: str | None = None
+    gone: bool = False
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Catalog:
     """A database: its identity without secrets, the server's version, the zone it shows TIMESTAMPs in, its tables.
 
     `connections`: how many this user may have at once, 0 when unknown. `offset`: by how many seconds its clock is ahead of
-    UTC's.
+    UTC's. `views`: those that nobody has asked for; `others`: what else is no base table. `absent`: what was known and is
+    not in view.
     """
 
     identity: str
@@ -79,6 +106,9 @@ class Catalog:
     tables: tuple[Table, ...]
     connections: int = 0
     offset: int = 0
+    views: tuple[Table, ...] = ()
+    others: tuple[Other, ...] = ()
+    absent: tuple[Absent, ...] = ()
 
     def __iter__(self) -> Iterator[Table]:
         return iter(self.tables)
@@ -103,9 +133,10 @@ class TargetTable:
     and recreates, `materialized` the others. `hanging` describes everything a swap would lose, materialized views
     included; `referenced` is true when foreign keys of other tables point here, so that it cannot be truncated
     either. `grants` are the rights others have on it; a swap carries them over. `seen` is a hash of all that, to
-    notice what appears later. `kind` is what Postgres calls it, `oid` its number there, `rows` what it has as far as that
-    is known without much work. `made` is what the ledger knows of a table of that name. `key_name` is that of its
-    key's index.
+    notice what appears later. `uncopied` are the columns whose types have no binary form to be read: COPY BINARY into
+    the table fails while it has them, even where it leaves them out. `kind` is what Postgres calls it, `oid` its number
+    there, `rows` what it has as far as that is known without much work. `made` is what the ledger knows of a table of that
+    name. `key_name` is that of its key's index.
     """
 
     name: str
@@ -117,6 +148,7 @@ class TargetTable:
     referenced: bool = False
     seen: str = ""
     grants: tuple[str, ...] = ()
+    uncopied: tuple[str, ...] = ()
     kind: str = "table"
     oid: int = 0
     owner: str = ""

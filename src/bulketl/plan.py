@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from bulketl.casts import Cast, Encoder
+from bulketl.catalog import Other
 from bulketl.checks import Check
 from bulketl.partitions import Partition
+from bulketl.rules import DELETED_AT as DELETED_AT
 from bulketl.rules import Consistency, Strategy, Tier
 from bulketl.storedvalues import stored
 from bulketl.watermark import Watermark
@@ -28,7 +30,6 @@ ROW_HASH = "_row_hash"
 Publish = Literal["create", "refill", "swap", "merge", "append"]
 Adopt = Literal["", "rule", "option"]
 Policy = Literal["ignore", "mark", "mirror", "fail"]
-DELETED_AT = "_deleted_at"  # of rows that are gone at the source, where they are to be marked
 
 
 def cut(text: str) -> str:
@@ -124,7 +125,7 @@ class TableLoad:
     are published one after another, each on its own. `compare`: afterwards, its keys and rows are compared with the
     source's. `prepared`: its staging table is there, with rows of an interrupted run. `due`: seconds after which somebody
     should hear of it. `after`: tables of the plan that it depends on. `strategy`: of its
-    rule.
+    rule. `long`: a column of it holds values of any length.
     """
 
     spec: TableSpec
@@ -143,6 +144,7 @@ class TableLoad:
     due: float | None = None
     after: tuple[str, ...] = ()
     strategy: Strategy | None = None
+    long: bool = False
 
     @property
     def lock(self) -> str:
@@ -217,7 +219,8 @@ class Leftover:
 class Plan:
     """What one run will do, in order. `zone` says in which time zone TIMESTAMP columns are written.
 
-    `leftovers` are looked for when all tables are selected.
+    `left_out`: what the source has and no load takes, as it is no base table. `leftovers` are looked for when all tables are
+    selected.
     """
 
     source: str
@@ -226,6 +229,7 @@ class Plan:
     groups: tuple[Group, ...]
     refused: tuple[Refusal, ...] = ()
     skipped: tuple[Skip, ...] = ()
+    left_out: tuple[Other, ...] = ()
     leftovers: tuple[Leftover, ...] = ()
 
     @property

@@ -19,7 +19,7 @@ from bulketl.errors import PlanError
 from bulketl.incremental import Choice, Cursor
 from bulketl.ownership import strange
 from bulketl.partitions import Changes, KeyTuple
-from bulketl.plan import DELETED_AT, TableSpec
+from bulketl.plan import DELETED_AT, Refusal, TableSpec
 from bulketl.publishing import differing
 from bulketl.rules import Tier
 from bulketl.verification import TableVerdict
@@ -68,6 +68,11 @@ def tasks(
 ) -> list[Task]:
     """Return a task per table of the catalogue; tables that fit `allowed` may lose any share of their rows in a repair."""
     return [_task(config, catalog, table, existing.get(table.name), states.get(table.name), allowed) for table in catalog]
+
+
+def unverifiable(refusal: Refusal) -> Task:
+    """Return the task of a table that cannot be looked at: its verdict is why."""
+    return Task(TableVerdict(refusal.table, refusal.tier, "rows", problem=refusal.message), refusal.tier)
 
 
 def _task(

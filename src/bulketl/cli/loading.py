@@ -28,6 +28,7 @@ from bulketl.cli.options import (
     UntilOption,
     configured,
     err,
+    hand_out,
     out,
     run,
     split_commas,
@@ -217,7 +218,7 @@ def plan(
         planned = make(settings, tier, tables, exclude, full, since, until, allow_deletes, adopt)
         if sql:
             found = api.statements(settings, planned)
-            print(json.dumps(found)) if as_json else print(planscreen.sql(found))
+            print(json.dumps(found)) if as_json else hand_out(planscreen.sql(found))
         elif diff:
             run_name, lines = api.compare_with_last(settings, planned)
             print(json.dumps(lines)) if as_json else out.print(planscreen.plan_changes(run_name, lines), soft_wrap=True)
@@ -245,7 +246,7 @@ def schedule(
             )
         named = ("--config", str(config)) if config else ()
         load = (shutil.which("bulketl") or "bulketl", "load", *named)
-        print(snippet(kind, settings.windows, str(Path.cwd()), load), end="")
+        hand_out(snippet(kind, settings.windows, str(Path.cwd()), load).rstrip("\n"))
         return DONE
 
     run(command, False)

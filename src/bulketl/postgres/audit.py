@@ -120,15 +120,16 @@ def removed(run: str, spec: TableSpec, delete: str) -> str:
 
 def changed(run: str, spec: TableSpec, stage: str) -> str:
     """Return the statement that notes rows of `stage` that differ from the table's, or from what was noted of them last."""
-    join = f"{stage} s JOIN {name(spec.schema, spec.table)} t ON {matching(spec, 't', 's')}"
+    # An outer join, so that rows of the stage are looked up in the table and never the other way round.
+    join = f"{stage} s LEFT JOIN {name(spec.schema, spec.table)} t ON {matching(spec, 't', 's')}"
     return _noting(
         run,
         spec,
         f"SELECT {value(run)}, {_at(spec)}, {_key(spec, 's')},"
         " CASE WHEN last.kind = 'delete' THEN 'return' ELSE 'update' END, j.old, j.new"
-        f" FROM {join} LEFT JOIN ({_noted(spec)}) last ON last.key = {_key(spec, 's')},"
-        f" LATERAL (SELECT {_json(spec, 't')} AS old, {_json(spec, 's')} AS new) j"
-        f" WHERE CASE WHEN last.kind IS NULL THEN {differs(spec, 't', 's')} ELSE {_unlike('j.old', 'j.new')} END",
+        f" FROM {join} {_with_noted(spec, _key(spec, 's'))},"
+        f" LATERAL (SELECT {_json(spec, 't')} AS old, {_json(spec, 's')} AS new) j WHERE CASE WHEN t.ctid IS NULL THEN false"
+        f" WHEN last.kind IS NULL THEN {differs(spec, 't', 's')} ELSE {_unlike('j.old', 'j.new')} END",
     )
 
 
@@ -155,15 +156,14 @@ def deleted(run: str, spec: TableSpec, rows: str) -> str:
         spec,
         f"SELECT {value(run)}, {_at(spec)}, d.key, 'delete', d.old, NULL"
         f" FROM (SELECT {_key(spec, 't')} AS key, {_json(spec, 't')} AS old FROM {rows}) d"
-        f" LEFT JOIN ({_noted(spec)}) last ON last.key = d.key WHERE last.kind IS DISTINCT FROM 'delete'",
+        f" {_with_noted(spec, 'd.key')} WHERE last.kind IS DISTINCT FROM 'delete'",
     )
 
 
 def noted(spec: TableSpec, row: str) -> str:
     """Return the condition that the trail's last word on a row's key is this very row: it is so at the source since then."""
-    last = f"SELECT kind, new_row FROM {LEDGER}.audit_trail n WHERE {_of(spec)} AND n.key = {_key(spec, row)}"
     alike = f"last.kind <> 'delete' AND last.new_row = {_json(spec, row)}"
-    return f"EXISTS (SELECT 1 FROM ({last} ORDER BY seq DESC LIMIT 1) last WHERE {alike})"
+    return f"EXISTS (SELECT 1 FROM ({_last_noted(spec, _key(spec, row))}) last WHERE {alike})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,6 +347,19 @@ def _held(spec: TableSpec) -> str:
 
 def _noted(spec: TableSpec) -> str:
     return f"SELECT DISTINCT ON (key) key, kind, new_row FROM {LEDGER}.audit_trail WHERE {_of(spec)} ORDER BY key, seq DESC"
+
+
+def _with_noted(spec: TableSpec, key: str) -> str:
+    """Return the join with what was noted last of a key: all of the trail where the table is whole, else looked up."""
+    if spec.whole:
+        return f"LEFT JOIN ({_noted(spec)}) last ON last.key = {key}"
+    return f"LEFT JOIN LATERAL ({_last_noted(spec, key)}) last ON true"
+
+
+def _last_noted(spec: TableSpec, key: str) -> str:
+    # By an expression: the order of the primary key would tempt Postgres to read the trail backwards until the key comes.
+    found = f"SELECT kind, new_row FROM {LEDGER}.audit_trail n WHERE {_of(spec)} AND n.key = {key}"
+    return f"{found} ORDER BY seq + 0 DESC LIMIT 1"
 
 
 def _unlike(old: str, new: str) -> str:

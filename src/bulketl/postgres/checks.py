@@ -13,7 +13,8 @@ from bulketl.checks import ON_TABLE, Check, Counts, judged, said
 from bulketl.coerce import Batch
 from bulketl.errors import DataError
 from bulketl.plan import DELETED_AT, TableSpec
-from bulketl.postgres.ddl import columns, name, value
+from bulketl.postgres.ddl import batch, columns, name, value
+from bulketl.postgres.joins import BY_HASH, PLANNING
 
 SEEN_HINT = "`bulketl rejects show {table}` shows them"
 
@@ -28,7 +29,9 @@ def hold(cursor: Any, specs: Sequence[TableSpec], tables: Sequence[str] = ()) ->
     found: list[Counts] = [{} for _ in specs]
     if not asked:
         return found
-    cursor.execute(query(specs, places, _there(cursor, specs)))
+    there = _there(cursor, specs)
+    cursor.execute(batch([PLANNING, BY_HASH]))
+    cursor.execute(query(specs, places, there))
     figures = {int(n): text for n, text in cursor.fetchall()}
     for place, (n, check) in enumerate(asked):
         text = figures.get(place)

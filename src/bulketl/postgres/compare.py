@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterator, Sequence
 
 import psycopg
@@ -11,12 +12,13 @@ from bulketl.canonical import digests as digest_pair
 from bulketl.casts import parse_target
 from bulketl.coerce import Batch, Reject
 from bulketl.errors import DataError
-from bulketl.partitions import KeyTuple
 from bulketl.plan import DELETED_AT, TableSpec
 from bulketl.postgres import Connection, Postgres, audit, checks, ledger, state
 from bulketl.postgres.copy import TEMPORARY, copy, transaction, without_refused
 from bulketl.postgres.ddl import batch, name, value
 from bulketl.postgres.guard import check_gone
+from bulketl.postgres.joins import BY_HASH, PLANNING
+from bulketl.postgres.keylist import among, listing
 from bulketl.postgres.made import hold
 from bulketl.postgres.merge import absent
 from bulketl.postgres.publish import into
@@ -25,6 +27,7 @@ from bulketl.reconcile import Buckets, Differences, Digest, Row, batches, united
 
 BUCKET_KEYS = 4096
 MOST_BUCKETS = 2000
+GONE = "bulketl_gone"
 _HELD = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected, psycopg.errors.QueryCanceled)
 _COUNTING = ("smallint", "integer", "bigint")
 
@@ -112,8 +115,10 @@ def multiset(target: Postgres, spec: TableSpec, which: Sequence[str]) -> dict[st
         return {text: int(count) for text, count in connection.execute(query.encode())}
 
 
-def mend(target: Postgres, run: str, spec: TableSpec, found: Differences, batches: Iterator[Batch]) -> None:
+def mend(target: Postgres, run: str, spec: TableSpec, found: Differences, batches: Iterator[Batch]) -> dict[str, int]:
     """Bring rows into the table and treat those that are gone as `spec.deletes` says, with a record; one transaction.
+
+    Return what the run has put into the audit trail of the table, by kind.
 
     Raise DataError when more rows are gone than may go, or a row cannot be loaded.
     """
@@ -140,21 +145,27 @@ def mend(target: Postgres, run: str, spec: TableSpec, found: Differences, batche
             copy(cursor, piece.good, spec, TEMPORARY, temporary_name(0))
         new = f"(SELECT count(*) FROM {stage} s WHERE {absent(spec, name(spec.schema, spec.table))})"
         removed = len(found.gone) if spec.deletes in ("mirror", "mark") else 0
+        listed = listing(cursor, spec, found.gone, GONE)
         # Gone ones first: where the servers show a key differently the same row is both gone and missing.
-        statements = gone(run, spec, found.gone) if found.gone else []
+        statements = [PLANNING, BY_HASH, *gone(run, spec, listed)] if found.gone else [PLANNING, BY_HASH]
         statements.append(state.compared(run, spec, f"{new} - {removed}"))
         if rejects:
             statements.append(ledger.rejected(run, spec, 0, rejects))
         if found.missing or found.differing:
             statements += into(run, spec, stage)
         if spec.audit:
-            statements.append(audit.reverted(run, spec, stage, among(spec, found.gone)))
+            statements += [BY_HASH, audit.reverted(run, spec, stage, among(spec, listed))]
         cursor.execute(batch([*statements, ledger.compared(run, spec, found)]))
+        if not spec.audit:
+            return {}
+        cursor.execute(ledger.noted_by(run, spec))
+        noted: dict[str, int] = json.loads(cursor.fetchall()[0][0])
+        return noted
 
 
-def gone(run: str, spec: TableSpec, keys: Sequence[KeyTuple]) -> list[str]:
-    """Return the statements for the rows that are gone at the source."""
-    table, which = name(spec.schema, spec.table), among(spec, keys)
+def gone(run: str, spec: TableSpec, listed: str) -> list[str]:
+    """Return the statements for the rows that are gone at the source; `listed`: the table of their keys, quoted."""
+    table, which = name(spec.schema, spec.table), among(spec, listed)
     if spec.audit:
         return [audit.deleted(run, spec, f"{table} t WHERE {which}")]
     if spec.deletes == "mirror":
@@ -162,14 +173,6 @@ def gone(run: str, spec: TableSpec, keys: Sequence[KeyTuple]) -> list[str]:
     if spec.deletes == "mark":
         return [f"UPDATE {table} t SET {name(DELETED_AT)} = now() WHERE {which}"]
     return []
-
-
-def among(spec: TableSpec, keys: Sequence[KeyTuple]) -> str:
-    """Return the condition that row `t` has one of these keys, texts as Postgres shows them."""
-    arrays = ", ".join(f"ARRAY[{', '.join(value(str(key[n])) for key in keys)}]::text[]" for n in range(len(spec.key)))
-    types = ", ".join(f"k.{name(f'k{n}')}::{_type(spec, key, full=True)}" for n, key in enumerate(spec.key))
-    listed = f"unnest({arrays}) AS k({', '.join(name(f'k{n}') for n in range(len(spec.key)))})"
-    return f"({', '.join(f't.{name(key)}' for key in spec.key)}) IN (SELECT {types} FROM {listed})"
 
 
 def row_hash(spec: TableSpec) -> str:
@@ -201,6 +204,5 @@ def alive(spec: TableSpec, word: str) -> str:
     return f" {word} {name(DELETED_AT)} IS NULL" if spec.deletes == "mark" else ""
 
 
-def _type(spec: TableSpec, column: str, *, full: bool = False) -> str:
-    target = next(item.target for item in spec.casts if item.column == column)
-    return target if full else parse_target(target)[0]
+def _type(spec: TableSpec, column: str) -> str:
+    return parse_target(next(item.target for item in spec.casts if item.column == column))[0]

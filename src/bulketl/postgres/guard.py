@@ -10,6 +10,8 @@ from typing import Any
 
 from bulketl.errors import DataError
 from bulketl.plan import TableSpec
+from bulketl.postgres.ddl import batch
+from bulketl.postgres.joins import BY_HASH, PLANNING
 from bulketl.postgres.merge import gone
 from bulketl.postgres.unknown import lost
 
@@ -19,6 +21,7 @@ def guard(cursor: Any, spec: TableSpec, rows: int, stage: str) -> None:
     if not spec.whole or spec.publish in ("create", "append") or spec.deletes == "ignore":
         return
     if spec.publish == "merge":
+        cursor.execute(batch([PLANNING, BY_HASH]))
         cursor.execute(gone(spec, stage))
         fewer, there = cursor.fetchall()[0]
     elif spec.rows is None:

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 
 import psycopg
 
-from bulketl.casts import parse_target
+from bulketl.casts import TARGETS, held_type
 from bulketl.catalog import TargetTable
 from bulketl.postgres import LEDGER, STAGING, Connection, ddl, made
 from bulketl.postgres.ddl import SEEN
@@ -83,6 +83,8 @@ SELECT c.oid, c.relname, c.relkind,
             GROUP BY x.grantee, x.is_grantable, x.privilege_type
         ) g WHERE g.grantee <> c.relowner GROUP BY g.grantee, g.is_grantable
     ) said)::text,
+    (SELECT json_agg(a.attname ORDER BY a.attnum) FROM pg_attribute a JOIN pg_type y ON y.oid = a.atttypid
+     WHERE a.attrelid = c.oid AND a.attnum > 0 AND y.typreceive = 0)::text,
     pg_get_userbyid(c.relowner),
     (SELECT x.relname FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid WHERE i.indrelid = c.oid AND i.indisprimary)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -118,12 +120,15 @@ def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
         kinds = hanging.setdefault(oid, {kind: [] for kind in KINDS})
         kinds[kind].append(detail if kind in ("view", "materialized") else description)
     tables = {}
+    with connection.transaction():
+        # So that each type outside pg_catalog is printed with its schema: a person may have called one `text`, or may
+        # connect with another search_path tomorrow.
+        connection.execute("SET LOCAL search_path = pg_catalog")
+        found = connection.execute(_TABLES, {"schema": schema}).fetchall()
     for oid, name, relkind, owner in connection.execute(_OTHERS, {"schema": schema}):
         kind = _KINDS.get(relkind, "relation")
         tables[name] = TargetTable(name, (), hanging=(f"its being a {kind}",), kind=kind, oid=oid, owner=owner)
-    for oid, name, relkind, columns, key, own, seen, grants, owner, key_name in connection.execute(
-        _TABLES, {"schema": schema}
-    ):
+    for oid, name, relkind, columns, key, own, seen, grants, uncopied, owner, key_name in found:
         kinds = hanging.get(oid) or {kind: [] for kind in KINDS}
         materialized = [f"materialized view {view}" for view in kinds["materialized"]]
         tables[name] = TargetTable(
@@ -136,6 +141,7 @@ def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
             referenced=bool(kinds["referencing"]),
             seen=seen,
             grants=tuple(json.loads(grants or "[]")),
+            uncopied=tuple(json.loads(uncopied or "[]")),
             kind="partitioned table" if relkind == "p" else "table",
             oid=oid,
             owner=owner,
@@ -195,10 +201,9 @@ def missing_rights(connection: Connection, schema: str) -> tuple[tuple[str, str]
 
 
 def spelt(kind: str) -> str:
-    """Return a type as `format_type` prints it in the spelling of the cast rules; unknown types as they are."""
+    """Return a type as `format_type` prints it in the spelling of the cast rules; one that no rule makes as it is."""
     short = re.sub(r"\((\d+)\) (with(?:out)? time zone)$", r" \2(\1)", kind)
-    try:
-        base, numbers = parse_target(short)
-    except ValueError:
+    base, numbers = held_type(short)
+    if base not in TARGETS:
         return kind
     return f"{base}({','.join(map(str, numbers))})" if numbers else base

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import psycopg
 
 from bulketl.errors import TargetError
+from bulketl.patience import patient
 from bulketl.postgres import LEDGER, STAGING, SUPERSEDED, Connection, Postgres
 from bulketl.postgres.ddl import name, value
 
@@ -111,7 +112,7 @@ def _refusal(connection: Connection, run: str, refused: Sequence[str]) -> Target
 def held(target: Postgres, run: str, source: str, schema: str, tables: Sequence[str]) -> Iterator[Locks]:
     """Hold the locks of a run. Raise TargetError, naming the run, its host and since when, when another holds one."""
     locks = Locks(target, run, (_run(run), f"source {source}", *(f"table {schema}.{table}" for table in tables)))
-    locks.take()
+    patient(locks.take)
     try:
         yield locks
     finally:

@@ -15,8 +15,9 @@ from bulketl.plan import TableSpec
 from bulketl.postgres import STAGING
 from bulketl.postgres.audit import append
 from bulketl.postgres.ddl import SEEN, alter_table, batch, columns, name, staging, value
+from bulketl.postgres.joins import FREE, joining
 from bulketl.postgres.made import held
-from bulketl.postgres.merge import PLANNING, merge, unique
+from bulketl.postgres.merge import merge, unique
 
 # The table and every plain view on it, in the order they can be created, with what has to be said of them again.
 _CARRIED = """
@@ -94,7 +95,7 @@ def replacing(run: str, spec: TableSpec, things: list[dict[str, Any]]) -> list[s
 def into(run: str, spec: TableSpec, stage: str) -> list[str]:
     """Return the statements that merge the rows of `stage` (quoted) into the table, or append them."""
     work = append(run, spec, stage) if spec.publish == "append" else merge(run, spec, stage)
-    return [PLANNING, *([unique(spec, stage)] if spec.key else []), *work]
+    return [*joining(spec, stage), *([unique(spec, stage)] if spec.key else []), *work, FREE]
 
 
 def swap(spec: TableSpec, carried: list[dict[str, Any]]) -> list[str]:

@@ -23,19 +23,22 @@ def preparing(run: str, spec: TableSpec) -> list[str]:
     """
     required = {column: cut(f"{spec.table}_{column}_not_null") for column in _own_key(spec)}
     place = staging_name(run, spec.table)
-    stage = create_table(STAGING, place, spec.casts, kept=spec.kept, stamps=spec.stamps, run=run, required=required)
+    stage = create_table(STAGING, place, spec.casts, stamps=spec.stamps, run=run, required=required)
     at = f"(run, schema_name, table_name) = ({value(run)}, {value(spec.schema)}, {value(spec.table)})"
     forgotten = [f"DELETE FROM {LEDGER}.{table} WHERE {at}" for table in ("partition", "reject")]
     return [*forgotten, f"DROP TABLE IF EXISTS {staging(run, spec.table)}", stage]
 
 
 def keyed(run: str, spec: TableSpec) -> list[str]:
-    """Return the statements that build the key of a staging table that takes the table's place.
+    """Return the statements that give a staging table that takes the table's place its key, and the columns that are kept.
 
-    It comes before the count: whoever first reads rows of other transactions notes on them that these did commit.
+    These come now, because no row can be copied past a column whose type has no binary form. The key comes before the
+    count: whoever first reads rows of other transactions notes on them that these did commit.
     """
-    key = _own_key(spec)
-    return [f"ALTER TABLE {staging(run, spec.table)} ADD {primary_key(spec.table, key, spec.key_name)}"] if key else []
+    own = [f"ADD COLUMN {name(column)} {kind}" for column, kind in spec.kept] if spec.publish in ("create", "swap") else []
+    if key := _own_key(spec):
+        own.append(f"ADD {primary_key(spec.table, key, spec.key_name)}")
+    return [f"ALTER TABLE {staging(run, spec.table)} {', '.join(own)}"] if own else []
 
 
 def _own_key(spec: TableSpec) -> tuple[str, ...]:
@@ -48,10 +51,10 @@ def counting(run: str, spec: TableSpec) -> str:
     A row each: rows of the whole staging table, partition, rows, rejects, kept rejects, expected rows.
     """
     at = f"(run, schema_name, table_name) = ({value(run)}, {value(spec.schema)}, {value(spec.table)})"
-    rejects = f"SELECT count(*) FROM {LEDGER}.reject r WHERE r.xmin = p.written::xid AND {at}"
+    rejects = f"SELECT xmin AS written, count(*) AS kept FROM {LEDGER}.reject WHERE {at} GROUP BY xmin"
     return (
-        f"SELECT (SELECT count(*) FROM {staging(run, spec.table)}), partition, rows, rejects, ({rejects}), expected"
-        f" FROM {LEDGER}.partition p WHERE {at}"
+        f"SELECT (SELECT count(*) FROM {staging(run, spec.table)}), partition, rows, rejects, COALESCE(kept, 0), expected"
+        f" FROM {LEDGER}.partition p LEFT JOIN ({rejects}) r ON r.written = p.written::xid WHERE {at}"
     )
 
 

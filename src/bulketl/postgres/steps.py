@@ -199,8 +199,9 @@ class PostgresTarget:
 
     def _done(self, cursor: Any, spec: TableSpec) -> Published:
         cursor.execute(ledger.outcome_of(self.run, spec))
-        rows, inserted, updated, unchanged, deleted, found, score = cursor.fetchall()[0]
-        return Published(rows, inserted, updated, unchanged, deleted, json.loads(found), score)
+        rows, inserted, updated, unchanged, deleted, found, score, noted = cursor.fetchall()[0]
+        counts = (rows, inserted, updated, unchanged, deleted)
+        return Published(*counts, json.loads(found), score, noted=json.loads(noted))
 
     def _compare(self, cursor: Any, spec: TableSpec) -> list[Arrived]:
         """Compare staged rows and rejects with the records of the partitions; return what has arrived of each."""
@@ -306,9 +307,9 @@ class PostgresTarget:
         """Return key and hash of every row in some buckets."""
         return compare.rows(self.postgres, spec, buckets, which)
 
-    def mend(self, spec: TableSpec, found: Differences, batches: Iterator[Batch]) -> None:
-        """Mend what a comparison found, in one transaction."""
-        compare.mend(self.postgres, self.run, spec, found, batches)
+    def mend(self, spec: TableSpec, found: Differences, batches: Iterator[Batch]) -> dict[str, int]:
+        """Mend what a comparison found, in one transaction; return what the run has put into the table's audit trail."""
+        return compare.mend(self.postgres, self.run, spec, found, batches)
 
     def sweep(self) -> None:
         """Drop the staging tables this run has left."""

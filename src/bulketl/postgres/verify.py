@@ -18,17 +18,18 @@ from bulketl.coerce import Batch, Reject
 from bulketl.errors import DataError
 from bulketl.partitions import KeyTuple
 from bulketl.plan import DELETED_AT, TableSpec
-from bulketl.postgres import LEDGER, Connection, Postgres, audit
-from bulketl.postgres.compare import alive, among, key_hash, row_hash
+from bulketl.postgres import LEDGER, Connection, Postgres, audit, ddl
+from bulketl.postgres.compare import alive, key_hash, row_hash
 from bulketl.postgres.copy import TEMPORARY, copy, transaction, without_refused
 from bulketl.postgres.ddl import name, value
+from bulketl.postgres.joins import BY_HASH, PLANNING, joining
+from bulketl.postgres.keylist import among, listing, send
 from bulketl.postgres.merge import matching
 from bulketl.postgres.stage import temporary, temporary_name
-from bulketl.verification import key_texts
 
 COUNTED_TOGETHER = 60
 FIGURES_TOGETHER = 1000
-_EXTRA = "bulketl_extra"
+_EXTRA, _KEYS = "bulketl_extra", "bulketl_keys"
 # A ledger that was made before has no column `settled_at`.
 _REJECTS = f"""
 WITH p AS (SELECT run, table_name, published_at, max(published_at) FILTER (WHERE how IN ('create', 'refill', 'swap'))
@@ -103,14 +104,15 @@ def rejects(connection: Connection, schema: str) -> dict[str, list[str]]:
 def present(target: Postgres, spec: TableSpec, keys: Sequence[str]) -> int:
     """Return how many of these keys, JSON texts as of rejects, the table has: the row was corrected and loaded since."""
     own = ", ".join(f"t.{name(column)}::text" for column in spec.key)
-    asked = ", ".join(f"k->>{value(column)}" for column in spec.key)
-    listed = f"ARRAY[{', '.join(map(value, keys))}]::jsonb[]"
+    asked = ", ".join(f"k.key::jsonb->>{value(column)}" for column in spec.key)
     query = (
-        f"SELECT count(*) FROM unnest({listed}) k WHERE EXISTS (SELECT 1 FROM {name(spec.schema, spec.table)} t"
+        f"SELECT count(*) FROM {TEMPORARY}.{_KEYS} k WHERE EXISTS (SELECT 1 FROM {name(spec.schema, spec.table)} t"
         f" WHERE ({own}) = ({asked}){alive(spec, 'AND')})"
     )
-    with target.connect() as connection:
-        ((count,),) = connection.execute(query.encode()).fetchall()
+    with target.connect() as connection, connection.transaction(), connection.cursor() as cursor:
+        send(cursor, ["key"], [(key,) for key in keys], _KEYS)
+        cursor.execute(ddl.batch([PLANNING, BY_HASH]).encode())
+        ((count,),) = cursor.execute(query.encode()).fetchall()
         return int(count)
 
 
@@ -141,16 +143,17 @@ def sums(target: Postgres, spec: TableSpec, without: Sequence[KeyTuple]) -> tupl
     """Return the number of rows, but for some keys, and the figures of `aggregates` over them as text, in its order."""
     names = {item.column: name(item.column) for item in spec.casts}
     wanted = [found.postgres for found in aggregates(spec.casts, names, spec.nul_bytes)]
-    out = f"NOT ({among(spec, [key_texts(key) for key in without])})" if without else "true"
     values: list[str | None] = []
     rows = 0
-    with target.connect() as connection:
+    with target.connect() as connection, connection.transaction(), connection.cursor() as cursor:
+        out = f"NOT {among(spec, listing(cursor, spec, without, _KEYS))}" if without else "true"
+        cursor.execute(ddl.batch([PLANNING, BY_HASH]).encode())
         for n in range(0, len(wanted), FIGURES_TOGETHER):
             query = (
                 f"SELECT count(*), {', '.join(wanted[n : n + FIGURES_TOGETHER])}"
                 f" FROM {name(spec.schema, spec.table)} t WHERE {out}{alive(spec, 'AND')}"
             )
-            rows, *some = connection.execute(query.encode()).fetchone() or (0,)
+            rows, *some = cursor.execute(query.encode()).fetchone() or (0,)
             values += [None if found is None else str(found) for found in some]
     return int(rows), values
 
@@ -268,7 +271,7 @@ def _asked(target: Postgres, run: str, spec: TableSpec, batch: Batch, before: Se
     with transaction(target, run, f"table {spec.table!r}", spec.encoder) as cursor:
         cursor.execute(temporary(0, spec))
         copy(cursor, batch.good, spec, TEMPORARY, temporary_name(0))
-        for statement in before:
+        for statement in (ddl.batch(joining(spec, name(TEMPORARY, temporary_name(0)))), *before):
             cursor.execute(statement)
         cursor.execute(query)
         return list(cursor.fetchall())
