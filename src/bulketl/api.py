@@ -21,7 +21,7 @@ from bulketl.config import Config
 from bulketl.decision import decide, select
 from bulketl.endpoints import check_libraries, endpoints, person, source_of, target_of
 from bulketl.errors import PlanError
-from bulketl.findings import Finding, examine, stale
+from bulketl.findings import Finding, examine, outside, stale
 from bulketl.incremental import Choice, Span
 from bulketl.known import GONE_TABLE
 from bulketl.leftout import left_out
@@ -35,7 +35,7 @@ from bulketl.ownership import Adoption, unknown
 from bulketl.partitions import Bound
 from bulketl.patience import patient
 from bulketl.plan import Pace, Plan, Refusal, Skip, TableSpec, differences
-from bulketl.postgres import Postgres, explain, ledger
+from bulketl.postgres import STAGING, Postgres, explain, ledger, made
 from bulketl.postgres import compare as there
 from bulketl.postgres.inspect import missing_rights, read_tables, with_rows
 from bulketl.postgres.state import count_rows, last_loaded, read_states
@@ -211,6 +211,7 @@ def validate(config: Config) -> tuple[Finding, ...]:
     if config.target:
         target, states, loaded, lacks_there = patient(_seen, target_of(config), config.target_schema)
         missing += [(config.target_schema, *lack) for lack in lacks_there]
+    foreign = outside(STAGING, patient(_outsiders, target_of(config))) if config.target else ()
     catalog = patient(look, source, config, states, target or {})
     target = target and patient(_with_rows, config, target_of(config), target, catalog)
     left = leftovers(config, catalog, target or {}, states, loaded)
@@ -223,7 +224,7 @@ def validate(config: Config) -> tuple[Finding, ...]:
     lacks = (Finding(where, "error", text, "what needs it is not loaded", advice) for where, text, advice in missing)
     refused = _refused(config, catalog, target or {}, states)
     others = examine(config, catalog, proposals, profiles, target, refused, states, arrivals)
-    return (*lacks, *stale(config.target_schema, left), *others)
+    return (*lacks, *stale(config.target_schema, left), *foreign, *others)
 
 
 def _seen(
@@ -233,6 +234,11 @@ def _seen(
     with target.connect() as connection:
         states, loaded = read_states(connection, schema), last_loaded(connection, schema)
         return read_tables(connection, schema), states, loaded, list(missing_rights(connection, schema))
+
+
+def _outsiders(target: Postgres) -> list[str]:
+    with target.connect() as connection:
+        return made.outsiders(connection)
 
 
 def _refused(

@@ -12,8 +12,9 @@ from typing import Any
 
 from bulketl.catalog import TargetTable
 from bulketl.config import Config
-from bulketl.endpoints import new_run, target_of
+from bulketl.endpoints import new_run, source_of, target_of
 from bulketl.errors import PlanError
+from bulketl.incremental import another_source
 from bulketl.ownership import strange
 from bulketl.patience import patient
 from bulketl.plan import TableSpec
@@ -21,7 +22,8 @@ from bulketl.postgres import Postgres, audit, ledger
 from bulketl.postgres.audit import Verdict
 from bulketl.postgres.inspect import read_tables
 from bulketl.postgres.retention import Expired, retain
-from bulketl.postgres.state import Known, list_states, reset_states
+from bulketl.postgres.state import Known, list_states, read_states, reset_states
+from bulketl.watermark import State
 
 HINT = "check the spelling, and the schema: `bulketl state list` shows what was loaded"
 
@@ -94,19 +96,21 @@ def retain_tables(config: Config, tables: Sequence[str] = (), folder: Path | Non
     """Let rows leave the target that are older than their table's `retention` keeps; return what left, per table.
 
     Without `folder` nothing leaves, and what would is returned; with one, archives are written below it. Each table is a
-    transaction of its own. Raise as `states` does, and TargetError for the first table that cannot be archived or
-    shortened, or that a load has.
+    transaction of its own. Raise as `states` does, PlanError for the first table that is not bulketl's or came from another
+    source, and TargetError for the first that cannot be archived or shortened, or that a load has.
     """
     target, run = target_of(config), new_run()
-    existing = patient(_there, target, config.target_schema, create=folder is not None)
-    for name, rule in config.tables.items():
-        if rule.retention and name in existing and not existing[name].ours:
-            raise strange(config.target_schema, existing[name])
+    existing, known = patient(_there, target, config.target_schema, create=folder is not None)
+    source = source_of(config).identity if config.source else ""
     ruled = [name for name, rule in config.tables.items() if rule.retention and name in existing]
     wanted = _fitting(ruled, tables, config)
     found = []
     for name in sorted(wanted):
-        rule = config.rule(name)
+        rule, state = config.rule(name), known.get(name)
+        if not existing[name].ours:
+            raise strange(config.target_schema, existing[name])
+        if source and state and state.source not in ("", source):
+            raise another_source(name, state, source)
         spec = TableSpec(
             table=name,
             schema=config.target_schema,
@@ -114,6 +118,7 @@ def retain_tables(config: Config, tables: Sequence[str] = (), folder: Path | Non
             key=existing[name].primary_key,
             publish="merge",
             kept=existing[name].columns,
+            source=source,
             audit=rule.table_importance == "audit",
         )
         if rule.retention:
@@ -121,10 +126,10 @@ def retain_tables(config: Config, tables: Sequence[str] = (), folder: Path | Non
     return found
 
 
-def _there(target: Postgres, schema: str, *, create: bool) -> dict[str, TargetTable]:
+def _there(target: Postgres, schema: str, *, create: bool) -> tuple[dict[str, TargetTable], dict[str, State]]:
     with target.connect() as connection:
         ledger.create(connection, schema) if create else None
-        return read_tables(connection, schema)
+        return read_tables(connection, schema), read_states(connection, schema)
 
 
 def _fitting(names: Sequence[str], patterns: Sequence[str], config: Config) -> set[str]:

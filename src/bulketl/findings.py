@@ -17,7 +17,7 @@ from bulketl.classify import Profile, Proposal, cursor_candidates, doubt_of
 from bulketl.config import Config
 from bulketl.evidence import Arrival, edited, keeps_itself
 from bulketl.leftout import left_out, told
-from bulketl.leftovers import line
+from bulketl.leftovers import NAMED, line
 from bulketl.naming import says_edit
 from bulketl.plan import Leftover, Refusal
 from bulketl.rules import TableRule
@@ -159,6 +159,16 @@ def stale(schema: str, left: Sequence[Leftover]) -> Iterator[Finding]:
         yield Finding(
             schema, "warning", line(schema, left), "whoever reads them sees the rows of that day, and nothing says so",
             "take exclude out of their rules to load them again, or drop them in the target",
+        )  # fmt: skip
+
+
+def outside(schema: str, found: Sequence[str]) -> Iterator[Finding]:
+    """Yield that somebody put things into bulketl's own staging schema, if there are some."""
+    if found:
+        names = ", ".join(found[:NAMED]) + (" …" if len(found) > NAMED else "")
+        yield Finding(
+            schema, "warning", f"in schema {schema} are things of no run on record: {names}",
+            "they stay as they are, and a table of such a name cannot be staged", "move them elsewhere, or drop them",
         )  # fmt: skip
 
 

@@ -29,6 +29,7 @@ def leftovers(
     `catalog` is the whole source; `loaded` says when each was loaded last. Those in `told` are told of elsewhere.
     """
     names = {table.name for table in catalog}
+    hidden = {item.table for item in catalog.absent if item.column is None and not item.gone}  # refused, not left behind
     found = []
     for name, existing in sorted(target.items()):
         source = states[name].source if name in states else ""
@@ -36,12 +37,12 @@ def leftovers(
             continue
         if (source or existing.made.source) != catalog.identity:
             continue
-        if name not in names:
-            reason = "gone at the source"
-        elif config.rule(name).exclude:
+        if config.rule(name).exclude:
             reason = "excluded"
         elif config.waits(name):
             reason = "not in the rules"
+        elif name not in names | hidden:
+            reason = "gone at the source"
         else:
             continue
         found.append(Leftover(name, reason, loaded.get(name, "")))
@@ -62,7 +63,7 @@ def notes(plan: Plan) -> list[str]:
     adopted = [load.spec.table for load in plan.loads if load.spec.adopt]
     more = f" and {len(adopted) - NAMED} more" if len(adopted) > NAMED else ""
     what = "table that bulketl did not make is" if len(adopted) == 1 else "tables that bulketl did not make are"
-    told = [f"{len(adopted)} {what} adopted: {', '.join(adopted[:NAMED])}{more}"] if adopted else []
+    told = [f"{len(adopted)} {what} given to it: {', '.join(adopted[:NAMED])}{more}"] if adopted else []
     return told + ([line(plan.schema, plan.leftovers)] if plan.leftovers else [])
 
 

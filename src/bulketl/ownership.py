@@ -51,7 +51,7 @@ def check(
     if not existing.ours and not given(config, table.name, existing, adoption):
         raise strange(config.target_schema, existing)
     if state and state.source not in ("", catalog.identity):
-        raise another_source(table, state, catalog)
+        raise another_source(table.name, state, catalog.identity)
 
 
 def taken(load: TableLoad, config: Config, target: Mapping[str, TargetTable], adoption: Adoption) -> TableLoad:

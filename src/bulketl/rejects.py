@@ -218,7 +218,7 @@ def _one_by_one(
             "or declare its primary_key in tables.yaml",
         )
     if state and state.source not in ("", catalog.identity):
-        raise another_source(found, state, catalog)
+        raise another_source(table, state, catalog.identity)
     other = differing(spec, existing, state)
     if other.added or other.widened or other.changed or existing.primary_key != spec.key:
         raise PlanError(

@@ -1,6 +1,5 @@
 -- The ledger of version 4, as bulketl made it until its version 5: what an upgrade finds.
 CREATE SCHEMA bulketl;
-CREATE SCHEMA bulketl_staging;
 CREATE TABLE bulketl.run (
     run text PRIMARY KEY, host text NOT NULL, source text NOT NULL, schema_name text NOT NULL, zone text NOT NULL,
     plan text NOT NULL, document json NOT NULL,

@@ -156,7 +156,7 @@ _HINTS = {
     "55P03": "somebody holds a lock on the table: end that session, or load again later",
     "2BP01": "something was made to depend on the table just now; load again",
     TAMPERED: "`bulketl audit verify` shows which tables; find out who did it before anything is loaded into them",
-    STRANGE: "nothing was changed; `bulketl plan` says what is there now, and how it can be adopted or left alone",
+    STRANGE: "nothing was changed; `bulketl plan` and `bulketl validate` say what is there now, and what can be done",
     "42P07": "something else has that name in the target: rename or drop it, or load into another schema with --schema",
     "42710": "something else has that name in the target: rename or drop it, or load into another schema with --schema",
     "54000": "a value of the key is too long for a Postgres index: exclude that column from the key at the source",

@@ -15,7 +15,7 @@ from typing import Any
 from bulketl.catalog import Made
 from bulketl.errors import ConfigError
 from bulketl.plan import TableSpec
-from bulketl.postgres import LEDGER, STRANGE, Connection
+from bulketl.postgres import LEDGER, STAGING, STRANGE, Connection
 from bulketl.postgres.ddl import batch, name, value
 
 TABLE = f"""
@@ -71,18 +71,21 @@ def there(connection: Connection, table: str) -> bool:
 
 def read(connection: Connection, schema: str) -> dict[str, Made]:
     """Return the last entry of each table of the schema; of an older ledger what it will be taken over as."""
+    at = "to_char(made_at, 'YYYY-MM-DD HH24:MI:SSOF')"
     if there(connection, "made"):
-        rows = f"SELECT * FROM {LEDGER}.made"
+        # By the tables that are there, for the record grows with every swap; a name has another collation than the index.
+        table, schema_ = (f'{column}::text COLLATE "default"' for column in ("c.relname", "n.nspname"))
+        last = f"m.schema_name = {schema_} AND m.table_name = {table} ORDER BY seq DESC LIMIT 1"
+        query = (
+            f"SELECT c.relname, m.oid::bigint, source, run, how, {at} FROM pg_namespace n JOIN pg_class c"
+            f" ON c.relnamespace = n.oid, LATERAL (SELECT * FROM {LEDGER}.made m WHERE {last}) m"
+            " WHERE n.nspname = %s AND c.relkind IN ('r', 'p')"
+        )
     elif there(connection, "state"):
-        rows = f"SELECT *, 0 AS seq FROM ({_BEFORE}) b"
+        query = f"SELECT table_name, oid::bigint, source, run, how, {at} FROM ({_BEFORE}) b WHERE schema_name = %s"
     else:
         return {}
-    found = connection.execute(
-        "SELECT DISTINCT ON (table_name) table_name, oid::bigint, source, run, how,"
-        f" to_char(made_at, 'YYYY-MM-DD HH24:MI:SSOF') FROM ({rows}) m WHERE schema_name = %s"
-        " ORDER BY table_name, seq DESC".encode(),
-        (schema,),
-    )
+    found = connection.execute(query.encode(), (schema,))
     return {table: Made(*rest) for table, *rest in found}
 
 
@@ -109,7 +112,22 @@ def hold(cursor: Any, run: str, specs: Sequence[TableSpec]) -> None:
 
 def started(run: str, spec: TableSpec) -> list[str]:
     """Return the statements with which the publish of a staged table begins: `held` without its locks, which come late."""
-    return [*([_adopting(run, spec)] if spec.adopt else []), owned([spec])]
+    place = value(name(STAGING, spec.table))
+    words = value(
+        f"{name(STAGING, spec.table)} is somebody else's, and in the way of the rows that are staged".replace("%", "%%")
+    )
+    free = f"IF to_regclass({place}) IS NOT NULL THEN RAISE EXCEPTION {words} USING ERRCODE = '{STRANGE}'; END IF"
+    return [*([_adopting(run, spec)] if spec.adopt else []), owned([spec]), free]
+
+
+def outsiders(connection: Connection) -> list[str]:
+    """Return the tables and other relations in the staging schema that are of no run on record."""
+    ours = f"split_part(c.relname, ' ', 1) IN (SELECT run FROM {LEDGER}.run)" if there(connection, "run") else "false"
+    found = connection.execute(
+        f"SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = '{STAGING}'"
+        f" AND c.relkind NOT IN ('i', 'I', 't') AND NOT ({ours}) ORDER BY 1".encode()
+    )
+    return [str(relation) for (relation,) in found]
 
 
 def owned(specs: Sequence[TableSpec]) -> str:
