@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from bulketl.catalog import Catalog, Column, Table
-from bulketl.checked import check, known_at_top, read_file
+from bulketl.checked import check, known_at_top, read_file, without
 from bulketl.errors import ConfigError
 from bulketl.rules import TableRule, Tier, circle
 from bulketl.settings import Settings
@@ -107,7 +107,7 @@ def _made(values: dict[str, Any], problems: list[str]) -> Config | None:
     except ValidationError as error:  # from the environment or the options: the files were checked before
         for item in error.errors():
             name = f"{'.'.join(map(str, item['loc']))}: " if item["loc"] else ""
-            problems.append(f"{name}{item['msg'].removeprefix('Value error, ')}")
+            problems.append(f"{name}{without(item['msg'].removeprefix('Value error, '), item['input'])}")
         return None
 
 
@@ -116,7 +116,7 @@ def _check_settings(path: Path, environ: Mapping[str, str], problems: list[str])
     values, lines = read_file(path, problems)
     hidden: set[str] = set()
     values = _expand(values, environ, hidden, lambda at, text: problems.append(f"{path}:{lines.of(at)}: {text}"))
-    return {} if check(Settings, values, path, lines, problems, hidden=hidden) is None else dict(values)
+    return {} if check(Settings, values, path, lines, problems, hidden=hidden, quoting=False) is None else dict(values)
 
 
 def _check_tables(document: dict[str, Any], path: Path, lines: Lines, problems: list[str]) -> dict[str, TableRule]:

@@ -41,7 +41,7 @@ SETTINGS: dict[str, str] = {
     "default_regex_flags": "''",
     "default_week_format": "0",
     "lc_time_names": "'en_US'",
-    "group_concat_max_len": "4294967295",
+    "group_concat_max_len": "1073741824",
     "max_sort_length": "1024",
     "time_zone": "@@GLOBAL.time_zone",  # and so `timestamp_zone: server` means the server's
     "timestamp": "DEFAULT",
@@ -61,6 +61,9 @@ SETTINGS: dict[str, str] = {
     "use_secondary_engine": "OFF",
     "pseudo_slave_mode": "0",
     "pseudo_replica_mode": "0",
+    # What there must be room for.
+    "sort_buffer_size": "2097152",
+    "tmp_disk_table_size": MOST,
     # What the catalogue says.
     "information_schema_stats_expiry": "0",
     "show_gipk_in_create_table_and_information_schema": "1",
@@ -86,7 +89,11 @@ SETTINGS: dict[str, str] = {
 }
 # Not every user may set these, and where one may not, nothing read depends on them.
 HARMLESS = frozenset({"default_collation_for_utf8mb4"})
-_FIRST = ("character_set_client", "character_set_results", "collation_connection", "sql_mode", "sql_select_limit")
+_FIRST = (
+    "character_set_client", "character_set_results", "collation_connection", "sql_mode", "sql_select_limit", "max_join_size",
+    "sql_big_selects",
+)  # fmt: skip
+_BEGAN = "@bulketl_began"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -159,7 +166,10 @@ def preparation(session: Session, *further: str) -> list[str]:
 
 def _asked(cursor: Cursor, tls: str) -> Session:
     """Ask the server what there is to set, set it, and return what is known of this and every further session."""
-    cursor.execute(_set(_FIRST))  # so that the answer is whole, and can be read
+    # So that the answer is whole, and can be read.
+    began = ("@@character_set_connection", "IFNULL(@@character_set_results, 'binary')", "@@sql_select_limit = 0")
+    cursor.execute(f"SET {_BEGAN}=CONCAT_WS(' ', {', '.join(began)})")
+    cursor.execute(_set(_FIRST))
     names = ", ".join(f"'{name}'" for name in SETTINGS)
     cursor.execute(f"SHOW SESSION VARIABLES WHERE Variable_name IN ({names})")
     there = {str(name) for name, _ in cursor.fetchall()}
@@ -171,11 +181,23 @@ def _asked(cursor: Cursor, tls: str) -> Session:
         unset = tuple(name for name in wanted if not _settable(cursor, name))
         wanted = [name for name in wanted if name not in unset]
         cursor.execute(_set(wanted))
-    cursor.execute("SELECT VERSION(), @@SESSION.time_zone, @@system_time_zone")
-    version, zone, system = map(str, cursor.fetchall()[0])
+    cursor.execute(f"SELECT VERSION(), @@SESSION.time_zone, @@system_time_zone, {_BEGAN}")
+    version, zone, system, at_first = map(str, cursor.fetchall()[0])
+    _usable(*at_first.split())
     kind = "MariaDB" if "mariadb" in version.lower() else "MySQL"
     shown = f"SYSTEM ({system})" if zone == "SYSTEM" else zone
     return Session(f"{kind} {version.partition('-')[0]}", tls, shown, unset, _set(wanted))
+
+
+def _usable(connection: str, results: str, no_rows: str) -> None:
+    """Raise SourceError when sessions begin so that connectorx, which asks something before all is set, is lost there."""
+    what = ""
+    if "binary" in (connection, results):
+        what = "in the character set binary, in which texts cannot be told from bytes"
+    elif no_rows == "1":
+        what = "with sql_select_limit = 0, so that nothing can be asked"
+    if what:
+        raise SourceError(f"the source's sessions begin {what}", hint="take it out of init_connect and the server's options")
 
 
 def _set(names: Iterable[str]) -> str:

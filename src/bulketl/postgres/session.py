@@ -77,6 +77,8 @@ _LINE = "SELECT ssl, version FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
 FORM = "write it as postgresql://user:password@host:5432/database, special characters percent-encoded"
 POOLED = "give the port of Postgres itself, or of a pool with pool_mode = session"
 _LIBPQ = tuple(item.keyword.decode() for item in psycopg.pq.Conninfo.get_defaults())
+# ADBC finds out as it connects how types are called, and knows none of them when their names are quoted.
+_UNQUOTED = "-c quote_all_identifiers=off"
 _TRIES = 3  # by then a pooler has given one of two sessions the other's backend
 
 
@@ -113,6 +115,9 @@ def opened(
         with connection.cursor() as cursor:
             cursor.execute(_SET)
             backend, *values = cursor.fetchall()[0][: 1 + len(REQUIRED)]
+            if values and isinstance(values[0], bytes):
+                connection.close()
+                return opened(make_conninfo(info, options=_UNQUOTED), driver, mark, tell)
             tell(connection, backend)
             for (name, wanted), value in zip(REQUIRED.items(), values, strict=True):
                 if value != wanted:
@@ -120,7 +125,7 @@ def opened(
         if driver == "adbc":
             connection.commit()
         elif connection.info.backend_pid != backend:
-            _refuse_pooled_transactions(connection, info)
+            _refuse_pooled_transactions(connection, info, backend)
     except BaseException:
         connection.close()
         raise
@@ -182,14 +187,14 @@ def _require(cursor: Any, name: str, wanted: str, value: str) -> None:
         ) from None
 
 
-def _refuse_pooled_transactions(connection: psycopg.Connection[Any], info: str) -> None:
+def _refuse_pooled_transactions(connection: psycopg.Connection[Any], info: str, backend: int) -> None:
     """Raise TargetError when two sessions at once have one backend, or one session has two."""
-    seen = set()
+    seen = {(id(connection), backend)}
     with psycopg.connect(info, autocommit=True) as other:
         for _ in range(_TRIES):
             for session in (connection, other):
                 seen.add((id(session), *(session.execute("SELECT pg_backend_pid()").fetchone() or ())))
-    if len({backend for _, backend in seen}) != len(seen) or len(seen) != 2:
+    if len(seen) != 2 or len({number for _, number in seen}) != 2:
         raise TargetError(
             "the target is behind a pooler that gives each transaction another session, so locks and settings are lost",
             hint=POOLED,
