@@ -11,6 +11,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from importlib.metadata import version
 
 from bulketl import engine
+from bulketl.checks import stored
 from bulketl.config import Config
 from bulketl.decision import specify
 from bulketl.endpoints import MySQLSource, check_libraries, endpoints, new_run, source_of, target_of
@@ -229,6 +230,7 @@ def _record(table: TableSummary, reasons: dict[str, str]) -> dict[str, object]:
         **values,
         "reason": reasons.get(values["table"], ""),
         "drift": list(values["drift"]),
+        "checks": stored(table.checks),
         "error": values["message"] or None,
         "hint": values["hint"] or None,
     }

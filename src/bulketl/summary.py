@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bulketl.certificate import Certificate
+from bulketl.checks import stored
 from bulketl.events import (
     ColumnsChanged,
     Event,
@@ -183,7 +184,6 @@ class Summary:
             "bytes",
             "seconds",
             "changed",
-            "checks",
             "drift",
             "inserted",
             "updated",
@@ -204,7 +204,11 @@ class Summary:
             "timestamp_zone": self.zone,
             "totals": self.totals,
             "tables": [
-                {**{name: getattr(table, name) for name in names}, "certified": table.certified}
+                {
+                    **{name: getattr(table, name) for name in names},
+                    "checks": stored(table.checks),
+                    "certified": table.certified,
+                }
                 for table in self.tables.values()
             ],
         }

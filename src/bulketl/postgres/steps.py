@@ -15,7 +15,7 @@ from itertools import chain
 from typing import Any, TypeVar
 
 from bulketl import quality
-from bulketl.checks import Counts
+from bulketl.checks import Counts, restored
 from bulketl.coerce import KEPT_REJECTS, Batch, Reject
 from bulketl.errors import DataError
 from bulketl.partitions import Partition
@@ -199,7 +199,7 @@ class PostgresTarget:
     def _done(self, cursor: Any, spec: TableSpec) -> Published:
         cursor.execute(ledger.outcome_of(self.run, spec))
         rows, inserted, updated, unchanged, deleted, found, score = cursor.fetchall()[0]
-        return Published(rows, inserted, updated, unchanged, deleted, json.loads(found), score)
+        return Published(rows, inserted, updated, unchanged, deleted, restored(json.loads(found)), score)
 
     def _compare(self, cursor: Any, spec: TableSpec) -> list[Arrived]:
         """Compare staged rows and rejects with the records of the partitions; return what has arrived of each."""
