@@ -384,7 +384,7 @@ def test_dates_that_arrow_has_no_number_for_are_archived_as_what_they_are(maria_
     maria_lab.mysql("INSERT INTO t SELECT seq, '2001-01-01', NULL, NULL, NULL, '2001-01-01' FROM seq_1_to_4")
     maria_lab.load()
     maria_lab.pg(
-        "UPDATE {s}.t SET d = 'infinity', m = '-infinity' WHERE id = 1; UPDATE {s}.t SET d = '44-03-15 BC' WHERE id = 2;"
+        "UPDATE {s}.t SET d = 'infinity', m = '-infinity' WHERE id = 1; UPDATE {s}.t SET d = '0044-03-15 BC' WHERE id = 2;"
         "UPDATE {s}.t SET z = '294276-12-31' WHERE id = 3; UPDATE {s}.t SET at = '-infinity' WHERE id = 4"
     )
     ((found),) = retained(maria_lab, ARCHIVE, tmp_path)

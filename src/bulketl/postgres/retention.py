@@ -154,7 +154,7 @@ def _archived(cursor: Any, found: Expired, path: Path, types: dict[str, str], ol
 
 
 def _wild(cursor: Any, types: dict[str, str], old: str) -> set[str]:
-    """Return the columns of dates with a value, among the rows, that Arrow has no number for: it would become another date."""
+    """Return the columns with a date, among the rows, that Arrow has no number for: it would become another one."""
     dates = [column for column, kind in types.items() if kind in _DATES]
     wild = (
         f"bool_or(NOT isfinite(t.{name(column)})"
