@@ -142,14 +142,16 @@ def month_of(item: Cast, column: str, there: str) -> Expressions:
 def sum_of(item: Cast, column: str, there: str) -> tuple[Expressions, int] | None:
     """Return the expressions of a column's sum and their unit; None for a column that is no number in both.
 
-    A float of FLOAT_UNIT or more, and what is no number, counts on neither side.
+    A float of FLOAT_UNIT or more counts on neither side; one that is no number, which only the target can hold, makes the
+    sum none either.
     """
     base, kind = parse_type(item.source).base, held_type(there)[0]
     here = item.read if base == "bit" else quoted(item.column)
     if base in ("float", "double") and kind in ("real", "double precision"):
+        none = f"sum(CASE WHEN {column} IN ('NaN', 'Infinity', '-Infinity') THEN 'NaN'::numeric ELSE 0 END)"
         both = (
             _float_sum(here, "TRUNCATE({x},0)", "CAST({x} AS SIGNED)", f"{FLOAT_UNIT}e0"),
-            _float_sum(f"{column}::float8", "trunc({x})", "({x})::bigint", f"{FLOAT_UNIT}::float8"),
+            f"{_float_sum(f'{column}::float8', 'trunc({x})', '({x})::bigint', f'{FLOAT_UNIT}::float8')} + {none}",
         )
         return both, FLOAT_UNIT
     numbers = base in ("tinyint", "smallint", "mediumint", "int", "bigint", "year", "bit", "decimal")

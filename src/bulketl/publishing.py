@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from bulketl.canonical import unhashed
 from bulketl.catalog import TargetTable
 from bulketl.config import Config
 from bulketl.drift import Drift, drift
@@ -98,6 +99,12 @@ def _possible(spec: TableSpec) -> None:
         raise PlanError(
             f"table {spec.table!r} has a column {DELETED_AT!r} of its own, and deletes: mark needs that name",
             hint="choose another policy for its deletes, or name the column under exclude_columns",
+        )
+    if alike := [column for column in unhashed(spec.casts) if column in spec.key]:
+        raise PlanError(
+            f"table {spec.table!r}: column {alike[0]!r} is text of its key and declared jsonb, to which two keys of "
+            "the source may be equal",
+            hint="declare text for it",
         )
 
 

@@ -12,6 +12,7 @@ from importlib.metadata import version
 
 from bulketl import engine
 from bulketl.catalog import TargetTable
+from bulketl.checks import stored
 from bulketl.config import Config
 from bulketl.crew import Crew
 from bulketl.decision import specify
@@ -268,6 +269,7 @@ def _record(table: TableSummary, reasons: dict[str, str]) -> dict[str, object]:
         **values,
         "reason": reasons.get(values["table"], ""),
         "drift": list(values["drift"]),
+        "checks": stored(table.checks),
         "error": values["message"] or None,
         "hint": values["hint"] or None,
     }

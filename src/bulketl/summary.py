@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from bulketl.catalog import Other
 from bulketl.certificate import Certificate
+from bulketl.checks import stored
 from bulketl.events import (
     ColumnsChanged,
     Event,
@@ -195,7 +196,6 @@ class Summary:
             "bytes",
             "seconds",
             "changed",
-            "checks",
             "drift",
             "inserted",
             "updated",
@@ -220,7 +220,11 @@ class Summary:
             "left_out": [dataclasses.asdict(other) for other in self.left_out],
             "notes": self.notes,
             "tables": [
-                {**{name: getattr(table, name) for name in names}, "certified": table.certified}
+                {
+                    **{name: getattr(table, name) for name in names},
+                    "checks": stored(table.checks),
+                    "certified": table.certified,
+                }
                 for table in self.tables.values()
             ],
         }

@@ -14,7 +14,7 @@ from typing import Any
 
 from psycopg import sql
 
-from bulketl.checks import Counts
+from bulketl.checks import Counts, stored
 from bulketl.coerce import Reject
 from bulketl.plan import Pace, TableSpec
 from bulketl.postgres import LEDGER, STAGING, SUPERSEDED, Connection, audit, made, retention, state
@@ -331,7 +331,7 @@ def rejected(run: str, spec: TableSpec, index: int, rejects: Sequence[Reject]) -
 def checked(run: str, spec: TableSpec, found: Counts) -> str:
     """Return the UPDATE that notes, with the record of a publish, what its checks on the table have found."""
     return (
-        f"UPDATE {LEDGER}.published SET checks = {value(json.dumps(found))} "
+        f"UPDATE {LEDGER}.published SET checks = {value(json.dumps(stored(found)))} "
         f"WHERE (run, schema_name, table_name) = ({value(run)}, {value(spec.schema)}, {value(spec.table)})"
     )
 

@@ -15,7 +15,7 @@ from itertools import chain
 from typing import Any, TypeVar
 
 from bulketl import quality
-from bulketl.checks import Counts
+from bulketl.checks import Counts, restored
 from bulketl.coerce import KEPT_REJECTS, Batch, Reject
 from bulketl.errors import DataError
 from bulketl.partitions import Partition
@@ -201,7 +201,7 @@ class PostgresTarget:
         cursor.execute(ledger.outcome_of(self.run, spec))
         rows, inserted, updated, unchanged, deleted, found, score, noted = cursor.fetchall()[0]
         counts = (rows, inserted, updated, unchanged, deleted)
-        return Published(*counts, json.loads(found), score, noted=json.loads(noted))
+        return Published(*counts, restored(json.loads(found)), score, noted=json.loads(noted))
 
     def _compare(self, cursor: Any, spec: TableSpec) -> list[Arrived]:
         """Compare staged rows and rejects with the records of the partitions; return what has arrived of each."""
