@@ -92,7 +92,8 @@ class TargetTable:
     and recreates, `materialized` the others. `hanging` describes everything a swap would lose, materialized views
     included; `referenced` is true when foreign keys of other tables point here, so that it cannot be truncated
     either. `grants` are the rights others have on it; a swap carries them over. `seen` is a hash of all that, to
-    notice what appears later.
+    notice what appears later. `partitioned`: its rows are those of its partitions. `acting`: triggers,
+    rules or row security act on rows that are written to it.
     """
 
     name: str
@@ -104,3 +105,5 @@ class TargetTable:
     referenced: bool = False
     seen: str = ""
     grants: tuple[str, ...] = ()
+    partitioned: bool = False
+    acting: bool = False

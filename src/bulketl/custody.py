@@ -95,6 +95,7 @@ def retain_tables(config: Config, tables: Sequence[str] = (), folder: Path | Non
             publish="merge",
             kept=existing[name].columns,
             audit=rule.table_importance == "audit",
+            partitioned=existing[name].partitioned,
         )
         if rule.retention:
             found.append(retain(target, run, spec, rule.retention, existing[name], folder))

@@ -51,6 +51,8 @@ class TableSpec:
     own. `stop_after`: seconds after which it is given up.
     `threshold`: the least share of the source's rows that must arrive. `certify`: whether figures of every column are taken
     on the way. `checks`: what must hold of it. A `max_rejects` that is a float is a share of the rows read.
+    `partitioned`: so is the target table, whose rows are those of its partitions. `watched`: something acts on rows written
+    to it, so they are staged, however few, and compared afterwards.
     """
 
     table: str
@@ -82,6 +84,8 @@ class TableSpec:
     stop_after: float | None = None
     threshold: float = 1.0
     certify: bool = False
+    partitioned: bool = False
+    watched: bool = False
 
     def rejectable(self, read: int) -> int:
         """Return how many of so many rows that were read may be rejected."""

@@ -62,10 +62,15 @@ SELECT c.oid, c.relname, c.relkind,
     concat_ws(', ',
         CASE WHEN c.relrowsecurity THEN 'row level security' END,
         CASE WHEN c.relkind = 'p' OR c.relispartition THEN 'its partitioning' END,
+        (SELECT 'its inheriting from ' || string_agg(inhparent::regclass::text, ', ') FROM pg_inherits
+         WHERE inhrelid = c.oid AND NOT c.relispartition),
         (SELECT 'NOT NULL of ' || string_agg(a.attname, ', ') FROM pg_attribute a
          WHERE a.attrelid = c.oid AND a.attnum > 0 AND a.attnotnull AND NOT a.attisdropped AND NOT EXISTS (
             SELECT 1 FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary AND a.attnum = ANY(i.indkey)))),
     {SEEN},
+    c.relrowsecurity OR EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = ANY(parts.oids) AND NOT g.tgisinternal
+            AND g.tgenabled <> 'D') OR EXISTS (SELECT FROM pg_rewrite w WHERE w.ev_class = ANY(parts.oids)
+            AND w.rulename <> '_RETURN' AND w.ev_enabled <> 'D'),
     (SELECT json_agg(format('grant %%s to %%s', rights, grantee) || option ORDER BY grantee, rights) FROM (
         SELECT string_agg(g.what, ', ' ORDER BY g.what) AS rights, COALESCE(NULLIF(g.grantee, 0)::regrole::text, 'PUBLIC')
             AS grantee, CASE WHEN g.is_grantable THEN ' with grant option' ELSE '' END AS option
@@ -78,7 +83,8 @@ SELECT c.oid, c.relname, c.relkind,
             GROUP BY x.grantee, x.is_grantable, x.privilege_type
         ) g WHERE g.grantee <> c.relowner GROUP BY g.grantee, g.is_grantable
     ) said)::text
-FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace,
+    LATERAL (SELECT ARRAY[c.oid] || ARRAY(SELECT relid::oid FROM pg_partition_tree(c.oid)) AS oids) parts
 WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p', 'f', 'v', 'm')"""
 
 KINDS = ("view", "materialized", "referencing", "other")
@@ -95,7 +101,7 @@ def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
         kinds = hanging.setdefault(oid, {kind: [] for kind in KINDS})
         kinds[kind].append(detail if kind in ("view", "materialized") else description)
     tables = {}
-    for oid, name, relkind, columns, key, own, seen, grants in connection.execute(_TABLES, {"schema": schema}):
+    for oid, name, relkind, columns, key, own, seen, acting, grants in connection.execute(_TABLES, {"schema": schema}):
         kinds = hanging.get(oid) or {kind: [] for kind in KINDS}
         if relkind in ("v", "m", "f"):
             what = {"v": "view", "m": "materialized view", "f": "foreign table"}[relkind]
@@ -112,8 +118,19 @@ def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
             referenced=bool(kinds["referencing"]),
             seen=seen,
             grants=tuple(json.loads(grants or "[]")),
+            partitioned=relkind == "p",
+            acting=acting,
         )
     return tables
+
+
+def partitioned(connection: Connection, schema: str) -> set[str]:
+    """Return the partitioned tables of the schema: their rows are those of their partitions."""
+    query = (
+        "SELECT relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE n.nspname = %s AND c.relkind = 'p'"
+    )
+    return {table for (table,) in connection.execute(query, (schema,))}
 
 
 def missing_rights(connection: Connection, schema: str) -> tuple[tuple[str, str], ...]:
