@@ -41,7 +41,8 @@ The floors; imports go down only:
     watermark | checked
     partitions | evidence
     talks
-    events | yamlfile | drift | snapshot | storedvalues | sparing | memory | sqltext | fields | checks | naming | sockets | patience
+    events | yamlfile | drift | snapshot | storedvalues | sparing | memory | sqltext | fields | checks |
+        naming | sockets | patience
     casts | tls
     catalog | printable
     errors

@@ -120,6 +120,7 @@ def retain_tables(config: Config, tables: Sequence[str] = (), folder: Path | Non
             kept=existing[name].columns,
             source=source,
             audit=rule.table_importance == "audit",
+            partitioned=existing[name].partitioned,
         )
         if rule.retention:
             found.append(retain(target, run, spec, rule.retention, existing[name], folder))

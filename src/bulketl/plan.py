@@ -63,6 +63,8 @@ class TableSpec:
     and `person` who decides so. `key_name`: of the index of its key, where the usual one is taken.
     `threshold`: the least share of the source's rows that must arrive. `certify`: whether figures of every column are taken
     on the way. `checks`: what must hold of it. A `max_rejects` that is a float is a share of the rows read.
+    `partitioned`: so is the target table, whose rows are those of its partitions. `watched`: something acts on rows written
+    to it, so they are staged, however few, and compared afterwards.
     """
 
     table: str
@@ -98,6 +100,8 @@ class TableSpec:
     oid: int = 0
     person: str = ""
     key_name: str = ""
+    partitioned: bool = False
+    watched: bool = False
 
     def rejectable(self, read: int) -> int:
         """Return how many of so many rows that were read may be rejected."""

@@ -232,6 +232,7 @@ def _one_by_one(
         max_rejects=1.0,
         watermark=None,
         deletes="mark" if spec.deletes == "mark" else "ignore",
+        partitioned=existing.partitioned,
     )
 
 

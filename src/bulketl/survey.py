@@ -138,6 +138,7 @@ def _again(
     found = differing(spec, existing, state)
     kept = state.kept if config.dropped_columns == "keep" else ()
     same = not (found.added or found.widened or found.changed or set(found.dropped).difference(kept))
+    spec = dataclasses.replace(spec, partitioned=existing.partitioned)
     return spec if same and existing.primary_key == spec.key else None
 
 

@@ -100,8 +100,9 @@ def _task(
     if writing.deletes == "mark" and DELETED_AT not in dict(existing.columns):
         writing = dataclasses.replace(writing, deletes="mirror")  # none is marked yet, and the next load adds the column
     writing = dataclasses.replace(
-        writing, publish="append" if writing.audit else "merge", whole=False, added=(), widened=found.widened, watermark=None
-    )
+        writing, publish="append" if writing.audit else "merge", whole=False, added=(), widened=found.widened,
+        watermark=None, partitioned=existing.partitioned,
+    )  # fmt: skip
     left_out = (*(f"{c}: the target lacks it" for c in found.added), *(f"{c}: has another type" for c in found.changed))
     seen = tuple(i for i in writing.casts if i.source and i.column not in {*found.added, *found.changed})
     spec = dataclasses.replace(writing, casts=seen, stamps=())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ STAGING = "bulketl_staging"
 SUPERSEDED = "superseded"  # the outcome of a run that a later load has swept away
 TAMPERED = "BK001"  # our own SQLSTATE: rows of an audited table no longer fit its chain
 STRANGE = "BK002"  # our own SQLSTATE: what has a table's name is not what bulketl made
+EATEN = "BK003"  # another: what was written is not what is there
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,8 @@ _HINTS = {
     STRANGE: "nothing was changed; `bulketl plan` and `bulketl validate` say what is there now, and what can be done",
     "42P07": "something else has that name in the target: rename or drop it, or load into another schema with --schema",
     "42710": "something else has that name in the target: rename or drop it, or load into another schema with --schema",
+    EATEN: "nothing was changed; what acts on the table in the target alters what is loaded: disable or drop it, or let it "
+    "act on a view or on a copy of the table",
     "54000": "a value of the key is too long for a Postgres index: exclude that column from the key at the source",
 }
 # Connection lost or refused, serialization, deadlock, lock not had, shutting down: 08, 40, 53300, 55P03, 57P.
@@ -168,10 +172,13 @@ _TRANSIENT = ("08", "40", "53300", "55P03", "57P")
 
 def failure(sqlstate: str | None, text: str, what: str) -> BulketlError:
     """Return the error to raise for what Postgres said: DataError for a value's fault, else TargetError."""
-    text = " ".join(text.split())
+    # ADBC quotes the whole statement, with the values in it.
+    text = re.sub(r"Failed to execute query '.*': ERROR: ", "ERROR: ", " ".join(text.split()))
     state = sqlstate or ""
     lost = any(words in text for words in ("server closed the connection", "connection to server", "could not receive"))
-    if state.startswith(("22", "23")) or state == TAMPERED:
+    if state in (TAMPERED, EATEN):  # our own words, and where in a block they were said is of no interest
+        text = text.partition(" CONTEXT: ")[0]
+    if state.startswith(("22", "23")) or state in (TAMPERED, EATEN):
         return DataError(f"{what}: {text}", hint=_HINTS.get(state, _FAULTY))
     ease: Ease = "workers" if state in _CROWDED else "batch" if state == "53200" else ""
     passing = lost or state.startswith(_TRANSIENT)

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bulketl.plan import TableSpec
-from bulketl.postgres import LEDGER, TAMPERED, Connection
-from bulketl.postgres.ddl import alter_table, columns, name, value
+from bulketl.postgres import LEDGER, TAMPERED, Connection, written
+from bulketl.postgres.ddl import alter_table, columns, name, own_rows, rows_of, value
 from bulketl.postgres.merge import absent, differs, insert, matching, no_rejects
 
 TABLES = f"""
@@ -39,7 +39,7 @@ _OPEN = "p.seq IS NULL OR p.kind = 'end'"
 
 def append(run: str, spec: TableSpec, stage: str) -> list[str]:
     """Return the statements that add the rows of `stage` (quoted) that the table lacks, and note those that differ."""
-    table = name(spec.schema, spec.table)
+    table = rows_of(spec)
     statements = [_first(run, spec)]
     filled_in = [item.column for item in spec.casts if item.column in spec.added]
     if filled_in or spec.widened:
@@ -48,6 +48,7 @@ def append(run: str, spec: TableSpec, stage: str) -> list[str]:
         if filled_in:
             sets = ", ".join(f"{name(column)} = s.{name(column)}" for column in filled_in)
             statements.append(f"UPDATE {table} t SET {sets} FROM {stage} s WHERE {matching(spec, 's', 't')}")
+            statements.append(written.set_in(spec, stage, filled_in))
         statements.append(_link(run, spec, "columns", f"SELECT * FROM {table}", whole=True))
     else:
         statements += alter_table(spec)
@@ -60,8 +61,10 @@ def append(run: str, spec: TableSpec, stage: str) -> list[str]:
         statements.append(deleted(run, spec, f"{table} t WHERE {missing} AND {no_rejects(run, spec)}"))
     rows = f"{stage} s" if spec.key else f"{_numbered(spec, stage)} s"
     new = absent(spec, table) if spec.key else f"NOT EXISTS (SELECT 1 FROM {_numbered(spec, table)} o WHERE {_SAME})"
-    statements.append(_link(run, spec, "append", f"{insert(run, spec, rows, new)} RETURNING *"))
+    adding = _link(run, spec, "append", f"{insert(run, spec, rows, new)} RETURNING *")
     appended = f"SELECT rows FROM {LEDGER}.audit_chain WHERE {_of(spec)} ORDER BY seq DESC LIMIT 1"
+    left = f"(SELECT count(*) FROM {rows} WHERE {new})"
+    statements.append(written.added(spec, stage, adding, f"({appended})", left))
     record = f"run = {value(run)} AND {_of(spec)}"
     statements.append(
         f"UPDATE {LEDGER}.published SET updated = 0, inserted = COALESCE(inserted, 0) + ({appended}) WHERE {record}"
@@ -74,7 +77,7 @@ def _first(run: str, spec: TableSpec) -> str:
 
     That is asked before a row is read: hashing all rows again would make each load as long as the table.
     """
-    table = name(spec.schema, spec.table)
+    table = rows_of(spec)
     there = [column for column in _json_columns(spec) if column not in spec.added]
     rows = f"SELECT * FROM {table} WHERE (SELECT {_OPEN} FROM (SELECT) x LEFT JOIN ({_last(spec)}) p ON true)"
     return _link(run, spec, "create", rows, whole=True, only=_OPEN, json=there)
@@ -97,7 +100,7 @@ def _deleted_content(run: str, spec: TableSpec, stage: str) -> str:
         run,
         spec,
         f"SELECT {value(run)}, {_at(spec)}, {key}, 'delete', {_json(spec, 's')}, NULL"
-        f" FROM {_numbered(spec, name(spec.schema, spec.table))} s LEFT JOIN ({_noted(spec)}) last ON last.key = {key}"
+        f" FROM {_numbered(spec, rows_of(spec))} s LEFT JOIN ({_noted(spec)}) last ON last.key = {key}"
         f" WHERE NOT EXISTS (SELECT 1 FROM {_numbered(spec, stage)} o WHERE {_SAME})"
         f" AND last.kind IS DISTINCT FROM 'delete' AND {no_rejects(run, spec)}",
     )
@@ -105,7 +108,7 @@ def _deleted_content(run: str, spec: TableSpec, stage: str) -> str:
 
 def begun(run: str, spec: TableSpec) -> str:
     """Return the statement that begins the chain of a table that was just created and filled."""
-    return _link(run, spec, "create", f"SELECT * FROM {name(spec.schema, spec.table)}", whole=True)
+    return _link(run, spec, "create", f"SELECT * FROM {rows_of(spec)}", whole=True)
 
 
 def ended(run: str, spec: TableSpec) -> str:
@@ -121,7 +124,7 @@ def removed(run: str, spec: TableSpec, delete: str) -> str:
 def changed(run: str, spec: TableSpec, stage: str) -> str:
     """Return the statement that notes rows of `stage` that differ from the table's, or from what was noted of them last."""
     # An outer join, so that rows of the stage are looked up in the table and never the other way round.
-    join = f"{stage} s LEFT JOIN {name(spec.schema, spec.table)} t ON {matching(spec, 't', 's')}"
+    join = f"{stage} s LEFT JOIN {rows_of(spec)} t ON {matching(spec, 't', 's')}"
     return _noting(
         run,
         spec,
@@ -144,7 +147,7 @@ def reverted(run: str, spec: TableSpec, stage: str, gone: str) -> str:
         spec,
         f"SELECT {value(run)}, {_at(spec)}, last.key,"
         " CASE WHEN last.kind = 'delete' THEN 'return' ELSE 'update' END, j.old, j.old"
-        f" FROM ({_noted(spec)}) last JOIN {name(spec.schema, spec.table)} t ON last.key = {_key(spec, 't')},"
+        f" FROM ({_noted(spec)}) last JOIN {rows_of(spec)} t ON last.key = {_key(spec, 't')},"
         f" LATERAL (SELECT {_json(spec, 't')} AS old) j WHERE {_unlike('j.old', 'j.old')} AND NOT {here} AND NOT ({gone})",
     )
 
@@ -240,17 +243,17 @@ def _table_problem(connection: Connection, schema: str, verdict: Verdict) -> str
     if verdict.ended:
         return ""
     columns = connection.execute(
-        "SELECT attname, atttypid::regtype::text FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0"
-        " AND NOT attisdropped",
+        "SELECT attname, atttypid::regtype::text, relkind = 'p' FROM pg_attribute JOIN pg_class c ON c.oid = attrelid"
+        " WHERE c.oid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
         (name(schema, table),),
     ).fetchall()
     if not columns:
         return "the table is gone"
-    json = [column for column, kind in columns if kind in _JSON]
+    json, rows = [column for column, kind, _ in columns if kind in _JSON], own_rows(schema, table, columns[0][2])
     there, same = connection.execute(
         f"SELECT n, sums = (SELECT all_hash FROM {LEDGER}.audit_chain WHERE (schema_name, table_name)"
         f" = ({value(schema)}, {value(table)}) ORDER BY seq DESC LIMIT 1)"
-        f" FROM ({_summed(f'SELECT * FROM {name(schema, table)}', json=json)}) x".encode()
+        f" FROM ({_summed(f'SELECT * FROM {rows}', json=json)}) x".encode()
     ).fetchone() or (0, False)
     if there != verdict.rows:
         return f"it has {there:,} rows, and {verdict.rows:,} were loaded"
@@ -336,7 +339,7 @@ def _last(spec: TableSpec) -> str:
 
 def _held(spec: TableSpec) -> str:
     """Return the statement that fails when the table's rows do not fit its chain."""
-    table = name(spec.schema, spec.table)
+    table = rows_of(spec)
     last = f"SELECT all_hash FROM {LEDGER}.audit_chain WHERE {_of(spec)} ORDER BY seq DESC LIMIT 1"
     there = [column for column in _json_columns(spec) if column not in spec.added]
     return (

@@ -15,12 +15,12 @@ from bulketl.errors import DataError
 from bulketl.plan import DELETED_AT, TableSpec
 from bulketl.postgres import Connection, Postgres, audit, checks, ledger, state
 from bulketl.postgres.copy import TEMPORARY, copy, transaction, without_refused
-from bulketl.postgres.ddl import batch, name, value
+from bulketl.postgres.ddl import batch, name, rows_of, value
 from bulketl.postgres.guard import check_gone
 from bulketl.postgres.joins import BY_HASH, PLANNING
 from bulketl.postgres.keylist import among, listing
 from bulketl.postgres.made import hold
-from bulketl.postgres.merge import absent
+from bulketl.postgres.merge import absent, removing
 from bulketl.postgres.publish import into
 from bulketl.postgres.stage import temporary, temporary_name
 from bulketl.reconcile import Buckets, Differences, Digest, Row, batches, united
@@ -38,7 +38,7 @@ def buckets(target: Postgres, spec: TableSpec) -> Buckets:
         return Buckets()
     key = name(spec.key[0])
     with target.connect() as connection:
-        found = connection.execute(f"SELECT min({key}), max({key}) FROM {name(spec.schema, spec.table)}".encode()).fetchone()
+        found = connection.execute(f"SELECT min({key}), max({key}) FROM {rows_of(spec)}".encode()).fetchone()
     lo, hi = found or (None, None)
     return Buckets(BUCKET_KEYS if lo is None else max(BUCKET_KEYS, (hi - lo) // MOST_BUCKETS + 1))
 
@@ -50,7 +50,7 @@ def digests(target: Postgres, spec: TableSpec, buckets: Buckets, only: str = "tr
     """
     query = (
         f"SELECT b::text, count(*), {_sum('h')} FROM (SELECT {_bucket(spec, buckets)} AS b,"
-        f" {row_hash(spec)} AS h FROM {name(spec.schema, spec.table)} WHERE {only}{alive(spec, 'AND')}) t GROUP BY b"
+        f" {row_hash(spec)} AS h FROM {rows_of(spec)} WHERE {only}{alive(spec, 'AND')}) t GROUP BY b"
     )
     with target.connect() as connection:
         return {bucket: (int(rows), int(total)) for bucket, rows, total in connection.execute(query.encode())}
@@ -61,10 +61,7 @@ def hashes(target: Postgres, specs: Sequence[TableSpec]) -> dict[str, Digest]:
 
     Tables that are locked for a second are left out with those of the same query.
     """
-    selects = [
-        f"count(*), COALESCE({_sum(row_hash(spec))}, 0) FROM {name(spec.schema, spec.table)}{alive(spec, 'WHERE')}"
-        for spec in specs
-    ]
+    selects = [f"count(*), COALESCE({_sum(row_hash(spec))}, 0) FROM {rows_of(spec)}{alive(spec, 'WHERE')}" for spec in specs]
     found: dict[str, Digest] = {}
     with target.connect() as connection:
         for some in batches(selects):
@@ -94,7 +91,7 @@ def rows(target: Postgres, spec: TableSpec, buckets: Buckets, which: Sequence[st
     """Return key and hash of every row in those buckets, by the hash of the key; keys are texts as Postgres shows them."""
     query = (
         f"SELECT {key_hash(spec)}, {row_hash(spec)}, {', '.join(f'{name(key)}::text' for key in spec.key)}"
-        f" FROM {name(spec.schema, spec.table)} WHERE {within(spec, buckets, which)}{alive(spec, 'AND')}"
+        f" FROM {rows_of(spec)} WHERE {within(spec, buckets, which)}{alive(spec, 'AND')}"
     )
     listed: dict[str, Row] = {}
     with target.connect() as connection:
@@ -108,7 +105,7 @@ def rows(target: Postgres, spec: TableSpec, buckets: Buckets, which: Sequence[st
 def multiset(target: Postgres, spec: TableSpec, which: Sequence[str]) -> dict[str, int]:
     """Return how often each row hash occurs in those buckets of a table without a key."""
     query = (
-        f"SELECT h, count(*) FROM (SELECT {row_hash(spec)} AS h FROM {name(spec.schema, spec.table)}"
+        f"SELECT h, count(*) FROM (SELECT {row_hash(spec)} AS h FROM {rows_of(spec)}"
         f" WHERE {within(spec, Buckets(), which)}{alive(spec, 'AND')}) t GROUP BY h"
     )
     with target.connect() as connection:
@@ -143,7 +140,7 @@ def mend(target: Postgres, run: str, spec: TableSpec, found: Differences, batche
                     hint="load the table whole with --full: its rejects are listed then",
                 )
             copy(cursor, piece.good, spec, TEMPORARY, temporary_name(0))
-        new = f"(SELECT count(*) FROM {stage} s WHERE {absent(spec, name(spec.schema, spec.table))})"
+        new = f"(SELECT count(*) FROM {stage} s WHERE {absent(spec, rows_of(spec))})"
         removed = len(found.gone) if spec.deletes in ("mirror", "mark") else 0
         listed = listing(cursor, spec, found.gone, GONE)
         # Gone ones first: where the servers show a key differently the same row is both gone and missing.
@@ -163,15 +160,21 @@ def mend(target: Postgres, run: str, spec: TableSpec, found: Differences, batche
         return noted
 
 
-def gone(run: str, spec: TableSpec, listed: str) -> list[str]:
-    """Return the statements for the rows that are gone at the source; `listed`: the table of their keys, quoted."""
-    table, which = name(spec.schema, spec.table), among(spec, listed)
+def gone(run: str, spec: TableSpec, listed: str, *, record: bool = False) -> list[str]:
+    """Return the statements for the rows that are gone at the source; `listed`: the table of their keys, quoted.
+
+    With a `record` of the publish they are counted there.
+    """
+    table, which = rows_of(spec), among(spec, listed)
     if spec.audit:
         return [audit.deleted(run, spec, f"{table} t WHERE {which}")]
     if spec.deletes == "mirror":
-        return [f"DELETE FROM {table} t WHERE {which}"]
+        left = f"(SELECT count(*) FROM {table} t WHERE {which})"
+        return [removing(run, spec, f"DELETE FROM {table} t WHERE {which}", left, record=record)]
     if spec.deletes == "mark":
-        return [f"UPDATE {table} t SET {name(DELETED_AT)} = now() WHERE {which}"]
+        left = f"(SELECT count(*) FROM {table} t WHERE {which} AND t.{name(DELETED_AT)} IS NULL)"
+        mark = f"UPDATE {table} t SET {name(DELETED_AT)} = now() WHERE {which}"
+        return [removing(run, spec, mark, left, record=record)]
     return []
 
 

@@ -20,6 +20,19 @@ def name(*parts: str) -> str:
     return sql.Identifier(*parts).as_string(None)
 
 
+def rows_of(spec: TableSpec) -> str:
+    """Return the table as a statement names it that reads, changes or removes its rows: its own ones only.
+
+    Tables may inherit from it, and their rows are somebody else's. The rows of a partitioned table are its partitions'.
+    """
+    return own_rows(spec.schema, spec.table, spec.partitioned)
+
+
+def own_rows(schema: str, table: str, partitioned: bool) -> str:
+    """Return the same for a table of a schema."""
+    return name(schema, table) if partitioned else f"ONLY {name(schema, table)}"
+
+
 def value(thing: str | int | float | bool | None) -> str:
     """Return a literal."""
     return sql.Literal(thing).as_string(None).strip()

@@ -67,10 +67,15 @@ SELECT c.oid, c.relname, c.relkind,
     concat_ws(', ',
         CASE WHEN c.relrowsecurity THEN 'row level security' END,
         CASE WHEN c.relkind = 'p' OR c.relispartition THEN 'its partitioning' END,
+        (SELECT 'its inheriting from ' || string_agg(inhparent::regclass::text, ', ') FROM pg_inherits
+         WHERE inhrelid = c.oid AND NOT c.relispartition),
         (SELECT 'NOT NULL of ' || string_agg(a.attname, ', ') FROM pg_attribute a
          WHERE a.attrelid = c.oid AND a.attnum > 0 AND a.attnotnull AND NOT a.attisdropped AND NOT EXISTS (
             SELECT 1 FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary AND a.attnum = ANY(i.indkey)))),
     {SEEN},
+    c.relrowsecurity OR EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = ANY(parts.oids) AND NOT g.tgisinternal
+            AND g.tgenabled <> 'D') OR EXISTS (SELECT FROM pg_rewrite w WHERE w.ev_class = ANY(parts.oids)
+            AND w.rulename <> '_RETURN' AND w.ev_enabled <> 'D'),
     (SELECT json_agg(format('grant %%s to %%s', rights, grantee) || option ORDER BY grantee, rights) FROM (
         SELECT string_agg(g.what, ', ' ORDER BY g.what) AS rights, COALESCE(NULLIF(g.grantee, 0)::regrole::text, 'PUBLIC')
             AS grantee, CASE WHEN g.is_grantable THEN ' with grant option' ELSE '' END AS option
@@ -87,7 +92,8 @@ SELECT c.oid, c.relname, c.relkind,
      WHERE a.attrelid = c.oid AND a.attnum > 0 AND y.typreceive = 0)::text,
     pg_get_userbyid(c.relowner),
     (SELECT x.relname FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid WHERE i.indrelid = c.oid AND i.indisprimary)
-FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace,
+    LATERAL (SELECT ARRAY[c.oid] || ARRAY(SELECT relid::oid FROM pg_partition_tree(c.oid)) AS oids) parts
 WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p')"""
 # What else has a name that a table might get: any other relation, and types, for each table has a row type.
 _OTHERS = f"""
@@ -128,7 +134,7 @@ def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
     for oid, name, relkind, owner in connection.execute(_OTHERS, {"schema": schema}):
         kind = _KINDS.get(relkind, "relation")
         tables[name] = TargetTable(name, (), hanging=(f"its being a {kind}",), kind=kind, oid=oid, owner=owner)
-    for oid, name, relkind, columns, key, own, seen, grants, uncopied, owner, key_name in found:
+    for oid, name, relkind, columns, key, own, seen, acting, grants, uncopied, owner, key_name in found:
         kinds = hanging.get(oid) or {kind: [] for kind in KINDS}
         materialized = [f"materialized view {view}" for view in kinds["materialized"]]
         tables[name] = TargetTable(
@@ -147,6 +153,8 @@ def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
             owner=owner,
             key_name=key_name or "",
             made=record.get(name),
+            partitioned=relkind == "p",
+            acting=acting,
         )
     return tables
 
@@ -174,6 +182,15 @@ def with_rows(
             if connection.closed:
                 raise
     return found
+
+
+def partitioned(connection: Connection, schema: str) -> set[str]:
+    """Return the partitioned tables of the schema: their rows are those of their partitions."""
+    query = (
+        "SELECT relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE n.nspname = %s AND c.relkind = 'p'"
+    )
+    return {table for (table,) in connection.execute(query, (schema,))}
 
 
 def missing_rights(connection: Connection, schema: str) -> tuple[tuple[str, str], ...]:

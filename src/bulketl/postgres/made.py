@@ -16,7 +16,7 @@ from bulketl.catalog import Made
 from bulketl.errors import ConfigError
 from bulketl.plan import TableSpec
 from bulketl.postgres import LEDGER, STAGING, STRANGE, Connection
-from bulketl.postgres.ddl import batch, name, value
+from bulketl.postgres.ddl import batch, name, rows_of, value
 
 TABLE = f"""
 CREATE TABLE IF NOT EXISTS {LEDGER}.made (
@@ -95,8 +95,8 @@ def held(run: str, specs: Sequence[TableSpec]) -> list[str]:
     What is given to bulketl is adopted first. A table that is emptied or replaced is locked for it at once; of others the
     lock only keeps them from being dropped or renamed.
     """
-    replaced = [_place(spec) for spec in specs if spec.publish in ("refill", "swap")]
-    kept = [_place(spec) for spec in specs if spec.publish in ("merge", "append")]
+    replaced = [rows_of(spec) for spec in specs if spec.publish in ("refill", "swap")]
+    kept = [rows_of(spec) for spec in specs if spec.publish in ("merge", "append")]
     locks = [f"LOCK TABLE {', '.join(replaced)} IN ACCESS EXCLUSIVE MODE"] if replaced else []
     locks += [f"PERFORM FROM {place} LIMIT 0" for place in kept]
     adopting = [_adopting(run, spec) for spec in specs if spec.adopt]

@@ -10,12 +10,11 @@ from bulketl.plan import TableSpec
 from bulketl.postgres import LEDGER, Postgres, checks, ledger
 from bulketl.postgres.compare import GONE, gone
 from bulketl.postgres.copy import TEMPORARY, copy, transaction, without_refused
-from bulketl.postgres.ddl import batch, name, value
+from bulketl.postgres.ddl import batch, name, rows_of, value
 from bulketl.postgres.guard import check_gone
 from bulketl.postgres.joins import BY_HASH, PLANNING
 from bulketl.postgres.keylist import listing
 from bulketl.postgres.made import hold
-from bulketl.postgres.merge import counted
 from bulketl.postgres.publish import into
 from bulketl.postgres.stage import temporary, temporary_name
 from bulketl.reconcile import Differences
@@ -31,7 +30,7 @@ def repair(target: Postgres, run: str, spec: TableSpec, found: Differences, batc
         check_gone(spec, len(found.gone), found.rows)
     if spec.max_rejects:  # what Postgres refuses is found by trials in transactions of their own
         batches = (without_refused(target, run, spec, piece) for piece in batches)
-    table, at = name(spec.schema, spec.table), f"({value(spec.schema)}, {value(spec.table)})"
+    at = f"({value(spec.schema)}, {value(spec.table)})"
     rejects: list[Reject] = []
     written, size = 0, 0
     with transaction(target, run, f"table {spec.table!r}", spec.encoder) as cursor:
@@ -48,13 +47,13 @@ def repair(target: Postgres, run: str, spec: TableSpec, found: Differences, batc
         if rejects:
             statements.append(ledger.rejected(run, spec, 0, rejects))
         # Gone ones first: where the servers show a key differently the same row is both gone and missing.
-        removing = gone(run, spec, listing(cursor, spec, found.gone, GONE)) if found.gone else []
-        statements += [PLANNING, BY_HASH, *(counted(run, spec, deleted=statement) for statement in removing)]
+        removing = gone(run, spec, listing(cursor, spec, found.gone, GONE), record=not spec.audit) if found.gone else []
+        statements += [PLANNING, BY_HASH, *removing]
         if written:
             statements += into(run, spec, name(TEMPORARY, temporary_name(0)))
         statements.append(ledger.published(run, spec, written))
         # Counted, not reckoned: what was lost in between was in no ledger.
-        rows = f"(SELECT count(*) FROM {table})"
+        rows = f"(SELECT count(*) FROM {rows_of(spec)})"
         statements.append(
             f"UPDATE {LEDGER}.state SET rows = {rows}, run = {value(run)} WHERE (schema_name, table_name) = {at}"
         )

@@ -27,8 +27,9 @@ from bulketl import talks
 from bulketl.catalog import TargetTable
 from bulketl.errors import PlanError, TargetError
 from bulketl.plan import TableSpec
-from bulketl.postgres import LEDGER, Postgres, audit, failure, state
-from bulketl.postgres.ddl import name, value
+from bulketl.postgres import LEDGER, Postgres, audit, failure, state, written
+from bulketl.postgres.ddl import batch as together
+from bulketl.postgres.ddl import name, rows_of, value
 from bulketl.postgres.locks import held
 from bulketl.postgres.made import hold
 from bulketl.rules import Retention
@@ -83,7 +84,7 @@ def retain(
         cursor.execute(f"SELECT date_trunc('day', now() - interval {value(rule.keep)})::date::text")
         limit = cursor.fetchone()[0]
         by = f"t.{name(rule.by)}"
-        old = f"{name(spec.schema, spec.table)} t WHERE {by} < {value(limit)} AND isfinite({by})"  # no date is no reason
+        old = f"{rows_of(spec)} t WHERE {by} < {value(limit)} AND isfinite({by})"  # no date is no reason
         cursor.execute(f"SELECT count(*) FROM {old}")
         rows = cursor.fetchone()[0]
         action = "kept: legal hold" if rule.legal_hold else rule.action
@@ -120,10 +121,11 @@ def _commit(cursor: Any, found: Expired) -> None:
 
 def _remove(cursor: Any, run: str, spec: TableSpec, found: Expired, old: str, note: str) -> None:
     delete = f"DELETE FROM {old}"
+    deleting = audit.removed(run, spec, delete) if spec.audit else delete
     values = (run, spec.schema, found.table, found.column, found.limit, found.rows, found.action, found.file or None)
     record = ", ".join(value(part) for part in (*values, found.sha256 or None))
     for statement in (
-        audit.removed(run, spec, delete) if spec.audit else delete,
+        together([written.retired(spec, deleting, found.rows, f"(SELECT count(*) FROM {old})")]),
         state.retained(run, spec.schema, spec.table, found.column, note, found.rows),
         f"INSERT INTO {LEDGER}.retained VALUES ({record})",
     ):

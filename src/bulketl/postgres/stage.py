@@ -8,11 +8,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bulketl.plan import TableSpec, cut
-from bulketl.postgres import LEDGER, STAGING
+from bulketl.postgres import LEDGER, STAGING, written
 from bulketl.postgres.copy import TEMPORARY
-from bulketl.postgres.ddl import alter_table, create_table, name, primary_key, staging, staging_name, stamped, value
+from bulketl.postgres.ddl import (
+    alter_table,
+    create_table,
+    name,
+    primary_key,
+    rows_of,
+    staging,
+    staging_name,
+    stamped,
+    value,
+)
 
 BESIDE = ("merge", "append")  # ways that take the rows from a table beside, small tables too
+
+
+def beside(spec: TableSpec) -> bool:
+    """Tell whether a small table's rows are staged: to be merged or appended, or compared once something acted on them."""
+    return spec.publish in BESIDE or (spec.publish == "refill" and spec.watched)
 
 
 def preparing(run: str, spec: TableSpec) -> list[str]:
@@ -74,18 +89,23 @@ def placing(run: str, spec: TableSpec) -> str:
 
 def counting_group(specs: Sequence[TableSpec]) -> str:
     """Return the SELECT that counts the rows of small tables, by their place in `specs`."""
-    counts = (f"SELECT {n}, count(*) FROM {name(*place(n, spec))}" for n, spec in enumerate(specs))
+    counts = (f"SELECT {n}, count(*) FROM {placed(n, spec)}" for n, spec in enumerate(specs))
     return " UNION ALL ".join(counts)
 
 
 def place(n: int, spec: TableSpec) -> tuple[str, str]:
     """Return schema and table into which the rows of a small table are copied, the n-th of its group."""
-    return (TEMPORARY, temporary_name(n)) if spec.publish in BESIDE else (spec.schema, spec.table)
+    return (TEMPORARY, temporary_name(n)) if beside(spec) else (spec.schema, spec.table)
+
+
+def placed(n: int, spec: TableSpec) -> str:
+    """Return what a statement names to read them there."""
+    return name(*place(n, spec)) if beside(spec) else rows_of(spec)
 
 
 def emptied(run: str, n: int, spec: TableSpec) -> list[str]:
     """Return the statements after which a small table, the n-th of its group, can be copied."""
-    if spec.publish in BESIDE:
+    if beside(spec):
         return [temporary(n, spec)]
     if spec.publish == "create":
         made = create_table(
@@ -99,7 +119,7 @@ def emptied(run: str, n: int, spec: TableSpec) -> list[str]:
             key_name=spec.key_name,
         )
         return [made]
-    return [f"TRUNCATE {name(spec.schema, spec.table)}", *alter_table(spec), *stamped(spec, run)]
+    return [written.unplanned(spec), f"TRUNCATE {rows_of(spec)}", *alter_table(spec), *stamped(spec, run)]
 
 
 def temporary_name(n: int) -> str:

@@ -12,7 +12,8 @@ import psycopg
 
 from bulketl.plan import TableSpec
 from bulketl.postgres import LEDGER, Connection, made
-from bulketl.postgres.ddl import name, value
+from bulketl.postgres.ddl import own_rows, value
+from bulketl.postgres.inspect import partitioned
 from bulketl.watermark import State, Watermark
 
 COUNTED_TOGETHER = 60
@@ -168,8 +169,9 @@ def retained(run: str, schema: str, table: str, column: str, limit: str, fewer: 
 def count_rows(connection: Connection, schema: str, tables: Sequence[str]) -> dict[str, int]:
     """Return how many rows each of these tables of the schema has, a query for many; one that is locked is left out."""
     found: dict[str, int] = {}
+    whole = partitioned(connection, schema)
     for some in (tables[n : n + COUNTED_TOGETHER] for n in range(0, len(tables), COUNTED_TOGETHER)):
-        counts = (f"SELECT {n}, count(*) FROM {name(schema, table)}" for n, table in enumerate(some))
+        counts = (f"SELECT {n}, count(*) FROM {own_rows(schema, table, table in whole)}" for n, table in enumerate(some))
         try:
             with connection.transaction():
                 connection.execute("SET LOCAL lock_timeout = '1s'")

@@ -32,11 +32,13 @@ from bulketl.postgres.publish import into, publish
 from bulketl.postgres.settle import settle
 from bulketl.postgres.stage import (
     BESIDE,
+    beside,
     counting,
     counting_group,
     emptied,
     keyed,
     place,
+    placed,
     placing,
     preparing,
     temporary,
@@ -262,11 +264,11 @@ class PostgresTarget:
             self._compare_group(cursor, specs, done)
             for n, (spec, total) in enumerate(zip(specs, done, strict=True)):
                 score = quality.hold(spec, [arrived(0, total)])
-                done[n] = dataclasses.replace(total, figures=figures(cursor, spec, name(*place(n, spec))))
-                guard(cursor, spec, total.rows, name(*place(n, spec)))
+                done[n] = dataclasses.replace(total, figures=figures(cursor, spec, placed(n, spec)))
+                guard(cursor, spec, total.rows, placed(n, spec))
                 counts = (total.rows, total.rejects, total.bytes, total.changed, total.checks, total.expected)
                 records.append(ledger.partition(self.run, spec, 0, *counts))
-                if spec.publish in BESIDE:
+                if beside(spec):
                     records += into(self.run, spec, name(*place(n, spec)))
                 records += recording(self.run, spec, total.rows, score)
             cursor.execute(batch(records))
