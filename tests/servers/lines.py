@@ -1,4 +1,4 @@
-"""A line to a server that the tests can hold up: a TCP relay that cuts or stalls one connection at a moment that is chosen."""
+"""A line to a server that tests can hold up: a TCP relay that cuts or stalls a connection at a moment that is chosen."""
 
 from __future__ import annotations
 
