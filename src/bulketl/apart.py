@@ -10,9 +10,11 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +27,7 @@ from bulketl.postgres.copy import leave
 from bulketl.talks import ASK_SECONDS
 
 MEMORY = "it needs more memory than there is, most likely: give it more, lower workers, or exclude the column of long values"
+_ALLOCATION = re.compile(r"memory allocation of \d+ bytes failed")
 _FIRST_TO_GO = "500"  # of the processes that the kernel may kill
 
 
@@ -33,10 +36,11 @@ class Apart:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
+        self._words = tempfile.TemporaryFile()  # noqa: SIM115, what native code says as it aborts; it goes with this object
 
     def carry_out(self, fn: Callable[..., Any], *args: Any) -> Any:
         """Call a function there; return what it does or raise what it raises. SourceError when the process dies of it."""
-        process = self._process = self._process or _started()
+        process = self._process = self._process or _started(self._words)
         to, answers = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
         try:
             pickle.dump((fn, args), to)
@@ -45,37 +49,55 @@ class Apart:
         except (OSError, EOFError, pickle.UnpicklingError):
             tables = ", ".join(map(repr, getattr(args[-1], "tables", ())))
             raise SourceError(
-                f"table {tables}: the process that loaded it {_end(process)}", hint=MEMORY, ease="batch"
+                f"table {tables}: the process that loaded it {_end(process)}{self._said()}", hint=MEMORY, ease="batch"
             ) from None
         finally:
             if process.poll() is not None:
                 self._process = None
+                _close(process)
         if done:
             return result
         raise result
+
+    def _said(self) -> str:
+        """Return what native code said of memory: nothing else, for it may be a value."""
+        self._words.seek(0)
+        found = _ALLOCATION.findall(self._words.read().decode(errors="replace"))
+        return f": {found[0]}" if found else ""
 
     def end(self) -> None:
         """End it, and what it is at, at both servers too; it has some seconds for that."""
         process, self._process = self._process, None
         if process is None:
             return
-        with process:
-            process.terminate()
-            try:
-                process.wait(2 * ASK_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
+        process.terminate()
+        try:
+            process.wait(2 * ASK_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        _close(process)
+
+    def close(self) -> None:
+        """End it, for good."""
+        self.end()
+        self._words.close()
 
 
-def _started() -> subprocess.Popen[bytes]:
-    path = os.pathsep.join([str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
+def _started(words: IO[bytes]) -> subprocess.Popen[bytes]:
+    path = os.pathsep.join(filter(None, sys.path))
     process = subprocess.Popen(
         [sys.executable, "-c", f"from {__name__} import main; main()"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": path},
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=words, env={**os.environ, "PYTHONPATH": path},
         process_group=0,  # Ctrl-C is for the driver: it lets this one end its step
     )  # fmt: skip
     pickle.dump(os.getpid(), cast(IO[bytes], process.stdin))
     return process
+
+
+def _close(process: subprocess.Popen[bytes]) -> None:
+    """Close what leads to a process that has ended."""
+    with contextlib.suppress(OSError), process:  # what it was told last may not have gone out
+        pass
 
 
 def _end(process: subprocess.Popen[bytes]) -> str:

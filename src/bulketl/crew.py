@@ -83,7 +83,7 @@ class Crew(Executor):
                     return
                 self._carry_out(apart, *task)
         finally:
-            apart.end()
+            apart.close()
             if me not in self._threads:
                 leave()  # nobody else closes what it has open
 

@@ -238,11 +238,13 @@ def _end(one: Talk) -> None:
 
 def _shut(one: Talk) -> None:
     """Have the driver come back; when it does not, tell who waits for its thread."""
-    for _ in range(int(BACK_SECONDS / BACK_LOOK_SECONDS)):  # again: a driver may connect anew, and stall there
-        one.shut()
+    one.shut()
+    for look in range(1, int(BACK_SECONDS / BACK_LOOK_SECONDS) + 1):
         time.sleep(BACK_LOOK_SECONDS)
         if one not in _talks:
             return
+        if look % 8 == 0:  # a driver may have connected anew, and stall there
+            one.shut()
     if tell := _given_up.get(one.thread):
         tell(f"{one.what}: {one.ended}")
     while one in _talks:  # what it opens later is of no use to anybody

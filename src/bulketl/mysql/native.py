@@ -23,7 +23,7 @@ def queried(source: MySQL, query: str, before: list[str], table: str) -> Any:
         uri = source.connectorx_uri_with(mark)
         what = f"table {table!r}"
         judge = by_comment(source.asking, sign)
-        with talks.talk(talks.Talk(what, source.stall_seconds, DRIVERS, judge, mark)):
+        with talks.talk(talks.Talk(what, source.stall_seconds, DRIVERS, judge, mark=mark)):
             return _queried(uri, f"{query} {sign}", [f"{statement} {sign}" for statement in before])
 
 
