@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from bulketl.printable import in_a_line
 from bulketl.yamlfile import KeyPath, Lines, read_yaml
 
 _GIVEN = 80  # characters of a wrong value that are shown
@@ -69,7 +70,7 @@ def check(
                 text = without(text, item["input"]) if secret else text
                 given = repr(item["input"])  # a whole SELECT, perhaps
                 text += "" if secret else f", not {given if len(given) <= _GIVEN else given[: _GIVEN - 1] + '…'}"
-            name = f"{'.'.join(map(str, place))}: " if place else ""
+            name = in_a_line(f"{'.'.join(map(str, place))}: ") if place else ""
             problems.append(f"{path}:{lines.of(place)}: {name}{text}")
         return None
 

@@ -41,10 +41,12 @@ _DEFAULT_RULE = TableRule()
 class Config(Settings):
     """Settings and table rules in one value; what every decision is taken from.
 
-    `known` are the tables the source had when the rules were last written, None when nobody noted it.
+    `known` are the tables the source had when the rules were last written, None when nobody noted it; `noted` are their
+    columns.
     """
 
     known: frozenset[str] | None = None
+    noted: dict[str, frozenset[str]] = Field(default_factory=dict)
     tables: dict[str, TableRule] = Field(default_factory=dict)
 
     def rule(self, table: str) -> TableRule:
@@ -91,6 +93,7 @@ def load_config(tables: Path | None, settings: Path | None, environ: Mapping[str
             problems.append(f"{error.message}; {error.hint}")
         else:
             values["known"] = None if noted is None else frozenset(noted)
+            values["noted"] = {table: frozenset(columns) for table, columns in (noted or {}).items()}
     config = _made({**values, "tables": rules}, problems)
     if config is None or problems:
         text = "the configuration is wrong:\n  " + "\n  ".join(problems)

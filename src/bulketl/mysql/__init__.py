@@ -17,10 +17,15 @@ import pymysql
 import pymysql.cursors
 
 from bulketl.errors import ConfigError, Ease, SourceError
+from bulketl.mysql.health import by_number
 from bulketl.mysql.session import CONNECT_SECONDS, Session, known, opened, preparation
+from bulketl.sockets import FIRST_MARK
+from bulketl.talks import ASK_SECONDS, HINT, STALL_SECONDS, StalledError, Talk, talk
 from bulketl.tls import OPPORTUNISTIC, Protection, check_file, problem, protection
 from bulketl.tls import known as known_parameters
 
+DRIVERS = frozenset({"pymysql"})
+GREETING_SECONDS = 30  # for a server to let us in and to set what a session begins with
 os.environ.setdefault("RUST_LOG", "off")  # connectorx would print what it raises, amid the progress; it reads this once
 _SCHEMES = ("mysql", "mariadb", "mysql+pymysql")
 _KNOWN = ("socket", "compress")  # parameters of the URI beside those for TLS
@@ -32,10 +37,12 @@ class MySQL:
     """A database to read, `mysql://user:password@host:3306/database?ssl-mode=require`.
 
     Parameters: ssl-mode (disable, require, verify-ca, verify-full), ssl-ca, socket, compress. Without any there is no TLS.
-    Special characters of the password are percent-encoded. Raise ConfigError when the URI is not of this form.
+    Special characters of the password are percent-encoded. `stall_seconds`: for how long nothing may move over a connection
+    that is waited for, unless the server is at work. Raise ConfigError when the URI is not of this form.
     """
 
     uri: str = field(repr=False)
+    stall_seconds: float = STALL_SECONDS
 
     def __post_init__(self) -> None:
         try:
@@ -74,12 +81,16 @@ class MySQL:
     @property
     def connectorx_uri(self) -> str:
         """The URI for connectorx: no silent move to a local socket, and keep-alives so that a dead peer is noticed."""
+        return self.connectorx_uri_with(FIRST_MARK)
+
+    def connectorx_uri_with(self, mark: int) -> str:
+        """Return the same, with so many seconds until the first keep-alive: they tell which socket it is."""
         parameters = {
             "prefer_socket": "false",
             "stmt_cache_size": "0",
-            "tcp_keepalive_time_ms": "20000",
             "tcp_connect_timeout_ms": str(CONNECT_SECONDS * 1000),
             **self._parameters,
+            "tcp_keepalive_time_ms": str(mark * 1000),
         }
         if mode := _CONNECTORX_MODES.get(self.protection.mode):
             parameters["ssl-mode"] = mode
@@ -109,7 +120,13 @@ class MySQL:
         return preparation(known(self.uri) or self.session(), *further)
 
     @contextlib.contextmanager
-    def _opened(self) -> Iterator[tuple[pymysql.cursors.Cursor, Session]]:
+    def asking(self) -> Iterator[pymysql.cursors.Cursor]:
+        """Do the same for a question that is not worth waiting for, and that no watch is kept over. Raise SourceError."""
+        with self._opened(ASK_SECONDS) as (cursor, _):
+            yield cursor
+
+    @contextlib.contextmanager
+    def _opened(self, seconds: float = 0) -> Iterator[tuple[pymysql.cursors.Cursor, Session]]:
         password = urllib.parse.unquote(self._parts.password or "")
         try:
             connection, session = opened(
@@ -121,15 +138,27 @@ class MySQL:
                 password=password.encode(),  # as connectorx sends it; as text it would be latin-1
                 database=self.database,
                 unix_socket=self._parameters.get("socket"),
+                read_timeout=seconds or min(self.stall_seconds, GREETING_SECONDS),
+                write_timeout=seconds or min(self.stall_seconds, GREETING_SECONDS),
                 **self._tls(),
             )
         except (pymysql.MySQLError, OSError, RuntimeError, UnicodeError) as error:
             raise self._refusal(error) from None
         try:
-            with connection, connection.cursor() as cursor:
+            with connection, connection.cursor() as cursor, self._watched(connection, seconds):
                 yield cursor, session
+        except StalledError as error:
+            raise SourceError(f"{self.identity}: {error}", hint=HINT, transient=True) from error
         except pymysql.MySQLError as error:
             raise source_error(f"{self.identity}: {text_of(error)}", "", code_of(error)) from error
+
+    def _watched(self, connection: Any, seconds: float) -> contextlib.AbstractContextManager[object]:
+        if seconds:
+            return contextlib.nullcontext()
+        connection._read_timeout = connection._write_timeout = None  # a statement takes what it takes: the watch tells
+        connection._sock.settimeout(None)
+        judge, number, descriptor = by_number(self.asking), connection.thread_id(), connection._sock.fileno()
+        return talk(Talk(self.identity, self.stall_seconds, DRIVERS, judge, number=number, descriptor=descriptor))
 
     @property
     def _parts(self) -> urllib.parse.SplitResult:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import urllib.parse
+from collections.abc import Callable
 from typing import Any, Literal
 
 import psycopg
@@ -17,6 +18,7 @@ from adbc_driver_postgresql import dbapi
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from bulketl.errors import ConfigError, TargetError
+from bulketl.sockets import FIRST_MARK
 from bulketl.tls import Protection, check_file, known, protection
 
 CONNECT_SECONDS = 5
@@ -75,8 +77,8 @@ _LINE = "SELECT ssl, version FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
 FORM = "write it as postgresql://user:password@host:5432/database, special characters percent-encoded"
 POOLED = "give the port of Postgres itself, or of a pool with pool_mode = session"
 _LIBPQ = tuple(item.keyword.decode() for item in psycopg.pq.Conninfo.get_defaults())
-# ADBC finds out as it connects how types are called, and knows none of them when their names are quoted.
 _keeping: set[str] = set()  # the poolers that are known to keep a session together
+# ADBC finds out as it connects how types are called, and knows none of them when their names are quoted.
 _UNQUOTED = "-c quote_all_identifiers=off"
 _TRIES = 3  # by then a pooler has given one of two sessions the other's backend
 
@@ -95,28 +97,37 @@ class Session:
         return dataclasses.asdict(self) | {"unset": list(self.unset)}
 
 
-def opened(uri: str, driver: Driver = "psycopg") -> Any:
+def opened(
+    uri: str,
+    driver: Driver = "psycopg",
+    mark: int = FIRST_MARK,
+    tell: Callable[[Any, int], None] = lambda _connection, _backend: None,
+) -> Any:
     """Open a session in which everything is set; psycopg's is in autocommit mode, ADBC's is not.
 
-    Raise the driver's errors, and TargetError when something cannot be set that rows depend on, or a pooler is in between
-    that gives each transaction another session.
+    Its socket has the `mark`. `tell` is called with the connection as soon as there is one, and then with its backend's
+    number. Raise the driver's errors, and TargetError when something cannot be set that rows depend on, or a pooler is in
+    between that gives each transaction another session.
     """
-    info = conninfo(uri)
+    info = conninfo(uri, mark)
     connection: Any = psycopg.connect(info, autocommit=True) if driver == "psycopg" else dbapi.connect(info)
+    tell(connection, 0)
     try:
         with connection.cursor() as cursor:
             cursor.execute(_SET)
             backend, *values = cursor.fetchall()[0][: 1 + len(REQUIRED)]
             if values and isinstance(values[0], bytes):
                 connection.close()
-                return opened(make_conninfo(info, options=_UNQUOTED), driver)
+                return opened(make_conninfo(info, options=_UNQUOTED), driver, mark, tell)
+            tell(connection, backend)
             for (name, wanted), value in zip(REQUIRED.items(), values, strict=True):
                 if value != wanted:
                     _require(cursor, name, wanted, value)
         if driver == "adbc":
             connection.commit()
-        elif connection.info.backend_pid != backend and info not in _keeping:
+        elif connection.info.backend_pid != backend and uri not in _keeping:
             _refuse_pooled_transactions(connection, info, backend)
+            _keeping.add(uri)
     except BaseException:
         connection.close()
         raise
@@ -141,13 +152,17 @@ def parameters(uri: str) -> tuple[Protection, dict[str, Any]]:
     return found, given
 
 
-def conninfo(uri: str) -> str:
-    """Return the connection string for both drivers: UTF-8 whatever the environment says, and no wait without an end."""
+def conninfo(uri: str, mark: int = FIRST_MARK) -> str:
+    """Return the connection string for both drivers: UTF-8 whatever the environment says, and no wait without an end.
+
+    The `mark`, seconds until the first keep-alive, tells which socket it is (`bulketl.sockets`).
+    """
     line, given = parameters(uri)
-    ours: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS, "application_name": "bulketl", "keepalives_idle": 20}
+    ours: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS, "application_name": "bulketl"}
     tls = {"sslmode": line.mode or None, "sslrootcert": line.ca or None}
     check_file(line.ca, "target")
-    return make_conninfo(**{**ours, **given, **tls, "client_encoding": "UTF8"})
+    marked: dict[str, Any] = {"keepalives": 1, "keepalives_idle": mark}
+    return make_conninfo(**{**ours, **given, **tls, **marked, "client_encoding": "UTF8"})
 
 
 def described(connection: psycopg.Connection[Any]) -> Session:
@@ -186,4 +201,3 @@ def _refuse_pooled_transactions(connection: psycopg.Connection[Any], info: str, 
             "the target is behind a pooler that gives each transaction another session, so locks and settings are lost",
             hint=POOLED,
         )
-    _keeping.add(info)
