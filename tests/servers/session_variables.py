@@ -20,7 +20,7 @@ Way = Literal["init_connect", "global"]
 WORDS = (
     "", "latin1", "binary", "utf8mb3", "latin1_swedish_ci", "utf8mb4_bin", "de_DE", "ja_JP", "+05:00", "-08:30", "OFF", "ON",
     "NONE", "READ-UNCOMMITTED", "SERIALIZABLE", "CHAIN", "RELEASE", "FORCED", "MyISAM", "MEMORY", "2001-02-03 04:05:06", "1",
-    "2", "x",
+    "2", "TREE", "FULL", "STATE", "CHARACTERISTICS", "OWN_GTID", "nulls_equal", "aes-256-cbc", "utf8mb4_general_ci", "x",
 )  # fmt: skip
 SQL_MODES = (
     "REAL_AS_FLOAT", "PIPES_AS_CONCAT", "ANSI_QUOTES", "IGNORE_SPACE", "NO_UNSIGNED_SUBTRACTION", "NO_BACKSLASH_ESCAPES",
@@ -138,8 +138,17 @@ def _variables(server: Server) -> list[tuple[str, str, list[str], str | None, st
             "SELECT variable_name, min_value, max_value FROM performance_schema.variables_info WHERE min_value <> max_value"
         )
     }
-    rows = server.execute("SHOW SESSION VARIABLES")
-    return [(name, now, [], *limits.get(name, (None, None))) for name, now in rows]
+    rows = server.execute("SHOW SESSION VARIABLES")  # those that only the server has, too
+    with closing(server.connect()) as connection, connection.cursor() as cursor:
+        return [(name, now, [], *limits.get(name, (None, None))) for name, now in rows if _of_a_session(cursor, name)]
+
+
+def _of_a_session(cursor: Any, name: str) -> bool:
+    try:
+        cursor.execute(f"SELECT @@SESSION.`{name}`")
+    except pymysql.MySQLError:
+        return False
+    return True
 
 
 @contextlib.contextmanager

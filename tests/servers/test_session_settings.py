@@ -71,7 +71,8 @@ class Clinic:
 def of_all_types(lab: Lab) -> None:
     """Make the table `every`: a column for each type, its first rows the values of the type matrix that are no rejects."""
     kinds = {case.type: case for case in CASES if not case.to and case.only in (None, lab.server.kind)}
-    columns, values = [], []
+    columns: list[str] = []
+    values: list[list[str]] = []
     for case in kinds.values():
         good = [sql for sql, shown in case.values if shown != REJECT]
         if good and _makes(lab, case.type):

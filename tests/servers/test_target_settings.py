@@ -18,7 +18,7 @@ from psycopg.conninfo import make_conninfo
 
 from bulketl.errors import BulketlError
 from bulketl.postgres import Postgres
-from bulketl.postgres.session import REQUIRED, SETTINGS
+from bulketl.postgres.session import REQUIRED, SETTINGS, Driver, opened
 
 WORDS = {
     "datestyle": ("SQL, DMY", "German"),
@@ -91,7 +91,7 @@ def _alter(postgres: str, whom: str, values: dict[str, str]) -> list[str]:
             try:
                 statement = sql.SQL("ALTER {} SET {} TO {}")
                 literal: Any = sql.SQL(value) if name == "search_path" else sql.Literal(value)
-                connection.execute(statement.format(sql.SQL(whom), sql.Identifier(name), literal))  # type: ignore[arg-type]
+                connection.execute(statement.format(sql.SQL(whom), sql.Identifier(name), literal))
             except psycopg.Error:
                 refused.append(name)
     return refused
@@ -129,8 +129,9 @@ def test_no_parameter_of_the_target_changes_what_is_written(
     lab.pg(f"ALTER ROLE {name} SUPERUSER")  # the ledger is another's
     with Postgres(lab.target).connect() as clean:
         wanted = _shown(clean)
-    for driver in ("psycopg", "adbc"):
-        with Postgres(target).opened(driver) as connection, connection.cursor() as cursor:
+    drivers: tuple[Driver, ...] = ("psycopg", "adbc")
+    for driver in drivers:
+        with opened(target, driver) as connection, connection.cursor() as cursor:
             assert _shown(cursor) == wanted
     for _ in range(2):
         done = lab.load(target=target)

@@ -30,6 +30,7 @@ from bulketl.demo.servers import MariaDB
 from bulketl.errors import BulketlError
 from bulketl.mysql import MySQL
 from bulketl.postgres import Postgres
+from bulketl.postgres.session import Driver, opened
 
 Shown = Literal["good", "another host", "another authority", "expired", "none"]
 MODES = ("disable", "require", "verify-ca", "verify-full")
@@ -191,14 +192,15 @@ def test_psycopg_and_adbc_write_over_the_lines_that_a_mode_allows(
         host = "127.0.0.1" if shown == "another host" else "localhost"
         where = Postgres(uri(f"postgresql://{parts['user']}@{host}:{port}/{parts['dbname']}", mode, shown, papers))
         if shown in LETS_IN[mode]:
-            for driver in ("psycopg", "adbc"):
-                with where.opened(driver) as connection, connection.cursor() as cursor:
+            drivers: tuple[Driver, ...] = ("psycopg", "adbc")
+            for driver in drivers:
+                with opened(where.uri, driver) as connection, connection.cursor() as cursor:
                     assert cursor.execute("SELECT 1") or cursor.fetchall() == [(1,)]
             return
         with pytest.raises(BulketlError, match=TOLD[shown]), where.connect():
             pass
         with pytest.raises(Exception, match=r"certificate|SSL") as refused:
-            where.opened("adbc")
+            opened(where.uri, "adbc")
         assert not isinstance(refused.value, psycopg.Error)
 
 
