@@ -37,7 +37,7 @@ The floors; imports go down only:
     checkrules
     watermark | checked
     partitions
-    events | yamlfile | drift | snapshot | storedvalues | sparing | memory | sqltext | fields | checks
+    events | yamlfile | drift | snapshot | storedvalues | sparing | memory | sqltext | fields | checks | jsontext
     casts
     catalog
     errors

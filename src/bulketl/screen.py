@@ -11,6 +11,7 @@ from rich.text import Text
 
 from bulketl.casts import RULES, CastRule
 from bulketl.checks import said
+from bulketl.coerce import INVALID_DATE, NUL_BYTE
 from bulketl.errors import BulketlError
 from bulketl.postgres.audit import Verdict
 from bulketl.postgres.retention import Expired
@@ -171,8 +172,10 @@ def _failures(failed: list[TableSummary]) -> list[Text]:
 
 
 def casts(rules: Iterable[CastRule] = RULES) -> Table:
-    """Return the cast table; the first row of each MySQL type is its default."""
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    """Return the cast table; the first row of each MySQL type is its default, and below it stands what is counted."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0), caption_justify="left")
+    counted = "; ".join((INVALID_DATE, NUL_BYTE, *KINDS))
+    table.caption = f"Nothing else is done to a value. Counted per column where it happens: {counted}. See docs/types.md."
     for column in ("MySQL", "Postgres", "wire (Arrow)", "read as", "then"):
         table.add_column(column, overflow="fold")
     seen: set[tuple[str, bool | None, tuple[int, int]]] = set()
