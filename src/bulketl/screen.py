@@ -13,6 +13,7 @@ from bulketl.casts import RULES, CastRule
 from bulketl.checks import said
 from bulketl.coerce import INVALID_DATE, NUL_BYTE
 from bulketl.errors import BulketlError
+from bulketl.jsontext import KINDS
 from bulketl.postgres.audit import Verdict
 from bulketl.postgres.retention import Expired
 from bulketl.postgres.state import Known
