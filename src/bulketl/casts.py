@@ -245,7 +245,7 @@ def cast(column: Column, declared: str = "") -> Cast:
     if not matching:
         raise PlanError(
             f"column {column.name!r} has the type {column.type!r}, which no cast rule takes",
-            hint="exclude the column with exclude_columns, or cast it in a view at the source",
+            hint="exclude the column with exclude_columns, or cast it in a view at the source and name that in tables.yaml",
         )
     rule, target = matching[0], ""
     if declared:

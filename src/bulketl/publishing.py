@@ -51,6 +51,7 @@ def publishing(
             hint="take publish: swap out of its rule, or drop what hangs on it",
         )
     _refuse(config, spec, existing, found)
+    spec = dataclasses.replace(spec, partitioned=existing.partitioned, watched=existing.acting)
     spec = _kept(config, rule, spec, existing, found)
     if spec.audit:
         _only_added_to(spec, existing, found, "is of tier audit")

@@ -159,6 +159,11 @@ class Published(Protocol):
         """Those of a certificate, of rows that were staged."""
         ...
 
+    @property
+    def noted(self) -> dict[str, int]:
+        """What the run has put into the table's audit trail, by kind."""
+        ...
+
 
 class Target(There, Protocol):
     """What the engine needs of a target. Every method may be called again after any failure."""

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bulketl.plan import TableSpec
-from bulketl.postgres import LEDGER, TAMPERED, Connection
-from bulketl.postgres.ddl import alter_table, columns, name, value
+from bulketl.postgres import LEDGER, TAMPERED, Connection, written
+from bulketl.postgres.ddl import alter_table, columns, name, own_rows, rows_of, value
 from bulketl.postgres.merge import absent, differs, insert, matching, no_rejects
 
 TABLES = f"""
@@ -39,7 +39,7 @@ _OPEN = "p.seq IS NULL OR p.kind = 'end'"
 
 def append(run: str, spec: TableSpec, stage: str) -> list[str]:
     """Return the statements that add the rows of `stage` (quoted) that the table lacks, and note those that differ."""
-    table = name(spec.schema, spec.table)
+    table = rows_of(spec)
     statements = [_first(run, spec)]
     filled_in = [item.column for item in spec.casts if item.column in spec.added]
     if filled_in or spec.widened:
@@ -48,6 +48,7 @@ def append(run: str, spec: TableSpec, stage: str) -> list[str]:
         if filled_in:
             sets = ", ".join(f"{name(column)} = s.{name(column)}" for column in filled_in)
             statements.append(f"UPDATE {table} t SET {sets} FROM {stage} s WHERE {matching(spec, 's', 't')}")
+            statements.append(written.set_in(spec, stage, filled_in))
         statements.append(_link(run, spec, "columns", f"SELECT * FROM {table}", whole=True))
     else:
         statements += alter_table(spec)
@@ -60,8 +61,10 @@ def append(run: str, spec: TableSpec, stage: str) -> list[str]:
         statements.append(deleted(run, spec, f"{table} t WHERE {missing} AND {no_rejects(run, spec)}"))
     rows = f"{stage} s" if spec.key else f"{_numbered(spec, stage)} s"
     new = absent(spec, table) if spec.key else f"NOT EXISTS (SELECT 1 FROM {_numbered(spec, table)} o WHERE {_SAME})"
-    statements.append(_link(run, spec, "append", f"{insert(run, spec, rows, new)} RETURNING *"))
+    adding = _link(run, spec, "append", f"{insert(run, spec, rows, new)} RETURNING *")
     appended = f"SELECT rows FROM {LEDGER}.audit_chain WHERE {_of(spec)} ORDER BY seq DESC LIMIT 1"
+    left = f"(SELECT count(*) FROM {rows} WHERE {new})"
+    statements.append(written.added(spec, stage, adding, f"({appended})", left))
     record = f"run = {value(run)} AND {_of(spec)}"
     statements.append(
         f"UPDATE {LEDGER}.published SET updated = 0, inserted = COALESCE(inserted, 0) + ({appended}) WHERE {record}"
@@ -74,7 +77,7 @@ def _first(run: str, spec: TableSpec) -> str:
 
     That is asked before a row is read: hashing all rows again would make each load as long as the table.
     """
-    table = name(spec.schema, spec.table)
+    table = rows_of(spec)
     there = [column for column in _json_columns(spec) if column not in spec.added]
     rows = f"SELECT * FROM {table} WHERE (SELECT {_OPEN} FROM (SELECT) x LEFT JOIN ({_last(spec)}) p ON true)"
     return _link(run, spec, "create", rows, whole=True, only=_OPEN, json=there)
@@ -97,7 +100,7 @@ def _deleted_content(run: str, spec: TableSpec, stage: str) -> str:
         run,
         spec,
         f"SELECT {value(run)}, {_at(spec)}, {key}, 'delete', {_json(spec, 's')}, NULL"
-        f" FROM {_numbered(spec, name(spec.schema, spec.table))} s LEFT JOIN ({_noted(spec)}) last ON last.key = {key}"
+        f" FROM {_numbered(spec, rows_of(spec))} s LEFT JOIN ({_noted(spec)}) last ON last.key = {key}"
         f" WHERE NOT EXISTS (SELECT 1 FROM {_numbered(spec, stage)} o WHERE {_SAME})"
         f" AND last.kind IS DISTINCT FROM 'delete' AND {no_rejects(run, spec)}",
     )
@@ -105,7 +108,7 @@ def _deleted_content(run: str, spec: TableSpec, stage: str) -> str:
 
 def begun(run: str, spec: TableSpec) -> str:
     """Return the statement that begins the chain of a table that was just created and filled."""
-    return _link(run, spec, "create", f"SELECT * FROM {name(spec.schema, spec.table)}", whole=True)
+    return _link(run, spec, "create", f"SELECT * FROM {rows_of(spec)}", whole=True)
 
 
 def ended(run: str, spec: TableSpec) -> str:
@@ -120,15 +123,16 @@ def removed(run: str, spec: TableSpec, delete: str) -> str:
 
 def changed(run: str, spec: TableSpec, stage: str) -> str:
     """Return the statement that notes rows of `stage` that differ from the table's, or from what was noted of them last."""
-    join = f"{stage} s JOIN {name(spec.schema, spec.table)} t ON {matching(spec, 't', 's')}"
+    # An outer join, so that rows of the stage are looked up in the table and never the other way round.
+    join = f"{stage} s LEFT JOIN {rows_of(spec)} t ON {matching(spec, 't', 's')}"
     return _noting(
         run,
         spec,
         f"SELECT {value(run)}, {_at(spec)}, {_key(spec, 's')},"
         " CASE WHEN last.kind = 'delete' THEN 'return' ELSE 'update' END, j.old, j.new"
-        f" FROM {join} LEFT JOIN ({_noted(spec)}) last ON last.key = {_key(spec, 's')},"
-        f" LATERAL (SELECT {_json(spec, 't')} AS old, {_json(spec, 's')} AS new) j"
-        f" WHERE CASE WHEN last.kind IS NULL THEN {differs(spec, 't', 's')} ELSE {_unlike('j.old', 'j.new')} END",
+        f" FROM {join} {_with_noted(spec, _key(spec, 's'))},"
+        f" LATERAL (SELECT {_json(spec, 't')} AS old, {_json(spec, 's')} AS new) j WHERE CASE WHEN t.ctid IS NULL THEN false"
+        f" WHEN last.kind IS NULL THEN {differs(spec, 't', 's')} ELSE {_unlike('j.old', 'j.new')} END",
     )
 
 
@@ -143,7 +147,7 @@ def reverted(run: str, spec: TableSpec, stage: str, gone: str) -> str:
         spec,
         f"SELECT {value(run)}, {_at(spec)}, last.key,"
         " CASE WHEN last.kind = 'delete' THEN 'return' ELSE 'update' END, j.old, j.old"
-        f" FROM ({_noted(spec)}) last JOIN {name(spec.schema, spec.table)} t ON last.key = {_key(spec, 't')},"
+        f" FROM ({_noted(spec)}) last JOIN {rows_of(spec)} t ON last.key = {_key(spec, 't')},"
         f" LATERAL (SELECT {_json(spec, 't')} AS old) j WHERE {_unlike('j.old', 'j.old')} AND NOT {here} AND NOT ({gone})",
     )
 
@@ -155,15 +159,14 @@ def deleted(run: str, spec: TableSpec, rows: str) -> str:
         spec,
         f"SELECT {value(run)}, {_at(spec)}, d.key, 'delete', d.old, NULL"
         f" FROM (SELECT {_key(spec, 't')} AS key, {_json(spec, 't')} AS old FROM {rows}) d"
-        f" LEFT JOIN ({_noted(spec)}) last ON last.key = d.key WHERE last.kind IS DISTINCT FROM 'delete'",
+        f" {_with_noted(spec, 'd.key')} WHERE last.kind IS DISTINCT FROM 'delete'",
     )
 
 
 def noted(spec: TableSpec, row: str) -> str:
     """Return the condition that the trail's last word on a row's key is this very row: it is so at the source since then."""
-    last = f"SELECT kind, new_row FROM {LEDGER}.audit_trail n WHERE {_of(spec)} AND n.key = {_key(spec, row)}"
     alike = f"last.kind <> 'delete' AND last.new_row = {_json(spec, row)}"
-    return f"EXISTS (SELECT 1 FROM ({last} ORDER BY seq DESC LIMIT 1) last WHERE {alike})"
+    return f"EXISTS (SELECT 1 FROM ({_last_noted(spec, _key(spec, row))}) last WHERE {alike})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,17 +243,17 @@ def _table_problem(connection: Connection, schema: str, verdict: Verdict) -> str
     if verdict.ended:
         return ""
     columns = connection.execute(
-        "SELECT attname, atttypid::regtype::text FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0"
-        " AND NOT attisdropped",
+        "SELECT attname, atttypid::regtype::text, relkind = 'p' FROM pg_attribute JOIN pg_class c ON c.oid = attrelid"
+        " WHERE c.oid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
         (name(schema, table),),
     ).fetchall()
     if not columns:
         return "the table is gone"
-    json = [column for column, kind in columns if kind in _JSON]
+    json, rows = [column for column, kind, _ in columns if kind in _JSON], own_rows(schema, table, columns[0][2])
     there, same = connection.execute(
         f"SELECT n, sums = (SELECT all_hash FROM {LEDGER}.audit_chain WHERE (schema_name, table_name)"
         f" = ({value(schema)}, {value(table)}) ORDER BY seq DESC LIMIT 1)"
-        f" FROM ({_summed(f'SELECT * FROM {name(schema, table)}', json=json)}) x".encode()
+        f" FROM ({_summed(f'SELECT * FROM {rows}', json=json)}) x".encode()
     ).fetchone() or (0, False)
     if there != verdict.rows:
         return f"it has {there:,} rows, and {verdict.rows:,} were loaded"
@@ -336,7 +339,7 @@ def _last(spec: TableSpec) -> str:
 
 def _held(spec: TableSpec) -> str:
     """Return the statement that fails when the table's rows do not fit its chain."""
-    table = name(spec.schema, spec.table)
+    table = rows_of(spec)
     last = f"SELECT all_hash FROM {LEDGER}.audit_chain WHERE {_of(spec)} ORDER BY seq DESC LIMIT 1"
     there = [column for column in _json_columns(spec) if column not in spec.added]
     return (
@@ -347,6 +350,19 @@ def _held(spec: TableSpec) -> str:
 
 def _noted(spec: TableSpec) -> str:
     return f"SELECT DISTINCT ON (key) key, kind, new_row FROM {LEDGER}.audit_trail WHERE {_of(spec)} ORDER BY key, seq DESC"
+
+
+def _with_noted(spec: TableSpec, key: str) -> str:
+    """Return the join with what was noted last of a key: all of the trail where the table is whole, else looked up."""
+    if spec.whole:
+        return f"LEFT JOIN ({_noted(spec)}) last ON last.key = {key}"
+    return f"LEFT JOIN LATERAL ({_last_noted(spec, key)}) last ON true"
+
+
+def _last_noted(spec: TableSpec, key: str) -> str:
+    # By an expression: the order of the primary key would tempt Postgres to read the trail backwards until the key comes.
+    found = f"SELECT kind, new_row FROM {LEDGER}.audit_trail n WHERE {_of(spec)} AND n.key = {key}"
+    return f"{found} ORDER BY seq + 0 DESC LIMIT 1"
 
 
 def _unlike(old: str, new: str) -> str:

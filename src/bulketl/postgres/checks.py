@@ -5,7 +5,7 @@ Counts, sums and the newest row cost one scan together; a unique and a foreign k
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +13,8 @@ from bulketl.checks import ON_TABLE, Check, Counts, judged, said
 from bulketl.coerce import Batch
 from bulketl.errors import DataError
 from bulketl.plan import DELETED_AT, TableSpec
-from bulketl.postgres.ddl import columns, name, value
+from bulketl.postgres.ddl import batch, columns, name, own_rows, rows_of, value
+from bulketl.postgres.joins import BY_HASH, PLANNING
 
 SEEN_HINT = "`bulketl rejects show {table}` shows them"
 
@@ -23,12 +24,14 @@ def hold(cursor: Any, specs: Sequence[TableSpec], tables: Sequence[str] = ()) ->
 
     Raise DataError when a table does not pass a check that fails it: the caller's transaction is to be rolled back.
     """
-    places = list(tables) or [name(spec.schema, spec.table) for spec in specs]
+    places = list(tables) or [rows_of(spec) for spec in specs]
     asked = [(n, check) for n, spec in enumerate(specs) for check in spec.checks if check.kind in ON_TABLE]
     found: list[Counts] = [{} for _ in specs]
     if not asked:
         return found
-    cursor.execute(query(specs, places, _there(cursor, specs)))
+    there = _there(cursor, specs)
+    cursor.execute(batch([PLANNING, BY_HASH]))
+    cursor.execute(query(specs, places, there))
     figures = {int(n): text for n, text in cursor.fetchall()}
     for place, (n, check) in enumerate(asked):
         text = figures.get(place)
@@ -41,10 +44,11 @@ def hold(cursor: Any, specs: Sequence[TableSpec], tables: Sequence[str] = ()) ->
     return found
 
 
-def query(specs: Sequence[TableSpec], places: Sequence[str], there: frozenset[str] | None = None) -> str:
+def query(specs: Sequence[TableSpec], places: Sequence[str], there: Mapping[str, bool] | None = None) -> str:
     """Return the SELECT of a figure, as text, for each check on the tables as a whole, numbered in their order.
 
-    `there`: the tables that foreign keys point to and that exist, quoted; None means all.
+    `there`: the tables of the schema that foreign keys point to and that exist, with whether they are partitioned; None
+    means all, and none of them is.
     """
     parts: list[str] = []
     n = 0
@@ -66,16 +70,16 @@ def query(specs: Sequence[TableSpec], places: Sequence[str], there: frozenset[st
     return " UNION ALL ".join(parts)
 
 
-def _own(n: int, spec: TableSpec, place: str, check: Check, there: frozenset[str] | None) -> str:
+def _own(n: int, spec: TableSpec, place: str, check: Check, there: Mapping[str, bool] | None) -> str:
     own = [name(column) for column in check.columns]
     whole = " AND ".join(f"t.{column} IS NOT NULL" for column in own) + _alive(spec, " AND", "t.")
     if check.kind == "unique":
         groups = f"SELECT count(*) AS c FROM {place} t WHERE {whole} GROUP BY {columns(check.columns)} HAVING count(*) > 1"
         return f"SELECT {n}, COALESCE(sum(c), 0)::text FROM ({groups}) g"
-    other = name(spec.schema, check.table)
+    other = own_rows(spec.schema, check.table, (there or {}).get(check.table, False))
     if check.table == spec.table:
         other = place  # rows of the same table arrive together
-    elif there is not None and other not in there:
+    elif there is not None and check.table not in there:
         return f"SELECT {n}, count(*)::text FROM {place} t WHERE {whole}"  # no table, no parent
     same = " AND ".join(f"o.{name(key)} = t.{column}" for key, column in zip(check.keys, own, strict=True))
     return f"SELECT {n}, count(*)::text FROM {place} t WHERE {whole} AND NOT EXISTS (SELECT 1 FROM {other} o WHERE {same})"
@@ -105,14 +109,16 @@ def _alive(spec: TableSpec, word: str, at: str = "") -> str:
     return f" {word.strip()} {at}{name(DELETED_AT)} IS NULL" if spec.deletes == "mark" else ""
 
 
-def _there(cursor: Any, specs: Sequence[TableSpec]) -> frozenset[str]:
-    others = {name(s.schema, c.table) for s in specs for c in s.checks if c.kind == "foreign_key" and c.table != s.table}
+def _there(cursor: Any, specs: Sequence[TableSpec]) -> dict[str, bool]:
+    others = {c.table for s in specs for c in s.checks if c.kind == "foreign_key" and c.table != s.table}
     if not others:
-        return frozenset()
+        return {}
     cursor.execute(
-        " UNION ALL ".join(f"SELECT {value(o)} WHERE to_regclass({value(o)}) IS NOT NULL" for o in sorted(others))
+        "SELECT c.relname, c.relkind = 'p' FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        f" WHERE n.nspname = {value(specs[0].schema)} AND c.relname IN ({', '.join(map(value, sorted(others)))})"
+        " AND c.relkind IN ('r', 'p', 'f', 'v', 'm')"
     )
-    return frozenset(other for (other,) in cursor.fetchall())
+    return dict(cursor.fetchall())
 
 
 def _number(text: str) -> float:

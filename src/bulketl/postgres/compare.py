@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterator, Sequence
 
 import psycopg
@@ -11,19 +12,22 @@ from bulketl.canonical import digests as digest_pair
 from bulketl.casts import parse_target
 from bulketl.coerce import Batch, Reject
 from bulketl.errors import DataError
-from bulketl.partitions import KeyTuple
 from bulketl.plan import DELETED_AT, TableSpec
 from bulketl.postgres import Connection, Postgres, audit, checks, ledger, state
 from bulketl.postgres.copy import TEMPORARY, copy, transaction, without_refused
-from bulketl.postgres.ddl import batch, name, value
+from bulketl.postgres.ddl import batch, name, rows_of, value
 from bulketl.postgres.guard import check_gone
-from bulketl.postgres.merge import absent
+from bulketl.postgres.joins import BY_HASH, PLANNING
+from bulketl.postgres.keylist import among, listing
+from bulketl.postgres.made import hold
+from bulketl.postgres.merge import absent, removing
 from bulketl.postgres.publish import into
 from bulketl.postgres.stage import temporary, temporary_name
 from bulketl.reconcile import Buckets, Differences, Digest, Row, batches, united
 
 BUCKET_KEYS = 4096
 MOST_BUCKETS = 2000
+GONE = "bulketl_gone"
 _HELD = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected, psycopg.errors.QueryCanceled)
 _COUNTING = ("smallint", "integer", "bigint")
 
@@ -34,7 +38,7 @@ def buckets(target: Postgres, spec: TableSpec) -> Buckets:
         return Buckets()
     key = name(spec.key[0])
     with target.connect() as connection:
-        found = connection.execute(f"SELECT min({key}), max({key}) FROM {name(spec.schema, spec.table)}".encode()).fetchone()
+        found = connection.execute(f"SELECT min({key}), max({key}) FROM {rows_of(spec)}".encode()).fetchone()
     lo, hi = found or (None, None)
     return Buckets(BUCKET_KEYS if lo is None else max(BUCKET_KEYS, (hi - lo) // MOST_BUCKETS + 1))
 
@@ -46,7 +50,7 @@ def digests(target: Postgres, spec: TableSpec, buckets: Buckets, only: str = "tr
     """
     query = (
         f"SELECT b::text, count(*), {_sum('h')} FROM (SELECT {_bucket(spec, buckets)} AS b,"
-        f" {row_hash(spec)} AS h FROM {name(spec.schema, spec.table)} WHERE {only}{alive(spec, 'AND')}) t GROUP BY b"
+        f" {row_hash(spec)} AS h FROM {rows_of(spec)} WHERE {only}{alive(spec, 'AND')}) t GROUP BY b"
     )
     with target.connect() as connection:
         return {bucket: (int(rows), int(total)) for bucket, rows, total in connection.execute(query.encode())}
@@ -57,10 +61,7 @@ def hashes(target: Postgres, specs: Sequence[TableSpec]) -> dict[str, Digest]:
 
     Tables that are locked for a second are left out with those of the same query.
     """
-    selects = [
-        f"count(*), COALESCE({_sum(row_hash(spec))}, 0) FROM {name(spec.schema, spec.table)}{alive(spec, 'WHERE')}"
-        for spec in specs
-    ]
+    selects = [f"count(*), COALESCE({_sum(row_hash(spec))}, 0) FROM {rows_of(spec)}{alive(spec, 'WHERE')}" for spec in specs]
     found: dict[str, Digest] = {}
     with target.connect() as connection:
         for some in batches(selects):
@@ -90,7 +91,7 @@ def rows(target: Postgres, spec: TableSpec, buckets: Buckets, which: Sequence[st
     """Return key and hash of every row in those buckets, by the hash of the key; keys are texts as Postgres shows them."""
     query = (
         f"SELECT {key_hash(spec)}, {row_hash(spec)}, {', '.join(f'{name(key)}::text' for key in spec.key)}"
-        f" FROM {name(spec.schema, spec.table)} WHERE {within(spec, buckets, which)}{alive(spec, 'AND')}"
+        f" FROM {rows_of(spec)} WHERE {within(spec, buckets, which)}{alive(spec, 'AND')}"
     )
     listed: dict[str, Row] = {}
     with target.connect() as connection:
@@ -104,15 +105,17 @@ def rows(target: Postgres, spec: TableSpec, buckets: Buckets, which: Sequence[st
 def multiset(target: Postgres, spec: TableSpec, which: Sequence[str]) -> dict[str, int]:
     """Return how often each row hash occurs in those buckets of a table without a key."""
     query = (
-        f"SELECT h, count(*) FROM (SELECT {row_hash(spec)} AS h FROM {name(spec.schema, spec.table)}"
+        f"SELECT h, count(*) FROM (SELECT {row_hash(spec)} AS h FROM {rows_of(spec)}"
         f" WHERE {within(spec, Buckets(), which)}{alive(spec, 'AND')}) t GROUP BY h"
     )
     with target.connect() as connection:
         return {text: int(count) for text, count in connection.execute(query.encode())}
 
 
-def mend(target: Postgres, run: str, spec: TableSpec, found: Differences, batches: Iterator[Batch]) -> None:
+def mend(target: Postgres, run: str, spec: TableSpec, found: Differences, batches: Iterator[Batch]) -> dict[str, int]:
     """Bring rows into the table and treat those that are gone as `spec.deletes` says, with a record; one transaction.
+
+    Return what the run has put into the audit trail of the table, by kind.
 
     Raise DataError when more rows are gone than may go, or a row cannot be loaded.
     """
@@ -123,6 +126,7 @@ def mend(target: Postgres, run: str, spec: TableSpec, found: Differences, batche
     if spec.max_rejects:  # what Postgres refuses is found before, by trials in transactions of their own
         batches = iter([without_refused(target, run, spec, piece) for piece in batches])
     with transaction(target, run, f"table {spec.table!r}", spec.encoder) as cursor:
+        hold(cursor, run, [spec])
         cursor.execute(temporary(0, spec))
         rejects: list[Reject] = []
         read = 0
@@ -136,38 +140,42 @@ def mend(target: Postgres, run: str, spec: TableSpec, found: Differences, batche
                     hint="load the table whole with --full: its rejects are listed then",
                 )
             copy(cursor, piece.good, spec, TEMPORARY, temporary_name(0))
-        new = f"(SELECT count(*) FROM {stage} s WHERE {absent(spec, name(spec.schema, spec.table))})"
+        new = f"(SELECT count(*) FROM {stage} s WHERE {absent(spec, rows_of(spec))})"
         removed = len(found.gone) if spec.deletes in ("mirror", "mark") else 0
+        listed = listing(cursor, spec, found.gone, GONE)
         # Gone ones first: where the servers show a key differently the same row is both gone and missing.
-        statements = gone(run, spec, found.gone) if found.gone else []
+        statements = [PLANNING, BY_HASH, *gone(run, spec, listed)] if found.gone else [PLANNING, BY_HASH]
         statements.append(state.compared(run, spec, f"{new} - {removed}"))
         if rejects:
             statements.append(ledger.rejected(run, spec, 0, rejects))
         if found.missing or found.differing:
             statements += into(run, spec, stage)
         if spec.audit:
-            statements.append(audit.reverted(run, spec, stage, among(spec, found.gone)))
+            statements += [BY_HASH, audit.reverted(run, spec, stage, among(spec, listed))]
         cursor.execute(batch([*statements, ledger.compared(run, spec, found)]))
+        if not spec.audit:
+            return {}
+        cursor.execute(ledger.noted_by(run, spec))
+        noted: dict[str, int] = json.loads(cursor.fetchall()[0][0])
+        return noted
 
 
-def gone(run: str, spec: TableSpec, keys: Sequence[KeyTuple]) -> list[str]:
-    """Return the statements for the rows that are gone at the source."""
-    table, which = name(spec.schema, spec.table), among(spec, keys)
+def gone(run: str, spec: TableSpec, listed: str, *, record: bool = False) -> list[str]:
+    """Return the statements for the rows that are gone at the source; `listed`: the table of their keys, quoted.
+
+    With a `record` of the publish they are counted there.
+    """
+    table, which = rows_of(spec), among(spec, listed)
     if spec.audit:
         return [audit.deleted(run, spec, f"{table} t WHERE {which}")]
     if spec.deletes == "mirror":
-        return [f"DELETE FROM {table} t WHERE {which}"]
+        left = f"(SELECT count(*) FROM {table} t WHERE {which})"
+        return [removing(run, spec, f"DELETE FROM {table} t WHERE {which}", left, record=record)]
     if spec.deletes == "mark":
-        return [f"UPDATE {table} t SET {name(DELETED_AT)} = now() WHERE {which}"]
+        left = f"(SELECT count(*) FROM {table} t WHERE {which} AND t.{name(DELETED_AT)} IS NULL)"
+        mark = f"UPDATE {table} t SET {name(DELETED_AT)} = now() WHERE {which}"
+        return [removing(run, spec, mark, left, record=record)]
     return []
-
-
-def among(spec: TableSpec, keys: Sequence[KeyTuple]) -> str:
-    """Return the condition that row `t` has one of these keys, texts as Postgres shows them."""
-    arrays = ", ".join(f"ARRAY[{', '.join(value(str(key[n])) for key in keys)}]::text[]" for n in range(len(spec.key)))
-    types = ", ".join(f"k.{name(f'k{n}')}::{_type(spec, key, full=True)}" for n, key in enumerate(spec.key))
-    listed = f"unnest({arrays}) AS k({', '.join(name(f'k{n}') for n in range(len(spec.key)))})"
-    return f"({', '.join(f't.{name(key)}' for key in spec.key)}) IN (SELECT {types} FROM {listed})"
 
 
 def row_hash(spec: TableSpec) -> str:
@@ -199,6 +207,5 @@ def alive(spec: TableSpec, word: str) -> str:
     return f" {word} {name(DELETED_AT)} IS NULL" if spec.deletes == "mark" else ""
 
 
-def _type(spec: TableSpec, column: str, *, full: bool = False) -> str:
-    target = next(item.target for item in spec.casts if item.column == column)
-    return target if full else parse_target(target)[0]
+def _type(spec: TableSpec, column: str) -> str:
+    return parse_target(next(item.target for item in spec.casts if item.column == column))[0]

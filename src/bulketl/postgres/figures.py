@@ -13,7 +13,7 @@ FIGURES_TOGETHER = 500  # a SELECT has 1,664 columns at most
 
 
 def figures(cursor: Any, spec: TableSpec, table: str) -> Figures | None:
-    """Return the figures of a table's rows, None when they are not asked for; `table` is its quoted name."""
+    """Return the figures of a table's rows, None when they are not asked for; `table` is a FROM item."""
     if not spec.certify:
         return None
     wanted = aggregates(spec.casts, {item.column: name(item.column) for item in spec.casts}, spec.nul_bytes)

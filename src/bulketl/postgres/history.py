@@ -8,7 +8,8 @@ import psycopg
 
 from bulketl.history import Asked, Counted, Month, totals
 from bulketl.postgres import Postgres
-from bulketl.postgres.ddl import name
+from bulketl.postgres.ddl import name, own_rows
+from bulketl.postgres.inspect import partitioned
 
 
 def months(target: Postgres, schema: str, asked: Iterable[Asked]) -> dict[str, dict[Month, Counted] | str]:
@@ -18,9 +19,12 @@ def months(target: Postgres, schema: str, asked: Iterable[Asked]) -> dict[str, d
     """
     found: dict[str, dict[Month, Counted] | str] = {}
     with target.connect() as connection:
+        whole = partitioned(connection, schema)
         for item in asked:
             try:
-                rows = connection.execute(select(item, schema).encode()).fetchall()
+                rows = connection.execute(
+                    select(item, own_rows(schema, item.table, item.table in whole)).encode()
+                ).fetchall()
             except psycopg.Error as error:
                 if connection.closed:
                     raise
@@ -30,10 +34,7 @@ def months(target: Postgres, schema: str, asked: Iterable[Asked]) -> dict[str, d
     return found
 
 
-def select(item: Asked, schema: str) -> str:
-    """Return the query: month, rows, rows whose column is not NULL, then the sums."""
+def select(item: Asked, rows: str) -> str:
+    """Return the query, of the FROM item `rows`: month, rows, rows whose column is not NULL, then the sums."""
     sums = "".join(f", {there}" for _, (_, there), _ in item.sums)
-    return (
-        f"SELECT {item.month[1]}, count(*), count({name(item.column)}){sums}"
-        f" FROM {name(schema, item.table)} WHERE {item.where[1]} GROUP BY 1"
-    )
+    return f"SELECT {item.month[1]}, count(*), count({name(item.column)}){sums} FROM {rows} WHERE {item.where[1]} GROUP BY 1"

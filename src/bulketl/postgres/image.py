@@ -23,7 +23,7 @@ from bulketl.plan import TableSpec
 from bulketl.postgres import Postgres
 from bulketl.postgres.compare import alive
 from bulketl.postgres.copy import encode, transaction
-from bulketl.postgres.ddl import name
+from bulketl.postgres.ddl import name, rows_of
 from bulketl.reconcile import Buckets
 
 _BYTES = {"smallint": 2, "integer": 4, "bigint": 8}  # of a key
@@ -90,7 +90,7 @@ def held(target: Postgres, run: str, spec: TableSpec, condition: str) -> Image:
     casts = _ordered(spec)
     columns = ", ".join(f"{name(item.column)}{'::text' if _spelt(item, spec) else ''}" for item in casts)
     query = (
-        f"COPY (SELECT {columns} FROM {name(spec.schema, spec.table)} WHERE ({condition}){alive(spec, 'AND')}"
+        f"COPY (SELECT {columns} FROM {rows_of(spec)} WHERE ({condition}){alive(spec, 'AND')}"
         f" ORDER BY {name(spec.key[0])}) TO STDOUT (FORMAT binary)"
     )
     with transaction(target, run, f"table {spec.table!r}", "pgpq") as cursor:

@@ -7,13 +7,18 @@ what may be carried: something unknown is never lost.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
+from collections.abc import Mapping, Sequence
+
+import psycopg
 
 from bulketl.casts import TARGETS, held_type
 from bulketl.catalog import TargetTable
-from bulketl.postgres import LEDGER, STAGING, Connection
+from bulketl.postgres import LEDGER, STAGING, Connection, ddl, made
 from bulketl.postgres.ddl import SEEN
+from bulketl.postgres.made import OTHER_TYPE
 
 # Everything that depends on a table or its row type, but its own parts: toast, row type, primary key, NOT NULL of it.
 _HANGING = """
@@ -62,10 +67,15 @@ SELECT c.oid, c.relname, c.relkind,
     concat_ws(', ',
         CASE WHEN c.relrowsecurity THEN 'row level security' END,
         CASE WHEN c.relkind = 'p' OR c.relispartition THEN 'its partitioning' END,
+        (SELECT 'its inheriting from ' || string_agg(inhparent::regclass::text, ', ') FROM pg_inherits
+         WHERE inhrelid = c.oid AND NOT c.relispartition),
         (SELECT 'NOT NULL of ' || string_agg(a.attname, ', ') FROM pg_attribute a
          WHERE a.attrelid = c.oid AND a.attnum > 0 AND a.attnotnull AND NOT a.attisdropped AND NOT EXISTS (
             SELECT 1 FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary AND a.attnum = ANY(i.indkey)))),
     {SEEN},
+    c.relrowsecurity OR EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = ANY(parts.oids) AND NOT g.tgisinternal
+            AND g.tgenabled <> 'D') OR EXISTS (SELECT FROM pg_rewrite w WHERE w.ev_class = ANY(parts.oids)
+            AND w.rulename <> '_RETURN' AND w.ev_enabled <> 'D'),
     (SELECT json_agg(format('grant %%s to %%s', rights, grantee) || option ORDER BY grantee, rights) FROM (
         SELECT string_agg(g.what, ', ' ORDER BY g.what) AS rights, COALESCE(NULLIF(g.grantee, 0)::regrole::text, 'PUBLIC')
             AS grantee, CASE WHEN g.is_grantable THEN ' with grant option' ELSE '' END AS option
@@ -79,9 +89,27 @@ SELECT c.oid, c.relname, c.relkind,
         ) g WHERE g.grantee <> c.relowner GROUP BY g.grantee, g.is_grantable
     ) said)::text,
     (SELECT json_agg(a.attname ORDER BY a.attnum) FROM pg_attribute a JOIN pg_type y ON y.oid = a.atttypid
-     WHERE a.attrelid = c.oid AND a.attnum > 0 AND y.typreceive = 0)::text
+     WHERE a.attrelid = c.oid AND a.attnum > 0 AND y.typreceive = 0)::text,
+    pg_get_userbyid(c.relowner),
+    (SELECT x.relname FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid WHERE i.indrelid = c.oid AND i.indisprimary)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace,
+    LATERAL (SELECT ARRAY[c.oid] || ARRAY(SELECT relid::oid FROM pg_partition_tree(c.oid)) AS oids) parts
+WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p')"""
+# What else has a name that a table might get: any other relation, and types, for each table has a row type.
+_OTHERS = f"""
+SELECT c.oid::bigint, c.relname, c.relkind::text, pg_get_userbyid(c.relowner)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p', 'f', 'v', 'm')"""
+WHERE n.nspname = %(schema)s AND c.relkind NOT IN ('r', 'p')
+UNION ALL
+SELECT t.oid::bigint, t.typname, t.typtype::text || ' type', pg_get_userbyid(t.typowner)
+FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE n.nspname = %(schema)s AND {OTHER_TYPE}"""
+_KINDS = {
+    "v": "view", "m": "materialized view", "f": "foreign table", "S": "sequence", "i": "index", "I": "partitioned index",
+    "c": "composite type", "e type": "enum type", "d type": "domain", "r type": "range type", "m type": "multirange type",
+    "b type": "base type", "p type": "pseudo-type",
+}  # fmt: skip
+COUNTED_PAGES = 1000  # 8 MB: a table so small is counted to say what would be lost
+COUNTED_TABLES = 50
 
 KINDS = ("view", "materialized", "referencing", "other")
 
@@ -89,9 +117,10 @@ KINDS = ("view", "materialized", "referencing", "other")
 def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
     """Return every table of the schema by name, with what hangs on it; two queries, whatever their number.
 
-    A view, materialized view or foreign table that has the name a table would get is returned too, without columns
-    and hanging on itself, so that it is refused and never dropped.
+    Whatever else has a name that a table would get, a view, a sequence, a type, is returned too, without columns and
+    hanging on itself, so that it is refused and never dropped. Raise ConfigError when the ledger's schema is not ours.
     """
+    record = made.read(connection, schema)
     hanging: dict[int, dict[str, list[str]]] = {}
     for oid, kind, description, detail in connection.execute(_CLOSURE + _HANGING, {"schema": schema}):
         kinds = hanging.setdefault(oid, {kind: [] for kind in KINDS})
@@ -102,12 +131,11 @@ def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
         # connect with another search_path tomorrow.
         connection.execute("SET LOCAL search_path = pg_catalog")
         found = connection.execute(_TABLES, {"schema": schema}).fetchall()
-    for oid, name, relkind, columns, key, own, seen, grants, uncopied in found:
+    for oid, name, relkind, owner in connection.execute(_OTHERS, {"schema": schema}):
+        kind = _KINDS.get(relkind, "relation")
+        tables[name] = TargetTable(name, (), hanging=(f"its being a {kind}",), kind=kind, oid=oid, owner=owner)
+    for oid, name, relkind, columns, key, own, seen, acting, grants, uncopied, owner, key_name in found:
         kinds = hanging.get(oid) or {kind: [] for kind in KINDS}
-        if relkind in ("v", "m", "f"):
-            what = {"v": "view", "m": "materialized view", "f": "foreign table"}[relkind]
-            tables[name] = TargetTable(name, (), hanging=(f"its being a {what}",))
-            continue
         materialized = [f"materialized view {view}" for view in kinds["materialized"]]
         tables[name] = TargetTable(
             name=name,
@@ -120,8 +148,49 @@ def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
             seen=seen,
             grants=tuple(json.loads(grants or "[]")),
             uncopied=tuple(json.loads(uncopied or "[]")),
+            kind="partitioned table" if relkind == "p" else "table",
+            oid=oid,
+            owner=owner,
+            key_name=key_name or "",
+            made=record.get(name),
+            partitioned=relkind == "p",
+            acting=acting,
         )
     return tables
+
+
+def with_rows(
+    connection: Connection, schema: str, tables: Mapping[str, TargetTable], wanted: Sequence[str]
+) -> dict[str, TargetTable]:
+    """Return the tables, those of the wanted ones that are not ours with their rows: counted if small, else estimated."""
+    strange = [table for table in wanted if table in tables and tables[table].columns and not tables[table].ours]
+    found = dict(tables)
+    for table in strange[:COUNTED_TABLES]:
+        place = ddl.name(schema, table)
+        try:
+            with connection.transaction():
+                connection.execute("SET LOCAL lock_timeout = '1s'")
+                pages, estimate = connection.execute(
+                    "SELECT pg_relation_size(oid) / 8192, reltuples::bigint FROM pg_class WHERE oid = to_regclass(%s)",
+                    (place,),
+                ).fetchone() or (0, -1)
+                rows = None if estimate < 0 else estimate
+                if pages <= COUNTED_PAGES:
+                    ((rows,),) = connection.execute(f"SELECT count(*) FROM {place}".encode())
+            found[table] = dataclasses.replace(tables[table], rows=rows)
+        except psycopg.Error:  # no right to read it, or locked: then it is said without its rows
+            if connection.closed:
+                raise
+    return found
+
+
+def partitioned(connection: Connection, schema: str) -> set[str]:
+    """Return the partitioned tables of the schema: their rows are those of their partitions."""
+    query = (
+        "SELECT relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE n.nspname = %s AND c.relkind = 'p'"
+    )
+    return {table for (table,) in connection.execute(query, (schema,))}
 
 
 def missing_rights(connection: Connection, schema: str) -> tuple[tuple[str, str], ...]:

@@ -8,16 +8,8 @@ table; a row that somebody else inserted meanwhile ends the transaction.
 from __future__ import annotations
 
 from bulketl.plan import DELETED_AT, TableSpec
-from bulketl.postgres import LEDGER
-from bulketl.postgres.ddl import alter_table, columns, name, stamp, value
-
-# With the usual 4 MB a join of large tables falls into dozens of parts, and the table's pages are written once for each of
-# them; Postgres takes of this what it needs, and gives it back. Staged rows come in the order of their key, so that looking
-# each up in the index costs no random page, and much less than hashing a table for a tenth of its rows.
-PLANNING = (
-    "PERFORM set_config('work_mem', '64MB', true) WHERE pg_size_bytes(current_setting('work_mem')) < 64 << 20;\n"
-    "PERFORM set_config('random_page_cost', '1.1', true) WHERE current_setting('random_page_cost')::float8 > 1.1"
-)
+from bulketl.postgres import LEDGER, written
+from bulketl.postgres.ddl import alter_table, columns, name, rows_of, stamp, value
 
 
 def merge(run: str, spec: TableSpec, stage: str) -> list[str]:
@@ -27,7 +19,7 @@ def merge(run: str, spec: TableSpec, stage: str) -> list[str]:
     """
     statements = alter_table(spec)
     if spec.whole and spec.deletes in ("mirror", "mark"):
-        statements.append(counted(run, spec, deleted=_gone(run, spec, stage)))
+        statements.append(removing(run, spec, _gone(run, spec, stage), _left(run, spec, stage)))
     return [*statements, *_upsert(run, spec, stage)]
 
 
@@ -40,10 +32,11 @@ def unique(spec: TableSpec, stage: str) -> str:
 
 def gone(spec: TableSpec, stage: str) -> str:
     """Return the SELECT of how many rows of the table are not in `stage`, and how many it has."""
-    return (
-        f"SELECT count(*) FILTER (WHERE {_absent(spec, stage)}), count(*) FROM {name(spec.schema, spec.table)} t"
-        f"{f' WHERE t.{name(DELETED_AT)} IS NULL' if spec.deletes == 'mark' and DELETED_AT not in spec.added else ''}"
-    )
+    table = f"{rows_of(spec)} t"
+    alive = f"t.{name(DELETED_AT)} IS NULL" if spec.deletes == "mark" and DELETED_AT not in spec.added else "true"
+    # A condition of an aggregate would be looked for row by row; only one of WHERE becomes a join.
+    fewer = f"SELECT count(*) FROM {table} WHERE {alive} AND {_absent(spec, stage)}"
+    return f"SELECT ({fewer}), (SELECT count(*) FROM {table} WHERE {alive})"
 
 
 def differs(spec: TableSpec, one: str, other: str) -> str:
@@ -63,7 +56,7 @@ def _upsert(run: str, spec: TableSpec, stage: str) -> list[str]:
 
     MERGE says only how many rows it wrote (before Postgres 17), so those that are new are counted first, by their keys.
     """
-    table, names = name(spec.schema, spec.table), [item.column for item in spec.casts]
+    table, names = rows_of(spec), [item.column for item in spec.casts]
     sets = [f"{name(column)} = s.{name(column)}" for column in names if column not in spec.key]
     different = differs(spec, "t", "s")
     if spec.deletes == "mark":
@@ -71,17 +64,23 @@ def _upsert(run: str, spec: TableSpec, stage: str) -> list[str]:
         different = f"({different} OR t.{name(DELETED_AT)} IS NOT NULL)"
     sets += [f"{name(column)} = {stamp(column, run)}" for column in spec.stamps] if sets else []
     matched = f" WHEN MATCHED AND {different} THEN UPDATE SET {', '.join(sets)}" if sets else ""
+    staged = f"EXISTS (SELECT FROM {stage} s WHERE {matching(spec, 's', 't')})"
     values = ", ".join((*(f"s.{name(column)}" for column in names), *(stamp(column, run) for column in spec.stamps)))
     return [
-        f"""DECLARE bulketl_new bigint; bulketl_written bigint;
-BEGIN
-SELECT count(*) INTO bulketl_new FROM {stage} s WHERE {absent(spec, table)};
-MERGE INTO {table} t USING {stage} s ON {matching(spec, "t", "s")}{matched}
-WHEN NOT MATCHED THEN INSERT ({columns((*names, *spec.stamps))}) VALUES ({values});
-GET DIAGNOSTICS bulketl_written = ROW_COUNT;
-UPDATE {LEDGER}.published SET inserted = COALESCE(inserted, 0) + bulketl_new,
-updated = COALESCE(updated, 0) + bulketl_written - bulketl_new WHERE {_record(run, spec)};
-END"""
+        written.block(
+            written.begin(spec),
+            f"SELECT count(*) INTO bulketl_new FROM {stage} s WHERE {absent(spec, table)}",
+            f"MERGE INTO {table} t USING {stage} s ON {matching(spec, 't', 's')}{matched}\n"
+            f"WHEN NOT MATCHED THEN INSERT ({columns((*names, *spec.stamps))}) VALUES ({values})",
+            "GET DIAGNOSTICS bulketl_rows = ROW_COUNT",
+            written.did(),
+            written.net(spec, "bulketl_new"),
+            written.nothing(spec, written.lost(spec, stage), written.LOST),
+            written.others(spec, "ARRAY[bulketl_new, bulketl_rows - bulketl_new, 0]", staged),
+            f"UPDATE {LEDGER}.published SET inserted = COALESCE(inserted, 0) + bulketl_new,"
+            f" updated = COALESCE(updated, 0) + bulketl_rows - bulketl_new WHERE {_record(run, spec)}",
+            variables=" bulketl_new bigint;",
+        )
     ]
 
 
@@ -94,16 +93,22 @@ def insert(run: str, spec: TableSpec, rows: str, new: str) -> str:
 
 
 def absent(spec: TableSpec, table: str) -> str:
-    """Return the condition that no row of `table` (quoted) has the key of row `s`."""
+    """Return the condition that no row of `table`, a FROM item, has the key of row `s`."""
     return f"NOT EXISTS (SELECT 1 FROM {table} o WHERE {matching(spec, 'o', 's')})"
 
 
 def _gone(run: str, spec: TableSpec, stage: str) -> str:
-    table, absent_ = name(spec.schema, spec.table), _absent(spec, stage)
+    table, absent_ = rows_of(spec), _absent(spec, stage)
     if spec.deletes == "mark":
         at = name(DELETED_AT)
         return f"UPDATE {table} t SET {at} = now() WHERE t.{at} IS NULL AND {absent_} AND {no_rejects(run, spec)}"
     return f"DELETE FROM {table} t WHERE {absent_}"
+
+
+def _left(run: str, spec: TableSpec, stage: str) -> str:
+    """Return the SELECT of how many rows should have gone, and are there."""
+    alive = f" AND t.{name(DELETED_AT)} IS NULL AND {no_rejects(run, spec)}" if spec.deletes == "mark" else ""
+    return f"(SELECT count(*) FROM {rows_of(spec)} t WHERE {_absent(spec, stage)}{alive})"
 
 
 def no_rejects(run: str, spec: TableSpec) -> str:
@@ -115,13 +120,17 @@ def _absent(spec: TableSpec, stage: str) -> str:
     return f"NOT EXISTS (SELECT 1 FROM {stage} s WHERE {matching(spec, 's', 't')})"
 
 
-def counted(run: str, spec: TableSpec, **work: str) -> str:
-    """Return a statement that does `work`, named after the column of the record that counts its rows."""
-    ((column, statement),) = work.items()
-    return (
-        f"WITH done AS ({statement} RETURNING 1) UPDATE {LEDGER}.published"
-        f" SET {column} = COALESCE({column}, 0) + (SELECT count(*) FROM done) WHERE {_record(run, spec)}"
+def removing(run: str, spec: TableSpec, statement: str, left: str, *, record: bool = True) -> str:
+    """Return the block that deletes or marks rows, checks that just these went, and counts them in the publish's record.
+
+    `left`: the SELECT, in parentheses, of how many of those that should have gone are still there.
+    """
+    noted = (
+        f"UPDATE {LEDGER}.published SET deleted = COALESCE(deleted, 0) + bulketl_rows WHERE {_record(run, spec)}"
+        if record
+        else ""
     )
+    return written.taken(spec, statement, left, noted, deletes=spec.deletes == "mirror")
 
 
 def _record(run: str, spec: TableSpec) -> str:

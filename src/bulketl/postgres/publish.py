@@ -12,10 +12,12 @@ from typing import Any
 
 from bulketl.errors import TargetError
 from bulketl.plan import TableSpec
-from bulketl.postgres import STAGING
+from bulketl.postgres import STAGING, written
 from bulketl.postgres.audit import append
-from bulketl.postgres.ddl import SEEN, alter_table, batch, columns, name, staging, value
-from bulketl.postgres.merge import PLANNING, merge, unique
+from bulketl.postgres.ddl import SEEN, alter_table, batch, columns, name, rows_of, staging, value
+from bulketl.postgres.joins import BY_HASH, FREE, PLANNING, joining
+from bulketl.postgres.made import held
+from bulketl.postgres.merge import insert, merge, unique
 
 # The table and every plain view on it, in the order they can be created, with what has to be said of them again.
 _CARRIED = """
@@ -67,10 +69,8 @@ def publish(cursor: Any, run: str, spec: TableSpec) -> None:
 
 
 def arriving(run: str, spec: TableSpec) -> list[str]:
-    """Return the statements that give the staging table its final name and lock the old table."""
-    statements = [f"ALTER TABLE {staging(run, spec.table)} RENAME TO {name(spec.table)}"]
-    if spec.publish in ("swap", "refill"):
-        statements.append(f"LOCK TABLE {name(spec.schema, spec.table)} IN ACCESS EXCLUSIVE MODE")
+    """Return the statements that give the staging table its final name and lock the old table, which has to be ours."""
+    statements = [f"ALTER TABLE {staging(run, spec.table)} RENAME TO {name(spec.table)}", *held(run, [spec])]
     if spec.publish == "swap":
         statements.append("SET LOCAL search_path = pg_catalog")  # makes view definitions name their schemas
     return statements
@@ -93,9 +93,12 @@ def replacing(run: str, spec: TableSpec, things: list[dict[str, Any]]) -> list[s
 
 
 def into(run: str, spec: TableSpec, stage: str) -> list[str]:
-    """Return the statements that merge the rows of `stage` (quoted) into the table, or append them."""
+    """Return the statements that merge the rows of `stage` (quoted) into the table, append them, or fill it with them."""
+    if spec.publish == "refill":
+        filling = [*_emptied(spec), insert(run, spec, f"{stage} s", "true")]
+        return [*filling, PLANNING, BY_HASH, written.filled(spec, stage), FREE]
     work = append(run, spec, stage) if spec.publish == "append" else merge(run, spec, stage)
-    return [PLANNING, *([unique(spec, stage)] if spec.key else []), *work]
+    return [*joining(spec, stage), *([unique(spec, stage)] if spec.key else []), *work, FREE]
 
 
 def swap(spec: TableSpec, carried: list[dict[str, Any]]) -> list[str]:
@@ -122,12 +125,12 @@ def refill(spec: TableSpec) -> list[str]:
     """Return the statements that empty the table and fill it from the staging table."""
     names = columns((*(item.column for item in spec.casts), *spec.stamps))
     table, stage = name(spec.schema, spec.table), _stage(spec)
-    return [
-        f"TRUNCATE {table}",
-        *alter_table(spec),
-        f"INSERT INTO {table} ({names}) SELECT {names} FROM {stage}",
-        f"DROP TABLE {stage}",
-    ]
+    filling = f"INSERT INTO {table} ({names}) SELECT {names} FROM {stage}"
+    return [*_emptied(spec), filling, PLANNING, BY_HASH, written.filled(spec, stage), FREE, f"DROP TABLE {stage}"]
+
+
+def _emptied(spec: TableSpec) -> list[str]:
+    return [f"TRUNCATE {rows_of(spec)}", *alter_table(spec)]
 
 
 def _move(spec: TableSpec) -> list[str]:

@@ -12,9 +12,14 @@ from bulketl.plan import TableSpec
 from bulketl.postgres import LEDGER, Connection, Postgres, checks, ledger
 from bulketl.postgres.copy import TEMPORARY, copy, transaction, without_refused
 from bulketl.postgres.ddl import batch, name, value
+from bulketl.postgres.joins import BY_HASH, PLANNING
+from bulketl.postgres.keylist import send
+from bulketl.postgres.made import held
 from bulketl.postgres.publish import into
 from bulketl.postgres.stage import temporary, temporary_name
+from bulketl.verification import json_key
 
+_DONE = "bulketl_done"
 FETCHED = 10_000  # rows in memory at once
 _OF = (
     f"{LEDGER}.reject r JOIN {LEDGER}.run s USING (run) WHERE r.schema_name = %(schema)s"
@@ -113,17 +118,18 @@ def take(
     `keys` as they are on record; `batches` has the rows that the source still has of them. Return how many were loaded,
     and how many are still rejected. Raise DataError when a check fails: then nothing is changed.
     """
-    still: list[Any] = []
+    still: set[str] = set()
     with transaction(target, run, f"table {spec.table!r}", spec.encoder) as cursor:
-        cursor.execute(batch([ledger.claim_publish(run, spec, returning=False), temporary(0, spec)]))
+        cursor.execute(batch([ledger.claim_publish(run, spec, returning=False), *held(run, [spec]), temporary(0, spec)]))
         rows = 0
         for tried in checks.passing(spec, (without_refused(target, run, spec, piece) for piece in batches)):
             copy(cursor, tried.good, spec, TEMPORARY, temporary_name(0))
             rows += tried.good.num_rows
-            still += [json.loads(item.key) for item in tried.rejects]
+            still |= {json_key(item.key) for item in tried.rejects}
         at = f"(schema_name, table_name) = ({value(spec.schema)}, {value(spec.table)})"
-        done = [] if any(key not in keys for key in still) else [key for key in keys if key not in still]
-        listed = f"unnest(ARRAY[{', '.join(value(json.dumps(key)) for key in done)}]::text[])"
+        known = [json_key(json.dumps(key)) for key in keys]
+        done = [(key,) for key in known if key not in still] if still.issubset(known) else []
+        send(cursor, ["key"], done, _DONE)
         statements = [
             *into(run, spec, name(TEMPORARY, temporary_name(0))),
             ledger.published(run, spec, rows),
@@ -131,7 +137,8 @@ def take(
         new = f"SELECT COALESCE(inserted, 0) FROM {LEDGER}.published WHERE run = {value(run)} AND {at}"
         statements.append(f"UPDATE {LEDGER}.state SET rows = rows + ({new}) WHERE {at}")
         sets = f"settled_at = clock_timestamp(), settled = {value(run)}"
-        among = f"settled_at IS NULL AND key IN (SELECT k::jsonb FROM {listed} k)"
-        cursor.execute(batch([*statements, f"UPDATE {LEDGER}.reject SET {sets} WHERE {at} AND {among}"]))
+        among = f"settled_at IS NULL AND key IN (SELECT key::jsonb FROM {TEMPORARY}.{_DONE})"
+        settled = f"UPDATE {LEDGER}.reject SET {sets} WHERE {at} AND {among}"
+        cursor.execute(batch([*statements, PLANNING, BY_HASH, settled]))
         checks.hold(cursor, [spec])
     return rows, len(still)

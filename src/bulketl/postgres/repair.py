@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from bulketl.coerce import Batch, Reject
 from bulketl.errors import DataError
 from bulketl.plan import TableSpec
 from bulketl.postgres import LEDGER, Postgres, checks, ledger
-from bulketl.postgres.compare import gone
+from bulketl.postgres.compare import GONE, gone
 from bulketl.postgres.copy import TEMPORARY, copy, transaction, without_refused
-from bulketl.postgres.ddl import batch, name, value
+from bulketl.postgres.ddl import batch, name, rows_of, value
 from bulketl.postgres.guard import check_gone
-from bulketl.postgres.merge import counted
+from bulketl.postgres.joins import BY_HASH, PLANNING
+from bulketl.postgres.keylist import listing
+from bulketl.postgres.made import hold
 from bulketl.postgres.publish import into
 from bulketl.postgres.stage import temporary, temporary_name
 from bulketl.reconcile import Differences
 
 
-def repair(target: Postgres, run: str, spec: TableSpec, found: Differences, batches: Sequence[Batch]) -> tuple[int, int]:
+def repair(target: Postgres, run: str, spec: TableSpec, found: Differences, batches: Iterable[Batch]) -> tuple[int, int]:
     """Write rows of the source, and treat those that it has no longer as `spec.deletes` says; return how many of each.
 
     Raise DataError when more rows would go than may, more are rejected than allowed, or a check fails: then nothing is
@@ -26,35 +28,32 @@ def repair(target: Postgres, run: str, spec: TableSpec, found: Differences, batc
     """
     if found.gone:
         check_gone(spec, len(found.gone), found.rows)
-    if spec.max_rejects:  # what Postgres refuses is found before, by trials in transactions of their own
-        batches = [without_refused(target, run, spec, piece) for piece in batches]
-    batches = list(checks.passing(spec, batches))
-    rejects: list[Reject] = [reject for piece in batches for reject in piece.rejects]
-    if len(rejects) > spec.rejectable(found.rows):
-        raise DataError(
-            f"table {spec.table!r}: {len(rejects)} of the rows to repair cannot be loaded: "
-            f"{rejects[-1].column} {rejects[-1].reason}",
-            rejects=len(rejects),
-            hint="correct them at the source, change the column's cast, or raise max_rejects",
-        )
-    written, size = (sum(getattr(piece.good, what) for piece in batches) for what in ("num_rows", "nbytes"))
-    table, at = name(spec.schema, spec.table), f"({value(spec.schema)}, {value(spec.table)})"
+    if spec.max_rejects:  # what Postgres refuses is found by trials in transactions of their own
+        batches = (without_refused(target, run, spec, piece) for piece in batches)
+    at = f"({value(spec.schema)}, {value(spec.table)})"
+    rejects: list[Reject] = []
+    written, size = 0, 0
     with transaction(target, run, f"table {spec.table!r}", spec.encoder) as cursor:
+        hold(cursor, run, [spec])
         cursor.execute(temporary(0, spec))
-        for piece in batches:
+        for piece in checks.passing(spec, batches):  # few of them are in memory at once
+            rejects += piece.rejects
+            if len(rejects) > spec.rejectable(found.rows):
+                raise _too_many(spec, rejects)
             copy(cursor, piece.good, spec, TEMPORARY, temporary_name(0))
+            written, size = written + piece.good.num_rows, size + piece.good.nbytes
         statements = [ledger.claim_publish(run, spec, returning=False)]
         statements.append(ledger.partition(run, spec, 0, written, len(rejects), size, {}))
         if rejects:
             statements.append(ledger.rejected(run, spec, 0, rejects))
         # Gone ones first: where the servers show a key differently the same row is both gone and missing.
-        removing = gone(run, spec, found.gone) if found.gone else []
-        statements += [counted(run, spec, deleted=statement) for statement in removing]
+        removing = gone(run, spec, listing(cursor, spec, found.gone, GONE), record=not spec.audit) if found.gone else []
+        statements += [PLANNING, BY_HASH, *removing]
         if written:
             statements += into(run, spec, name(TEMPORARY, temporary_name(0)))
         statements.append(ledger.published(run, spec, written))
         # Counted, not reckoned: what was lost in between was in no ledger.
-        rows = f"(SELECT count(*) FROM {table})"
+        rows = f"(SELECT count(*) FROM {rows_of(spec)})"
         statements.append(
             f"UPDATE {LEDGER}.state SET rows = {rows}, run = {value(run)} WHERE (schema_name, table_name) = {at}"
         )
@@ -64,3 +63,12 @@ def repair(target: Postgres, run: str, spec: TableSpec, found: Differences, batc
         if noted:
             cursor.execute(ledger.checked(run, spec, noted))
     return written, len(found.gone) if removing else 0
+
+
+def _too_many(spec: TableSpec, rejects: list[Reject]) -> DataError:
+    return DataError(
+        f"table {spec.table!r}: {len(rejects)} of the rows to repair cannot be loaded: "
+        f"{rejects[-1].column} {rejects[-1].reason}",
+        rejects=len(rejects),
+        hint="correct them at the source, change the column's cast, or raise max_rejects",
+    )

@@ -23,12 +23,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from adbc_driver_postgresql import dbapi
 
+from bulketl import talks
 from bulketl.catalog import TargetTable
 from bulketl.errors import PlanError, TargetError
 from bulketl.plan import TableSpec
-from bulketl.postgres import LEDGER, Postgres, audit, failure, state
-from bulketl.postgres.ddl import name, value
+from bulketl.postgres import LEDGER, Postgres, audit, failure, state, written
+from bulketl.postgres.ddl import batch as together
+from bulketl.postgres.ddl import name, rows_of, value
 from bulketl.postgres.locks import held
+from bulketl.postgres.made import hold
 from bulketl.rules import Retention
 
 TABLE = f"""
@@ -76,10 +79,12 @@ def retain(
     # A load that has begun would bring the rows back; the lock comes before the snapshot.
     lock = held(target, run, f"retention {spec.schema}", spec.schema, [spec.table])
     with lock if folder is not None else contextlib.nullcontext(), _transaction(target, spec.table) as cursor:
+        if folder is not None:
+            hold(cursor, run, [spec])
         cursor.execute(f"SELECT date_trunc('day', now() - interval {value(rule.keep)})::date::text")
         limit = cursor.fetchone()[0]
         by = f"t.{name(rule.by)}"
-        old = f"{name(spec.schema, spec.table)} t WHERE {by} < {value(limit)} AND isfinite({by})"  # no date is no reason
+        old = f"{rows_of(spec)} t WHERE {by} < {value(limit)} AND isfinite({by})"  # no date is no reason
         cursor.execute(f"SELECT count(*) FROM {old}")
         rows = cursor.fetchone()[0]
         action = "kept: legal hold" if rule.legal_hold else rule.action
@@ -116,10 +121,11 @@ def _commit(cursor: Any, found: Expired) -> None:
 
 def _remove(cursor: Any, run: str, spec: TableSpec, found: Expired, old: str, note: str) -> None:
     delete = f"DELETE FROM {old}"
+    deleting = audit.removed(run, spec, delete) if spec.audit else delete
     values = (run, spec.schema, found.table, found.column, found.limit, found.rows, found.action, found.file or None)
     record = ", ".join(value(part) for part in (*values, found.sha256 or None))
     for statement in (
-        audit.removed(run, spec, delete) if spec.audit else delete,
+        together([written.retired(spec, deleting, found.rows, f"(SELECT count(*) FROM {old})")]),
         state.retained(run, spec.schema, spec.table, found.column, note, found.rows),
         f"INSERT INTO {LEDGER}.retained VALUES ({record})",
     ):
@@ -238,8 +244,14 @@ def _rows(tables: Iterator[pa.Table], size: int = 1024) -> Iterator[pa.Table]:
 @contextlib.contextmanager
 def _transaction(target: Postgres, table: str) -> Iterator[Any]:
     try:
-        with dbapi.connect(target.conninfo) as connection, connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            yield cursor
+        with talks.talk(target.talk(f"table {table!r}")) as one:
+            try:
+                with target.opened(one, "adbc") as connection, connection.cursor() as cursor:
+                    cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                    yield cursor
+            finally:
+                talks.free_mark(one.mark)
+    except talks.StalledError as error:
+        raise TargetError(f"table {table!r}: {error}", hint=talks.HINT, transient=True) from error
     except dbapi.Error as error:
         raise failure(getattr(error, "sqlstate", None), str(error), f"table {table!r}") from error

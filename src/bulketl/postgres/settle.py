@@ -7,7 +7,6 @@ are that moment's too, whenever they were read.
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,9 +16,12 @@ from bulketl.plan import TableSpec
 from bulketl.postgres import LEDGER, STAGING, Postgres, compare, ledger
 from bulketl.postgres.checks import passing
 from bulketl.postgres.copy import copy, transaction
-from bulketl.postgres.ddl import staging, staging_name, value
+from bulketl.postgres.ddl import batch, staging, staging_name, value
+from bulketl.postgres.joins import BY_HASH, PLANNING
+from bulketl.postgres.keylist import among, listing
 from bulketl.reconcile import Buckets, Differences, Digest, Here, Row, reread
 from bulketl.reconcile import compare as differences
+from bulketl.verification import json_key
 
 ROUNDS = 5
 
@@ -49,8 +51,10 @@ def _mended(target: Postgres, run: str, spec: TableSpec, found: Differences, bat
     rejects: list[Reject] = []
     with transaction(target, run, f"table {spec.table!r}", spec.encoder) as cursor:
         if old:
+            listed = listing(cursor, spec, old, compare.GONE)
+            cursor.execute(batch([PLANNING, BY_HASH]))
             cursor.execute(
-                f"WITH d AS (DELETE FROM {stage} t WHERE {compare.among(spec, old)} RETURNING t.xmin AS x),"
+                f"WITH d AS (DELETE FROM {stage} t WHERE {among(spec, listed)} RETURNING t.xmin AS x),"
                 f" n AS (SELECT x, count(*) AS rows FROM d GROUP BY x) UPDATE {LEDGER}.partition p"
                 f" SET rows = p.rows - n.rows, expected = p.expected - n.rows FROM n WHERE {at} AND p.written::xid = n.x"
             )
@@ -59,8 +63,8 @@ def _mended(target: Postgres, run: str, spec: TableSpec, found: Differences, bat
             copy(cursor, piece.good, spec, STAGING, staging_name(run, spec.table))
             rows, size = rows + piece.good.num_rows, size + piece.good.nbytes
         cursor.execute(f"SELECT key::text FROM {LEDGER}.reject WHERE {at}")
-        known = [json.loads(key) for (key,) in cursor.fetchall()] if rejects else []
-        new = [item for item in rejects if json.loads(item.key) not in known]  # others are missing in every round
+        known = {json_key(key) for (key,) in cursor.fetchall()} if rejects else set()
+        new = [item for item in rejects if json_key(item.key) not in known]  # others are missing in every round
         cursor.execute(
             f"INSERT INTO {LEDGER}.partition (run, schema_name, table_name, partition, rows, rejects, expected,"
             " bytes, changed)"

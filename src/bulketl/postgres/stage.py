@@ -7,12 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bulketl.plan import TableSpec
-from bulketl.postgres import LEDGER, STAGING
+from bulketl.plan import TableSpec, cut
+from bulketl.postgres import LEDGER, STAGING, written
 from bulketl.postgres.copy import TEMPORARY
-from bulketl.postgres.ddl import alter_table, create_table, cut, name, primary_key, staging, staging_name, stamped, value
+from bulketl.postgres.ddl import (
+    alter_table,
+    create_table,
+    name,
+    primary_key,
+    rows_of,
+    staging,
+    staging_name,
+    stamped,
+    value,
+)
 
 BESIDE = ("merge", "append")  # ways that take the rows from a table beside, small tables too
+
+
+def beside(spec: TableSpec) -> bool:
+    """Tell whether a small table's rows are staged: to be merged or appended, or compared once something acted on them."""
+    return spec.publish in BESIDE or (spec.publish == "refill" and spec.watched)
 
 
 def preparing(run: str, spec: TableSpec) -> list[str]:
@@ -37,7 +52,7 @@ def keyed(run: str, spec: TableSpec) -> list[str]:
     """
     own = [f"ADD COLUMN {name(column)} {kind}" for column, kind in spec.kept] if spec.publish in ("create", "swap") else []
     if key := _own_key(spec):
-        own.append(f"ADD {primary_key(spec.table, key)}")
+        own.append(f"ADD {primary_key(spec.table, key, spec.key_name)}")
     return [f"ALTER TABLE {staging(run, spec.table)} {', '.join(own)}"] if own else []
 
 
@@ -51,10 +66,10 @@ def counting(run: str, spec: TableSpec) -> str:
     A row each: rows of the whole staging table, partition, rows, rejects, kept rejects, expected rows.
     """
     at = f"(run, schema_name, table_name) = ({value(run)}, {value(spec.schema)}, {value(spec.table)})"
-    rejects = f"SELECT count(*) FROM {LEDGER}.reject r WHERE r.xmin = p.written::xid AND {at}"
+    rejects = f"SELECT xmin AS written, count(*) AS kept FROM {LEDGER}.reject WHERE {at} GROUP BY xmin"
     return (
-        f"SELECT (SELECT count(*) FROM {staging(run, spec.table)}), partition, rows, rejects, ({rejects}), expected"
-        f" FROM {LEDGER}.partition p WHERE {at}"
+        f"SELECT (SELECT count(*) FROM {staging(run, spec.table)}), partition, rows, rejects, COALESCE(kept, 0), expected"
+        f" FROM {LEDGER}.partition p LEFT JOIN ({rejects}) r ON r.written = p.written::xid WHERE {at}"
     )
 
 
@@ -74,23 +89,37 @@ def placing(run: str, spec: TableSpec) -> str:
 
 def counting_group(specs: Sequence[TableSpec]) -> str:
     """Return the SELECT that counts the rows of small tables, by their place in `specs`."""
-    counts = (f"SELECT {n}, count(*) FROM {name(*place(n, spec))}" for n, spec in enumerate(specs))
+    counts = (f"SELECT {n}, count(*) FROM {placed(n, spec)}" for n, spec in enumerate(specs))
     return " UNION ALL ".join(counts)
 
 
 def place(n: int, spec: TableSpec) -> tuple[str, str]:
     """Return schema and table into which the rows of a small table are copied, the n-th of its group."""
-    return (TEMPORARY, temporary_name(n)) if spec.publish in BESIDE else (spec.schema, spec.table)
+    return (TEMPORARY, temporary_name(n)) if beside(spec) else (spec.schema, spec.table)
+
+
+def placed(n: int, spec: TableSpec) -> str:
+    """Return what a statement names to read them there."""
+    return name(*place(n, spec)) if beside(spec) else rows_of(spec)
 
 
 def emptied(run: str, n: int, spec: TableSpec) -> list[str]:
     """Return the statements after which a small table, the n-th of its group, can be copied."""
-    if spec.publish in BESIDE:
+    if beside(spec):
         return [temporary(n, spec)]
     if spec.publish == "create":
-        casts, kept = spec.casts, spec.kept
-        return [create_table(spec.schema, spec.table, casts, spec.key, kept=kept, stamps=spec.stamps, run=run)]
-    return [f"TRUNCATE {name(spec.schema, spec.table)}", *alter_table(spec), *stamped(spec, run)]
+        made = create_table(
+            spec.schema,
+            spec.table,
+            spec.casts,
+            spec.key,
+            kept=spec.kept,
+            stamps=spec.stamps,
+            run=run,
+            key_name=spec.key_name,
+        )
+        return [made]
+    return [written.unplanned(spec), f"TRUNCATE {rows_of(spec)}", *alter_table(spec), *stamped(spec, run)]
 
 
 def temporary_name(n: int) -> str:

@@ -18,17 +18,18 @@ from bulketl.coerce import Batch, Reject
 from bulketl.errors import DataError
 from bulketl.partitions import KeyTuple
 from bulketl.plan import DELETED_AT, TableSpec
-from bulketl.postgres import LEDGER, Connection, Postgres, audit
-from bulketl.postgres.compare import alive, among, key_hash, row_hash
+from bulketl.postgres import LEDGER, Connection, Postgres, audit, ddl
+from bulketl.postgres.compare import alive, key_hash, row_hash
 from bulketl.postgres.copy import TEMPORARY, copy, transaction, without_refused
-from bulketl.postgres.ddl import name, value
+from bulketl.postgres.ddl import name, rows_of, value
+from bulketl.postgres.joins import BY_HASH, PLANNING, joining
+from bulketl.postgres.keylist import among, listing, send
 from bulketl.postgres.merge import matching
 from bulketl.postgres.stage import temporary, temporary_name
-from bulketl.verification import key_texts
 
 COUNTED_TOGETHER = 60
 FIGURES_TOGETHER = 1000
-_EXTRA = "bulketl_extra"
+_EXTRA, _KEYS = "bulketl_extra", "bulketl_keys"
 # A ledger that was made before has no column `settled_at`.
 _REJECTS = f"""
 WITH p AS (SELECT run, table_name, published_at, max(published_at) FILTER (WHERE how IN ('create', 'refill', 'swap'))
@@ -103,14 +104,15 @@ def rejects(connection: Connection, schema: str) -> dict[str, list[str]]:
 def present(target: Postgres, spec: TableSpec, keys: Sequence[str]) -> int:
     """Return how many of these keys, JSON texts as of rejects, the table has: the row was corrected and loaded since."""
     own = ", ".join(f"t.{name(column)}::text" for column in spec.key)
-    asked = ", ".join(f"k->>{value(column)}" for column in spec.key)
-    listed = f"ARRAY[{', '.join(map(value, keys))}]::jsonb[]"
+    asked = ", ".join(f"k.key::jsonb->>{value(column)}" for column in spec.key)
     query = (
-        f"SELECT count(*) FROM unnest({listed}) k WHERE EXISTS (SELECT 1 FROM {name(spec.schema, spec.table)} t"
+        f"SELECT count(*) FROM {TEMPORARY}.{_KEYS} k WHERE EXISTS (SELECT 1 FROM {rows_of(spec)} t"
         f" WHERE ({own}) = ({asked}){alive(spec, 'AND')})"
     )
-    with target.connect() as connection:
-        ((count,),) = connection.execute(query.encode()).fetchall()
+    with target.connect() as connection, connection.transaction(), connection.cursor() as cursor:
+        send(cursor, ["key"], [(key,) for key in keys], _KEYS)
+        cursor.execute(ddl.batch([PLANNING, BY_HASH]).encode())
+        ((count,),) = cursor.execute(query.encode()).fetchall()
         return int(count)
 
 
@@ -120,10 +122,7 @@ def counts(target: Postgres, specs: Sequence[TableSpec]) -> dict[str, int]:
     with target.connect() as connection:
         for start in range(0, len(specs), COUNTED_TOGETHER):
             some = specs[start : start + COUNTED_TOGETHER]
-            parts = (
-                f"SELECT {n}, count(*) FROM {name(spec.schema, spec.table)}{alive(spec, 'WHERE')}"
-                for n, spec in enumerate(some)
-            )
+            parts = (f"SELECT {n}, count(*) FROM {rows_of(spec)}{alive(spec, 'WHERE')}" for n, spec in enumerate(some))
             found |= {some[n].table: int(rows) for n, rows in connection.execute(" UNION ALL ".join(parts).encode())}
     return found
 
@@ -132,7 +131,7 @@ def key_span(target: Postgres, spec: TableSpec) -> tuple[Any, Any]:
     """Return the smallest and largest key of one column."""
     key = name(spec.key[0])
     with target.connect() as connection:
-        found = connection.execute(f"SELECT min({key}), max({key}) FROM {name(spec.schema, spec.table)}".encode())
+        found = connection.execute(f"SELECT min({key}), max({key}) FROM {rows_of(spec)}".encode())
         lo, hi = found.fetchone() or (None, None)
         return lo, hi
 
@@ -141,16 +140,17 @@ def sums(target: Postgres, spec: TableSpec, without: Sequence[KeyTuple]) -> tupl
     """Return the number of rows, but for some keys, and the figures of `aggregates` over them as text, in its order."""
     names = {item.column: name(item.column) for item in spec.casts}
     wanted = [found.postgres for found in aggregates(spec.casts, names, spec.nul_bytes)]
-    out = f"NOT ({among(spec, [key_texts(key) for key in without])})" if without else "true"
     values: list[str | None] = []
     rows = 0
-    with target.connect() as connection:
+    with target.connect() as connection, connection.transaction(), connection.cursor() as cursor:
+        out = f"NOT {among(spec, listing(cursor, spec, without, _KEYS))}" if without else "true"
+        cursor.execute(ddl.batch([PLANNING, BY_HASH]).encode())
         for n in range(0, len(wanted), FIGURES_TOGETHER):
             query = (
                 f"SELECT count(*), {', '.join(wanted[n : n + FIGURES_TOGETHER])}"
-                f" FROM {name(spec.schema, spec.table)} t WHERE {out}{alive(spec, 'AND')}"
+                f" FROM {rows_of(spec)} t WHERE {out}{alive(spec, 'AND')}"
             )
-            rows, *some = connection.execute(query.encode()).fetchone() or (0,)
+            rows, *some = cursor.execute(query.encode()).fetchone() or (0,)
             values += [None if found is None else str(found) for found in some]
     return int(rows), values
 
@@ -198,7 +198,7 @@ def _examining(spec: TableSpec, late: Late | None, values: bool) -> str:
         _texts(spec, "s") if values else "NULL::text",
         _texts(spec, "t") if values else "NULL::text",
     )
-    there = f"{name(spec.schema, spec.table)} t ON {matching(spec, 't', 's')}"
+    there = f"{rows_of(spec)} t ON {matching(spec, 't', 's')}"
     living = f" AND t.{name(DELETED_AT)} IS NULL" if spec.deletes == "mark" else ""
     return (
         f"SELECT json_build_array({', '.join(parts)})::text"
@@ -230,7 +230,7 @@ def pairs(
     """
     hashed = f"SELECT *, {row_hash(spec)} AS bulketl_hash FROM"
     hashes = f"ARRAY[{', '.join(map(value, extra))}]::text[]"
-    table = name(spec.schema, spec.table)
+    table = rows_of(spec)
     making = (
         f"CREATE TEMPORARY TABLE {_EXTRA} ON COMMIT DROP AS SELECT DISTINCT ON (bulketl_hash) *"
         f" FROM ({hashed} {table}{alive(spec, 'WHERE')}) x WHERE bulketl_hash = ANY({hashes})"
@@ -268,7 +268,7 @@ def _asked(target: Postgres, run: str, spec: TableSpec, batch: Batch, before: Se
     with transaction(target, run, f"table {spec.table!r}", spec.encoder) as cursor:
         cursor.execute(temporary(0, spec))
         copy(cursor, batch.good, spec, TEMPORARY, temporary_name(0))
-        for statement in before:
+        for statement in (ddl.batch(joining(spec, name(TEMPORARY, temporary_name(0)))), *before):
             cursor.execute(statement)
         cursor.execute(query)
         return list(cursor.fetchall())
