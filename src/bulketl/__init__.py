@@ -41,7 +41,7 @@ The floors; imports go down only:
     watermark | checked
     partitions | evidence
     talks
-    events | yamlfile | drift | snapshot | storedvalues | sparing | memory | sqltext | fields | checks |
+    events | yamlfile | drift | snapshot | storedvalues | sparing | memory | sqltext | fields | checks | jsontext |
         naming | sockets | patience
     casts | tls
     catalog | printable

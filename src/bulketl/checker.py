@@ -10,7 +10,8 @@ import dataclasses
 import datetime as dt
 import functools
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -18,8 +19,9 @@ from typing import Any, TypeVar
 from bulketl.aggregates import aggregates, same
 from bulketl.canonical import unhashed
 from bulketl.casts import encoder_of, parse_target
-from bulketl.coerce import Reject, coerce
+from bulketl.coerce import Batch, Reject, coerce
 from bulketl.errors import BulketlError
+from bulketl.jsontext import KINDS
 from bulketl.mysql import MySQL
 from bulketl.mysql import compare as here
 from bulketl.mysql import verify as source_side
@@ -84,6 +86,7 @@ class Checker:
     keyless: Callable[[Checker, Task, Sequence[str] | None], Found]
     _here: ThreadPoolExecutor = field(init=False)
     _there: ThreadPoolExecutor = field(init=False)
+    _altered: dict[str, Counter[str]] = field(default_factory=dict)  # per table what jsonb has changed, and in how many rows
     _clocks: dict[str, dt.datetime] = field(default_factory=dict)  # the source's time in each zone, less this machine's
 
     def __post_init__(self) -> None:
@@ -135,6 +138,13 @@ class Checker:
         known = self.rejects.get(task.spec.table, ()) if lacking > 0 else ()
         back = self.there(target_side.present, self.target, task.spec, known) if known and task.spec.key else 0
         return min(len(known) - back, max(0, lacking))
+
+    def noted(self, task: Task, batch: Batch, columns: Container[str]) -> None:
+        """Note what jsonb has changed of these columns, in rows that were read: they are equal but for that."""
+        known = self._altered.setdefault(task.spec.table, Counter())
+        for (column, kind), count in batch.changed.items():
+            if kind in KINDS and column in columns:
+                known[f"{column}: {kind}"] += count
 
     def begun(self, task: Task) -> TableVerdict:
         """Return the verdict to fill in."""
@@ -278,6 +288,7 @@ class Checker:
             older = source_side.older(task.mark)
             condition = f"{here.within(spec, buckets, group)} AND {older}"
             batch = coerce(self.here(read_where, self.source, narrow, condition), narrow, masked(narrow))
+            self.noted(task, batch, columns)
             examined, _ = self.there(target_side.examine, self.target, self.run, narrow, batch, None, values=False)
             seen = {one.text for one in examined if one.there and one.columns}
             if seen - found.differing.keys():
@@ -328,6 +339,8 @@ class Checker:
             kept=len(noted) + kept,
             kept_edited=len(noted),
         )
+        for what, count in sorted(self._altered.pop(task.spec.table, Counter()).items()):
+            verdict = with_note(verdict, f"{what}: {count:,} rows are equal but for that (docs/types.md)")
         if self.level == "rows" and len(asked) > DETAILED:
             verdict = with_note(verdict, f"only the first {DETAILED:,} rows that differ were read")
         return Found(
@@ -345,6 +358,7 @@ class Checker:
             partition = Partition(0, columns=task.spec.key, only=tuple(keys[n : n + KEYS_READ]))
             for rows in self.here(lambda part: list(read(self.source, task.spec, part)), partition):
                 batch = coerce(rows, task.spec, masked(task.spec))
+                self.noted(task, batch, {item.column for item in task.spec.casts}.difference(unhashed(task.spec.casts)))
                 yield self.there(target_side.examine, self.target, self.run, task.spec, batch, late, values=self.values)
 
     def _edge(self, task: Task) -> Watermark | None:

@@ -3,7 +3,7 @@
 Columns whose type needs a hand go through Polars, all in one select; the others keep the very Arrow buffers they came
 in. The checks on rows look at what is good then, and reject some of it. A row is good or rejected, never both and never
 neither: good + rejects = read, which is counted first. A value that is changed on the way
-(an invalid date to NULL, a NUL byte stripped) is counted per column.
+(an invalid date to NULL, a NUL byte stripped, a key that jsonb has once) is counted per column.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bulketl.casts import Cast, parse_target
+from bulketl.casts import Cast, parse_target, parse_type
 from bulketl.checks import Fault, Severity, failing
+from bulketl.jsontext import altered
 from bulketl.plan import TableSpec
 
 INVALID_DATE = "invalid date to NULL"
@@ -75,13 +76,8 @@ def coerce(rows: pa.Table, spec: TableSpec, masked: list[list[str]]) -> Batch:
             mask = pc.and_(pc.is_null(column), pc.is_valid(raw.column(item.column)))
             reason = "holds bytes that are no UTF-8 text" if item.clean == "text" else f"does not fit {item.target}"
             bad[item.column] = (reason, mask)
-        if item.wire in ("string", "extension<arrow.json>") and _has_nul(column):
-            mask = pc.fill_null(pc.match_substring(column, "\0"), False)
-            if spec.nul_bytes == "reject":
-                bad[item.column] = ("holds a NUL byte, which Postgres has no place for", mask)
-            else:
-                changed[item.column, NUL_BYTE] = mask
-                column = pc.replace_substring(column, "\0", "")
+        if item.wire in ("string", "extension<arrow.json>"):
+            column = _text(item, column, spec, bad, changed)
         if item.guarded and column.null_count:
             changed[item.column, INVALID_DATE] = _invalid_dates(rows, item, masked)
         columns.append(_extended(column) if item.clean == "json" else column)
@@ -100,6 +96,29 @@ def coerce(rows: pa.Table, spec: TableSpec, masked: list[list[str]]) -> Batch:
         batch, changed = _checked(batch, raw, spec, changed)
     counts = {what: int(pc.sum(mask).as_py() or 0) for what, mask in changed.items()}
     return dataclasses.replace(batch, changed={what: count for what, count in counts.items() if count})
+
+
+def _text(
+    item: Cast,
+    column: pa.ChunkedArray,
+    spec: TableSpec,
+    bad: dict[str, tuple[str, pa.Array]],
+    changed: dict[tuple[str, str], pa.Array],
+) -> pa.ChunkedArray:
+    """Return a column of text as Postgres can have it; note in `bad` and `changed` which rows that rejects and changes."""
+    if _has_nul(column):
+        mask = pc.fill_null(pc.match_substring(column, "\0"), False)
+        if spec.nul_bytes == "reject":
+            bad[item.column] = ("holds a NUL byte, which Postgres has no place for", mask)
+        else:
+            changed[item.column, NUL_BYTE] = mask
+            column = pc.replace_substring(column, "\0", "")
+    if (cut := _cut(item, column)) is not None:
+        bad.setdefault(item.column, (f"does not fit {item.target}", cut))
+    if item.clean == "json":
+        kinds = altered(column, parsed=parse_type(item.source).base == "json")
+        changed |= {(item.column, kind): mask for kind, mask in kinds.items()}
+    return column
 
 
 def _checked(
@@ -202,6 +221,19 @@ def _extended(column: pa.ChunkedArray) -> pa.ChunkedArray:
 def _has_nul(column: pa.ChunkedArray) -> bool:
     # A search through the bytes of the values costs a memcpy; one per value costs fifty times that.
     return any((data := chunk.buffers()[2]) is not None and b"\0" in data.to_pybytes() for chunk in column.chunks)
+
+
+def _cut(item: Cast, column: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """Return a mask of the texts of which Postgres would cut blanks at the end without a word, None where it cannot be.
+
+    That is what it does to a text that is too long for a declared varchar(n) by blanks alone; others it refuses.
+    """
+    base, sizes = parse_target(item.target)
+    source = parse_type(item.source)
+    if base != "varchar" or not sizes or (source.base in ("char", "varchar") and source.sizes[0] <= sizes[0]):
+        return None
+    mask = pc.and_(pc.greater(pc.utf8_length(column), sizes[0]), pc.ends_with(column, " "))
+    return pc.fill_null(mask, False) if pc.any(mask).as_py() else None
 
 
 def _invalid_dates(rows: pa.Table, item: Cast, masked: list[list[str]]) -> pa.Array:

@@ -11,7 +11,9 @@ from rich.text import Text
 
 from bulketl.casts import RULES, CastRule
 from bulketl.checks import said
+from bulketl.coerce import INVALID_DATE, NUL_BYTE
 from bulketl.errors import BulketlError
+from bulketl.jsontext import KINDS
 from bulketl.leftout import told
 from bulketl.listing import Rows, lines_of
 from bulketl.postgres.audit import Verdict
@@ -207,6 +209,12 @@ def casts(rules: Iterable[CastRule] = RULES) -> Table:
         seen.add((rule.source, rule.unsigned, rule.size))
         table.add_row(*cast_row(rule), style="" if first else "dim")
     return table
+
+
+def counted() -> Text:
+    """Return what may be done to a value beside its cast, and is counted then."""
+    kinds = "; ".join((INVALID_DATE, NUL_BYTE, *KINDS))
+    return Text(f"Nothing else is done to a value. Counted per column where it happens: {kinds}. See docs/types.md.")
 
 
 def cast_row(rule: CastRule) -> tuple[str, str, str, str, str]:

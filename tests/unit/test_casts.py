@@ -7,9 +7,11 @@ import contextlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
-from bulketl.casts import RULES, CastRule, TypeName, cast, parse_target, parse_type, quoted
+from bulketl.casts import RULES, CastRule, TypeName, cast, parse_target, parse_type, quoted, typed
 from bulketl.catalog import Column
+from bulketl.cli import app
 from bulketl.errors import PlanError
 
 
@@ -92,3 +94,19 @@ def test_a_name_in_backticks_ends_where_it_should(name: str) -> None:
     inside = quoted(name)[1:-1]
     assert inside.replace("``", "").count("`") == 0
     assert inside.replace("``", "`") == name
+
+
+def test_the_command_prints_every_rule_and_what_is_counted() -> None:
+    """Nobody has to open the docs to learn that a value may be changed."""
+    shown = " ".join(CliRunner().invoke(app, ["casts"], env={"COLUMNS": "200"}).stdout.split())
+    assert all(rule.source in shown for rule in RULES)
+    assert "invalid date to NULL; NUL byte stripped; -0 in JSON to 0; double key in JSON" in shown
+
+
+def test_a_type_of_character_set_binary_is_told_from_its_members() -> None:
+    """Members may be spelt like anything; MySQL leaves the character set's name out."""
+    assert parse_type("enum('a) unsigned','x character set binary')").base == "enum"
+    assert parse_type(typed("enum('a','b')", "binary")).base == "enum binary"
+    assert parse_type(typed("set('a')", "")).base == "set binary"
+    assert typed("set('a')", "latin1") == "set('a')"
+    assert typed("varbinary(3)", "") == "varbinary(3)"

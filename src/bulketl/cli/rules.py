@@ -106,6 +106,7 @@ def casts(as_json: JsonOption = False) -> None:
             print(json.dumps([{key: getattr(rule, key) for key in keys} for rule in RULES]))
         else:
             out.print(screen.casts())
+            out.print(screen.counted())
         return DONE
 
     run(command, as_json)
