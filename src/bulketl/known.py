@@ -43,16 +43,15 @@ def expected(
 ) -> dict[str, Expected]:
     """Return what is known of each table: of those loaded from this source, with a rule, or noted with the rules.
 
-    Columns that a load left in the target because the source had dropped them are expected no more.
+    What the target has counts, columns too that a load left there as dropped: they may be back, and out of view.
     """
     loaded = {name: state for name, state in states.items() if state.source == identity}
     found = {}
     for name in {*config.tables, *(config.known or ()), *loaded}:
         rule, existing = config.rule(name), target.get(name) if name in loaded else None
         there = {column for column, _ in existing.columns} if existing else set()
-        kept = loaded[name].kept if name in loaded else ()
         noted = set() if name in loaded else {*config.noted.get(name, ())}
-        columns = {*there, *noted, *_named(rule)}.difference(kept, _OWN)
+        columns = {*there, *noted, *_named(rule)}.difference(_OWN)
         key = bool(existing and existing.primary_key and not rule.primary_key)
         found[name] = Expected(frozenset(columns), key, name in loaded)
     return found

@@ -353,6 +353,38 @@ def test_a_name_that_changed_its_case_is_not_gone(lab: Lab) -> None:
     assert done.summary.tables["patient"].outcome == "loaded"
 
 
+def test_rejected_rows_are_not_read_again_from_a_table_that_is_not_wholly_in_view(columns: User) -> None:
+    """They would come without their column."""
+    config = columns.config(rules={"t": {"casts": {"a": "boolean"}, "max_rejects": 9}})
+    columns.lab.pg("DROP TABLE {s}.t")
+    assert load(config).summary.tables["t"].rejects == 2
+    revoke_column(columns)
+    with pytest.raises(bulketl.PlanError, match="column 'b' of table 't' is known and not in view"):
+        bulketl.rejects.retry_rejects(config)
+
+
+def test_a_view_out_of_view_fails_like_a_table(user: User) -> None:
+    """Its right is one of its own."""
+    user.lab.mysql("CREATE VIEW v AS SELECT id, a FROM t")
+    user.run("GRANT SELECT ON `{d}`.v TO {u}")
+    assert user.load(rules={"v": {}}).summary.outcome == "done"
+    user.run("REVOKE SELECT ON `{d}`.v FROM {u}")
+    assert "'v' is known and not in view" in failed(user.load())["v"]
+    assert user.lab.pg("SELECT id, a FROM {s}.v ORDER BY 1") == [(1, 10), (2, 20)]
+
+
+def test_a_table_that_the_server_cannot_open_fails_in_its_words(lab: Lab) -> None:
+    """It is not gone, nor empty, and the others are loaded."""
+    lab.mysql("CREATE TABLE part (a int) ENGINE = MyISAM", "CREATE TABLE m (a int) ENGINE = MERGE UNION = (part)",
+              "INSERT INTO part VALUES (1)", "CREATE TABLE good (id int PRIMARY KEY)")  # fmt: skip
+    assert lab.load().summary.outcome == "done"
+    lab.mysql("DROP TABLE part")
+    done = lab.load()
+    assert "nable to open underlying table" in failed(done)["m"]
+    assert done.summary.tables["part"].outcome == "skipped"
+    assert lab.pg("SELECT a FROM {s}.m") == [(1,)]
+
+
 def test_a_table_of_another_source_is_not_missed(lab: Lab) -> None:
     """What is in the schema and came from elsewhere is none of this source's."""
     lab.mysql("CREATE TABLE t (id int PRIMARY KEY)")
