@@ -61,12 +61,13 @@ def parsed(text: str) -> Node:
 
 
 def plans(log: Path, since: int) -> Iterator[Node]:
-    """Yield the plans in the server's log from an offset on."""
+    """Yield the plans in the server's log from an offset on; each is one line, wrapped into some that begin with a tab."""
     with log.open("rb") as file:
         file.seek(since)
-        for line in file:
-            if (at := line.find(b"{PLANNEDSTMT")) >= 0:
-                yield parsed(line[at:].decode(errors="replace"))
+        text = re.sub(rb"\n\t", b" ", file.read())
+    for line in text.splitlines():
+        if (at := line.find(b"{PLANNEDSTMT")) >= 0:
+            yield parsed(line[at:].decode(errors="replace"))
 
 
 def quadratic(plan: Node, small: set[int]) -> list[str]:
