@@ -1,10 +1,17 @@
-"""The whole workflow: `nox -s lint types unit tests guard demo bench`."""
+"""The whole workflow: `nox -s lint types unit tests guard demo bare bench`."""
+
+import sys
 
 import nox
 
 nox.options.sessions = ["lint", "types", "tests"]
 nox.options.reuse_existing_virtualenvs = True
 PYPROJECT = nox.project.load_toml("pyproject.toml")
+PROGRAMS = (
+    "python",
+    "-c",
+    "from bulketl.demo.programs import main; main()",
+)  # installs those that the servers need and lack
 
 
 def group(name: str) -> list[str]:
@@ -37,10 +44,9 @@ def unit(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run every test; they start their servers themselves, MariaDB is installed first where it is missing."""
+    """Run every test; they start their servers themselves; what those need is installed first where it is missing."""
     session.install("-q", "-e", ".[demo]", *group("test"))
-    install = "from bulketl.demo.servers import install_mariadb; print(install_mariadb() or 'MariaDB is there')"
-    session.run("python", "-c", install)
+    session.run(*PROGRAMS)
     session.run("pytest", *session.posargs)
 
 
@@ -55,11 +61,19 @@ def demo(session: nox.Session) -> None:
 def guard(session: nox.Session) -> None:
     """Fail when loading has got much slower beside the pipe of two clients, measured in the same run."""
     session.install("-q", "-e", ".[demo]", *group("guard"))
+    session.run(*PROGRAMS)
     session.run("python", "-m", "benchmarks.guard", *session.posargs)
+
+
+@nox.session(venv_backend="none")
+def bare(session: nox.Session) -> None:
+    """Run the README's commands on bare Debian and Ubuntu: `nox -s bare -- --help`."""
+    session.run(sys.executable, "tests/bare.py", *session.posargs, external=True)
 
 
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure against other ways, side by side: `nox -s bench -- --help`."""
     session.install("-q", "-e", ".[demo]", *group("bench"))
+    session.run(*PROGRAMS)
     session.run("python", "-m", "benchmarks.run", *session.posargs)

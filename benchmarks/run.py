@@ -11,6 +11,7 @@ checks     that large table with checks, beside the same load without
 peers      eight databases of all kinds, beside other programs, each with what it loaded compared
 scale      the large table at three sizes: seconds and memory over rows
 link       the whole database over a slow link: seconds, bytes and round trips
+kills      loads of audited and marked tables that are killed at random moments, and the load after each
 
 Contenders run in turn, A B A B, and are compared by their medians. On your servers, payments, merge and verify make and drop
 the database `bulketl_benchmark` at the source, peers `bulketl_peers` and `bulketl_peers_tenth`, scale `bulketl_scale`;
@@ -35,6 +36,7 @@ from rich.console import Console
 
 from benchmarks import catalogue, payments
 from benchmarks.checking import run_checks
+from benchmarks.kills import run_kills
 from benchmarks.link import run_link
 from benchmarks.measure import Contender, ContenderError, measure
 from benchmarks.merging import run_merge
@@ -144,6 +146,7 @@ def main() -> int:
         "peers": run_peers,
         "scale": run_scale,
         "link": run_link,
+        "kills": run_kills,
     }
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__.split("\n")[0])
     listed = ", ".join(scenarios)
@@ -152,6 +155,8 @@ def main() -> int:
     parser.add_argument("--scale", type=float, default=0.1, help="of the catalogue (%(default)s)")
     parser.add_argument("--size", type=float, default=1.0, help="of the other databases of peers (%(default)s)")
     parser.add_argument("--runs", type=int, default=3, help="of each contender (%(default)s); two at most in most of peers")
+    parser.add_argument("--kills", type=int, default=40, help="loads that are killed (%(default)s)")
+    parser.add_argument("--seed", type=int, default=7, help="of the moments of kills (%(default)s)")
     parser.add_argument("--only", type=_names, metavar="NAME,…", help=f"peers with these only: {', '.join(WHAT)}")
     parser.add_argument("--source", help="a MySQL or MariaDB URI, instead of a throw-away server")
     parser.add_argument("--target", help="a Postgres URI; with --source")

@@ -221,7 +221,8 @@ def _ewkb(text: str) -> str:
     return f"{order_and_type[:8]}{int(order_and_type[8:], 16) | 0x20:02X}{srid}{rest}"
 
 
-def _without_nul(text: str) -> str:
+def _without_nul(text: str | bytes) -> str:
+    text = _text(text)  # an ENUM of character set binary is shown as bytes
     return text.replace("\0", "") if "\0" in text else text
 
 

@@ -93,10 +93,17 @@ def configure(source: str, target: str, schema: str, *, rules: dict[str, Any] | 
         return bulketl.load_config(path, None, environ, **overrides)
 
 
-def load(config: Config, *, tables: Sequence[str] = (), tiers: Sequence[Tier] = (), plan: Plan | None = None) -> Done:
+def load(
+    config: Config,
+    *,
+    tables: Sequence[str] = (),
+    tiers: Sequence[Tier] = (),
+    plan: Plan | None = None,
+    adopt: Sequence[str] = (),
+) -> Done:
     """Plan and load as a notebook does."""
     events: list[Event] = []
-    plan = plan or bulketl.make_plan(config, tables=tables, tiers=tiers)
+    plan = plan or bulketl.make_plan(config, tables=tables, tiers=tiers, adopt=adopt)
     summary = bulketl.load(config, plan, [events.append])
     return Done(plan, summary, events)
 
@@ -142,10 +149,16 @@ class Lab:
         )
 
     def load(
-        self, *, tables: Sequence[str] = (), tiers: Sequence[Tier] = (), plan: Plan | None = None, **overrides: Any
+        self,
+        *,
+        tables: Sequence[str] = (),
+        tiers: Sequence[Tier] = (),
+        plan: Plan | None = None,
+        adopt: Sequence[str] = (),
+        **overrides: Any,
     ) -> Done:
         """Load the database into the schema."""
-        return load(self.config(**overrides), tables=tables, tiers=tiers, plan=plan)
+        return load(self.config(**overrides), tables=tables, tiers=tiers, plan=plan, adopt=adopt)
 
     def differences(self, table: str, **options: str) -> list[str]:
         """Compare a table with its source."""

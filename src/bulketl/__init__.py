@@ -15,9 +15,11 @@ The floors; imports go down only:
     planscreen | rulescreen | observers
     screen | custody | verdicts | verifying | agreement | agreementscreen | heatmap
     repairing
+    listing
     api
     runs | cluster | rejects | keyless
-    endpoints | checker
+    endpoints | checker | crew
+    apart
     engine | survey | sidebyside
     worker
     mysql | postgres
@@ -25,21 +27,24 @@ The floors; imports go down only:
     verification
     reconcile
     decision | resumption
-    summary | checkplan
+    summary | checkplan | ownership | findings
     certificate | quality | publishing | incremental | schedule | grouping | consistency | coerce | tablesfile |
-        findings | history
+        leftovers | history
     aggregates
     canonical
+    known | leftout
     windows | snippets | plan | classify
     config | pairs
     settings
     rules
     checkrules
     watermark | checked
-    partitions
-    events | yamlfile | drift | snapshot | storedvalues | sparing | memory | sqltext | fields | checks
-    casts
-    catalog
+    partitions | evidence
+    talks
+    events | yamlfile | drift | snapshot | storedvalues | sparing | memory | sqltext | fields | checks |
+        naming | sockets | patience
+    casts | tls
+    catalog | printable
     errors
 """
 

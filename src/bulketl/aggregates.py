@@ -1,6 +1,7 @@
 """Figures over a column that both servers compute to the same number: counts, minima, maxima and sums, per type.
 
-All are exact. A float's sum is that of its whole ten-thousandths, of values below 10^11: integers, which add up in any
+All are exact. What the source cannot have, infinity or a month among hours, is NaN in the target, and so is every figure of
+it. A float's sum is that of its whole ten-thousandths, of values below 10^11: integers, which add up in any
 order to the same. Text and bytes have the sum of their lengths, because collations sort differently on each server.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from bulketl.canonical import number, pair
+from bulketl.canonical import microseconds, number, pair, possible
 from bulketl.casts import Cast, parse_target, parse_type
 
 _TEXTS = ("text", "varchar", "json")
@@ -65,14 +66,21 @@ def _values(item: Cast, column: str, base: str, nul_bytes: str) -> tuple[str, st
     if base in _FLOATS:
         return f"({item.read}*1e0)" if parse_type(item.source).base == "float" else item.read, f"{column}::float8"
     if base == "date":
-        return f"(TO_DAYS({item.read})-719528)", f"({column} - date '1970-01-01')"
+        return f"(TO_DAYS({item.read})-719528)", _number(base, column, f"({column} - date '1970-01-01')")
     if base == "timestamp":
-        return f"TIMESTAMPDIFF(MICROSECOND,'1970-01-01',{item.read})", f"(extract(epoch FROM {column}) * 1000000)::bigint"
+        here = f"TIMESTAMPDIFF(MICROSECOND,'1970-01-01',{item.read})"
+        return here, _number(base, column, microseconds(column))
     if base in ("timestamptz", "interval", "time"):
         found = pair(item, column, nul_bytes)
-        return (f"CAST({found[0]} AS SIGNED)", f"({found[1]})::bigint") if found else ("", "")
+        return (f"CAST({found[0]} AS SIGNED)", _number(base, column, microseconds(column))) if found else ("", "")
     if base in _TEXTS:
         text = f"CONVERT({item.read} USING utf8mb4)"
         stripped = f"REPLACE({text},CHAR(0 USING utf8mb4),'')" if nul_bytes == "strip" else text
         return f"LENGTH({stripped})", f"octet_length({column}::text)"
     return (f"LENGTH({item.read})", f"octet_length({column})") if base == "bytea" else ("", "")
+
+
+def _number(base: str, column: str, expression: str) -> str:
+    is_possible = possible(base, column)
+    other = f" WHEN {column} IS NOT NULL THEN 'NaN'::numeric END"
+    return f"CASE WHEN {is_possible} THEN {expression}{other}" if is_possible else expression

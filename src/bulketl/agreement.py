@@ -10,19 +10,20 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from bulketl.casts import held_type
 from bulketl.catalog import Catalog, Table, TargetTable
 from bulketl.config import Config
 from bulketl.decision import select, specify
 from bulketl.endpoints import endpoints
 from bulketl.errors import DataError, PlanError, SourceError, TargetError
-from bulketl.history import Asked, Counted, History, Month, TableHistory, date_column, held, month_of, sum_of
+from bulketl.history import DATED, Asked, Counted, History, Month, TableHistory, date_column, held, month_of, sum_of
 from bulketl.incremental import Choice
 from bulketl.mysql import MySQL
 from bulketl.mysql import history as mysql_history
 from bulketl.mysql import query as mysql_query
-from bulketl.mysql.discover import read_catalog
 from bulketl.mysql.read import retained_condition
 from bulketl.pairs import Pair, PairResult, compare, load_checks
+from bulketl.patience import patient
 from bulketl.plan import DELETED_AT
 from bulketl.postgres import Postgres
 from bulketl.postgres import history as postgres_history
@@ -31,6 +32,7 @@ from bulketl.postgres.ddl import name as quoted_name
 from bulketl.postgres.inspect import read_tables
 from bulketl.postgres.state import read_states
 from bulketl.rules import Tier
+from bulketl.survey import look
 from bulketl.watermark import State
 
 
@@ -43,21 +45,25 @@ def run_pairs(config: Config, path: Path, names: Sequence[str] = ()) -> tuple[Pa
     """
     pairs = load_checks(path, names)
     source, target = endpoints(config)
-    with target.connect():
-        pass
+    patient(_reached, target)
     zone = "" if config.timestamp_zone == "server" else config.timestamp_zone
-    today = mysql_query.today(source, zone)
+    today = patient(mysql_query.today, source, zone)
     return tuple(
         _run(source, target, config.target_schema, name, pair, pair.window(today), zone) for name, pair in pairs.items()
     )
+
+
+def _reached(target: Postgres) -> None:
+    with target.connect():
+        pass
 
 
 def _run(
     source: MySQL, target: Postgres, schema: str, name: str, pair: Pair, window: Mapping[str, dt.date], zone: str
 ) -> PairResult:
     try:
-        ours = mysql_query.answer(source, pair.source, window, pair.time_limit, zone)
-        there = postgres_query.answer(target, schema, pair.target, window, pair.time_limit)
+        ours = patient(mysql_query.answer, source, pair.source, window, pair.time_limit, zone)
+        there = patient(postgres_query.answer, target, schema, pair.target, window, pair.time_limit)
         compared, differences = compare(pair, ours, there)
     except (SourceError, TargetError, DataError) as error:
         return PairResult(name, pair.severity, pair.key, window, error=error)
@@ -75,11 +81,10 @@ def compare_history(
     server cannot be used, PlanError when nothing fits `tiers` and `tables`, or no table has the column `by`.
     """
     source, target = endpoints(config)
-    with target.connect() as connection:
-        existing = read_tables(connection, config.target_schema)
-        states = read_states(connection, config.target_schema)
-    catalog, skipped = select(config, read_catalog(source), tiers, tables)
+    existing, states = patient(_known, target, config.target_schema)
+    catalog, skipped, hidden = select(config, patient(look, source, config, states, existing, tables), tiers, tables)
     found = {skip.table: TableHistory(skip.table, skipped=skip.reason) for skip in skipped}
+    found |= {refusal.table: TableHistory(refusal.table, error=refusal.message) for refusal in hidden}
     asked: list[Asked] = []
     for table in catalog:
         try:
@@ -95,13 +100,18 @@ def compare_history(
         raise PlanError(f"no table has a column {by!r}", hint="check the spelling; case counts")
     zone = "" if config.timestamp_zone == "server" else config.timestamp_zone
     with ThreadPoolExecutor(2) as pool:
-        waiting = pool.submit(mysql_history.months, source, asked, zone)
-        theirs = postgres_history.months(target, config.target_schema, asked)
+        waiting = pool.submit(patient, mysql_history.months, source, asked, zone)
+        theirs = patient(postgres_history.months, target, config.target_schema, asked)
         ours = waiting.result()
     for one in asked:
         found[one.table] = _history(one, ours[one.table], theirs[one.table])
     at = dt.datetime.now().astimezone().replace(microsecond=0)
     return History(at, catalog.identity, config.target_schema, tuple(found[name] for name in sorted(found)))
+
+
+def _known(target: Postgres, schema: str) -> tuple[dict[str, TargetTable], dict[str, State]]:
+    with target.connect() as connection:
+        return read_tables(connection, schema), read_states(connection, schema)
 
 
 def _asked(
@@ -124,6 +134,8 @@ def _asked(
     there = dict(existing.columns)
     if column not in there:
         return TableHistory(table.name, error=f"the target has no column {column!r}; load the table again")
+    if held_type(there[column])[0] not in DATED:
+        return TableHistory(table.name, error=f"the target has {column!r} as {there[column]}; load the table again")
     totals = []
     for name, item in casts.items() if sums else ():
         if name in there and (found := sum_of(item, quoted_name(name), there[name])):

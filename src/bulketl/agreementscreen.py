@@ -11,7 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from bulketl.history import History, MonthPair, TableHistory, month_text
+from bulketl.listing import Rows
 from bulketl.pairs import Difference, PairResult, Value, shown
+from bulketl.printable import in_a_line
 
 MOST_LINES = 20  # of what differs, per pair and per table; --json has all
 
@@ -37,7 +39,7 @@ def pairs(found: Sequence[PairResult]) -> Group:
 
 def _pair_line(item: PairResult) -> Text:
     colour = "green" if item.outcome == "equal" else "red" if item.severity == "fail" else "yellow"
-    text = Text.assemble((item.name, "bold"), "  ")
+    text = Text.assemble((in_a_line(item.name), "bold"), "  ")
     since = (item.window or {}).get("since")
     what = f"since {since}" if since else ""
     if item.outcome == "equal":
@@ -57,7 +59,7 @@ def _pair_line(item: PairResult) -> Text:
 
 
 def _differences(item: PairResult) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table = Rows()
     for name in item.key:
         table.add_column(Text(name), overflow="fold")
     table.add_column("figure", overflow="fold")
@@ -102,14 +104,17 @@ def history(found: History) -> Group:
     parts: list[RenderableType] = []
     for item in found.tables:
         if item.error:
-            parts.append(Text.assemble((item.table, "bold"), "  ", ("not compared", "red"), f"\n  {item.error}"))
+            parts.append(Text.assemble((in_a_line(item.table), "bold"), "  ", ("not compared", "red"), f"\n  {item.error}"))
         elif item.differing:
             parts += _table_history(item)
     skipped: dict[str, list[str]] = {}
     for item in found.tables:
         if item.skipped:
             skipped.setdefault(item.skipped, []).append(item.table)
-    parts += [Text.assemble((f"{why}: ", "bold"), f"{', '.join(names)} ({len(names)})") for why, names in skipped.items()]
+    parts += [
+        Text.assemble((f"{why}: ", "bold"), f"{in_a_line(', '.join(names))} ({len(names)})")
+        for why, names in skipped.items()
+    ]
     compared = [item for item in found.tables if not item.skipped]
     agree = len(compared) - len(found.wrong)
     several = f"{agree} of {len(compared)} tables agree in every month"
@@ -122,10 +127,10 @@ def _table_history(item: TableHistory) -> list[RenderableType]:
     missing = sum(max(month.source - month.target, 0) for month in differing)
     surplus = sum(max(month.target - month.source, 0) for month in differing)
     what = [f"{missing:,} rows missing" if missing else "", f"{surplus:,} too many" if surplus else ""]
-    text = Text.assemble((item.table, "bold"), f"  by {item.column}: ")
+    text = Text.assemble((in_a_line(item.table), "bold"), f"  by {in_a_line(item.column)}: ")
     text.append(", ".join(word for word in what if word) or "only sums differ", style="red")
     text.append(f", in {len(differing):,} of {len(item.months):,} months", style="dim")
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table = Rows()
     table.add_column("month")
     table.add_column("figure", overflow="fold")
     for name in ("source", "target", "target has"):

@@ -16,9 +16,17 @@ from bulketl.casts import Cast, parse_target, parse_type, quoted
 _SEPARATED = "CHAR(1 USING utf8mb4)"
 _ARGUMENTS = 90  # a function of Postgres takes a hundred at most
 _DURATION = (
-    "CAST((TRUNCATE(ABS(TIME_TO_SEC({c})),0)*1000000+MICROSECOND({c}))*IF(LEFT(CAST({c} AS CHAR),1)='-',-1,1) AS CHAR)",
-    "(extract(epoch FROM {column}) * 1000000)::bigint::text",
+    "CAST((TRUNCATE(ABS(TIME_TO_SEC({c})),0)*1000000+MICROSECOND({c}))*IF(LEFT(CAST({c} AS CHAR),1)='-',-1,1) AS CHAR)"
 )
+# Which values of a type the source can have at all: neither infinite, nor with days or months, which are no hours.
+_POSSIBLE = {
+    "date": "isfinite({column})",
+    "timestamp": "isfinite({column})",
+    "timestamptz": "isfinite({column})",
+    "interval": "extract(year FROM {column}) = 0 AND extract(month FROM {column}) = 0 AND extract(day FROM {column}) = 0",
+}
+# Microseconds, not as bigint: that ends in the year 294247, and Postgres' timestamps do not.
+_MICROSECONDS = "trunc(extract(epoch FROM {column}) * 1000000)"
 Pair = tuple[str, str]
 # Both servers write floats in these bounds alike; beyond, sign, digits and the exponent of the first digit are taken out.
 _PLAIN = "({x}=0 OR ({x}>=1e-4 AND {x}<1e15) OR ({x}<=-1e-4 AND {x}>-1e15))"
@@ -32,7 +40,8 @@ _EXPONENT = (
 _THERE = " || rtrim(replace(ltrim(split_part({t}, 'e', 1), '-'), '.', ''), '0') || 'e' || split_part({t}, 'e', 2)::int END"
 _FLOAT = (
     f"CASE WHEN {_PLAIN} THEN {{t}} ELSE CONCAT(IF({{x}}<0,'-',''),{_DIGITS},'e',{_EXPONENT}) END",
-    f"CASE WHEN {_PLAIN} THEN {{t}} ELSE CASE WHEN {{x}} < 0 THEN '-' ELSE '' END" + _THERE,
+    f"CASE WHEN {_PLAIN} OR {{x}} IN ('NaN', 'Infinity', '-Infinity') THEN {{t}}"
+    " ELSE CASE WHEN {x} < 0 THEN '-' ELSE '' END" + _THERE,
 )
 _PAIRS: dict[str, Pair] = {
     "smallint": ("{number}", "{column}::text"),
@@ -42,10 +51,6 @@ _PAIRS: dict[str, Pair] = {
     "bytea": ("SHA2({read},256)", "encode(sha256({column}), 'hex')"),
     "uuid": ("LOWER(HEX({read}))", "replace({column}::text, '-', '')"),
     "date": ("{read}", "{column}::text"),
-    "timestamptz": (
-        "{read}",
-        "CASE WHEN isfinite({column}) THEN (extract(epoch FROM {column}) * 1000000)::bigint::text ELSE {column}::text END",
-    ),
 }
 _SHORT = frozenset({"char", "varchar", "enum", "set", "inet4", "inet6", "date", "datetime", "timestamp", "time"})
 
@@ -73,11 +78,23 @@ def pair(item: Cast, column: str, nul_bytes: str = "strip") -> Pair | None:
         shown = f"to_char({column}, 'YYYY-MM-DD HH24:MI:SS.FF{digits}')"
         plain = f"isfinite({column}) AND {column} >= '0001-01-01'"
         return item.read, f"CASE WHEN {plain} THEN {shown} ELSE {column}::text END" if digits else f"{column}::text"
-    if base in ("interval", "time"):
-        return _DURATION[0].format(c=quoted(item.column)), _DURATION[1].format(column=column)
+    if base in ("timestamptz", "interval", "time"):
+        here = item.read if base == "timestamptz" else _DURATION.format(c=quoted(item.column))
+        text, is_possible = f"{microseconds(column)}::text", possible(base, column)
+        return here, f"CASE WHEN {is_possible} THEN {text} ELSE {column}::text END" if is_possible else text
     if base == "jsonb" and parse_type(item.source).base != "json":
         return None
     return _text(item, column, nul_bytes)
+
+
+def possible(base: str, column: str) -> str:
+    """Return the condition that a value of Postgres is one that the source can have; '' where all are."""
+    return _POSSIBLE.get(base, "").format(column=column)
+
+
+def microseconds(column: str) -> str:
+    """Return the microseconds of a moment or duration in Postgres, a whole numeric."""
+    return _MICROSECONDS.format(column=column)
 
 
 def number(item: Cast) -> str:

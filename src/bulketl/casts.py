@@ -93,6 +93,7 @@ class Cast:
 _INTEGERS = ("tinyint", "smallint", "mediumint", "int", "bigint")
 _WIDER = (("smallint", "int16"), ("integer", "int32"), ("bigint", "int64"), ("numeric(20,0)", "int64"))
 _TEXTS = ("char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set")
+RAW_TEXTS = ("enum binary", "set binary")  # of character set binary: their members are bytes
 _BINARIES = ("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob")
 _GEOMETRIES = (
     "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon",
@@ -139,7 +140,8 @@ RULES: tuple[CastRule, ...] = (
     *(CastRule(source, "varchar", "string") for source in _TEXTS),
     *(CastRule(source, "jsonb", "extension<arrow.json>", clean="json") for source in _TEXTS),
     *(CastRule(source, "json", "string") for source in _TEXTS),
-    *(CastRule(source, "bytea", "large_binary") for source in _BINARIES),
+    *(CastRule(source, target, "string", clean="text") for source in RAW_TEXTS for target in ("text", "varchar", "json")),
+    *(CastRule(source, "bytea", "large_binary") for source in (*RAW_TEXTS, *_BINARIES)),
     CastRule("binary", "uuid", "large_binary", size=(16, 16)),
     CastRule("json", "jsonb", "extension<arrow.json>", read=AS_TEXT, clean="json"),
     CastRule("json", "json", "string", read=AS_TEXT),
@@ -154,6 +156,7 @@ RULES: tuple[CastRule, ...] = (
 )
 
 _WIDTHS = {"smallint": 2, "integer": 4, "bigint": 8, "real": 4, "double precision": 8}
+_RAW = "character set binary"
 _TYPE = re.compile(r"^([a-z0-9]+)(?:\((.*?)\))?(.*)$", re.DOTALL)
 _TARGET = re.compile(r"^\s*([a-z][a-z0-9 ]*?)\s*(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?\s*$")
 _ALIASES = {
@@ -162,6 +165,8 @@ _ALIASES = {
     "timestamp without time zone": "timestamp", "timestamp with time zone": "timestamptz",
     "time without time zone": "time",
 }  # fmt: skip
+# What rules make. A target table may have columns of any type beside these, also of a person's own: `held_type`.
+TARGETS = frozenset(rule.target.partition("(")[0] for rule in RULES)
 # What a bare MySQL name means; information_schema always writes the numbers of the others.
 _IMPLIED_SIZES = {"decimal": (10, 0), "datetime": (0,), "timestamp": (0,), "time": (0,), "bit": (1,), "char": (1,)}
 
@@ -178,13 +183,22 @@ def only_adbc(item: Cast) -> bool:
     return item.wire.startswith("extension") or into_numeric
 
 
+def typed(column_type: str, charset: str) -> str:
+    """Return a column's type as `information_schema` spells it, with its character set where that changes what arrives."""
+    raw = charset in ("", "binary") and column_type[:4].lower() in ("enum", "set(")  # MySQL leaves the name out
+    return f"{column_type} {_RAW}" if raw else column_type
+
+
 @functools.lru_cache(maxsize=4096)  # a catalogue has thousands of columns and some fifty types
 def parse_type(text: str) -> TypeName:
-    """Take a MySQL type apart, as `information_schema.columns.column_type` spells it."""
-    match = _TYPE.match(text.strip().lower())
+    """Take a MySQL type apart, as `information_schema.columns.column_type` spells it, or `typed`."""
+    plain = text.strip().lower()
+    match = _TYPE.match(plain)
     if not match:
         return TypeName(text)
     base, inside, rest = match.groups()
+    if base in ("enum", "set"):
+        return TypeName(f"{base} binary" if plain.endswith(_RAW) else base)  # its members may be spelt like anything
     numbers = tuple(int(n) for n in inside.split(",")) if inside and re.fullmatch(r"\d+(,\d+)?", inside) else ()
     if base == "decimal" and len(numbers) == 1:
         numbers = (*numbers, 0)
@@ -192,12 +206,27 @@ def parse_type(text: str) -> TypeName:
 
 
 def parse_target(text: str) -> tuple[str, tuple[int, ...]]:
-    """Take a Postgres type apart into its usual short name and its numbers; raise ValueError when it is none."""
+    """Take a type that a rule makes apart into its usual short name and its numbers; raise ValueError for any other.
+
+    For what is to be written, which is always of such a type. What the target has is for `held_type`.
+    """
     match = _TARGET.match(text.lower())
-    if not match:
-        raise ValueError(f"{text!r} is not a Postgres type")
-    name, *numbers = match.groups()
-    return _ALIASES.get(name, name), tuple(int(n) for n in numbers if n)
+    name, *numbers = match.groups() if match else ("",)
+    base = _ALIASES.get(name, name)
+    if base not in TARGETS:
+        raise ValueError(f"{text!r} is no type that a cast rule makes; one of: {', '.join(sorted(TARGETS))}")
+    return base, tuple(int(n) for n in numbers if n)
+
+
+def held_type(text: str) -> tuple[str, tuple[int, ...]]:
+    """Take the type of a column that the target has apart; a type that no rule makes is its own name, without numbers.
+
+    `text` is as `format_type` prints it: an enum of a person's own, an array, `interval day to second(3)`.
+    """
+    try:
+        return parse_target(text)
+    except ValueError:
+        return text, ()
 
 
 def quoted(name: str) -> str:
@@ -216,7 +245,7 @@ def cast(column: Column, declared: str = "") -> Cast:
     if not matching:
         raise PlanError(
             f"column {column.name!r} has the type {column.type!r}, which no cast rule takes",
-            hint="exclude the column with exclude_columns, or cast it in a view at the source",
+            hint="exclude the column with exclude_columns, or cast it in a view at the source and name that in tables.yaml",
         )
     rule, target = matching[0], ""
     if declared:
@@ -234,8 +263,13 @@ def cast(column: Column, declared: str = "") -> Cast:
 
 
 def narrower(there: str, needed: str) -> bool:
-    """Tell whether a column of type `there` cannot hold every value of type `needed`, both spelt as in the cast rules."""
-    (base, sizes), (wanted, least) = parse_target(there), parse_target(needed)
+    """Tell whether a column of type `there` cannot hold every value of type `needed`, both spelt as in the cast rules.
+
+    A type that no rule makes holds nothing but its own values, as far as anybody knows here.
+    """
+    (base, sizes), (wanted, least) = held_type(there), held_type(needed)
+    if base == wanted and base not in TARGETS:
+        return False
     if base in _WIDTHS and wanted in _WIDTHS:
         return _WIDTHS[base] < _WIDTHS[wanted]
     if base != wanted:

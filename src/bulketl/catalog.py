@@ -36,8 +36,10 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A base table. `rows` is exact on MyISAM and an estimate on InnoDB; `bytes` is the data's size without indexes.
+    """A base table, or a view that somebody wants as one.
 
+    `rows` is exact on MyISAM and an estimate on InnoDB; `bytes` is the data's size without indexes. `problem`: why the
+    server cannot open it, in its words.
     `references` are the tables its declared foreign keys point to. `changed_at` is when the server says that its rows were
     last changed, '' when it does not know, or so short ago that more may follow within the same second.
     """
@@ -52,6 +54,8 @@ class Table:
     comment: str = ""
     references: tuple[str, ...] = ()
     changed_at: str = ""
+    view: bool = False
+    problem: str = ""
 
     def keeps_unique(self, columns: Sequence[str]) -> bool:
         """Tell whether a unique index keeps two rows from having the same values in these columns."""
@@ -66,11 +70,35 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class Other:
+    """Something of the database that is no base table, by its kind; `rows`: of history, None where they are not counted."""
+
+    kind: str
+    name: str
+    rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """A table that is known and not in view, or a part of one: a column, or its primary key, which has no name.
+
+    `gone`: the server itself says that it has it no more, to a user who could see it. Otherwise it may be there, and `why`
+    says what stands against knowing.
+    """
+
+    table: str
+    column: str | None = None
+    gone: bool = False
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Catalog:
     """A database: its identity without secrets, the server's version, the zone it shows TIMESTAMPs in, its tables.
 
     `connections`: how many this user may have at once, 0 when unknown. `offset`: by how many seconds its clock is ahead of
-    UTC's.
+    UTC's. `views`: those that nobody has asked for; `others`: what else is no base table. `absent`: what was known and is
+    not in view.
     """
 
     identity: str
@@ -79,20 +107,37 @@ class Catalog:
     tables: tuple[Table, ...]
     connections: int = 0
     offset: int = 0
+    views: tuple[Table, ...] = ()
+    others: tuple[Other, ...] = ()
+    absent: tuple[Absent, ...] = ()
 
     def __iter__(self) -> Iterator[Table]:
         return iter(self.tables)
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """The ledger's last word on who made the table of a name: its oid then, the source, the run, how and when."""
+
+    oid: int
+    source: str
+    run: str
+    how: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
 class TargetTable:
-    """A table as Postgres has it now, and what hangs on it.
+    """A table as Postgres has it now, and what hangs on it; or another thing that has the name a table would get.
 
     `columns` are (name, type) with types spelt as in `bulketl.casts`. `views` are the plain views that a swap saves
     and recreates, `materialized` the others. `hanging` describes everything a swap would lose, materialized views
     included; `referenced` is true when foreign keys of other tables point here, so that it cannot be truncated
     either. `grants` are the rights others have on it; a swap carries them over. `seen` is a hash of all that, to
-    notice what appears later. `partitioned`: its rows are those of its partitions. `acting`: triggers,
+    notice what appears later. `uncopied` are the columns whose types have no binary form to be read: COPY BINARY into
+    the table fails while it has them, even where it leaves them out. `kind` is what Postgres calls it, `oid` its number
+    there, `rows` what it has as far as that is known without much work. `made` is what the ledger knows of a table of that
+    name. `key_name` is that of its key's index. `partitioned`: its rows are those of its partitions. `acting`: triggers,
     rules or row security act on rows that are written to it.
     """
 
@@ -105,5 +150,17 @@ class TargetTable:
     referenced: bool = False
     seen: str = ""
     grants: tuple[str, ...] = ()
+    uncopied: tuple[str, ...] = ()
     partitioned: bool = False
     acting: bool = False
+    kind: str = "table"
+    oid: int = 0
+    owner: str = ""
+    rows: int | None = None
+    key_name: str = ""
+    made: Made | None = None
+
+    @property
+    def ours(self) -> bool:
+        """Whether it is the very table that bulketl made, or that a person gave to it."""
+        return self.made is not None and self.made.oid == self.oid

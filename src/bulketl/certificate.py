@@ -181,8 +181,14 @@ def _both(what: str, one: str | None, other: str | None) -> str | None:
     if one is None or other is None:
         return one if other is None else other
     if what in ("min", "max"):
-        return (min if what == "min" else max)(one, other, key=Decimal)
+        return (min if what == "min" else max)(one, other, key=_order)
     return str(_EXACT.add(Decimal(one), Decimal(other)))
+
+
+def _order(text: str) -> tuple[bool, Decimal]:
+    """Return what a figure is sorted by: NaN, which the target may hold, comes last, as in Postgres."""
+    figure = Decimal(text)
+    return figure.is_nan(), Decimal(0) if figure.is_nan() else figure
 
 
 def _same(one: str, other: str, floating: bool) -> bool:

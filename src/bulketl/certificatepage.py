@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
+
+from bulketl.listing import Rows
 
 NAMED = 8  # figures that differ of a table
 
@@ -21,13 +22,13 @@ def certificate(about: Mapping[str, Any], tables: Mapping[str, Mapping[str, Any]
         f"run {about['run']}, from {about['source']} into schema {about['schema_name']}\n",
         f"{about['started_at']} to {about['finished_at']}, on {about['host']}, bulketl {about['version']}\n",
     )
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table = Rows()
     table.add_column("table", overflow="fold")
     for column in ("rows", "figures", "ranges"):
         table.add_column(column, justify="right")
     table.add_column("source, batches and target")
     for name, found in tables.items():
-        verdict = "[green]agree[/]" if found["certified"] else f"[red]{_differs(found)}[/]"
+        verdict = Text("agree", style="green") if found["certified"] else Text(_differs(found), style="red")
         counts = (f"{int(found['figures'].get('rows') or 0):,}", f"{len(found['figures']):,}", f"{found['ranges']}")
         table.add_row(Text(name), *counts, verdict)
     words = "every" if good == len(tables) else f"{good} of {len(tables)}"

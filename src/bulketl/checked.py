@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from bulketl.printable import in_a_line
 from bulketl.yamlfile import KeyPath, Lines, read_yaml
 
 _GIVEN = 80  # characters of a wrong value that are shown
@@ -45,10 +46,12 @@ def check(
     *,
     also: Collection[str] = (),
     hidden: Collection[str] = (),
+    quoting: bool = True,
 ) -> M | None:
     """Return the value as a model, or add its problems; `also` are keys that may stand there too.
 
-    What is in `hidden`, or in a field that has no place in a repr, is not repeated: it may be a password.
+    What is in `hidden`, or in a field that has no place in a repr, is not repeated: it may be a password. Without `quoting`
+    no text is, wherever it stands: a password may be written under the wrong key.
     """
     try:
         return model.model_validate(value)
@@ -63,11 +66,18 @@ def check(
                 text = unknown(str(loc[-1]), known, problems)
             elif item["type"] != "missing" and not isinstance(item["input"], (dict, list)):
                 secret = secret or _kinds(model, loc)[1] or str(item["input"]) in hidden
+                secret = secret or not (quoting or isinstance(item["input"], (int, float)))
+                text = without(text, item["input"]) if secret else text
                 given = repr(item["input"])  # a whole SELECT, perhaps
                 text += "" if secret else f", not {given if len(given) <= _GIVEN else given[: _GIVEN - 1] + '…'}"
-            name = f"{'.'.join(map(str, place))}: " if place else ""
+            name = in_a_line(f"{'.'.join(map(str, place))}: ") if place else ""
             problems.append(f"{path}:{lines.of(place)}: {name}{text}")
         return None
+
+
+def without(text: str, given: object) -> str:
+    """Return what a validator says without the value that it quotes."""
+    return text.replace(repr(given), "this").replace(given, "this") if isinstance(given, str) and given else text
 
 
 def _kinds(model: type[BaseModel], loc: tuple[str | int, ...]) -> tuple[list[Any], bool]:

@@ -25,6 +25,7 @@ from bulketl.mysql import compare as here
 from bulketl.mysql import verify as source_side
 from bulketl.mysql.read import masked, read, read_where
 from bulketl.partitions import KeyTuple, Partition
+from bulketl.patience import patient
 from bulketl.plan import TableSpec
 from bulketl.postgres import Postgres
 from bulketl.postgres import compare as there
@@ -91,11 +92,11 @@ class Checker:
 
     def here(self, ask: Callable[..., T], *args: Any) -> T:
         """Ask the source, by one of its connections."""
-        return self._here.submit(ask, *args).result()
+        return self._here.submit(patient, ask, *args).result()
 
     def there(self, ask: Callable[..., T], *args: Any, **more: Any) -> T:
         """Ask the target, by one of its connections."""
-        return self._there.submit(ask, *args, **more).result()
+        return self._there.submit(patient, ask, *args, **more).result()
 
     def close(self) -> None:
         """End the threads and their connections."""
@@ -114,8 +115,8 @@ class Checker:
         return [counted.get(task.verdict.table) or Found(task.verdict, task) for task in asked]
 
     def _counted(self, able: Sequence[Task]) -> Iterator[Found]:
-        theirs = self._there.submit(target_side.counts, self.target, [task.spec for task in able])
-        ours = self._here.submit(source_side.counts, self.source, [(task.spec, self._edge(task)) for task in able])
+        theirs = self._there.submit(patient, target_side.counts, self.target, [task.spec for task in able])
+        ours = self._here.submit(patient, source_side.counts, self.source, [(task.spec, self._edge(task)) for task in able])
         for task in able:
             rows, newer, problem = ours.result()[task.spec.table]
             there_ = theirs.result()[task.spec.table]
@@ -158,8 +159,8 @@ class Checker:
     def _sums(self, task: Task) -> Found:
         spec, mark = task.spec, self._edge(task)
         fresh = self.here(source_side.newer_keys, self.source, spec, mark, NEWER_LISTED + 1) if mark and mark.value else []
-        theirs = self._there.submit(target_side.sums, self.target, spec, fresh[:NEWER_LISTED])
-        ours = self._here.submit(source_side.sums, self.source, spec, mark)
+        theirs = self._there.submit(patient, target_side.sums, self.target, spec, fresh[:NEWER_LISTED])
+        ours = self._here.submit(patient, source_side.sums, self.source, spec, mark)
         there_, other = theirs.result()
         rows, mine = ours.result()
         verdict = dataclasses.replace(self.begun(task), compared=rows, there=there_, newer=len(fresh))
@@ -182,7 +183,7 @@ class Checker:
 
     def _keyed(self, task: Task, only: Sequence[str] | None) -> Found:
         spec = keys_only(task.spec) if self.level == "keys" else task.spec
-        buckets = there.buckets(self.target, spec)
+        buckets = patient(there.buckets, self.target, spec)
         names = self._chosen(task, buckets) if only is None else list(only)
         seen = Seen(left=self._pieces(spec, buckets, names))
         if self.level == "rows" and len(seen.left) > 1 and imageable(spec):
@@ -216,7 +217,10 @@ class Checker:
             return None
         spans: list[tuple[Any, Any]] = []
         if buckets.width:
-            spans = [source_side.key_span(self.source, task.spec), target_side.key_span(self.target, task.spec)]
+            spans = [
+                patient(source_side.key_span, self.source, task.spec),
+                patient(target_side.key_span, self.target, task.spec),
+            ]
         lows, highs = [int(lo) for lo, _ in spans if lo is not None], [int(hi) for _, hi in spans if hi is not None]
         every = all_buckets(buckets, min(lows, default=None), max(highs, default=None))
         return chosen(every, task.spec.table, self.sample, self.seed) if every else None
@@ -226,8 +230,10 @@ class Checker:
     ) -> tuple[dict[str, Digest], dict[str, Digest]]:
         """Return rows and hash per bucket of the target and of the source, several pieces of the table at once."""
         older = source_side.older(task.mark)
-        theirs = [self._there.submit(there.digests, self.target, spec, buckets, two) for _, two in pieces]
-        ours = [self._here.submit(here.digests, self.source, spec, buckets, f"({one}) AND {older}") for one, _ in pieces]
+        theirs = [self._there.submit(patient, there.digests, self.target, spec, buckets, two) for _, two in pieces]
+        ours = [
+            self._here.submit(patient, here.digests, self.source, spec, buckets, f"({one}) AND {older}") for one, _ in pieces
+        ]
         return added(future.result() for future in theirs), added(future.result() for future in ours)
 
     def _pieces(self, spec: TableSpec, buckets: Buckets, names: Sequence[str] | None) -> list[Piece]:
@@ -320,6 +326,7 @@ class Checker:
             rows=tuple(named[: self.first]),
             extra=extra,
             kept=len(noted) + kept,
+            kept_edited=len(noted),
         )
         if self.level == "rows" and len(asked) > DETAILED:
             verdict = with_note(verdict, f"only the first {DETAILED:,} rows that differ were read")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 
-from bulketl.casts import Cast, cast, parse_target, parse_type
+from bulketl.casts import Cast, cast, held_type, parse_target, parse_type
 from bulketl.catalog import Catalog, Table, TargetTable
 from bulketl.checks import Check, mistake
 from bulketl.config import Config
@@ -108,7 +108,7 @@ def _types(config: Config, table: Table | None, existing: TargetTable | None, ow
 
 
 def _family(target: str) -> str:
-    base = parse_target(target)[0]
+    base = held_type(target)[0]
     return next((family for family, members in _FAMILIES.items() if base in members), base)
 
 

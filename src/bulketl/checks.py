@@ -334,3 +334,16 @@ def said(label: str, figure: float) -> str:
         return "there is none" if figure < 0 else f"the newest is {span(figure)} old"
     what = {"unique": "the same values as another row", "foreign_key": "nothing to point to"}.get(kind, "")
     return f"{figure:,.0f} row{'s' if figure != 1 else ''}" + (f" with {what}" if what else "")
+
+
+def stored(found: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float | str]]:
+    """Return what checks found as JSON can have it: a sum over NaN, which only a target holds, is no number there."""
+    return {
+        severity: {label: figure if math.isfinite(figure) else str(figure) for label, figure in counts.items()}
+        for severity, counts in found.items()
+    }
+
+
+def restored(found: Mapping[str, Mapping[str, float | str]]) -> Counts:
+    """Return what `stored` was made of."""
+    return {severity: {label: float(figure) for label, figure in counts.items()} for severity, counts in found.items()}

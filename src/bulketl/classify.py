@@ -1,7 +1,8 @@
 """What `discover` proposes for each table, and why: tier, strategy, cursor column, sizes; from values, opening nothing.
 
 Names say what a table is for, its size what it costs, references what hangs on it, and a stamp that the server itself
-keeps says what changed. The rules about names are data: NAME_RULES here, and the user's own, which come first. Every
+keeps says what changed. The rules about names are data: NAME_RULES here, and the user's own, which come first. A name alone
+never costs rows: what it suggests and values do not confirm is a question to a person, beside the rule that is safe. Every
 choice carries its reason, because a person has to be able to argue with it.
 """
 
@@ -15,8 +16,19 @@ from dataclasses import dataclass
 
 from bulketl.casts import parse_type
 from bulketl.catalog import Catalog, Column, Table
+from bulketl.evidence import (
+    COUNTING,
+    STAMPS,
+    Arrival,
+    against_audit,
+    come_and_go,
+    counting_key,
+    edit_columns,
+    keeps_itself,
+)
+from bulketl.naming import hint, keeps, says_added, says_edit
 from bulketl.partitions import rows_per_partition
-from bulketl.rules import Strategy, Tier
+from bulketl.rules import DELETED_AT, Strategy, Tier
 from bulketl.settings import NameRule
 
 LARGE_SHARE = 0.04  # of the database's rows or bytes: a table that large is critical, whatever its name
@@ -25,7 +37,9 @@ GROWTH_ROWS = 100  # if they are not fewer than this
 HUB_SHARE = 0.10  # of the tables: one that so many refer to is critical
 SMALL_BYTES = 1 << 20  # below, reading the whole table costs less than asking what changed
 CHUNKED_BYTES = 1 << 30  # above, a catch-up is done in chunks
-TRUSTED_SHARE = 0.5  # a cursor column may be NULL or a sentinel in at most this share of the rows looked at
+TRUSTED_SHARE = 0.5  # a cursor column may be NULL, a sentinel or to come in at most this share of the rows looked at
+MANY_ROWS = 100  # of a table whose rows come and go: of fewer, 20 may go without a guard of their own
+_KEPT_BY_SOME = ("session", "sessions", "token", "tokens", "instance", "instances")
 
 _BY_NAME: tuple[tuple[str, dict[str, object]], ...] = (
     ("tmp* temp temp[_0-9]* tempimage*", {"exclude": True, "why": "a left-over by its name"}),
@@ -38,19 +52,11 @@ _BY_NAME: tuple[tuple[str, dict[str, object]], ...] = (
         "*code *codes *codesystem country countries county state stateabbr zip* language* currency",
         {"tier": "reference", "why": "codes or places by its name"},
     ),
-    (
-        "*log *logs *hist *history *audit* *session* *token *tokens *instance *attempt *attempts update* *event_store",
-        {"tier": "audit", "why": "a record of what happened by its name"},
-    ),
 )
 NAME_RULES = tuple(NameRule.model_validate({"match": g, **rule}) for globs, rule in _BY_NAME for g in globs.split())
 
-# Words in names of columns that an application sets when it changes a row, and of tables to which rows are only added.
-_EDIT_WORDS = ("updated", "modified", "changed", "edited", "tedit", "lastmod", "last_mod")
-_APPEND_WORDS = ("log", "hist", "history", "hash", "snapshot", "trans", "audit", "response", "attach")
-_PURGED_WORDS = ("signal", "queue", "session", "instance", "token", "cache")
-_STAMPS = frozenset({"datetime", "timestamp"})
-_INTEGERS = frozenset({"int", "bigint", "mediumint"})
+_TEXTS = frozenset({"char", "varchar", "binary", "uuid"})
+_FLOATS = frozenset({"float", "double"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +81,10 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What discover would write for a table; `reasons` has one for each choice a person may want to argue with."""
+    """What discover would write for a table; `reasons` has one for each choice a person may want to argue with.
+
+    `question`: what a person should decide, because the name suggests what the values do not confirm; '' for nothing.
+    """
 
     table: str
     tier: Tier
@@ -90,6 +99,7 @@ class Proposal:
     megabytes: float
     deletes: str | dict[str, str]
     reasons: Mapping[str, str]
+    question: str = ""
 
     @property
     def alert(self) -> bool:
@@ -129,24 +139,21 @@ def cursor_candidates(table: Table) -> tuple[Column, ...]:
     def rank(column: Column) -> tuple[bool, bool, int]:
         return (not keeps_itself(column), column.name not in indexed, -table.columns.index(column))
 
-    found = [c for c in table.columns if parse_type(c.type).base in _STAMPS and (keeps_itself(c) or says_edit(c.name))]
+    found = [c for c in table.columns if parse_type(c.type).base in STAMPS and (keeps_itself(c) or says_edit(c.name))]
     return tuple(sorted(found, key=rank))
-
-
-def keeps_itself(column: Column) -> bool:
-    """Tell whether the server stamps the column on every update of its row."""
-    return "on update" in column.extra.lower()
 
 
 def classify(
     catalog: Catalog,
     profiles: Mapping[tuple[str, str], Profile],
     rules: Sequence[NameRule] = (),
+    arrivals: Mapping[str, Arrival] | None = None,
 ) -> tuple[Proposal, ...]:
     """Return a proposal for every table of the catalogue, in its order.
 
     `profiles` is keyed by table and column, for the candidates of `cursor_candidates`; a missing one is not trusted
-    unless the server keeps the stamp. `rules` are the user's and come before NAME_RULES.
+    unless the server keeps the stamp. `rules` are the user's and come before NAME_RULES. `arrivals`: how the newest rows of
+    tables came; without that none is proposed as audit.
     """
     references = infer_references(catalog)
     used = Counter(target for targets in references.values() for target in targets)
@@ -159,15 +166,25 @@ def classify(
         named = next((rule for rule in (*rules, *NAME_RULES) if fnmatch.fnmatchcase(table.name.lower(), rule.match)), None)
         share = max(table.rows / max(rows, 1), table.bytes / max(size, 1)) if table.rows else 0.0
         large = f"{share:.0%} of the database" if share >= LARGE_SHARE else growth.get(table.name, "")
-        tier, why = _tier(table, named, large, used[table.name], references[table.name], hubs)
+        came = (arrivals or {}).get(table.name)
+        theirs = named is not None and named.tier is not None and named not in NAME_RULES
+        record = hint(table.name)
+        against = against_audit(table, came) if record.kind == "record" else ""
+        audit = f"a record of what happened: its name says so ({record.word}), and its rows came in the order of their key"
+        tier, why = _tier(
+            table, named, large, used[table.name], references[table.name], hubs,
+            audit if record.kind == "record" and not against else "",
+        )  # fmt: skip
         strategy, cursor, how = _strategy(table, profiles)
         exclude = named is not None and named.exclude
         reasons = {"table_importance": why, "extraction_strategy": how}
         if exclude and named:
             reasons["exclude"] = named.why
-        deletes, looked_for = _deletes(table, tier, strategy)
+        deletes, looked_for = ("", "") if exclude else _deletes(table, tier, strategy, came)
         if deletes:
             reasons["deletes"] = looked_for
+        listed = named is not None and named.tier == "reference"
+        asked = "" if exclude or theirs or listed or tier == "audit" else _question(table, against, f"{why}: {tier}")
         proposals.append(
             Proposal(
                 table=table.name,
@@ -177,12 +194,13 @@ def classify(
                 exclude=exclude,
                 batch_size=rows_per_partition(table),
                 minutes=min(180, max(5, math.ceil(table.bytes / 10e6))),
-                threshold=0.99 if _is_purged(table.name) else 1.0,
+                threshold=0.99 if record.kind == "passing" else 1.0,
                 dependencies=dependencies[table.name],
                 rows=table.rows,
                 megabytes=round(table.bytes / 1e6, 2),
                 deletes=deletes,
                 reasons=reasons,
+                question=asked,
             )
         )
     return tuple(proposals)
@@ -201,7 +219,7 @@ def _growth(catalog: Catalog, profiles: Mapping[tuple[str, str], Profile]) -> di
 
 
 def _tier(
-    table: Table, named: NameRule | None, large: str, used: int, references: frozenset[str], hubs: set[str]
+    table: Table, named: NameRule | None, large: str, used: int, references: frozenset[str], hubs: set[str], audit: str
 ) -> tuple[Tier, str]:
     if named and named.tier and (named.tier == "reference" or named not in NAME_RULES):
         return named.tier, named.why
@@ -211,8 +229,8 @@ def _tier(
         return "critical", large
     if table.name in hubs:
         return "critical", f"{used} tables refer to it"
-    if named and named.tier:
-        return named.tier, named.why
+    if audit:
+        return "audit", audit
     if references & hubs:
         return "important", f"belongs to {', '.join(sorted(references & hubs)[:3])}"
     if len(references) >= 2:
@@ -227,6 +245,8 @@ def _tier(
 def _strategy(table: Table, profiles: Mapping[tuple[str, str], Profile]) -> tuple[Strategy, str | None, str]:
     if not table.primary_key:
         return "full_table", None, "no primary key to merge by"
+    if _by_float(table):
+        return "full_table", None, "its key is a float, by which the servers' rows are not compared"
     incremental: Strategy = "chunked_incremental" if table.bytes >= CHUNKED_BYTES else "incremental"
     doubted = ""
     for column in cursor_candidates(table):
@@ -238,38 +258,72 @@ def _strategy(table: Table, profiles: Mapping[tuple[str, str], Profile]) -> tupl
         if table.bytes < SMALL_BYTES:
             return "full_table", column.name, f"small; {column.name} would say what changed, kept {kept}"
         return incremental, column.name, f"{column.name} is kept {kept} on every change{doubted}"
-    if _is_purged(table.name):
+    if hint(table.name).kind == "passing":
         return "full_table", None, "its rows come and go, and no stamp says which"
-    key = table.column(table.primary_key[0])
-    counts = len(table.primary_key) == 1 and "auto_increment" in key.extra.lower()
-    if counts and parse_type(key.type).base in _INTEGERS and _is_append_only(table.name):
+    # Whatever says that rows are edited, were it a stamp that is doubted, says that the key does not tell what is new.
+    key, word = counting_key(table), says_added(table.name)
+    if key and word and not edit_columns(table):
         if table.bytes < SMALL_BYTES:
-            return "full_table", key.name, "small; rows are only added, by its name"
-        return incremental, key.name, f"rows are only added, by its name, so {key.name} says what is new"
+            return "full_table", key.name, f"small; rows are only added, by its name ({word})"
+        return incremental, key.name, f"rows are only added, by its name ({word}), so {key.name} says what is new"
     return "full_table", None, f"rows change, and no column says which{doubted}" if table.rows else "empty"
 
 
-def _deletes(table: Table, tier: Tier, strategy: Strategy) -> tuple[str | dict[str, str], str]:
+def _by_float(table: Table) -> bool:
+    return any(parse_type(table.column(name).type).base in _FLOATS for name in table.primary_key)
+
+
+def _deletes(table: Table, tier: Tier, strategy: Strategy, came: Arrival | None) -> tuple[str | dict[str, str], str]:
+    """Return what becomes of rows that are gone at the source, and why; '' where the whole table is mirrored anyway.
+
+    The guard is never off, and what by its name keeps what happened is never mirrored: that is for a person to say.
+    """
     if tier == "audit":
-        return "", ""
-    if _is_purged(table.name):
-        return {"guard": "100%"}, "its rows come and go, so any share of them may"
+        return "ignore", "its rows stay; what is edited or gone at the source is noted in bulketl.audit_trail"
+    if word := keeps(table.name):
+        own = any(column.name == DELETED_AT for column in table.columns)
+        if table.primary_key and not own and not _by_float(table):
+            return "mark", f"its name says that it keeps what happened ({word}): what is gone at the source stays, marked"
+        return {"guard": "0%"}, f"its name says that it keeps what happened ({word}): a load with fewer rows is an error"
+    found = hint(table.name)
+    if found.kind == "passing":
+        gone = come_and_go(came)
+        if gone and table.rows >= MANY_ROWS:
+            return {"policy": "mirror", "guard": "50%"}, f"rows come and go, by its name ({found.word}), and {gone}"
+        return "mirror", f"guard? rows come and go, by its name ({found.word}); still, more than 5 % gone is an error"
     if strategy != "full_table":
         return "mirror", "compared with the source every day; more than 5 % gone is an error"
     return "", ""
 
 
+def _question(table: Table, against: str, why: str) -> str:
+    """Return what a person should decide about a table whose name suggests what it was not proposed as, or ''."""
+    found = hint(table.name)
+    if found.kind == "record":
+        if not against:
+            return f"audit? its name says so ({found.word}) and its rows do, but it is {why}"
+        return f"audit? its name says so ({found.word}), but {against}"
+    if found.word in _KEPT_BY_SOME:
+        return f"audit? only to keep each row for good, for its name says that rows come and go ({found.word})"
+    return ""
+
+
 def doubt_of(column: Column, profile: Profile | None) -> str:
-    """Return why a column is not to be trusted as a cursor, or ''."""
+    """Return why a column is not to be trusted as a cursor, or ''.
+
+    A share of odd values decides, never one: a load leaves values to come out of its watermark, and reads rows without a
+    stamp each time, so a few cost nothing.
+    """
     if profile is None or profile.rows == 0:
         return "" if keeps_itself(column) else "nothing is known of its values"
-    if profile.future:
-        return f"{profile.future} of {profile.rows} values lie in the future"
-    if profile.nulls > TRUSTED_SHARE * profile.rows:
-        return f"{profile.nulls} of {profile.rows} are NULL"
-    if profile.sentinels > TRUSTED_SHARE * profile.rows:
-        return f"{profile.sentinels} of {profile.rows} are sentinels like 0001-01-01"
-    return ""
+    odd = {
+        f"{profile.future} of {profile.rows} values lie in the future": profile.future,
+        f"{profile.nulls} of {profile.rows} are NULL": profile.nulls,
+        f"{profile.sentinels} of {profile.rows} are sentinels like 0001-01-01": profile.sentinels,
+    }
+    if sum(odd.values()) <= TRUSTED_SHARE * profile.rows:
+        return ""
+    return ", ".join(text for text, count in odd.items() if count)
 
 
 def infer_references(catalog: Catalog) -> dict[str, frozenset[str]]:
@@ -287,7 +341,7 @@ def infer_references(catalog: Catalog) -> dict[str, frozenset[str]]:
     for table in catalog:
         targets = set(table.references)
         for column in table.columns:
-            if parse_type(column.type).base not in _INTEGERS | {"char", "varchar", "binary", "uuid"}:
+            if parse_type(column.type).base not in COUNTING | _TEXTS:
                 continue
             owner = owners.get(column.name)
             stem = column.name.lower().removesuffix("_id")
@@ -321,16 +375,3 @@ def _acyclic(references: Mapping[str, frozenset[str]]) -> dict[str, tuple[str, .
         if name not in done:
             visit(name, frozenset({name}))
     return done
-
-
-def says_edit(name: str) -> bool:
-    """Tell whether a column's name says that the application stamps every change."""
-    return any(word in name.lower() for word in _EDIT_WORDS)
-
-
-def _is_append_only(name: str) -> bool:
-    return any(name.lower().endswith(word) for word in _APPEND_WORDS)
-
-
-def _is_purged(name: str) -> bool:
-    return any(word in name.lower() for word in _PURGED_WORDS)

@@ -73,7 +73,8 @@ def coerce(rows: pa.Table, spec: TableSpec, masked: list[list[str]]) -> Batch:
         column = cleaned.get(item.column, raw.column(item.column))
         if item.column in cleaned and column.null_count > raw.column(item.column).null_count:
             mask = pc.and_(pc.is_null(column), pc.is_valid(raw.column(item.column)))
-            bad[item.column] = (f"does not fit {item.target}", mask)
+            reason = "holds bytes that are no UTF-8 text" if item.clean == "text" else f"does not fit {item.target}"
+            bad[item.column] = (reason, mask)
         if item.wire in ("string", "extension<arrow.json>") and _has_nul(column):
             mask = pc.fill_null(pc.match_substring(column, "\0"), False)
             if spec.nul_bytes == "reject":
@@ -123,6 +124,7 @@ def _checked(
 
 def _clean(raw: pa.Table, spec: TableSpec) -> dict[str, pa.ChunkedArray]:
     """Return the columns that Polars converts, by name; a value that does not convert is NULL there."""
+    raw_texts = [item.column for item in spec.casts if item.clean == "text"]
     wide = {item.column: item for item in spec.casts if item.wire.startswith("decimal256")}
     items = [item for item in spec.casts if item.clean in _CLEANERS and item.column not in wide]
     cleaned: dict[str, pa.ChunkedArray] = {}
@@ -136,7 +138,25 @@ def _clean(raw: pa.Table, spec: TableSpec) -> dict[str, pa.ChunkedArray]:
     for name, item in wide.items():  # Polars ends at 38 digits; pyarrow refuses instead of rounding
         precision, scale = parse_target(item.target)[1]
         cleaned[name] = raw.column(name).cast(pa.decimal256(precision, scale))
-    return cleaned
+    return cleaned | {name: _decoded(raw.column(name)) for name in raw_texts}
+
+
+def _decoded(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return bytes as text, NULL where they are no UTF-8; each distinct value is decoded once, for there are few."""
+    if not pa.types.is_large_binary(column.type):
+        return column
+    chunks = [chunk.dictionary_encode() for chunk in column.chunks]
+    words = ([_utf8(value) for value in chunk.dictionary.to_pylist()] for chunk in chunks)
+    return pa.chunked_array(
+        [pa.array(some, pa.string()).take(chunk.indices) for some, chunk in zip(words, chunks, strict=True)], pa.string()
+    )
+
+
+def _utf8(value: bytes) -> str | None:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def _decimal(item: Cast) -> pl.Expr:

@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from bulketl.catalog import Catalog, Column, Table
-from bulketl.checked import check, known_at_top, read_file
+from bulketl.checked import check, known_at_top, read_file, without
 from bulketl.errors import ConfigError
 from bulketl.rules import TableRule, Tier, circle
 from bulketl.settings import Settings
@@ -41,10 +41,12 @@ _DEFAULT_RULE = TableRule()
 class Config(Settings):
     """Settings and table rules in one value; what every decision is taken from.
 
-    `known` are the tables the source had when the rules were last written, None when nobody noted it.
+    `known` are the tables the source had when the rules were last written, None when nobody noted it; `noted` are their
+    columns.
     """
 
     known: frozenset[str] | None = None
+    noted: dict[str, frozenset[str]] = Field(default_factory=dict)
     tables: dict[str, TableRule] = Field(default_factory=dict)
 
     def rule(self, table: str) -> TableRule:
@@ -91,6 +93,7 @@ def load_config(tables: Path | None, settings: Path | None, environ: Mapping[str
             problems.append(f"{error.message}; {error.hint}")
         else:
             values["known"] = None if noted is None else frozenset(noted)
+            values["noted"] = {table: frozenset(columns) for table, columns in (noted or {}).items()}
     config = _made({**values, "tables": rules}, problems)
     if config is None or problems:
         text = "the configuration is wrong:\n  " + "\n  ".join(problems)
@@ -104,7 +107,7 @@ def _made(values: dict[str, Any], problems: list[str]) -> Config | None:
     except ValidationError as error:  # from the environment or the options: the files were checked before
         for item in error.errors():
             name = f"{'.'.join(map(str, item['loc']))}: " if item["loc"] else ""
-            problems.append(f"{name}{item['msg'].removeprefix('Value error, ')}")
+            problems.append(f"{name}{without(item['msg'].removeprefix('Value error, '), item['input'])}")
         return None
 
 
@@ -113,7 +116,7 @@ def _check_settings(path: Path, environ: Mapping[str, str], problems: list[str])
     values, lines = read_file(path, problems)
     hidden: set[str] = set()
     values = _expand(values, environ, hidden, lambda at, text: problems.append(f"{path}:{lines.of(at)}: {text}"))
-    return {} if check(Settings, values, path, lines, problems, hidden=hidden) is None else dict(values)
+    return {} if check(Settings, values, path, lines, problems, hidden=hidden, quoting=False) is None else dict(values)
 
 
 def _check_tables(document: dict[str, Any], path: Path, lines: Lines, problems: list[str]) -> dict[str, TableRule]:

@@ -25,10 +25,12 @@ def consistent(config: Config, rule: TableRule, table: Table, parts: Parts, spec
     """Return the label and the partitions to read. Raise PlanError when what the rule asks for cannot be had."""
     transactional = table.engine.lower() in _TRANSACTIONAL
     asked = rule.consistency
-    if len(parts) <= 1:
+    if len(parts) <= 1 and not table.view:
         return "snapshot" if transactional else "locked", parts
     if asked is None or asked == "best effort":
         return "best effort", parts
+    if table.view and asked in ("snapshot", "locked"):
+        raise _impossible(table, asked, "it is a view, and what it reads may be of several engines", "consistency: re-read")
     if any(part.mark for part in parts):
         raise _impossible(table, asked, "chunked_incremental publishes one chunk after another", "incremental")
     if asked == "snapshot":

@@ -10,15 +10,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from bulketl.catalog import TargetTable
 from bulketl.config import Config
-from bulketl.endpoints import new_run, target_of
+from bulketl.endpoints import new_run, source_of, target_of
 from bulketl.errors import PlanError
+from bulketl.incremental import another_source
+from bulketl.ownership import strange
+from bulketl.patience import patient
 from bulketl.plan import TableSpec
-from bulketl.postgres import audit, ledger
+from bulketl.postgres import Postgres, audit, ledger
 from bulketl.postgres.audit import Verdict
 from bulketl.postgres.inspect import read_tables
 from bulketl.postgres.retention import Expired, retain
-from bulketl.postgres.state import Known, list_states, reset_states
+from bulketl.postgres.state import Known, list_states, read_states, reset_states
+from bulketl.watermark import State
 
 HINT = "check the spelling, and the schema: `bulketl state list` shows what was loaded"
 
@@ -28,10 +33,14 @@ def states(config: Config, tables: Sequence[str] = ()) -> list[Known]:
 
     Raise ConfigError or TargetError when the target cannot be used, PlanError when a pattern fits nothing.
     """
-    with target_of(config).connect() as connection:
-        known = list_states(connection, config.target_schema)
+    known = patient(_states, config)
     wanted = _fitting([item.table for item in known], tables, config)
     return [item for item in known if item.table in wanted]
+
+
+def _states(config: Config) -> list[Known]:
+    with target_of(config).connect() as connection:
+        return list_states(connection, config.target_schema)
 
 
 def reset(config: Config, tables: Sequence[str]) -> list[str]:
@@ -40,9 +49,13 @@ def reset(config: Config, tables: Sequence[str]) -> list[str]:
     Raise as `states` does.
     """
     found = [item.table for item in states(config, tables)]
-    with target_of(config).connect() as connection:
-        reset_states(connection, config.target_schema, found)
+    patient(_forget, config, found)
     return found
+
+
+def _forget(config: Config, tables: list[str]) -> None:
+    with target_of(config).connect() as connection:
+        reset_states(connection, config.target_schema, tables)
 
 
 def certificate(config: Config, run: str = "") -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
@@ -50,8 +63,7 @@ def certificate(config: Config, run: str = "") -> tuple[dict[str, Any], dict[str
 
     Raise PlanError when there is none.
     """
-    with target_of(config).connect() as connection:
-        found = ledger.certificates(connection, config.target_schema, run)
+    found = patient(_certificates, config, run)
     if found is None:
         which = f"of run {run!r}" if run else "of any run"
         raise PlanError(
@@ -61,11 +73,20 @@ def certificate(config: Config, run: str = "") -> tuple[dict[str, Any], dict[str
     return found
 
 
+def _certificates(config: Config, run: str) -> tuple[dict[str, Any], dict[str, dict[str, Any]]] | None:
+    with target_of(config).connect() as connection:
+        return ledger.certificates(connection, config.target_schema, run)
+
+
 def verify_audit(config: Config, tables: Sequence[str] = ()) -> list[Verdict]:
     """Recompute the chains of audited tables and hold their rows against them; change nothing.
 
     Raise as `states` does.
     """
+    return patient(_verified, config, tables)
+
+
+def _verified(config: Config, tables: Sequence[str]) -> list[Verdict]:
     with target_of(config).connect() as connection:
         wanted = _fitting(audit.audited(connection, config.target_schema), tables, config)
         return audit.verify(connection, config.target_schema, sorted(wanted)) if wanted else []
@@ -75,18 +96,21 @@ def retain_tables(config: Config, tables: Sequence[str] = (), folder: Path | Non
     """Let rows leave the target that are older than their table's `retention` keeps; return what left, per table.
 
     Without `folder` nothing leaves, and what would is returned; with one, archives are written below it. Each table is a
-    transaction of its own. Raise as `states` does, and TargetError for the first table that cannot be archived or
-    shortened, or that a load has.
+    transaction of its own. Raise as `states` does, PlanError for the first table that is not bulketl's or came from another
+    source, and TargetError for the first that cannot be archived or shortened, or that a load has.
     """
     target, run = target_of(config), new_run()
-    with target.connect() as connection:
-        ledger.create(connection, config.target_schema) if folder is not None else None
-        existing = read_tables(connection, config.target_schema)
+    existing, known = patient(_there, target, config.target_schema, create=folder is not None)
+    source = source_of(config).identity if config.source else ""
     ruled = [name for name, rule in config.tables.items() if rule.retention and name in existing]
     wanted = _fitting(ruled, tables, config)
     found = []
     for name in sorted(wanted):
-        rule = config.rule(name)
+        rule, state = config.rule(name), known.get(name)
+        if not existing[name].ours:
+            raise strange(config.target_schema, existing[name])
+        if source and state and state.source not in ("", source):
+            raise another_source(name, state, source)
         spec = TableSpec(
             table=name,
             schema=config.target_schema,
@@ -94,12 +118,19 @@ def retain_tables(config: Config, tables: Sequence[str] = (), folder: Path | Non
             key=existing[name].primary_key,
             publish="merge",
             kept=existing[name].columns,
+            source=source,
             audit=rule.table_importance == "audit",
             partitioned=existing[name].partitioned,
         )
         if rule.retention:
             found.append(retain(target, run, spec, rule.retention, existing[name], folder))
     return found
+
+
+def _there(target: Postgres, schema: str, *, create: bool) -> tuple[dict[str, TargetTable], dict[str, State]]:
+    with target.connect() as connection:
+        ledger.create(connection, schema) if create else None
+        return read_tables(connection, schema), read_states(connection, schema)
 
 
 def _fitting(names: Sequence[str], patterns: Sequence[str], config: Config) -> set[str]:

@@ -14,14 +14,17 @@ from collections.abc import Mapping, Sequence
 
 from bulketl.canonical import digests
 from bulketl.casts import Cast, cast, encoder_of
-from bulketl.catalog import Catalog, Table, TargetTable
+from bulketl.catalog import Catalog, Other, Table, TargetTable
 from bulketl.checkplan import needed, planned, pointing
 from bulketl.config import Config
 from bulketl.consistency import consistent
 from bulketl.errors import PlanError
 from bulketl.grouping import grouped
-from bulketl.incremental import Choice, another_source, partitions
-from bulketl.partitions import Bound, Partition, fits, row_bytes, rows_per_partition, split, split_key
+from bulketl.incremental import Choice, partitions
+from bulketl.known import absences, unseen
+from bulketl.leftout import fitting
+from bulketl.ownership import Adoption, check, taken
+from bulketl.partitions import Bound, Partition, fits, long_columns, row_bytes, rows_per_partition, split, split_key
 from bulketl.plan import NAME_BYTES, ROW_HASH, STAMPS, Pace, Plan, Refusal, Skip, TableLoad, TableSpec
 from bulketl.publishing import differing, publishing
 from bulketl.rules import GUARD, GUARDED_ROWS, TableRule, Tier
@@ -30,18 +33,15 @@ from bulketl.watermark import State
 READ_HINT = "grant SELECT on it to the source user, or repair it; exclude: true leaves it out"
 NEW_TABLE = "new at the source; `bulketl discover --write` adds it to the rules, new_tables: load takes such tables at once"
 NEW = "+ table, new at the source"
-GONE_TABLE = (
-    "it is not in the source, or this user may not read it; the target keeps what it has. Take its rule out, or write "
-    "exclude: true, and run `bulketl discover --write`"
-)
+NOTHING = Adoption()
 COMPARED_EVERY = dt.timedelta(days=1)  # where rows that are gone are to be found at all
 _SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 
 
 def select(
     config: Config, catalog: Catalog, tiers: Sequence[Tier], patterns: Sequence[str], exclude: Sequence[str] = ()
-) -> tuple[Catalog, tuple[Skip, ...]]:
-    """Return the catalogue with the tables that are asked for; new ones that nobody has decided about, and those gone.
+) -> tuple[Catalog, tuple[Skip, ...], tuple[Refusal, ...]]:
+    """Return the catalogue with the tables that are asked for; those that wait or are gone; those that are out of view.
 
     `patterns` are names or globs; a name in full also takes a table that its rule excludes. Raise PlanError when a pattern
     fits no table, nothing is left, or there are more workers than connections.
@@ -52,31 +52,23 @@ def select(
             f"{catalog.connections}",
             hint="lower workers, or raise the user's MAX_USER_CONNECTIONS or the server's max_connections",
         )
-    names = [table.name for table in catalog]
-    for pattern in (*patterns, *exclude):
-        if not fnmatch.filter(names, pattern):
-            raise PlanError(
-                f"no table {pattern!r} in {catalog.identity} that this user may read",
-                hint="check the spelling (case counts), and the user's SELECT right on it",
-            )
+    fitting(catalog, patterns, exclude)
     kept, skipped = [], []
     for table in catalog:
         if not _asked(config, table.name, tiers, patterns, exclude):
             continue
-        if config.waits(table.name) and table.name not in patterns:
+        if config.waits(table.name) and table.name not in patterns and not table.view:
             skipped.append(Skip(table.name, config.rule(table.name).table_importance, NEW_TABLE))
             continue
         kept.append(table)
-    if not kept and not skipped:
+    refused, gone = absences(config, catalog, lambda name: _asked(config, name, tiers, patterns, exclude))
+    if not (kept or skipped or refused):
         which = f"of tier {', '.join(tiers)} " if tiers else ""
         raise PlanError(
             f"there is no table {which}to load in {catalog.identity}",
             hint="give tables their tier as table_importance in config/tables.yaml, or load without --tier",
         )
-    gone = sorted({*config.tables, *(config.known or ())}.difference(names))
-    asked = [name for name in gone if _asked(config, name, tiers, patterns, exclude)]
-    skipped += [Skip(name, config.rule(name).table_importance, GONE_TABLE) for name in asked]
-    return dataclasses.replace(catalog, tables=tuple(kept)), tuple(skipped)
+    return dataclasses.replace(catalog, tables=tuple(kept)), (*skipped, *gone), refused
 
 
 def _asked(config: Config, table: str, tiers: Sequence[Tier], patterns: Sequence[str], exclude: Sequence[str]) -> bool:
@@ -97,28 +89,33 @@ def decide(
     *,
     choices: Mapping[str, Choice] | None = None,
     skipped: tuple[Skip, ...] = (),
+    hidden: tuple[Refusal, ...] = (),
+    left_out: tuple[Other, ...] = (),
     history: Mapping[str, Pace] | None = None,
     allowed: Sequence[str] = (),
+    adoption: Adoption = NOTHING,
 ) -> Plan:
     """Decide how each table of `catalog` is loaded. The catalog holds the wanted tables only.
 
     `bounds` has an entry for every table that is loaded whole, `target` for those that exist in the target schema; `choices`
-    says what else is known of a table, and whether only its changes are read; `history` has the pace of earlier
-    loads; `allowed` are patterns of tables that may lose any share of their rows. Raise nothing: what cannot be loaded is in
-    `refused`.
+    says what else is known of a table, and whether only its changes are read; `skipped`, `hidden` and `left_out` are not
+    loaded, as was decided before; `history` has the pace of earlier loads; `allowed` are patterns of tables that may lose
+    any share of their rows; `adoption` what a person gives to bulketl. Raise nothing: what cannot be loaded is in `refused`.
     """
     loads: list[TableLoad] = []
-    refused: list[Refusal] = []
+    refused = list(hidden)
     collisions = _collisions(catalog)
     for table in catalog:
         rule = config.rule(table.name)
         try:
             if table.name in collisions:
                 raise _name_error("table", table.name, collisions[table.name])
-            choice = (choices or {}).get(table.name, Choice())
+            choice, existing = (choices or {}).get(table.name, Choice()), target.get(table.name)
+            check(config, catalog, table, existing, choice.state, adoption)
             if choice.refusal:
                 raise choice.refusal
-            load = _load(config, catalog, table, bounds.get(table.name), target.get(table.name), choice, allowed)
+            load = _load(config, catalog, table, bounds.get(table.name), existing, choice, allowed)
+            load = taken(load, config, target, adoption)
             pointing(config, catalog, table, load.spec.casts, target)
             loads.append(load)
         except PlanError as error:
@@ -128,7 +125,7 @@ def decide(
     zone = config.timestamp_zone if config.timestamp_zone != "server" else f"the server's, {catalog.zone}"
     needs = needed(config)
     groups = tuple(grouped(loads, needs, config.partition_bytes))
-    return Plan(catalog.identity, config.target_schema, zone, groups, tuple(refused), skipped)
+    return Plan(catalog.identity, config.target_schema, zone, groups, tuple(refused), skipped, left_out)
 
 
 def _paced(load: TableLoad, pace: Pace | None) -> TableLoad:
@@ -161,7 +158,7 @@ def _load(
         if bound is None or bound.error:
             raise PlanError(f"table {table.name!r} cannot be read: {bound.error if bound else 'gone'}", hint=READ_HINT)
         parts, how = _parts(table, rule, bound, config.partition_bytes)
-        how, rows, size = f"full load{choice.why}: {how}", bound.rows, _size(table, bound.rows)
+        how, rows, size = f"full load{choice.why}: {how}", bound.rows, max(_size(table, bound.rows), bound.longest)
     else:
         parts, how = partitions(table, choice.cursor, choice.measured)
         how, rows = f"incremental: {how}", choice.measured.rows
@@ -171,8 +168,6 @@ def _load(
     spec = dataclasses.replace(spec, consistency=agreed)
     stream = bool(parts and parts[0].stream)
     spec, why = publishing(config, rule, spec, 2 if stream else len(parts), existing, found)
-    if spec.publish in ("append", "merge") and state and state.source not in ("", catalog.identity):
-        raise another_source(table, state, catalog)
     compare = not spec.whole and due(rule, spec, state)
     return TableLoad(
         spec=spec,
@@ -181,6 +176,7 @@ def _load(
         reason=f"{how}; {why}" + ("; then compared with the source" if compare else ""),
         rows=rows,
         bytes=size,
+        long=bool(long_columns(table)),
         drift=(*([NEW] if existing is None and config.is_new(table.name) else []), *found.texts),
         declared=tuple(
             f"{item.column} {item.source} -> {item.target}"
@@ -201,7 +197,7 @@ def specify(config: Config, catalog: Catalog, table: Table, choice: Choice, free
     Raise PlanError when a column cannot be loaded.
     """
     rule, state = config.rule(table.name), choice.state
-    casts = _casts(config, rule, table)
+    casts = _casts(config, rule, table, unseen(config, catalog, table))
     taken = [item.column for item in casts if item.column in config.added_columns]
     if taken:
         raise PlanError(
@@ -335,8 +331,8 @@ def _size(table: Table, rows: int) -> int:
     return max(table.bytes, rows * row_bytes(table)) if rows else table.bytes
 
 
-def _casts(config: Config, rule: TableRule, table: Table) -> tuple[Cast, ...]:
-    unknown = sorted({*rule.casts, *rule.exclude_columns} - {column.name for column in table.columns})
+def _casts(config: Config, rule: TableRule, table: Table, hidden: frozenset[str]) -> tuple[Cast, ...]:
+    unknown = sorted({*rule.casts, *rule.exclude_columns} - {column.name for column in table.columns} - hidden)
     if unknown:
         raise PlanError(
             f"table {table.name!r} has no column {', '.join(map(repr, unknown))}, which the configuration names",
@@ -357,7 +353,7 @@ def _casts(config: Config, rule: TableRule, table: Table) -> tuple[Cast, ...]:
         if column.name in _SYSTEM_COLUMNS:
             raise PlanError(
                 f"column {column.name!r} of {table.name!r} has the name of a system column of Postgres",
-                hint="name it under exclude_columns, or rename it in a view at the source",
+                hint="name it under exclude_columns, or rename it in a view at the source and name that in tables.yaml",
             )
     made: list[Cast] = []
     wrong: list[PlanError] = []
@@ -385,5 +381,5 @@ def _name_error(kind: str, name: str, others: tuple[str, ...], of: str = "") -> 
     action = "name it under exclude_columns" if kind == "column" else "set exclude: true for it"
     return PlanError(
         f"{kind} name {name!r}{where} has {len(name.encode())} bytes, and Postgres cuts names at {NAME_BYTES}{same}",
-        hint=f"rename it at the source, load it from there through a shorter name, or {action}",
+        hint=f"rename it at the source, name a view of a shorter name in tables.yaml, or {action}",
     )

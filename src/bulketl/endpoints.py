@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import getpass
+import os
 import secrets
+import socket
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from importlib.metadata import version
+from typing import TypeVar
 
 import pyarrow as pa
 
 from bulketl.config import Config
 from bulketl.errors import ConfigError
 from bulketl.mysql import MySQL, compare
+from bulketl.mysql.discover import column_types
 from bulketl.mysql.locks import Gate, TableLock, gated, locked
 from bulketl.mysql.read import count, figures, masked, read
 from bulketl.partitions import Partition
@@ -21,6 +27,7 @@ from bulketl.plan import TableSpec
 from bulketl.postgres import LEDGER, STAGING, Postgres
 from bulketl.reconcile import Buckets, Digest, Row
 
+End = TypeVar("End", MySQL, Postgres)
 # Older ones lose rows or corrupt money without an error (docs/types.md).
 LEAST_VERSIONS = {"connectorx": (0, 4, 6), "adbc-driver-postgresql": (1, 13, 0)}
 
@@ -42,6 +49,10 @@ class MySQLSource:
     def figures(self, spec: TableSpec, partition: Partition) -> Mapping[str, str | None]:
         """Return the figures of a certificate over a partition's rows as they are now."""
         return figures(self.mysql, spec, partition)
+
+    def types(self, table: str) -> Mapping[str, str]:
+        """Return the types of a table's columns as they are now."""
+        return column_types(self.mysql, table)
 
     def locked(self, spec: TableSpec) -> AbstractContextManager[TableLock]:
         """Keep everybody from writing to the table for a while."""
@@ -71,16 +82,24 @@ def endpoints(config: Config) -> tuple[MySQL, Postgres]:
 
 def source_of(config: Config) -> MySQL:
     """Return the source; raise ConfigError when it is not set."""
-    return MySQL(_uri(config.source, "source"))
+    return _noted(MySQL(_uri(config.source, "source"), stall_seconds=config.stall_seconds))
 
 
 def target_of(config: Config) -> Postgres:
     """Return the target; raise ConfigError when it is not set, or the schema cannot be loaded into."""
-    if config.target_schema in (LEDGER, STAGING) or config.target_schema.startswith("pg_"):
+    if config.target_schema in (LEDGER, STAGING, "information_schema") or config.target_schema.startswith("pg_"):
+        whose = "bulketl's own" if config.target_schema in (LEDGER, STAGING) else "the system's"
         raise ConfigError(
-            f"the target schema cannot be {config.target_schema!r}", hint="that schema is taken: choose another"
+            f"the target schema cannot be {config.target_schema!r}: it is {whose}", hint="choose another with --schema"
         )
-    return Postgres(_uri(config.target, "target"))
+    return _noted(Postgres(_uri(config.target, "target"), stall_seconds=config.stall_seconds))
+
+
+def _noted(end: End) -> End:
+    """Warn once of a word for TLS that is written otherwise now."""
+    if note := end.protection.note:
+        warnings.warn(note, UserWarning, stacklevel=3)
+    return end
 
 
 def _uri(value: str, name: str) -> str:
@@ -106,6 +125,15 @@ def check_libraries(versions: Mapping[str, str] | None = None, where: str = "") 
                 f"{name} {found} is installed{where}, and versions before {wanted} lose rows or corrupt values silently",
                 hint=f"pip install '{name}>={wanted}'{where}",
             )
+
+
+def person() -> str:
+    """Return who runs this, as the operating system knows them, and on which machine."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # a container may run as a number that has no name
+        name = f"uid {os.getuid()}"
+    return f"{name}@{socket.gethostname()}"
 
 
 def new_run() -> str:

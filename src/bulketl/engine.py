@@ -35,6 +35,7 @@ from bulketl.events import (
     TableStarted,
     WorkersChanged,
 )
+from bulketl.leftovers import notes
 from bulketl.plan import Plan, TableSpec
 from bulketl.rules import Tier
 from bulketl.schedule import Schedule, Step, batch_rows
@@ -60,6 +61,7 @@ def run(
     sparing: Sparing | None = None,
     full: Callable[[], bool] = lambda: False,
     tend: Callable[[], None] = lambda: None,
+    sessions: Mapping[str, Mapping[str, object]] | None = None,
 ) -> Generator[Event]:
     """Carry out the plan, yielding what happens; the last event is RunFinished.
 
@@ -71,7 +73,7 @@ def run(
     whenever the driver looks around, and the error of an executor that cannot go on.
     """
     began = time.monotonic()
-    yield from _decided(target.run, plan)
+    yield from _decided(target.run, plan, sessions or {})
     schedule = Schedule(plan.groups, tables_at_once, workers=workers, jitter=lambda: random.uniform(0.5, 1.5))  # noqa: S311
     driver = _Driver(plan, source, target, executor, schedule)
     sparing = sparing or Sparing()
@@ -105,12 +107,12 @@ def run(
     yield RunFinished(target.run, time.monotonic() - began)
 
 
-def _decided(name: str, plan: Plan) -> Iterator[Event]:
+def _decided(name: str, plan: Plan, sessions: Mapping[str, Mapping[str, object]]) -> Iterator[Event]:
     """Say what the plan has decided before the first step."""
     expected = {load.spec.table: (load.rows, str(load.tier)) for load in plan.loads}
     expected |= {refusal.table: (0, str(refusal.tier)) for refusal in plan.refused}
     expected |= {skip.table: (0, str(skip.tier)) for skip in plan.skipped}
-    yield RunStarted(name, plan.source, plan.schema, plan.zone, expected)
+    yield RunStarted(name, plan.source, plan.schema, plan.zone, expected, plan.left_out, tuple(notes(plan)), sessions)
     for refusal in plan.refused:
         yield TableFailed(name, refusal.table, "PlanError", refusal.message, refusal.hint, 0.0)
     for skip in plan.skipped:
@@ -138,7 +140,7 @@ class _Driver:
         """Wait for the steps in flight, begin no other, and let go of every lock."""
         for future in self.running:
             future.cancel()
-        wait(self.running)
+        wait(self.running)  # each has an end: what stalls is ended (`bulketl.talks`), and workers that die are given up
         for stack, _, _ in self._locks.values():
             stack.close()
 
@@ -153,13 +155,16 @@ class _Driver:
             if kinds.issubset(STOPPABLE):
                 minutes = self._stop.pop(table) / 60
                 self._schedule.give_up(table)
-                yield from self._gave_up(
-                    table,
-                    SourceError(
-                        f"table {table!r} was given up after {minutes:g} minutes, its rule's stop_after_minutes",
-                        hint="raise stop_after_minutes, or find out what held it up; the target has it as it was before",
-                    ),
-                )
+                text = f"table {table!r} was given up after {minutes:g} minutes, its rule's stop_after_minutes"
+                self._end(table, text)
+                hint = "raise stop_after_minutes, or find out what held it up; the target has it as it was before"
+                yield from self._gave_up(table, SourceError(text, hint=hint))
+
+    def _end(self, table: str, why: str) -> None:
+        """End the steps of a table at both servers, where the executor can; elsewhere the source ends its statement."""
+        if end := getattr(self._executor, "end", None):
+            for future in [future for future, step in self.running.items() if table in step.tables]:
+                end(future, why)
 
     def wakes(self, now: float) -> float | None:
         """Return when the next table will be overdue or given up, or None."""
@@ -286,7 +291,7 @@ class _Driver:
         yield from self._figures(step, result)
         if (found := result.differences) and step.spec:
             counts = (len(found.missing), len(found.differing), len(found.gone))
-            yield TableCompared(self._run, step.spec.table, *counts, step.spec.deletes, result.seconds)
+            yield TableCompared(self._run, step.spec.table, *counts, step.spec.deletes, result.seconds, found.noted)
         for spec, published in zip(step.specs, result.published, strict=False):
             self._under_way.discard(spec.table)
             yield TablePublished(
@@ -302,6 +307,7 @@ class _Driver:
                 spec.consistency,
                 published.checks,
                 published.quality,
+                published.noted,
             )
 
     def _figures(self, step: Step, result: Result) -> Iterator[Event]:

@@ -13,7 +13,7 @@ and keeps its traceback; in a step it fails its table and no other, as a BugErro
     |__OutsideWindowError exit 4   loads may not run at this time
     |__DataError                   more rows rejected than allowed, checks that fail, counts that differ
     |__ClusterError                the Dask cluster does not answer, or lost a step
-    |__BugError                    a step raised what nobody foresaw
+    |__BugError                    a step raised what nobody foresaw, or a batch is not what its casts say
 
 A run that ended with some tables failed is no error but a summary that says so; the command line exits with 1 then, or
 with 3 when they are of tiers that only warn.
@@ -98,6 +98,38 @@ class BugError(BulketlError):
             f"table {table!r}: {type(error).__name__}: {' '.join(str(error).split())}",
             hint=f"a mistake in bulketl; the table is as it was before. Report it, with where it was raised: "
             f"{'; '.join([' > '.join(places), *notes])}",
+        )
+
+
+class MismatchError(BugError):
+    """A column arrives as another type than its cast says: the rows are not at fault, so none of them is looked for.
+
+    `table`, `column`, and the type that the column had when the load was planned, in `source`: who can ask the server
+    whether it was altered since then, does.
+    """
+
+    table = column = source = ""
+
+    @classmethod
+    def found(cls, table: str, column: str, source: str, arrives: str, target: str) -> MismatchError:
+        """Return the error of a column of MySQL's type `source`, whose values arrive as what cannot go into `target`."""
+        error = cls(
+            f"table {table!r}: column {column!r}, {source}, arrives as {arrives}, which cannot go into {target}",
+            hint="a mistake in bulketl, unless the column was altered just now; nothing was changed. Report it; until it is "
+            "mended exclude_columns leaves the column out",
+        )
+        error.table, error.column, error.source = table, column, source
+        return error
+
+    def explained(self, now: str | None) -> BulketlError:
+        """Return what to raise, as the column's type is `now`, None for gone: it was altered, or this is our mistake."""
+        if now == self.source:
+            return self
+        became = "is gone" if now is None else f"is {now} now"
+        return DataError(
+            f"table {self.table!r} was altered at the source while the run was on: column {self.column!r} was {self.source} "
+            f"and {became}",
+            hint="load the table again",
         )
 
 

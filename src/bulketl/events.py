@@ -9,16 +9,37 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from bulketl.catalog import Other
+
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """The plan is about to be carried out. `tables` maps each table to the rows expected and its tier."""
+    """The plan is about to be carried out. `tables` maps each table to the rows expected and its tier.
+
+    `left_out`: what the source has and no load takes, as it is no base table. `notes`: what whoever looks at the run should
+    know first, and that is of no one table. `sessions`: per side, `source` and `target`, what is known of its sessions:
+    server, tls, zone, unset.
+    """
 
     run: str
     source: str
     schema: str
     zone: str
     tables: Mapping[str, tuple[int, str]]
+    left_out: tuple[Other, ...] = ()
+    notes: tuple[str, ...] = ()
+    sessions: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+
+    @property
+    def line(self) -> str:
+        """What is known of the sessions, in a line."""
+        parts = []
+        for side, found in self.sessions.items():
+            unset = found.get("unset")
+            names = ", ".join(map(str, unset)) if isinstance(unset, (list, tuple)) else ""
+            zone = f", zone {found['zone']}" if side == "source" else ""
+            parts.append(f"{side} {found['server']}, {found['tls']}{zone}{f', not ours to set: {names}' if names else ''}")
+        return "; ".join(parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +90,8 @@ class TablePublished:
 
     `rows` were read; `inserted`, `updated`, `unchanged`, `deleted` say what that did, None where it is not counted.
     `checks`: per severity and check on the table as a whole, the rows or the figure at fault.
-    `quality`: rows in the target per row at the source that was not rejected.
+    `quality`: rows in the target per row at the source that was not rejected. `noted`: what the run has put into the audit
+    trail of the table so far, by kind.
     """
 
     run: str
@@ -84,13 +106,15 @@ class TablePublished:
     consistency: str = ""
     checks: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     quality: float = 1.0
+    noted: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class TableCompared:
     """A table's keys and rows were compared with the source's, and mended as its rule says.
 
-    `missing` rows were added, `differing` ones replaced, `gone` ones treated as `deletes` says.
+    `missing` rows were added, `differing` ones replaced, `gone` ones treated as `deletes` says. In an audited table both
+    stay; `noted`: as of TablePublished.
     """
 
     run: str
@@ -100,6 +124,7 @@ class TableCompared:
     gone: int
     deletes: str
     seconds: float
+    noted: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,20 +7,32 @@ that costs or misleads, a note something to know.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Literal
 
 from bulketl.casts import cast, narrower, parse_type
 from bulketl.catalog import Catalog, Column, Table, TargetTable
-from bulketl.classify import Profile, Proposal, doubt_of, keeps_itself, says_edit
+from bulketl.classify import Profile, Proposal, cursor_candidates, doubt_of
 from bulketl.config import Config
-from bulketl.plan import Refusal
+from bulketl.evidence import Arrival, edited, keeps_itself
+from bulketl.leftout import left_out, told
+from bulketl.leftovers import NAMED, line
+from bulketl.naming import says_edit
+from bulketl.plan import Leftover, Refusal
 from bulketl.rules import TableRule
 from bulketl.watermark import State
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+# Engines of base tables that keep no rows of their own.
+ELSEWHERE = {
+    "BLACKHOLE": "it keeps no rows",
+    "CONNECT": "its rows are those of a file or of another server",
+    "FEDERATED": "its rows are those of another server",
+    "MRG_MYISAM": "its rows are those of other tables",
+    "SPIDER": "its rows are those of other servers",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +58,17 @@ def examine(
     target: Mapping[str, TargetTable] | None,
     refused: Sequence[Refusal] = (),
     states: Mapping[str, State] | None = None,
+    arrivals: Mapping[str, Arrival] | None = None,
 ) -> tuple[Finding, ...]:
     """Return every finding, errors first, then by table.
 
-    `proposals` and `profiles` are of the source as it is now; `target` is None when there is no target to look at;
-    `refused` is what a load would refuse, `states` what the target knows of earlier loads.
+    `proposals`, `profiles` and `arrivals` are of the source as it is now; `target` is None when there is no target to look
+    at; `refused` is what a load would refuse, `states` what the target knows of earlier loads.
     """
     tables = {table.name: table for table in catalog}
     found = [Finding(item.table, "error", item.message, "it is not loaded", item.hint) for item in refused]
+    found += _not_taken(config, catalog)
+    unloadable = {item.table for item in refused}
     if config.not_yet:
         found.append(_kept("bulketl.yaml", config.not_yet))
     if "new_tables" in config.model_fields_set and config.new_tables == "report" and config.known is None:
@@ -61,29 +76,100 @@ def examine(
             Finding("bulketl.yaml", "warning", "new_tables: report, and no catalog.json beside the rules says which are new",
                     "a new table is loaded whole, as tier reference", "run `bulketl discover --write`, which notes them")
         )  # fmt: skip
+    found += _misnamed(config, tables.keys(), unloadable)
     for name, rule in config.tables.items():
-        if name in tables:
-            if not rule.exclude:
-                found += _table(config, tables[name], rule, catalog, proposals[name], profiles, (states or {}).get(name))
-        else:
-            meant = [other for other in tables.keys() - config.tables.keys() if other.lower() == name.lower()]
-            meant = meant or difflib.get_close_matches(name, tables.keys() - config.tables.keys(), n=1)
-            hint = f"; did you mean {meant[0]!r}?" if meant else ""
-            then = f"it is not loaded{f', and {meant[0]!r} is without what the rule says' if meant else ''}"
-            found.append(
-                Finding(name, "warning", "is not in the source, or this user may not read it", then,
-                        f"correct its name (case counts), grant SELECT, or take its rule out{hint}")
-            )  # fmt: skip
+        if name in tables and not rule.exclude:
+            found += _kept_rows(tables[name], rule, (arrivals or {}).get(name))
+            found += _table(config, tables[name], rule, catalog, proposals[name], profiles, (states or {}).get(name))
     for name in tables.keys() - config.tables.keys() if config.tables or config.known is not None else ():
         what, then = "is in the source and has no rule", "it is loaded whole, as tier reference"
         if config.waits(name):
             what, then = "is new in the source and has no rule", "it is not loaded"
         found.append(Finding(name, "note", what, then, "run `bulketl discover --write` to add it"))
-    unloadable = {item.table for item in refused}
     for table in catalog:
         if table.name not in unloadable and not config.rule(table.name).exclude and not config.waits(table.name):
             found += _columns(config, table, (target or {}).get(table.name))
     return tuple(sorted(found, key=lambda f: (SEVERITIES.index(f.severity), f.table)))
+
+
+def _misnamed(config: Config, there: Set[str], known: Set[str]) -> Iterator[Finding]:
+    """Yield the rules whose table the source has not, but for those of `known`, of which more is said elsewhere."""
+    others = there - config.tables.keys()
+    for name, rule in config.tables.items():
+        if rule.exclude or name in there | known:
+            continue
+        meant = [other for other in others if other.lower() == name.lower()]
+        meant = meant or difflib.get_close_matches(name, others, n=1)
+        hint = f"; did you mean {meant[0]!r}?" if meant else ""
+        then = f"it is not loaded{f', and {meant[0]!r} is without what the rule says' if meant else ''}"
+        yield Finding(
+            name, "warning", "is not in the source, although this user could see it there", then,
+            f"correct its name (case counts), write exclude: true for it, or take its rule out{hint}",
+        )  # fmt: skip
+
+
+def _kept_rows(table: Table, rule: TableRule, came: Arrival | None) -> Iterator[Finding]:
+    """Yield where rows of the target stay, or go, without anybody being told what became of them at the source."""
+    audit = rule.table_importance == "audit"
+    if audit and rule.deletes.policy not in (None, "ignore"):
+        yield Finding(
+            table.name, "warning", f"is of tier audit and has deletes: {rule.deletes.policy}",
+            "nothing is done to its rows: what is gone at the source is noted in bulketl.audit_trail",
+            "take the policy out, or give it another tier",
+        )  # fmt: skip
+    if audit and (said := edited(table, came)):
+        yield Finding(
+            table.name, "warning", f"is of tier audit, and {said}",
+            "its rows stay as they were first seen: edits never arrive, and what is gone stays; both are only noted",
+            "give it another tier, with deletes: mark where its rows are to stay; keep audit if that is meant",
+        )  # fmt: skip
+    if not audit and rule.deletes.policy not in ("ignore", "fail") and (rule.deletes.guard or 0) >= 1:
+        yield Finding(
+            table.name, "warning", f"has deletes: guard {rule.deletes.guard:.0%}",
+            "any share of its rows may go without a word, all of them too",
+            "take the guard out (5 %), or name a share that a usual night does not exceed; "
+            f"`load --allow-deletes {table.name}` lets more go once",
+        )  # fmt: skip
+
+
+def _not_taken(config: Config, catalog: Catalog) -> Iterator[Finding]:
+    """Yield what is left to know of the source: what no load takes, loaded tables that are gone, rows of elsewhere."""
+    if left := left_out(config, catalog):
+        yield Finding(
+            catalog.identity, "note", f"has what is no base table: {told(left)}", "a load takes none of it",
+            "name a view in tables.yaml to have it loaded as a table, or write exclude: true for it to hear no more of it",
+        )  # fmt: skip
+    for item in catalog.absent:
+        if item.gone and item.column is None and item.table not in config.tables:
+            yield Finding(
+                item.table, "note", "is gone from the source", "the target keeps the rows of its last load",
+                "drop it there and forget it with `bulketl state reset`, or write exclude: true for it",
+            )  # fmt: skip
+    for table in catalog:
+        if (elsewhere := ELSEWHERE.get(table.engine.upper())) and not config.rule(table.name).exclude:
+            yield Finding(
+                table.name, "note", f"is of engine {table.engine}, and {elsewhere}", "what is read through it is loaded",
+                "write exclude: true for it when that is not meant",
+            )  # fmt: skip
+
+
+def stale(schema: str, left: Sequence[Leftover]) -> Iterator[Finding]:
+    """Yield that tables which bulketl made are no longer loaded, if there are some."""
+    if left:
+        yield Finding(
+            schema, "warning", line(schema, left), "whoever reads them sees the rows of that day, and nothing says so",
+            "take exclude out of their rules to load them again, or drop them in the target",
+        )  # fmt: skip
+
+
+def outside(schema: str, found: Sequence[str]) -> Iterator[Finding]:
+    """Yield that somebody put things into bulketl's own staging schema, if there are some."""
+    if found:
+        names = ", ".join(found[:NAMED]) + (" …" if len(found) > NAMED else "")
+        yield Finding(
+            schema, "warning", f"in schema {schema} are things of no run on record: {names}",
+            "they stay as they are, and a table of such a name cannot be staged", "move them elsewhere, or drop them",
+        )  # fmt: skip
 
 
 def _table(
@@ -104,12 +190,6 @@ def _table(
             f"{lost:,} of its rows may be missing and nobody is told", f"{proposal.threshold:g}: {why}",
             {"monitoring.data_quality_threshold": proposal.threshold},
         )  # fmt: skip
-    if rule.table_importance == "audit" and rule.deletes.policy not in (None, "ignore"):
-        yield Finding(
-            table.name, "warning", f"is of tier audit and has deletes: {rule.deletes.policy}",
-            "nothing is done to its rows: what is gone at the source is noted in bulketl.audit_trail",
-            "take the policy out, or give it another tier",
-        )  # fmt: skip
     key = rule.primary_key or table.primary_key
     doubtful = bool(key) and {c.name for c in table.columns}.issuperset(key) and not table.keeps_unique(key)
     if doubtful:
@@ -121,7 +201,8 @@ def _table(
     if rule.extraction_strategy == "full_table":
         if not key:
             yield Finding(
-                table.name, "note", "has no primary key", "it can only be loaded whole, and its rows are not compared",
+                table.name, "note", "has no primary key",
+                "it can only be loaded whole; `bulketl verify` compares its rows by their content and repairs it as a whole",
                 _unique_hint(table),
             )  # fmt: skip
         return
@@ -159,7 +240,7 @@ def _table(
             instead, better,
         )  # fmt: skip
         return
-    yield from _cursor(config, table, column, catalog, instead, better, profiles.get((table.name, column.name)), state)
+    yield from _cursor(config, table, column, catalog, instead, better, profiles, state)
 
 
 def _unique_hint(table: Table) -> str:
@@ -177,15 +258,20 @@ def _cursor(
     catalog: Catalog,
     instead: str,
     better: Mapping[str, object],
-    profile: Profile | None,
+    profiles: Mapping[tuple[str, str], Profile],
     state: State | None,
 ) -> Iterator[Finding]:
+    profile = profiles.get((table.name, column.name))
     base = parse_type(column.type).base
+    # A stamp that is not to be trusted says that rows are edited, and is no remedy.
+    stamps = [c for c in cursor_candidates(table) if c.name != column.name]
+    trusted = [c for c in stamps if not doubt_of(c, profiles.get((table.name, c.name)))]
+    stamp = next((c.name for c in trusted if keeps_itself(c)), None)
     if column.name in table.primary_key:
-        stamp = next((c.name for c in table.columns if keeps_itself(c)), None)
-        if stamp:
+        told = next((c.name for c in (*trusted, *stamps)), None)
+        if told:
             yield Finding(
-                table.name, "error", f"cursor {column.name} is the key, although {stamp} says what changed",
+                table.name, "error", f"cursor {column.name} is the key, although {told} says what changed",
                 "rows that are edited later never arrive", instead, better,
             )  # fmt: skip
         return
@@ -196,15 +282,15 @@ def _cursor(
             instead, better,
         )  # fmt: skip
     elif not keeps_itself(column):
-        stamp = next((c.name for c in table.columns if keeps_itself(c)), None)
         if stamp:
             yield Finding(
                 table.name, "error", f"cursor {column.name} is no stamp of changes, although {stamp} is one",
                 "edited and back-dated rows never arrive", instead, better,
             )  # fmt: skip
         elif not says_edit(column.name):
+            none = "and the table has none" if not stamps else f"and {stamps[0].name} cannot be trusted to be one"
             yield Finding(
-                table.name, "error", f"cursor {column.name} is no stamp of changes, and the table has none",
+                table.name, "error", f"cursor {column.name} is no stamp of changes, {none}",
                 "edited and back-dated rows never arrive", instead, better,
             )  # fmt: skip
     yield from _zones(config, table, column, catalog, state)

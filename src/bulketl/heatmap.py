@@ -145,6 +145,18 @@ def draw(history: History, path: Path) -> None:
     if not tables:
         raise ConfigError("there is nothing to draw: no table has a date column and rows", hint="name other tables, or --by")
     require()
+    import matplotlib as mpl
+
+    try:
+        with mpl.rc_context({"text.parse_math": False}):  # a dollar sign in a name is one
+            _picture(history, tables, which).savefig(path, format="png", dpi=_DPI)
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be written: {error.strerror}", hint="name a file in a folder you may write to"
+        ) from None
+
+
+def _picture(history: History, tables: Sequence[TableHistory], which: str) -> Any:
     one = tables[0] if len(tables) == 1 else None
     grid = years_grid(one) if one else tables_grid(tables)
     figure = _figure(grid, wide=one is not None)
@@ -154,12 +166,7 @@ def draw(history: History, path: Path) -> None:
     under = f"{history.source} → {history.schema}, {history.at:%Y-%m-%d %H:%M %Z}" + (f"; {which}" if which else "")
     axes.set_title(title, loc="left", fontsize=13, fontweight="bold", pad=14)
     axes.text(0, 1, under, transform=_above(axes, 8), fontsize=9, color="#555555")
-    try:
-        figure.savefig(path, format="png", dpi=_DPI)
-    except OSError as error:
-        raise ConfigError(
-            f"{path} cannot be written: {error.strerror}", hint="name a file in a folder you may write to"
-        ) from None
+    return figure
 
 
 def require() -> None:

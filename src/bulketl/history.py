@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from decimal import Context, Decimal
 from typing import Literal
 
-from bulketl.casts import VALID_DATE, Cast, parse_target, parse_type, quoted
+from bulketl.casts import VALID_DATE, Cast, held_type, parse_type, quoted
 from bulketl.catalog import Table
 from bulketl.classify import cursor_candidates
 from bulketl.rules import TableRule
@@ -26,6 +26,7 @@ _EXACT = Context(prec=200)
 Expressions = tuple[str, str]  # of MySQL and of Postgres
 FIRST, LAST = 190201, 209912  # a date outside stands for something else: 0001-01-01, 1900-01-01, 9999-12-31
 TIMES = ("date", "datetime", "timestamp")
+DATED = ("date", "timestamp", "timestamptz", "text", "varchar")  # types of the target that have months
 FLOAT_UNIT = 2**53  # floats count up to here, where the next is two away, and to one part of it
 _WRITTEN = re.compile(r"entry|enter|creat|insert|added", re.IGNORECASE)
 
@@ -125,11 +126,11 @@ def date_column(table: Table, rule: TableRule, loaded: Sequence[str], by: str = 
 def month_of(item: Cast, column: str, there: str) -> Expressions:
     """Return the expressions of a row's month; `column` is the quoted name in Postgres and `there` its type there."""
     here = quoted(item.column)
-    if parse_target(there)[0] in ("text", "varchar"):  # declared so: every date is what the source shows
+    if held_type(there)[0] in ("text", "varchar"):  # declared so: every date is what the source shows
         text = f"LEFT(CAST({here} AS CHAR),7)"
         return (
             f"REPLACE({text},'-','')+0",
-            f"CASE WHEN {column} ~ '^\\d{{4}}-\\d\\d' THEN replace(left({column}, 7), '-', '')::int END",
+            f"CASE WHEN {column} ~ '^[0-9]{{4}}-[0-9]{{2}}' THEN replace(left({column}, 7), '-', '')::int END",
         )
     # Postgres has no year 0: what MySQL calls 0000 is 1 BC there, and its number -1.
     year = f"extract(year FROM {column})"
@@ -141,14 +142,16 @@ def month_of(item: Cast, column: str, there: str) -> Expressions:
 def sum_of(item: Cast, column: str, there: str) -> tuple[Expressions, int] | None:
     """Return the expressions of a column's sum and their unit; None for a column that is no number in both.
 
-    A float of FLOAT_UNIT or more, and what is no number, counts on neither side.
+    A float of FLOAT_UNIT or more counts on neither side; one that is no number, which only the target can hold, makes the
+    sum none either.
     """
-    base, kind = parse_type(item.source).base, parse_target(there)[0]
+    base, kind = parse_type(item.source).base, held_type(there)[0]
     here = item.read if base == "bit" else quoted(item.column)
     if base in ("float", "double") and kind in ("real", "double precision"):
+        none = f"sum(CASE WHEN {column} IN ('NaN', 'Infinity', '-Infinity') THEN 'NaN'::numeric ELSE 0 END)"
         both = (
             _float_sum(here, "TRUNCATE({x},0)", "CAST({x} AS SIGNED)", f"{FLOAT_UNIT}e0"),
-            _float_sum(f"{column}::float8", "trunc({x})", "({x})::bigint", f"{FLOAT_UNIT}::float8"),
+            f"{_float_sum(f'{column}::float8', 'trunc({x})', '({x})::bigint', f'{FLOAT_UNIT}::float8')} + {none}",
         )
         return both, FLOAT_UNIT
     numbers = base in ("tinyint", "smallint", "mediumint", "int", "bigint", "year", "bit", "decimal")

@@ -105,7 +105,7 @@ def cursor(
         raise _invalid(config, table.name, str(reason).removeprefix("because ")) from None
     kind = cursor_type(column, config.zone(catalog))
     if existing is not None and state is not None and state.source not in ("", catalog.identity):
-        raise another_source(table, state, catalog)
+        raise another_source(table.name, state, catalog.identity)
     if existing is None or state is None or (state.watermark is None and span is None):
         if span is not None:
             raise PlanError(
@@ -151,11 +151,12 @@ def _invalid(config: Config, name: str, what: str) -> Exception:
     return FullLoad(f"because {what}")
 
 
-def another_source(table: Table, state: State, catalog: Catalog) -> PlanError:
-    """Return the error of a table whose rows came from another source: those of this one are never mixed with them."""
+def another_source(table: str, state: State, source: str) -> PlanError:
+    """Return the error of a table whose rows came from another source: those of this one neither join nor replace them."""
+    rows = "" if state.rows is None else f"; its {state.rows:,} rows stay as they are"
     return PlanError(
-        f"table {table.name!r} was loaded from {state.source}, and this source is {catalog.identity}",
-        hint=f"load into another schema; or `bulketl state reset {table.name}` when it is the same data by another name",
+        f"table {table!r} was loaded from {state.source}, and this source is {source}{rows}",
+        hint=f"load into another schema; or `bulketl state reset {table}` when it is the same data by another name",
     )
 
 

@@ -31,6 +31,7 @@ _FIXED_BYTES = {
     "timestamp": 4, "time": 3, "year": 1, "varchar": 1, "varbinary": 1, "text": 2, "blob": 2,
 }  # fmt: skip
 _TIMES = frozenset({"year", "date", "datetime", "timestamp"})
+_LONG = frozenset({"mediumtext", "longtext", "mediumblob", "longblob", "json"})
 _ORDERED = _INTEGER | _TIMES | {"decimal", "char", "varchar", "binary", "varbinary", "uuid"}
 
 
@@ -77,13 +78,20 @@ class Partition:
 class Bound:
     """What was measured of a table before reading it: rows, whether that was counted, and the cuts through its key.
 
-    `error` says why nothing could be measured.
+    `longest`: the bytes of the longest row seen, where a column may hold long values. `error` says why nothing could be
+    measured.
     """
 
     rows: int
     counted: bool = False
     cuts: tuple[KeyTuple, ...] = ()
     error: str = ""
+    longest: int = 0
+
+
+def long_columns(table: Table) -> tuple[str, ...]:
+    """Return the columns whose values may be so long that one row does not fit into memory."""
+    return tuple(column.name for column in table.columns if column.readable and parse_type(column.type).base in _LONG)
 
 
 def split_key(table: Table, by: str | None = None) -> Key | None:

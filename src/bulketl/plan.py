@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from bulketl.casts import Cast, Encoder
+from bulketl.catalog import Other
 from bulketl.checks import Check
 from bulketl.partitions import Partition
+from bulketl.rules import DELETED_AT as DELETED_AT
 from bulketl.rules import Consistency, Strategy, Tier
 from bulketl.storedvalues import stored
 from bulketl.watermark import Watermark
@@ -26,8 +28,16 @@ NAME_BYTES = 63  # Postgres cuts longer names silently: NAMEDATALEN - 1
 STAMPS = {"_loaded_at": "timestamptz", "_run_id": "text"}
 ROW_HASH = "_row_hash"
 Publish = Literal["create", "refill", "swap", "merge", "append"]
+Adopt = Literal["", "rule", "option"]
 Policy = Literal["ignore", "mark", "mirror", "fail"]
-DELETED_AT = "_deleted_at"  # of rows that are gone at the source, where they are to be marked
+
+
+def cut(text: str) -> str:
+    """Return a name of at most NAME_BYTES bytes; a longer one ends in a hash of itself, so that two stay two."""
+    raw = text.encode()
+    if len(raw) <= NAME_BYTES:
+        return text
+    return raw[: NAME_BYTES - 9].decode(errors="ignore") + "_" + hashlib.sha256(raw).hexdigest()[:8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +59,8 @@ class TableSpec:
     common. `snapshot`: they are those of one moment, as a transaction sees them; `locked`: nobody could write while they
     were read; `re-read`: read again until a comparison finds no difference; `best effort`: each range is of a moment of its
     own. `stop_after`: seconds after which it is given up.
+    `adopt`: by what a table that bulketl did not make is given to it, '' for none; `oid` is then that of the table meant,
+    and `person` who decides so. `key_name`: of the index of its key, where the usual one is taken.
     `threshold`: the least share of the source's rows that must arrive. `certify`: whether figures of every column are taken
     on the way. `checks`: what must hold of it. A `max_rejects` that is a float is a share of the rows read.
     `partitioned`: so is the target table, whose rows are those of its partitions. `watched`: something acts on rows written
@@ -84,6 +96,10 @@ class TableSpec:
     stop_after: float | None = None
     threshold: float = 1.0
     certify: bool = False
+    adopt: Adopt = ""
+    oid: int = 0
+    person: str = ""
+    key_name: str = ""
     partitioned: bool = False
     watched: bool = False
 
@@ -113,7 +129,7 @@ class TableLoad:
     are published one after another, each on its own. `compare`: afterwards, its keys and rows are compared with the
     source's. `prepared`: its staging table is there, with rows of an interrupted run. `due`: seconds after which somebody
     should hear of it. `after`: tables of the plan that it depends on. `strategy`: of its
-    rule.
+    rule. `long`: a column of it holds values of any length.
     """
 
     spec: TableSpec
@@ -132,6 +148,7 @@ class TableLoad:
     due: float | None = None
     after: tuple[str, ...] = ()
     strategy: Strategy | None = None
+    long: bool = False
 
     @property
     def lock(self) -> str:
@@ -153,7 +170,8 @@ class TableLoad:
     @property
     def direct(self) -> bool:
         """Whether it is written straight into place in one transaction, without a staging table."""
-        if self.prepared:
+        # A refill of a table whose rows are not known is staged, for they are to be compared before it is emptied.
+        if self.prepared or self.spec.adopt or (self.spec.publish == "refill" and self.spec.rows is None):
             return False
         small = not self.partitions or (len(self.partitions) == 1 and not self.partitions[0].stream)
         return small and self.spec.publish != "swap" and not self.chunked
@@ -193,8 +211,21 @@ class Skip:
 
 
 @dataclass(frozen=True, slots=True)
+class Leftover:
+    """A table that bulketl made and does not load any more: why not, and when it was loaded last, '' when unknown."""
+
+    table: str
+    reason: str
+    loaded: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """What one run will do, in order. `zone` says in which time zone TIMESTAMP columns are written."""
+    """What one run will do, in order. `zone` says in which time zone TIMESTAMP columns are written.
+
+    `left_out`: what the source has and no load takes, as it is no base table. `leftovers` are looked for when all tables are
+    selected.
+    """
 
     source: str
     schema: str
@@ -202,6 +233,8 @@ class Plan:
     groups: tuple[Group, ...]
     refused: tuple[Refusal, ...] = ()
     skipped: tuple[Skip, ...] = ()
+    left_out: tuple[Other, ...] = ()
+    leftovers: tuple[Leftover, ...] = ()
 
     @property
     def loads(self) -> Iterator[TableLoad]:

@@ -12,7 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from bulketl.casts import Cast, parse_type
+from bulketl.leftout import told
+from bulketl.leftovers import notes
 from bulketl.plan import Plan, TableLoad
+from bulketl.printable import in_a_line
 from bulketl.rules import TIERS
 from bulketl.screen import MANY, SMALL_ROWS, count_of, size
 
@@ -27,23 +30,27 @@ def plan(planned: Plan) -> Group:
     shown: list[RenderableType] = [_table(load) for load in loads if load.spec.table not in names]
     shown += [_small(list(same)) for _, same in groupby(alike, key=_likeness)]
     refused = [Text(f"{r.message}\n  {r.hint}\n", style="red") for r in planned.refused]
-    return Group(*shown, *refused, *_skipped(planned), _sum(planned, loads))
+    told = [Text(f"{note}\n", style="yellow") for note in notes(planned)]
+    return Group(*shown, *refused, *_skipped(planned), *told, _sum(planned, loads))
 
 
 def _skipped(planned: Plan) -> list[Text]:
-    told = [Text(f"{s.table} is not loaded: {s.reason}\n", style="yellow") for s in planned.skipped if not s.proof]
+    told = [
+        Text(f"{in_a_line(s.table)} is not loaded: {s.reason}\n", style="yellow") for s in planned.skipped if not s.proof
+    ]
     same = [s for s in planned.skipped if s.proof]
     if len(same) > MANY:
         proofs = Counter(s.proof for s in same).items()
         return [*told, *(Text(f"{count_of(n, 'table')} unchanged, by {proof}\n") for proof, n in proofs)]
-    return [*told, *(Text(f"{s.table} is not loaded: {s.reason}\n", style="dim") for s in same)]
+    return [*told, *(Text(f"{in_a_line(s.table)} is not loaded: {s.reason}\n", style="dim") for s in same)]
 
 
 def _sum(planned: Plan, loads: Sequence[TableLoad]) -> Text:
     rows, weight = sum(load.rows for load in loads), sum(load.bytes for load in loads)
     end = f"{count_of(len(loads), 'table')}, about {rows:,} rows and {size(weight)}{_took(loads)}, in "
     end += f"{count_of(len(planned.groups), 'group')}, from {planned.source} into schema {planned.schema}; "
-    return Text(f"{end}TIMESTAMP columns in zone {planned.zone}.\nNothing was changed.")
+    left = f"not taken from the source: {told(planned.left_out)}\n" if planned.left_out else ""
+    return Text(f"{left}{end}TIMESTAMP columns in zone {planned.zone}.\nNothing was changed.")
 
 
 def _took(loads: Sequence[TableLoad]) -> str:
@@ -69,7 +76,7 @@ def _small(loads: Sequence[TableLoad]) -> RenderableType:
     """Return what is decided of small tables that are treated alike, and their names."""
     first, rows, weight = loads[0], sum(load.rows for load in loads), sum(load.bytes for load in loads)
     label = loads[0].spec.table if len(loads) == 1 else f"{len(loads)} small tables"
-    head = Text.assemble((label, "bold"), f"  {first.tier}, {rows:,} rows, {size(weight)}{_took(loads)}")
+    head = Text.assemble((in_a_line(label), "bold"), f"  {first.tier}, {rows:,} rows, {size(weight)}{_took(loads)}")
     names = {"names": ", ".join(sorted(load.spec.table for load in loads))} if len(loads) > 1 else {}
     types = f"{sum(len(load.spec.casts) for load in loads)} columns by rule, copied by {_encoders(loads)}"
     return _paragraph(head, {**names, **_details(first), "types": types})
@@ -90,7 +97,7 @@ def _table(load: TableLoad) -> RenderableType:
         "declared": "; ".join(load.declared),
         "after": ", ".join(load.after),
     }
-    return _paragraph(Text.assemble((load.spec.table, "bold"), about), found)
+    return _paragraph(Text.assemble((in_a_line(load.spec.table), "bold"), about), found)
 
 
 def _details(load: TableLoad) -> dict[str, str]:
@@ -105,7 +112,7 @@ def _paragraph(head: Text, details: Mapping[str, str]) -> RenderableType:
     lines.add_column(overflow="fold")
     for name, value in details.items():
         if value:
-            lines.add_row(name, Text(value))
+            lines.add_row(name, Text(in_a_line(value)))
     return Group(head, Padding(lines, (0, 0, 1, 2), expand=False))
 
 
@@ -140,7 +147,7 @@ def _same(item: Cast) -> bool:
 
 def sql(statements: Mapping[str, Sequence[str]]) -> str:
     """Return the statements of every table as one script, its name above each."""
-    return "\n\n".join(f"-- {table}\n" + ";\n".join(found) + ";" for table, found in statements.items())
+    return "\n\n".join(f"-- {in_a_line(table)}\n" + ";\n".join(found) + ";" for table, found in statements.items())
 
 
 def plan_changes(run: str, lines: Sequence[str]) -> Text:
@@ -151,5 +158,5 @@ def plan_changes(run: str, lines: Sequence[str]) -> Text:
         return Text(f"the plan is that of run {run}")
     text = Text(f"Since run {run}:\n", style="bold")
     for line in lines:
-        text.append(f"  {line}\n", style={"+": "green", "-": "red"}.get(line[0], "yellow"))
+        text.append(f"  {in_a_line(line)}\n", style={"+": "green", "-": "red"}.get(line[0], "yellow"))
     return text

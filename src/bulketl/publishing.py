@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from bulketl.canonical import unhashed
 from bulketl.catalog import TargetTable
 from bulketl.config import Config
 from bulketl.drift import Drift, drift
@@ -74,10 +75,20 @@ def _replaced(rule: TableRule, spec: TableSpec, parts: int, existing: TargetTabl
     hanging = ", ".join(existing.hanging)
     if existing.referenced:
         return dataclasses.replace(spec, publish="merge"), f"differences merged in, because of {hanging}"
+    uncopied = [f"{column} {kind}" for column, kind in spec.kept if column in existing.uncopied]
+    if existing.hanging and uncopied and parts <= 1:
+        raise PlanError(
+            f"table {spec.table!r} has a column in the target that no row can be copied past, for its type has no binary "
+            f"form: {', '.join(uncopied)}; and it cannot be replaced because of {hanging}",
+            hint="drop that column, give it another type, or drop what hangs on the table",
+        )
     if existing.hanging:
         way = f"emptied and refilled in one transaction, because of {hanging}"
         return dataclasses.replace(spec, publish="refill"), way
     in_place = existing.primary_key == spec.key and _in_place(existing, found, spec.kept)
+    if uncopied:
+        why = f"built beside and swapped in, because no row can be copied past {', '.join(uncopied)}"
+        return dataclasses.replace(spec, publish="swap", seen=existing.seen), why
     if in_place and (parts <= 1 or rule.publish == "refill") and rule.publish != "swap":
         why = "small, so" if parts <= 1 else "as its rule asks,"
         return dataclasses.replace(spec, publish="refill"), f"{why} emptied and refilled in one transaction"
@@ -89,6 +100,12 @@ def _possible(spec: TableSpec) -> None:
         raise PlanError(
             f"table {spec.table!r} has a column {DELETED_AT!r} of its own, and deletes: mark needs that name",
             hint="choose another policy for its deletes, or name the column under exclude_columns",
+        )
+    if alike := [column for column in unhashed(spec.casts) if column in spec.key]:
+        raise PlanError(
+            f"table {spec.table!r}: column {alike[0]!r} is text of its key and declared jsonb, to which two keys of "
+            "the source may be equal",
+            hint="declare text for it",
         )
 
 

@@ -7,8 +7,9 @@ meanwhile is missing in the target and is added, and no row is taken for gone th
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import pyarrow as pa
@@ -88,19 +89,26 @@ class Compared(Protocol):
 class There(Compared, Protocol):
     """What mending needs of the target."""
 
-    def mend(self, spec: TableSpec, found: Differences, batches: Iterator[Batch]) -> None:
-        """Bring rows in, treat those that are gone as `spec.deletes` says, note the comparison; one transaction."""
+    def mend(self, spec: TableSpec, found: Differences, batches: Iterator[Batch]) -> Mapping[str, int]:
+        """Bring rows in, treat those that are gone as `spec.deletes` says, note the comparison; one transaction.
+
+        Return what the run has put into the table's audit trail, by kind.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """Keys of rows that the target lacks, that differ, that the source has no longer; `rows`: of the target before."""
+    """Keys of rows that the target lacks, that differ, that the source has no longer; `rows`: of the target before.
+
+    `noted`: what mending them put into the audit trail, by kind.
+    """
 
     missing: tuple[KeyTuple, ...] = ()
     differing: tuple[KeyTuple, ...] = ()
     gone: tuple[KeyTuple, ...] = ()
     rows: int = 0
+    noted: Mapping[str, int] = field(default_factory=dict)
 
 
 def compare(here: Here, there: Compared, spec: TableSpec) -> Differences:
@@ -127,8 +135,8 @@ def mend(here: Here, there: There, spec: TableSpec) -> Differences:
     Raise DataError when more rows are gone than may go: then nothing is mended.
     """
     found = compare(here, there, spec)
-    there.mend(spec, found, reread(here, spec, (*found.missing, *found.differing)))
-    return found
+    noted = there.mend(spec, found, reread(here, spec, (*found.missing, *found.differing)))
+    return dataclasses.replace(found, noted=noted)
 
 
 def reread(here: Here, spec: TableSpec, keys: Sequence[KeyTuple]) -> Iterator[Batch]:

@@ -25,10 +25,12 @@ from bulketl.decision import specify
 from bulketl.endpoints import MySQLSource, check_libraries, endpoints, new_run, target_of
 from bulketl.errors import ConfigError, PlanError
 from bulketl.incremental import Choice, another_source
-from bulketl.mysql.discover import read_catalog
+from bulketl.mysql import MySQL
+from bulketl.ownership import strange
 from bulketl.partitions import KeyTuple, KeyValue
+from bulketl.patience import patient
 from bulketl.plan import TableSpec
-from bulketl.postgres import Connection, ledger
+from bulketl.postgres import Connection, Postgres, ledger
 from bulketl.postgres import rejects as record
 from bulketl.postgres.copy import close
 from bulketl.postgres.inspect import read_tables
@@ -37,6 +39,7 @@ from bulketl.postgres.rejects import Counted, Rejected
 from bulketl.postgres.state import read_states
 from bulketl.publishing import differing
 from bulketl.reconcile import reread
+from bulketl.survey import look
 from bulketl.watermark import State
 
 FORMATS = (".csv", ".json", ".parquet")
@@ -65,6 +68,10 @@ def list_rejects(config: Config, tables: Sequence[str] = (), run: str = "") -> l
     `tables` are names or patterns, empty means all; `run` is a run's name, `last`, or '' for every run. Raise ConfigError or
     TargetError when the target cannot be used, PlanError when there is no such run or a pattern fits nothing.
     """
+    return patient(_counted, config, tables, run)
+
+
+def _counted(config: Config, tables: Sequence[str], run: str) -> list[Counted]:
     with target_of(config).connect() as connection:
         names, which = _asked(connection, config, tables, run)
         return record.count(connection, config.target_schema, names, which) if record.there(connection) else []
@@ -72,6 +79,10 @@ def list_rejects(config: Config, tables: Sequence[str] = (), run: str = "") -> l
 
 def show_rejects(config: Config, tables: Sequence[str] = (), run: str = "", first: int = 20) -> list[Rejected]:
     """Return the first rejected rows with their values; raise as `list_rejects`."""
+    return patient(_shown, config, tables, run, first)
+
+
+def _shown(config: Config, tables: Sequence[str], run: str, first: int) -> list[Rejected]:
     with target_of(config).connect() as connection:
         names, which = _asked(connection, config, tables, run)
         if not record.there(connection):
@@ -144,16 +155,10 @@ def retry_rejects(config: Config, tables: Sequence[str] = (), run: str = "") -> 
     """
     check_libraries()
     source, target = endpoints(config)
-    with target.connect() as connection:
-        names, which = _asked(connection, config, tables, run)
-        if not record.there(connection):
-            return []
-        counted = record.count(connection, config.target_schema, names, which)
-        existing = read_tables(connection, config.target_schema)
-        states = read_states(connection, config.target_schema)
-        wanted = dict.fromkeys(item.table for item in counted if item.rows > item.settled)
-        keys = {table: record.open_keys(connection, config.target_schema, table, which) for table in wanted}
-    catalog = read_catalog(source)
+    keys, existing, states = patient(_open, target, config, tables, run)
+    if not keys:
+        return []
+    catalog = patient(look, source, config, states, existing, list(keys))
     done = []
     for table, asked in keys.items():
         if not asked:
@@ -164,14 +169,35 @@ def retry_rejects(config: Config, tables: Sequence[str] = (), run: str = "") -> 
         readable = {json.dumps(key): known for key in asked if (known := _key(spec, casts, key)) is not None}
         name = new_run()
         with held(target, name, catalog.identity, spec.schema, [table]):
-            batches = reread(MySQLSource(source), spec, tuple(readable.values()))
             try:
-                loaded, rejected = record.take(target, name, spec, [json.loads(key) for key in readable], batches)
+                loaded, rejected = patient(_taken, source, target, name, spec, readable)
             finally:
                 close(name)
         gone = len(readable) - loaded - rejected
         done.append(Retried(table, len(asked), loaded, rejected, gone, len(asked) - len(readable)))
     return done
+
+
+def _open(
+    target: Postgres, config: Config, tables: Sequence[str], run: str
+) -> tuple[dict[str, list[dict[str, Any]]], dict[str, TargetTable], dict[str, State]]:
+    """Return the keys of each table's open rejects, and what the target has."""
+    with target.connect() as connection:
+        names, which = _asked(connection, config, tables, run)
+        if not record.there(connection):
+            return {}, {}, {}
+        counted = record.count(connection, config.target_schema, names, which)
+        wanted = dict.fromkeys(item.table for item in counted if item.rows > item.settled)
+        keys = {table: record.open_keys(connection, config.target_schema, table, which) for table in wanted}
+        if any(keys.values()):
+            ledger.create(connection, config.target_schema)
+        return keys, read_tables(connection, config.target_schema), read_states(connection, config.target_schema)
+
+
+def _taken(source: MySQL, target: Postgres, run: str, spec: TableSpec, readable: Mapping[str, KeyTuple]) -> tuple[int, int]:
+    """Read rows by their keys and take them; both may be done twice."""
+    batches = reread(MySQLSource(source), spec, tuple(readable.values()))
+    return record.take(target, run, spec, [json.loads(key) for key in readable], batches)
 
 
 def _one_by_one(
@@ -182,6 +208,8 @@ def _one_by_one(
     if found is None or existing is None:
         where = "at the source" if found is None else "in the target"
         raise PlanError(f"table {table!r} is no longer {where}", hint="its rejects stay on record; --tables leaves them out")
+    if not existing.ours:
+        raise strange(config.target_schema, existing)
     spec = specify(config, catalog, found, Choice(state=state))
     if not spec.key:
         raise PlanError(
@@ -190,7 +218,7 @@ def _one_by_one(
             "or declare its primary_key in tables.yaml",
         )
     if state and state.source not in ("", catalog.identity):
-        raise another_source(found, state, catalog)
+        raise another_source(table, state, catalog.identity)
     other = differing(spec, existing, state)
     if other.added or other.widened or other.changed or existing.primary_key != spec.key:
         raise PlanError(

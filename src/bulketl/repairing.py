@@ -10,16 +10,20 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
+import pyarrow as pa
+
 from bulketl.api import load, make_plan
 from bulketl.checker import Checker
 from bulketl.coerce import coerce
 from bulketl.config import Config
 from bulketl.endpoints import new_run
 from bulketl.errors import BulketlError
+from bulketl.mysql import MySQL
 from bulketl.mysql.read import masked, read
 from bulketl.partitions import KeyTuple, Partition
-from bulketl.plan import Group, Plan, TableLoad
-from bulketl.postgres import ledger
+from bulketl.patience import patient
+from bulketl.plan import Group, Plan, TableLoad, TableSpec
+from bulketl.postgres import Postgres, ledger
 from bulketl.postgres import verify as target_side
 from bulketl.postgres.copy import close
 from bulketl.postgres.locks import held
@@ -43,17 +47,12 @@ def mend(
     if rows:
         names = [item.task.spec.table for item in rows]
         with held(checker.target, run, result.source, result.schema, names):
-            with checker.target.connect() as connection:
-                ledger.create(connection, result.schema)
-                ledger.start_run(
-                    connection, run, source=result.source, schema=result.schema, zone=plan.zone, plan=plan.fingerprint,
-                    version=version("bulketl"), document=plan.to_json(),
-                )  # fmt: skip
+            patient(_begin, checker.target, run, plan)
             try:
                 for item in rows:
                     now = checker.table(item.task, item.buckets)
                     repaired.append(_rows(checker, run, now))
-                    checker.rejects = _rejects(checker, result.schema)  # a repair may reject rows as a load does
+                    checker.rejects = patient(_rejects, checker, result.schema)  # a repair may reject rows as a load does
                     after.append(checker.table(item.task, item.buckets))
             finally:
                 close(run)
@@ -61,7 +60,7 @@ def mend(
     if whole:
         names = [item.task.spec.table for item in whole]
         loaded = load(config, make_plan(config, tables=names, full=True, allow_deletes=allowed))
-        checker.rejects = _rejects(checker, result.schema)
+        checker.rejects = patient(_rejects, checker, result.schema)
         for item in whole:
             told = loaded.tables[item.task.spec.table]
             problem = "" if told.outcome == "loaded" else told.message
@@ -70,6 +69,15 @@ def mend(
         run = run if rows else loaded.run
     again = tuple(item.verdict for item in after)
     return dataclasses.replace(result, run=run if wrong else "", repaired=tuple(repaired), again=again)
+
+
+def _begin(target: Postgres, run: str, plan: Plan) -> None:
+    with target.connect() as connection:
+        ledger.create(connection, plan.schema)
+        ledger.start_run(
+            connection, run, source=plan.source, schema=plan.schema, zone=plan.zone, plan=plan.fingerprint,
+            version=version("bulketl"), document=plan.to_json(),
+        )  # fmt: skip
 
 
 def _rejects(checker: Checker, schema: str) -> dict[str, list[str]]:
@@ -111,13 +119,17 @@ def _rows(checker: Checker, run: str, item: Found) -> Repaired:
         batches = (
             coerce(rows, spec, masked(spec))
             for partition in _partitions(spec.key, _keys(item))
-            for rows in read(checker.source, spec, partition)
+            for rows in patient(_read, checker.source, spec, partition)
         )
         written, removed = repair(checker.target, run, spec, differences, batches)
     except BulketlError as error:
         return Repaired(spec.table, problem=f"{error.message}. {error.hint}".strip())
     note = "rows that differ stay as they were first seen: `bulketl audit verify` tells whether they were altered here"
     return Repaired(spec.table, written, removed, problem=note if spec.audit and item.differing else "")
+
+
+def _read(source: MySQL, spec: TableSpec, partition: Partition) -> list[pa.Table]:
+    return list(read(source, spec, partition))
 
 
 def _record(checker: Checker, run: str, found: Sequence[Found], repaired: Sequence[Repaired]) -> None:
@@ -137,6 +149,9 @@ def _record(checker: Checker, run: str, found: Sequence[Found], repaired: Sequen
         )  # fmt: skip
     outcome = "failed" if any(item.problem for item in repaired) or len(repaired) < len(found) else "done"
     totals: dict[str, object] = {"tables": len(found), "rows": sum(one.written for one in repaired), "repair": True}
-    with checker.target.connect() as connection:
-        ledger.record_tables(connection, run, records)
-        ledger.finish_run(connection, run, outcome, totals)
+    patient(_end, checker.target, run, outcome, totals, records)
+
+
+def _end(target: Postgres, run: str, outcome: str, totals: dict[str, object], records: Sequence[dict[str, object]]) -> None:
+    with target.connect() as connection:
+        ledger.end_run(connection, run, outcome, totals, records)

@@ -31,7 +31,7 @@ def remaining(
 ) -> Plan:
     """Return the plan without what is on record: published tables, and partitions of tables whose rows are kept.
 
-    `staged` are the tables that have their staging table still; the others begin anew.
+    `staged` are the tables that have their staging table still; the others begin anew. What was refused is refused still.
     """
     groups = []
     for group in plan.groups:
@@ -43,7 +43,7 @@ def remaining(
         loads = tuple(load for load in left if load.partitions or not load.chunked)
         if loads:
             groups.append(Group(group.tier, loads))
-    return dataclasses.replace(plan, groups=tuple(groups), refused=(), skipped=())
+    return dataclasses.replace(plan, groups=tuple(groups), skipped=())
 
 
 def _left(load: TableLoad, recorded: Collection[int], staged: bool) -> TableLoad:

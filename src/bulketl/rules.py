@@ -19,6 +19,7 @@ TIERS: tuple[Tier, ...] = get_args(Tier)
 Strategy = Literal["full_table", "incremental", "chunked_incremental"]
 Consistency = Literal["snapshot", "locked", "re-read", "best effort"]
 
+DELETED_AT = "_deleted_at"  # of rows that are gone at the source, where they are to be marked
 GUARD = 0.05
 GUARDED_ROWS = 20  # so few may always go, unless a guard is declared: in a table of ten rows one is a tenth
 
@@ -92,6 +93,7 @@ class TableRule(Model):
     monitoring: Monitoring = Monitoring()
 
     exclude: bool = False
+    adopt: bool = False
     exclude_columns: tuple[str, ...] = Field(default=(), strict=False)
     casts: dict[str, str] = Field(default_factory=dict)
     max_rejects: Limit | None = None

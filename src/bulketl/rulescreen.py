@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -12,6 +13,7 @@ from rich.text import Text
 
 from bulketl.classify import Proposal
 from bulketl.findings import SEVERITIES, Finding
+from bulketl.printable import in_a_line
 from bulketl.rules import TIERS
 from bulketl.screen import count_of
 
@@ -22,27 +24,47 @@ def proposals(proposed: Sequence[Proposal]) -> Group:
     for item in sorted(proposed, key=lambda p: (p.exclude, TIERS.index(p.tier), -p.megabytes, p.table)):
         tier = "left out" if item.exclude else item.tier
         by = f" by {item.cursor}" if item.cursor and item.strategy != "full_table" else ""
-        parts.append(Text.assemble((item.table, "bold"), f"  {tier}, {item.strategy}{by}"))
+        parts.append(Text.assemble((in_a_line(item.table), "bold"), in_a_line(f"  {tier}, {item.strategy}{by}")))
         why = item.reasons["exclude" if item.exclude else "table_importance"]
-        parts.append(Padding(Text(f"{why}; {item.reasons['extraction_strategy']}", style="dim"), (0, 0, 0, 2), expand=False))
+        if item.question:
+            parts.append(Padding(Text(in_a_line(item.question), style="yellow"), (0, 0, 0, 2), expand=False))
+        reasons = in_a_line(f"{why}; {item.reasons['extraction_strategy']}")
+        parts.append(Padding(Text(reasons, style="dim"), (0, 0, 0, 2), expand=False))
     return Group(*parts, Text(f"\n{counted(proposed)}", style="bold"))
 
 
-def counted(proposed: Iterable[Proposal]) -> str:
+def counted(proposed: Sequence[Proposal]) -> str:
     """Return how many tables are proposed for each tier, how many by their changes, and how many are to be left out."""
     taken = [item for item in proposed if not item.exclude]
     tiers = Counter(item.tier for item in taken)
     left = sum(item.exclude for item in proposed)
     words = [f"{tiers[tier]} {tier}" for tier in TIERS if tiers[tier]] + ([f"{left} left out"] if left else [])
     changes = sum(item.strategy != "full_table" for item in taken)
-    return f"{count_of(len(taken) + left, 'table')}: {', '.join(words)}; {changes} by their changes, the others whole"
+    asked = sum(bool(item.question) for item in proposed)
+    more = f"; {count_of(asked, 'question')} for you, `# audit?` in the file" if asked else ""
+    return f"{count_of(len(taken) + left, 'table')}: {', '.join(words)}; {changes} by their changes, the others whole{more}"
+
+
+def fixed(path: Path, changed: Mapping[str, Mapping[str, object]]) -> Text:
+    """Return what --fix has changed in the file of rules."""
+    if not changed:
+        return Text(f"{path} stays as it is: there is nothing to mend without a decision of yours")
+    lines = [
+        f"  {name}: {', '.join(f'{key}: {_shown(new)}' for key, new in values.items())}" for name, values in changed.items()
+    ]
+    lines.append(f"wrote fixes for {count_of(len(changed), 'table')} to {path}; run it again to see what is left")
+    return Text("\n".join(lines))
+
+
+def _shown(value: object) -> str:
+    return "null" if value is None else str(value)
 
 
 def changes(lines: Iterable[str]) -> Text:
     """Return what changed at the source, coloured as a diff."""
     text = Text("Changed at the source since the file was written:\n", style="bold")
     for line in lines:
-        text.append(f"  {line}\n", style={"+": "green", "-": "red"}.get(line[0], "yellow"))
+        text.append(f"  {in_a_line(line)}\n", style={"+": "green", "-": "red"}.get(line[0], "yellow"))
     return text
 
 
@@ -54,7 +76,10 @@ def findings(found: Sequence[Finding]) -> Group:
     table.add_column(overflow="fold")
     for item in found:
         text = Text.assemble(
-            (item.table, "bold"), f": {item.message}\n", f"otherwise: {item.otherwise}\n", f"instead: {item.advice}"
+            (in_a_line(item.table), "bold"),
+            f": {in_a_line(item.message)}\n",
+            f"otherwise: {in_a_line(item.otherwise)}\n",
+            f"instead: {in_a_line(item.advice)}",
         )
         table.add_row(Text(item.severity, style=colours[item.severity]), text)
     counts = [(severity, sum(item.severity == severity for item in found)) for severity in SEVERITIES]

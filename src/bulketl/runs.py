@@ -7,28 +7,35 @@ import dataclasses
 import datetime as dt
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from importlib.metadata import version
 
 from bulketl import engine
+from bulketl.catalog import TargetTable
+from bulketl.checks import stored
 from bulketl.config import Config
+from bulketl.crew import Crew
 from bulketl.decision import specify
 from bulketl.endpoints import MySQLSource, check_libraries, endpoints, new_run, source_of, target_of
 from bulketl.errors import PlanError
 from bulketl.events import Event, Observer
 from bulketl.incremental import Choice, Cursor
 from bulketl.memory import resident_mb
-from bulketl.mysql.discover import read_catalog
+from bulketl.mysql import MySQL
 from bulketl.mysql.strain import Strain
 from bulketl.partitions import Changes
+from bulketl.patience import patient
 from bulketl.plan import Plan
-from bulketl.postgres import SUPERSEDED, Connection, ledger
+from bulketl.postgres import SUPERSEDED, Connection, Postgres, ledger
+from bulketl.postgres.inspect import read_tables
 from bulketl.postgres.locks import Locks, alive, held, sweep
+from bulketl.postgres.session import described
 from bulketl.postgres.state import read_states
 from bulketl.postgres.steps import PostgresTarget
 from bulketl.resumption import changed_since, remaining, restored
 from bulketl.sparing import Sparing
 from bulketl.summary import Summary, TableSummary
+from bulketl.survey import look
 from bulketl.watermark import State
 
 RESUMABLE = ("", "interrupted", "stopped")
@@ -38,7 +45,7 @@ Executors = Callable[[str, int], contextlib.AbstractContextManager[Executor]]
 
 def threads(_run: str, at_once: int) -> contextlib.AbstractContextManager[Executor]:
     """Return the executor of a run in this process."""
-    return ThreadPoolExecutor(at_once, thread_name_prefix="bulketl")
+    return Crew(at_once)
 
 
 def load(
@@ -62,21 +69,26 @@ def load(
     run = new_run()
     tables = [item.spec.table for item in plan.loads]
     with held(target, run, plan.source, plan.schema, tables) as locks:
-        with target.connect() as connection:
-            ledger.create(connection, plan.schema)
-            _still_gone(read_states(connection, plan.schema), plan)
-            sweep(connection, run, plan.schema)
-            ledger.start_run(
-                connection,
-                run,
-                source=plan.source,
-                schema=plan.schema,
-                zone=plan.zone,
-                plan=plan.fingerprint,
-                version=version("bulketl"),
-                document=plan.to_json(),
-            )
+        patient(_begin, target, run, plan)
         return _carry_out(config, run, plan, observers, closed, executor, locks)
+
+
+def _begin(target: Postgres, run: str, plan: Plan) -> None:
+    """Record that a run begins, and sweep away what earlier ones have left."""
+    with target.connect() as connection:
+        ledger.create(connection, plan.schema)
+        _still_gone(read_states(connection, plan.schema), plan)
+        sweep(connection, run, plan.schema)
+        ledger.start_run(
+            connection,
+            run,
+            source=plan.source,
+            schema=plan.schema,
+            zone=plan.zone,
+            plan=plan.fingerprint,
+            version=version("bulketl"),
+            document=plan.to_json(),
+        )
 
 
 def resume(
@@ -94,16 +106,26 @@ def resume(
     """
     check_libraries()
     target = target_of(config)
-    with target.connect() as connection:
-        name, plan = _interrupted(connection, config, run)
-        left = remaining(plan, *ledger.progress(connection, name, plan.schema))
+    name, left = patient(_left, target, config, run)
     _still_so(config, name, left)
     tables = [item.spec.table for item in left.loads]
-    with held(target, name, plan.source, plan.schema, tables) as locks:
-        with target.connect() as connection:
-            if not ledger.reopen_run(connection, name):
-                raise _taken(name)
+    with held(target, name, left.source, left.schema, tables) as locks:
+        patient(_reopen, target, name, left.schema)
         return _carry_out(config, name, left, observers, closed, executor, locks)
+
+
+def _left(target: Postgres, config: Config, run: str) -> tuple[str, Plan]:
+    """Return the name of a run that was interrupted, and what its plan has left to do."""
+    with target.connect() as connection:
+        name, plan = _interrupted(connection, config, run)
+        return name, remaining(plan, *ledger.progress(connection, name, plan.schema))
+
+
+def _reopen(target: Postgres, run: str, schema: str) -> None:
+    with target.connect() as connection:
+        ledger.create(connection, schema)
+        if not ledger.reopen_run(connection, run):
+            raise _taken(run)
 
 
 def _still_gone(states: Mapping[str, State], plan: Plan) -> None:
@@ -144,17 +166,16 @@ def _over(run: str, reason: str) -> PlanError:
 
 def _still_so(config: Config, run: str, plan: Plan) -> None:
     """Raise PlanError when a table that is left would be loaded otherwise now."""
-    catalog = read_catalog(source_of(config))
+    existing, states = patient(_there, target_of(config), config.target_schema)
+    catalog = patient(look, source_of(config), config, states, existing, [load.spec.table for load in plan.loads])
     tables = {table.name: table for table in catalog}
-    with target_of(config).connect() as connection:
-        states = read_states(connection, config.target_schema)
     lines = []
     if catalog.identity != plan.source:
         lines.append(f"the source was {plan.source} and is {catalog.identity}")
     for load in plan.loads:
         name = load.spec.table
         if name not in tables:
-            lines.append(f"table {name} is gone")
+            lines.append(f"table {name} is gone, or not in view")
             continue
         rule = config.rule(name)
         if rule.exclude:
@@ -170,6 +191,19 @@ def _still_so(config: Config, run: str, plan: Plan) -> None:
         )
 
 
+def _there(target: Postgres, schema: str) -> tuple[dict[str, TargetTable], dict[str, State]]:
+    with target.connect() as connection:
+        return read_tables(connection, schema), read_states(connection, schema)
+
+
+def _note_sessions(source: MySQL, target: Postgres, run: str) -> dict[str, dict[str, object]]:
+    """Note in the ledger what is known of both sides' sessions, and return it."""
+    with target.connect() as connection:
+        sessions = {"source": source.session().to_json(), "target": described(connection).to_json()}
+        ledger.note_sessions(connection, run, sessions)
+        return sessions
+
+
 def _carry_out(
     config: Config,
     run: str,
@@ -182,7 +216,8 @@ def _carry_out(
     source, postgres = endpoints(config)
     strain = Strain(source, config.source_limits) if config.source_limits.watched else None
     if strain is not None:
-        strain.look()  # a limit that cannot be looked at is an error now, and not silence all night
+        patient(strain.look)  # a limit that cannot be looked at is an error now, and not silence all night
+    sessions = patient(_note_sessions, source, postgres, run)
     target = PostgresTarget(dataclasses.replace(postgres, guarded=True), run)
     summary = Summary()
     outcome, watching = "interrupted", list(observers)
@@ -199,6 +234,7 @@ def _carry_out(
                 sparing=Sparing(strain, config.source_limits.mb_per_second),
                 full=lambda: resident_mb() > config.memory_mb,
                 tend=locks.keep,
+                sessions=sessions,
             )
             with contextlib.closing(events):
                 watching = _observe(events, summary, watching)
@@ -206,14 +242,18 @@ def _carry_out(
     finally:
         target.close()
         if outcome not in ("interrupted", "stopped"):
-            target.sweep()
+            patient(target.sweep)
         reasons = {item.spec.table: item.reason for item in plan.loads}
-        with postgres.connect() as connection:
-            ledger.record_tables(connection, run, [_record(table, reasons) for table in summary.tables.values()])
-            certificates = {name: table.certificate for name, table in summary.tables.items() if table.certificate}
-            ledger.certify(connection, run, {name: found.to_json() for name, found in certificates.items()})
-            ledger.finish_run(connection, run, outcome, dict(summary.totals))
+        patient(_end, postgres, run, outcome, summary, reasons)
     return summary
+
+
+def _end(target: Postgres, run: str, outcome: str, summary: Summary, reasons: dict[str, str]) -> None:
+    """Record how a run ended, and what became of its tables."""
+    tables = [_record(table, reasons) for table in summary.tables.values()]
+    certificates = {name: table.certificate.to_json() for name, table in summary.tables.items() if table.certificate}
+    with target.connect() as connection:
+        ledger.end_run(connection, run, outcome, dict(summary.totals), tables, certificates)
 
 
 def _observe(events: Iterator[Event], summary: Summary, watching: list[Observer]) -> list[Observer]:
@@ -229,6 +269,7 @@ def _record(table: TableSummary, reasons: dict[str, str]) -> dict[str, object]:
         **values,
         "reason": reasons.get(values["table"], ""),
         "drift": list(values["drift"]),
+        "checks": stored(table.checks),
         "error": values["message"] or None,
         "hint": values["hint"] or None,
     }

@@ -19,16 +19,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from bulketl import patience
 from bulketl.errors import BulketlError
 from bulketl.partitions import Partition
 from bulketl.plan import Group, TableLoad, TableSpec
 from bulketl.rules import Tier
 
-ATTEMPTS = 4
-PAUSES = (0.5, 2.0, 8.0)  # seconds before the second, third and fourth attempt
 BATCHES = (8192, 512, 32)  # rows at a time, after the first, second and third failure for want of memory
 CALM = 20  # steps that go well before there is one worker more again
 MOST_WORKERS = 1 << 16
+LARGE_BYTES = 64 << 20  # expected in a step: four partitions; above, it runs where its death costs one table only
+ROWS_UNLIKE = 8  # average rows that one row may weigh
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,8 @@ class Step:
     """One piece of work: small, picklable, and safe to run twice.
 
     `together`: how many steps, this one included, are to see the same rows and are given out one after another; 0 when it
-    is alone. `sign`: the named lock that it takes at the source as soon as it does.
+    is alone. `sign`: the named lock that it takes at the source as soon as it does. `bytes`: what it is expected to hold;
+    `long`: rows of it may be longer than anybody expects.
     """
 
     kind: Literal["group", "prepare", "load", "settle", "publish", "chunk", "compare", "discard"]
@@ -47,6 +49,8 @@ class Step:
     attempt: int = 1
     together: int = 0
     sign: str = ""
+    bytes: int = 0
+    long: bool = False
 
     @property
     def specs(self) -> tuple[TableSpec, ...]:
@@ -131,8 +135,15 @@ class Schedule:
             if step.kind == "discard" or not self._failed.intersection(step.tables):
                 self._running += 1
                 self._busy.update(step.tables)
-                return step
+                return self._weighed(step) if step.reads else step
         return None
+
+    def _weighed(self, step: Step) -> Step:
+        """Return a step with what it may hold."""
+        loads = step.loads or tuple(self._loads[table] for table in step.tables)
+        stream = step.partition.stream if step.partition else 0
+        weight = sum(expected_bytes(load, stream) for load in loads)
+        return dataclasses.replace(step, bytes=weight, long=any(load.long for load in loads))
 
     def _room(self, step: Step) -> bool:
         """Tell whether all steps of a table read together may begin; then they do."""
@@ -234,10 +245,10 @@ class Schedule:
             tier = self._under_way.pop(step.tables[0])
             self._groups.extendleft(Group(tier, (load,)) for load in reversed(step.loads))
             return 0.0
-        if isinstance(error, BulketlError) and (error.transient or error.ease) and step.attempt < ATTEMPTS:
+        if isinstance(error, BulketlError) and (error.transient or error.ease) and step.attempt < patience.ATTEMPTS:
             if error.ease == "workers":
                 self.workers = 1
-            pause = PAUSES[step.attempt - 1] * self._jitter()
+            pause = patience.PAUSES[step.attempt - 1] * self._jitter()
             if step.together:  # what the others read is not the same any more
                 again = Step("prepare", spec=step.spec, attempt=step.attempt + 1)
                 self._torn[step.tables[0]] = (now + pause, again)
@@ -319,6 +330,13 @@ class Schedule:
     def _ended(self, table: str) -> None:
         self._left.discard(table)
         self._under_way.pop(table, None)
+
+
+def expected_bytes(load: TableLoad, stream: int = 0) -> int:
+    """Return how many bytes a step of a table is expected to hold, of so many rows at a time where it is a stream."""
+    row = load.bytes / max(1, load.rows)
+    rows = load.rows / max(1, len(load.partitions))
+    return int(row * max(min(stream, rows) if stream else rows, ROWS_UNLIKE if row * ROWS_UNLIKE > LARGE_BYTES else 0))
 
 
 def batch_rows(step: Step, error: BulketlError) -> int:

@@ -12,9 +12,12 @@ from rich.text import Text
 from bulketl.casts import RULES, CastRule
 from bulketl.checks import said
 from bulketl.errors import BulketlError
+from bulketl.leftout import told
+from bulketl.listing import Rows, lines_of
 from bulketl.postgres.audit import Verdict
 from bulketl.postgres.retention import Expired
 from bulketl.postgres.state import Known
+from bulketl.printable import in_a_line
 from bulketl.rules import TIERS
 from bulketl.summary import Summary, TableSummary
 
@@ -34,7 +37,7 @@ def size(count: float) -> str:
 
 def summary(result: Summary) -> Group:
     """Return the final table, one line per table in its tier; then what was changed and what failed."""
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table = Rows()
     table.add_column("table", overflow="fold")
     table.add_column("tier")
     for column in ("rows", "size", "seconds", "rejects"):
@@ -52,13 +55,15 @@ def summary(result: Summary) -> Group:
         count_of(int(totals["tables"]), "table"), "", f"{totals['rows']:,.0f}", size(totals["bytes"]),
         f"{result.seconds:.1f}", f"{totals['rejects']:.0f}", result.outcome, style="bold",
     )  # fmt: skip
-    notes = (*_moments(result), *_changes(result), *_checks(result), *_drifts(result), *_comparisons(result))
+    found = (*_noted(result), *_comparisons(result))
+    first = (Text(f"\n{in_a_line(note)}", style="yellow") for note in result.notes)
+    notes = (*first, *_moments(result), *_changes(result), *_checks(result), *_drifts(result), *found)
     return Group(table, *notes, *_failures(result.failed))
 
 
 def count_of(count: int, noun: str) -> str:
     """Return a number with its noun: 1 table, 2 tables."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _tier_rows(table: Table, tier: str, items: list[TableSummary], total: int) -> None:
@@ -68,17 +73,19 @@ def _tier_rows(table: Table, tier: str, items: list[TableSummary], total: int) -
     same = [i for i in items if i.outcome == "unchanged"]
     for item in sorted((i for i in items if i not in quiet and i not in same), key=lambda i: -i.rows):
         style = {"loaded": "green", "failed": "red"}.get(item.outcome, "yellow")
-        rejects = f"[red]{item.rejects}[/]" if item.rejects else "0"
+        rejects = Text(f"{item.rejects}", style="red" if item.rejects else "")
         table.add_row(
             Text(item.table), tier, f"{item.rows:,}", size(item.bytes), f"{item.seconds:.1f}", rejects,
-            f"[{style}]{item.outcome}[/]{_merged(item)}",
+            Text.assemble((item.outcome, style), _merged(item)),
         )  # fmt: skip
     if quiet:
         rows, weight = sum(i.rows for i in quiet), sum(i.bytes for i in quiet)
         label = f"{len(quiet)} tables below {SMALL_ROWS:,} rows"
-        table.add_row(f"[dim]{label}[/]", tier, f"{rows:,}", size(weight), "", "0", "[green]loaded[/]")
+        loaded = Text("loaded", style="green")
+        table.add_row(Text(label, style="dim"), tier, f"{rows:,}", size(weight), "", "0", loaded)
     if same:
-        table.add_row(f"[dim]{count_of(len(same), 'table')}[/]", tier, "", "", "", "", "[dim]unchanged[/]")
+        same_ = Text(count_of(len(same), "table"), style="dim")
+        table.add_row(same_, tier, "", "", "", "", Text("unchanged", style="dim"))
 
 
 def _moments(result: Summary) -> list[Text]:
@@ -89,15 +96,15 @@ def _moments(result: Summary) -> list[Text]:
             labels.setdefault(item.consistency, []).append(item.table)
     words = []
     for label, names in sorted(labels.items(), key=lambda pair: len(pair[1])):
-        few = f" ({', '.join(sorted(names))})" if len(names) <= NAMED and len(result.tables) > 1 else ""
+        few = in_a_line(f" ({', '.join(sorted(names))})") if len(names) <= NAMED and len(result.tables) > 1 else ""
         words.append(f"{label}{few}" if len(result.tables) == 1 else f"{len(names)} {label}{few}")
     low = [f"{item.table} {item.quality:.6f}" for item in result.tables.values() if item.quality not in (None, 1.0)]
     late = [f"{item.table} ({item.seconds / 60:.1f} min)" for item in result.tables.values() if item.overdue]
     lines = [Text(f"\nRead as: {', '.join(words)}")] if words else []
     proofs = Counter(item.proof for item in result.tables.values() if item.proof)
     lines += [Text(f"\nUnchanged: {', '.join(f'{n} by {proof}' for proof, n in proofs.most_common())}")] if proofs else []
-    lines += [Text(f"\nQuality score below 1: {', '.join(low)}", style="yellow")] if low else []
-    return lines + ([Text(f"\nTook longer than expected: {', '.join(late)}", style="yellow")] if late else [])
+    lines += [Text(f"\nQuality score below 1: {in_a_line(', '.join(low))}", style="yellow")] if low else []
+    return lines + ([Text(f"\nTook longer than expected: {in_a_line(', '.join(late))}", style="yellow")] if late else [])
 
 
 def _merged(item: TableSummary) -> str:
@@ -108,24 +115,43 @@ def _merged(item: TableSummary) -> str:
     return ": " + (", ".join(f"{count:,} {word}" for word, count in counts.items() if count) or "nothing new")
 
 
+def _noted(result: Summary) -> list[Text]:
+    """Return what is otherwise at the source than in audited tables: what this run has noted, and what was before."""
+    lines = []
+    for item in result.tables.values():
+        new = _edits(item.noted.get("delete", 0), item.noted.get("update", 0))
+        back = item.noted.get("return", 0)
+        said = [f"{new}, noted in bulketl.audit_trail"] if new else []
+        said += [f"{count_of(back, 'row')} there again, noted too"] if back else []
+        gone, differing = (item.compared.get(key, 0) for key in ("gone", "differing")) if item.tier == "audit" else (0, 0)
+        if gone > item.noted.get("delete", 0) or differing > item.noted.get("update", 0):
+            said.append(f"{_edits(gone, differing)} in all, kept as first seen")
+        if said:
+            lines.append(f"  {item.table}: {'; '.join(said)}")
+    return [Text("\nKept by audit, and otherwise at the source:", style="yellow"), lines_of(lines)] if lines else []
+
+
+def _edits(deleted: int, edited: int) -> str:
+    words = [f"{count_of(deleted, 'row')} deleted"] if deleted else []
+    words += [f"{f'{edited:,}' if deleted else count_of(edited, 'row')} edited"] if edited else []
+    return f"{' and '.join(words)} at the source" if words else ""
+
+
 def _comparisons(result: Summary) -> list[Text]:
-    found = [
-        f"  {item.table}: " + ", ".join(f"{count:,} {word}" for word, count in item.compared.items() if count)
-        for item in result.tables.values()
-        if any(item.compared.values())
-    ]
-    return (
-        [Text("\nFound by comparing with the source, and treated as the rules say:"), Text("\n".join(found))]
-        if found
-        else []
-    )
+    found = []
+    for item in result.tables.values():
+        counts = {word: count for word, count in item.compared.items() if item.tier != "audit" or word == "missing"}
+        if any(counts.values()):
+            found.append(f"  {item.table}: " + ", ".join(f"{count:,} {word}" for word, count in counts.items() if count))
+    return [Text("\nFound by comparing with the source, and treated as the rules say:"), lines_of(found)] if found else []
 
 
 def _drifts(result: Summary) -> list[Text]:
     found = [f"  {item.table}: {line}" for item in result.tables.values() for line in item.drift]
     skipped = [f"  {item.table}: {item.message}" for item in result.tables.values() if item.outcome == "skipped"]
-    texts = [Text("\nChanged at the source:"), Text("\n".join(found))] if found else []
-    return texts + ([Text("\nNot loaded:"), Text("\n".join(skipped))] if skipped else [])
+    texts = [Text("\nChanged at the source:"), lines_of(found)] if found else []
+    texts += [Text("\nNot loaded:"), lines_of(skipped)] if skipped else []
+    return texts + ([Text(f"\nNot taken from the source: {in_a_line(told(result.left_out))}")] if result.left_out else [])
 
 
 def _sums(label: str, tier: str, items: list[TableSummary]) -> tuple[str, ...]:
@@ -145,7 +171,7 @@ def _changes(result: Summary) -> list[Text]:
     if not found:
         return []
     more = [f"  and {len(found) - 12} more columns (--json lists all)"] if len(found) > 12 else []
-    return [Text("\nChanged on the way, because Postgres cannot hold them:"), Text("\n".join(found[:12] + more))]
+    return [Text("\nChanged on the way, because Postgres cannot hold them:"), lines_of(found[:12] + more)]
 
 
 def _checks(result: Summary) -> list[Text]:
@@ -158,7 +184,7 @@ def _checks(result: Summary) -> list[Text]:
         for label, figure in labels.items()
         if severity in words
     ]
-    return [Text("\nFound by checks:", style="yellow"), Text("\n".join(found))] if found else []
+    return [Text("\nFound by checks:", style="yellow"), lines_of(found)] if found else []
 
 
 def _failures(failed: list[TableSummary]) -> list[Text]:
@@ -172,7 +198,7 @@ def _failures(failed: list[TableSummary]) -> list[Text]:
 
 def casts(rules: Iterable[CastRule] = RULES) -> Table:
     """Return the cast table; the first row of each MySQL type is its default."""
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table = Rows()
     for column in ("MySQL", "Postgres", "wire (Arrow)", "read as", "then"):
         table.add_column(column, overflow="fold")
     seen: set[tuple[str, bool | None, tuple[int, int]]] = set()
@@ -203,7 +229,7 @@ def states(found: Sequence[Known]) -> Table | Text:
     """Return the state of each table, a line each."""
     if not found:
         return Text("nothing was loaded into this schema yet")
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table = Rows()
     for column in ("table", "cursor", "watermark"):
         table.add_column(column, overflow="fold")
     table.add_column("rows", justify="right")
@@ -218,7 +244,7 @@ def states(found: Sequence[Known]) -> Table | Text:
 
 def state(item: Known) -> Text:
     """Return everything that is known of one table."""
-    text = Text(f"{item.table}\n", style="bold")
+    text = Text(f"{in_a_line(item.table)}\n", style="bold")
     details = {
         "source": item.source or "forgotten: it is loaded whole the next time",
         "cursor": f"{item.column} ({item.type})" if item.column else "none: it is loaded whole every time",
@@ -229,7 +255,7 @@ def state(item: Known) -> Text:
     }
     for key, value in details.items():
         if value:
-            text.append(f"  {key}: ", style="dim not bold").append(f"{value}\n", style="not bold")
+            text.append(f"  {key}: ", style="dim not bold").append(f"{in_a_line(value)}\n", style="not bold")
     text.rstrip()
     return text
 
@@ -238,7 +264,7 @@ def verdicts(found: Sequence[Verdict]) -> Group | Text:
     """Return what the chains of audited tables say, a line each."""
     if not found:
         return Text("no table of this schema is audited yet: give it table_importance: audit, and load it")
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table = Rows()
     table.add_column("table", overflow="fold")
     table.add_column("rows", justify="right")
     table.add_column("entries", justify="right")
@@ -257,7 +283,7 @@ def expired(found: Sequence[Expired], *, done: bool) -> Table | Text:
     """Return which rows left by retention, or would when not `done`."""
     if not found:
         return Text("no table has a retention in its rule")
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table = Rows()
     for column in ("table", "rows before", "rows", "left" if done else "would leave", "archive"):
         table.add_column(column, overflow="fold", justify="right" if column == "rows" else "left")
     for item in found:

@@ -44,7 +44,11 @@ class UserCast(Model):
         if self.type is not None:
             wanted, actual = parse_type(self.type), parse_type(column.type)
             sizes = wanted.sizes if "(" in self.type else ()
-            if wanted.base != actual.base or (sizes and sizes != actual.sizes) or (wanted.unsigned > actual.unsigned):
+            if (
+                wanted.base not in (actual.base, actual.base.removesuffix(" binary"))
+                or (sizes and sizes != actual.sizes)
+                or (wanted.unsigned > actual.unsigned)
+            ):
                 return False
         pattern = self.column
         return pattern is None or fnmatch.fnmatchcase(f"{table.name}.{column.name}", pattern)
@@ -203,6 +207,7 @@ class Settings(Model):
     source_connections: int | None = Field(default=None, ge=1)
     source_limits: SourceLimits = SourceLimits()
     memory_mb: int = Field(default=1000, ge=256)
+    stall_seconds: float = Field(default=300, ge=1, le=86400)
     timestamp_zone: str = Field(default="server", pattern=r"^(server|[+-]\d\d:\d\d|[A-Za-z_]+(/[A-Za-z0-9_+-]+)*)$")
     nul_bytes: Literal["strip", "reject"] = "strip"
     max_rejects: Limit = 0

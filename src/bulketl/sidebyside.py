@@ -18,6 +18,7 @@ from bulketl.casts import quoted
 from bulketl.coerce import coerce
 from bulketl.mysql import MySQL
 from bulketl.mysql.read import masked, range_condition, read_where
+from bulketl.patience import patient
 from bulketl.plan import TableSpec
 from bulketl.postgres import Postgres
 from bulketl.postgres.ddl import name
@@ -80,11 +81,11 @@ class Sides:
 
     def read(self, spec: TableSpec, buckets: Buckets, piece: Piece) -> Future[Compared]:
         """Begin to compare a piece; the target is asked first."""
-        theirs = self.there.submit(held, self.target, self.run, spec, piece[1])
+        theirs = self.there.submit(patient, held, self.target, self.run, spec, piece[1])
         return self.here.submit(self._compared, spec, buckets, piece[0], theirs)
 
     def _compared(self, spec: TableSpec, buckets: Buckets, condition: str, theirs: Future[Image]) -> Compared:
-        rows = read_where(self.source, spec, f"({condition}) AND {self.older} ORDER BY {quoted(spec.key[0])}")
+        rows = patient(read_where, self.source, spec, f"({condition}) AND {self.older} ORDER BY {quoted(spec.key[0])}")
         batch = coerce(rows, spec, masked(spec))
         image = theirs.result()
         rejected = {str(buckets.of(json.loads(one.key)[spec.key[0]])) for one in batch.rejects}

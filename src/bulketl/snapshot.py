@@ -6,10 +6,11 @@ It lets a later look tell a table that is new from one that was left without a r
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import cast
 
-from bulketl.catalog import Catalog
+from bulketl.catalog import Absent, Catalog
 from bulketl.errors import ConfigError
 
 Snapshot = dict[str, dict[str, str]]
@@ -47,6 +48,22 @@ def read_snapshot(tables: Path) -> Snapshot | None:
     if not all(isinstance(types, dict) and all(isinstance(kind, str) for kind in types.values()) for types in columns):
         raise _unreadable(path, "it is not a mapping of tables to the types of their columns")
     return cast(Snapshot, found)
+
+
+def carried(before: Snapshot, now: Snapshot, absent: Iterable[Absent]) -> tuple[Snapshot, list[str]]:
+    """Return the snapshot with what was there before and is only out of view, and lines that say so."""
+    made, lines = {table: dict(columns) for table, columns in now.items()}, []
+    for item in absent:
+        old = before.get(item.table)
+        if item.gone or old is None:
+            continue
+        if item.column is None:
+            made[item.table] = dict(old)
+            lines.append(f"? table {item.table} is not in view: {item.why}")
+        elif item.column in old:
+            made.setdefault(item.table, {})[item.column] = old[item.column]
+            lines.append(f"? column {item.table}.{item.column} is not in view: {item.why}")
+    return made, lines
 
 
 def _unreadable(path: Path, why: str) -> ConfigError:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from bulketl.catalog import Other
 from bulketl.certificate import Certificate
+from bulketl.checks import stored
 from bulketl.events import (
     ColumnsChanged,
     Event,
@@ -26,7 +29,7 @@ class TableSummary:
     """What became of one table. `bytes` are of Arrow as copied; `changed` counts values altered on the way.
 
     `checks`: per severity and check what failed it, rows or the figure of a check on the table as a whole. `proof`: of an
-    unchanged table, what proves that.
+    unchanged table, what proves that. `noted`: what was put into its audit trail, by kind: `delete`, `update`, `return`.
     """
 
     table: str
@@ -45,6 +48,7 @@ class TableSummary:
     unchanged: int | None = None
     deleted: int | None = None
     compared: dict[str, int] = field(default_factory=dict)
+    noted: dict[str, int] = field(default_factory=dict)
     consistency: str = ""
     quality: float | None = None
     certificate: Certificate | None = None
@@ -88,19 +92,26 @@ class TableSummary:
 
 
 class Summary:
-    """Folds events; `tables` maps names to TableSummary in the order of the plan."""
+    """Folds events; `tables` maps names to TableSummary in the order of the plan.
+
+    `left_out` is what no load takes, `notes` are of no one table.
+    """
 
     def __init__(self) -> None:
         self.run = ""
         self.zone = ""
+        self.sessions: Mapping[str, Mapping[str, object]] = {}
         self.seconds = 0.0
+        self.notes: tuple[str, ...] = ()
         self.tables: dict[str, TableSummary] = {}
+        self.left_out: tuple[Other, ...] = ()
 
     def add(self, event: Event) -> None:
         """Take one event into account."""
         match event:
-            case RunStarted(run=run, zone=zone, tables=tables):
-                self.run, self.zone = run, zone
+            case RunStarted(run=run, zone=zone, tables=tables, left_out=left_out):
+                self.run, self.zone, self.sessions = run, zone, event.sessions
+                self.left_out, self.notes = left_out, event.notes
                 self.tables = {name: TableSummary(name, tier, rows) for name, (rows, tier) in tables.items()}
             case PartitionLoaded(table=name):
                 self.tables[name].add(event)
@@ -112,11 +123,13 @@ class Summary:
                 table.unchanged, table.deleted = event.unchanged, event.deleted
                 table.consistency, table.quality = event.consistency, event.quality
                 table.found(event.checks)
+                table.noted |= event.noted
             case FiguresTaken(table=name) | TableOverdue(table=name):
                 self.tables[name].note(event)
             case TableCompared(table=name):
                 counts = {"missing": event.missing, "differing": event.differing, "gone": event.gone}
                 self.tables[name].compared = counts
+                self.tables[name].noted |= event.noted  # the run's so far, those of the load before it too
             case TableFailed(table=name):
                 table = self.tables[name]
                 table.outcome, table.seconds = "failed", event.seconds
@@ -183,13 +196,13 @@ class Summary:
             "bytes",
             "seconds",
             "changed",
-            "checks",
             "drift",
             "inserted",
             "updated",
             "unchanged",
             "deleted",
             "compared",
+            "noted",
             "consistency",
             "quality",
             "overdue",
@@ -202,9 +215,16 @@ class Summary:
             "run": self.run,
             "outcome": self.outcome,
             "timestamp_zone": self.zone,
+            "sessions": {side: dict(found) for side, found in self.sessions.items()},
             "totals": self.totals,
+            "left_out": [dataclasses.asdict(other) for other in self.left_out],
+            "notes": self.notes,
             "tables": [
-                {**{name: getattr(table, name) for name in names}, "certified": table.certified}
+                {
+                    **{name: getattr(table, name) for name in names},
+                    "checks": stored(table.checks),
+                    "certified": table.certified,
+                }
                 for table in self.tables.values()
             ],
         }

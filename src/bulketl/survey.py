@@ -7,7 +7,7 @@ measured before anything else of a table, so that a watermark is never newer tha
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from bulketl.canonical import unhashed
 from bulketl.catalog import Catalog, Table, TargetTable
@@ -16,8 +16,11 @@ from bulketl.config import Config
 from bulketl.decision import due, specify
 from bulketl.errors import PlanError
 from bulketl.incremental import Choice, Cursor, FullLoad, Measured, Span, cursor, judged, reached, watched
+from bulketl.known import expected
+from bulketl.leftout import with_views
 from bulketl.mysql import MySQL
 from bulketl.mysql.changes import read_changes
+from bulketl.mysql.discover import read_catalog
 from bulketl.partitions import Bound, row_bytes
 from bulketl.plan import Skip, TableSpec
 from bulketl.publishing import differing
@@ -25,6 +28,21 @@ from bulketl.reconcile import Digest
 from bulketl.watermark import State, cursor_type
 
 HASHED_BYTES = 1 << 20  # more are read about as fast as hashed on both servers
+
+
+def look(
+    source: MySQL,
+    config: Config,
+    states: Mapping[str, State],
+    target: Mapping[str, TargetTable],
+    names: Collection[str] = (),
+) -> Catalog:
+    """Return what the source has, the views that somebody wants among its tables, and what is known and not in view.
+
+    `names`: those a person names besides the rules. Raise SourceError.
+    """
+    catalog = read_catalog(source, expected(config, source.identity, states, target))
+    return with_views(catalog, config, states, names)
 
 
 def unchanged(
@@ -109,7 +127,9 @@ def _again(
     config: Config, catalog: Catalog, table: Table, state: State | None, existing: TargetTable | None
 ) -> TableSpec | None:
     """Return how the table would be loaded, if the target has it so; None where a check looks beyond the table too."""
-    if state is None or existing is None or state.source != catalog.identity or looks_elsewhere(config.rule(table.name)):
+    if state is None or existing is None or not existing.ours or state.source != catalog.identity:
+        return None
+    if looks_elsewhere(config.rule(table.name)):
         return None
     try:
         spec = specify(config, catalog, table, Choice(state=state))
@@ -166,6 +186,8 @@ def _first(
             if span:
                 raise FullLoad("its rule names no cursor")
             return choice
+        if existing and not existing.ours:
+            raise FullLoad("because bulketl did not make the table that is there")
         if not full or span:
             spec = specify(config, catalog, table, choice)
             found = differing(spec, existing, state)

@@ -1,7 +1,7 @@
 """`tables.yaml` as a file that people edit: written once, then only added to.
 
-A first discovery writes every table with the reasons as comments. Later ones keep each line a person wrote, values,
-comments and order, and append the tables that are new.
+A first discovery writes every table with the reasons as comments, and what a person should decide as a question among them
+(`# audit? ...`). Later ones keep each line a person wrote, values, comments and order, and append the tables that are new.
 """
 
 from __future__ import annotations
@@ -45,6 +45,17 @@ def written(text: str, proposals: Sequence[Proposal]) -> str:
     return stream.getvalue()
 
 
+def missing(text: str, fixes: Mapping[str, Mapping[str, object]]) -> dict[str, dict[str, object]]:
+    """Return those of the fixes that would change the text: not the values that stand there already."""
+    document = _yaml().load(text) if fixes else {}
+    top = next((key for key in ("source_tables", "tables") if key in document), "")
+    found = {
+        table: {path: value for path, value in values.items() if _at(document[top], (table, *path.split("."))) != value}
+        for table, values in fixes.items()
+    }
+    return {table: values for table, values in found.items() if values}
+
+
 def fixed(text: str, fixes: Mapping[str, Mapping[str, object]]) -> str:
     """Return the text with values set: per table, keys of its rule (dots for nested ones) to values; the rest stays."""
     if not fixes:
@@ -52,17 +63,31 @@ def fixed(text: str, fixes: Mapping[str, Mapping[str, object]]) -> str:
     yaml = _yaml()
     document = yaml.load(text)
     top = next(key for key in ("source_tables", "tables") if key in document)
-    for table, values in fixes.items():
-        for path, value in values.items():
-            *above, key = path.split(".")
-            place = document[top]
-            for step in (table, *above):
-                place[step] = _own(place.get(step))
-                place = place[step]
-            place[key] = value
+    wanted = [(table, path.split("."), value) for table, values in fixes.items() for path, value in values.items()]
+    new = [(table, path, value) for table, path, value in wanted if _at(document[top], (table, *path)) != value]
+    if not new:
+        return text
+    for table, (*above, key), value in new:
+        place = document[top]
+        for step in (table, *above):
+            place[step] = _own(place.get(step))
+            place = place[step]
+        place[key] = value
     stream = io.StringIO()
     yaml.dump(document, stream)
     return stream.getvalue()
+
+
+_ABSENT = object()
+
+
+def _at(place: object, path: Sequence[str]) -> object:
+    """Return the value at a path of keys, or something that equals no value where there is none."""
+    for step in path:
+        if not isinstance(place, CommentedMap) or step not in place:
+            return _ABSENT
+        place = place[step]
+    return place
 
 
 def _own(entry: CommentedMap | None) -> CommentedMap:
@@ -86,7 +111,8 @@ def _entry(proposal: Proposal) -> CommentedMap:
     entry["monitoring"] = CommentedMap(entry["monitoring"])
     entry["dependencies"] = _flow(entry["dependencies"])
     for key, reason in proposal.reasons.items():
-        entry.yaml_add_eol_comment(reason, key)
+        asked = f"{proposal.question}; {proposal.tier}: " if proposal.question and key == "table_importance" else ""
+        entry.yaml_add_eol_comment(asked + reason, key)
     return entry
 
 

@@ -8,6 +8,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from bulketl.listing import Rows, lines_of
+from bulketl.printable import in_a_line
 from bulketl.verification import Figure, RowFinding, TableVerdict, Verification
 
 _WORDS = {"missing": "missing in the target", "differs": "differs", "extra": "only in the target", "doubled": "there twice"}
@@ -28,20 +30,21 @@ def verification(result: Verification) -> Group:
 
 
 def _table(wrong: Sequence[TableVerdict]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table = Rows()
     table.add_column("table", overflow="fold")
     for column in ("rows", "missing", "differ", "extra", "doubled"):
         table.add_column(column, justify="right")
     table.add_column("loaded")
     for item in wrong:
         counts = (item.missing, item.differing, item.extra, item.doubled)
-        shown = (f"[red]{count:,}[/]" if count else "0" for count in counts)
+        shown = (Text(f"{count:,}", style="red" if count else "") for count in counts)
         table.add_row(Text(item.table), f"{item.compared:,}", *shown, item.published)
     return table
 
 
 def _findings(item: TableVerdict) -> list[Text]:
-    lines = [f"  {item.problem}"] if item.problem else []
+    lines = [f"  {kept}"] if (kept := _kept(item)) else []
+    lines += [f"  {item.problem}"] if item.problem else []
     lines += [_row(row) for row in item.rows]
     more = item.wrong - len(item.rows)
     if item.rows and more > 0:
@@ -49,7 +52,7 @@ def _findings(item: TableVerdict) -> list[Text]:
     lines += [_figure(figure) for figure in item.figures]
     if item.wrong and not item.cursor and item.level == "rows":
         lines.append("  it has no cursor, so whether the source was changed since it was loaded cannot be told")
-    return [Text.assemble((f"\n{item.table}\n", "bold"), "\n".join(lines))] if lines else []
+    return [Text.assemble((f"\n{in_a_line(item.table)}\n", "bold"), lines_of(lines))] if lines else []
 
 
 def _row(row: RowFinding) -> str:
@@ -82,15 +85,26 @@ def _apart(tables: Sequence[TableVerdict]) -> list[Text]:
         counts = {
             "newer at the source than what was loaded": item.newer,
             "rejected by their load": item.rejected,
-            "kept by its rule": item.kept,
             "changed while they were looked at": item.changing,
         }
-        said = [f"{_rows(count)} {words}" for words, count in counts.items() if count] + list(item.notes)
+        said = [kept] if item.equal and (kept := _kept(item)) else []
+        said += [f"{_rows(count)} {words}" for words, count in counts.items() if count] + list(item.notes)
         if not item.problem:
             said += [f"not compared: {column}" for column in item.uncompared]
         if said:
             lines.append(f"  {item.table}: {'; '.join(said)}")
-    return [Text("\nLeft out, and no difference:"), Text("\n".join(lines))] if lines else []
+    return [Text("\nLeft out, and no difference:"), lines_of(lines)] if lines else []
+
+
+def _kept(item: TableVerdict) -> str:
+    """Return which rows of the target are not as the source has them, because the table's rule keeps them."""
+    edited, deleted = item.kept_edited, item.kept_deleted
+    by = "by audit" if item.tier == "audit" else "by its rule"
+    said = [f"{_rows(edited)} edited at the source, kept {by}"] if edited else []
+    if deleted:
+        what = f"{deleted:,}" if edited else _rows(deleted)
+        said.append(f"{what} deleted at the source, kept{'' if edited else f' {by}'}")
+    return "; ".join(said)
 
 
 def _repairs(result: Verification) -> list[Text]:
@@ -103,7 +117,7 @@ def _repairs(result: Verification) -> list[Text]:
         lines.append(f"  {item.table}: {item.problem or done + gone}")
     left = [item for item in result.again if not item.equal]
     after = "; looked at again, they are equal" if not left else f"; {len(left)} of them still differ"
-    return [Text(f"\nRepaired by run {result.run}{after}:"), Text("\n".join(lines))]
+    return [Text(f"\nRepaired by run {result.run}{after}:"), lines_of(lines)]
 
 
 def _end(result: Verification) -> str:
@@ -125,4 +139,8 @@ def _end(result: Verification) -> str:
         tables = f"{wrong} of {count} tables differed, and {still}" if count != 1 else f"the table differed, and {still}"
     else:
         tables = f"{wrong} of {count} tables differ" if count != 1 else "the table differs"
+    edited, deleted = (sum(getattr(item, key) for item in result.tables) for key in ("kept_edited", "kept_deleted"))
+    counts = [f"{count:,} {word}" for count, word in ((edited, "edited"), (deleted, "deleted")) if count]
+    if counts:
+        tables += f", but for {' and '.join(counts)} at the source, which the target keeps"
     return f"{tables}: {rows:,} rows {what} in {result.seconds:.1f} s{share}."

@@ -17,8 +17,9 @@ from bulketl.config import Config
 from bulketl.decision import specify
 from bulketl.errors import PlanError
 from bulketl.incremental import Choice, Cursor
+from bulketl.ownership import strange
 from bulketl.partitions import Changes, KeyTuple
-from bulketl.plan import DELETED_AT, TableSpec
+from bulketl.plan import DELETED_AT, Refusal, TableSpec
 from bulketl.publishing import differing
 from bulketl.rules import Tier
 from bulketl.verification import TableVerdict
@@ -69,6 +70,11 @@ def tasks(
     return [_task(config, catalog, table, existing.get(table.name), states.get(table.name), allowed) for table in catalog]
 
 
+def unverifiable(refusal: Refusal) -> Task:
+    """Return the task of a table that cannot be looked at: its verdict is why."""
+    return Task(TableVerdict(refusal.table, refusal.tier, "rows", problem=refusal.message), refusal.tier)
+
+
 def _task(
     config: Config,
     catalog: Catalog,
@@ -103,6 +109,8 @@ def _task(
     notes = [] if state is None or state.source in ("", catalog.identity) else [f"it was loaded from {state.source}"]
     other = f"its columns are other ones than the source's: {'; '.join(left_out)}"
     problem = f"{other}; load it, which follows them" if left_out else ""
+    if not existing.ours:  # compared all the same: that may be what a person wants to know before adopting it
+        problem = strange(config.target_schema, existing).message
     verdict = dataclasses.replace(
         verdict, uncompared=left_out, notes=tuple(notes), problem=problem, cursor=mark.column if mark else ""
     )

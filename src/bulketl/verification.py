@@ -57,10 +57,10 @@ class TableVerdict:
     `level`: at which it was compared. `compared`: rows of the source that were. `there`: rows of the target. `missing`,
     `differing`, `extra`, `doubled`: rows, all of them; `rows` has the first of them. `newer`: rows of the source stamped
     after what was loaded, which were left out. `rejected`: rows the target lacks because they were rejected. `kept`:
-    rows the source has no longer, or has otherwise, that the target keeps by its rule. `changing`: rows that were
-    another when looked at again. `figures`: at level sums. `uncompared`: columns that could not be, with why.
-    `published`: when it was loaded. `cursor`: the column that says how new a row is. `problem`: why it could not be
-    compared at all, or not wholly. `notes`: what else has to be known.
+    rows the source has no longer, or has otherwise, that the target keeps by its rule; `kept_edited`: those of them that
+    the source has otherwise. `changing`: rows that were another when looked at again. `figures`: at level sums.
+    `uncompared`: columns that could not be, with why. `published`: when it was loaded. `cursor`: the column that says how
+    new a row is. `problem`: why it could not be compared at all, or not wholly. `notes`: what else has to be known.
     """
 
     table: str
@@ -75,6 +75,7 @@ class TableVerdict:
     newer: int = 0
     rejected: int = 0
     kept: int = 0
+    kept_edited: int = 0
     changing: int = 0
     rows: tuple[RowFinding, ...] = ()
     figures: tuple[Figure, ...] = ()
@@ -84,6 +85,11 @@ class TableVerdict:
     problem: str = ""
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
+
+    @property
+    def kept_deleted(self) -> int:
+        """The number of rows that the source has no longer, and the target keeps by its rule."""
+        return self.kept - self.kept_edited
 
     @property
     def wrong(self) -> int:
@@ -136,8 +142,11 @@ class Verification:
         """Return all of it as plain values."""
         document = dataclasses.asdict(self)
         for name in ("tables", "again"):
-            document[name] = [{**dataclasses.asdict(v), "equal": v.equal} for v in getattr(self, name)]
-        return {**document, "equal": self.equal}
+            document[name] = [
+                {**dataclasses.asdict(v), "kept_deleted": v.kept_deleted, "equal": v.equal} for v in getattr(self, name)
+            ]
+        kept = {key: sum(getattr(v, key) for v in self.tables) for key in ("kept", "kept_edited", "kept_deleted")}
+        return {**document, **kept, "equal": self.equal}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Sequence
 
-from bulketl.catalog import Catalog
+from bulketl.catalog import Catalog, TargetTable
 from bulketl.checker import Checker
 from bulketl.config import Config
 from bulketl.decision import select
@@ -15,15 +15,19 @@ from bulketl.endpoints import check_libraries, endpoints, new_run
 from bulketl.errors import ConfigError
 from bulketl.keyless import multiset
 from bulketl.mysql import MySQL
-from bulketl.mysql.discover import read_bounds, read_catalog
+from bulketl.mysql.discover import read_bounds
 from bulketl.partitions import is_integer_key, split_key
+from bulketl.patience import patient
+from bulketl.postgres import Postgres
 from bulketl.postgres import verify as target_side
 from bulketl.postgres.inspect import read_tables
 from bulketl.postgres.state import read_states
 from bulketl.repairing import mend
 from bulketl.rules import Tier
-from bulketl.verifiable import Task, tasks
+from bulketl.survey import look
+from bulketl.verifiable import Task, tasks, unverifiable
 from bulketl.verification import LEVELS, Level, Verification
+from bulketl.watermark import State
 
 
 def verify(
@@ -52,13 +56,10 @@ def verify(
     check_libraries()
     began = time.monotonic()
     source, target = endpoints(config)
-    with target.connect() as connection:
-        existing = read_tables(connection, config.target_schema)
-        states = read_states(connection, config.target_schema)
-        loads = target_side.loads(connection, config.target_schema)
-        rejects = target_side.rejects(connection, config.target_schema)
-    catalog, skipped = select(config, read_catalog(source), tiers, tables, exclude)
-    asked = tasks(config, catalog, existing, states, allow_deletes)
+    existing, states, loads, rejects = patient(_known, target, config.target_schema)
+    everything = patient(look, source, config, states, existing, tables)
+    catalog, skipped, hidden = select(config, everything, tiers, tables, exclude)
+    asked = [*tasks(config, catalog, existing, states, allow_deletes), *map(unverifiable, hidden)]
     cuts = _cuts(config, source, catalog, asked) if level in ("keys", "rows") and sample == 1 else {}
     seed = secrets.randbelow(1_000_000) if seed is None else seed
     run = new_run()
@@ -79,12 +80,21 @@ def verify(
     return dataclasses.replace(result, seconds=round(time.monotonic() - began, 3), notes=notes)
 
 
+def _known(
+    target: Postgres, schema: str
+) -> tuple[dict[str, TargetTable], dict[str, State], dict[str, target_side.Load], dict[str, list[str]]]:
+    """Return what the target has, how far it is loaded, and what the ledger tells of its loads and rejects."""
+    with target.connect() as connection:
+        known = read_tables(connection, schema), read_states(connection, schema)
+        return (*known, target_side.loads(connection, schema), target_side.rejects(connection, schema))
+
+
 def _cuts(config: Config, source: MySQL, catalog: Catalog, asked: Sequence[Task]) -> dict[str, tuple[tuple[int], ...]]:
     """Return where large tables are cut, as for a load: those whose key is one integer, which both servers order alike."""
     keys = {task.spec.table: task.spec.key for task in asked if task.comparable}
     found = {table.name: split_key(table) for table in catalog}
     able = [t for t in catalog if (key := found[t.name]) and key.columns == keys.get(t.name) and is_integer_key(t, key)]
-    bounds = read_bounds(source, able, None, config.partition_bytes)
+    bounds = patient(read_bounds, source, able, None, config.partition_bytes)
     return {table: tuple((int(str(cut[0])),) for cut in bound.cuts) for table, bound in bounds.items()}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from bulketl.certificate import Figures, Taken, differing, figures, floats_of, together
 from bulketl.coerce import Batch, coerce
-from bulketl.errors import SourceError
+from bulketl.errors import MismatchError, SourceError
 from bulketl.partitions import Partition
 from bulketl.plan import TableLoad, TableSpec
 from bulketl.quality import Counted, around
@@ -67,6 +67,10 @@ class Source(Here, Protocol):
 
     def figures(self, spec: TableSpec, partition: Partition) -> Figures:
         """Return the figures of a certificate over a partition's rows as they are now."""
+        ...
+
+    def types(self, table: str) -> Mapping[str, str]:
+        """Return the types of a table's columns as they are now."""
         ...
 
     def locked(self, spec: TableSpec) -> AbstractContextManager[Lock]:
@@ -155,6 +159,11 @@ class Published(Protocol):
         """Those of a certificate, of rows that were staged."""
         ...
 
+    @property
+    def noted(self) -> dict[str, int]:
+        """What the run has put into the table's audit trail, by kind."""
+        ...
+
 
 class Target(There, Protocol):
     """What the engine needs of a target. Every method may be called again after any failure."""
@@ -216,6 +225,8 @@ def work(source: Source, target: Target, step: Step) -> Result:
     began = time.monotonic()
     try:
         return dataclasses.replace(_work(source, target, step), seconds=time.monotonic() - began)
+    except MismatchError as error:
+        raise error.explained(source.types(error.table).get(error.column)) from error
     except MemoryError as error:
         raise SourceError(
             f"there is not enough memory for the rows of {', '.join(map(repr, step.tables))}",

@@ -15,6 +15,8 @@ from typing import Any
 
 import yaml
 
+from bulketl.printable import in_a_line
+
 MOST_BYTES = 32 << 20
 MOST_VALUES = 1_000_000  # an alias counts as all that it stands for
 MOST_DEPTH = 50
@@ -174,7 +176,7 @@ class _Build:
 
     def _path(self) -> str:
         steps = (item.key if isinstance(item.value, dict) else len(item.value) for item in self._open)
-        return ".".join(map(str, steps))
+        return in_a_line(".".join(map(str, steps)))
 
     def _put(self, item: _Open, line: int) -> None:
         """Place a value that is complete in what it stands in."""

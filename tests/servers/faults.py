@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 import bulketl.partitions
+import bulketl.patience
 import bulketl.runs
-import bulketl.schedule
 from bulketl.coerce import Batch
 from bulketl.errors import BulketlError
 from bulketl.partitions import Partition
@@ -32,7 +32,7 @@ def small_partitions(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
 
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Try again at once."""
-    monkeypatch.setattr(bulketl.schedule, "PAUSES", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(bulketl.patience, "PAUSES", (0.0, 0.0, 0.0))
 
 
 class FaultyTarget:

@@ -209,6 +209,15 @@ def texts() -> Iterator[Case]:
         more: Values = [("'é,😀'", "é,😀")] if kind.startswith("set") else [("'unknown'", "")]
         yield Case(kind, "", "text", [*members, *more])
         yield Case(kind, "varchar", "character varying", [*members, *more])
+    for kind in ("enum('é','','x')", "set('é','x')"):
+        raw = f"{kind} CHARACTER SET binary"
+        words = ["é", "x", ""] if kind.startswith("enum") else ["é", "x", "é,x", ""]
+        for target in ("", "text", "varchar"):
+            yield Case(raw, target, LENGTHS.get(target, "character varying" if target == "varchar" else "text"),
+                       [(f"'{word}'", word) for word in words])  # fmt: skip
+        yield Case(raw, "bytea", "bytea", [(f"'{word}'", "\\x" + word.encode().hex()) for word in words])
+        numbers = raw.replace("é", "1").replace("x", "no")
+        yield Case(numbers, "json", "json", [("'1'", "1"), ("'no'", REJECT)])
     for kind in ("enum('1','{\"a\": 2}','no')", "set('1','{\"a\": 2}','no')"):
         for target in ("jsonb", "json"):
             yield Case(kind, target, target, [("'1'", "1"), ("'{\"a\": 2}'", '{"a": 2}'), ("'no'", REJECT)])

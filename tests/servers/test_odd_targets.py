@@ -20,7 +20,7 @@ def test_changes_are_merged_into_a_partitioned_table(maria_lab: Lab) -> None:
         "CREATE TABLE {s}.t1 PARTITION OF {s}.t FOR VALUES FROM (0) TO (10);"
         "CREATE TABLE {s}.t2 PARTITION OF {s}.t FOR VALUES FROM (10) TO (1000)"
     )
-    assert maria_lab.load(rules=RULES).how("t") == "refill"
+    assert maria_lab.load(rules=RULES, adopt=["t"]).how("t") == "refill"
     maria_lab.mysql(
         "UPDATE t SET c = 'new', at = '2024-01-02' WHERE id IN (3, 15)", "INSERT INTO t VALUES (5000, 'x', '2024-01-02')"
     )

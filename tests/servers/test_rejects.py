@@ -176,7 +176,7 @@ def test_rows_of_a_table_without_a_key_cannot_be_retried(maria_lab: Lab) -> None
 def test_rows_of_a_load_that_failed_are_not_mixed_into_what_is_there(broken: Lab) -> None:
     """The table is to be loaded: it has none of the others either."""
     broken.pg("CREATE TABLE {s}.t (old int)")
-    load(broken, max_rejects=0)
+    load(broken, max_rejects=0, adopt=True)
     broken.mysql("UPDATE t SET flag = 1, n = 1")
     (told,) = api.retry_rejects(broken.config(rules=RULES))
     assert (told.asked, told.loaded) == (0, 0)

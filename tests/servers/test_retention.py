@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from adbc_driver_postgresql import dbapi
@@ -375,3 +376,19 @@ def test_retention_of_a_table_that_nobody_loaded_is_noted_too(old: Lab, tmp_path
     retained(old, ARCHIVE, tmp_path)
     old.load(rules={"t": ARCHIVE})
     assert count(old) == 61
+
+
+def test_dates_that_arrow_has_no_number_for_are_archived_as_what_they_are(maria_lab: Lab, tmp_path: Path) -> None:
+    """Infinity, and moments beyond the year 294247; a row whose own date is infinite is not old."""
+    maria_lab.mysql("CREATE TABLE t (id int PRIMARY KEY, at datetime, d date, m datetime(6), z datetime, fine date)")
+    maria_lab.mysql("INSERT INTO t SELECT seq, '2001-01-01', NULL, NULL, NULL, '2001-01-01' FROM seq_1_to_4")
+    maria_lab.load()
+    maria_lab.pg(
+        "UPDATE {s}.t SET d = 'infinity', m = '-infinity' WHERE id = 1; UPDATE {s}.t SET d = '0044-03-15 BC' WHERE id = 2;"
+        "UPDATE {s}.t SET z = '294276-12-31' WHERE id = 3; UPDATE {s}.t SET at = '-infinity' WHERE id = 4"
+    )
+    ((found),) = retained(maria_lab, ARCHIVE, tmp_path)
+    rows = [tuple(row.values())[2:5] for row in pq.read_table(found.file).to_pylist()]
+    assert rows == [("infinity", "-infinity", None), ("0044-03-15 BC", None, None), (None, None, "294276-12-31 00:00:00")]
+    assert pq.read_table(found.file).schema.field("fine").type == pa.date32()
+    assert maria_lab.pg("SELECT id FROM {s}.t") == [(4,)]

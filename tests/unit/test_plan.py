@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulketl.catalog import Catalog, Column, Key, Table, TargetTable
+from bulketl.catalog import Catalog, Column, Key, Made, Table, TargetTable
 from bulketl.config import load_config
 from bulketl.decision import decide
 from bulketl.partitions import Bound
@@ -20,6 +20,7 @@ from bulketl.plan import Plan
 KEY = Key("PRIMARY", ("id",), True)
 COLUMNS = (Column("id", "int", False), Column("c", "varchar(9)", True), Column("d", "date", True))
 THERE = (("id", "integer"), ("c", "varchar(9)"), ("d", "date"))
+MADE = Made(1, "mysql://h:3306/d", "20240101-000000-abcd", "created", "2024-01-01")
 TIERS = ("critical", "important", "audit", "reference")
 
 
@@ -32,7 +33,8 @@ def catalog(*names: str, key: bool = True, columns: tuple[Column, ...] = COLUMNS
 
 def decided(source: Catalog, there: dict[str, TargetTable] | None = None, cuts: int = 0, **settings: Any) -> Plan:
     bounds = {table.name: Bound(100, True, tuple((n,) for n in range(cuts))) for table in source}
-    return decide(load_config(None, None, {}, **settings), source, bounds, there or {})
+    made = {name: dataclasses.replace(table, oid=1, made=MADE) for name, table in (there or {}).items()}
+    return decide(load_config(None, None, {}, **settings), source, bounds, made)
 
 
 @given(st.lists(st.sampled_from("abcdefgh"), unique=True, min_size=1), st.integers(0, 3), st.randoms())

@@ -108,7 +108,7 @@ def test_names_are_cut_and_say_so() -> None:
     for at, event in night():
         shown.add(event, at)
     names = [line[:23].rstrip() for line in lines(shown, 80, 99_001.0)[1:-1]]
-    assert names == ["appointment", "line_items_of_every_…", "患+者+の+診+療+記+録+と+予+約+…", "two?lines", "s"]
+    assert names == ["appointment", "line_items_of_every_…", "患+者+の+診+療+記+録+と+予+約+…", "two␤lines", "s"]
 
 
 def test_a_rate_stands_between_partitions_and_does_not_leap() -> None:

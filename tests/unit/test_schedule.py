@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from bulketl.errors import DataError, SourceError, TargetError
 from bulketl.partitions import Partition
+from bulketl.patience import ATTEMPTS
 from bulketl.plan import Group, Publish, TableLoad, TableSpec
-from bulketl.schedule import ATTEMPTS, BATCHES, CALM, Schedule, Step
+from bulketl.schedule import BATCHES, CALM, Schedule, Step
 
 OUTCOMES = st.sampled_from(["good", "good", "good", "passing", "final"])
 

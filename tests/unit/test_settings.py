@@ -161,7 +161,7 @@ def test_an_impossible_window_and_an_unknown_zone_are_refused(tmp_path: Path, wi
     """With the line and what is expected."""
     (line,) = refused(tmp_path, f"workers: 3\nwindows:\n  load: {window}\n")
     assert line.startswith(f"3: windows.load: {told}")
-    assert window in line
+    assert f"not {window!r}" not in line  # a password may be written under any key
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_an_impossible_window_and_an_unknown_zone_are_refused(tmp_path: Path, wi
     [
         ("tier_workers: {critcal: 3}", "tier_workers.critcal: unknown key; did you mean 'critical'?"),
         ("tier_workers: {audit: 0}", "tier_workers.audit: Input should be greater than or equal to 1, not 0"),
-        ("tier_workers: {audit: '1'}", "tier_workers.audit: Input should be a valid integer, not '1'"),
+        ("tier_workers: {audit: '1'}", "tier_workers.audit: Input should be a valid integer"),
         ("source_connections: 0", "source_connections: Input should be greater"),
         ("workers: 8\nsource_connections: 2", "8 workers need as many source_connections, and 2 are allowed"),
         ("source_connections: 1\nsource_limits: {threads_running: 9}", "source_limits need a connection of their own"),

@@ -7,6 +7,9 @@ import ctypes
 import gc
 import os
 import signal
+import socket
+import threading
+import warnings
 from typing import Annotated
 
 import typer
@@ -66,17 +69,39 @@ def demo(
 def main() -> None:
     """Run the command line."""
     share_memory()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupted)
+    hear_signals()
+    warnings.formatwarning = lambda message, *_, **__: f"note: {message}\n"
     gc.freeze()  # what was imported stays: nothing looks through it again, nor at the end
     app()
 
 
-def _interrupted(number: int, _frame: object) -> None:
-    """End after the steps under way; at a second signal at once, and the servers roll back what was being done."""
+def hear_signals() -> None:
+    """End after the steps under way at the first signal; at a second at once, and the servers roll back what was being done.
+
+    A thread of its own hears them, since Python runs handlers in the main thread, which a driver may keep; only the
+    KeyboardInterrupt that ends a command has to wait for that.
+    """
+    heard, told = socket.socketpair()
+    told.setblocking(False)
+    signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupted)
+    threading.Thread(target=_listen, args=(heard, told), name="bulketl-signals", daemon=True).start()
+
+
+def _listen(heard: socket.socket, _told: socket.socket) -> None:
+    number = 0
+    while signals := heard.recv(1):  # for ever: nobody waits for this thread
+        if signals[0] in (signal.SIGINT, signal.SIGTERM):
+            if number:
+                _end_at_once(128 + number)
+            number = signals[0]
+            telling[-1]("ending after the steps under way; once more ends at once")
+
+
+def _interrupted(_number: int, _frame: object) -> None:
     for again in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(again, lambda *_: _end_at_once(128 + number))
-    telling[-1]("ending after the steps under way; once more ends at once")
+        signal.signal(again, lambda *_: None)  # the second one is heard
     raise KeyboardInterrupt
 
 

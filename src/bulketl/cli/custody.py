@@ -23,6 +23,7 @@ from bulketl.cli.options import (
     split_commas,
 )
 from bulketl.errors import DONE, FAILED, ConfigError
+from bulketl.printable import in_a_line
 
 TableArguments = Annotated[list[str] | None, typer.Argument(metavar="[TABLE]...", help="Names or patterns; none means all.")]
 
@@ -76,7 +77,7 @@ def reset_states(
     def command() -> int:
         settings = configured(config, None, schema=schema)
         found = [item.table for item in custody.states(settings, split_commas(tables))]
-        names = ", ".join(found[:8]) + (" …" if len(found) > 8 else "")
+        names = in_a_line(", ".join(found[:8])) + (" …" if len(found) > 8 else "")
         if not yes and not typer.confirm(f"forget how far {len(found)} tables were loaded ({names})?", err=True):
             return DONE
         custody.reset(settings, found)

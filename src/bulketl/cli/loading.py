@@ -15,6 +15,7 @@ import typer
 
 from bulketl import api, planscreen, screen
 from bulketl.cli.options import (
+    AdoptOption,
     AllowOption,
     ConfigOption,
     ExcludeOption,
@@ -27,6 +28,7 @@ from bulketl.cli.options import (
     UntilOption,
     configured,
     err,
+    hand_out,
     out,
     run,
     split_commas,
@@ -55,6 +57,7 @@ def load(
     since: SinceOption = "",
     until: UntilOption = "",
     allow_deletes: AllowOption = None,
+    adopt: AdoptOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and change nothing.")] = False,
     resume: Annotated[
         str | None,
@@ -91,13 +94,13 @@ def load(
         settings = configured(config, rules, workers=workers, schema=schema, certify=certify or None)
         _check_executor(executor, scheduler)
         if dry_run and resume is None:
-            looked = make(settings, tier, tables, exclude, full, since, until, allow_deletes)
+            looked = make(settings, tier, tables, exclude, full, since, until, allow_deletes, adopt)
             print(looked.to_json()) if as_json else out.print(planscreen.plan(looked))
             return DONE
         end = None if ignore_window or settings.windows is None else _window(settings.windows, wait)
         with dask(scheduler) if scheduler else nullcontext(threads) as where:
             if resume is None:  # looked at after the wait: a plan grows old
-                chosen = make(settings, tier, tables, exclude, full, since, until, allow_deletes)
+                chosen = make(settings, tier, tables, exclude, full, since, until, allow_deletes, adopt)
             with watching(as_json=as_json) as observer:
                 observers = [observer]
                 if resume is None:
@@ -173,6 +176,7 @@ def make(
     since: str,
     until: str,
     allow_deletes: list[str] | None,
+    adopt: list[str] | None,
 ) -> Plan:
     """Return the plan that the options ask for."""
     return api.make_plan(
@@ -184,6 +188,7 @@ def make(
         since=since,
         until=until,
         allow_deletes=split_commas(allow_deletes),
+        adopt=split_commas(adopt),
     )
 
 
@@ -195,6 +200,7 @@ def plan(
     since: SinceOption = "",
     until: UntilOption = "",
     allow_deletes: AllowOption = None,
+    adopt: AdoptOption = None,
     sql: Annotated[bool, typer.Option("--sql", help="Print every statement instead.")] = False,
     diff: Annotated[bool, typer.Option("--diff", help="Print how it differs from the last run's plan instead.")] = False,
     schema: SchemaOption = None,
@@ -209,10 +215,10 @@ def plan(
 
     def command() -> int:
         settings = configured(config, rules, schema=schema)
-        planned = make(settings, tier, tables, exclude, full, since, until, allow_deletes)
+        planned = make(settings, tier, tables, exclude, full, since, until, allow_deletes, adopt)
         if sql:
             found = api.statements(settings, planned)
-            print(json.dumps(found)) if as_json else print(planscreen.sql(found))
+            print(json.dumps(found)) if as_json else hand_out(planscreen.sql(found))
         elif diff:
             run_name, lines = api.compare_with_last(settings, planned)
             print(json.dumps(lines)) if as_json else out.print(planscreen.plan_changes(run_name, lines), soft_wrap=True)
@@ -240,7 +246,7 @@ def schedule(
             )
         named = ("--config", str(config)) if config else ()
         load = (shutil.which("bulketl") or "bulketl", "load", *named)
-        print(snippet(kind, settings.windows, str(Path.cwd()), load), end="")
+        hand_out(snippet(kind, settings.windows, str(Path.cwd()), load).rstrip("\n"))
         return DONE
 
     run(command, False)

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Annotated, NoReturn, cast
 
 import typer
-from rich.console import Console
 
 from bulketl import screen
+from bulketl.cli.terminal import Terminal
 from bulketl.config import Config, load_config
 from bulketl.errors import BulketlError, ConfigError
 from bulketl.rules import TIERS, Tier
@@ -22,8 +22,13 @@ EXIT_CODES = """
 Exit codes: 0 done, 1 failed, 2 the request was wrong, 3 tables failed that only warn, 4 outside the window or stopped at its
 end, 5 loaded and not certified."""
 
-out = Console()
-err = Console(stderr=True)
+out = Terminal()
+err = Terminal(stderr=True)
+
+
+def hand_out(text: str) -> None:
+    """Print text that a program may read: as it is into a pipe or a file, and harmless on a terminal."""
+    out.print(text, highlight=False, soft_wrap=True) if out.is_terminal else print(text)
 
 
 def past_printing(text: str) -> None:
@@ -51,6 +56,10 @@ UntilOption = Annotated[
 AllowOption = Annotated[
     list[str] | None,
     typer.Option("--allow-deletes", metavar="PATTERN", help="Tables that may lose any share of their rows this time."),
+]
+AdoptOption = Annotated[
+    list[str] | None,
+    typer.Option("--adopt", metavar="PATTERN", help="Tables in the target that bulketl did not make and may take over."),
 ]
 SchemaOption = Annotated[str | None, typer.Option("--schema", help="Target schema. [default: raw]", show_default=False)]
 ConfigOption = Annotated[

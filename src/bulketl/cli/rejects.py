@@ -27,6 +27,7 @@ from bulketl.cli.options import (
     split_commas,
 )
 from bulketl.errors import DONE
+from bulketl.listing import Rows
 from bulketl.postgres.rejects import Counted, Rejected
 from bulketl.rejects import Retried
 
@@ -119,7 +120,7 @@ def retry_rejects(
 
 
 def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table = Rows()
     for column in columns:
         numbers = column in ("rows", "settled")
         table.add_column(column, overflow="fold", no_wrap=column == "run", justify="right" if numbers else "left")

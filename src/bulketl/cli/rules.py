@@ -19,6 +19,7 @@ from bulketl.classify import Proposal
 from bulketl.cli.options import ConfigOption, JsonOption, RulesOption, SchemaOption, configured, err, found, out, run
 from bulketl.config import Config
 from bulketl.errors import DONE, WRONG_REQUEST, ConfigError
+from bulketl.leftout import left_out, told
 
 
 def discover(
@@ -42,8 +43,11 @@ def discover(
             _write(write, settings, catalog, proposals, yes=yes)
         elif not as_json:
             out.print(rulescreen.proposals(proposals))
+        if left := told(left_out(settings, catalog)):
+            err.print(f"not taken from the source: {left}")
         if as_json:
-            print(json.dumps([{**p.to_rule(), "table": p.table, "reasons": dict(p.reasons)} for p in proposals]))
+            extras = [{"table": p.table, "reasons": dict(p.reasons), "question": p.question} for p in proposals]
+            print(json.dumps([{**p.to_rule(), **extra} for p, extra in zip(proposals, extras, strict=True)]))
         return DONE
 
     run(command, as_json)
@@ -78,9 +82,13 @@ def validate(
             fixes: dict[str, dict[str, object]] = {}
             for finding in findings:
                 fixes.setdefault(finding.table, {}).update(finding.fix)
-            fixes = {table: values for table, values in fixes.items() if values}
-            replace(path, tablesfile.fixed(path.read_text(encoding="utf-8"), fixes))
-            err.print(f"wrote fixes for {len(fixes)} tables to {path}; run it again to see what is left")
+            text = path.read_text(encoding="utf-8")
+            changed = tablesfile.missing(text, fixes)
+            if changed:
+                replace(path, tablesfile.fixed(text, changed))
+            err.print(rulescreen.fixed(path, changed), soft_wrap=True)
+        elif fix:
+            err.print("there is no file of rules to mend; `bulketl discover --write` makes one", markup=False)
         return WRONG_REQUEST if any(finding.severity == "error" for finding in findings) else DONE
 
     run(command, as_json)
@@ -131,7 +139,9 @@ def _write(path: Path, settings: Config, catalog: Catalog, proposals: Sequence[P
     after, now = tablesfile.written(before, proposals), snapshot.snapshot(catalog)
     known = snapshot.read_snapshot(path) if before else None
     named = {name: now.get(name, {}) for name in settings.tables}  # nobody noted their columns: only tables can be told
-    lines = snapshot.changes(named if known is None else known, now) if before else []
+    noted = named if known is None else known
+    now, hidden = snapshot.carried(noted, now, catalog.absent)
+    lines = [*hidden, *snapshot.changes(noted, now)] if before else []
     if lines:
         err.print(rulescreen.changes(lines))
     if after == before and known == now:

@@ -16,7 +16,8 @@ from pathlib import Path
 import pymysql
 from rich.console import Console
 
-from bulketl.demo.servers import EmbeddedPostgres, MariaDB, install_mariadb
+from bulketl.demo.programs import install_missing
+from bulketl.demo.servers import EmbeddedPostgres, MariaDB
 from bulketl.errors import BulketlError
 
 HERE = Path(__file__).parent
@@ -33,8 +34,8 @@ def show(out: Console, *, keep: bool) -> int:
     maria: MariaDB | None = None
     postgres: EmbeddedPostgres | None = None
     try:
-        if done := install_mariadb():
-            out.print(f"[dim]{done}[/]")
+        if done := install_missing():
+            out.print(done, style="dim")
         began = time.monotonic()
         maria = MariaDB(folder)
         postgres = EmbeddedPostgres(folder, keep=keep)
@@ -45,7 +46,7 @@ def show(out: Console, *, keep: bool) -> int:
         environment = {**os.environ, "BULKETL_SOURCE": source, "BULKETL_TARGET": postgres.uri, "BULKETL_SCHEMA": "raw"}
         code = 0
         for arguments in (["--tier", "reference"], []):
-            out.print(f"\n[bold]$ bulketl load {' '.join(arguments)}[/]")
+            out.print(f"\n$ bulketl load {' '.join(arguments)}", style="bold")
             code = code or _load(arguments, environment)
         out.print(
             _NEXT.format(source=source, target=postgres.uri, rules=HERE / "tables.yaml") if keep else _GONE, soft_wrap=True
@@ -82,7 +83,7 @@ def _load(arguments: list[str], environment: dict[str, str]) -> int:
 
 
 _GONE = """
-Both servers are gone. [bold]bulketl demo --keep[/] leaves them running to look around in, and with your own databases:
+Both servers are gone. `bulketl demo --keep` leaves them running to look around in, and with your own databases:
 
   export BULKETL_SOURCE=mysql://reader:…@host/database BULKETL_TARGET=postgresql://writer:…@host/database
   bulketl load --dry-run     # what would happen, and why

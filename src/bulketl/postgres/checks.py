@@ -97,7 +97,7 @@ def _figure(check: Check) -> str:
         ahead = f"interval '{check.zone} s'" if check.zone.lstrip("-").isdigit() else ""
         now = f"now() AT TIME ZONE 'UTC' + {ahead}" if ahead else f"now() AT TIME ZONE {_zone(check)}"
     # A date in the far future, as people mistype one, does not make a table fresh.
-    return f"EXTRACT(epoch FROM ({now}) - max({column}) FILTER (WHERE {column} <= ({now})))"
+    return f"EXTRACT(epoch FROM ({now}) - max({column}) FILTER (WHERE isfinite({column}) AND {column} <= ({now})))"
 
 
 def _zone(check: Check) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterator, Sequence
 
 import psycopg
@@ -18,6 +19,7 @@ from bulketl.postgres.ddl import batch, name, rows_of, value
 from bulketl.postgres.guard import check_gone
 from bulketl.postgres.joins import BY_HASH, PLANNING
 from bulketl.postgres.keylist import among, listing
+from bulketl.postgres.made import hold
 from bulketl.postgres.merge import absent, removing
 from bulketl.postgres.publish import into
 from bulketl.postgres.stage import temporary, temporary_name
@@ -110,8 +112,10 @@ def multiset(target: Postgres, spec: TableSpec, which: Sequence[str]) -> dict[st
         return {text: int(count) for text, count in connection.execute(query.encode())}
 
 
-def mend(target: Postgres, run: str, spec: TableSpec, found: Differences, batches: Iterator[Batch]) -> None:
+def mend(target: Postgres, run: str, spec: TableSpec, found: Differences, batches: Iterator[Batch]) -> dict[str, int]:
     """Bring rows into the table and treat those that are gone as `spec.deletes` says, with a record; one transaction.
+
+    Return what the run has put into the audit trail of the table, by kind.
 
     Raise DataError when more rows are gone than may go, or a row cannot be loaded.
     """
@@ -122,6 +126,7 @@ def mend(target: Postgres, run: str, spec: TableSpec, found: Differences, batche
     if spec.max_rejects:  # what Postgres refuses is found before, by trials in transactions of their own
         batches = iter([without_refused(target, run, spec, piece) for piece in batches])
     with transaction(target, run, f"table {spec.table!r}", spec.encoder) as cursor:
+        hold(cursor, run, [spec])
         cursor.execute(temporary(0, spec))
         rejects: list[Reject] = []
         read = 0
@@ -148,6 +153,11 @@ def mend(target: Postgres, run: str, spec: TableSpec, found: Differences, batche
         if spec.audit:
             statements += [BY_HASH, audit.reverted(run, spec, stage, among(spec, listed))]
         cursor.execute(batch([*statements, ledger.compared(run, spec, found)]))
+        if not spec.audit:
+            return {}
+        cursor.execute(ledger.noted_by(run, spec))
+        noted: dict[str, int] = json.loads(cursor.fetchall()[0][0])
+        return noted
 
 
 def gone(run: str, spec: TableSpec, listed: str, *, record: bool = False) -> list[str]:

@@ -20,12 +20,12 @@ from typing import Any
 import adbc_driver_manager
 import psycopg
 import pyarrow as pa
-from adbc_driver_postgresql import dbapi
 from pgpq import ArrowToPostgresBinaryEncoder
 
+from bulketl import talks
 from bulketl.casts import Cast, Encoder, parse_target
 from bulketl.coerce import KEPT_REJECTS, Batch, Reject, reject
-from bulketl.errors import DataError, TargetError
+from bulketl.errors import DataError, MismatchError, TargetError
 from bulketl.plan import TableSpec
 from bulketl.postgres import Postgres, failure
 from bulketl.postgres.ddl import columns, create_table, name
@@ -34,7 +34,7 @@ from bulketl.postgres.locks import is_free
 TEMPORARY = "pg_temp"
 FEW = 100  # rows that are tried at once, at least, beside a row that was refused
 _TRIAL = "bulketl_trial"
-_LINE = re.compile(rf"COPY {_TRIAL}, line (\d+)")
+_LINE = re.compile(rf"COPY {_TRIAL}, \D*(\d+)")
 ENCODED_ROWS = 8192  # at once: some megabytes of COPY data beside the rows themselves
 
 # What COPY BINARY stores exactly, tried pair by pair with the pinned driver (docs/types.md).
@@ -60,8 +60,29 @@ ALLOWED: dict[str, frozenset[str]] = {
     "interval": frozenset({"duration[us]"}),
 }
 
+
+@dataclasses.dataclass(slots=True)
+class _Session:
+    """A connection of a thread, and how a talk over it is known."""
+
+    target: Postgres
+    connection: Any
+    number: int
+    mark: int
+
+    @contextlib.contextmanager
+    def talk(self, what: str) -> Iterator[talks.Talk]:
+        """Have what is done over it watched."""
+        one = self.target.talk(what)
+        one.number, one.mark = self.number, self.mark
+        if not self.mark and not self.connection.closed:
+            one.found(self.connection.fileno())
+        with talks.talk(one):
+            yield one
+
+
 _Key = tuple[str, int, Encoder, bool]
-_connections: dict[_Key, Any] = {}
+_sessions: dict[_Key, _Session] = {}
 _lock = threading.Lock()
 
 
@@ -75,27 +96,41 @@ def transaction(target: Postgres, run: str, what: str, encoder: Encoder, *, tria
     driver the connection is of: only its own can copy.
     """
     key = (run, threading.get_ident(), encoder, trial)
+    session: _Session | None = None
     try:
-        connection = _connections.get(key)
-        if connection is None:
-            driver: Any = psycopg if encoder == "pgpq" else dbapi
-            connection = driver.connect(target.conninfo)
-            with _lock:
-                _connections[key] = connection
-        with connection.cursor() as cursor:
+        session = _sessions.get(key) or _opened(target, key, what)
+        with session.talk(what), session.connection.cursor() as cursor:
             if target.guarded:
                 _still_carried_out(cursor, run)
             yield cursor
-        connection.commit()
+            session.connection.commit()
     except BaseException as error:
-        if isinstance(error, _TriedError) and connection is not None:
-            connection.rollback()
+        if isinstance(error, _TriedError) and session:
+            with session.talk(what):
+                session.connection.rollback()
             raise
-        if not (trial and _rolled_back(connection)):
+        if not (trial and session and _rolled_back(session)):
             _discard(key)  # a new one costs less than doubt about this one's state
+        if isinstance(error, talks.StalledError):
+            raise TargetError(f"{what}: {error}", hint=talks.HINT, transient=True) from error
         if isinstance(error, (adbc_driver_manager.Error, psycopg.OperationalError)) or getattr(error, "sqlstate", None):
             raise failure(getattr(error, "sqlstate", None), str(error), what) from error
         raise
+
+
+def _opened(target: Postgres, key: _Key, what: str) -> _Session:
+    """Open a session of this thread."""
+    with talks.talk(target.talk(what)) as one:
+        try:
+            connection = target.opened(one, "psycopg" if key[2] == "pgpq" else "adbc")
+        except BaseException:
+            talks.free_mark(one.mark)
+            raise
+        if key[2] == "pgpq":
+            connection.autocommit = False
+    with _lock:
+        _sessions[key] = _Session(target, connection, one.number, one.mark)
+    return _sessions[key]
 
 
 def _still_carried_out(cursor: Any, run: str) -> None:
@@ -108,46 +143,48 @@ def _still_carried_out(cursor: Any, run: str) -> None:
         )
 
 
-def _rolled_back(connection: Any) -> bool:
+def _rolled_back(session: _Session) -> bool:
     """Roll back after a trial that Postgres refused, of which there are many; False when the connection is no good."""
     try:
-        connection.rollback()
-    except (AttributeError, adbc_driver_manager.Error, psycopg.Error):
+        with session.talk("a trial"):
+            session.connection.rollback()
+    except (AttributeError, adbc_driver_manager.Error, psycopg.Error, talks.StalledError):
         return False
     return True
 
 
 def close(run: str) -> None:
     """Close every connection of a run; to be called when its threads are done."""
-    for key in [key for key in _connections if key[0] == run]:
+    for key in [key for key in _sessions if key[0] == run and not talks.hangs(key[1])]:
         _discard(key)
 
 
 def leave() -> None:
     """Close the connections of the thread that calls."""
     with _lock:
-        mine = [key for key in _connections if key[1] == threading.get_ident()]
+        mine = [key for key in _sessions if key[1] == threading.get_ident()]
     for key in mine:
         _discard(key)
 
 
 def _discard(key: _Key) -> None:
     with _lock:
-        connection = _connections.pop(key, None)
-    if connection is not None:
-        with contextlib.suppress(adbc_driver_manager.Error, psycopg.Error):
-            connection.rollback()
-        with contextlib.suppress(adbc_driver_manager.Error, psycopg.Error):
-            connection.close()
+        session = _sessions.pop(key, None)
+    if session is None:
+        return
+    for end in (session.connection.rollback, session.connection.close):
+        with contextlib.suppress(adbc_driver_manager.Error, psycopg.Error, talks.StalledError), session.talk("its end"):
+            end()
+    talks.free_mark(session.mark)
 
 
 def copy(cursor: Any, rows: pa.Table, spec: TableSpec, schema: str, table: str) -> None:
     """Append rows to an existing table by COPY BINARY, with the spec's encoder.
 
-    Raise DataError, before anything is sent, when a column's Arrow type is not one that its Postgres type stores exactly;
-    and when Postgres says that it took another number of rows.
+    Raise MismatchError, before anything is sent, when a column's Arrow type is not one that its Postgres type stores
+    exactly; and DataError when Postgres says that it took another number of rows.
     """
-    check_types(rows.schema, spec.casts, table)
+    check_types(rows.schema, spec.casts, spec.table)
     if not rows.num_rows:
         return
     took = (_ingested if spec.encoder == "adbc" else _encoded)(cursor, rows, schema, table)
@@ -161,7 +198,7 @@ def copy(cursor: Any, rows: pa.Table, spec: TableSpec, schema: str, table: str) 
 def copy_texts(cursor: Any, rows: pa.Table, table: str) -> None:
     """Append rows of texts to a temporary table of theirs, by whichever driver the cursor is of."""
     if rows.num_rows:
-        (_ingested if isinstance(cursor, dbapi.Cursor) else _encoded)(cursor, rows, TEMPORARY, table)
+        (_encoded if isinstance(cursor, psycopg.Cursor) else _ingested)(cursor, rows, TEMPORARY, table)
 
 
 def _ingested(cursor: Any, rows: pa.Table, schema: str, table: str) -> int:
@@ -190,15 +227,12 @@ def encode(rows: pa.Table) -> Iterator[bytes]:
 
 
 def check_types(schema: pa.Schema, casts: tuple[Cast, ...], table: str) -> None:
-    """Raise DataError unless every column is of a type that COPY BINARY stores exactly in its target type."""
+    """Raise MismatchError unless every column is of a type that COPY BINARY stores exactly in its target type."""
     for item, arrow in zip(casts, schema, strict=True):
         base, numbers = parse_target(item.target)
         decimal = base == "numeric" and pa.types.is_decimal(arrow.type) and numbers[1] >= arrow.type.scale
         if item.column != arrow.name or not (decimal or type_name(arrow.type) in ALLOWED.get(base, ())):
-            raise DataError(
-                f"table {table!r}: column {item.column!r} arrives as {arrow.type}, which cannot go into {item.target}",
-                hint="it was altered at the source while the run was on: load the table again",
-            )
+            raise MismatchError.found(table, item.column, item.source, str(arrow.type), item.target)
 
 
 def type_name(kind: pa.DataType) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from psycopg import sql
 
 from bulketl.casts import Cast
-from bulketl.plan import NAME_BYTES, STAMPS, TableSpec
+from bulketl.plan import STAMPS, TableSpec, cut
 from bulketl.postgres import STAGING
 
 
@@ -60,6 +60,7 @@ def create_table(
     kept: tuple[tuple[str, str], ...] = (),
     stamps: tuple[str, ...] = (),
     run: str = "",
+    key_name: str = "",
     required: Mapping[str, str] | None = None,
 ) -> str:
     """Return CREATE TABLE; only the key is NOT NULL, as in a raw schema that takes what the source has.
@@ -71,7 +72,7 @@ def create_table(
     parts += [f"{name(column)} {kind}" for column, kind in kept]
     parts += [f"{name(column)} {STAMPS[column]} DEFAULT {stamp(column, run)}" for column in stamps]
     if key:
-        parts.append(primary_key(table, key))
+        parts.append(primary_key(table, key, key_name))
     return f"CREATE TABLE {name(schema, table)} ({', '.join(parts)})"
 
 
@@ -90,9 +91,9 @@ def stamped(spec: TableSpec, run: str) -> list[str]:
     return [f"ALTER TABLE {table} ALTER COLUMN {name(column)} SET DEFAULT {stamp(column, run)}" for column in spec.stamps]
 
 
-def primary_key(table: str, key: tuple[str, ...]) -> str:
-    """Return the constraint of a primary key, called as Postgres would call it."""
-    return f"CONSTRAINT {name(cut(table + '_pkey'))} PRIMARY KEY ({columns(key)})"
+def primary_key(table: str, key: tuple[str, ...], key_name: str = "") -> str:
+    """Return the constraint of a primary key, called as Postgres would call it if nothing else is said."""
+    return f"CONSTRAINT {name(key_name or cut(table + '_pkey'))} PRIMARY KEY ({columns(key)})"
 
 
 # What a swap would drop with a table if it had appeared unseen: columns, defaults, indexes, triggers, policies, keys,
@@ -111,14 +112,6 @@ def alter_table(spec: TableSpec) -> list[str]:
     targets |= {**dict(spec.kept), **STAMPS}
     added = [f"ALTER TABLE {table} ADD COLUMN {name(column)} {targets[column]}" for column in spec.added]
     return added + [f"ALTER TABLE {table} ALTER COLUMN {name(column)} TYPE {targets[column]}" for column in spec.widened]
-
-
-def cut(text: str) -> str:
-    """Return a name of at most NAME_BYTES bytes; a longer one ends in a hash of itself, so that two stay two."""
-    raw = text.encode()
-    if len(raw) <= NAME_BYTES:
-        return text
-    return raw[: NAME_BYTES - 9].decode(errors="ignore") + "_" + hashlib.sha256(raw).hexdigest()[:8]
 
 
 def staging_name(run: str, table: str) -> str:

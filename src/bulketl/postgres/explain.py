@@ -12,6 +12,7 @@ from bulketl.plan import TableLoad, TableSpec
 from bulketl.postgres import STAGING, Connection, checks, ledger
 from bulketl.postgres.copy import TEMPORARY
 from bulketl.postgres.ddl import columns, name, rows_of, staging, staging_name
+from bulketl.postgres.made import held, started
 from bulketl.postgres.publish import arriving, carrying, into, replacing
 from bulketl.postgres.stage import (
     BESIDE,
@@ -41,7 +42,8 @@ def statements(connection: Connection, load: TableLoad) -> list[str]:
         record = ledger.partition(RUN, spec, 0, load.rows, 0, 0, {})
         claim = ledger.claim_publish(RUN, spec)
         merged = into(RUN, spec, name(*place(0, spec))) if beside(spec) else []
-        written = [claim, *emptied(RUN, 0, spec), *copies, counting_group([spec]), record, *merged, *done]
+        begun = [claim, *held(RUN, [spec]), *emptied(RUN, 0, spec)]
+        written = [*begun, *copies, counting_group([spec]), record, *merged, *done]
         return ["BEGIN", *written, *_checked(spec, rows_of(spec)), "COMMIT"]
     found = ["BEGIN", *preparing(RUN, spec), "COMMIT"]
     for partition in load.partitions:
@@ -54,8 +56,9 @@ def statements(connection: Connection, load: TableLoad) -> list[str]:
             things = [json.loads(text) for (text,) in connection.execute(carrying(spec).encode())]
     before = [] if spec.publish in BESIDE else _checked(spec, staging(RUN, spec.table))
     after = _checked(spec, rows_of(spec)) if spec.publish in BESIDE else []
-    publishing = [ledger.claim_publish(RUN, spec), *keyed(RUN, spec), counting(RUN, spec), *before, *arriving(RUN, spec)]
-    return [*found, "BEGIN", *publishing, *replacing(RUN, spec, things), *after, *done, "COMMIT"]
+    begun = [ledger.claim_publish(RUN, spec), *started(RUN, spec), *keyed(RUN, spec), counting(RUN, spec)]
+    publishing = [*begun, *before, *arriving(RUN, spec), *replacing(RUN, spec, things)]
+    return [*found, "BEGIN", *publishing, *after, *done, "COMMIT"]
 
 
 def _checked(spec: TableSpec, place: str) -> list[str]:
@@ -67,6 +70,7 @@ def _chunk(load: TableLoad, partition: Partition) -> list[str]:
     return [
         "BEGIN",
         ledger.claim(RUN, spec, partition.index),
+        *held(RUN, [spec]),
         temporary(0, spec),
         _copy(*place_, spec),
         *into(RUN, spec, name(*place_)),

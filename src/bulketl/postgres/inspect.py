@@ -7,13 +7,18 @@ what may be carried: something unknown is never lost.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
+from collections.abc import Mapping, Sequence
 
-from bulketl.casts import parse_target
+import psycopg
+
+from bulketl.casts import TARGETS, held_type
 from bulketl.catalog import TargetTable
-from bulketl.postgres import LEDGER, STAGING, Connection
+from bulketl.postgres import LEDGER, STAGING, Connection, ddl, made
 from bulketl.postgres.ddl import SEEN
+from bulketl.postgres.made import OTHER_TYPE
 
 # Everything that depends on a table or its row type, but its own parts: toast, row type, primary key, NOT NULL of it.
 _HANGING = """
@@ -82,10 +87,29 @@ SELECT c.oid, c.relname, c.relkind,
             FROM pg_attribute a, aclexplode(a.attacl) x WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
             GROUP BY x.grantee, x.is_grantable, x.privilege_type
         ) g WHERE g.grantee <> c.relowner GROUP BY g.grantee, g.is_grantable
-    ) said)::text
+    ) said)::text,
+    (SELECT json_agg(a.attname ORDER BY a.attnum) FROM pg_attribute a JOIN pg_type y ON y.oid = a.atttypid
+     WHERE a.attrelid = c.oid AND a.attnum > 0 AND y.typreceive = 0)::text,
+    pg_get_userbyid(c.relowner),
+    (SELECT x.relname FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid WHERE i.indrelid = c.oid AND i.indisprimary)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace,
     LATERAL (SELECT ARRAY[c.oid] || ARRAY(SELECT relid::oid FROM pg_partition_tree(c.oid)) AS oids) parts
-WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p', 'f', 'v', 'm')"""
+WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p')"""
+# What else has a name that a table might get: any other relation, and types, for each table has a row type.
+_OTHERS = f"""
+SELECT c.oid::bigint, c.relname, c.relkind::text, pg_get_userbyid(c.relowner)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = %(schema)s AND c.relkind NOT IN ('r', 'p')
+UNION ALL
+SELECT t.oid::bigint, t.typname, t.typtype::text || ' type', pg_get_userbyid(t.typowner)
+FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE n.nspname = %(schema)s AND {OTHER_TYPE}"""
+_KINDS = {
+    "v": "view", "m": "materialized view", "f": "foreign table", "S": "sequence", "i": "index", "I": "partitioned index",
+    "c": "composite type", "e type": "enum type", "d type": "domain", "r type": "range type", "m type": "multirange type",
+    "b type": "base type", "p type": "pseudo-type",
+}  # fmt: skip
+COUNTED_PAGES = 1000  # 8 MB: a table so small is counted to say what would be lost
+COUNTED_TABLES = 50
 
 KINDS = ("view", "materialized", "referencing", "other")
 
@@ -93,20 +117,25 @@ KINDS = ("view", "materialized", "referencing", "other")
 def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
     """Return every table of the schema by name, with what hangs on it; two queries, whatever their number.
 
-    A view, materialized view or foreign table that has the name a table would get is returned too, without columns
-    and hanging on itself, so that it is refused and never dropped.
+    Whatever else has a name that a table would get, a view, a sequence, a type, is returned too, without columns and
+    hanging on itself, so that it is refused and never dropped. Raise ConfigError when the ledger's schema is not ours.
     """
+    record = made.read(connection, schema)
     hanging: dict[int, dict[str, list[str]]] = {}
     for oid, kind, description, detail in connection.execute(_CLOSURE + _HANGING, {"schema": schema}):
         kinds = hanging.setdefault(oid, {kind: [] for kind in KINDS})
         kinds[kind].append(detail if kind in ("view", "materialized") else description)
     tables = {}
-    for oid, name, relkind, columns, key, own, seen, acting, grants in connection.execute(_TABLES, {"schema": schema}):
+    with connection.transaction():
+        # So that each type outside pg_catalog is printed with its schema: a person may have called one `text`, or may
+        # connect with another search_path tomorrow.
+        connection.execute("SET LOCAL search_path = pg_catalog")
+        found = connection.execute(_TABLES, {"schema": schema}).fetchall()
+    for oid, name, relkind, owner in connection.execute(_OTHERS, {"schema": schema}):
+        kind = _KINDS.get(relkind, "relation")
+        tables[name] = TargetTable(name, (), hanging=(f"its being a {kind}",), kind=kind, oid=oid, owner=owner)
+    for oid, name, relkind, columns, key, own, seen, acting, grants, uncopied, owner, key_name in found:
         kinds = hanging.get(oid) or {kind: [] for kind in KINDS}
-        if relkind in ("v", "m", "f"):
-            what = {"v": "view", "m": "materialized view", "f": "foreign table"}[relkind]
-            tables[name] = TargetTable(name, (), hanging=(f"its being a {what}",))
-            continue
         materialized = [f"materialized view {view}" for view in kinds["materialized"]]
         tables[name] = TargetTable(
             name=name,
@@ -118,10 +147,41 @@ def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
             referenced=bool(kinds["referencing"]),
             seen=seen,
             grants=tuple(json.loads(grants or "[]")),
+            uncopied=tuple(json.loads(uncopied or "[]")),
+            kind="partitioned table" if relkind == "p" else "table",
+            oid=oid,
+            owner=owner,
+            key_name=key_name or "",
+            made=record.get(name),
             partitioned=relkind == "p",
             acting=acting,
         )
     return tables
+
+
+def with_rows(
+    connection: Connection, schema: str, tables: Mapping[str, TargetTable], wanted: Sequence[str]
+) -> dict[str, TargetTable]:
+    """Return the tables, those of the wanted ones that are not ours with their rows: counted if small, else estimated."""
+    strange = [table for table in wanted if table in tables and tables[table].columns and not tables[table].ours]
+    found = dict(tables)
+    for table in strange[:COUNTED_TABLES]:
+        place = ddl.name(schema, table)
+        try:
+            with connection.transaction():
+                connection.execute("SET LOCAL lock_timeout = '1s'")
+                pages, estimate = connection.execute(
+                    "SELECT pg_relation_size(oid) / 8192, reltuples::bigint FROM pg_class WHERE oid = to_regclass(%s)",
+                    (place,),
+                ).fetchone() or (0, -1)
+                rows = None if estimate < 0 else estimate
+                if pages <= COUNTED_PAGES:
+                    ((rows,),) = connection.execute(f"SELECT count(*) FROM {place}".encode())
+            found[table] = dataclasses.replace(tables[table], rows=rows)
+        except psycopg.Error:  # no right to read it, or locked: then it is said without its rows
+            if connection.closed:
+                raise
+    return found
 
 
 def partitioned(connection: Connection, schema: str) -> set[str]:
@@ -158,10 +218,9 @@ def missing_rights(connection: Connection, schema: str) -> tuple[tuple[str, str]
 
 
 def spelt(kind: str) -> str:
-    """Return a type as `format_type` prints it in the spelling of the cast rules; unknown types as they are."""
+    """Return a type as `format_type` prints it in the spelling of the cast rules; one that no rule makes as it is."""
     short = re.sub(r"\((\d+)\) (with(?:out)? time zone)$", r" \2(\1)", kind)
-    try:
-        base, numbers = parse_target(short)
-    except ValueError:
+    base, numbers = held_type(short)
+    if base not in TARGETS:
         return kind
     return f"{base}({','.join(map(str, numbers))})" if numbers else base

@@ -14,10 +14,10 @@ from typing import Any
 
 from psycopg import sql
 
-from bulketl.checks import Counts
+from bulketl.checks import Counts, stored
 from bulketl.coerce import Reject
 from bulketl.plan import Pace, TableSpec
-from bulketl.postgres import LEDGER, STAGING, SUPERSEDED, Connection, audit, retention, state
+from bulketl.postgres import LEDGER, STAGING, SUPERSEDED, Connection, audit, made, retention, state
 from bulketl.postgres.ddl import staging_name, value
 from bulketl.reconcile import Differences
 
@@ -27,7 +27,7 @@ CREATE TABLE IF NOT EXISTS {LEDGER}.run (
     run text PRIMARY KEY, host text NOT NULL, source text NOT NULL, schema_name text NOT NULL, zone text NOT NULL,
     plan text NOT NULL, document json NOT NULL,
     version text NOT NULL, started_at timestamptz NOT NULL DEFAULT now(), finished_at timestamptz,
-    outcome text, summary jsonb);
+    outcome text, summary jsonb, sessions jsonb);
 CREATE TABLE IF NOT EXISTS {LEDGER}.partition (
     run text, schema_name text, table_name text, partition integer, rows bigint NOT NULL, rejects bigint NOT NULL,
     bytes bigint NOT NULL, changed jsonb NOT NULL, loaded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -68,14 +68,18 @@ _LATER = "".join(
     " ADD COLUMN IF NOT EXISTS checks jsonb NOT NULL DEFAULT '{}', ADD COLUMN IF NOT EXISTS quality double precision;"
     f"ALTER TABLE {LEDGER}.published ADD COLUMN IF NOT EXISTS checks jsonb NOT NULL DEFAULT '{{}}',"
     " ADD COLUMN IF NOT EXISTS quality double precision NOT NULL DEFAULT 1;"
+    f"ALTER TABLE {LEDGER}.run ADD COLUMN IF NOT EXISTS sessions jsonb;"
     f"ALTER TABLE {LEDGER}.reject ADD COLUMN IF NOT EXISTS settled_at timestamptz, ADD COLUMN IF NOT EXISTS settled text;"
 )
-_VERSION = "bulketl's ledger, version 4"  # the schema's comment, once all of it is there
+_VERSION = f"{made.TITLE}5"  # the schema's comment, once all of it is there
 _SCHEMA_LOCK = 0x62756C6B  # two first runs at once must not both create the tables
 
 
 def create(connection: Connection, target_schema: str) -> None:
-    """Create the ledger, the staging schema and the target schema where they are missing."""
+    """Create the ledger, the staging schema and the target schema where they are missing; bring an older ledger up to date.
+
+    Raise ConfigError when the ledger's schema is somebody else's.
+    """
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_SCHEMA_LOCK,))
         for schema in (LEDGER, STAGING, target_schema):
@@ -85,7 +89,10 @@ def create(connection: Connection, target_schema: str) -> None:
                 connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
         version = connection.execute(f"SELECT obj_description(to_regnamespace('{LEDGER}'), 'pg_namespace')").fetchone()
         if version != (_VERSION,):
-            connection.execute(f"{_TABLES}{_LATER}{state.TABLE}{audit.TABLES}{retention.TABLE}")
+            recorded = made.there(connection, "made")
+            connection.execute(f"{_TABLES}{_LATER}{state.TABLE}{audit.TABLES}{retention.TABLE}{made.TABLE}")
+            if not recorded:
+                connection.execute(made.TAKE_OVER)
             connection.execute(f"COMMENT ON SCHEMA {LEDGER} IS {value(_VERSION)}")
 
 
@@ -103,9 +110,14 @@ def start_run(
     """Record that a run begins; `plan` is the plan's fingerprint and `document` its JSON."""
     connection.execute(
         f"INSERT INTO {LEDGER}.run (run, host, source, schema_name, zone, plan, document, version)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (run) DO NOTHING",
         (run, socket.gethostname(), source, schema, zone, plan, document, version),
     )
+
+
+def note_sessions(connection: Connection, run: str, sessions: Mapping[str, Mapping[str, object]]) -> None:
+    """Record what is known of the sessions of a run: per side its server, TLS, zone, and what could not be set."""
+    connection.execute(f"UPDATE {LEDGER}.run SET sessions = %s WHERE run = %s", (json.dumps(sessions), run))
 
 
 def finish_run(connection: Connection, run: str, outcome: str, summary: dict[str, object]) -> None:
@@ -115,6 +127,27 @@ def finish_run(connection: Connection, run: str, outcome: str, summary: dict[str
         " WHERE run = %s AND outcome IS DISTINCT FROM %s",
         (outcome, json.dumps(summary), run, SUPERSEDED),
     )
+
+
+def end_run(
+    connection: Connection,
+    run: str,
+    outcome: str,
+    summary: dict[str, object],
+    tables: Sequence[dict[str, object]],
+    certificates: Mapping[str, dict[str, object]] | None = None,
+) -> None:
+    """Record what became of each table and how the run ended, in one transaction; nothing when an earlier try did."""
+    with connection.transaction():
+        found = connection.execute(
+            f"SELECT finished_at IS NOT NULL AND outcome IS DISTINCT FROM %s FROM {LEDGER}.run WHERE run = %s FOR UPDATE",
+            (SUPERSEDED, run),
+        ).fetchone()
+        if found == (True,):
+            return
+        record_tables(connection, run, tables)
+        certify(connection, run, certificates or {})
+        finish_run(connection, run, outcome, summary)
 
 
 def reopen_run(connection: Connection, run: str) -> bool:
@@ -298,7 +331,7 @@ def rejected(run: str, spec: TableSpec, index: int, rejects: Sequence[Reject]) -
 def checked(run: str, spec: TableSpec, found: Counts) -> str:
     """Return the UPDATE that notes, with the record of a publish, what its checks on the table have found."""
     return (
-        f"UPDATE {LEDGER}.published SET checks = {value(json.dumps(found))} "
+        f"UPDATE {LEDGER}.published SET checks = {value(json.dumps(stored(found)))} "
         f"WHERE (run, schema_name, table_name) = ({value(run)}, {value(spec.schema)}, {value(spec.table)})"
     )
 
@@ -331,11 +364,24 @@ def compared(run: str, spec: TableSpec, found: Differences) -> str:
 
 
 def outcome_of(run: str, spec: TableSpec) -> str:
-    """Return the SELECT of what a publish did: rows; inserted, updated, unchanged, deleted, or NULL each; checks as text."""
+    """Return the SELECT of what a publish did.
+
+    Rows; inserted, updated, unchanged, deleted, or NULL each; checks as text; the score; what was noted of it as text.
+    """
+    noted = f"({noted_by(run, spec)})" if spec.audit else "'{}'"
     return (
-        f"SELECT rows, inserted, updated, unchanged, deleted, checks::text, quality FROM {LEDGER}.published "
+        f"SELECT rows, inserted, updated, unchanged, deleted, checks::text, quality, {noted} FROM {LEDGER}.published "
         f"WHERE (run, schema_name, table_name) = ({value(run)}, {value(spec.schema)}, {value(spec.table)})"
     )
+
+
+def noted_by(run: str, spec: TableSpec) -> str:
+    """Return the SELECT of what a run has put into the audit trail of a table: as text, an object of kinds and numbers."""
+    at = f"({value(run)}, {value(spec.schema)}, {value(spec.table)})"
+    counts = (
+        f"SELECT kind, count(*) AS n FROM {LEDGER}.audit_trail WHERE (run, schema_name, table_name) = {at} GROUP BY kind"
+    )
+    return f"SELECT COALESCE(jsonb_object_agg(kind, n), '{{}}')::text FROM ({counts}) noted"
 
 
 def _at(run: str, spec: TableSpec, index: int) -> str:

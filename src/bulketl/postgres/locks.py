@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import psycopg
 
 from bulketl.errors import TargetError
+from bulketl.patience import patient
 from bulketl.postgres import LEDGER, STAGING, SUPERSEDED, Connection, Postgres
 from bulketl.postgres.ddl import name, value
 
@@ -111,7 +112,7 @@ def _refusal(connection: Connection, run: str, refused: Sequence[str]) -> Target
 def held(target: Postgres, run: str, source: str, schema: str, tables: Sequence[str]) -> Iterator[Locks]:
     """Hold the locks of a run. Raise TargetError, naming the run, its host and since when, when another holds one."""
     locks = Locks(target, run, (_run(run), f"source {source}", *(f"table {schema}.{table}" for table in tables)))
-    locks.take()
+    patient(locks.take)
     try:
         yield locks
     finally:
@@ -143,9 +144,14 @@ def alive(connection: Connection, run: str) -> bool:
 def sweep(connection: Connection, keep: str, schema: str) -> list[str]:
     """Drop the staging tables of every run into the schema that nobody carries out, but of `keep`; return their runs.
 
-    Such runs can no longer be resumed, and their record says so. Those into other schemas that are there can.
+    Such runs can no longer be resumed, and their record says so. Those into other schemas that are there can. What else is
+    in the staging schema, of no run on record, is not ours and stays.
     """
-    left = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", (STAGING,)).fetchall()
+    left = connection.execute(
+        "SELECT tablename FROM pg_tables WHERE schemaname = %s AND split_part(tablename, ' ', 1) IN"
+        f" (SELECT run FROM {LEDGER}.run) AND tablename LIKE '%% %%'",
+        (STAGING,),
+    ).fetchall()
     owners = {str(table): str(table).partition(" ")[0] for (table,) in left}
     elsewhere = {
         str(run)

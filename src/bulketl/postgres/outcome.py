@@ -37,7 +37,7 @@ class Published:
     """What a publish did: rows read, and of these and the table's how many were what; None where that is not counted.
 
     `checks`: per severity and check on the table as a whole, what was found; `quality`: rows here per row at the source.
-    `figures`: of a certificate, of the rows that were staged.
+    `figures`: of a certificate, of the rows that were staged. `noted`: what the run has put into the table's audit trail.
     """
 
     rows: int = 0
@@ -48,6 +48,7 @@ class Published:
     checks: Counts = field(default_factory=dict)
     quality: float = 1.0
     figures: Figures | None = None
+    noted: dict[str, int] = field(default_factory=dict)
 
 
 def too_bad(spec: TableSpec, piece: Batch, rejects: int, read: int, run: str, *, whole: bool = False) -> DataError | None:

@@ -16,6 +16,7 @@ from bulketl.postgres import STAGING, written
 from bulketl.postgres.audit import append
 from bulketl.postgres.ddl import SEEN, alter_table, batch, columns, name, rows_of, staging, value
 from bulketl.postgres.joins import BY_HASH, FREE, PLANNING, joining
+from bulketl.postgres.made import held
 from bulketl.postgres.merge import insert, merge, unique
 
 # The table and every plain view on it, in the order they can be created, with what has to be said of them again.
@@ -68,10 +69,8 @@ def publish(cursor: Any, run: str, spec: TableSpec) -> None:
 
 
 def arriving(run: str, spec: TableSpec) -> list[str]:
-    """Return the statements that give the staging table its final name and lock the old table."""
-    statements = [f"ALTER TABLE {staging(run, spec.table)} RENAME TO {name(spec.table)}"]
-    if spec.publish in ("swap", "refill"):
-        statements.append(f"LOCK TABLE {rows_of(spec)} IN ACCESS EXCLUSIVE MODE")
+    """Return the statements that give the staging table its final name and lock the old table, which has to be ours."""
+    statements = [f"ALTER TABLE {staging(run, spec.table)} RENAME TO {name(spec.table)}", *held(run, [spec])]
     if spec.publish == "swap":
         statements.append("SET LOCAL search_path = pg_catalog")  # makes view definitions name their schemas
     return statements

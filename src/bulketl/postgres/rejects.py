@@ -14,6 +14,7 @@ from bulketl.postgres.copy import TEMPORARY, copy, transaction, without_refused
 from bulketl.postgres.ddl import batch, name, value
 from bulketl.postgres.joins import BY_HASH, PLANNING, by_hash
 from bulketl.postgres.keylist import send
+from bulketl.postgres.made import held
 from bulketl.postgres.publish import into
 from bulketl.postgres.stage import temporary, temporary_name
 from bulketl.verification import json_key
@@ -120,7 +121,7 @@ def take(
     """
     still: set[str] = set()
     with transaction(target, run, f"table {spec.table!r}", spec.encoder) as cursor:
-        cursor.execute(batch([ledger.claim_publish(run, spec, returning=False), temporary(0, spec)]))
+        cursor.execute(batch([ledger.claim_publish(run, spec, returning=False), *held(run, [spec]), temporary(0, spec)]))
         rows = 0
         for tried in checks.passing(spec, (without_refused(target, run, spec, piece) for piece in batches)):
             copy(cursor, tried.good, spec, TEMPORARY, temporary_name(0))

@@ -14,6 +14,7 @@ from bulketl.postgres.ddl import batch, name, rows_of, value
 from bulketl.postgres.guard import check_gone
 from bulketl.postgres.joins import BY_HASH, PLANNING
 from bulketl.postgres.keylist import listing
+from bulketl.postgres.made import hold
 from bulketl.postgres.publish import into
 from bulketl.postgres.stage import temporary, temporary_name
 from bulketl.reconcile import Differences
@@ -33,6 +34,7 @@ def repair(target: Postgres, run: str, spec: TableSpec, found: Differences, batc
     rejects: list[Reject] = []
     written, size = 0, 0
     with transaction(target, run, f"table {spec.table!r}", spec.encoder) as cursor:
+        hold(cursor, run, [spec])
         cursor.execute(temporary(0, spec))
         for piece in checks.passing(spec, batches):  # few of them are in memory at once
             rejects += piece.rejects

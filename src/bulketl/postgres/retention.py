@@ -3,7 +3,8 @@
 One transaction per table sees the same rows from the count to the delete. An archive is a Parquet file that is read back and
 compared, value by value, with a second reading of the rows, and is on disk before any of them is deleted; only its owner
 may read it. Types that Parquet has no
-exact place for (numeric, interval, json, uuid) stand there as text. What has left is noted in the table's state, so
+exact place for (numeric, interval, json, uuid) stand there as text, and so does a column of dates with one that Arrow has
+no number for, infinity above all. What has left is noted in the table's state, so
 that no later load brings it back, and for an audited table in its chain.
 """
 
@@ -22,6 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from adbc_driver_postgresql import dbapi
 
+from bulketl import talks
 from bulketl.catalog import TargetTable
 from bulketl.errors import PlanError, TargetError
 from bulketl.plan import TableSpec
@@ -29,6 +31,7 @@ from bulketl.postgres import LEDGER, Postgres, audit, failure, state, written
 from bulketl.postgres.ddl import batch as together
 from bulketl.postgres.ddl import name, rows_of, value
 from bulketl.postgres.locks import held
+from bulketl.postgres.made import hold
 from bulketl.rules import Retention
 
 TABLE = f"""
@@ -40,6 +43,7 @@ CREATE TABLE IF NOT EXISTS {LEDGER}.retained (
 _EXACT = ("smallint", "integer", "bigint", "real", "double precision", "boolean", "text", "varchar", "date", "timestamp",
           "timestamptz", "bytea")  # fmt: skip
 _DATES = ("date", "timestamp", "timestamptz")
+_LAST_MOMENT = "294247-01-01"  # Arrow counts microseconds from 1970, Postgres from 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +79,12 @@ def retain(
     # A load that has begun would bring the rows back; the lock comes before the snapshot.
     lock = held(target, run, f"retention {spec.schema}", spec.schema, [spec.table])
     with lock if folder is not None else contextlib.nullcontext(), _transaction(target, spec.table) as cursor:
+        if folder is not None:
+            hold(cursor, run, [spec])
         cursor.execute(f"SELECT date_trunc('day', now() - interval {value(rule.keep)})::date::text")
         limit = cursor.fetchone()[0]
-        old = f"{rows_of(spec)} t WHERE t.{name(rule.by)} < {value(limit)}"
+        by = f"t.{name(rule.by)}"
+        old = f"{rows_of(spec)} t WHERE {by} < {value(limit)} AND isfinite({by})"  # no date is no reason
         cursor.execute(f"SELECT count(*) FROM {old}")
         rows = cursor.fetchone()[0]
         action = "kept: legal hold" if rule.legal_hold else rule.action
@@ -127,8 +134,9 @@ def _remove(cursor: Any, run: str, spec: TableSpec, found: Expired, old: str, no
 
 def _archived(cursor: Any, found: Expired, path: Path, types: dict[str, str], old: str, key: tuple[str, ...]) -> Expired:
     """Write the rows to a file, read it back, compare; return what was found with the file and its SHA-256."""
+    wild = _wild(cursor, types, old)
     columns = ", ".join(
-        f"t.{name(column)}" if kind in _EXACT else f"t.{name(column)}::text AS {name(column)}"
+        f"t.{name(column)}" if kind in _EXACT and column not in wild else f"t.{name(column)}::text AS {name(column)}"
         for column, kind in types.items()
     )
     order = ", ".join(f"t.{name(column)}" for column in key) or f"t.{name(found.column)}, t.ctid"
@@ -149,6 +157,18 @@ def _archived(cursor: Any, found: Expired, path: Path, types: dict[str, str], ol
             hint="nothing was deleted; report it",
         )
     return Expired(found.table, found.column, found.limit, found.rows, found.action, str(path), digest)
+
+
+def _wild(cursor: Any, types: dict[str, str], old: str) -> set[str]:
+    """Return the columns with a date, among the rows, that Arrow has no number for: it would become another one."""
+    dates = [column for column, kind in types.items() if kind in _DATES]
+    wild = (
+        f"bool_or(NOT isfinite(t.{name(column)})"
+        + (f" OR t.{name(column)} >= '{_LAST_MOMENT}')" if types[column] != "date" else ")")
+        for column in dates
+    )
+    cursor.execute(f"SELECT {', '.join(wild)} FROM {old}")
+    return {column for column, found in zip(dates, cursor.fetchone(), strict=True) if found}
 
 
 def _created(folder: Path, spec: TableSpec, end: str) -> Path:
@@ -224,8 +244,14 @@ def _rows(tables: Iterator[pa.Table], size: int = 1024) -> Iterator[pa.Table]:
 @contextlib.contextmanager
 def _transaction(target: Postgres, table: str) -> Iterator[Any]:
     try:
-        with dbapi.connect(target.conninfo) as connection, connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            yield cursor
+        with talks.talk(target.talk(f"table {table!r}")) as one:
+            try:
+                with target.opened(one, "adbc") as connection, connection.cursor() as cursor:
+                    cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                    yield cursor
+            finally:
+                talks.free_mark(one.mark)
+    except talks.StalledError as error:
+        raise TargetError(f"table {table!r}: {error}", hint=talks.HINT, transient=True) from error
     except dbapi.Error as error:
         raise failure(getattr(error, "sqlstate", None), str(error), f"table {table!r}") from error

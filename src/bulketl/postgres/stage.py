@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bulketl.plan import TableSpec
+from bulketl.plan import TableSpec, cut
 from bulketl.postgres import LEDGER, STAGING, written
 from bulketl.postgres.copy import TEMPORARY
 from bulketl.postgres.ddl import (
     alter_table,
     create_table,
-    cut,
     name,
     primary_key,
     rows_of,
@@ -39,19 +38,22 @@ def preparing(run: str, spec: TableSpec) -> list[str]:
     """
     required = {column: cut(f"{spec.table}_{column}_not_null") for column in _own_key(spec)}
     place = staging_name(run, spec.table)
-    stage = create_table(STAGING, place, spec.casts, kept=spec.kept, stamps=spec.stamps, run=run, required=required)
+    stage = create_table(STAGING, place, spec.casts, stamps=spec.stamps, run=run, required=required)
     at = f"(run, schema_name, table_name) = ({value(run)}, {value(spec.schema)}, {value(spec.table)})"
     forgotten = [f"DELETE FROM {LEDGER}.{table} WHERE {at}" for table in ("partition", "reject")]
     return [*forgotten, f"DROP TABLE IF EXISTS {staging(run, spec.table)}", stage]
 
 
 def keyed(run: str, spec: TableSpec) -> list[str]:
-    """Return the statements that build the key of a staging table that takes the table's place.
+    """Return the statements that give a staging table that takes the table's place its key, and the columns that are kept.
 
-    It comes before the count: whoever first reads rows of other transactions notes on them that these did commit.
+    These come now, because no row can be copied past a column whose type has no binary form. The key comes before the
+    count: whoever first reads rows of other transactions notes on them that these did commit.
     """
-    key = _own_key(spec)
-    return [f"ALTER TABLE {staging(run, spec.table)} ADD {primary_key(spec.table, key)}"] if key else []
+    own = [f"ADD COLUMN {name(column)} {kind}" for column, kind in spec.kept] if spec.publish in ("create", "swap") else []
+    if key := _own_key(spec):
+        own.append(f"ADD {primary_key(spec.table, key, spec.key_name)}")
+    return [f"ALTER TABLE {staging(run, spec.table)} {', '.join(own)}"] if own else []
 
 
 def _own_key(spec: TableSpec) -> tuple[str, ...]:
@@ -106,8 +108,17 @@ def emptied(run: str, n: int, spec: TableSpec) -> list[str]:
     if beside(spec):
         return [temporary(n, spec)]
     if spec.publish == "create":
-        casts, kept = spec.casts, spec.kept
-        return [create_table(spec.schema, spec.table, casts, spec.key, kept=kept, stamps=spec.stamps, run=run)]
+        made = create_table(
+            spec.schema,
+            spec.table,
+            spec.casts,
+            spec.key,
+            kept=spec.kept,
+            stamps=spec.stamps,
+            run=run,
+            key_name=spec.key_name,
+        )
+        return [made]
     return [written.unplanned(spec), f"TRUNCATE {rows_of(spec)}", *alter_table(spec), *stamped(spec, run)]
 
 

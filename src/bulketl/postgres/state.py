@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import psycopg
 
 from bulketl.plan import TableSpec
-from bulketl.postgres import LEDGER, Connection
+from bulketl.postgres import LEDGER, Connection, made
 from bulketl.postgres.ddl import own_rows, value
 from bulketl.postgres.inspect import partitioned
 from bulketl.watermark import State, Watermark
@@ -68,6 +67,17 @@ def read_states(connection: Connection, schema: str) -> dict[str, State]:
         )
         for (table, source, zone, column, kind, mark, rows, kept, compared, retained, evidence, audited) in found
     }
+
+
+def last_loaded(connection: Connection, schema: str) -> dict[str, str]:
+    """Return the day on which each table of the schema was loaded last."""
+    if not _there(connection):
+        return {}
+    found = connection.execute(
+        f"SELECT table_name, published_at::date::text FROM {LEDGER}.state WHERE schema_name = %s AND rows IS NOT NULL",
+        (schema,),
+    )
+    return {str(table): str(day) for table, day in found}
 
 
 def list_states(connection: Connection, schema: str) -> list[Known]:
@@ -171,5 +181,5 @@ def count_rows(connection: Connection, schema: str, tables: Sequence[str]) -> di
     return found
 
 
-def _there(connection: Connection) -> Any:
-    return (connection.execute(f"SELECT to_regclass('{LEDGER}.state') IS NOT NULL").fetchone() or (False,))[0]
+def _there(connection: Connection) -> bool:
+    return made.there(connection, "state")

@@ -15,7 +15,7 @@ from itertools import chain
 from typing import Any, TypeVar
 
 from bulketl import quality
-from bulketl.checks import Counts
+from bulketl.checks import Counts, restored
 from bulketl.coerce import KEPT_REJECTS, Batch, Reject
 from bulketl.errors import DataError
 from bulketl.partitions import Partition
@@ -26,6 +26,7 @@ from bulketl.postgres.copy import TEMPORARY, close, copy, transaction, without_r
 from bulketl.postgres.ddl import batch, name, staging, staging_name
 from bulketl.postgres.figures import figures
 from bulketl.postgres.guard import guard
+from bulketl.postgres.made import held, noted, started
 from bulketl.postgres.outcome import Loaded, Published, added, arrived, completed, too_bad, too_many
 from bulketl.postgres.publish import into, publish
 from bulketl.postgres.settle import settle
@@ -119,8 +120,7 @@ class PostgresTarget:
             cursor.execute(ledger.claim_publish(self.run, spec))  # waits for an earlier try that is still at work
             if not cursor.fetchall():
                 return self._done(cursor, spec)
-            if building := keyed(self.run, spec):
-                cursor.execute(batch(building))
+            cursor.execute(batch([*started(self.run, spec), *keyed(self.run, spec)]))
             counts = self._compare(cursor, spec)
             rows, rejects = sum(item.rows for item in counts), sum(item.rejects for item in counts)
             if rejects > spec.rejectable(rows + rejects):
@@ -161,7 +161,8 @@ class PostgresTarget:
             cursor.execute(ledger.claim(self.run, spec, partition.index))
             if not cursor.fetchall():
                 return self._recorded(cursor, spec, partition.index), self._done(cursor, spec)
-            cursor.execute(batch([ledger.claim_publish(self.run, spec, returning=False), temporary(0, spec)]))
+            claimed = ledger.claim_publish(self.run, spec, returning=False)
+            cursor.execute(batch([claimed, *held(self.run, [spec]), temporary(0, spec)]))
             total = self._copied(cursor, spec, partition, batches, counted, TEMPORARY, temporary_name(0))
             self._compare_group(cursor, [spec], [total])
             score = quality.hold(spec, [arrived(partition.index, total)])
@@ -200,8 +201,9 @@ class PostgresTarget:
 
     def _done(self, cursor: Any, spec: TableSpec) -> Published:
         cursor.execute(ledger.outcome_of(self.run, spec))
-        rows, inserted, updated, unchanged, deleted, found, score = cursor.fetchall()[0]
-        return Published(rows, inserted, updated, unchanged, deleted, json.loads(found), score)
+        rows, inserted, updated, unchanged, deleted, found, score, noted = cursor.fetchall()[0]
+        counts = (rows, inserted, updated, unchanged, deleted)
+        return Published(*counts, restored(json.loads(found)), score, noted=json.loads(noted))
 
     def _compare(self, cursor: Any, spec: TableSpec) -> list[Arrived]:
         """Compare staged rows and rejects with the records of the partitions; return what has arrived of each."""
@@ -248,7 +250,8 @@ class PostgresTarget:
             cursor.execute(ledger.claim_publish(self.run, specs[0]))
             if not cursor.fetchall():  # the whole group was committed before
                 return [(self._recorded(cursor, spec, 0), self._done(cursor, spec)) for spec in specs]
-            cursor.execute(batch([s for n, spec in enumerate(specs) for s in emptied(self.run, n, spec)]))
+            emptying = (s for n, spec in enumerate(specs) for s in emptied(self.run, n, spec))
+            cursor.execute(batch([*held(self.run, specs), *emptying]))
             done = []
             records = [ledger.claim_publish(self.run, spec, returning=False) for spec in specs[1:]]
             for n, (spec, piece) in enumerate(zip(specs, batches, strict=True)):
@@ -306,9 +309,9 @@ class PostgresTarget:
         """Return key and hash of every row in some buckets."""
         return compare.rows(self.postgres, spec, buckets, which)
 
-    def mend(self, spec: TableSpec, found: Differences, batches: Iterator[Batch]) -> None:
-        """Mend what a comparison found, in one transaction."""
-        compare.mend(self.postgres, self.run, spec, found, batches)
+    def mend(self, spec: TableSpec, found: Differences, batches: Iterator[Batch]) -> dict[str, int]:
+        """Mend what a comparison found, in one transaction; return what the run has put into the table's audit trail."""
+        return compare.mend(self.postgres, self.run, spec, found, batches)
 
     def sweep(self) -> None:
         """Drop the staging tables this run has left."""
@@ -333,6 +336,7 @@ def recording(run: str, spec: TableSpec, rows: int, score: float = 1.0, *, mark:
     counted = spec.publish not in BESIDE or (spec.whole and spec.deletes == "mirror")
     chain = [begun(run, spec)] if spec.publish == "create" else []
     return [
+        *noted(run, spec),
         *(chain if spec.audit else [ended(run, spec)]),
         ledger.published(run, spec, rows, score),
         state.published(run, spec, rows=rows if counted else None, mark=mark),

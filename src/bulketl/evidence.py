@@ -1,0 +1,166 @@
+"""Whether the rows of a table are only ever added: what its columns, its values and its name say of that.
+
+An edit that nobody looks for never reaches the target, so a table is taken for a record of what happened only when all
+agree: its name, its columns (none says that rows are edited), and its newest rows, which came in the order of their key and
+left no gaps. What speaks against that is told in words, because a person may know better.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from bulketl.casts import parse_type
+from bulketl.catalog import Column, Table
+from bulketl.naming import Hint, hint, suggests_edit
+
+ENOUGH_ROWS = 20  # so many say something of the others
+ODD_SHARE = 0.01  # of neighbours may be out of order: rows that were committed late, a clock that was set
+GAPS = 2.0  # keys per row, from which on many rows must have been deleted
+STAMPS = frozenset({"datetime", "timestamp"})
+COUNTING = frozenset({"int", "bigint", "mediumint"})
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """How the newest rows of a table came: `rows` were looked at, by their counting key.
+
+    `gaps`: keys that were given per row that is there. `column`: the time that follows the key best, with `backwards` pairs
+    of neighbours out of its order, and whether it `grows` at all. `edited`: per column that says when a row was written
+    last, how many rows have a later time there than in `column`.
+    """
+
+    rows: int
+    gaps: float = 1.0
+    column: str = ""
+    backwards: int = 0
+    grows: bool = False
+    edited: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def in_order(self) -> bool:
+        """Whether its times grow with its key."""
+        return self.grows and self.backwards <= ODD_SHARE * self.rows
+
+
+def keeps_itself(column: Column) -> bool:
+    """Tell whether the server stamps the column on every update of its row."""
+    return "on update" in column.extra.lower()
+
+
+def edit_columns(table: Table) -> tuple[Column, ...]:
+    """Return the columns that say that rows are edited: those that the server stamps, and by name the application's."""
+    return tuple(
+        column
+        for column in table.columns
+        if keeps_itself(column) or suggests_edit(column.name, time=parse_type(column.type).base in STAMPS | {"date", "time"})
+    )
+
+
+def counting_key(table: Table) -> Column | None:
+    """Return the key that counts up with each row that comes, if the table has such a one."""
+    if len(table.primary_key) != 1:
+        return None
+    key = table.column(table.primary_key[0])
+    return key if "auto_increment" in key.extra.lower() and parse_type(key.type).base in COUNTING else None
+
+
+def times(table: Table) -> tuple[tuple[Column, ...], tuple[Column, ...]]:
+    """Return the columns of time to look at for how rows came, and those for when they were written last; a few each."""
+    stamps = [column for column in table.columns if parse_type(column.type).base in STAMPS]
+    edits = {column.name for column in edit_columns(table)}
+    return tuple(c for c in stamps if c.name not in edits)[:3], tuple(c for c in stamps if c.name in edits)[:2]
+
+
+def arrival(came: Sequence[str], edits: Sequence[str], rows: Sequence[Sequence[object]]) -> Arrival:
+    """Return how rows came, given the key, the times in `came`, and those in `edits` of each, the newest first."""
+    keys = [row[0] for row in rows if isinstance(row[0], int)]
+    steps = [abs(a - b) for a, b in pairwise(keys)]
+    step = math.gcd(*steps) or 1  # more than 1 where several servers share a counter
+    gaps = sum(steps) / step / len(steps) if steps else 1.0
+    best: tuple[int, str, bool] | None = None
+    for n, name in enumerate(came, 1):
+        known = [moment for row in rows if (moment := _moment(row[n])) is not None]
+        if len(known) < len(rows) / 2:
+            continue
+        backwards = sum(older > newer for newer, older in pairwise(known))
+        grows = len(known) > 1 and known[0] > known[-1]
+        if best is None or (not grows, backwards) < (not best[2], best[0]):
+            best = (backwards, name, grows)
+    if best is None:
+        return Arrival(len(rows), gaps)
+    at = came.index(best[1]) + 1
+    later = tuple((name, _later(rows, at, n)) for n, name in enumerate(edits, 1 + len(came)))
+    return Arrival(len(rows), gaps, best[1], best[0], best[2], later)
+
+
+def _later(rows: Sequence[Sequence[object]], came: int, edited: int) -> int:
+    """Count the rows that were written again more than a second after they came."""
+    pairs = ((_moment(row[came]), _moment(row[edited])) for row in rows)
+    return sum(a is not None and b is not None and b - a > dt.timedelta(seconds=1) for a, b in pairs)
+
+
+def _moment(value: object) -> dt.datetime | None:
+    return value if isinstance(value, dt.datetime) and value.year >= 1902 else None
+
+
+def looked_at(table: Table) -> bool:
+    """Tell whether the table's newest rows are worth a look: its name says something of them, or they could say more."""
+    return bool(table.rows and counting_key(table) and hint(table.name).kind)
+
+
+def come_and_go(found: Arrival | None) -> str:
+    """Return in words which share of the rows that came is gone, when it is a large one, else ''."""
+    if found is None or found.rows < ENOUGH_ROWS or found.gaps < GAPS:
+        return ""
+    return f"{1 - 1 / found.gaps:.0%} of the keys that its newest rows were given are gone"
+
+
+def against_audit(table: Table, found: Arrival | None) -> str:
+    """Return in words what speaks against the table's rows being only ever added, '' when everything agrees."""
+    said = _columns_against(table, found) or _name_against(hint(table.name))
+    if said:
+        return said
+    if not hint(table.name).main:
+        return f"its name is of something about a {hint(table.name).word}"
+    if not counting_key(table):
+        return "it has no key that counts up with its rows, so nothing tells whether they are only added"
+    if found is None and table.rows:
+        return "its newest rows were not looked at"
+    if found is None or found.rows < ENOUGH_ROWS:
+        return "it has too few rows to tell whether they are only added"
+    if gone := come_and_go(found):
+        return f"{gone}, so rows are deleted"
+    if not found.column:
+        return "it has no time that tells whether its rows are only added"
+    if not found.in_order:
+        return f"{found.column} does not grow with the key, so it does not tell that rows are only added"
+    return ""
+
+
+def edited(table: Table, found: Arrival | None) -> str:
+    """Return in words what says that rows of the table are edited, or come and go, '' for nothing."""
+    said = _columns_against(table, found) or _name_against(hint(table.name))
+    gone = "" if said else come_and_go(found)
+    return f"{gone}, so rows are deleted" if gone else said
+
+
+def _columns_against(table: Table, found: Arrival | None) -> str:
+    columns = edit_columns(table)
+    if not columns:
+        return ""
+    counted = dict(found.edited) if found else {}
+    column = max(columns, key=lambda c: (keeps_itself(c), counted.get(c.name, 0)))
+    who = "the server stamps" if keeps_itself(column) else "by its name"
+    many = counted.get(column.name, 0)
+    seen = f": {many:,} of the newest {found.rows:,} were, after they came" if many and found else ""
+    if keeps_itself(column):
+        return f"column {column.name}, which {who} on every update, says that rows are edited{seen}"
+    return f"column {column.name} says {who} that rows are edited{seen}"
+
+
+def _name_against(found: Hint) -> str:
+    return f"rows of such tables come and go ({found.word})" if found.kind == "passing" else ""

@@ -1,0 +1,108 @@
+"""What is known of a source's tables before it is looked at, and what follows where some of that is not in view.
+
+Known is what an earlier load brought, what the rules name, and what `catalog.json` notes. What the source says is gone stays
+in the target as it is and is told; what is only out of view is never taken for gone: its table is refused, as a column that
+nobody sees would become NULL in every row. A person ends both: `exclude: true` for a table, `exclude_columns` for a column.
+Values in, values out; `bulketl.mysql.absence` asks the server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from bulketl.catalog import Catalog, Table, TargetTable
+from bulketl.config import Config
+from bulketl.errors import PlanError
+from bulketl.plan import DELETED_AT, ROW_HASH, STAMPS, Refusal, Skip
+from bulketl.rules import TableRule
+from bulketl.watermark import State
+
+GONE_TABLE = (
+    "the source has it no more, and the target keeps what it has. Write exclude: true for it, or take its rule out, run "
+    "`bulketl discover --write`, and forget it with `bulketl state reset`"
+)
+OUT_OF_VIEW = (
+    "grant SELECT on the whole table to the source user; if it was dropped or is no longer wanted, write exclude: true for "
+    "it in tables.yaml"
+)
+_OWN = frozenset({*STAMPS, ROW_HASH, DELETED_AT})
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What is known of a table: columns that it had or the rules name, whether it had a primary key and was loaded."""
+
+    columns: frozenset[str] = frozenset()
+    key: bool = False
+    loaded: bool = False
+
+
+def expected(
+    config: Config, identity: str, states: Mapping[str, State], target: Mapping[str, TargetTable]
+) -> dict[str, Expected]:
+    """Return what is known of each table: of those loaded from this source, with a rule, or noted with the rules.
+
+    Columns that a load left in the target because the source had dropped them are expected no more.
+    """
+    loaded = {name: state for name, state in states.items() if state.source == identity}
+    found = {}
+    for name in {*config.tables, *(config.known or ()), *loaded}:
+        rule, existing = config.rule(name), target.get(name) if name in loaded else None
+        there = {column for column, _ in existing.columns} if existing else set()
+        kept = loaded[name].kept if name in loaded else ()
+        noted = set() if name in loaded else {*config.noted.get(name, ())}
+        columns = {*there, *noted, *_named(rule)}.difference(kept, _OWN)
+        key = bool(existing and existing.primary_key and not rule.primary_key)
+        found[name] = Expected(frozenset(columns), key, name in loaded)
+    return found
+
+
+def _named(rule: TableRule) -> set[str]:
+    """Return the columns that a rule names."""
+    single = (rule.incremental_column, rule.partition_by, rule.retention.by if rule.retention else None)
+    many = (*rule.primary_key, *rule.casts, *rule.exclude_columns, *(rule.reread.columns if rule.reread else ()))
+    return {*many, *(column for column in single if column is not None)}
+
+
+def absences(config: Config, catalog: Catalog, asked: Callable[[str], bool]) -> tuple[tuple[Refusal, ...], tuple[Skip, ...]]:
+    """Return the tables among those asked for that are known and not in view: refused, and those that are gone."""
+    refused, skipped = [], []
+    for item in catalog.absent:
+        if item.column is not None or not asked(item.table):
+            continue
+        tier = config.rule(item.table).table_importance
+        if item.gone:
+            skipped.append(Skip(item.table, tier, GONE_TABLE))
+        else:
+            message = f"table {item.table!r} is known and not in view at {catalog.identity}: {item.why}"
+            refused.append(Refusal(item.table, tier, message, OUT_OF_VIEW))
+    return tuple(refused), tuple(skipped)
+
+
+def unseen(config: Config, catalog: Catalog, table: Table) -> frozenset[str]:
+    """Return the columns that a table's rule excludes and that may be there, out of view.
+
+    Raise PlanError when the server cannot open the table, or when it had another column or a key that is not in view.
+    """
+    if table.problem:
+        what = "view" if table.view else "table"
+        raise PlanError(
+            f"{what} {table.name!r} cannot be opened at the source: {table.problem}",
+            hint="repair it there, or write exclude: true for it",
+        )
+    excluded = config.rule(table.name).exclude_columns
+    hidden = [item for item in catalog.absent if item.table == table.name and item.column is not None and not item.gone]
+    for item in hidden:
+        if item.column == "":
+            raise PlanError(
+                f"the primary key of table {table.name!r} is not in view any more: {item.why}",
+                hint="grant SELECT on the whole table to the source user, or declare its primary_key in tables.yaml",
+            )
+        if item.column not in excluded:
+            raise PlanError(
+                f"column {item.column!r} of table {table.name!r} is known and not in view at the source: {item.why}",
+                hint="grant SELECT on the whole table to the source user; if the column was dropped or is no longer wanted, "
+                "name it under the table's exclude_columns in tables.yaml",
+            )
+    return frozenset(item.column for item in hidden if item.column)

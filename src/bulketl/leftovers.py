@@ -1,0 +1,71 @@
+"""Tables that bulketl made and does not load any more: they stay in the target, and grow stale.
+
+Values in, values out. Whoever reads such a table sees the rows of the day it was loaded last, and nothing in it says so.
+That a load, a plan or a validation was asked for some tables only leaves none behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from bulketl.catalog import Catalog, TargetTable
+from bulketl.config import Config
+from bulketl.plan import Leftover, Plan
+from bulketl.watermark import State
+
+NAMED = 8  # tables that a line names; beyond, they are counted
+
+
+def leftovers(
+    config: Config,
+    catalog: Catalog,
+    target: Mapping[str, TargetTable],
+    states: Mapping[str, State],
+    loaded: Mapping[str, str],
+    told: Collection[str] = (),
+) -> tuple[Leftover, ...]:
+    """Return the tables of this source that are bulketl's and that a load of all tables leaves as they are, by name.
+
+    `catalog` is the whole source; `loaded` says when each was loaded last. Those in `told` are told of elsewhere.
+    """
+    names = {table.name for table in catalog}
+    hidden = {item.table for item in catalog.absent if item.column is None and not item.gone}  # refused, not left behind
+    found = []
+    for name, existing in sorted(target.items()):
+        source = states[name].source if name in states else ""
+        if name in told or not existing.ours or existing.made is None:
+            continue
+        if (source or existing.made.source) != catalog.identity:
+            continue
+        if config.rule(name).exclude:
+            reason = "excluded"
+        elif config.waits(name):
+            reason = "not in the rules"
+        elif name not in names | hidden:
+            reason = "gone at the source"
+        else:
+            continue
+        found.append(Leftover(name, reason, loaded.get(name, "")))
+    return tuple(found)
+
+
+def line(schema: str, found: Sequence[Leftover]) -> str:
+    """Return in one line which tables are left behind, and why."""
+    shown = ", ".join(_word(item) for item in found[:NAMED])
+    more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
+    what = "table" if len(found) == 1 else "tables"
+    verbs = ("is", "grows") if len(found) == 1 else ("are", "grow")
+    return f"{len(found)} {what} in schema {schema} {verbs[0]} no longer loaded and {verbs[1]} stale: {shown}{more}"
+
+
+def notes(plan: Plan) -> list[str]:
+    """Return what is to be said first of a plan: which tables it adopts, and which are left behind."""
+    adopted = [load.spec.table for load in plan.loads if load.spec.adopt]
+    more = f" and {len(adopted) - NAMED} more" if len(adopted) > NAMED else ""
+    what = "table that bulketl did not make is" if len(adopted) == 1 else "tables that bulketl did not make are"
+    told = [f"{len(adopted)} {what} given to it: {', '.join(adopted[:NAMED])}{more}"] if adopted else []
+    return told + ([line(plan.schema, plan.leftovers)] if plan.leftovers else [])
+
+
+def _word(item: Leftover) -> str:
+    return f"{item.table} ({item.reason}{f', last loaded {item.loaded}' if item.loaded else ''})"

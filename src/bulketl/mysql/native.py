@@ -1,0 +1,32 @@
+"""connectorx, watched: its sockets have a mark of their own and its statements a comment, for it gives away neither."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from bulketl import talks
+from bulketl.mysql import MySQL
+from bulketl.mysql.health import by_comment
+from bulketl.mysql.spool import queried as _queried
+
+DRIVERS = frozenset({"connectorx"})
+
+
+def queried(source: MySQL, query: str, before: list[str], table: str) -> Any:
+    """Return the rows of a query as a table of Arrow, in a session that begins with some statements.
+
+    Raise what connectorx does, StalledError when the session did.
+    """
+    sign = comment()
+    with talks.mark() as mark:
+        uri = source.connectorx_uri_with(mark)
+        what = f"table {table!r}"
+        judge = by_comment(source.asking, sign)
+        with talks.talk(talks.Talk(what, source.stall_seconds, DRIVERS, judge, mark=mark)):
+            return _queried(uri, f"{query} {sign}", [f"{statement} {sign}" for statement in before])
+
+
+def comment() -> str:
+    """Return a comment in SQL that no other statement has."""
+    return f"/* bulketl {secrets.token_hex(6)} */"

@@ -1,0 +1,146 @@
+"""What names say: the words of a name, and what these let one expect of a table or a column.
+
+A name is read by its words: `ost_queue`, `PaymentLog` and `log2` are split where their spelling splits them, and a word is
+never looked for inside another one: `catalog` is no log, `obsession` no session, `credited_at` no edit. Many databases write
+words without a break (`securitylog`, `histappointment`); there the beginning or the end of a name is a hint, known as such,
+and whoever takes it needs the table's values to agree. What a name says decides nothing alone.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+Kind = Literal["record", "passing", ""]
+
+
+def _set(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# Rows of such tables record what happened, and are worth keeping when the source drops them.
+_RECORD = _set(
+    "log logs logging hist history histories historic audit audits auditing journal journals trail attempt attempts"
+    " changelog auditlog auditlogs syslog eventlog"
+)
+# What is recorded in a table, beside that word: `audit_entries` is as good as `audit`, `log_types` is not.
+_ENTRIES = _set("entry entries item items record records row rows line lines event events message messages")
+# Rows of such tables come and go; only the last word of a name says so, for a `queue_column` is no queue.
+_PASSING = _set("session sessions token tokens queue queues cache caches signal signals instance instances lock locks")
+# To these, rows are added and seldom touched again.
+_ADDED_ENDS = ("hash", "snapshot", "trans", "response", "attach")
+_ADDED = _set("hash hashes snapshot snapshots trans response responses attach")
+_ENDS = ("logs", "log", "hist", "history", "audit", "attempts", "attempt")
+_PASSING_ENDS = ("sessions", "session", "tokens", "token", "queue", "cache", "signal", "instance")
+_BEGINNINGS = ("audit", "history", "hist")
+_PASSING_BEGINNINGS = ("signal",)
+# Words that only look as if they ended with one of those: the short ones by themselves, the long ones in others too.
+_OTHER_WORDS = _set("blog blogs clog flog slog vlog vlogs prolog epilog")
+_OTHER_ENDS = tuple(
+    _set(
+        "catalog catalogs dialog dialogs backlog backlogs analog analogs travelog monolog homolog obsession obsessions"
+        " possession possessions"
+    )
+)
+_OTHER_BEGINNINGS = ("histogram", "histolog", "historian", "auditor")
+
+_EDIT = _set("updated modified changed edited edit lastmod")
+_EDIT_ENDS = ("updated", "modified", "changed", "edited", "tedit", "lastmod", "lastedit")
+_NO_EDIT = _set("credited accredited discredited unchanged exchanged interchanged unmodified unedited")
+_EDIT_TOO = _set("update modify modification mod mtime change last touched revised amended")
+_TIME = _set("date time datetime stamp timestamp at on ts when mtime")
+_RUNS = re.compile(r"[^\W\d_]+|\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What a table's name says of its rows: that they are a `record`, or are `passing`; '' when it says nothing.
+
+    `word`: which says so. `whole`: it is a word of the name, not the beginning or the end of one. `main`: the name is of the
+    rows themselves; a `log_search` or a `history_type` is only about them.
+    """
+
+    kind: Kind = ""
+    word: str = ""
+    whole: bool = True
+    main: bool = True
+
+
+def words(name: str) -> tuple[str, ...]:
+    """Return the words of a name in lower case: split at signs, at digits and where small letters become large."""
+    return tuple(word.lower() for run in _RUNS.findall(name) for word in _humps(run))
+
+
+def _humps(run: str) -> list[str]:
+    """Return the parts of letters in which `SecDateTEdit` or `SQLLog` is written."""
+    starts = [0]
+    for n in range(1, len(run)):
+        after_small = run[n - 1].islower() and run[n].isupper()
+        before_small = run[n - 1].isupper() and run[n].isupper() and run[n + 1 : n + 2].islower()
+        if after_small or before_small:
+            starts.append(n)
+    return [run[one:other] for one, other in zip(starts, [*starts[1:], len(run)], strict=True)]
+
+
+def hint(name: str) -> Hint:
+    """Return what a table's name says of its rows. The last word counts most: a `session_log` is a log."""
+    parts = [word for word in words(name) if not word.isdigit()]
+    if not parts:
+        return Hint()
+    first, last = parts[0], parts[-1]
+    if last in _PASSING:
+        return Hint("passing", last)
+    for n in range(len(parts) - 1, -1, -1):
+        if parts[n] in _RECORD:
+            return Hint("record", parts[n], main=_ENTRIES.issuperset(parts[n + 1 :]))
+    if ("event", "store") in pairwise(parts):
+        return Hint("record", "event_store")
+    if end := _end(last, _ENDS):
+        return Hint("record", end, whole=False)
+    if end := _end(last, _PASSING_ENDS):
+        return Hint("passing", end, whole=False)
+    if beginning := next((b for b in _BEGINNINGS if first.startswith(b) and not first.startswith(_OTHER_BEGINNINGS)), ""):
+        return Hint("record", beginning, whole=False)
+    if len(parts) == 1 and (beginning := next((b for b in _PASSING_BEGINNINGS if first.startswith(b)), "")):
+        return Hint("passing", beginning, whole=False)
+    return Hint()
+
+
+def keeps(name: str) -> str:
+    """Return the word by which a table's name says that its rows are worth keeping when the source drops them, or ''."""
+    found = hint(name)
+    secure = any(word.startswith("security") for word in words(name))
+    return found.word if found.kind == "record" else "security" if secure else ""
+
+
+def says_added(name: str) -> str:
+    """Return the word by which a table's name says that rows are only added to it, or ''."""
+    found = hint(name)
+    if found.kind:
+        return found.word if found.kind == "record" else ""
+    last = next((word for word in reversed(words(name)) if not word.isdigit()), "")
+    return last if last in _ADDED else _end(last, _ADDED_ENDS)
+
+
+def says_edit(name: str) -> bool:
+    """Tell whether a column's name says that the application stamps every change."""
+    return any(word in _EDIT or (word not in _NO_EDIT and word.endswith(_EDIT_ENDS)) for word in words(name))
+
+
+def suggests_edit(name: str, *, time: bool) -> bool:
+    """Tell whether a column's name suggests that its row is written again; `time`: it holds one.
+
+    More names do than those of which one may hope that every change is stamped: `date_mod`, `DateTStamp`, `last_seen`.
+    """
+    parts = words(name)
+    found = says_edit(name) or bool(_EDIT_TOO & set(parts)) or name.lower().replace("_", "").endswith(("tstamp", "mtime"))
+    return found and (time or bool(_TIME & set(parts)))
+
+
+def _end(word: str, ends: tuple[str, ...]) -> str:
+    """Return with which of these a word ends, if it is not this word itself nor another one that has that end."""
+    if word in _OTHER_WORDS or word.endswith(_OTHER_ENDS):
+        return ""
+    return next((end for end in ends if word.endswith(end) and len(word) > len(end)), "")

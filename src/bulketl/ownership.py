@@ -1,0 +1,126 @@
+"""Whose a table in the target is: what bulketl did not make it does not touch, until a person says so.
+
+Values in, values out. A table is bulketl's when the ledger has it under its name and its oid. Any other that is in the way
+is refused, with what it is and the ways out; one that is given to bulketl, by its rule or for one load, is loaded whole,
+beside what is there, and compared with it by the delete guard. A table that came from another source is refused too: whoever
+loads two sources into one schema, or a test system into the clinic's, would replace the tables of the one by the other's.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fnmatch
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bulketl.catalog import Catalog, Table, TargetTable
+from bulketl.config import Config
+from bulketl.errors import PlanError
+from bulketl.incremental import another_source
+from bulketl.partitions import Partition
+from bulketl.plan import Adopt, TableLoad, TableSpec, cut
+from bulketl.watermark import State
+
+TABLES = ("table", "partitioned table")  # kinds that can be given to bulketl: rows can be written into them
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """What a person gives to bulketl in this load beside what the rules do: patterns of tables, and who that is."""
+
+    patterns: tuple[str, ...] = ()
+    person: str = ""
+
+
+def given(config: Config, table: str, existing: TargetTable, adoption: Adoption) -> Adopt:
+    """Return by what a table that bulketl did not make is given to it, '' when it is ours or nobody said so."""
+    if existing.ours or existing.kind not in TABLES:
+        return ""
+    if any(fnmatch.fnmatchcase(table, pattern) for pattern in adoption.patterns):
+        return "option"
+    return "rule" if config.rule(table).adopt else ""
+
+
+def check(
+    config: Config, catalog: Catalog, table: Table, existing: TargetTable | None, state: State | None, adoption: Adoption
+) -> None:
+    """Raise PlanError when what has the table's name in the target is not bulketl's to write, or of another source."""
+    if existing is None:
+        return
+    if not existing.ours and not given(config, table.name, existing, adoption):
+        raise strange(config.target_schema, existing)
+    if state and state.source not in ("", catalog.identity):
+        raise another_source(table.name, state, catalog.identity)
+
+
+def taken(load: TableLoad, config: Config, target: Mapping[str, TargetTable], adoption: Adoption) -> TableLoad:
+    """Return the load with what a worker needs to write only to what is bulketl's, and to adopt what is given to it."""
+    existing = target.get(load.spec.table)
+    spec = dataclasses.replace(load.spec, key_name=_key_name(load.spec, target, existing))
+    adopt = given(config, spec.table, existing, adoption) if existing else ""
+    if existing is None or not adopt:
+        return dataclasses.replace(load, spec=spec)
+    # Its rows are counted and compared when they are replaced: what the state says is of another table, or of a copy.
+    spec = dataclasses.replace(spec, adopt=adopt, oid=existing.oid, person=adoption.person, rows=None)
+    how = "--adopt says" if adopt == "option" else "its rule says"
+    reason = f"{load.reason}; adopted, as {how}: bulketl did not make it"
+    return dataclasses.replace(load, spec=spec, reason=reason, partitions=load.partitions or (Partition(0),))
+
+
+def _key_name(spec: TableSpec, target: Mapping[str, TargetTable], existing: TargetTable | None) -> str:
+    """Return a free name for the index of a key that is built, '' when the usual one is free: a renamed table keeps it."""
+    if spec.publish not in ("create", "swap") or not spec.key:
+        return ""
+    usual = cut(f"{spec.table}_pkey")
+    if usual not in target or (existing and existing.key_name == usual):
+        return ""
+    return next(name for n in itertools.count(1) if (name := cut(f"{spec.table}_pkey{n}")) not in target)
+
+
+def strange(schema: str, existing: TargetTable) -> PlanError:
+    """Return the error of a name in the target that something has which bulketl did not make."""
+    name, made = existing.name, existing.made
+    if existing.kind not in TABLES:
+        return PlanError(
+            f"table {name!r} cannot be in schema {schema!r}: {_article(existing.kind)}{_of(existing)} has its name there",
+            hint=f"rename or drop it, or load into another schema with --schema; exclude: true leaves the table out: "
+            f"adopting is for tables only, and bulketl did not make this {existing.kind}",
+        )
+    if made is None:
+        what = f"no record says that bulketl made the {existing.kind} of that name in schema {schema!r}"
+        more = ""
+    else:
+        what = (
+            f"the {existing.kind} of that name in schema {schema!r} is not the one on record: it has oid {existing.oid}, "
+            f"and that of run {made.run} at {made.at} had oid {made.oid}. It was made anew or renamed into place, or the "
+            "database was restored"
+        )
+        more = "; after a restore `bulketl load --adopt '*'` takes its tables back, and no row is lost"
+    return PlanError(
+        f"table {name!r} is somebody else's: {what}{_of(existing)}",
+        hint=f"if the source's rows may take its place, write adopt: true in its rule in tables.yaml, or load it once with "
+        f"--adopt {name}{more}; else rename it, or load into another schema with --schema",
+    )
+
+
+def unknown(names: Sequence[str], catalog: Catalog) -> PlanError | None:
+    """Return the error of a pattern of `--adopt` that fits no table of the source."""
+    tables = [table.name for table in catalog]
+    wrong = next((pattern for pattern in names if not fnmatch.filter(tables, pattern)), None)
+    if wrong is None:
+        return None
+    return PlanError(
+        f"--adopt names {wrong!r}, and {catalog.identity} has no such table",
+        hint="check the spelling (case counts); '*' is every table",
+    )
+
+
+def _of(existing: TargetTable) -> str:
+    rows = "" if existing.rows is None else f"{existing.rows:,} row{'' if existing.rows == 1 else 's'}"
+    told = [part for part in (rows, f"owner {existing.owner}" if existing.owner else "") if part]
+    return f" ({', '.join(told)})" if told else ""
+
+
+def _article(kind: str) -> str:
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"

@@ -1,0 +1,26 @@
+"""Text that comes out of other people's databases, as a terminal or a log may have it.
+
+A name or a value can hold anything. Here every character that acts on a terminal, ends a line or turns the direction of
+writing becomes a picture of itself, so that it is seen and does nothing. Quotation marks and backslashes are left alone:
+this is for the eye, not for a parser.
+"""
+
+from __future__ import annotations
+
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+_ACTING = {code: chr(0x2400 + code) for code in range(0x20) if chr(code) != "\n"}  # pictures that Unicode has for them
+_ACTING |= {0x7F: "\N{SYMBOL FOR DELETE}", 0x2028: "\N{SYMBOL FOR NEWLINE}", 0x2029: "\N{SYMBOL FOR NEWLINE}"}
+_ACTING |= dict.fromkeys(range(0x80, 0xA0), _REPLACEMENT)  # C1: one of them begins a sequence as ESC [ does
+_TURNING = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))  # of the direction of writing
+_SHOWN = {**_ACTING, **dict.fromkeys((*_TURNING, *range(0xD800, 0xE000)), _REPLACEMENT)}  # and halves of surrogate pairs
+_IN_A_LINE = {**_SHOWN, ord("\n"): "\N{SYMBOL FOR NEWLINE}"}
+
+
+def shown(text: str) -> str:
+    """Return the text with a picture for every character that would act on a terminal; line feeds stay."""
+    return text.translate(_SHOWN)
+
+
+def in_a_line(text: str) -> str:
+    """Return the text as one line, with a picture for line feeds too: a name must not make a line of its own."""
+    return text.translate(_IN_A_LINE)
