@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.growth import Grown, cells
 from benchmarks.link import NEAR, Pass, trips
 from benchmarks.measure import Measured, median
 from benchmarks.peers.results import HEADINGS, PeerScenario
@@ -40,6 +41,8 @@ def markdown(document: dict[str, Any]) -> Iterator[str]:
             yield from _scale(one)
         if one.get("kind") == "link":
             yield from _link(one)
+        if one.get("kind") == "growth":
+            yield from _growth(one)
 
 
 def _table(headings: Sequence[str], rows: Iterator[Sequence[str]], left: int = 1) -> Iterator[str]:
@@ -91,6 +94,15 @@ def _scale(one: dict[str, Any]) -> Iterator[str]:
     )
     yield from _table(("rows", "seconds (runs)", "rows/s", "CPU s of the process", "peak MB"), rows, 0)
     yield from (f"- {text}" for text in one["missing"])
+
+
+def _growth(one: dict[str, Any]) -> Iterator[str]:
+    yield "**growth**: seconds at each size, and what a further row costs from one to the next."
+    ways = [Grown(w["name"], {int(rows): Measured(**run) for rows, run in w["runs"].items()}) for w in one["ways"]]
+    sizes = sorted({rows for way in ways for rows in way.runs})
+    headings = ("way", *(f"{rows:,} rows" for rows in sizes), "µs a row first", "µs a row last", "times", "peak MB")
+    yield from _table(headings, (cells(way) for way in ways))
+    yield from (f"- beyond the limit: {text}" for text in one["exceeded"])
 
 
 def _link(one: dict[str, Any]) -> Iterator[str]:

@@ -10,6 +10,7 @@ whole      every row of a practice's database, loaded and verified
 checks     that large table with checks, beside the same load without
 peers      eight databases of all kinds, beside other programs, each with what it loaded compared
 scale      the large table at three sizes: seconds and memory over rows
+growth     every way to write, compare and mend a table at three sizes: what a further row costs, and memory
 link       the whole database over a slow link: seconds, bytes and round trips
 kills      loads of audited and marked tables that are killed at random moments, and the load after each
 
@@ -36,6 +37,7 @@ from rich.console import Console
 
 from benchmarks import catalogue, payments
 from benchmarks.checking import run_checks
+from benchmarks.growth import WAYS, run_growth
 from benchmarks.kills import run_kills
 from benchmarks.link import run_link
 from benchmarks.measure import Contender, ContenderError, measure
@@ -145,6 +147,7 @@ def main() -> int:
         "checks": run_checks,
         "peers": run_peers,
         "scale": run_scale,
+        "growth": run_growth,
         "link": run_link,
         "kills": run_kills,
     }
@@ -157,7 +160,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=3, help="of each contender (%(default)s); two at most in most of peers")
     parser.add_argument("--kills", type=int, default=40, help="loads that are killed (%(default)s)")
     parser.add_argument("--seed", type=int, default=7, help="of the moments of kills (%(default)s)")
-    parser.add_argument("--only", type=_names, metavar="NAME,…", help=f"peers with these only: {', '.join(WHAT)}")
+    parser.add_argument("--only", type=_names, metavar="NAME,…", help=f"peers with these only: {', '.join(WHAT)}; or growth")
     parser.add_argument("--source", help="a MySQL or MariaDB URI, instead of a throw-away server")
     parser.add_argument("--target", help="a Postgres URI; with --source")
     parser.add_argument("--pgloader", action="store_true", help="run pgloader too, once per catalogue, for information")
@@ -167,7 +170,7 @@ def main() -> int:
     wanted = options.scenarios or list(USUAL)
     if unknown := set(wanted) - set(scenarios):
         parser.error(f"no scenario is called {', '.join(sorted(unknown))}")
-    if unknown := set(options.only or ()) - set(WHAT):
+    if unknown := set(options.only or ()) - (set(WAYS) if wanted == ["growth"] else set(WHAT)):
         parser.error(f"peers has no scenario called {', '.join(sorted(unknown))}")
     if bool(options.source) != bool(options.target):
         parser.error("--source and --target go together")

@@ -14,8 +14,12 @@ cost, so it is off too. `FREE` gives the settings back; else they end with the t
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 from bulketl.plan import TableSpec
-from bulketl.postgres.ddl import name, value
+from bulketl.postgres import Connection
+from bulketl.postgres.ddl import batch, name, value
 
 # With the usual 4 MB a join of large tables falls into dozens of parts, and the table's pages are written once for each of
 # them; Postgres takes of this what it needs, and gives it back.
@@ -33,6 +37,14 @@ FREE = ";\n".join(f"SET LOCAL {method} TO DEFAULT" for method in _METHODS)
 # Staged rows come in the order of their key, so that looking each up costs no random page. 100,000 lookups in a table of a
 # million rows took 0.4 s and hashing it 0.5 s; a page has 50 to 100 rows, so this is about a tenth of the table.
 LOOKUPS_PER_PAGE = 8
+
+
+@contextlib.contextmanager
+def by_hash(connection: Connection) -> Iterator[None]:
+    """Begin a transaction of a connection in autocommit mode in which whole tables are joined."""
+    with connection.transaction():
+        connection.execute(batch([PLANNING, BY_HASH]).encode())
+        yield
 
 
 def joining(spec: TableSpec, stage: str) -> list[str]:

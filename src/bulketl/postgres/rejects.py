@@ -12,7 +12,7 @@ from bulketl.plan import TableSpec
 from bulketl.postgres import LEDGER, Connection, Postgres, checks, ledger
 from bulketl.postgres.copy import TEMPORARY, copy, transaction, without_refused
 from bulketl.postgres.ddl import batch, name, value
-from bulketl.postgres.joins import BY_HASH, PLANNING
+from bulketl.postgres.joins import BY_HASH, PLANNING, by_hash
 from bulketl.postgres.keylist import send
 from bulketl.postgres.made import held
 from bulketl.postgres.publish import into
@@ -70,18 +70,20 @@ def tables(connection: Connection, schema: str) -> set[str]:
         return set()
     loads = f"SELECT table_name FROM {LEDGER}.table_load JOIN {LEDGER}.run USING (run) WHERE schema_name = %(schema)s"
     rejects = f"SELECT table_name FROM {LEDGER}.reject WHERE schema_name = %(schema)s"
-    return {table for (table,) in connection.execute(f"{loads} UNION {rejects}".encode(), {"schema": schema})}
+    with by_hash(connection):
+        return {table for (table,) in connection.execute(f"{loads} UNION {rejects}".encode(), {"schema": schema})}
 
 
 def count(connection: Connection, schema: str, tables: Sequence[str] | None, run: str) -> list[Counted]:
     """Return how many rows were rejected, the last run first; `tables` None means all, `run` '' every one."""
-    found = connection.execute(
+    query = (
         "SELECT r.run, r.table_name, column_name, reason, count(*), count(settled_at), EXISTS (SELECT FROM"
         f" {LEDGER}.published p WHERE (p.run, p.schema_name, p.table_name) = (r.run, %(schema)s, r.table_name)) FROM {_OF}"
-        " GROUP BY 1, 2, 3, 4, s.started_at ORDER BY s.started_at DESC, 2, 5 DESC, 3, 4".encode(),
-        {"schema": schema, "tables": tables, "run": run},
+        " GROUP BY 1, 2, 3, 4, s.started_at ORDER BY s.started_at DESC, 2, 5 DESC, 3, 4"
     )
-    return [Counted(*row) for row in found]
+    with by_hash(connection):
+        found = connection.execute(query.encode(), {"schema": schema, "tables": tables, "run": run})
+        return [Counted(*row) for row in found]
 
 
 def read(
@@ -93,7 +95,7 @@ def read(
         f" to_char(rejected_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') FROM {_OF}"
         " ORDER BY s.started_at DESC, table_name, rejected_at, key LIMIT %(first)s"
     )
-    with connection.transaction(), connection.cursor("bulketl_rejects") as cursor:
+    with by_hash(connection), connection.cursor("bulketl_rejects") as cursor:
         cursor.itersize = FETCHED
         cursor.execute(query.encode(), {"schema": schema, "tables": tables, "run": run, "first": first})
         for row in cursor:
@@ -103,11 +105,10 @@ def read(
 def open_keys(connection: Connection, schema: str, table: str, run: str) -> list[dict[str, Any]]:
     """Return the keys of rows that are not settled, of runs that published the table, each key once."""
     published = f"{LEDGER}.published p WHERE (p.run, p.schema_name, p.table_name) = (r.run, %(schema)s, r.table_name)"
-    found = connection.execute(
-        f"SELECT DISTINCT key FROM {_OF} AND settled_at IS NULL AND EXISTS (SELECT FROM {published}) ORDER BY key".encode(),
-        {"schema": schema, "tables": [table], "run": run},
-    )
-    return [key for (key,) in found]
+    query = f"SELECT DISTINCT key FROM {_OF} AND settled_at IS NULL AND EXISTS (SELECT FROM {published}) ORDER BY key"
+    with by_hash(connection):
+        found = connection.execute(query.encode(), {"schema": schema, "tables": [table], "run": run})
+        return [key for (key,) in found]
 
 
 def take(

@@ -22,7 +22,7 @@ from bulketl.postgres import LEDGER, Connection, Postgres, audit, ddl
 from bulketl.postgres.compare import alive, key_hash, row_hash
 from bulketl.postgres.copy import TEMPORARY, copy, transaction, without_refused
 from bulketl.postgres.ddl import name, rows_of, value
-from bulketl.postgres.joins import BY_HASH, PLANNING, joining
+from bulketl.postgres.joins import BY_HASH, PLANNING, by_hash, joining
 from bulketl.postgres.keylist import among, listing, send
 from bulketl.postgres.merge import matching
 from bulketl.postgres.stage import temporary, temporary_name
@@ -96,8 +96,9 @@ def rejects(connection: Connection, schema: str) -> dict[str, list[str]]:
     if connection.execute(f"SELECT to_regclass('{LEDGER}.reject') IS NOT NULL").fetchone() != (True,):
         return {}
     found: dict[str, list[str]] = {}
-    for table, key in connection.execute(_REJECTS.encode(), (schema, schema)):
-        found.setdefault(table, []).append(json.dumps(key, sort_keys=True))
+    with by_hash(connection):
+        for table, key in connection.execute(_REJECTS.encode(), (schema, schema)):
+            found.setdefault(table, []).append(json.dumps(key, sort_keys=True))
     return found
 
 
