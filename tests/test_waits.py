@@ -1,0 +1,140 @@
+"""Every wait has an end, every look is tried again, every file with rows has its reason: listed from the source code."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+SOURCES = Path(__file__).parent.parent / "src" / "bulketl"
+FILES = {str(path.relative_to(SOURCES)): path for path in sorted(SOURCES.rglob("*.py")) if "demo" not in path.parts}
+TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in FILES.items()}
+
+# What waits for a thread, a process, a socket or a lock, and what ends it.
+WAITING = frozenset(
+    {
+        "wait", "join", "result", "recv", "accept", "acquire", "get", "sleep", "poll", "communicate", "check_output", "run",
+        "load", "shutdown", "lock",
+    }
+)  # fmt: skip
+TALK = "what it waits for is talk with a server, which the watch ends when it stalls"
+WAITS = {
+    "agreement.py result": TALK,
+    "api.py result": TALK,
+    "apart.py load": "a step in the other process, whose talks are watched there; its death ends the answer",
+    "apart.py poll": "does not wait",
+    "apart.py wait": "bounded, or of a process that has ended",
+    "checker.py result": TALK,
+    "checker.py shutdown": TALK,
+    "checker.py sleep": "a second",
+    "cli/__init__.py recv": "the thread that hears signals; nobody waits for it",
+    "cli/loading.py sleep": "until the window opens, as was asked for; Ctrl-C ends it",
+    "cluster.py join": "bounded",
+    "cluster.py result": "of a future that is done, or bounded by what it awaits",
+    "cluster.py wait": "bounded, in the thread that watches",
+    "crew.py get": "a thread without work waits for the next step; nobody waits for it",
+    "crew.py join": "bounded, again and again until the step under way has ended, which a watch sees to",
+    "engine.py result": "of a future that is done",
+    "engine.py sleep": "bounded",
+    "engine.py wait": "bounded; at the end, of steps whose talks are watched",
+    "keyless.py sleep": "a second",
+    "mysql/spooled.py communicate": "bounded; the file is watched meanwhile",
+    "patience.py sleep": "a pause",
+    "postgres/locks.py poll": "0 s",
+    "sidebyside.py result": TALK,
+    "sockets.py shutdown": "does not wait",
+    "talks.py join": "bounded",
+    "talks.py sleep": "a look",
+    "talks.py wait": "the watch waits for a talk; nobody waits for it",
+}
+STEP = "a part of a step, which the schedule tries again, or of one that is on its own"
+# Functions that open a session and are not given to `patient` where they are called, and why.
+ASKED_OTHERWISE = {
+    "cluster.py _greet": "of a Dask cluster",
+    "mysql/changes.py read_changes": "a part of survey.choices, which is tried again",
+    "mysql/compare.py hashes": "a part of api._hashes, which is tried again",
+    "mysql/locks.py gated": STEP,
+    "mysql/locks.py locked": STEP,
+    "mysql/read.py count": STEP,
+    "mysql/read.py figures": STEP,
+    "postgres/__init__.py session": "asked by what is tried again",
+    "postgres/compare.py hashes": "a part of api._hashes, which is tried again",
+    "postgres/locks.py keep": "puts it off, and is called again",
+    "postgres/session.py _refuse_pooled_transactions": "a part of opening a session",
+    "postgres/session.py opened": "is what opens a session",
+    "rejects.py export_rejects": "has begun a file, which must not be there the next time: the command is given again",
+}
+# Whatever may write rows to a file.
+WRITING = frozenset(
+    {
+        "TemporaryFile", "NamedTemporaryFile", "TemporaryDirectory", "mkstemp", "mkdtemp", "write_text", "write_bytes",
+        "fdopen", "open", "ParquetWriter", "write_table", "write_parquet", "OSFile", "new_stream", "new_file", "savefig",
+    }
+)  # fmt: skip
+ARCHIVE = "an archive in the folder that was asked for, which its owner alone may read; half of one cannot be read at all"
+EXPORT = "a file that its owner asked for, and may read alone"
+WRITES = {
+    "apart.py TemporaryFile": "has no name; what native code says as it aborts",
+    "apart.py fdopen": "a pipe",
+    "apart.py write_text": "a number for the kernel",
+    "cli/rules.py write_text": "rules, not rows",
+    "engine.py open": "of a gate",
+    "heatmap.py savefig": "counts per month",
+    "mysql/spool.py fdopen": "a file without a name, which is inherited open",
+    "mysql/spool.py new_stream": "into the same",
+    "mysql/spooled.py TemporaryFile": "has no name from before its first byte",
+    "postgres/retention.py ParquetWriter": ARCHIVE,
+    "postgres/retention.py open": ARCHIVE,
+    "rejects.py ParquetWriter": EXPORT,
+    "rejects.py fdopen": EXPORT,
+    "rejects.py open": EXPORT,
+    "rejects.py write_table": EXPORT,
+}
+
+
+def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
+    """Yield each call with the last part of what is called."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, (ast.Attribute, ast.Name)):
+            yield (node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id), node
+
+
+def found(names: frozenset[str], counts: Callable[[ast.Call], bool] = lambda _: True) -> set[str]:
+    """Return the calls of such functions, each with its file."""
+    return {f"{file} {what}" for file, tree in TREES.items() for what, node in calls(tree) if what in names and counts(node)}
+
+
+def waits(node: ast.Call) -> bool:
+    """Tell whether a call may wait: texts are joined, too, mappings have a `get`, files are loaded and commands run."""
+    text = ast.unparse(node.func)
+    receiver, _, name = text.rpartition(".")
+    if name == "join":
+        return not (receiver.startswith(("'", '"', "b'")) or receiver in ("os.pathsep", "shlex"))
+    if name == "get":
+        return not node.args
+    return receiver == {"run": "subprocess", "load": "pickle"}.get(name, receiver)
+
+
+def test_every_wait_has_an_end() -> None:
+    """Whoever adds one says here what ends it."""
+    assert found(WAITING, waits) == set(WAITS)
+
+
+def test_every_file_that_may_hold_rows_has_its_reason() -> None:
+    """Nothing that holds rows has a name in the temporary folder."""
+    assert found(WRITING) == set(WRITES)
+
+
+def test_every_question_is_tried_again() -> None:
+    """Each function that opens a session is called through `patient`, or is here."""
+    patient: set[str] = set()
+    opening: set[str] = set()
+    for file, tree in TREES.items():
+        for what, node in calls(tree):
+            given = [ast.unparse(one) for one in node.args]
+            if what == "patient" or given[:1] == ["patient"] or ast.unparse(node.func).endswith((".here", ".there")):
+                patient |= {text.rpartition(".")[2] for text in given}
+        for function in ast.walk(tree):
+            if isinstance(function, ast.FunctionDef) and any(what == "connect" for what, _ in calls(function)):
+                opening.add(f"{file} {function.name}")
+    assert {one for one in opening if one.split()[1] not in patient} == set(ASKED_OTHERWISE)
