@@ -25,10 +25,14 @@ settings.register_profile("bulketl", deadline=None, derandomize=bool(os.environ.
 settings.load_profile("bulketl")
 
 
+MEMORY, ROOM = Path("/dev/shm"), 4 << 30
+
+
 @pytest.fixture(scope="session")
 def folder() -> Iterator[Path]:
-    """A folder that is gone at the end; Postgres runs as another user under root and must get in."""
-    path = Path(tempfile.mkdtemp(prefix="bulketl-tests-"))
+    """A folder that is gone at the end, in memory where there is room; Postgres runs as another user under root."""
+    roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM
+    path = Path(tempfile.mkdtemp(prefix="bulketl-tests-", dir=MEMORY if roomy else None))
     path.chmod(0o755)
     yield path
     shutil.rmtree(path, ignore_errors=True)
