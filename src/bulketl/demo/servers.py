@@ -37,8 +37,9 @@ class MariaDB:
         log = folder / "mariadb.log"
         made = subprocess.run(
             [
-                install, "--no-defaults", *user, f"--datadir={data}", "--auth-root-authentication-method=normal",
-                "--skip-test-db", "--force",  # force: a machine that cannot look up its own name will do
+                install, "--no-defaults", *user, f"--datadir={data}", f"--tmpdir={folder}", "--skip-test-db",
+                "--auth-root-authentication-method=normal",
+                "--force",  # a machine that cannot look up its own name will do
             ],
             capture_output=True, text=True,
         )  # fmt: skip
@@ -48,9 +49,9 @@ class MariaDB:
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 [
-                    server, "--no-defaults", *user, f"--datadir={data}", f"--port={self.port}", "--bind-address=127.0.0.1",
-                    f"--socket={folder / 'mariadb.sock'}", f"--pid-file={folder / 'mariadb.pid'}", "--skip-log-bin",
-                    "--innodb-flush-log-at-trx-commit=0", *options,
+                    server, "--no-defaults", *user, f"--datadir={data}", f"--tmpdir={folder}", "--bind-address=127.0.0.1",
+                    f"--port={self.port}", f"--socket={folder / 'mariadb.sock'}", f"--pid-file={folder / 'mariadb.pid'}",
+                    "--skip-log-bin", "--innodb-flush-log-at-trx-commit=0", *options,
                 ],
                 stdout=output, stderr=output, stdin=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
