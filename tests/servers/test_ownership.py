@@ -260,6 +260,7 @@ READING = {"inspect", "state", "ledger", "copy", "verify", "image", "query", "hi
 WRITE_ELSEWHERE = {
     "prepare": "the staging table", "discard": "the staging table", "_load": "the staging table", "_mended": "the same",
     "_keep_rejects": "the ledger", "_transaction": "begins one for others", "_hashes": "nothing", "read": "nothing",
+    "by_hash": "nothing: it lets a reader join by hash",
 }  # fmt: skip
 
 
