@@ -121,6 +121,6 @@ def test_no_plan_looks_through_a_table_row_by_row(logged: tuple[Lab, Path], tmp_
     large = ("bulketl.audit_trail", "bulketl.reject")
     small = {oid for oid, name in names.items() if name.startswith("bulketl.") and name not in large}
     seen = list(plans(log, since))
-    found = {f"{names.get(int(w.split()[-1]), '')} {w}" for plan in seen for w in quadratic(plan, small)}
+    found = {text for plan in seen for text in quadratic(plan, small)}
     assert len(seen) > 100
     assert found == set()

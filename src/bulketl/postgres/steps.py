@@ -26,6 +26,7 @@ from bulketl.postgres.copy import TEMPORARY, close, copy, transaction, without_r
 from bulketl.postgres.ddl import batch, name, staging, staging_name
 from bulketl.postgres.figures import figures
 from bulketl.postgres.guard import guard
+from bulketl.postgres.joins import BY_HASH, PLANNING
 from bulketl.postgres.made import held, noted, started
 from bulketl.postgres.outcome import Loaded, Published, added, arrived, completed, too_bad, too_many
 from bulketl.postgres.publish import into, publish
@@ -120,7 +121,7 @@ class PostgresTarget:
             cursor.execute(ledger.claim_publish(self.run, spec))  # waits for an earlier try that is still at work
             if not cursor.fetchall():
                 return self._done(cursor, spec)
-            cursor.execute(batch([*started(self.run, spec), *keyed(self.run, spec)]))
+            cursor.execute(batch([*started(self.run, spec), *keyed(self.run, spec), PLANNING, BY_HASH]))
             counts = self._compare(cursor, spec)
             rows, rejects = sum(item.rows for item in counts), sum(item.rejects for item in counts)
             if rejects > spec.rejectable(rows + rejects):
