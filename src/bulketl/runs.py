@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime as dt
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
@@ -15,7 +16,7 @@ from bulketl.config import Config
 from bulketl.crew import Crew
 from bulketl.decision import specify
 from bulketl.endpoints import MySQLSource, check_libraries, endpoints, new_run, source_of, target_of
-from bulketl.errors import PlanError
+from bulketl.errors import PlanError, TargetError
 from bulketl.events import Event, Observer
 from bulketl.incremental import Choice, Cursor
 from bulketl.memory import resident_mb
@@ -228,7 +229,13 @@ def _carry_out(
         if outcome not in ("interrupted", "stopped"):
             patient(target.sweep)
         reasons = {item.spec.table: item.reason for item in plan.loads}
-        patient(_end, postgres, run, outcome, summary, reasons)
+        if isinstance(
+            sys.exception(), KeyboardInterrupt
+        ):  # who ends it does not wait long; without a record it goes on, too
+            with contextlib.suppress(TargetError):
+                _end(postgres, run, outcome, summary, reasons)
+        else:
+            patient(_end, postgres, run, outcome, summary, reasons)
     return summary
 
 
