@@ -229,9 +229,7 @@ def _carry_out(
         if outcome not in ("interrupted", "stopped"):
             patient(target.sweep)
         reasons = {item.spec.table: item.reason for item in plan.loads}
-        if isinstance(
-            sys.exception(), KeyboardInterrupt
-        ):  # who ends it does not wait long; without a record it goes on, too
+        if isinstance(sys.exception(), KeyboardInterrupt):  # who ends it does not wait; it goes on without a record too
             with contextlib.suppress(TargetError):
                 _end(postgres, run, outcome, summary, reasons)
         else:
