@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime as dt
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
@@ -17,7 +18,7 @@ from bulketl.config import Config
 from bulketl.crew import Crew
 from bulketl.decision import specify
 from bulketl.endpoints import MySQLSource, check_libraries, endpoints, new_run, source_of, target_of
-from bulketl.errors import PlanError
+from bulketl.errors import PlanError, TargetError
 from bulketl.events import Event, Observer
 from bulketl.incremental import Choice, Cursor
 from bulketl.memory import resident_mb
@@ -244,7 +245,11 @@ def _carry_out(
         if outcome not in ("interrupted", "stopped"):
             patient(target.sweep)
         reasons = {item.spec.table: item.reason for item in plan.loads}
-        patient(_end, postgres, run, outcome, summary, reasons)
+        if isinstance(sys.exception(), KeyboardInterrupt):  # who ends it does not wait; it goes on without a record too
+            with contextlib.suppress(TargetError):
+                _end(postgres, run, outcome, summary, reasons)
+        else:
+            patient(_end, postgres, run, outcome, summary, reasons)
     return summary
 
 

@@ -16,14 +16,14 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 class Line:
     """Relays connections to an address, and counts the questions on all of them: bytes of a client after a server's.
 
-    At question `cut` a connection is cut, when its answer begins to come; at question `stall`, or after `stall_bytes` of
-    the answers of one connection, it goes on and nothing is passed on any more, in either direction. `dead`: so do all
-    connections from then on. Each happens once.
+    At question `cut` a connection is cut, when its answer begins to come; at question `stall`, after `stall_bytes` of the
+    answers of one connection, or `stall_sent` of its client's, it is kept and nothing is passed on any more, in either
+    direction. `dead`: so are all connections from then on. Each happens once.
     """
 
     def __init__(self, address: tuple[str, int] | str) -> None:
         self._behind = address
-        self.cut = self.stall = self.stall_bytes = 0
+        self.cut = self.stall = self.stall_bytes = self.stall_sent = 0
         self.dead = False
         self.questions = self.faults = 0
         self.stalled_at = 0.0
@@ -71,6 +71,10 @@ class Line:
                 end.shutdown(socket.SHUT_RDWR)
 
     def _note(self, state: dict[str, object], answers: bool, size: int, held: threading.Event) -> None:
+        if not answers:
+            state["sent"] = int(str(state.get("sent", 0))) + size
+            if self.stall_sent and int(str(state["sent"])) >= self.stall_sent:
+                self._stalls(held)
         if not answers and not state["asked"]:
             self.questions += 1
             state["asked"] = True
@@ -87,7 +91,7 @@ class Line:
                 self._stalls(held)
 
     def _stalls(self, held: threading.Event) -> None:
-        self.stall = self.stall_bytes = 0
+        self.stall = self.stall_bytes = self.stall_sent = 0
         self.faults += 1
         self.stalled_at = time.monotonic()
         held.set()

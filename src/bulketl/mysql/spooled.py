@@ -27,6 +27,7 @@ from bulketl.mysql.native import comment
 
 SPOOL = str(Path(__file__).with_name("spool.py"))  # by its path, so that it imports connectorx and pyarrow, and no more
 LOOK_SECONDS = 1.0
+RUNNING_NS = 200_000  # between two looks; what waits runs less
 
 
 @contextlib.contextmanager
@@ -42,8 +43,11 @@ def spooled(
         }  # fmt: skip
         judge = by_comment(source.asking, sign)
         # The socket is the other process', so there is no driver here to wait in: the watch is `_drained`'s own.
-        with talks.talk(talks.Talk(f"table {table!r}", source.stall_seconds, frozenset(), judge)) as one:
-            told = _drained(order, file.fileno(), one)
+        try:
+            with talks.talk(talks.Talk(f"table {table!r}", source.stall_seconds, frozenset(), judge)) as one:
+                told = _drained(order, file.fileno(), one)
+        except talks.StalledError as error:
+            told = str(error)
         if told:
             yield told, ()
             return
@@ -51,6 +55,18 @@ def spooled(
         rows_of = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         with pa.ipc.open_stream(pa.BufferReader(pa.py_buffer(rows_of))) as reader:
             yield "", reader
+
+
+def _ran(process: int) -> int:
+    """Return for how many nanoseconds all threads of a process have run, 0 where the system does not tell.
+
+    Whatever comes over its socket has it run, also while a batch is not complete.
+    """
+    total = 0
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        for task in Path(f"/proc/{process}/task").iterdir():
+            total += int((task / "schedstat").read_text(encoding="ascii").split()[0])
+    return total
 
 
 def _drained(order: dict[str, object], file: int, one: talks.Talk) -> str:
@@ -61,14 +77,15 @@ def _drained(order: dict[str, object], file: int, one: talks.Talk) -> str:
     ) as process:  # fmt: skip
         try:
             given: str | None = json.dumps(order)
-            size, since = 0, time.monotonic()
+            size, since, ran = 0, time.monotonic(), 0
             while True:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     out, err = process.communicate(given, timeout=min(LOOK_SECONDS, one.seconds / 4))
                     break
                 given, now = None, time.monotonic()
-                if (written := os.fstat(file).st_size) != size:
-                    size, since = written, now
+                written, running = os.fstat(file).st_size, _ran(process.pid)
+                if written != size or running - ran > RUNNING_NS:
+                    size, since, ran = written, now, running
                 elif now - since >= one.seconds and not one.ended:
                     since = now
                     if talks.at_work(one):
