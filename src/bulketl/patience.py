@@ -1,13 +1,13 @@
 """Trying again what failed for a passing reason: acts that only look, and records that may be written twice.
 
 The steps of a run are tried again by their schedule, after the same pauses. Here is whatever else asks a server: planning,
-validating, verifying, and the ledger's own records. Nothing is tried again in silence: the logger `bulketl` warns.
+validating, verifying, and the ledger's own records. Nothing is tried again in silence: the logger `bulketl` warns. Only one
+of these acts goes on at a time, so its pauses need no chance: a server that is not there is named within ten seconds.
 """
 
 from __future__ import annotations
 
 import logging
-import random
 import time
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
@@ -15,7 +15,7 @@ from typing import ParamSpec, TypeVar
 from bulketl.errors import BulketlError
 
 ATTEMPTS = 4
-PAUSES = (0.5, 2.0, 8.0)  # seconds before the second, third and fourth attempt
+PAUSES = (0.5, 2.0, 5.0)  # seconds before the second, third and fourth attempt
 _log = logging.getLogger("bulketl")
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -30,7 +30,8 @@ def patient(act: Callable[P, T], *args: P.args, **more: P.kwargs) -> T:
         except BulketlError as error:
             if not error.transient or attempt >= ATTEMPTS:
                 raise
-            pause = PAUSES[attempt - 1] * random.uniform(0.5, 1.5)  # noqa: S311
+            pause = PAUSES[attempt - 1]
             attempt += 1
-            _log.warning("%s; trying again in %.1f s (%d of %d)", error.message, pause, attempt, ATTEMPTS)
+            words = " ".join(error.message.split())
+            _log.warning("%s; trying again in %.1f s (%d of %d)", words, pause, attempt, ATTEMPTS)
             time.sleep(pause)

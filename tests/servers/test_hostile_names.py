@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from rich.text import Text
 from typer.testing import CliRunner
 
 from bulketl.cli import app, options
-from bulketl.cli.terminal import Terminal
+from bulketl.cli.terminal import Spoken, Terminal
 from bulketl.events import RunStarted, TableFailed, TableStarted
 from bulketl.heatmap import draw
 from bulketl.history import History, MonthPair, TableHistory
@@ -197,6 +198,19 @@ def _tell(observer: Any, name: str) -> None:
     observer(TableStarted("r", name))
     observer(TableStarted("r", NAMES[6]))
     observer(TableFailed("r", name, "DataError", f"table {name}\n{FORGED}", "", 0.1))
+
+
+def test_what_is_logged_and_warned_of_is_a_line_that_does_not_act(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server's words too, as when something is tried again."""
+    file = io.StringIO()
+    log = logging.getLogger("bulketl")
+    spoken = Spoken(Terminal(file=file, width=80, color_system=None))
+    log.addHandler(spoken)
+    try:
+        log.warning("source %s; trying again in 2.0 s", NAMES[3] + NAMES[6])
+    finally:
+        log.removeHandler(spoken)
+    assert file.getvalue() == f"source e␛]0;title␇en␤{FORGED}; trying again in 2.0 s\n"
 
 
 def test_what_is_shown_keeps_its_place() -> None:

@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel
 from typer.testing import CliRunner
 
+import bulketl.patience
 from bulketl.cli import app
 from bulketl.errors import BulketlError
 from bulketl.mysql import MySQL
@@ -70,6 +71,12 @@ def test_what_stands_in_the_settings_is_not_repeated(keys: Keys, from_environmen
     done = CliRunner().invoke(app, [*words, "--config", str(path)], env=environment)
     assert done.exit_code in (1, 2), done.output
     assert CANARY not in done.output + repr(done.exception), done.output
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What does not answer is tried again without a pause."""
+    monkeypatch.setattr(bulketl.patience, "PAUSES", (0.0, 0.0, 0.0))
 
 
 SOURCES = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
+import logging
 import os
 import signal
 import socket
@@ -18,6 +19,7 @@ from bulketl.cli import certificate, custody, loading, rejects, rules, verify
 from bulketl.cli import history as history_command
 from bulketl.cli import pairs as pairs_command
 from bulketl.cli.options import EXIT_CODES, err, out, run, telling
+from bulketl.cli.terminal import Spoken
 
 app = typer.Typer(
     name="bulketl",
@@ -70,9 +72,17 @@ def main() -> None:
     """Run the command line."""
     share_memory()
     hear_signals()
-    warnings.formatwarning = lambda message, *_, **__: f"note: {message}\n"
+    speak()
     gc.freeze()  # what was imported stays: nothing looks through it again, nor at the end
     app()
+
+
+def speak() -> None:
+    """Write what is logged or warned of on standard error, as any other line of a screen."""
+    warnings.formatwarning = lambda message, *_, **__: f"note: {message}"
+    logging.captureWarnings(True)
+    for name in ("bulketl", "py.warnings"):
+        logging.getLogger(name).addHandler(Spoken(err))
 
 
 def hear_signals() -> None:

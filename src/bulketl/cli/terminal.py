@@ -6,13 +6,14 @@ segments leave for the terminal, so no screen has to remember it.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from bulketl.printable import shown
+from bulketl.printable import in_a_line, shown
 
 
 class Terminal(Console):
@@ -26,3 +27,16 @@ class Terminal(Console):
         """Yield the segments that a renderable makes, their text as `shown` returns it."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else Segment(shown(segment.text), segment.style)
+
+
+class Spoken(logging.Handler):
+    """Writes what is logged on a terminal, a line each."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        """Write to that terminal."""
+        super().__init__()
+        self._terminal = terminal
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        self._terminal.print(in_a_line(record.getMessage()), highlight=False, soft_wrap=True)
