@@ -44,10 +44,13 @@ def unit(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run every test; they start their servers themselves; what those need is installed first where it is missing."""
+    """Run every test, on all cores; they start their servers themselves, and what those need is installed first.
+
+    What is named behind `--` is run alone and in one process.
+    """
     session.install("-q", "-e", ".[demo]", *group("test"))
     session.run(*PROGRAMS)
-    session.run("pytest", *session.posargs)
+    session.run("pytest", *(session.posargs or ("-n", "auto", "--maxprocesses=4", "--dist=loadfile")))
 
 
 @nox.session
