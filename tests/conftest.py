@@ -20,6 +20,7 @@ from psycopg.conninfo import make_conninfo
 
 from bulketl.demo.servers import EmbeddedPostgres, MariaDB
 
+os.environ.pop("COLUMNS", None)  # set where tests run on several cores: a test says itself how wide its terminal is
 KINDS: tuple[Kind, ...] = ("mariadb", "mysql") if os.environ.get("BULKETL_TEST_MYSQL") else ("mariadb",)
 settings.register_profile("bulketl", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("bulketl")

@@ -51,8 +51,11 @@ STEP = "a part of a step, which the schedule tries again, or of one that is on i
 # Functions that open a session and are not given to `patient` where they are called, and why.
 ASKED_OTHERWISE = {
     "cluster.py _greet": "of a Dask cluster",
+    "mysql/__init__.py _wants_tls": "a second look at a refusal, to say why it was one",
     "mysql/changes.py read_changes": "a part of survey.choices, which is tried again",
     "mysql/compare.py hashes": "a part of api._hashes, which is tried again",
+    "mysql/discover.py column_types": "a part of a step that fails, to say why it does",
+    "mysql/discover.py read_catalog": "a part of survey.look, which is tried again",
     "mysql/locks.py gated": STEP,
     "mysql/locks.py locked": STEP,
     "mysql/read.py count": STEP,
@@ -89,6 +92,7 @@ WRITES = {
     "rejects.py fdopen": EXPORT,
     "rejects.py open": EXPORT,
     "rejects.py write_table": EXPORT,
+    "tls.py open": "reads whether there is a certificate",
 }
 
 

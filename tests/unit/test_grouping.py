@@ -19,7 +19,7 @@ MOST = 1 << 30
 
 
 def load(name: str, tier: Tier = "reference", size: int = 1, *, small: bool = True) -> TableLoad:
-    spec = TableSpec(name, "raw", (), (), "refill" if small else "swap")
+    spec = TableSpec(name, "raw", (), (), "refill" if small else "swap", rows=1)
     return TableLoad(spec, (Partition(0),), tier, "", 0, size)
 
 
