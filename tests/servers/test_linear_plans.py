@@ -117,7 +117,7 @@ def test_no_plan_looks_through_a_table_row_by_row(logged: tuple[Lab, Path], tmp_
     custody.verify_audit(config)
     lab.pg(f'ALTER DATABASE "{database}" RESET ALL')
     with psycopg.connect(lab.target) as connection:
-        names = dict(connection.execute("SELECT oid::int, oid::regclass::text FROM pg_class").fetchall())
+        names: dict[int, str] = dict(connection.execute("SELECT oid::int, oid::regclass::text FROM pg_class").fetchall())
     large = ("bulketl.audit_trail", "bulketl.reject")
     small = {oid for oid, name in names.items() if name.startswith("bulketl.") and name not in large}
     seen = list(plans(log, since))

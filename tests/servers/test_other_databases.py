@@ -20,7 +20,7 @@ from lab import Lab, Server, configure, execute, load
 import bulketl
 from bulketl import api, tablesfile
 from bulketl.config import Config, load_config
-from bulketl.demo.servers import program
+from bulketl.demo.programs import program
 
 FOREIGN = Path(__file__).parents[3] / "shared" / "foreign"
 FILES = sorted(FOREIGN.glob("*.sql"))
