@@ -61,7 +61,6 @@ T = TypeVar("T")
 
 PAUSE_SECONDS = 1.0  # before what differs is looked at again
 DETAILED = 10_000  # rows that differ are read, to say in which columns; beyond, they are counted by their hashes
-BUCKETS_LISTED = 32
 NEWER_LISTED = 20_000
 JSON_ROWS = 50_000  # read at once where a column has to be read to be compared
 
@@ -260,7 +259,7 @@ class Checker:
     def _looked(self, task: Task, spec: TableSpec, buckets: Buckets, which: Sequence[str]) -> tuple[Look, list[str]]:
         """List those buckets on both sides; return what differs, and in which buckets."""
         found, where = Look(), []
-        for some in (list(which[n : n + BUCKETS_LISTED]) for n in range(0, len(which), BUCKETS_LISTED)):
+        for some in (list(which[n : n + buckets.at_once]) for n in range(0, len(which), buckets.at_once)):
             old = self.there(there.rows, self.target, spec, buckets, some)
             new = self.here(here.rows, self.source, spec, buckets, some, source_side.older(task.mark))
             fresh: Mapping[str, object] = {}

@@ -20,7 +20,8 @@ from bulketl.plan import TableSpec
 
 Digest = tuple[int, int]  # rows, and the sum of their hashes
 KEYS_READ = 2000  # rows fetched by their keys in one query
-BUCKETS_LISTED = 32  # whose keys are in memory at once
+KEYS_LISTED = 50_000  # at most in memory at once, of each side: some 40 MB
+BUCKETS_LISTED = 32  # at once where a bucket is a hash of the key, and each listing reads the whole table
 HASHED_TOGETHER = 60  # tables in one query
 QUERY_BYTES = 256 << 10  # of a query for many tables: a server may refuse a longer one than 1 MB
 
@@ -30,6 +31,11 @@ class Buckets:
     """How keys fall into buckets: `width` consecutive integers each, or 0: by a hash of the key."""
 
     width: int = 0
+
+    @property
+    def at_once(self) -> int:
+        """How many buckets are listed at once. A range of integers has no more keys than it has numbers."""
+        return max(1, KEYS_LISTED // self.width) if self.width else BUCKETS_LISTED
 
     def of(self, key: int) -> int:
         """Return the bucket of an integer key, if they are by ranges."""
@@ -120,7 +126,7 @@ def compare(here: Here, there: Compared, spec: TableSpec) -> Differences:
     missing: list[KeyTuple] = []
     differing: list[KeyTuple] = []
     gone: list[KeyTuple] = []
-    for some in (unequal[n : n + BUCKETS_LISTED] for n in range(0, len(unequal), BUCKETS_LISTED)):
+    for some in (unequal[n : n + buckets.at_once] for n in range(0, len(unequal), buckets.at_once)):
         old = there.rows(spec, buckets, some)
         new = here.rows(spec, buckets, some)
         missing += [row.key for text, row in new.items() if text not in old]

@@ -123,8 +123,8 @@ def mend(target: Postgres, run: str, spec: TableSpec, found: Differences, batche
         check_gone(spec, len(found.gone), found.rows)
     stage = name(TEMPORARY, temporary_name(0))
     spec = dataclasses.replace(spec, added=(), widened=())  # the load before has altered the table
-    if spec.max_rejects:  # what Postgres refuses is found before, by trials in transactions of their own
-        batches = iter([without_refused(target, run, spec, piece) for piece in batches])
+    if spec.max_rejects:  # what Postgres refuses is found by trials over a connection of their own
+        batches = (without_refused(target, run, spec, piece) for piece in batches)
     with transaction(target, run, f"table {spec.table!r}", spec.encoder) as cursor:
         hold(cursor, run, [spec])
         cursor.execute(temporary(0, spec))
