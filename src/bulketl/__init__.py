@@ -23,7 +23,7 @@ The floors; imports go down only:
     engine | survey | sidebyside
     worker
     mysql | postgres
-    verifiable
+    verifiable | looks
     verification
     reconcile
     decision | resumption

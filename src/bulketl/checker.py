@@ -10,7 +10,7 @@ import dataclasses
 import datetime as dt
 import functools
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -22,6 +22,7 @@ from bulketl.casts import encoder_of, parse_target
 from bulketl.coerce import Batch, Reject, coerce
 from bulketl.errors import BulketlError
 from bulketl.jsontext import KINDS
+from bulketl.looks import Look, Total, is_doubled, look, steady
 from bulketl.mysql import MySQL
 from bulketl.mysql import compare as here
 from bulketl.mysql import verify as source_side
@@ -42,7 +43,6 @@ from bulketl.verification import (
     Figure,
     Kind,
     Level,
-    Look,
     RowFinding,
     TableVerdict,
     added,
@@ -51,8 +51,6 @@ from bulketl.verification import (
     json_key,
     key_texts,
     keys_only,
-    look,
-    steady,
     with_note,
 )
 from bulketl.watermark import LOOKBACK, Watermark, is_time
@@ -209,15 +207,10 @@ class Checker:
         if task.mark and task.mark.value:
             ((_, newer, _),) = self.here(source_side.counts, self.source, [(spec, task.mark)]).values()
             verdict = dataclasses.replace(verdict, newer=newer)
-        found, where = self._looked(task, spec, buckets, unequal)
-        changing = 0
-        if found:
-            time.sleep(PAUSE_SECONDS)
-            again, _ = self._looked(task, spec, buckets, where)
-            found, changing = steady(found, again)
+        found, where, changing = self._looked_twice(task, spec, buckets, unequal)
         verdict = dataclasses.replace(verdict, changing=changing)
         if self.level == "rows":
-            where += self._unhashed(task, buckets, sorted(ours), found)
+            where += self._unhashed(task, buckets, sorted(ours), found.first)
         return self._examined(task, verdict, found, where)
 
     def _chosen(self, task: Task, buckets: Buckets) -> list[str] | None:
@@ -256,23 +249,37 @@ class Checker:
         """Hash a piece, and return how many rows that were, of both sides."""
         return sum(rows for side in self.digests(task, spec, buckets, [piece]) for rows, _ in side.values())
 
-    def _looked(self, task: Task, spec: TableSpec, buckets: Buckets, which: Sequence[str]) -> tuple[Look, list[str]]:
-        """List those buckets on both sides; return what differs, and in which buckets."""
-        found, where = Look(), []
-        for some in (list(which[n : n + buckets.at_once]) for n in range(0, len(which), buckets.at_once)):
-            old = self.there(there.rows, self.target, spec, buckets, some)
-            new = self.here(here.rows, self.source, spec, buckets, some, source_side.older(task.mark))
-            fresh: Mapping[str, object] = {}
-            if task.mark and task.mark.value:
-                late = source_side.newer(task.mark)
-                fresh = self.here(here.rows, self.source, keys_only(spec), buckets, some, late)
-            seen = look(new, old, fresh)
-            if seen:
+    def _looked_twice(
+        self, task: Task, spec: TableSpec, buckets: Buckets, which: Sequence[str]
+    ) -> tuple[Total, list[str], int]:
+        """Return what both looks at those buckets say, the buckets in which one differs, and how many rows changed between.
+
+        Some buckets are listed at a time, and again after a pause in which the next ones are.
+        """
+        total, where, changing = Total(), list[str](), 0
+        most = None if unhashed(spec.casts) else DETAILED  # what is found by other means than hashes is added to the first
+        waiting: deque[tuple[float, list[str], Look]] = deque()
+        groups = [list(which[n : n + buckets.at_once]) for n in range(0, len(which), buckets.at_once)]
+        for n, some in enumerate(groups, 1):
+            if seen := self._looked(task, spec, buckets, some):
                 where += some
-                found.missing.update(seen.missing)
-                found.differing.update(seen.differing)
-                found.extra.update(seen.extra)
-        return found, where
+                waiting.append((time.monotonic() + PAUSE_SECONDS, some, seen))
+            while waiting and (n == len(groups) or waiting[0][0] <= time.monotonic()):
+                at, again, seen = waiting.popleft()
+                time.sleep(max(0.0, at - time.monotonic()))
+                found, changed = steady(seen, self._looked(task, spec, buckets, again))
+                total.add(found, most)
+                changing += changed
+        return total, where, changing
+
+    def _looked(self, task: Task, spec: TableSpec, buckets: Buckets, which: Sequence[str]) -> Look:
+        """List those buckets on both sides; return what differs."""
+        old = self.there(there.rows, self.target, spec, buckets, which)
+        new = self.here(here.rows, self.source, spec, buckets, which, source_side.older(task.mark))
+        fresh: Mapping[str, object] = {}
+        if task.mark and task.mark.value:
+            fresh = self.here(here.rows, self.source, keys_only(spec), buckets, which, source_side.newer(task.mark))
+        return look(new, old, fresh)
 
     def _unhashed(self, task: Task, buckets: Buckets, names: Sequence[str], found: Look) -> list[str]:
         """Read the columns that no hash covers, add the rows in which they differ, and return in which buckets they are."""
@@ -298,10 +305,11 @@ class Checker:
                 where += group
         return where
 
-    def _examined(self, task: Task, verdict: TableVerdict, found: Look, where: Sequence[str]) -> Found:
+    def _examined(self, task: Task, verdict: TableVerdict, total: Total, where: Sequence[str]) -> Found:
         """Read the rows that differ, say in which columns they do, and sort out those that are as they should be."""
+        found = total.first
         asked = {**found.missing, **{text: one for text, (one, _) in found.differing.items()}}
-        doubled = {text for text, (_, row) in found.differing.items() if " " in row.hash}
+        doubled = {text for text, pair in found.differing.items() if is_doubled(pair)}
         known = set(self.rejects.get(task.spec.table, ()))
         some = list(asked if self.level == "rows" else found.missing if known or task.mark else ())[:DETAILED]
         seen: dict[str, Examined] = {}
@@ -323,14 +331,14 @@ class Checker:
         kinds |= dict.fromkeys(differing, "differs")
         kinds |= dict.fromkeys(doubled, "doubled")
         named = [_named(row.key, seen.get(text), kinds[text]) for text, row in asked.items() if text in kinds]
-        extra, kept = surplus_of(task, len(found.extra))
+        extra, kept = surplus_of(task, len(found.extra) + len(total.extra))
         if extra:
             named += [RowFinding(key_texts(row.key), "extra") for row in found.extra.values()]
         verdict = dataclasses.replace(
             verdict,
-            missing=len(missing),
-            differing=len(differing),
-            doubled=len(doubled),
+            missing=len(missing) + len(total.missing),
+            differing=len(differing) + len(total.differing),
+            doubled=len(doubled) + total.doubled,
             newer=verdict.newer + len(late),
             rejected=rejected,
             rows=tuple(named[: self.first]),
@@ -340,14 +348,14 @@ class Checker:
         )
         for what, count in sorted(self._altered.pop(task.spec.table, Counter()).items()):
             verdict = with_note(verdict, f"{what}: {count:,} rows are equal but for that (docs/types.md)")
-        if self.level == "rows" and len(asked) > DETAILED:
+        if self.level == "rows" and (len(asked) > DETAILED or total.more):
             verdict = with_note(verdict, f"only the first {DETAILED:,} rows that differ were read")
         return Found(
             verdict,
             task,
-            tuple(row.key for row in missing.values()),
-            tuple(row.key for row in differing.values()),
-            tuple(row.key for row in found.extra.values()) if extra else (),
+            (*(row.key for row in missing.values()), *total.missing),
+            (*(row.key for row in differing.values()), *total.differing),
+            (*(row.key for row in found.extra.values()), *total.extra) if extra else (),
             tuple(where),
         )
 

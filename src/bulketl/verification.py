@@ -12,12 +12,12 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from bulketl.partitions import KeyTuple
 from bulketl.plan import TableSpec
-from bulketl.reconcile import Buckets, Digest, Row
+from bulketl.reconcile import Buckets, Digest
 
 Level = Literal["count", "sums", "keys", "rows"]
 LEVELS: tuple[Level, ...] = ("count", "sums", "keys", "rows")
@@ -147,45 +147,6 @@ class Verification:
             ]
         kept = {key: sum(getattr(v, key) for v in self.tables) for key in ("kept", "kept_edited", "kept_deleted")}
         return {**document, **kept, "equal": self.equal}
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What two listings of the same buckets say: per text of the key, the rows that are only on one side or differ."""
-
-    missing: dict[str, Row] = field(default_factory=dict)
-    differing: dict[str, tuple[Row, Row]] = field(default_factory=dict)  # source, target
-    extra: dict[str, Row] = field(default_factory=dict)
-
-    def __bool__(self) -> bool:
-        return bool(self.missing or self.differing or self.extra)
-
-
-def look(ours: Mapping[str, Row], theirs: Mapping[str, Row], newer: Iterable[str] = ()) -> Look:
-    """Hold the rows of both sides beside each other, by the text of their key, but for those that are newer."""
-    out = set(newer)
-    return Look(
-        {text: row for text, row in ours.items() if text not in theirs and text not in out},
-        {
-            text: (row, theirs[text])
-            for text, row in ours.items()
-            if text in theirs and theirs[text].hash != row.hash and text not in out
-        },
-        {text: row for text, row in theirs.items() if text not in ours and text not in out},
-    )
-
-
-def steady(first: Look, second: Look) -> tuple[Look, int]:
-    """Return what both looks say alike, and how many rows of the first were another in the second."""
-    missing = {k: row for k, row in first.missing.items() if (again := second.missing.get(k)) and again.hash == row.hash}
-    differing = {k: rows for k, rows in first.differing.items() if _same(rows, second.differing.get(k))}
-    extra = {k: row for k, row in first.extra.items() if (again := second.extra.get(k)) and again.hash == row.hash}
-    before = len(first.missing) + len(first.differing) + len(first.extra)
-    return Look(missing, differing, extra), before - len(missing) - len(differing) - len(extra)
-
-
-def _same(one: tuple[Row, Row], other: tuple[Row, Row] | None) -> bool:
-    return other is not None and [row.hash for row in one] == [row.hash for row in other]
 
 
 def chosen(buckets: Iterable[str], table: str, share: float, seed: int) -> list[str]:

@@ -45,6 +45,23 @@ def test_a_repair_respects_the_guard_of_deletes(lab: Lab) -> None:
     assert (deleted, rows) == (30, 30)
 
 
+@pytest.mark.parametrize("first", [3, 10_000])
+def test_however_many_rows_differ_each_is_counted_and_repaired(
+    maria_lab: Lab, monkeypatch: pytest.MonkeyPatch, first: int
+) -> None:
+    """Of few they are kept as they are, of the others by their keys, and some buckets are listed at a time."""
+    monkeypatch.setattr("bulketl.checker.DETAILED", first)
+    monkeypatch.setattr("bulketl.reconcile.KEYS_LISTED", 5000)
+    maria_lab.mysql("CREATE TABLE t (id int PRIMARY KEY, n int)", "INSERT INTO t SELECT seq, seq FROM seq_1_to_20000")
+    maria_lab.load()
+    maria_lab.pg("DELETE FROM {s}.t WHERE id % 500 = 1; UPDATE {s}.t SET n = -1 WHERE id % 500 = 2")
+    maria_lab.pg("INSERT INTO {s}.t SELECT id + 20000, n FROM {s}.t WHERE id % 500 = 3")
+    (found,) = verify(maria_lab, {}).tables
+    assert (found.missing, found.differing, found.extra, found.wrong) == (40, 40, 40, 120)
+    assert verify(maria_lab, {}, repair=True, allow_deletes=["t"]).equal
+    assert maria_lab.differences("t") == []
+
+
 def test_a_repair_is_on_record_like_a_load_and_holds_its_locks(lab: Lab) -> None:
     fill(lab)
     lab.load(rules=RULES)
