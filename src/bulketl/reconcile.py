@@ -20,7 +20,7 @@ from bulketl.plan import TableSpec
 
 Digest = tuple[int, int]  # rows, and the sum of their hashes
 KEYS_READ = 2000  # rows fetched by their keys in one query
-KEYS_LISTED = 50_000  # at most in memory at once, of each side: some 40 MB
+KEYS_LISTED = 25_000  # at most in memory at once, of each side: some 20 MB
 BUCKETS_LISTED = 32  # at once where a bucket is a hash of the key, and each listing reads the whole table
 HASHED_TOGETHER = 60  # tables in one query
 QUERY_BYTES = 256 << 10  # of a query for many tables: a server may refuse a longer one than 1 MB
