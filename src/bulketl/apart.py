@@ -84,9 +84,10 @@ class Apart:
 
 
 def _started(words: IO[bytes]) -> subprocess.Popen[bytes]:
-    path = os.pathsep.join(filter(None, sys.path))
+    path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
     process = subprocess.Popen(
-        [sys.executable, "-c", f"from {__name__} import main; main()"],
+        # -P: what lies in the current folder, a types.py perhaps, is imported there only if it would be here.
+        [sys.executable, "-P", "-c", f"from {__name__} import main; main()"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=words, env={**os.environ, "PYTHONPATH": path},
         process_group=0,  # Ctrl-C is for the driver: it lets this one end its step
     )  # fmt: skip

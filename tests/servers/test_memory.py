@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from lab import Lab
@@ -69,6 +70,19 @@ def test_a_step_of_many_bytes_that_is_killed_fails_alone(attempt: int, name: str
         with pytest.raises(SourceError, match=name) as failed:
             crew.submit(dies, Sourceless(), Sourceless(), step).result(60)
         assert failed.value.ease == "batch"
+        assert crew.submit(lives, Sourceless(), Sourceless(), step).result(60) != os.getpid()
+
+
+def test_a_process_of_its_own_imports_nothing_from_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder of somebody's scripts may hold a secrets.py; a program that was installed does not look there."""
+    for name in ("secrets", "types", "queue", "pickle", "bulketl"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('imported from the current folder')", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
+    with Crew(1) as crew:
+        step = Step("load", bytes=LARGE_BYTES + 1)
         assert crew.submit(lives, Sourceless(), Sourceless(), step).result(60) != os.getpid()
 
 

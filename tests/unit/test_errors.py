@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import pickle
 
 import pytest
 
 from bulketl import errors
+from bulketl.mysql.read import _failure
+from bulketl.plan import TableSpec
 
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.BulketlError)]
 
@@ -28,3 +32,9 @@ def test_exit_codes_are_those_of_the_design() -> None:
     expected = {"ConfigError": 2, "PlanError": 2, "OutsideWindowError": 4}
     assert {name: code for name, code in codes.items() if code != 1} == expected
     assert (errors.DONE, errors.FAILED, errors.WRONG_REQUEST, errors.PARTLY_DONE) == (0, 1, 2, 3)
+
+
+def test_a_full_temporary_folder_is_told_with_what_to_do() -> None:
+    """The words are those of the process that drains a table without a key."""
+    spec = TableSpec("t", "s", (), (), "swap")
+    assert "TMPDIR" in _failure(spec, str(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))).hint

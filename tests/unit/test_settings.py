@@ -22,7 +22,8 @@ from bulketl.settings import PROCESS_MB
 @pytest.mark.parametrize(
     "uri",
     ["mysql://u:hunter2/x@h/d", "mysql://u:hunter2#x@h/d", "mysql://u:hun[ter2]x@h/d", "mysql://u:p@hunter2@h:x/d",
-     "http://u:hunter2@h/d", "mysql://u:hunter2@h"],
+     "http://u:hunter2@h/d", "mysql://u:hunter2@h", "mysql://u:p@hunter2/x@h/d", "mysql://u:1/hunter2@h/d",
+     "mysql://u:1/hunter2#x@h/d", "mysql://u:1/hunter2/x@h/d", "mysql://u:1/hunter2?x@h/d"],
 )  # fmt: skip
 def test_a_source_uri_that_is_none_is_refused_without_repeating_it(uri: str) -> None:
     """A password with special characters that nobody encoded looks like a host or a port."""

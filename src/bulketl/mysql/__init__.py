@@ -52,6 +52,8 @@ class MySQL:
             raise ConfigError("the source URI cannot be read: its host or port is none", hint=_FORM) from None
         if parts.scheme not in _SCHEMES or not parts.hostname or "@" in parts.hostname or not database or port == 0:
             raise ConfigError("the source URI lacks its scheme, host or database", hint=_FORM)
+        if "@" in parts.path or "/" in database or parts.fragment:  # of a raw password, most likely
+            raise ConfigError("the source URI has a database that is none, or a character that is not encoded", hint=_FORM)
         _ = self.protection, self._parameters  # for what they raise
 
     @property

@@ -9,6 +9,7 @@ one case that needs it, a large table without a key, is drained by a process of 
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import re
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
@@ -257,6 +258,8 @@ def _failure(spec: TableSpec, text: str) -> SourceError:
             hint += ". Or init_connect sets a character set in which its name is another: write utf8mb4 there"
     elif code == 1298:
         hint = "load the server's time zone tables, or write timestamp_zone as an offset like +00:00"
+    elif f"[Errno {errno.ENOSPC}]" in text:
+        hint = "a table without a key passes through the temporary folder of this machine: make room there, or set TMPDIR"
     elif _OVERFLOW in text:
         hint = "rows of it hold more than 2 GiB in one text column; exclude that column, or report it"
     error = source_error(f"table {spec.table!r} cannot be read: {text}", hint, code)
