@@ -39,7 +39,7 @@ WAITS = {
     "engine.py wait": "bounded; at the end, of steps whose talks are watched",
     "keyless.py sleep": "a second",
     "mysql/spooled.py communicate": "bounded; the file is watched meanwhile",
-    "patience.py sleep": "a pause",
+    "patience.py wait": "a pause",
     "postgres/locks.py poll": "0 s",
     "sidebyside.py result": TALK,
     "sockets.py shutdown": "does not wait",

@@ -8,7 +8,7 @@ of these acts goes on at a time, so its pauses need no chance: a server that is 
 from __future__ import annotations
 
 import logging
-import time
+import threading
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
@@ -21,10 +21,15 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+stopping = threading.Event()  # while it is set nothing is asked again, nor anything new
+
+
 def patient(act: Callable[P, T], *args: P.args, **more: P.kwargs) -> T:
     """Return what an act does, which may be done twice, after so many attempts; raise the error of the last."""
     attempt = 1
     while True:
+        if stopping.is_set():
+            raise BulketlError("stopped before it was asked")
         try:
             return act(*args, **more)
         except BulketlError as error:
@@ -34,4 +39,4 @@ def patient(act: Callable[P, T], *args: P.args, **more: P.kwargs) -> T:
             attempt += 1
             words = " ".join(error.message.split())
             _log.warning("%s; trying again in %.1f s (%d of %d)", words, pause, attempt, ATTEMPTS)
-            time.sleep(pause)
+            stopping.wait(pause)

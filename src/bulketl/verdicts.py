@@ -122,7 +122,8 @@ def _repairs(result: Verification) -> list[Text]:
 
 def _end(result: Verification) -> str:
     rows = sum(item.compared for item in result.tables)
-    wrong = sum(not item.equal for item in result.tables)
+    unknown = sum(bool(item.problem) and not item.wrong for item in result.tables)
+    wrong = sum(not item.equal for item in result.tables) - unknown
     count = len(result.tables)
     what = {"count": "counted", "sums": "summed", "keys": "keys compared", "rows": "compared"}[result.level]
     share = (
@@ -130,7 +131,9 @@ def _end(result: Verification) -> str:
         if result.sample < 1
         else ""
     )
-    if not wrong:
+    if not wrong and unknown:
+        tables = "none differs" if unknown < count else "nothing was compared"
+    elif not wrong:
         tables = f"all {count} tables are equal" if count != 1 else "the table is equal"
     elif result.repaired:
         after = {item.table: item for item in result.again}
@@ -139,6 +142,8 @@ def _end(result: Verification) -> str:
         tables = f"{wrong} of {count} tables differed, and {still}" if count != 1 else f"the table differed, and {still}"
     else:
         tables = f"{wrong} of {count} tables differ" if count != 1 else "the table differs"
+    if unknown:
+        tables += f", and {unknown} of {count} could not be compared" if count != 1 else ", for it could not be compared"
     edited, deleted = (sum(getattr(item, key) for item in result.tables) for key in ("kept_edited", "kept_deleted"))
     counts = [f"{count:,} {word}" for count, word in ((edited, "edited"), (deleted, "deleted")) if count]
     if counts:

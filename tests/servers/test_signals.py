@@ -22,6 +22,14 @@ from bulketl.postgres import Postgres
 
 LOAD = "import bulketl.partitions as p; p.MOST_ROWS = 50; from bulketl.cli import main; main()"
 
+SLOW = """
+import bulketl.mysql.compare as c
+hashed = c.row_hash
+c.row_hash = lambda spec: f"CONCAT({hashed(spec)}, LEFT(SLEEP(1), 0))"
+from bulketl.cli import main
+main()
+"""
+
 
 def until(condition: Callable[[], bool], seconds: float = 30) -> None:
     end = time.monotonic() + seconds
@@ -118,3 +126,30 @@ def test_a_server_that_does_not_answer_is_a_passing_failure_and_one_that_refuses
     with pytest.raises(TargetError) as shut, Postgres(f"{maria_lab.target} user=nobody_at_all").connect():
         pass
     assert (quiet.value.transient, shut.value.transient) == (True, False)
+
+
+def test_a_verification_ends_within_two_seconds_of_ctrl_c(maria_lab: Lab) -> None:
+    """It writes nothing, so nobody waits for the tables under way; their statements end at the source, too."""
+    maria_lab.mysql("CREATE TABLE t (id int PRIMARY KEY)", "INSERT INTO t SELECT seq FROM seq_1_to_400")
+    maria_lab.load()
+    uri = f"postgresql:///?{'&'.join(maria_lab.target.split())}"
+    environ = {**os.environ, "BULKETL_SOURCE": maria_lab.source, "BULKETL_TARGET": uri, "BULKETL_SCHEMA": maria_lab.schema}
+    with contextlib.closing(maria_lab.server.connect(maria_lab.database)) as connection, connection.cursor() as cursor:
+        command = [sys.executable, "-c", SLOW, "verify"]
+        with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            asking = (
+                "SELECT 1 FROM information_schema.processlist WHERE db = DATABASE() AND info LIKE '%SLEEP%' AND id <> %s"
+            )
+
+            def asked() -> bool:
+                cursor.execute(asking, (connection.thread_id(),))
+                return bool(cursor.fetchall())
+
+            until(lambda: asked() or process.poll() is not None)
+            began = time.monotonic()
+            process.send_signal(signal.SIGINT)
+            said = process.communicate(timeout=20)[1]
+            assert time.monotonic() - began < 2
+            assert process.returncode == 130, said
+            assert said.endswith("stopped\n"), said
+            until(lambda: not asked())

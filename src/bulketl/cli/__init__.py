@@ -18,7 +18,7 @@ import typer
 from bulketl.cli import certificate, custody, loading, rejects, rules, verify
 from bulketl.cli import history as history_command
 from bulketl.cli import pairs as pairs_command
-from bulketl.cli.options import EXIT_CODES, err, out, run, telling
+from bulketl.cli.options import EXIT_CODES, ending, err, out, run, telling
 from bulketl.cli.terminal import Spoken
 
 app = typer.Typer(
@@ -107,6 +107,8 @@ def _listen(heard: socket.socket, _told: socket.socket) -> None:
                 _end_at_once(128 + number)
             number = signals[0]
             telling[-1]("ending after the steps under way; once more ends at once")
+            for end in list(ending):
+                end()
 
 
 def _interrupted(_number: int, _frame: object) -> None:

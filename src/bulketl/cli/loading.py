@@ -48,6 +48,8 @@ from bulketl.snippets import KINDS, snippet
 from bulketl.summary import Summary
 from bulketl.windows import closes, opens
 
+STOPPED = "stopped; tables that were not published are as they were before; `bulketl load --resume last` goes on"
+
 
 def load(
     tier: TierOption = None,
@@ -111,7 +113,7 @@ def load(
         print(json.dumps(result.to_json())) if as_json else out.print(screen.summary(result))
         return _exit_code(settings, result)
 
-    run(command, as_json)
+    run(command, as_json, STOPPED)
 
 
 @contextmanager

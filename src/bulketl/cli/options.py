@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, NoReturn, cast
 
 import typer
 
-from bulketl import screen
+from bulketl import patience, screen, talks
 from bulketl.cli.terminal import Terminal
 from bulketl.config import Config, load_config
 from bulketl.errors import BulketlError, ConfigError
@@ -37,6 +38,8 @@ def past_printing(text: str) -> None:
 
 
 telling: list[Callable[[str], None]] = [past_printing]  # the last one tells of a signal: a live display while there is one
+
+ending: list[Callable[[], None]] = []  # what else happens at a signal
 
 TierOption = Annotated[
     list[str] | None, typer.Option("--tier", help="critical, important, audit or reference; repeated or with commas.")
@@ -72,15 +75,31 @@ RulesOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, errors too.")]
 
 
-def run(command: Callable[[], int], as_json: bool) -> NoReturn:
-    """Run a command and exit with its code, an error shown as the user asked for."""
+@contextlib.contextmanager
+def stopped_at_once() -> Iterator[None]:
+    """Have a signal end all that is asked of both servers, for a command that writes nothing."""
+
+    def end() -> None:
+        patience.stopping.set()
+        talks.end_all("it was stopped by a signal", 1.0)
+
+    ending.append(end)
+    try:
+        yield
+    finally:
+        ending.remove(end)
+        patience.stopping.clear()
+
+
+def run(command: Callable[[], int], as_json: bool, stopped: str = "stopped") -> NoReturn:
+    """Run a command and exit with its code, an error shown as the user asked for; `stopped` is said after a signal."""
     try:
         code = command()
     except BulketlError as problem:
         print(json.dumps(problem.to_json())) if as_json else err.print(screen.error(problem), soft_wrap=True)
         code = problem.exit_code
     except KeyboardInterrupt:
-        err.print("stopped; tables that were not published are as they were before; `bulketl load --resume last` goes on")
+        err.print(stopped, soft_wrap=True)
         code = 130
     sys.stdout.flush()
     raise typer.Exit(code)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, cast
 
@@ -23,6 +24,7 @@ from bulketl.cli.options import (
     out,
     run,
     split_commas,
+    stopped_at_once,
     tiers_of,
 )
 from bulketl.errors import DONE, FAILED, ConfigError
@@ -68,19 +70,20 @@ def verify(
         by_months(tier, tables, png=png, schema=schema, config=config, rules=rules, as_json=as_json)
 
     def command() -> int:
-        found = verifying.verify(
-            configured(config, rules, schema=schema),
-            tiers=tiers_of(tier),
-            tables=split_commas(tables),
-            exclude=split_commas(exclude),
-            level=cast(Level, level),
-            sample=_share(sample),
-            seed=seed,
-            first=first,
-            show_values=show_values,
-            repair=repair,
-            allow_deletes=split_commas(allow_deletes),
-        )
+        with nullcontext() if repair else stopped_at_once():
+            found = verifying.verify(
+                configured(config, rules, schema=schema),
+                tiers=tiers_of(tier),
+                tables=split_commas(tables),
+                exclude=split_commas(exclude),
+                level=cast(Level, level),
+                sample=_share(sample),
+                seed=seed,
+                first=first,
+                show_values=show_values,
+                repair=repair,
+                allow_deletes=split_commas(allow_deletes),
+            )
         print(json.dumps(found.to_json())) if as_json else out.print(verdicts.verification(found), soft_wrap=True)
         return DONE if found.equal else FAILED
 
