@@ -165,3 +165,18 @@ def test_no_variable_of_the_source_changes_what_is_read(clinic: Clinic, way: Way
             summary = bulketl.load(config := clinic.lab.config(source=source), bulketl.make_plan(config))
             assert {name: found.message for name, found in summary.tables.items() if found.outcome != "loaded"} == {}
         assert clinic.lab.differences("every") == []
+
+
+def test_another_database_chosen_in_init_connect_is_not_the_one_that_is_read(clinic: Clinic) -> None:
+    """A USE there comes after the connection has chosen its own, and the other database has a table of the same name."""
+    server, other = clinic.lab.server, f"{clinic.lab.database}_other"
+    right = clinic.read()
+    copied = f"CREATE TABLE `{other}`.every SELECT * FROM every WHERE id < 3"
+    clinic.lab.mysql(f"CREATE DATABASE `{other}`", copied, mode="")
+    server.execute(f"GRANT SELECT ON `{other}`.* TO {clinic.user}")
+    server.execute(f"SET GLOBAL init_connect = 'USE `{other}`'")
+    try:
+        assert clinic.read() == right
+    finally:
+        server.execute("SET GLOBAL init_connect = ''")
+        clinic.lab.mysql(f"DROP DATABASE `{other}`")

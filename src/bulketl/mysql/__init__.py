@@ -119,7 +119,7 @@ class MySQL:
 
     def before(self, *further: str) -> list[str]:
         """Return the statements with which connectorx begins a session, those `further` ones last. Raise SourceError."""
-        return preparation(known(self.uri) or self.session(), *further)
+        return preparation(known(self.uri) or self.session(), self.database, *further)
 
     @contextlib.contextmanager
     def asking(self) -> Iterator[pymysql.cursors.Cursor]:

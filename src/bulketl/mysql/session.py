@@ -3,13 +3,13 @@
 What a SELECT gives depends on some fifty variables of its session, and anybody may have set them: in the server's options,
 with SET GLOBAL, or in `init_connect`, which runs in every session of an ordinary user. So none is left to chance. One SET,
 one round trip, gives each the value in SETTINGS. Which of them a server has, it is asked once per process; what it does not
-let us set must have that value already, or the source is refused. connectorx keeps a pool of its own, here of
-one connection, and executes the same SET on it right before it reads.
+let us set must have that value already, or the source is refused. The database is chosen once more, for a USE in
+`init_connect` comes after the one of the connection. connectorx keeps a pool of its own, of one connection, and executes
+the same statements on it right before it reads.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import ssl
 from collections.abc import Iterable
@@ -144,11 +144,14 @@ def opened(key: str, verified: bool, **options: Any) -> tuple[_Connection, Sessi
         with connection.cursor() as cursor:
             found = _known.get(key)
             if found is not None:
-                with contextlib.suppress(pymysql.MySQLError):  # another version by now, perhaps: it is asked again
+                try:
                     cursor.execute(f"{found.statement}, @@SESSION.autocommit=0")
-                    return connection, found
-            found = _known[key] = _asked(cursor, _tls(connection, verified))
-            cursor.execute("SET @@SESSION.autocommit=0")
+                except pymysql.MySQLError:  # another version by now, perhaps: it is asked again
+                    found = None
+            if found is None:
+                found = _known[key] = _asked(cursor, _tls(connection, verified))
+                cursor.execute("SET @@SESSION.autocommit=0")
+        connection.select_db(options["database"])
     except BaseException:
         connection._force_close()  # type: ignore[attr-defined]
         raise
@@ -160,9 +163,10 @@ def known(key: str) -> Session | None:
     return _known.get(key)
 
 
-def preparation(session: Session, *further: str) -> list[str]:
+def preparation(session: Session, database: str, *further: str) -> list[str]:
     """Return the statements with which connectorx begins a session, so that it is like those that `opened` makes."""
-    return [f"{session.statement}, @@SESSION.autocommit=1", *further]
+    use = "USE `" + database.replace("`", "``") + "`"
+    return [f"{session.statement}, @@SESSION.autocommit=1", use, *further]
 
 
 def _asked(cursor: Cursor, tls: str) -> Session:
