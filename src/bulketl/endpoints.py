@@ -96,9 +96,9 @@ def target_of(config: Config) -> Postgres:
 
 
 def _noted(end: End) -> End:
-    """Warn once of a word for TLS that is written otherwise now."""
+    """Warn once, wherever this was asked for, of a word for TLS that has another meaning or a newer name."""
     if note := end.protection.note:
-        warnings.warn(note, UserWarning, stacklevel=3)
+        warnings.warn(note, UserWarning, stacklevel=2)
     return end
 
 

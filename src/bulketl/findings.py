@@ -167,7 +167,7 @@ def outside(schema: str, found: Sequence[str]) -> Iterator[Finding]:
     if found:
         names = ", ".join(found[:NAMED]) + (" …" if len(found) > NAMED else "")
         yield Finding(
-            schema, "warning", f"in schema {schema} are things of no run on record: {names}",
+            schema, "warning", f"schema {schema} holds things that no run on record made: {names}",
             "they stay as they are, and a table of such a name cannot be staged", "move them elsewhere, or drop them",
         )  # fmt: skip
 

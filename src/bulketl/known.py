@@ -19,8 +19,8 @@ from bulketl.rules import TableRule
 from bulketl.watermark import State
 
 GONE_TABLE = (
-    "the source has it no more, and the target keeps what it has. Write exclude: true for it, or take its rule out, run "
-    "`bulketl discover --write`, and forget it with `bulketl state reset`"
+    "the source does not have it, and the target keeps what it has of it. Correct its name in the rules; or, if it was "
+    "dropped, write exclude: true for it, or take its rule out, run `bulketl discover --write` and `bulketl state reset`"
 )
 OUT_OF_VIEW = (
     "grant SELECT on the whole table to the source user; if it was dropped or is no longer wanted, write exclude: true for "

@@ -63,7 +63,7 @@ def notes(plan: Plan) -> list[str]:
     adopted = [load.spec.table for load in plan.loads if load.spec.adopt]
     more = f" and {len(adopted) - NAMED} more" if len(adopted) > NAMED else ""
     what = "table that bulketl did not make is" if len(adopted) == 1 else "tables that bulketl did not make are"
-    told = [f"{len(adopted)} {what} given to it: {', '.join(adopted[:NAMED])}{more}"] if adopted else []
+    told = [f"{len(adopted)} {what} adopted: {', '.join(adopted[:NAMED])}{more}"] if adopted else []
     return told + ([line(plan.schema, plan.leftovers)] if plan.leftovers else [])
 
 

@@ -82,10 +82,11 @@ def strange(schema: str, existing: TargetTable) -> PlanError:
     """Return the error of a name in the target that something has which bulketl did not make."""
     name, made = existing.name, existing.made
     if existing.kind not in TABLES:
+        kind = with_article(existing.kind)
         return PlanError(
-            f"table {name!r} cannot be in schema {schema!r}: {_article(existing.kind)}{_of(existing)} has its name there",
-            hint=f"rename or drop it, or load into another schema with --schema; exclude: true leaves the table out: "
-            f"adopting is for tables only, and bulketl did not make this {existing.kind}",
+            f"table {name!r} cannot be in schema {schema!r}: {kind}{_of(existing)} has its name there",
+            hint="rename or drop it, or load into another schema with --schema, or write exclude: true to leave the table "
+            f"out; only a table can be adopted, not {kind}",
         )
     if made is None:
         what = f"no record says that bulketl made the {existing.kind} of that name in schema {schema!r}"
@@ -122,5 +123,6 @@ def _of(existing: TargetTable) -> str:
     return f" ({', '.join(told)})" if told else ""
 
 
-def _article(kind: str) -> str:
+def with_article(kind: str) -> str:
+    """Return what something is with its article: a view, an index."""
     return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"

@@ -15,9 +15,9 @@ from bulketl.casts import Cast, parse_type
 from bulketl.leftout import told
 from bulketl.leftovers import notes
 from bulketl.plan import Plan, TableLoad
-from bulketl.printable import in_a_line
+from bulketl.printable import count_of, in_a_line
 from bulketl.rules import TIERS
-from bulketl.screen import MANY, SMALL_ROWS, count_of, size
+from bulketl.screen import MANY, SMALL_ROWS, size
 
 _SAME = {"int": "integer", "decimal": "numeric"}  # the same type in the other server's word
 
@@ -31,7 +31,7 @@ def plan(planned: Plan) -> Group:
     shown += [_small(list(same)) for _, same in groupby(alike, key=_likeness)]
     refused = [Text(f"{r.message}\n  {r.hint}\n", style="red") for r in planned.refused]
     told = [Text(f"{note}\n", style="yellow") for note in notes(planned)]
-    return Group(*shown, *refused, *_skipped(planned), *told, _sum(planned, loads))
+    return Group(*shown, *_skipped(planned), *told, *refused, _sum(planned, loads))
 
 
 def _skipped(planned: Plan) -> list[Text]:
@@ -49,6 +49,8 @@ def _sum(planned: Plan, loads: Sequence[TableLoad]) -> Text:
     rows, weight = sum(load.rows for load in loads), sum(load.bytes for load in loads)
     end = f"{count_of(len(loads), 'table')}, about {rows:,} rows and {size(weight)}{_took(loads)}, in "
     end += f"{count_of(len(planned.groups), 'group')}, from {planned.source} into schema {planned.schema}; "
+    if planned.refused:
+        end = f"{count_of(len(planned.refused), 'table')} cannot be loaded (above).\n{end}"
     left = f"not taken from the source: {told(planned.left_out)}\n" if planned.left_out else ""
     return Text(f"{left}{end}TIMESTAMP columns in zone {planned.zone}.\nNothing was changed.")
 
@@ -59,8 +61,9 @@ def _took(loads: Sequence[TableLoad]) -> str:
     if not known:
         return ""
     seconds, some = sum(known), f" of {len(known)} of them" if len(known) < len(loads) else ""
-    amount = f"{seconds:.1f} s" if seconds < 60 else f"{seconds / 60:.1f} min"
-    return f", about {amount}{' of one worker' if len(loads) > 1 else ''} by the last loads{some}"
+    amount = f"about {seconds:.1f} s" if seconds < 60 else f"about {seconds / 60:.1f} min"
+    amount = amount if seconds >= 0.05 else "under 0.1 s"
+    return f", {amount}{' of one worker' if len(loads) > 1 else ''} by the last loads{some}"
 
 
 def _uneventful(load: TableLoad) -> bool:
@@ -137,7 +140,12 @@ def _types(casts: Iterable[Cast]) -> str:
     kinds = Counter((item.source, item.target) for item in made if not _same(item))
     same = len(made) - sum(kinds.values())
     told = [f"{one} -> {other}" + (f" ×{n}" if n > 1 else "") for (one, other), n in kinds.items()]
-    return ", ".join([*told, *([f"{same} {'others ' if told else ''}as they are"] if same else [])])
+    return ", ".join([*told, *([f"{_unchanged(same, bool(told))}"] if same else [])])
+
+
+def _unchanged(count: int, others: bool) -> str:
+    words = count_of(count, "other") if others else f"{count:,}"
+    return f"{words} as {'it is' if count == 1 else 'they are'}"
 
 
 def _same(item: Cast) -> bool:

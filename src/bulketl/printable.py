@@ -24,3 +24,8 @@ def shown(text: str) -> str:
 def in_a_line(text: str) -> str:
     """Return the text as one line, with a picture for line feeds too: a name must not make a line of its own."""
     return text.translate(_IN_A_LINE)
+
+
+def count_of(count: int, noun: str) -> str:
+    """Return a number with its noun: 1 table, 2 tables."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

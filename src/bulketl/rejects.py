@@ -207,7 +207,9 @@ def _one_by_one(
     found = next((item for item in catalog if item.name == table), None)
     if found is None or existing is None:
         where = "at the source" if found is None else "in the target"
-        raise PlanError(f"table {table!r} is no longer {where}", hint="its rejects stay on record; --tables leaves them out")
+        raise PlanError(
+            f"table {table!r} is no longer {where}", hint="its rejects stay on record; name the other tables to leave it out"
+        )
     if not existing.ours:
         raise strange(config.target_schema, existing)
     spec = specify(config, catalog, found, Choice(state=state))

@@ -13,9 +13,8 @@ from rich.text import Text
 
 from bulketl.classify import Proposal
 from bulketl.findings import SEVERITIES, Finding
-from bulketl.printable import in_a_line
+from bulketl.printable import count_of, in_a_line
 from bulketl.rules import TIERS
-from bulketl.screen import count_of
 
 
 def proposals(proposed: Sequence[Proposal]) -> Group:
@@ -42,7 +41,7 @@ def counted(proposed: Sequence[Proposal]) -> str:
     changes = sum(item.strategy != "full_table" for item in taken)
     asked = sum(bool(item.question) for item in proposed)
     more = f"; {count_of(asked, 'question')} for you, `# audit?` in the file" if asked else ""
-    return f"{count_of(len(taken) + left, 'table')}: {', '.join(words)}; {changes} by their changes, the others whole{more}"
+    return f"{count_of(len(taken) + left, 'table')}: {', '.join(words)}; {changes} loaded by changes, the others whole{more}"
 
 
 def fixed(path: Path, changed: Mapping[str, Mapping[str, object]]) -> Text:

@@ -19,7 +19,7 @@ from bulketl.listing import Rows, lines_of
 from bulketl.postgres.audit import Verdict
 from bulketl.postgres.retention import Expired
 from bulketl.postgres.state import Known
-from bulketl.printable import in_a_line
+from bulketl.printable import count_of, in_a_line
 from bulketl.rules import TIERS
 from bulketl.summary import Summary, TableSummary
 
@@ -61,11 +61,6 @@ def summary(result: Summary) -> Group:
     first = (Text(f"\n{in_a_line(note)}", style="yellow") for note in result.notes)
     notes = (*first, *_moments(result), *_changes(result), *_checks(result), *_drifts(result), *found)
     return Group(table, *notes, *_failures(result.failed))
-
-
-def count_of(count: int, noun: str) -> str:
-    """Return a number with its noun: 1 table, 2 tables."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _tier_rows(table: Table, tier: str, items: list[TableSummary], total: int) -> None:
@@ -151,7 +146,7 @@ def _comparisons(result: Summary) -> list[Text]:
 def _drifts(result: Summary) -> list[Text]:
     found = [f"  {item.table}: {line}" for item in result.tables.values() for line in item.drift]
     skipped = [f"  {item.table}: {item.message}" for item in result.tables.values() if item.outcome == "skipped"]
-    texts = [Text("\nChanged at the source:"), lines_of(found)] if found else []
+    texts = [Text("\nColumns that changed:"), lines_of(found)] if found else []
     texts += [Text("\nNot loaded:"), lines_of(skipped)] if skipped else []
     return texts + ([Text(f"\nNot taken from the source: {in_a_line(told(result.left_out))}")] if result.left_out else [])
 
@@ -159,8 +154,8 @@ def _drifts(result: Summary) -> list[Text]:
 def _sums(label: str, tier: str, items: list[TableSummary]) -> tuple[str, ...]:
     rows, weight, rejects = (sum(getattr(i, key) for i in items) for key in ("rows", "bytes", "rejects"))
     failed = sum(i.outcome not in ("loaded", "skipped", "unchanged") for i in items)
-    loaded = "loaded" if any(i.outcome == "loaded" for i in items) else ""
-    return label, tier, f"{rows:,}", size(weight), "", f"{rejects:,}", f"{failed} failed" if failed else loaded
+    outcome = next((word for word in ("loaded", "unchanged") if any(i.outcome == word for i in items)), "")
+    return label, tier, f"{rows:,}", size(weight), "", f"{rejects:,}", f"{failed} failed" if failed else outcome
 
 
 def _changes(result: Summary) -> list[Text]:

@@ -58,14 +58,14 @@ def protection(parameters: Mapping[str, str], side: str) -> tuple[Protection, di
                 )
             if mode not in ("", found):
                 raise ConfigError(f"the {side} URI says twice, and otherwise, whether TLS is used", hint="leave one of them")
-            mode, note = found, "" if word == found or word not in _OLDER else f"{word} is written {found} now"
+            mode, note = found, "" if word == found or word not in _OLDER else f"says {name}={word}; write ssl-mode={found}"
         elif plain in _CA:
             ca = value
         else:
             others[name] = value
     if ca and mode in ("", "require"):
         mode = "verify-ca"
-    return Protection(mode, ca, note and f"the TLS mode {note}, in the {side} URI"), others
+    return Protection(mode, ca, note and f"the {side} URI {note}"), others
 
 
 def check_file(ca: str, side: str) -> None:
@@ -120,7 +120,7 @@ def problem(text: str) -> tuple[str, str] | None:
     if "server doesn't support" in words or "does not support ssl" in words or "does not have this capability" in words:
         return (
             "offers no TLS, and the URI asks for it",
-            "set TLS up at the server; with ssl-mode=disable nothing is protected",
+            "enable TLS on the server, or give the protection up with ssl-mode=disable",
         )
     if "insecure transport" in words or ("no encryption" in words and "pg_hba" in words):
         return "accepts TLS connections only", "add ?ssl-mode=require to the URI, or verify-full with ssl-ca"

@@ -93,7 +93,7 @@ def _apart(tables: Sequence[TableVerdict]) -> list[Text]:
             said += [f"not compared: {column}" for column in item.uncompared]
         if said:
             lines.append(f"  {item.table}: {'; '.join(said)}")
-    return [Text("\nLeft out, and no difference:"), lines_of(lines)] if lines else []
+    return [Text("\nNot counted as differences:"), lines_of(lines)] if lines else []
 
 
 def _kept(item: TableVerdict) -> str:

@@ -17,7 +17,7 @@ from bulketl.config import Config
 from bulketl.decision import specify
 from bulketl.errors import PlanError
 from bulketl.incremental import Choice, Cursor
-from bulketl.ownership import strange
+from bulketl.ownership import strange, with_article
 from bulketl.partitions import Changes, KeyTuple
 from bulketl.plan import DELETED_AT, Refusal, TableSpec
 from bulketl.publishing import differing
@@ -86,7 +86,7 @@ def _task(
     rule = config.rule(table.name)
     verdict = TableVerdict(table.name, rule.table_importance, "rows")
     if existing is None or not existing.columns:
-        what = ", ".join(existing.hanging) if existing else "it was never loaded"
+        what = f"{with_article(existing.kind)} has its name there" if existing else "it was never loaded"
         return Task(dataclasses.replace(verdict, problem=f"it is not in the target: {what}"), rule.table_importance)
     mark = _mark(config, catalog, table, state)
     changes = mark if rule.extraction_strategy != "full_table" else None

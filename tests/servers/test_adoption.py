@@ -44,7 +44,7 @@ def test_adopting_is_on_record_with_who_and_when_and_holds_from_then_on(
     rule = {"t": {"adopt": True}} if by == "rule" else {}
     done = maria_lab.load(rules=rule, adopt=["t*"] if by == "option" else [])
     assert done.summary.tables["t"].outcome == "loaded", done.summary.tables["t"].message
-    assert done.summary.notes == ("1 table that bulketl did not make is given to it: t",)
+    assert done.summary.notes == ("1 table that bulketl did not make is adopted: t",)
     entries = maria_lab.pg(RECORD)
     how = "adopted by its rule" if by == "rule" else "adopted by --adopt"
     who = f"{getpass.getuser()}@{socket.gethostname()} as postgres"

@@ -134,7 +134,7 @@ def test_a_share_of_rejects_is_held_to(clinic: Lab, monkeypatch: pytest.MonkeyPa
     done = load(clinic, {"range": "Amt", "min": 0, "severity": "reject"}, max_rejects="9.9%")
     told = done.summary.tables["pay"]
     assert (told.outcome, told.rejects) == ("failed", 6)
-    assert "6 rows were rejected, and max_rejects is 9.9%" in told.message
+    assert "6 rows rejected, and max_rejects is 9.9%" in told.message
     assert "pay" not in clinic.tables()
 
 

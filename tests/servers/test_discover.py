@@ -38,7 +38,7 @@ def test_nothing_is_written_unless_somebody_says_yes(lab: Lab, tmp_path: Path, o
     assert (refused.exit_code, path.exists()) == (0, False)
     done = invoked(lab, "--write", str(path), *options, answer="y\n")
     assert (done.exit_code, path.exists(), (tmp_path / "catalog.json").exists()) == (0, True, True)
-    assert "1 table: 1 reference; 0 by their changes, the others whole" in done.stderr
+    assert "1 table: 1 reference; 0 loaded by changes, the others whole" in done.stderr
 
 
 def test_a_file_from_elsewhere_is_held_against_the_source_too(lab: Lab, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from bulketl.cli.options import (
     split_commas,
 )
 from bulketl.errors import DONE, FAILED, ConfigError
-from bulketl.printable import in_a_line
+from bulketl.printable import count_of, in_a_line
 
 TableArguments = Annotated[list[str] | None, typer.Argument(metavar="[TABLE]...", help="Names or patterns; none means all.")]
 
@@ -78,10 +78,10 @@ def reset_states(
         settings = configured(config, None, schema=schema)
         found = [item.table for item in custody.states(settings, split_commas(tables))]
         names = in_a_line(", ".join(found[:8])) + (" …" if len(found) > 8 else "")
-        if not yes and not typer.confirm(f"forget how far {len(found)} tables were loaded ({names})?", err=True):
+        if not yes and not typer.confirm(f"forget how far {count_of(len(found), 'table')} got ({names})?", err=True):
             return DONE
         custody.reset(settings, found)
-        err.print(f"forgotten; the next load reads them whole: {names}")
+        err.print(f"forgotten; the next load reads {'it' if len(found) == 1 else 'them'} whole: {names}")
         return DONE
 
     run(command, False)

@@ -146,7 +146,7 @@ def _write(path: Path, settings: Config, catalog: Catalog, proposals: Sequence[P
     if lines:
         err.print(rulescreen.changes(lines))
     if after == before and known == now:
-        err.print(f"{path} knows all {len(proposals)} tables; nothing to write")
+        err.print(f"{path} knows all tables ({len(proposals):,}); nothing to write")
         return
     if not before:
         err.print(rulescreen.counted(proposals))

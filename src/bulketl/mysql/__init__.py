@@ -61,7 +61,7 @@ class MySQL:
         """How the line is protected. A mode that takes what it gets is none of these drivers': it means `require`."""
         found = self._read_parameters()[0]
         if found.mode in OPPORTUNISTIC:
-            note = f"the source's TLS mode {found.mode} means require: a line is never left without TLS in silence"
+            note = f"the source URI says {found.mode}, which means require here: bulketl never goes without TLS silently"
             return Protection("verify-ca" if found.ca else "require", found.ca, note)
         return found if found.mode else Protection("disable", "")
 

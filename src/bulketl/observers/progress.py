@@ -24,7 +24,7 @@ from bulketl.events import (
     WorkersChanged,
 )
 from bulketl.observers.underway import LINE_ROWS, UnderWay
-from bulketl.printable import in_a_line
+from bulketl.printable import count_of, in_a_line
 
 
 def told(event: Event) -> Iterator[tuple[str, str]]:
@@ -96,7 +96,9 @@ class Lines:
         """Print one event."""
         match event:
             case RunStarted():
-                text = f"run {event.run}: {len(event.tables)} tables from {event.source} into schema {event.schema}"
+                text = (
+                    f"run {event.run}: {count_of(len(event.tables), 'table')} from {event.source} into schema {event.schema}"
+                )
                 self._print(f"{text}, TIMESTAMP columns in zone {event.zone}")
                 if event.sessions:
                     self._print(event.line)

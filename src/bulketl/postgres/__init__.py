@@ -54,7 +54,7 @@ class Postgres:
         """How the line is protected. Without a mode libpq prefers TLS and goes without it where the server has none."""
         found = parameters(self.uri)[0]
         if found.mode in OPPORTUNISTIC:
-            note = f"the target's TLS mode {found.mode} goes without TLS where the server has none; require does not"
+            note = f"{found.mode} in the target URI goes without TLS where the server offers none; require insists on it"
             return dataclasses.replace(found, note=note)
         return found
 

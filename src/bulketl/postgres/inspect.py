@@ -19,6 +19,7 @@ from bulketl.catalog import TargetTable
 from bulketl.postgres import LEDGER, STAGING, Connection, ddl, made
 from bulketl.postgres.ddl import SEEN
 from bulketl.postgres.made import OTHER_TYPE
+from bulketl.printable import count_of
 
 # Everything that depends on a table or its row type, but its own parts: toast, row type, primary key, NOT NULL of it.
 _HANGING = """
@@ -213,7 +214,9 @@ def missing_rights(connection: Connection, schema: str) -> tuple[tuple[str, str]
     ).fetchall()
     if foreign:
         names = ", ".join(str(row[0]) for row in foreign[:5]) + (" …" if len(foreign) > 5 else "")
-        found.append((f"user {user} does not own {len(foreign)} tables: {names}", f"ALTER TABLE … OWNER TO {user}"))
+        found.append(
+            (f"user {user} does not own {count_of(len(foreign), 'table')}: {names}", f"ALTER TABLE … OWNER TO {user}")
+        )
     return tuple(found)
 
 

@@ -12,6 +12,7 @@ from bulketl.errors import DataError
 from bulketl.plan import TableSpec
 from bulketl.postgres import checks, ledger
 from bulketl.postgres.copy import limit
+from bulketl.printable import count_of
 from bulketl.quality import Arrived
 
 
@@ -64,7 +65,7 @@ def too_many(spec: TableSpec, rejects: int, run: str) -> DataError:
     """Return the error of a table with more rejects than it may have."""
     most = spec.max_rejects if isinstance(spec.max_rejects, int) else f"{spec.max_rejects * 100:.6g}%"
     return DataError(
-        f"table {spec.table!r}: {rejects:,} rows were rejected, and max_rejects is {most}",
+        f"table {spec.table!r}: {count_of(rejects, 'row')} rejected, and max_rejects is {most}",
         rejects=rejects,
         hint=f"`bulketl rejects show {spec.table} --run {run}` shows them; "
         "correct them at the source, change the column's cast, or raise max_rejects",
