@@ -97,7 +97,7 @@ def strange(schema: str, existing: TargetTable) -> PlanError:
             f"and that of run {made.run} at {made.at} had oid {made.oid}. It was made anew or renamed into place, or the "
             "database was restored"
         )
-        more = "; after a restore `bulketl load --adopt '*'` takes its tables back, and no row is lost"
+        more = "; after a restore `bulketl load --adopt '*'` takes its tables back, each loaded as its rule says"
     return PlanError(
         f"table {name!r} is somebody else's: {what}{_of(existing)}",
         hint=f"if the source's rows may take its place, write adopt: true in its rule in tables.yaml, or load it once with "

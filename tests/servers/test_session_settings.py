@@ -23,7 +23,7 @@ from matrix import CASES, REJECT
 from session_variables import Setting, Way, applied, settings
 
 import bulketl
-from bulketl.errors import BulketlError
+from bulketl.errors import BulketlError, SourceError
 from bulketl.mysql import MySQL, compare
 from bulketl.mysql import session as sessions
 from bulketl.mysql.discover import read_catalog
@@ -165,6 +165,18 @@ def test_no_variable_of_the_source_changes_what_is_read(clinic: Clinic, way: Way
             summary = bulketl.load(config := clinic.lab.config(source=source), bulketl.make_plan(config))
             assert {name: found.message for name, found in summary.tables.items() if found.outcome != "loaded"} == {}
         assert clinic.lab.differences("every") == []
+
+
+def test_sessions_that_begin_with_temporary_tables_are_refused(clinic: Clinic) -> None:
+    """A temporary table stands before the real one of its name, and nothing tells that it does."""
+    server = clinic.lab.server
+    server.execute(f"GRANT CREATE TEMPORARY TABLES ON `{clinic.lab.database}`.* TO {clinic.user}")
+    server.execute(f"SET GLOBAL init_connect = 'CREATE TEMPORARY TABLE `{clinic.lab.database}`.every AS SELECT 1 AS id'")
+    try:
+        with pytest.raises(SourceError, match="temporary tables"):
+            clinic.read()
+    finally:
+        server.execute("SET GLOBAL init_connect = ''")
 
 
 def test_another_database_chosen_in_init_connect_is_not_the_one_that_is_read(clinic: Clinic) -> None:

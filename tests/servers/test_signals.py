@@ -137,19 +137,20 @@ def test_a_verification_ends_within_two_seconds_of_ctrl_c(maria_lab: Lab) -> Non
     with contextlib.closing(maria_lab.server.connect(maria_lab.database)) as connection, connection.cursor() as cursor:
         command = [sys.executable, "-c", SLOW, "verify"]
         with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-            asking = (
-                "SELECT 1 FROM information_schema.processlist WHERE db = DATABASE() AND info LIKE '%SLEEP%' AND id <> %s"
-            )
+            asking = "info LIKE '%SLEEP(1)%' AND id <> CONNECTION_ID()"
 
             def asked() -> bool:
-                cursor.execute(asking, (connection.thread_id(),))
+                cursor.execute(f"SELECT 1 FROM information_schema.processlist WHERE db = DATABASE() AND {asking}")
                 return bool(cursor.fetchall())
 
-            until(lambda: asked() or process.poll() is not None)
-            began = time.monotonic()
-            process.send_signal(signal.SIGINT)
-            said = process.communicate(timeout=20)[1]
-            assert time.monotonic() - began < 2
-            assert process.returncode == 130, said
-            assert said.endswith("stopped\n"), said
-            until(lambda: not asked())
+            try:
+                until(lambda: asked() or process.poll() is not None)
+                began = time.monotonic()
+                process.send_signal(signal.SIGINT)
+                said = process.communicate(timeout=20)[1]
+                assert time.monotonic() - began < 2
+                assert process.returncode == 130, said
+                assert said.endswith("stopped\n"), said
+                until(lambda: not asked())
+            finally:
+                process.kill()

@@ -186,21 +186,26 @@ def _asked(cursor: Cursor, tls: str) -> Session:
         unset = tuple(name for name in wanted if not _settable(cursor, name))
         wanted = [name for name in wanted if name not in unset]
         cursor.execute(_set(wanted))
-    cursor.execute(f"SELECT VERSION(), @@SESSION.time_zone, @@system_time_zone, {_BEGAN}")
-    version, zone, system, at_first = map(str, cursor.fetchall()[0])
-    _usable(*at_first.split())
+    cursor.execute(f"SELECT VERSION(), @@SESSION.time_zone, @@system_time_zone, {_BEGAN}, @@GLOBAL.init_connect")
+    version, zone, system, at_first, began_with = map(str, cursor.fetchall()[0])
+    _usable(*at_first.split(), temporary="TEMPORARY" in began_with.upper())
     kind = "MariaDB" if "mariadb" in version.lower() else "MySQL"
     shown = f"SYSTEM ({system})" if zone == "SYSTEM" else zone
     return Session(f"{kind} {version.partition('-')[0]}", tls, shown, unset, _set(wanted))
 
 
-def _usable(connection: str, results: str, no_rows: str) -> None:
-    """Raise SourceError when sessions begin so that connectorx, which asks something before all is set, is lost there."""
+def _usable(connection: str, results: str, no_rows: str, *, temporary: bool) -> None:
+    """Raise SourceError when sessions begin so that connectorx, which asks something before all is set, is lost there.
+
+    Or when they begin with temporary tables, which would be read in the place of those whose names they have.
+    """
     what = ""
     if "binary" in (connection, results):
         what = "in the character set binary, in which texts cannot be told from bytes"
     elif no_rows == "1":
         what = "with sql_select_limit = 0, so that nothing can be asked"
+    elif temporary:
+        what = "with temporary tables, which stand before the real ones of their names"
     if what:
         raise SourceError(f"the source's sessions begin {what}", hint="take it out of init_connect and the server's options")
 

@@ -189,8 +189,8 @@ def copy(cursor: Any, rows: pa.Table, spec: TableSpec, schema: str, table: str) 
         return
     took = (_ingested if spec.encoder == "adbc" else _encoded)(cursor, rows, schema, table)
     if took != rows.num_rows:
-        raise DataError(
-            f"table {spec.table!r}: {rows.num_rows} rows were sent, and Postgres took {took}",
+        raise TargetError(  # no row is at fault, so none is looked for
+            f"table {spec.table!r}: {rows.num_rows:,} rows were sent, and Postgres took {took:,}",
             hint="a trigger on the target table may be at work; nothing was changed",
         )
 

@@ -28,7 +28,9 @@ FROM (
     SELECT DISTINCT t.oid AS refrel, d.classid, d.objid,
         CASE
             WHEN d.classid = 'pg_rewrite'::regclass THEN (
-                SELECT CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized' ELSE 'other' END
+                SELECT CASE WHEN c.relkind = 'm' THEN 'materialized' WHEN c.relkind = 'v'
+                    AND pg_has_role(c.relowner, 'USAGE') AND has_schema_privilege(c.relnamespace, 'CREATE')
+                    THEN 'view' ELSE 'other' END
                 FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class WHERE r.oid = d.objid)
             WHEN d.classid = 'pg_constraint'::regclass THEN (
                 SELECT CASE WHEN contype = 'p' AND conrelid = t.oid THEN 'own' WHEN contype = 'n' THEN 'own'
