@@ -122,7 +122,7 @@ def _repairs(result: Verification) -> list[Text]:
 
 def _end(result: Verification) -> str:
     rows = sum(item.compared for item in result.tables)
-    unknown = sum(bool(item.problem) and not item.wrong for item in result.tables)
+    unknown = sum(bool(item.problem) and not (item.wrong or item.compared) for item in result.tables)
     wrong = sum(not item.equal for item in result.tables) - unknown
     count = len(result.tables)
     what = {"count": "counted", "sums": "summed", "keys": "keys compared", "rows": "compared"}[result.level]

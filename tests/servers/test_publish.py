@@ -6,14 +6,11 @@ import secrets
 from collections.abc import Iterator
 from typing import Any
 
-import psycopg
 import pytest
 from faults import small_partitions
 from lab import Done, Lab
-from psycopg.conninfo import make_conninfo
 
 import bulketl
-from bulketl.postgres.inspect import read_tables
 
 Rows = list[tuple[object, ...]]
 
@@ -64,23 +61,6 @@ def test_a_table_that_nothing_hangs_on_is_swapped(used: Lab) -> None:
     assert used.pg(keys) == [("t_pkey", "PRIMARY KEY (id)")]
     ((persistence,),) = used.pg("SELECT relpersistence::text FROM pg_class WHERE oid = '{s}.t'::regclass")
     assert persistence == "p"
-
-
-def test_a_view_of_somebody_else_has_the_table_refilled(used: Lab, role: str) -> None:
-    """Who may not make that view again cannot swap the table under it; the view stays and shows the new rows."""
-    loader = f"{role}_loads"
-    used.pg(f"CREATE ROLE {loader} LOGIN; GRANT {loader} TO {role}")
-    try:
-        used.pg(f"ALTER TABLE {{s}}.t OWNER TO {loader}; GRANT ALL ON SCHEMA {{s}}, bulketl, bulketl_staging TO {loader}")
-        used.pg(f"GRANT ALL ON ALL TABLES IN SCHEMA bulketl TO {loader}")
-        used.pg(f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA bulketl TO {loader}")
-        used.pg("CREATE VIEW {s}.v AS SELECT count(*) AS n FROM {s}.t")
-        with psycopg.connect(used.target, user=loader) as connection:
-            assert read_tables(connection, used.schema)["t"].views == ()
-        again(used, "refill", target=make_conninfo(used.target, user=loader))
-        assert used.pg("SELECT n FROM {s}.v") == used.pg("SELECT count(*) FROM {s}.t")
-    finally:
-        used.pg(f"SET client_min_messages = warning; DROP OWNED BY {loader} CASCADE; DROP ROLE {loader}")
 
 
 def test_no_part_of_a_swapped_table_is_called_after_the_run(used: Lab) -> None:

@@ -122,7 +122,8 @@ def _copied(connection: PGconn, query: str) -> tuple[bytearray, list[int]]:
     while following := connection.get_result():
         last = following
     if last.status != ExecStatus.COMMAND_OK:
-        raise psycopg.errors.error_from_result(last)
+        error = psycopg.errors.error_from_result(last)
+        raise error if error.sqlstate else psycopg.OperationalError(str(error))  # the connection was lost
     return data, ends
 
 
