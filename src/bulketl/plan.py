@@ -122,7 +122,9 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class TableLoad:
-    """One table of a plan. No partitions: counted as empty, nothing to read. `rows` and `bytes` are expectations.
+    """One table of a plan. `rows` and `bytes` are expectations.
+
+    No partitions: it was counted as empty, or a repair finds its rows itself.
 
     `drift`, `declared`, `hanging`: what changed in the columns, the casts a person chose, what hangs on the target
     table. `seconds` is what it will take, by its earlier loads; None when there was none. `chunked`: its partitions

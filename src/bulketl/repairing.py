@@ -50,10 +50,9 @@ def mend(
             patient(_begin, checker.target, run, plan)
             try:
                 for item in rows:
-                    now = checker.table(item.task, item.buckets)
-                    repaired.append(_rows(checker, run, now))
+                    repaired.append(_rows(checker, run, checker.table(item.task, item.buckets)))
                     checker.rejects = patient(_rejects, checker, result.schema)  # a repair may reject rows as a load does
-                    after.append(checker.table(item.task, item.buckets))
+                    after.append(checker.table(item.task, item.buckets).without_keys())
             finally:
                 close(run)
                 _record(checker, run, rows, repaired)
@@ -86,16 +85,18 @@ def _rejects(checker: Checker, schema: str) -> dict[str, list[str]]:
 
 
 def _plan(result: Verification, found: Sequence[Found]) -> Plan:
-    """Return the plan of a repair: for each table the rows to read, by their keys, and why."""
+    """Return the plan of a repair: for each table how many rows are read, and why.
+
+    Their keys are not in it: the rows are found anew under the locks, and the ledger would keep every key for ever.
+    """
     loads = []
     for item in found:
-        spec, keys = item.task.writing, _keys(item)
-        parts = tuple(_partitions(spec.key, keys))
         reason = (
-            f"repair: {len(item.missing)} rows are missing, {len(item.differing)} differ, "
-            f"{len(item.extra)} are gone at the source"
+            f"repair: {item.verdict.missing} rows are missing, {item.verdict.differing} differ, "
+            f"{item.verdict.extra} are gone at the source"
         )
-        loads.append(TableLoad(spec, parts, item.task.tier, reason, len(keys), 0))
+        read = item.verdict.missing + (0 if item.task.spec.audit else item.verdict.differing)
+        loads.append(TableLoad(item.task.writing, (), item.task.tier, reason, read, 0))
     groups = tuple(Group(item.tier, (item,)) for item in loads)
     return Plan(result.source, result.schema, found[0].task.writing.zone if found else "", groups)
 

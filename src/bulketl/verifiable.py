@@ -58,6 +58,10 @@ class Found:
     extra: tuple[KeyTuple, ...] = ()
     buckets: tuple[str, ...] = ()
 
+    def without_keys(self) -> Found:
+        """Return the verdict and the buckets alone: of a large table the keys are tens of megabytes."""
+        return dataclasses.replace(self, missing=(), differing=(), extra=())
+
 
 def tasks(
     config: Config,
