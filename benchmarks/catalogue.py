@@ -13,10 +13,10 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from bulketl.casts import parse_type, quoted
-from bulketl.catalog import Column, Table
 from bulketl.mysql import MySQL
 from bulketl.mysql.discover import read_catalog
+from bulketl.tables.casts import parse_type, quoted
+from bulketl.tables.catalog import Column, Table
 
 BUILDER = Path(__file__).resolve().parents[2] / "shared" / "opendental" / "build_source.py"
 ENGINES = ("InnoDB", "MyISAM")

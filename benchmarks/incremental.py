@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from bulketl.casts import parse_type, quoted
-from bulketl.catalog import Catalog, Column, Table
 from bulketl.config import Config
+from bulketl.tables.casts import parse_type, quoted
+from bulketl.tables.catalog import Catalog, Column, Table
 
 INSERTED, UPDATED = 4, 5  # rows of each changed table at most: 150 tables make some 1,000
 MOST_QUERIES = 2

@@ -20,10 +20,10 @@ from benchmarks.measure import Contender, measure
 from benchmarks.report import Scenario
 from benchmarks.servers import LOADED, OTHER, Servers, Turn, in_turn, out, python
 from bulketl import load_config, make_plan
-from bulketl.plan import TableSpec
 from bulketl.postgres import LEDGER, ledger
 from bulketl.postgres.ddl import batch, columns, name
 from bulketl.postgres.publish import into
+from bulketl.tables.spec import TableSpec
 
 LEAST_RATE = 100_000
 SHARES = (10, 100)  # per cent of the rows that are read again; a third of them has changed, and a tenth of the table is new

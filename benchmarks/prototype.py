@@ -20,10 +20,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from adbc_driver_postgresql import dbapi
 
-from bulketl.casts import Cast, cast, parse_target, quoted
-from bulketl.catalog import Table
 from bulketl.mysql import MySQL
 from bulketl.mysql.discover import read_catalog
+from bulketl.tables.casts import Cast, cast, parse_target, quoted
+from bulketl.tables.catalog import Table
 
 _TIME = r"^(-?)(\d+):(\d\d):(\d\d)(?:\.(\d{1,6}))?$"
 

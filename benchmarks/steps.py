@@ -26,18 +26,19 @@ import pyarrow as pa
 
 import bulketl
 from bulketl import engine
-from bulketl.catalog import Catalog, Column, Key, Table
-from bulketl.coerce import Batch
 from bulketl.config import Config
 from bulketl.decision import decide
-from bulketl.partitions import Bound, KeyTuple, Partition, fits, rows_per_partition
-from bulketl.plan import Group, Plan, TableLoad, TableSpec
+from bulketl.plan import Group, Plan, TableLoad
 from bulketl.postgres import Postgres
 from bulketl.postgres.outcome import Loaded, Published
-from bulketl.quality import Counted
 from bulketl.resumption import restored
+from bulketl.rows.coerce import Batch
+from bulketl.rows.quality import Counted
 from bulketl.runs import Executors
 from bulketl.schedule import Step
+from bulketl.tables.catalog import Catalog, Column, Key, Table
+from bulketl.tables.partitions import Bound, KeyTuple, Partition, fits, rows_per_partition
+from bulketl.tables.spec import TableSpec
 
 MOST_MILLISECONDS = 1.0
 ROW_BYTES = 200

@@ -18,7 +18,7 @@ import pymysql
 import bulketl
 from bulketl import Config, Plan, Summary
 from bulketl.events import Event
-from bulketl.rules import Tier
+from bulketl.tables.spec import Tier
 
 Kind = Literal["mariadb", "mysql"]
 

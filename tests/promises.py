@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from bulketl.catalog import Table
 from bulketl.classify import Proposal
+from bulketl.tables.catalog import Table
 
 WORDS = "log|logs|hist|history|histories|audit|audits|security"
 RECORD = re.compile(rf"(^|[_\d])({WORDS})($|[_\d])|(log|hist|history|audit)\d*$|^security")

@@ -13,7 +13,6 @@ import pytest
 import typer.main
 from pydantic import TypeAdapter
 
-from bulketl.casts import RULES
 from bulketl.cli import app
 from bulketl.config import load_config
 from bulketl.pairs import Checks, Pair, load_checks
@@ -21,6 +20,7 @@ from bulketl.postgres.ledger import _TABLES
 from bulketl.rules import TableRule
 from bulketl.screen import cast_row
 from bulketl.settings import Alerts, Report, Reports, Settings, TierAlerts, Windows
+from bulketl.tables.casts import RULES
 
 DOCS = Path(__file__).parent.parent / "docs"
 CONFIG = DOCS.parent / "config"

@@ -18,10 +18,10 @@ import psycopg
 from psycopg import sql
 
 from benchmarks.catalogue import same
-from bulketl.casts import GUARDED, cast, parse_type, quoted
-from bulketl.catalog import Column, Table
 from bulketl.mysql import MySQL
 from bulketl.mysql.discover import read_catalog
+from bulketl.tables.casts import GUARDED, cast, parse_type, quoted
+from bulketl.tables.catalog import Column, Table
 
 SHOWN = 6
 _WHOLE = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint", "year", "decimal"})

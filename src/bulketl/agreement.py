@@ -10,13 +10,11 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from bulketl.casts import held_type
-from bulketl.catalog import Catalog, Table, TargetTable
 from bulketl.config import Config
 from bulketl.decision import select, specify
 from bulketl.endpoints import endpoints
 from bulketl.errors import DataError, PlanError, SourceError, TargetError
-from bulketl.history import DATED, Asked, Counted, History, Month, TableHistory, date_column, held, month_of, sum_of
+from bulketl.history import History, TableHistory, date_column, held
 from bulketl.incremental import Choice
 from bulketl.mysql import MySQL
 from bulketl.mysql import history as mysql_history
@@ -31,9 +29,12 @@ from bulketl.postgres import query as postgres_query
 from bulketl.postgres.ddl import name as quoted_name
 from bulketl.postgres.inspect import read_tables
 from bulketl.postgres.state import read_states
-from bulketl.rules import Tier
+from bulketl.rows.months import DATED, Asked, Counted, Month, month_of, sum_of
 from bulketl.survey import look
-from bulketl.watermark import State
+from bulketl.tables.casts import held_type
+from bulketl.tables.catalog import Catalog, Table, TargetTable
+from bulketl.tables.cursor import State
+from bulketl.tables.spec import Tier
 
 
 def run_pairs(config: Config, path: Path, names: Sequence[str] = ()) -> tuple[PairResult, ...]:

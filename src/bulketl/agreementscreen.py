@@ -13,7 +13,7 @@ from rich.text import Text
 from bulketl.history import History, MonthPair, TableHistory, month_text
 from bulketl.listing import Rows
 from bulketl.pairs import Difference, PairResult, Value, shown
-from bulketl.printable import in_a_line
+from bulketl.tables.printable import in_a_line
 
 MOST_LINES = 20  # of what differs, per pair and per table; --json has all
 

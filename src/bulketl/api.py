@@ -13,9 +13,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from bulketl import evidence
-from bulketl.casts import parse_type
-from bulketl.catalog import Catalog, Column, Table, TargetTable
 from bulketl.classify import Proposal, classify, cursor_candidates
 from bulketl.config import Config
 from bulketl.decision import decide, select
@@ -32,19 +29,23 @@ from bulketl.mysql.arrivals import read_arrivals
 from bulketl.mysql.discover import read_bounds, read_profiles
 from bulketl.mysql.read import select as select_text
 from bulketl.ownership import Adoption, unknown
-from bulketl.partitions import Bound
 from bulketl.patience import patient
-from bulketl.plan import Pace, Plan, Refusal, Skip, TableSpec, differences
+from bulketl.plan import Plan, Refusal, Skip, differences
 from bulketl.postgres import STAGING, Postgres, explain, ledger, made
 from bulketl.postgres import compare as there
 from bulketl.postgres.inspect import missing_rights, read_tables, with_rows
 from bulketl.postgres.state import count_rows, last_loaded, read_states
-from bulketl.reconcile import Digest
 from bulketl.rejects import export_rejects, list_rejects, retry_rejects, show_rejects
-from bulketl.rules import Tier
+from bulketl.rows.reconcile import Digest
 from bulketl.runs import load, resume
 from bulketl.survey import alike, choices, look, unchanged
-from bulketl.watermark import State
+from bulketl.tables import evidence
+from bulketl.tables.casts import parse_type
+from bulketl.tables.catalog import Catalog, Column, Table, TargetTable
+from bulketl.tables.cursor import State
+from bulketl.tables.measured import Pace
+from bulketl.tables.partitions import Bound
+from bulketl.tables.spec import TableSpec, Tier
 
 __all__ = [
     "compare_with_last",

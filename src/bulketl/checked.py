@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from bulketl.printable import in_a_line
+from bulketl.tables.printable import in_a_line
 from bulketl.yamlfile import KeyPath, Lines, read_yaml
 
 _GIVEN = 80  # characters of a wrong value that are shown

@@ -16,28 +16,29 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from bulketl.aggregates import aggregates, same
-from bulketl.canonical import unhashed
-from bulketl.casts import encoder_of, parse_target
-from bulketl.coerce import Batch, Reject, coerce
 from bulketl.errors import BulketlError
-from bulketl.jsontext import KINDS
 from bulketl.looks import Look, Total, is_doubled, look, steady
 from bulketl.mysql import MySQL
 from bulketl.mysql import compare as here
 from bulketl.mysql import verify as source_side
 from bulketl.mysql.read import masked, read, read_where
-from bulketl.partitions import KeyTuple, Partition
 from bulketl.patience import patient
-from bulketl.plan import TableSpec
 from bulketl.postgres import Postgres
 from bulketl.postgres import compare as there
 from bulketl.postgres import verify as target_side
 from bulketl.postgres.copy import close
 from bulketl.postgres.image import imageable
 from bulketl.postgres.verify import Examined, Late
-from bulketl.reconcile import KEYS_READ, Buckets, Digest
+from bulketl.rows.aggregates import aggregates, same
+from bulketl.rows.canonical import unhashed
+from bulketl.rows.coerce import Batch, Reject, coerce
+from bulketl.rows.jsontext import KINDS
+from bulketl.rows.reconcile import KEYS_READ, Buckets, Digest
 from bulketl.sidebyside import Piece, Seen, Sides, pieces, unlike
+from bulketl.tables.casts import encoder_of, parse_target
+from bulketl.tables.cursor import LOOKBACK, Watermark, is_time
+from bulketl.tables.partitions import KeyTuple, Partition, json_key, key_texts
+from bulketl.tables.spec import TableSpec
 from bulketl.verifiable import Found, Task, surplus_of
 from bulketl.verification import (
     Figure,
@@ -48,12 +49,9 @@ from bulketl.verification import (
     added,
     all_buckets,
     chosen,
-    json_key,
-    key_texts,
     keys_only,
     with_note,
 )
-from bulketl.watermark import LOOKBACK, Watermark, is_time
 
 T = TypeVar("T")
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 
-from bulketl.casts import Cast, cast, held_type, parse_target, parse_type
-from bulketl.catalog import Catalog, Table, TargetTable
-from bulketl.checks import Check, mistake
 from bulketl.config import Config
 from bulketl.errors import PlanError
+from bulketl.rows.checks import mistake
 from bulketl.rules import TableRule, circle
+from bulketl.tables.casts import Cast, cast, held_type, parse_target, parse_type
+from bulketl.tables.catalog import Catalog, Table, TargetTable
+from bulketl.tables.checks import Check
 
 _FAMILIES = {
     "number": {"smallint", "integer", "bigint", "numeric", "real", "double precision"},

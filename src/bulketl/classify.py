@@ -14,9 +14,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bulketl.casts import parse_type
-from bulketl.catalog import Catalog, Column, Table
-from bulketl.evidence import (
+from bulketl.settings import NameRule
+from bulketl.tables.casts import parse_type
+from bulketl.tables.catalog import Catalog, Column, Table
+from bulketl.tables.evidence import (
     COUNTING,
     STAMPS,
     Arrival,
@@ -26,10 +27,10 @@ from bulketl.evidence import (
     edit_columns,
     keeps_itself,
 )
-from bulketl.naming import hint, keeps, says_added, says_edit
-from bulketl.partitions import rows_per_partition
-from bulketl.rules import DELETED_AT, Strategy, Tier
-from bulketl.settings import NameRule
+from bulketl.tables.measured import Profile
+from bulketl.tables.naming import hint, keeps, says_added, says_edit
+from bulketl.tables.partitions import rows_per_partition
+from bulketl.tables.spec import DELETED_AT, Strategy, Tier
 
 LARGE_SHARE = 0.04  # of the database's rows or bytes: a table that large is critical, whatever its name
 GROWTH_SHARE = 0.10  # of the rows that come or change in a day: so is a table that has so many of them,
@@ -57,26 +58,6 @@ NAME_RULES = tuple(NameRule.model_validate({"match": g, **rule}) for globs, rule
 
 _TEXTS = frozenset({"char", "varchar", "binary", "uuid"})
 _FLOATS = frozenset({"float", "double"})
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """What a look at a column's newest values showed: rows looked at, and how many were NULL, before 1902, or to come.
-
-    `days`: since the oldest of the other values, None when there are none.
-    """
-
-    rows: int
-    nulls: int
-    sentinels: int
-    future: int
-    days: float | None = None
-
-    @property
-    def per_day(self) -> float:
-        """How many rows came or changed in a day."""
-        known = self.rows - self.nulls - self.sentinels - self.future
-        return 0.0 if self.days is None else known / max(self.days, 1)
 
 
 @dataclass(frozen=True, slots=True)

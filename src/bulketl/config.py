@@ -15,12 +15,13 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from bulketl.catalog import Catalog, Column, Table
 from bulketl.checked import check, known_at_top, read_file, without
 from bulketl.errors import ConfigError
-from bulketl.rules import TableRule, Tier, circle
+from bulketl.rules import TableRule, circle
 from bulketl.settings import Settings
 from bulketl.snapshot import read_snapshot
+from bulketl.tables.catalog import Catalog, Column, Table
+from bulketl.tables.spec import Tier
 from bulketl.yamlfile import KeyPath, Lines
 
 # Keys of the layout with `metadata` and `tables` that say what is measured anew in each run, or nothing bulketl needs.

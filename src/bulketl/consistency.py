@@ -10,12 +10,12 @@ from __future__ import annotations
 import dataclasses
 from itertools import pairwise
 
-from bulketl.catalog import Table
 from bulketl.config import Config
 from bulketl.errors import PlanError
-from bulketl.partitions import Partition, rows_per_partition
-from bulketl.plan import TableSpec
-from bulketl.rules import Consistency, TableRule
+from bulketl.rules import TableRule
+from bulketl.tables.catalog import Table
+from bulketl.tables.partitions import Partition, rows_per_partition
+from bulketl.tables.spec import Consistency, TableSpec
 
 Parts = tuple[Partition, ...]
 _TRANSACTIONAL = ("innodb", "rocksdb")

@@ -10,20 +10,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bulketl.catalog import TargetTable
 from bulketl.config import Config
 from bulketl.endpoints import new_run, source_of, target_of
 from bulketl.errors import PlanError
 from bulketl.incremental import another_source
 from bulketl.ownership import strange
 from bulketl.patience import patient
-from bulketl.plan import TableSpec
 from bulketl.postgres import Postgres, audit, ledger
 from bulketl.postgres.audit import Verdict
 from bulketl.postgres.inspect import read_tables
 from bulketl.postgres.retention import Expired, retain
 from bulketl.postgres.state import Known, list_states, read_states, reset_states
-from bulketl.watermark import State
+from bulketl.tables.catalog import TargetTable
+from bulketl.tables.cursor import State
+from bulketl.tables.spec import TableSpec
 
 HINT = "check the spelling, and the schema: `bulketl state list` shows what was loaded"
 

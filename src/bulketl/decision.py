@@ -12,9 +12,6 @@ import fnmatch
 import hashlib
 from collections.abc import Mapping, Sequence
 
-from bulketl.canonical import digests
-from bulketl.casts import Cast, cast, encoder_of
-from bulketl.catalog import Catalog, Other, Table, TargetTable
 from bulketl.checkplan import needed, planned, pointing
 from bulketl.config import Config
 from bulketl.consistency import consistent
@@ -24,11 +21,16 @@ from bulketl.incremental import Choice, partitions
 from bulketl.known import absences, unseen
 from bulketl.leftout import fitting
 from bulketl.ownership import Adoption, check, taken
-from bulketl.partitions import Bound, Partition, fits, long_columns, row_bytes, rows_per_partition, split, split_key
-from bulketl.plan import NAME_BYTES, ROW_HASH, STAMPS, Pace, Plan, Refusal, Skip, TableLoad, TableSpec
+from bulketl.plan import Plan, Refusal, Skip, TableLoad
 from bulketl.publishing import differing, publishing
-from bulketl.rules import GUARD, GUARDED_ROWS, TableRule, Tier
-from bulketl.watermark import State
+from bulketl.rows.canonical import digests
+from bulketl.rules import TableRule
+from bulketl.tables.casts import Cast, cast, encoder_of
+from bulketl.tables.catalog import Catalog, Other, Table, TargetTable
+from bulketl.tables.cursor import State
+from bulketl.tables.measured import Pace
+from bulketl.tables.partitions import Bound, Partition, fits, long_columns, row_bytes, rows_per_partition, split, split_key
+from bulketl.tables.spec import GUARD, GUARDED_ROWS, NAME_BYTES, ROW_HASH, STAMPS, TableSpec, Tier
 
 READ_HINT = "grant SELECT on it to the source user, or repair it; exclude: true leaves it out"
 NEW_TABLE = "new at the source; `bulketl discover --write` adds it to the rules, new_tables: load takes such tables at once"

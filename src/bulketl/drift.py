@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bulketl.casts import Cast, narrower
-from bulketl.catalog import TargetTable
+from bulketl.tables.casts import Cast, narrower
+from bulketl.tables.catalog import TargetTable
 
 
 @dataclass(frozen=True, slots=True)

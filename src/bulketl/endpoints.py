@@ -22,10 +22,10 @@ from bulketl.mysql import MySQL, compare
 from bulketl.mysql.discover import column_types
 from bulketl.mysql.locks import Gate, TableLock, gated, locked
 from bulketl.mysql.read import count, figures, masked, read
-from bulketl.partitions import Partition
-from bulketl.plan import TableSpec
 from bulketl.postgres import LEDGER, STAGING, Postgres
-from bulketl.reconcile import Buckets, Digest, Row
+from bulketl.rows.reconcile import Buckets, Digest, Row
+from bulketl.tables.partitions import Partition
+from bulketl.tables.spec import TableSpec
 
 End = TypeVar("End", MySQL, Postgres)
 # Older ones lose rows or corrupt money without an error (docs/types.md).

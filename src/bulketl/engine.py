@@ -14,7 +14,6 @@ import zlib
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 
-from bulketl.certificate import floats_of
 from bulketl.errors import BugError, BulketlError, DataError, RunEndedError, SourceError
 from bulketl.events import (
     ColumnsChanged,
@@ -36,10 +35,11 @@ from bulketl.events import (
     WorkersChanged,
 )
 from bulketl.leftovers import notes
-from bulketl.plan import Plan, TableSpec
-from bulketl.rules import Tier
+from bulketl.plan import Plan
+from bulketl.rows.figures import floats_of
 from bulketl.schedule import Schedule, Step, batch_rows
 from bulketl.sparing import Sparing
+from bulketl.tables.spec import TableSpec, Tier
 from bulketl.worker import Lock, Result, Source, Target, work
 
 LOOK_SECONDS = 5.0  # at most between two looks at whether the run is to end

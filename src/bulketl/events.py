@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from bulketl.catalog import Other
+from bulketl.tables.catalog import Other
 
 
 @dataclass(frozen=True, slots=True)

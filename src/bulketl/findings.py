@@ -11,17 +11,18 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Literal
 
-from bulketl.casts import cast, narrower, parse_type
-from bulketl.catalog import Catalog, Column, Table, TargetTable
-from bulketl.classify import Profile, Proposal, cursor_candidates, doubt_of
+from bulketl.classify import Proposal, cursor_candidates, doubt_of
 from bulketl.config import Config
-from bulketl.evidence import Arrival, edited, keeps_itself
 from bulketl.leftout import left_out, told
 from bulketl.leftovers import NAMED, line
-from bulketl.naming import says_edit
 from bulketl.plan import Leftover, Refusal
 from bulketl.rules import TableRule
-from bulketl.watermark import State
+from bulketl.tables.casts import cast, narrower, parse_type
+from bulketl.tables.catalog import Catalog, Column, Table, TargetTable
+from bulketl.tables.cursor import State
+from bulketl.tables.evidence import Arrival, edited, keeps_itself
+from bulketl.tables.measured import Profile
+from bulketl.tables.naming import says_edit
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")

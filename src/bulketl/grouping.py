@@ -12,7 +12,8 @@ from graphlib import TopologicalSorter
 
 from bulketl.errors import PlanError
 from bulketl.plan import Group, TableLoad
-from bulketl.rules import TIERS, circle
+from bulketl.rules import circle
+from bulketl.tables.spec import TIERS
 
 GROUP_BYTES = 4 << 20  # tables of a group are in memory together, before their transaction begins
 GROUP_TABLES = 250

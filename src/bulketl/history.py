@@ -13,47 +13,18 @@ import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Context, Decimal
+from decimal import Decimal
 from typing import Literal
 
-from bulketl.casts import VALID_DATE, Cast, held_type, parse_type, quoted
-from bulketl.catalog import Table
 from bulketl.classify import cursor_candidates
+from bulketl.rows.months import Counted, Month
 from bulketl.rules import TableRule
+from bulketl.tables.casts import parse_type
+from bulketl.tables.catalog import Table
 
-Month = int | None
-_EXACT = Context(prec=200)
-Expressions = tuple[str, str]  # of MySQL and of Postgres
 FIRST, LAST = 190201, 209912  # a date outside stands for something else: 0001-01-01, 1900-01-01, 9999-12-31
 TIMES = ("date", "datetime", "timestamp")
-DATED = ("date", "timestamp", "timestamptz", "text", "varchar")  # types of the target that have months
-FLOAT_UNIT = 2**53  # floats count up to here, where the next is two away, and to one part of it
 _WRITTEN = re.compile(r"entry|enter|creat|insert|added", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What to ask both servers about a table. `utc`: the target holds moments, and the months are those of UTC.
-
-    `month` and `sums` are expressions; `where` the conditions on the rows that count. Each sum has its column and its unit:
-    the sum is so many parts of 1.
-    """
-
-    table: str
-    column: str
-    month: Expressions
-    sums: tuple[tuple[str, Expressions, int], ...] = ()
-    where: Expressions = ("TRUE", "TRUE")
-    utc: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """One month on one server. `dated` counts rows whose column is not NULL; in the month None their date is none."""
-
-    rows: int
-    dated: int = 0
-    sums: tuple[Decimal | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,61 +92,6 @@ def date_column(table: Table, rule: TableRule, loaded: Sequence[str], by: str = 
     written += [name for name in dates if _WRITTEN.search(name)]
     wanted = [by] if by else [rule.incremental_column, *written, *dates]
     return next((name for name in wanted if name in dates), "")
-
-
-def month_of(item: Cast, column: str, there: str) -> Expressions:
-    """Return the expressions of a row's month; `column` is the quoted name in Postgres and `there` its type there."""
-    here = quoted(item.column)
-    if held_type(there)[0] in ("text", "varchar"):  # declared so: every date is what the source shows
-        text = f"LEFT(CAST({here} AS CHAR),7)"
-        return (
-            f"REPLACE({text},'-','')+0",
-            f"CASE WHEN {column} ~ '^[0-9]{{4}}-[0-9]{{2}}' THEN replace(left({column}, 7), '-', '')::int END",
-        )
-    # Postgres has no year 0: what MySQL calls 0000 is 1 BC there, and its number -1.
-    year = f"extract(year FROM {column})"
-    month = f"(({year} + ({year} < 0)::int) * 100 + extract(month FROM {column}))::int"
-    valid = (VALID_DATE % "YEAR({c})*100+MONTH({c})").replace("{c}", here)
-    return valid, f"CASE WHEN isfinite({column}) THEN {month} END"
-
-
-def sum_of(item: Cast, column: str, there: str) -> tuple[Expressions, int] | None:
-    """Return the expressions of a column's sum and their unit; None for a column that is no number in both.
-
-    A float of FLOAT_UNIT or more counts on neither side; one that is no number, which only the target can hold, makes the
-    sum none either.
-    """
-    base, kind = parse_type(item.source).base, held_type(there)[0]
-    here = item.read if base == "bit" else quoted(item.column)
-    if base in ("float", "double") and kind in ("real", "double precision"):
-        none = f"sum(CASE WHEN {column} IN ('NaN', 'Infinity', '-Infinity') THEN 'NaN'::numeric ELSE 0 END)"
-        both = (
-            _float_sum(here, "TRUNCATE({x},0)", "CAST({x} AS SIGNED)", f"{FLOAT_UNIT}e0"),
-            f"{_float_sum(f'{column}::float8', 'trunc({x})', '({x})::bigint', f'{FLOAT_UNIT}::float8')} + {none}",
-        )
-        return both, FLOAT_UNIT
-    numbers = base in ("tinyint", "smallint", "mediumint", "int", "bigint", "year", "bit", "decimal")
-    if numbers and kind in ("smallint", "integer", "bigint", "numeric"):
-        return (f"SUM({here})", f"sum({column})"), 1
-    return None
-
-
-def _float_sum(value: str, truncate: str, integer: str, unit: str) -> str:
-    """Return the sum in parts of FLOAT_UNIT: every step on a float is exact, and integers are added up as decimals."""
-    whole = truncate.replace("{x}", value)
-    rest = truncate.replace("{x}", f"({value}-{whole})*{unit}")
-    few = f"ABS({value})<{unit}"
-    parts = (f"SUM(CASE WHEN {few} THEN {integer.replace('{x}', part)} END)" for part in (whole, rest))
-    return f"{next(parts)}*{FLOAT_UNIT}+{next(parts)}"
-
-
-def totals(asked: Asked, values: Sequence[object]) -> tuple[Decimal | None, ...]:
-    """Return the sums a driver gave as the numbers they are."""
-    units = (unit for _, _, unit in asked.sums)
-    return tuple(
-        None if value is None else _EXACT.divide(Decimal(str(value)), Decimal(unit))
-        for value, unit in zip(values, units, strict=True)
-    )
 
 
 def held(

@@ -10,42 +10,15 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from bulketl.casts import parse_type
-from bulketl.catalog import Catalog, Column, Table, TargetTable
 from bulketl.config import Config
 from bulketl.drift import Drift
 from bulketl.errors import PlanError
-from bulketl.partitions import Changes, KeyTuple, KeyValue, Partition, split, split_key
 from bulketl.rules import TableRule
-from bulketl.watermark import NO_TIME, State, Watermark, before, cursor_type, is_time, parse_value, text_of
-
-
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """What to measure of a cursor column. `changes`: the rows to read, None for all; `chunked`: cut by the cursor."""
-
-    column: str
-    type: str
-    changes: Changes | None = None
-    chunked: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What was measured of a cursor, before anything is read.
-
-    `top`: the highest value that does not lie in the future, None when there is none. `newest`: the highest of all.
-    `rows`: of the changes, counted up to a partition's size and beyond it estimated. `cuts`: through the key, when they
-    are more. `chunks`: values of the cursor between which a chunk lies, each with the cuts through the key inside it.
-    `error`: why nothing was measured.
-    """
-
-    top: KeyValue | None
-    newest: KeyValue | None = None
-    rows: int = 0
-    cuts: tuple[KeyTuple, ...] = ()
-    chunks: tuple[tuple[KeyValue | None, tuple[KeyTuple, ...]], ...] = ()
-    error: str = ""
+from bulketl.tables.casts import parse_type
+from bulketl.tables.catalog import Catalog, Column, Table, TargetTable
+from bulketl.tables.cursor import NO_TIME, State, Watermark, before, cursor_type, is_time, parse_value, text_of
+from bulketl.tables.measured import Cursor, Measured
+from bulketl.tables.partitions import Changes, KeyValue, Partition, split, split_key
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,15 +10,15 @@ import dataclasses
 import time
 from collections.abc import Sequence
 
-from bulketl.canonical import unhashed
 from bulketl.checker import PAUSE_SECONDS, Checker
-from bulketl.coerce import coerce
 from bulketl.mysql import compare as here
 from bulketl.mysql.read import masked, read_where
-from bulketl.plan import TableSpec
 from bulketl.postgres import compare as there
 from bulketl.postgres import verify as target_side
-from bulketl.reconcile import Buckets
+from bulketl.rows.canonical import unhashed
+from bulketl.rows.coerce import coerce
+from bulketl.rows.reconcile import Buckets
+from bulketl.tables.spec import TableSpec
 from bulketl.verifiable import Found, Task, surplus_of
 from bulketl.verification import RowFinding, TableVerdict, all_buckets, chosen, nearest, with_note
 

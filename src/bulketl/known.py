@@ -9,14 +9,14 @@ Values in, values out; `bulketl.mysql.absence` asks the server.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
-from bulketl.catalog import Catalog, Table, TargetTable
 from bulketl.config import Config
 from bulketl.errors import PlanError
-from bulketl.plan import DELETED_AT, ROW_HASH, STAMPS, Refusal, Skip
+from bulketl.plan import DELETED_AT, Refusal, Skip
 from bulketl.rules import TableRule
-from bulketl.watermark import State
+from bulketl.tables.catalog import Catalog, Expected, Table, TargetTable
+from bulketl.tables.cursor import State
+from bulketl.tables.spec import ROW_HASH, STAMPS
 
 GONE_TABLE = (
     "the source does not have it, and the target keeps what it has of it. Correct its name in the rules; or, if it was "
@@ -27,15 +27,6 @@ OUT_OF_VIEW = (
     "it in tables.yaml"
 )
 _OWN = frozenset({*STAMPS, ROW_HASH, DELETED_AT})
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """What is known of a table: columns that it had or the rules name, whether it had a primary key and was loaded."""
-
-    columns: frozenset[str] = frozenset()
-    key: bool = False
-    loaded: bool = False
 
 
 def expected(

@@ -11,10 +11,10 @@ import dataclasses
 import fnmatch
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from bulketl.catalog import Catalog, Other
 from bulketl.config import Config
 from bulketl.errors import PlanError
-from bulketl.watermark import State
+from bulketl.tables.catalog import Catalog, Other
+from bulketl.tables.cursor import State
 
 _NAMED = "name {} in tables.yaml to load {} as {}"
 _KINDS = ("view", "sequence", "history")  # said first, in this order

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from bulketl.catalog import Catalog, TargetTable
 from bulketl.config import Config
 from bulketl.plan import Leftover, Plan
-from bulketl.watermark import State
+from bulketl.tables.catalog import Catalog, TargetTable
+from bulketl.tables.cursor import State
 
 NAMED = 8  # tables that a line names; beyond, they are counted
 

@@ -9,7 +9,7 @@ from rich.style import StyleType
 from rich.table import Table
 from rich.text import Text
 
-from bulketl.printable import in_a_line
+from bulketl.tables.printable import in_a_line
 
 
 class Rows(Table):

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from bulketl.partitions import KeyTuple
-from bulketl.reconcile import Row
+from bulketl.rows.reconcile import Row
+from bulketl.tables.partitions import KeyTuple
 
 
 @dataclass(frozen=True, slots=True)

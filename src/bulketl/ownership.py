@@ -14,13 +14,14 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bulketl.catalog import Catalog, Table, TargetTable
 from bulketl.config import Config
 from bulketl.errors import PlanError
 from bulketl.incremental import another_source
-from bulketl.partitions import Partition
-from bulketl.plan import Adopt, TableLoad, TableSpec, cut
-from bulketl.watermark import State
+from bulketl.plan import TableLoad
+from bulketl.tables.catalog import Catalog, Table, TargetTable
+from bulketl.tables.cursor import State
+from bulketl.tables.partitions import Partition
+from bulketl.tables.spec import Adopt, TableSpec, cut
 
 TABLES = ("table", "partitioned table")  # kinds that can be given to bulketl: rows can be written into them
 

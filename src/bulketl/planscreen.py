@@ -11,13 +11,13 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from bulketl.casts import Cast, parse_type
 from bulketl.leftout import told
 from bulketl.leftovers import notes
 from bulketl.plan import Plan, TableLoad
-from bulketl.printable import count_of, in_a_line
-from bulketl.rules import TIERS
 from bulketl.screen import MANY, SMALL_ROWS, size
+from bulketl.tables.casts import Cast, parse_type
+from bulketl.tables.printable import count_of, in_a_line
+from bulketl.tables.spec import TIERS
 
 _SAME = {"int": "integer", "decimal": "numeric"}  # the same type in the other server's word
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 
-from bulketl.canonical import unhashed
-from bulketl.catalog import TargetTable
 from bulketl.config import Config
 from bulketl.drift import Drift, drift
 from bulketl.errors import PlanError
-from bulketl.plan import DELETED_AT, TableSpec
+from bulketl.plan import DELETED_AT
+from bulketl.rows.canonical import unhashed
 from bulketl.rules import TableRule
-from bulketl.watermark import State
+from bulketl.tables.catalog import TargetTable
+from bulketl.tables.cursor import State
+from bulketl.tables.spec import TableSpec
 
 Way = tuple[TableSpec, str]
 

@@ -18,8 +18,6 @@ from typing import Any, TextIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bulketl.casts import Cast, parse_type
-from bulketl.catalog import Catalog, TargetTable
 from bulketl.config import Config
 from bulketl.decision import specify
 from bulketl.endpoints import MySQLSource, check_libraries, endpoints, new_run, target_of
@@ -27,9 +25,7 @@ from bulketl.errors import ConfigError, PlanError
 from bulketl.incremental import Choice, another_source
 from bulketl.mysql import MySQL
 from bulketl.ownership import strange
-from bulketl.partitions import KeyTuple, KeyValue
 from bulketl.patience import patient
-from bulketl.plan import TableSpec
 from bulketl.postgres import Connection, Postgres, ledger
 from bulketl.postgres import rejects as record
 from bulketl.postgres.copy import close
@@ -38,9 +34,13 @@ from bulketl.postgres.locks import held
 from bulketl.postgres.rejects import Counted, Rejected
 from bulketl.postgres.state import read_states
 from bulketl.publishing import differing
-from bulketl.reconcile import reread
+from bulketl.rows.reconcile import reread
 from bulketl.survey import look
-from bulketl.watermark import State
+from bulketl.tables.casts import Cast, parse_type
+from bulketl.tables.catalog import Catalog, TargetTable
+from bulketl.tables.cursor import State
+from bulketl.tables.partitions import KeyTuple, KeyValue
+from bulketl.tables.spec import TableSpec
 
 FORMATS = (".csv", ".json", ".parquet")
 LAST = "last"

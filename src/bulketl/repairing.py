@@ -14,21 +14,22 @@ import pyarrow as pa
 
 from bulketl.api import load, make_plan
 from bulketl.checker import Checker
-from bulketl.coerce import coerce
 from bulketl.config import Config
 from bulketl.endpoints import new_run
 from bulketl.errors import BulketlError
 from bulketl.mysql import MySQL
 from bulketl.mysql.read import masked, read
-from bulketl.partitions import KeyTuple, Partition
 from bulketl.patience import patient
-from bulketl.plan import Group, Plan, TableLoad, TableSpec
+from bulketl.plan import Group, Plan, TableLoad
 from bulketl.postgres import Postgres, ledger
 from bulketl.postgres import verify as target_side
 from bulketl.postgres.copy import close
 from bulketl.postgres.locks import held
 from bulketl.postgres.repair import repair
-from bulketl.reconcile import KEYS_READ, Differences
+from bulketl.rows.coerce import coerce
+from bulketl.rows.reconcile import KEYS_READ, Differences
+from bulketl.tables.partitions import KeyTuple, Partition
+from bulketl.tables.spec import TableSpec
 from bulketl.verifiable import Found
 from bulketl.verification import Repaired, Verification
 

@@ -5,23 +5,15 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from bulketl.casts import parse_target
 from bulketl.checkrules import CheckRule, checks_of
-from bulketl.checks import Check
 from bulketl.fields import Duration, Limit, Model, Period, Share
-
-Tier = Literal["critical", "important", "audit", "reference"]
-TIERS: tuple[Tier, ...] = get_args(Tier)
-Strategy = Literal["full_table", "incremental", "chunked_incremental"]
-Consistency = Literal["snapshot", "locked", "re-read", "best effort"]
-
-DELETED_AT = "_deleted_at"  # of rows that are gone at the source, where they are to be marked
-GUARD = 0.05
-GUARDED_ROWS = 20  # so few may always go, unless a guard is declared: in a table of ten rows one is a tenth
+from bulketl.tables.casts import parse_target
+from bulketl.tables.checks import Check
+from bulketl.tables.spec import Consistency, Strategy, Tier
 
 
 def circle(needs: Mapping[str, Iterable[str]]) -> tuple[str, ...]:

@@ -13,8 +13,8 @@ from rich.text import Text
 
 from bulketl.classify import Proposal
 from bulketl.findings import SEVERITIES, Finding
-from bulketl.printable import count_of, in_a_line
-from bulketl.rules import TIERS
+from bulketl.tables.printable import count_of, in_a_line
+from bulketl.tables.spec import TIERS
 
 
 def proposals(proposed: Sequence[Proposal]) -> Group:

@@ -12,19 +12,16 @@ from concurrent.futures import Executor
 from importlib.metadata import version
 
 from bulketl import engine
-from bulketl.catalog import TargetTable
-from bulketl.checks import stored
 from bulketl.config import Config
 from bulketl.crew import Crew
 from bulketl.decision import specify
 from bulketl.endpoints import MySQLSource, check_libraries, endpoints, new_run, source_of, target_of
 from bulketl.errors import PlanError, TargetError
 from bulketl.events import Event, Observer
-from bulketl.incremental import Choice, Cursor
+from bulketl.incremental import Choice
 from bulketl.memory import resident_mb
 from bulketl.mysql import MySQL
 from bulketl.mysql.strain import Strain
-from bulketl.partitions import Changes
 from bulketl.patience import patient
 from bulketl.plan import Plan
 from bulketl.postgres import SUPERSEDED, Connection, Postgres, ledger
@@ -37,7 +34,11 @@ from bulketl.resumption import changed_since, remaining, restored
 from bulketl.sparing import Sparing
 from bulketl.summary import Summary, TableSummary
 from bulketl.survey import look
-from bulketl.watermark import State
+from bulketl.tables.catalog import TargetTable
+from bulketl.tables.checks import stored
+from bulketl.tables.cursor import State
+from bulketl.tables.measured import Cursor
+from bulketl.tables.partitions import Changes
 
 RESUMABLE = ("", "interrupted", "stopped")
 # Gives, for a run and a number of steps at once, what carries these out; steps that are under way are not cancelled.

@@ -21,9 +21,9 @@ from typing import Literal
 
 from bulketl import patience
 from bulketl.errors import BulketlError
-from bulketl.partitions import Partition
-from bulketl.plan import Group, TableLoad, TableSpec
-from bulketl.rules import Tier
+from bulketl.plan import Group, TableLoad
+from bulketl.tables.partitions import Partition
+from bulketl.tables.spec import TableSpec, Tier
 
 BATCHES = (8192, 512, 32)  # rows at a time, after the first, second and third failure for want of memory
 CALM = 20  # steps that go well before there is one worker more again

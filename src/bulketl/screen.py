@@ -9,19 +9,19 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from bulketl.casts import RULES, CastRule
-from bulketl.checks import said
-from bulketl.coerce import INVALID_DATE, NUL_BYTE
 from bulketl.errors import BulketlError
-from bulketl.jsontext import KINDS
 from bulketl.leftout import told
 from bulketl.listing import Rows, lines_of
 from bulketl.postgres.audit import Verdict
 from bulketl.postgres.retention import Expired
 from bulketl.postgres.state import Known
-from bulketl.printable import count_of, in_a_line
-from bulketl.rules import TIERS
+from bulketl.rows.coerce import INVALID_DATE, NUL_BYTE
+from bulketl.rows.jsontext import KINDS
 from bulketl.summary import Summary, TableSummary
+from bulketl.tables.casts import RULES, CastRule
+from bulketl.tables.checks import said
+from bulketl.tables.printable import count_of, in_a_line
+from bulketl.tables.spec import TIERS
 
 MANY = 40  # tables; beyond, small uneventful ones are counted in one line per tier
 NAMED = 6  # so few tables are named where others are counted

@@ -11,11 +11,11 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from bulketl.casts import parse_target, parse_type
-from bulketl.catalog import Column, Table
 from bulketl.fields import Limit, Model
-from bulketl.partitions import PARTITION_BYTES
-from bulketl.rules import TIERS, Tier
+from bulketl.tables.casts import parse_target, parse_type
+from bulketl.tables.catalog import Column, Table
+from bulketl.tables.partitions import PARTITION_BYTES
+from bulketl.tables.spec import TIERS, Tier
 
 PROCESS_MB = 200
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]

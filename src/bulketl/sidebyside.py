@@ -14,17 +14,17 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 
-from bulketl.casts import quoted
-from bulketl.coerce import coerce
 from bulketl.mysql import MySQL
 from bulketl.mysql.read import masked, range_condition, read_where
 from bulketl.patience import patient
-from bulketl.plan import TableSpec
 from bulketl.postgres import Postgres
 from bulketl.postgres.ddl import name
 from bulketl.postgres.image import Image, held
 from bulketl.postgres.image import unlike as image_unlike
-from bulketl.reconcile import Buckets
+from bulketl.rows.coerce import coerce
+from bulketl.rows.reconcile import Buckets
+from bulketl.tables.casts import quoted
+from bulketl.tables.spec import TableSpec
 from bulketl.verification import between
 
 Piece = tuple[str, str]  # the same rows as a condition for the source and for the target

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import cast
 
-from bulketl.catalog import Absent, Catalog
 from bulketl.errors import ConfigError
+from bulketl.tables.catalog import Absent, Catalog
 
 Snapshot = dict[str, dict[str, str]]
 

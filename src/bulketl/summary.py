@@ -6,9 +6,6 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bulketl.catalog import Other
-from bulketl.certificate import Certificate
-from bulketl.checks import stored
 from bulketl.events import (
     ColumnsChanged,
     Event,
@@ -22,6 +19,9 @@ from bulketl.events import (
     TablePublished,
     TableSkipped,
 )
+from bulketl.load.certificate import Certificate
+from bulketl.tables.catalog import Other
+from bulketl.tables.checks import stored
 
 
 @dataclass(slots=True)

@@ -9,23 +9,25 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from bulketl.canonical import unhashed
-from bulketl.catalog import Catalog, Table, TargetTable
 from bulketl.checkplan import looks_elsewhere
 from bulketl.config import Config
 from bulketl.decision import due, specify
 from bulketl.errors import PlanError
-from bulketl.incremental import Choice, Cursor, FullLoad, Measured, Span, cursor, judged, reached, watched
+from bulketl.incremental import Choice, FullLoad, Span, cursor, judged, reached, watched
 from bulketl.known import expected
 from bulketl.leftout import with_views
 from bulketl.mysql import MySQL
 from bulketl.mysql.changes import read_changes
 from bulketl.mysql.discover import read_catalog
-from bulketl.partitions import Bound, row_bytes
-from bulketl.plan import Skip, TableSpec
+from bulketl.plan import Skip
 from bulketl.publishing import differing
-from bulketl.reconcile import Digest
-from bulketl.watermark import State, cursor_type
+from bulketl.rows.canonical import unhashed
+from bulketl.rows.reconcile import Digest
+from bulketl.tables.catalog import Catalog, Table, TargetTable
+from bulketl.tables.cursor import State, cursor_type
+from bulketl.tables.measured import Cursor, Measured
+from bulketl.tables.partitions import Bound, row_bytes
+from bulketl.tables.spec import TableSpec
 
 HASHED_BYTES = 1 << 20  # more are read about as fast as hashed on both servers
 

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bulketl.listing import Rows, lines_of
-from bulketl.printable import in_a_line
+from bulketl.tables.printable import in_a_line
 from bulketl.verification import Figure, RowFinding, TableVerdict, Verification
 
 _WORDS = {"missing": "missing in the target", "differs": "differs", "extra": "only in the target", "doubled": "there twice"}

@@ -12,18 +12,19 @@ import fnmatch
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bulketl.catalog import Catalog, Table, TargetTable
 from bulketl.config import Config
 from bulketl.decision import specify
 from bulketl.errors import PlanError
-from bulketl.incremental import Choice, Cursor
+from bulketl.incremental import Choice
 from bulketl.ownership import strange, with_article
-from bulketl.partitions import Changes, KeyTuple
-from bulketl.plan import DELETED_AT, Refusal, TableSpec
+from bulketl.plan import DELETED_AT, Refusal
 from bulketl.publishing import differing
-from bulketl.rules import Tier
+from bulketl.tables.catalog import Catalog, Table, TargetTable
+from bulketl.tables.cursor import State, Watermark, cursor_type
+from bulketl.tables.measured import Cursor
+from bulketl.tables.partitions import Changes, KeyTuple
+from bulketl.tables.spec import TableSpec, Tier
 from bulketl.verification import TableVerdict
-from bulketl.watermark import State, Watermark, cursor_type
 
 _NO_SPEC = TableSpec("", "", (), (), "merge")
 

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bulketl.partitions import KeyTuple
-from bulketl.plan import TableSpec
-from bulketl.reconcile import Buckets, Digest
+from bulketl.rows.reconcile import Buckets, Digest
+from bulketl.tables.spec import TableSpec
 
 Level = Literal["count", "sums", "keys", "rows"]
 LEVELS: tuple[Level, ...] = ("count", "sums", "keys", "rows")
@@ -181,16 +179,6 @@ def nearest(pairs: Sequence[tuple[str, str, tuple[str, ...]]], columns: int) -> 
             taken |= {f"s{lost}", f"t{other}"}
             matched.append((lost, other, differing))
     return matched
-
-
-def key_texts(key: KeyTuple) -> tuple[str, ...]:
-    """Return a key's values as people read them."""
-    return tuple("\\x" + part.hex() if isinstance(part, bytes) else str(part) for part in key)
-
-
-def json_key(text: str) -> str:
-    """Return the key of a reject so that equal keys are equal texts."""
-    return json.dumps(json.loads(text), sort_keys=True)
 
 
 def with_note(verdict: TableVerdict, note: str) -> TableVerdict:

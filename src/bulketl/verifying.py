@@ -7,7 +7,6 @@ import secrets
 import time
 from collections.abc import Sequence
 
-from bulketl.catalog import Catalog, TargetTable
 from bulketl.checker import Checker
 from bulketl.config import Config
 from bulketl.decision import select
@@ -16,18 +15,19 @@ from bulketl.errors import ConfigError
 from bulketl.keyless import multiset
 from bulketl.mysql import MySQL
 from bulketl.mysql.discover import read_bounds
-from bulketl.partitions import is_integer_key, split_key
 from bulketl.patience import patient
 from bulketl.postgres import Postgres
 from bulketl.postgres import verify as target_side
 from bulketl.postgres.inspect import read_tables
 from bulketl.postgres.state import read_states
 from bulketl.repairing import mend
-from bulketl.rules import Tier
 from bulketl.survey import look
+from bulketl.tables.catalog import Catalog, TargetTable
+from bulketl.tables.cursor import State
+from bulketl.tables.partitions import is_integer_key, split_key
+from bulketl.tables.spec import Tier
 from bulketl.verifiable import Task, tasks, unverifiable
 from bulketl.verification import LEVELS, Level, Verification
-from bulketl.watermark import State
 
 
 def verify(

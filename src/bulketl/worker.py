@@ -15,14 +15,15 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from bulketl.certificate import Figures, Taken, differing, figures, floats_of, together
-from bulketl.coerce import Batch, coerce
 from bulketl.errors import MismatchError, SourceError
-from bulketl.partitions import Partition
-from bulketl.plan import TableLoad, TableSpec
-from bulketl.quality import Counted, around
-from bulketl.reconcile import Differences, Here, There, mend
+from bulketl.plan import TableLoad
+from bulketl.rows.coerce import Batch, coerce
+from bulketl.rows.figures import Figures, Taken, differing, figures, floats_of, together
+from bulketl.rows.quality import Counted, around
+from bulketl.rows.reconcile import Differences, Here, There, mend
 from bulketl.schedule import Step
+from bulketl.tables.partitions import Partition
+from bulketl.tables.spec import TableSpec
 
 
 class Lock(Protocol):

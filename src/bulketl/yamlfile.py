@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from bulketl.printable import in_a_line
+from bulketl.tables.printable import in_a_line
 
 MOST_BYTES = 32 << 20
 MOST_VALUES = 1_000_000  # an alias counts as all that it stands for

@@ -10,24 +10,25 @@ from typing import Any
 
 import pytest
 
-import bulketl.partitions
 import bulketl.patience
 import bulketl.runs
-from bulketl.coerce import Batch
+import bulketl.tables.partitions
 from bulketl.errors import BulketlError
-from bulketl.partitions import Partition
-from bulketl.plan import TableLoad, TableSpec
+from bulketl.plan import TableLoad
 from bulketl.postgres import Postgres
 from bulketl.postgres.steps import PostgresTarget
-from bulketl.quality import Counted
-from bulketl.reconcile import Differences
+from bulketl.rows.coerce import Batch
+from bulketl.rows.quality import Counted
+from bulketl.rows.reconcile import Differences
+from bulketl.tables.partitions import Partition
+from bulketl.tables.spec import TableSpec
 
 Fault = Callable[[str, str], None]  # is told the step and the moment: before, amid, after; may raise
 
 
 def small_partitions(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     """Let a partition have so many rows at most, so that few rows make many partitions."""
-    monkeypatch.setattr(bulketl.partitions, "MOST_ROWS", rows)
+    monkeypatch.setattr(bulketl.tables.partitions, "MOST_ROWS", rows)
 
 
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lab import Lab, execute
 
 import bulketl
-from bulketl.jsontext import DOUBLE_KEY, KINDS, MINUS_ZERO, altered, changes
+from bulketl.rows.jsontext import DOUBLE_KEY, KINDS, MINUS_ZERO, altered, changes
 
 TEXTS: list[tuple[str, set[str]]] = [
     ('{"a": -0.0}', {MINUS_ZERO}), ("-0", {MINUS_ZERO}), ("-0e5", {MINUS_ZERO}), ("[1, -0.00 ]", {MINUS_ZERO}),

@@ -15,7 +15,7 @@ from lab import Lab, execute
 from psycopg.conninfo import make_conninfo
 from typer.testing import CliRunner
 
-import bulketl.casts
+import bulketl.tables.casts
 from bulketl.cli import app
 
 NAME = "ä" * 40  # 40 characters for MySQL, 80 bytes for Postgres
@@ -180,7 +180,7 @@ def test_a_right_on_the_table_other_than_select_refuses_it(two: Lab, reader: tup
 
 def test_a_column_of_a_type_that_no_rule_takes_refuses_its_table(two: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """The message has column and type."""
-    monkeypatch.setattr(bulketl.casts, "RULES", tuple(r for r in bulketl.casts.RULES if r.source != "inet6"))
+    monkeypatch.setattr(bulketl.tables.casts, "RULES", tuple(r for r in bulketl.tables.casts.RULES if r.source != "inet6"))
     two.mysql("ALTER TABLE bad ADD address inet6")
     partly(two, run(two), "'address'", "'inet6'")
 

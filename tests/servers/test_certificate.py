@@ -13,15 +13,16 @@ from lab import Done, Lab, load
 
 import bulketl
 from bulketl import endpoints
-from bulketl.certificate import Certificate, added, differing
 from bulketl.cli.loading import _exit_code
 from bulketl.custody import certificate
 from bulketl.demo import HERE
 from bulketl.errors import NOT_CERTIFIED, PlanError
 from bulketl.events import Event, PartitionLoaded
+from bulketl.load.certificate import Certificate
 from bulketl.postgres.copy import copy
 from bulketl.postgres.ddl import name
 from bulketl.postgres.steps import PostgresTarget
+from bulketl.rows.figures import added, differing
 
 KINDS = """id int PRIMARY KEY, i bigint unsigned, d decimal(40,3), e decimal(12,2), f float, g double, b bit(9), y year,
     o boolean, dt date, ts datetime(6), tz timestamp NULL, ti time(3), c varchar(300), t mediumtext, bl blob, u varbinary(9),

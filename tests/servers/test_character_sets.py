@@ -11,7 +11,7 @@ import pytest
 from lab import Lab
 
 import bulketl
-import bulketl.casts
+import bulketl.tables.casts
 from bulketl.api import validate
 from bulketl.endpoints import MySQLSource
 
@@ -135,7 +135,7 @@ def test_every_type_the_server_names_is_loaded_or_refused_alike_by_plan_and_vali
     words += [
         row[0] for row in lab.mysql("SELECT plugin_name FROM information_schema.plugins WHERE plugin_type LIKE 'DATA%'")
     ]
-    words += [rule.source for rule in bulketl.casts.RULES] + [
+    words += [rule.source for rule in bulketl.tables.casts.RULES] + [
         "xmltype",
         "double precision",
         "national varchar",
@@ -154,7 +154,7 @@ def test_every_type_the_server_names_is_loaded_or_refused_alike_by_plan_and_vali
                 cursor.execute("SHOW COLUMNS FROM tried")
                 kinds.setdefault(cursor.fetchall()[0][1], kind)
                 cursor.execute("DROP TEMPORARY TABLE tried")
-    assert {bulketl.casts.parse_type(kind).base for kind in kinds} >= {
+    assert {bulketl.tables.casts.parse_type(kind).base for kind in kinds} >= {
         "int",
         "enum",
         "set",
@@ -177,7 +177,9 @@ def test_every_type_the_server_names_is_loaded_or_refused_alike_by_plan_and_vali
 
 def test_a_type_that_no_rule_takes_is_refused_alike_by_plan_and_validate(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """For the types of servers to come: here one of today's, without its rules."""
-    monkeypatch.setattr("bulketl.casts.RULES", tuple(rule for rule in bulketl.casts.RULES if rule.source != "year"))
+    monkeypatch.setattr(
+        "bulketl.tables.casts.RULES", tuple(rule for rule in bulketl.tables.casts.RULES if rule.source != "year")
+    )
     lab.mysql("CREATE TABLE t (id int PRIMARY KEY, c year)", "CREATE TABLE fine (id int PRIMARY KEY)")
     done = lab.load()
     (refusal,) = done.plan.refused

@@ -24,10 +24,10 @@ import bulketl.cluster
 from bulketl.cli import app
 from bulketl.demo.servers import free_port
 from bulketl.errors import ClusterError, TargetError
-from bulketl.plan import TableSpec
 from bulketl.postgres import Postgres
 from bulketl.postgres.locks import held
 from bulketl.postgres.steps import PostgresTarget
+from bulketl.tables.spec import TableSpec
 
 __all__ = ["filled"]
 

@@ -9,7 +9,7 @@ from faults import no_pauses, once, small_partitions, use
 from lab import Done, Lab
 from nights import CHUNKED, INCREMENTAL, MIRRORED, a_day_later, counts, night, reason
 
-import bulketl.reconcile
+import bulketl.rows.reconcile
 from bulketl.errors import TargetError
 
 FULL: dict[str, Any] = {"extraction_strategy": "full_table"}
@@ -222,8 +222,8 @@ def test_a_truncated_source_does_not_empty_the_target(used: Lab) -> None:
 
 def test_a_comparison_of_many_rows_reads_them_in_pieces(used: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """More keys than one query takes, and more buckets than are looked at together."""
-    monkeypatch.setattr(bulketl.reconcile, "KEYS_READ", 7)
-    monkeypatch.setattr(bulketl.reconcile, "BUCKETS_LISTED", 2)
+    monkeypatch.setattr(bulketl.rows.reconcile, "KEYS_READ", 7)
+    monkeypatch.setattr(bulketl.rows.reconcile, "BUCKETS_LISTED", 2)
     monkeypatch.setattr("bulketl.postgres.compare.BUCKET_KEYS", 16)
     night(used, MIRRORED)
     used.mysql("UPDATE t SET c = 'x' WHERE id % 2 = 0", "DELETE FROM t WHERE id % 7 = 0",

@@ -11,11 +11,12 @@ from lab import Lab
 from typer.testing import CliRunner
 
 from bulketl import api
-from bulketl.catalog import Catalog, Column, Table
-from bulketl.classify import Profile, classify
+from bulketl.classify import classify
 from bulketl.cli import app
 from bulketl.config import load_config
 from bulketl.mysql import MySQL
+from bulketl.tables.catalog import Catalog, Column, Table
+from bulketl.tables.measured import Profile
 
 STAMP = Column("at", "timestamp", False, extra="on update current_timestamp()")
 

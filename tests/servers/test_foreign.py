@@ -14,13 +14,14 @@ from lab import Server
 from promises import broken, is_record
 
 from bulketl import api
-from bulketl.catalog import Catalog, Column, Key, Table
-from bulketl.classify import Profile, classify, cursor_candidates
+from bulketl.classify import classify, cursor_candidates
 from bulketl.config import load_config
 from bulketl.endpoints import source_of
-from bulketl.evidence import Arrival
 from bulketl.findings import examine
 from bulketl.mysql.discover import read_catalog
+from bulketl.tables.catalog import Catalog, Column, Key, Table
+from bulketl.tables.evidence import Arrival
+from bulketl.tables.measured import Profile
 from bulketl.tablesfile import fixed, missing
 
 SHARED = Path(__file__).parents[3] / "shared"

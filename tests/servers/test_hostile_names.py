@@ -24,7 +24,7 @@ from bulketl.events import RunStarted, TableFailed, TableStarted
 from bulketl.heatmap import draw
 from bulketl.history import History, MonthPair, TableHistory
 from bulketl.observers.progress import Display, Lines
-from bulketl.printable import in_a_line, shown
+from bulketl.tables.printable import in_a_line, shown
 
 ACTS = [chr(code) for code in (*range(0x20), *range(0x7F, 0xA0), 0x202E, 0x2066, 0x2028) if chr(code) != "\n"]
 FORGED = "forged line"

@@ -14,14 +14,14 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from lab import execute
 
-from bulketl.casts import Cast, cast, encoder_of, parse_target
-from bulketl.catalog import Column
-from bulketl.plan import TableSpec
 from bulketl.postgres import Postgres
 from bulketl.postgres.copy import close, copy, transaction
 from bulketl.postgres.ddl import create_table
 from bulketl.postgres.image import held, imageable, unlike
-from bulketl.reconcile import Buckets
+from bulketl.rows.reconcile import Buckets
+from bulketl.tables.casts import Cast, cast, encoder_of, parse_target
+from bulketl.tables.catalog import Column
+from bulketl.tables.spec import TableSpec
 
 RUN = "20260101-000000-0000"
 BUCKETS = Buckets(4)

@@ -16,9 +16,9 @@ from typer.testing import CliRunner
 
 import bulketl
 import bulketl.decision
-from bulketl.casts import TARGETS
-from bulketl.certificate import added, differing
 from bulketl.cli import app
+from bulketl.rows.figures import added, differing
+from bulketl.tables.casts import TARGETS
 from bulketl.verification import Level
 
 LEVELS = get_args(Level)

@@ -61,7 +61,7 @@ def logged(mariadb: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     server = EmbeddedPostgres(folder)
     patch = pytest.MonkeyPatch()
     no_pauses(patch)
-    patch.setattr("bulketl.partitions.MOST_ROWS", ROWS // 2)
+    patch.setattr("bulketl.tables.partitions.MOST_ROWS", ROWS // 2)
     patch.setattr("bulketl.checker.PAUSE_SECONDS", 0.0)
     patch.setattr("bulketl.keyless.PAUSE_SECONDS", 0.0)
     making = fresh(mariadb, server.uri)

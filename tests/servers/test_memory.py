@@ -13,9 +13,10 @@ from lab import Lab
 
 from bulketl.crew import Crew
 from bulketl.errors import SourceError
-from bulketl.partitions import PARTITION_BYTES, Partition
-from bulketl.plan import TableLoad, TableSpec
+from bulketl.plan import TableLoad
 from bulketl.schedule import LARGE_BYTES, Step, expected_bytes
+from bulketl.tables.partitions import PARTITION_BYTES, Partition
+from bulketl.tables.spec import TableSpec
 
 LIMITED = (
     "import resource as r; r.setrlimit(r.RLIMIT_AS, ({0}, {0})); import bulketl.patience as p; p.PAUSES = (0, 0, 0);"

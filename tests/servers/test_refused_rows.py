@@ -13,8 +13,8 @@ from lab import Lab
 import bulketl.postgres.copy
 import bulketl.worker
 from bulketl import api
-from bulketl.coerce import Batch, coerce
-from bulketl.plan import TableSpec
+from bulketl.rows.coerce import Batch, coerce
+from bulketl.tables.spec import TableSpec
 
 
 @pytest.fixture

@@ -21,9 +21,9 @@ from typer.testing import CliRunner
 import bulketl.worker
 from bulketl import ConfigError, PlanError, TargetError, api
 from bulketl.cli import app
-from bulketl.coerce import Batch, coerce
 from bulketl.endpoints import target_of
 from bulketl.postgres.locks import held
+from bulketl.rows.coerce import Batch, coerce
 
 ROWS = 40
 NOT_NEGATIVE = {"range": "n", "min": 0, "severity": "reject"}

@@ -29,9 +29,9 @@ from bulketl.mysql import session as sessions
 from bulketl.mysql.discover import read_catalog
 from bulketl.mysql.read import count, read, select
 from bulketl.mysql.spool import queried
-from bulketl.partitions import Partition
-from bulketl.plan import TableSpec
-from bulketl.reconcile import Buckets
+from bulketl.rows.reconcile import Buckets
+from bulketl.tables.partitions import Partition
+from bulketl.tables.spec import TableSpec
 
 MAY_BE_UNKNOWN = {"uuid", "inet4", "inet6", "vector", "geomcollection"}  # types that only some servers have
 ROWS = 12

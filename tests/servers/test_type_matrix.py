@@ -14,9 +14,9 @@ from lab import Done, Lab, Server
 from matrix import CASES, REJECT, Case
 
 import bulketl.decision
-from bulketl.casts import RULES, CastRule, cast, parse_target, parse_type
-from bulketl.catalog import Column
 from bulketl.errors import PlanError
+from bulketl.tables.casts import RULES, CastRule, cast, parse_target, parse_type
+from bulketl.tables.catalog import Column
 
 MAY_BE_UNKNOWN = {"uuid", "inet4", "inet6", "vector", "geomcollection"}  # types that only some servers have
 

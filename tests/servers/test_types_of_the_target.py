@@ -17,10 +17,10 @@ from lab import Lab, execute
 from typer.testing import CliRunner
 
 import bulketl
-from bulketl.casts import RULES, TARGETS, held_type, narrower, parse_target
 from bulketl.cli import app
 from bulketl.postgres.inspect import spelt
 from bulketl.rules import TableRule
+from bulketl.tables.casts import RULES, TARGETS, held_type, narrower, parse_target
 
 COLUMNS = 150  # of a table: one of each type; InnoDB has no room for more
 OWN = """

@@ -210,7 +210,7 @@ def test_no_type_gives_a_false_alarm(lab: Lab, way: str, monkeypatch: pytest.Mon
 
 def in_pieces(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     """Have tables of more than twice so many rows read in pieces of so many, however slowly they come."""
-    monkeypatch.setattr("bulketl.partitions.MOST_ROWS", rows)
+    monkeypatch.setattr("bulketl.tables.partitions.MOST_ROWS", rows)
     monkeypatch.setattr("bulketl.sidebyside.SLOW", 0)
 
 

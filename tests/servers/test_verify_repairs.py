@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 import bulketl
 from bulketl.cli import app
-from bulketl.coerce import coerce
+from bulketl.rows.coerce import coerce
 from bulketl.verification import Level
 
 
@@ -51,7 +51,7 @@ def test_however_many_rows_differ_each_is_counted_and_repaired(
 ) -> None:
     """Of few they are kept as they are, of the others by their keys, and some buckets are listed at a time."""
     monkeypatch.setattr("bulketl.checker.DETAILED", first)
-    monkeypatch.setattr("bulketl.reconcile.KEYS_LISTED", 5000)
+    monkeypatch.setattr("bulketl.rows.reconcile.KEYS_LISTED", 5000)
     maria_lab.mysql("CREATE TABLE t (id int PRIMARY KEY, n int)", "INSERT INTO t SELECT seq, seq FROM seq_1_to_20000")
     maria_lab.load()
     maria_lab.pg("DELETE FROM {s}.t WHERE id % 500 = 1; UPDATE {s}.t SET n = -1 WHERE id % 500 = 2")

@@ -104,7 +104,7 @@ def hung(
 ) -> Iterator[Hung]:
     """Load a table for each pair, hang what hangs on it, change the source, and write each again in its way."""
     patch = pytest.MonkeyPatch()
-    patch.setattr("bulketl.partitions.MOST_ROWS", CUT)
+    patch.setattr("bulketl.tables.partitions.MOST_ROWS", CUT)
     no_pauses(patch)
     patch.setattr("bulketl.checker.PAUSE_SECONDS", 0.0)
     patch.setattr("bulketl.keyless.PAUSE_SECONDS", 0.0)

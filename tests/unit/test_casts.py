@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from bulketl.casts import RULES, CastRule, TypeName, cast, parse_target, parse_type, quoted, typed
-from bulketl.catalog import Column
 from bulketl.cli import app
 from bulketl.errors import PlanError
+from bulketl.tables.casts import RULES, CastRule, TypeName, cast, parse_target, parse_type, quoted, typed
+from bulketl.tables.catalog import Column
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from bulketl.catalog import Column, Key, Table
 from bulketl.fields import duration, share
-from bulketl.incremental import Cursor, Measured, partitions, reached
-from bulketl.partitions import Changes, KeyTuple, Partition
+from bulketl.incremental import partitions, reached
 from bulketl.rules import TableRule
+from bulketl.tables.catalog import Column, Key, Table
+from bulketl.tables.measured import Cursor, Measured
+from bulketl.tables.partitions import Changes, KeyTuple, Partition
 
 TABLE = Table(
     "t",

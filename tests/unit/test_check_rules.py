@@ -12,17 +12,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulketl.casts import cast
-from bulketl.catalog import Catalog, Column, Table
 from bulketl.checkplan import looks_elsewhere, needed, pointing
-from bulketl.checks import Check, mistake
 from bulketl.config import Config, load_config
 from bulketl.decision import decide, specify
 from bulketl.errors import ConfigError, PlanError
 from bulketl.incremental import Choice
-from bulketl.partitions import Bound
 from bulketl.resumption import restored
+from bulketl.rows.checks import mistake
 from bulketl.rules import circle
+from bulketl.tables.casts import cast
+from bulketl.tables.catalog import Catalog, Column, Table
+from bulketl.tables.checks import Check
+from bulketl.tables.partitions import Bound
 
 COLUMNS = (
     Column("id", "int", False), Column("amount", "decimal(10,2)", True), Column("wide", "decimal(60,5)", True),

@@ -15,13 +15,14 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from bulketl.casts import cast
-from bulketl.catalog import Column
-from bulketl.checks import Check, Kind, Severity, Value, failing, judged, said, span
-from bulketl.coerce import coerce
 from bulketl.config import Config
 from bulketl.errors import DataError
-from bulketl.plan import TableSpec
+from bulketl.rows.checks import failing
+from bulketl.rows.coerce import coerce
+from bulketl.tables.casts import cast
+from bulketl.tables.catalog import Column
+from bulketl.tables.checks import Check, Kind, Severity, Value, judged, said, span
+from bulketl.tables.spec import TableSpec
 
 SEVERITIES = st.sampled_from(["warn", "reject", "fail"])
 INTS = st.integers(-(2**15), 2**15 - 1)

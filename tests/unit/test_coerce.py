@@ -9,10 +9,10 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulketl.casts import cast
-from bulketl.catalog import Column
-from bulketl.coerce import INVALID_DATE, NUL_BYTE, coerce
-from bulketl.plan import TableSpec
+from bulketl.rows.coerce import INVALID_DATE, NUL_BYTE, coerce
+from bulketl.tables.casts import cast
+from bulketl.tables.catalog import Column
+from bulketl.tables.spec import TableSpec
 
 INTS = st.one_of(st.none(), st.integers(-(2**63), 2**63 - 1), st.integers(-3, 3), st.integers(-(2**33), 2**33))
 WORDS = st.one_of(st.none(), st.text(alphabet="ab\0é😀", max_size=4))

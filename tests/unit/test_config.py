@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from bulketl.catalog import Column, Table
 from bulketl.cli import app
 from bulketl.config import load_config
 from bulketl.errors import ConfigError
 from bulketl.rules import Reread
+from bulketl.tables.catalog import Column, Table
 from bulketl.yamlfile import read_yaml
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from bulketl import errors
 from bulketl.mysql.read import _failure
-from bulketl.plan import TableSpec
+from bulketl.tables.spec import TableSpec
 
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.BulketlError)]
 

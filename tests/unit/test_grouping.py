@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from bulketl import PlanError
 from bulketl.grouping import GROUP_TABLES, grouped
-from bulketl.partitions import Partition
-from bulketl.plan import Group, TableLoad, TableSpec
-from bulketl.rules import TIERS, Tier, circle
+from bulketl.plan import Group, TableLoad
+from bulketl.rules import circle
 from bulketl.schedule import Schedule, Step
+from bulketl.tables.partitions import Partition
+from bulketl.tables.spec import TIERS, TableSpec, Tier
 
 MOST = 1 << 30
 

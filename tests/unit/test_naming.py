@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulketl.naming import hint, keeps, says_added, says_edit, suggests_edit, words
+from bulketl.tables.naming import hint, keeps, says_added, says_edit, suggests_edit, words
 
 SPLIT = {
     "ost_queue": "ost queue", "PaymentLog": "payment log", "SecDateTEdit": "sec date t edit", "log2": "log 2",

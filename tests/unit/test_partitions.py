@@ -7,8 +7,8 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulketl.catalog import Column, Key, Table
-from bulketl.partitions import DENSE, Partition, even_cuts, rows_per_partition, split, split_key
+from bulketl.tables.catalog import Column, Key, Table
+from bulketl.tables.partitions import DENSE, Partition, even_cuts, rows_per_partition, split, split_key
 
 SMALL = st.integers(-50, 50)
 

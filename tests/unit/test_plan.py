@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulketl.catalog import Catalog, Column, Key, Made, Table, TargetTable
 from bulketl.config import load_config
 from bulketl.decision import decide
-from bulketl.partitions import Bound
 from bulketl.plan import Plan
+from bulketl.tables.catalog import Catalog, Column, Key, Made, Table, TargetTable
+from bulketl.tables.partitions import Bound
 
 KEY = Key("PRIMARY", ("id",), True)
 COLUMNS = (Column("id", "int", False), Column("c", "varchar(9)", True), Column("d", "date", True))

@@ -13,12 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from promises import broken
 
-from bulketl.catalog import Catalog, Column, Key, Table
-from bulketl.classify import Profile, Proposal, classify, cursor_candidates, doubt_of
+from bulketl.classify import Proposal, classify, cursor_candidates, doubt_of
 from bulketl.config import load_config
-from bulketl.evidence import Arrival, arrival
 from bulketl.findings import Finding, examine
 from bulketl.settings import NameRule
+from bulketl.tables.catalog import Catalog, Column, Key, Table
+from bulketl.tables.evidence import Arrival, arrival
+from bulketl.tables.measured import Profile
 from bulketl.tablesfile import fixed, missing, written
 
 KEY = Column("id", "bigint(20)", False, extra="auto_increment")

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulketl.errors import DataQualityError
-from bulketl.plan import TableSpec
-from bulketl.quality import Arrived, around, hold, score
+from bulketl.rows.quality import Arrived, around, hold, score
+from bulketl.tables.spec import TableSpec
 
 COUNT = st.integers(0, 1000)
 PARTS = st.lists(st.tuples(COUNT, COUNT), min_size=1, max_size=5)

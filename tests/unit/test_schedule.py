@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulketl.errors import DataError, SourceError, TargetError
-from bulketl.partitions import Partition
 from bulketl.patience import ATTEMPTS
-from bulketl.plan import Group, Publish, TableLoad, TableSpec
+from bulketl.plan import Group, TableLoad
 from bulketl.schedule import BATCHES, CALM, Schedule, Step
+from bulketl.tables.partitions import Partition
+from bulketl.tables.spec import Publish, TableSpec
 
 OUTCOMES = st.sampled_from(["good", "good", "good", "passing", "final"])
 

@@ -13,10 +13,10 @@ from bulketl import Config, ConfigError, load_config
 from bulketl.cli import app
 from bulketl.events import RunFinished
 from bulketl.mysql import MySQL
-from bulketl.partitions import PARTITION_BYTES
 from bulketl.postgres import Postgres
 from bulketl.runs import _told
 from bulketl.settings import PROCESS_MB
+from bulketl.tables.partitions import PARTITION_BYTES
 
 
 @pytest.mark.parametrize(

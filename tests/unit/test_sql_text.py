@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulketl.mysql.read import literal, range_condition
-from bulketl.plan import NAME_BYTES, cut
 from bulketl.postgres.ddl import batch, staging_name
+from bulketl.tables.spec import NAME_BYTES, cut
 
 
 @given(st.text() | st.binary())

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulketl.catalog import Column
 from bulketl.errors import PlanError
-from bulketl.partitions import KeyValue
-from bulketl.watermark import LOOKBACK, LOOKBACK_KEYS, Watermark, before, cursor_type, is_time, parse_value, text_of
+from bulketl.tables.catalog import Column
+from bulketl.tables.cursor import LOOKBACK, LOOKBACK_KEYS, Watermark, before, cursor_type, is_time, parse_value, text_of
+from bulketl.tables.partitions import KeyValue
 
 VALUES: st.SearchStrategy[tuple[str, KeyValue]] = st.one_of(
     st.tuples(st.sampled_from(["int", "bigint", "tinyint"]), st.integers(-(2**63), 2**64)),

@@ -23,7 +23,7 @@ from bulketl.cli.options import (
     split_commas,
 )
 from bulketl.errors import DONE, FAILED, ConfigError
-from bulketl.printable import count_of, in_a_line
+from bulketl.tables.printable import count_of, in_a_line
 
 TableArguments = Annotated[list[str] | None, typer.Argument(metavar="[TABLE]...", help="Names or patterns; none means all.")]
 

@@ -41,11 +41,11 @@ from bulketl.errors import DONE, FAILED, NOT_CERTIFIED, OUTSIDE_WINDOW, PARTLY_D
 from bulketl.events import Observer
 from bulketl.observers.progress import Display, Lines
 from bulketl.plan import Plan
-from bulketl.rules import Tier
 from bulketl.runs import threads
 from bulketl.settings import Windows, parse_window
 from bulketl.snippets import KINDS, snippet
 from bulketl.summary import Summary
+from bulketl.tables.spec import Tier
 from bulketl.windows import closes, opens
 
 STOPPED = "stopped; tables that were not published are as they were before; `bulketl load --resume last` goes on"

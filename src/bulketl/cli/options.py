@@ -16,7 +16,7 @@ from bulketl import patience, screen, talks
 from bulketl.cli.terminal import Terminal
 from bulketl.config import Config, load_config
 from bulketl.errors import BulketlError, ConfigError
-from bulketl.rules import TIERS, Tier
+from bulketl.tables.spec import TIERS, Tier
 
 EXIT_CODES = """
 

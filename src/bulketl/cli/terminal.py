@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from bulketl.printable import in_a_line, shown
+from bulketl.tables.printable import in_a_line, shown
 
 
 class Terminal(Console):

@@ -14,10 +14,9 @@ from collections.abc import Collection, Iterator, Mapping
 import pymysql
 from pymysql.cursors import Cursor
 
-from bulketl.casts import quoted
-from bulketl.catalog import Absent, Other, Table
-from bulketl.known import Expected
 from bulketl.mysql import code_of, is_lost, text_of
+from bulketl.tables.casts import quoted
+from bulketl.tables.catalog import Absent, Expected, Other, Table
 
 NOWHERE = "bulketl nothing has this name"
 _NO_TABLE, _NO_COLUMN = 1146, 1054

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 import pymysql
 
-from bulketl.casts import quoted
-from bulketl.catalog import Table
-from bulketl.evidence import Arrival, arrival, counting_key, times
 from bulketl.mysql import MySQL, is_lost
+from bulketl.tables.casts import quoted
+from bulketl.tables.catalog import Table
+from bulketl.tables.evidence import Arrival, arrival, counting_key, times
 
 LOOKED_AT = 1000  # of the newest rows
 TABLES_TOGETHER = 30

@@ -12,14 +12,14 @@ from typing import Any
 import pymysql
 from pymysql.cursors import Cursor as Session
 
-from bulketl.casts import quoted
-from bulketl.catalog import Table
-from bulketl.incremental import Cursor, Measured
 from bulketl.mysql import MySQL, code_of, is_lost, text_of
 from bulketl.mysql.discover import COUNTED_TOGETHER, NO_LITERAL, walk
 from bulketl.mysql.read import changes_condition
-from bulketl.partitions import PARTITION_BYTES, Changes, KeyTuple, KeyValue, rows_per_partition, split_key
-from bulketl.watermark import is_time, parse_value
+from bulketl.tables.casts import quoted
+from bulketl.tables.catalog import Table
+from bulketl.tables.cursor import is_time, parse_value
+from bulketl.tables.measured import Cursor, Measured
+from bulketl.tables.partitions import PARTITION_BYTES, Changes, KeyTuple, KeyValue, rows_per_partition, split_key
 
 Asked = tuple[Table, Cursor]
 

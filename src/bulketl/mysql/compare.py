@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import pymysql
 from pymysql.cursors import Cursor
 
-from bulketl.canonical import digests as digest_pair
-from bulketl.casts import RAW_TEXTS, parse_type, quoted
 from bulketl.errors import DataError
 from bulketl.mysql import MySQL, code_of, is_lost
 from bulketl.mysql.read import retained_condition
-from bulketl.plan import TableSpec
-from bulketl.reconcile import Buckets, Digest, Row, batches, united
+from bulketl.rows.canonical import digests as digest_pair
+from bulketl.rows.reconcile import Buckets, Digest, Row, batches, united
+from bulketl.tables.casts import RAW_TEXTS, parse_type, quoted
+from bulketl.tables.spec import TableSpec
 
 LOCK_SECONDS = 1  # for somebody else to be done with a table
 _LOCKED = frozenset({1205, 1213})  # a lock not had, a deadlock

@@ -14,14 +14,13 @@ from typing import Any
 import pymysql
 from pymysql.cursors import Cursor
 
-from bulketl.casts import quoted, typed
-from bulketl.catalog import Catalog, Column, Key, Other, Table
-from bulketl.classify import Profile
-from bulketl.known import Expected
 from bulketl.mysql import MySQL, code_of, is_lost, text_of
 from bulketl.mysql.absence import absent
 from bulketl.mysql.read import beyond_condition, range_condition
-from bulketl.partitions import (
+from bulketl.tables.casts import quoted, typed
+from bulketl.tables.catalog import Catalog, Column, Expected, Key, Other, Table
+from bulketl.tables.measured import Profile
+from bulketl.tables.partitions import (
     PARTITION_BYTES,
     Bound,
     KeyTuple,

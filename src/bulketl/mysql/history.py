@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 import pymysql
 
-from bulketl.casts import quoted
-from bulketl.history import Asked, Counted, Month, totals
 from bulketl.mysql import MySQL, is_lost, text_of
+from bulketl.rows.months import Asked, Counted, Month, totals
+from bulketl.tables.casts import quoted
 
 
 def months(source: MySQL, asked: Iterable[Asked], zone: str = "") -> dict[str, dict[Month, Counted] | str]:

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import pymysql
 from pymysql.cursors import Cursor
 
-from bulketl.casts import quoted
 from bulketl.errors import SourceError
 from bulketl.mysql import MySQL, code_of
-from bulketl.plan import TableSpec
+from bulketl.tables.casts import quoted
+from bulketl.tables.spec import TableSpec
 
 WAIT_SECONDS = 5  # for writers to end; meanwhile others queue up behind
 GATE_SECONDS = 3600  # nobody waits so long: the gate goes with its session

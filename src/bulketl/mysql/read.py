@@ -16,16 +16,16 @@ from decimal import Decimal
 
 import pyarrow as pa
 
-from bulketl.aggregates import aggregates
-from bulketl.casts import VALID_DATE, quoted
-from bulketl.certificate import ROWS
 from bulketl.errors import SourceError
 from bulketl.mysql import MySQL, source_error
 from bulketl.mysql.locks import before_reading
 from bulketl.mysql.native import queried
 from bulketl.mysql.spooled import spooled
-from bulketl.partitions import Changes, KeyTuple, KeyValue, Partition
-from bulketl.plan import TableSpec
+from bulketl.rows.aggregates import aggregates
+from bulketl.rows.figures import ROWS
+from bulketl.tables.casts import VALID_DATE, quoted
+from bulketl.tables.partitions import Changes, KeyTuple, KeyValue, Partition
+from bulketl.tables.spec import TableSpec
 
 NOT_NULL_MASK = "bulketl not null {0}"  # a blank: no column of a sane schema is called so
 MASK_BITS = 60

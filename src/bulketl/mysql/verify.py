@@ -9,14 +9,14 @@ from typing import Any
 import pymysql
 from pymysql.cursors import Cursor
 
-from bulketl.aggregates import aggregates
-from bulketl.casts import quoted
 from bulketl.mysql import MySQL, is_lost, text_of
 from bulketl.mysql.compare import zone
 from bulketl.mysql.read import literal, retained_condition
-from bulketl.partitions import KeyTuple
-from bulketl.plan import TableSpec
-from bulketl.watermark import Watermark
+from bulketl.rows.aggregates import aggregates
+from bulketl.tables.casts import quoted
+from bulketl.tables.cursor import Watermark
+from bulketl.tables.partitions import KeyTuple
+from bulketl.tables.spec import TableSpec
 
 COUNTED_TOGETHER = 60
 FIGURES_TOGETHER = 1000

@@ -24,7 +24,7 @@ from bulketl.events import (
     WorkersChanged,
 )
 from bulketl.observers.underway import LINE_ROWS, UnderWay
-from bulketl.printable import count_of, in_a_line
+from bulketl.tables.printable import count_of, in_a_line
 
 
 def told(event: Event) -> Iterator[tuple[str, str]]:

@@ -24,8 +24,8 @@ from bulketl.events import (
     TableSkipped,
     TableStarted,
 )
-from bulketl.printable import count_of, in_a_line
 from bulketl.screen import size
+from bulketl.tables.printable import count_of, in_a_line
 
 LINE_ROWS = 20_000  # smaller tables come and go too quickly to have a line each
 MOST_LINES = 8  # of tables; others are counted

@@ -13,10 +13,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bulketl.plan import TableSpec
 from bulketl.postgres import LEDGER, TAMPERED, Connection, written
 from bulketl.postgres.ddl import alter_table, columns, name, own_rows, rows_of, value
 from bulketl.postgres.merge import absent, differs, insert, matching, no_rejects
+from bulketl.tables.spec import TableSpec
 
 TABLES = f"""
 CREATE TABLE IF NOT EXISTS {LEDGER}.audit_trail (

@@ -8,11 +8,8 @@ from collections.abc import Iterator, Sequence
 
 import psycopg
 
-from bulketl.canonical import digests as digest_pair
-from bulketl.casts import parse_target
-from bulketl.coerce import Batch, Reject
 from bulketl.errors import DataError
-from bulketl.plan import DELETED_AT, TableSpec
+from bulketl.plan import DELETED_AT
 from bulketl.postgres import Connection, Postgres, audit, checks, ledger, state
 from bulketl.postgres.copy import TEMPORARY, copy, transaction, without_refused
 from bulketl.postgres.ddl import batch, name, rows_of, value
@@ -23,7 +20,11 @@ from bulketl.postgres.made import hold
 from bulketl.postgres.merge import absent, removing
 from bulketl.postgres.publish import into
 from bulketl.postgres.stage import temporary, temporary_name
-from bulketl.reconcile import Buckets, Differences, Digest, Row, batches, united
+from bulketl.rows.canonical import digests as digest_pair
+from bulketl.rows.coerce import Batch, Reject
+from bulketl.rows.reconcile import Buckets, Differences, Digest, Row, batches, united
+from bulketl.tables.casts import parse_target
+from bulketl.tables.spec import TableSpec
 
 BUCKET_KEYS = 4096
 MOST_BUCKETS = 2000

@@ -23,13 +23,13 @@ import pyarrow as pa
 from pgpq import ArrowToPostgresBinaryEncoder
 
 from bulketl import talks
-from bulketl.casts import Cast, Encoder, parse_target
-from bulketl.coerce import KEPT_REJECTS, Batch, Reject, reject
 from bulketl.errors import DataError, MismatchError, TargetError
-from bulketl.plan import TableSpec
 from bulketl.postgres import Postgres, failure
 from bulketl.postgres.ddl import columns, create_table, name
 from bulketl.postgres.locks import is_free
+from bulketl.rows.coerce import KEPT_REJECTS, Batch, Reject, reject
+from bulketl.tables.casts import Cast, Encoder, parse_target
+from bulketl.tables.spec import TableSpec
 
 TEMPORARY = "pg_temp"
 FEW = 100  # rows that are tried at once, at least, beside a row that was refused

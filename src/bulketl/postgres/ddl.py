@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 
 from psycopg import sql
 
-from bulketl.casts import Cast
-from bulketl.plan import STAMPS, TableSpec, cut
 from bulketl.postgres import STAGING
+from bulketl.tables.casts import Cast
+from bulketl.tables.spec import STAMPS, TableSpec, cut
 
 
 def name(*parts: str) -> str:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import json
 
-from bulketl.partitions import Partition
-from bulketl.plan import TableLoad, TableSpec
+from bulketl.plan import TableLoad
 from bulketl.postgres import STAGING, Connection, checks, ledger
 from bulketl.postgres.copy import TEMPORARY
 from bulketl.postgres.ddl import columns, name, rows_of, staging, staging_name
@@ -27,6 +26,8 @@ from bulketl.postgres.stage import (
     temporary_name,
 )
 from bulketl.postgres.steps import recording
+from bulketl.tables.partitions import Partition
+from bulketl.tables.spec import TableSpec
 
 RUN = "RUN"
 

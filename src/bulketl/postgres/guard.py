@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from bulketl.errors import DataError
-from bulketl.plan import TableSpec
 from bulketl.postgres.ddl import batch
 from bulketl.postgres.joins import BY_HASH, PLANNING
 from bulketl.postgres.merge import gone
 from bulketl.postgres.unknown import lost
+from bulketl.tables.spec import TableSpec
 
 
 def guard(cursor: Any, spec: TableSpec, rows: int, stage: str) -> None:

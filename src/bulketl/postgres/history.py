@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 import psycopg
 
-from bulketl.history import Asked, Counted, Month, totals
 from bulketl.postgres import Postgres
 from bulketl.postgres.ddl import name, own_rows
 from bulketl.postgres.inspect import partitioned
+from bulketl.rows.months import Asked, Counted, Month, totals
 
 
 def months(target: Postgres, schema: str, asked: Iterable[Asked]) -> dict[str, dict[Month, Counted] | str]:

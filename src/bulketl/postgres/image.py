@@ -18,13 +18,13 @@ import pyarrow as pa
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGconn
 
-from bulketl.casts import Cast, only_adbc, parse_target
-from bulketl.plan import TableSpec
 from bulketl.postgres import Postgres
 from bulketl.postgres.compare import alive
 from bulketl.postgres.copy import encode, transaction
 from bulketl.postgres.ddl import name, rows_of
-from bulketl.reconcile import Buckets
+from bulketl.rows.reconcile import Buckets
+from bulketl.tables.casts import Cast, only_adbc, parse_target
+from bulketl.tables.spec import TableSpec
 
 _BYTES = {"smallint": 2, "integer": 4, "bigint": 8}  # of a key
 _HEAD, _TAIL = 19, 2  # bytes before the first row and after the last

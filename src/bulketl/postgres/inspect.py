@@ -14,12 +14,12 @@ from collections.abc import Mapping, Sequence
 
 import psycopg
 
-from bulketl.casts import TARGETS, held_type
-from bulketl.catalog import TargetTable
 from bulketl.postgres import LEDGER, STAGING, Connection, ddl, made
 from bulketl.postgres.ddl import SEEN
 from bulketl.postgres.made import OTHER_TYPE
-from bulketl.printable import count_of
+from bulketl.tables.casts import TARGETS, held_type
+from bulketl.tables.catalog import TargetTable
+from bulketl.tables.printable import count_of
 
 # Everything that depends on a table or its row type, but its own parts: toast, row type, primary key, NOT NULL of it.
 _HANGING = """

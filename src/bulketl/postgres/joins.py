@@ -17,9 +17,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from bulketl.plan import TableSpec
 from bulketl.postgres import Connection
 from bulketl.postgres.ddl import batch, name, value
+from bulketl.tables.spec import TableSpec
 
 # With the usual 4 MB a join of large tables falls into dozens of parts, and the table's pages are written once for each of
 # them; Postgres takes of this what it needs, and gives it back.

@@ -11,11 +11,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from bulketl.partitions import KeyTuple
-from bulketl.plan import TableSpec
 from bulketl.postgres.copy import TEMPORARY, copy_texts
 from bulketl.postgres.ddl import name
-from bulketl.verification import key_texts
+from bulketl.tables.partitions import KeyTuple, key_texts
+from bulketl.tables.spec import TableSpec
 
 SENT = 50_000  # keys in one COPY
 

@@ -14,12 +14,13 @@ from typing import Any
 
 from psycopg import sql
 
-from bulketl.checks import Counts, stored
-from bulketl.coerce import Reject
-from bulketl.plan import Pace, TableSpec
 from bulketl.postgres import LEDGER, STAGING, SUPERSEDED, Connection, audit, made, retention, state
 from bulketl.postgres.ddl import staging_name, value
-from bulketl.reconcile import Differences
+from bulketl.rows.coerce import Reject
+from bulketl.rows.reconcile import Differences
+from bulketl.tables.checks import Counts, stored
+from bulketl.tables.measured import Pace
+from bulketl.tables.spec import TableSpec
 
 COUNTS = ("inserted", "updated", "unchanged", "deleted")
 _TABLES = f"""

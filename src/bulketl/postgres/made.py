@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bulketl.catalog import Made
 from bulketl.errors import ConfigError
-from bulketl.plan import TableSpec
 from bulketl.postgres import LEDGER, STAGING, STRANGE, Connection
 from bulketl.postgres.ddl import batch, name, rows_of, value
+from bulketl.tables.catalog import Made
+from bulketl.tables.spec import TableSpec
 
 TABLE = f"""
 CREATE TABLE IF NOT EXISTS {LEDGER}.made (

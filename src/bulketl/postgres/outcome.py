@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from bulketl.certificate import Figures
-from bulketl.checks import Counts
-from bulketl.coerce import Batch
 from bulketl.errors import DataError
-from bulketl.plan import TableSpec
 from bulketl.postgres import checks, ledger
 from bulketl.postgres.copy import limit
-from bulketl.printable import count_of
-from bulketl.quality import Arrived
+from bulketl.rows.coerce import Batch
+from bulketl.rows.figures import Figures
+from bulketl.rows.quality import Arrived
+from bulketl.tables.checks import Counts
+from bulketl.tables.printable import count_of
+from bulketl.tables.spec import TableSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bulketl.coerce import Batch
-from bulketl.plan import TableSpec
 from bulketl.postgres import LEDGER, Connection, Postgres, checks, ledger
 from bulketl.postgres.copy import TEMPORARY, copy, transaction, without_refused
 from bulketl.postgres.ddl import batch, name, value
@@ -17,7 +15,9 @@ from bulketl.postgres.keylist import send
 from bulketl.postgres.made import held
 from bulketl.postgres.publish import into
 from bulketl.postgres.stage import temporary, temporary_name
-from bulketl.verification import json_key
+from bulketl.rows.coerce import Batch
+from bulketl.tables.partitions import json_key
+from bulketl.tables.spec import TableSpec
 
 _DONE = "bulketl_done"
 FETCHED = 10_000  # rows in memory at once

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bulketl.coerce import Batch, Reject
 from bulketl.errors import DataError
-from bulketl.plan import TableSpec
 from bulketl.postgres import LEDGER, Postgres, checks, ledger
 from bulketl.postgres.compare import GONE, gone
 from bulketl.postgres.copy import TEMPORARY, copy, transaction, without_refused
@@ -17,7 +15,9 @@ from bulketl.postgres.keylist import listing
 from bulketl.postgres.made import hold
 from bulketl.postgres.publish import into
 from bulketl.postgres.stage import temporary, temporary_name
-from bulketl.reconcile import Differences
+from bulketl.rows.coerce import Batch, Reject
+from bulketl.rows.reconcile import Differences
+from bulketl.tables.spec import TableSpec
 
 
 def repair(target: Postgres, run: str, spec: TableSpec, found: Differences, batches: Iterable[Batch]) -> tuple[int, int]:

@@ -24,15 +24,15 @@ import pyarrow.parquet as pq
 from adbc_driver_postgresql import dbapi
 
 from bulketl import talks
-from bulketl.catalog import TargetTable
 from bulketl.errors import PlanError, TargetError
-from bulketl.plan import TableSpec
 from bulketl.postgres import LEDGER, Postgres, audit, failure, state, written
 from bulketl.postgres.ddl import batch as together
 from bulketl.postgres.ddl import name, rows_of, value
 from bulketl.postgres.locks import held
 from bulketl.postgres.made import hold
 from bulketl.rules import Retention
+from bulketl.tables.catalog import TargetTable
+from bulketl.tables.spec import TableSpec
 
 TABLE = f"""
 CREATE TABLE IF NOT EXISTS {LEDGER}.retained (

@@ -10,18 +10,18 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bulketl.coerce import Batch, Reject
 from bulketl.errors import SourceError
-from bulketl.plan import TableSpec
 from bulketl.postgres import LEDGER, STAGING, Postgres, compare, ledger
 from bulketl.postgres.checks import passing
 from bulketl.postgres.copy import copy, transaction
 from bulketl.postgres.ddl import batch, staging, staging_name, value
 from bulketl.postgres.joins import BY_HASH, PLANNING
 from bulketl.postgres.keylist import among, listing
-from bulketl.reconcile import Buckets, Differences, Digest, Here, Row, reread
-from bulketl.reconcile import compare as differences
-from bulketl.verification import json_key
+from bulketl.rows.coerce import Batch, Reject
+from bulketl.rows.reconcile import Buckets, Differences, Digest, Here, Row, reread
+from bulketl.rows.reconcile import compare as differences
+from bulketl.tables.partitions import json_key
+from bulketl.tables.spec import TableSpec
 
 ROUNDS = 5
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bulketl.plan import TableSpec, cut
 from bulketl.postgres import LEDGER, STAGING, written
 from bulketl.postgres.copy import TEMPORARY
 from bulketl.postgres.ddl import (
@@ -21,6 +20,7 @@ from bulketl.postgres.ddl import (
     stamped,
     value,
 )
+from bulketl.tables.spec import TableSpec, cut
 
 BESIDE = ("merge", "append")  # ways that take the rows from a table beside, small tables too
 

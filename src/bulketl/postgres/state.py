@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import psycopg
 
-from bulketl.plan import TableSpec
 from bulketl.postgres import LEDGER, Connection, made
 from bulketl.postgres.ddl import own_rows, value
 from bulketl.postgres.inspect import partitioned
-from bulketl.watermark import State, Watermark
+from bulketl.tables.cursor import State, Watermark
+from bulketl.tables.spec import TableSpec
 
 COUNTED_TOGETHER = 60
 TABLE = f"""

@@ -14,12 +14,8 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, TypeVar
 
-from bulketl import quality
-from bulketl.checks import Counts, restored
-from bulketl.coerce import KEPT_REJECTS, Batch, Reject
 from bulketl.errors import DataError
-from bulketl.partitions import Partition
-from bulketl.plan import TableLoad, TableSpec
+from bulketl.plan import TableLoad
 from bulketl.postgres import STAGING, Postgres, checks, compare, ledger, state
 from bulketl.postgres.audit import begun, ended
 from bulketl.postgres.copy import TEMPORARY, close, copy, transaction, without_refused
@@ -45,8 +41,13 @@ from bulketl.postgres.stage import (
     temporary,
     temporary_name,
 )
-from bulketl.quality import Arrived, Counted
-from bulketl.reconcile import Buckets, Differences, Digest, Here, Row
+from bulketl.rows import quality
+from bulketl.rows.coerce import KEPT_REJECTS, Batch, Reject
+from bulketl.rows.quality import Arrived, Counted
+from bulketl.rows.reconcile import Buckets, Differences, Digest, Here, Row
+from bulketl.tables.checks import Counts, restored
+from bulketl.tables.partitions import Partition
+from bulketl.tables.spec import TableSpec
 
 T = TypeVar("T")
 

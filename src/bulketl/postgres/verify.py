@@ -12,12 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bulketl.aggregates import aggregates
-from bulketl.casts import parse_target
-from bulketl.coerce import Batch, Reject
 from bulketl.errors import DataError
-from bulketl.partitions import KeyTuple
-from bulketl.plan import DELETED_AT, TableSpec
+from bulketl.plan import DELETED_AT
 from bulketl.postgres import LEDGER, Connection, Postgres, audit, ddl
 from bulketl.postgres.compare import alive, key_hash, row_hash
 from bulketl.postgres.copy import TEMPORARY, copy, transaction, without_refused
@@ -26,6 +22,11 @@ from bulketl.postgres.joins import BY_HASH, PLANNING, by_hash, joining
 from bulketl.postgres.keylist import among, listing, send
 from bulketl.postgres.merge import matching
 from bulketl.postgres.stage import temporary, temporary_name
+from bulketl.rows.aggregates import aggregates
+from bulketl.rows.coerce import Batch, Reject
+from bulketl.tables.casts import parse_target
+from bulketl.tables.partitions import KeyTuple
+from bulketl.tables.spec import TableSpec
 
 COUNTED_TOGETHER = 60
 FIGURES_TOGETHER = 1000

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Context, Decimal
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bulketl.aggregates import aggregates
-from bulketl.casts import Cast, parse_target
-from bulketl.events import FiguresTaken
-from bulketl.plan import TableSpec
+from bulketl.rows.aggregates import aggregates
+from bulketl.tables.casts import Cast, parse_target
+from bulketl.tables.spec import TableSpec
 
 Figures = Mapping[str, str | None]  # "column what" -> a number as text; "rows" -> their number
 ROWS = "rows"
@@ -76,44 +75,6 @@ class Taken:
 
     batches: Figures
     against: tuple[str, ...] = ()
-
-
-@dataclass(slots=True)
-class Certificate:
-    """What is known of one table: the figures of all its batches, those of the target, and what differs.
-
-    `against`: per range, the figures that are others at the source; `different`: those that are others in the target.
-    """
-
-    batches: Figures = field(default_factory=dict)
-    target: Figures = field(default_factory=dict)
-    against: dict[int, tuple[str, ...]] = field(default_factory=dict)
-    different: tuple[str, ...] = ()
-
-    @property
-    def certified(self) -> bool:
-        """Whether source, batches and target agree."""
-        return bool(self.target) and not self.different and not any(self.against.values())
-
-    def add(self, event: FiguresTaken) -> None:
-        """Take what a step says into account: the figures of a range, of the target, or both."""
-        if event.batches:
-            self.batches = added(self.batches, event.batches)
-            self.against[event.partition] = event.against
-        if event.target:
-            self.target = added(self.target, event.target)
-        if self.target:
-            self.different = tuple(differing(self.batches or {ROWS: "0"}, self.target, event.floats))
-
-    def to_json(self) -> dict[str, object]:
-        """Return it as plain values."""
-        return {
-            "certified": self.certified,
-            "ranges": len(self.against),
-            "figures": dict(self.batches),
-            "differ_at_the_source": {str(index): list(found) for index, found in self.against.items() if found},
-            "differ_in_the_target": list(self.different),
-        }
 
 
 def floats_of(spec: TableSpec) -> frozenset[str]:

@@ -14,9 +14,9 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from bulketl.coerce import Batch, coerce
-from bulketl.partitions import KeyTuple, Partition
-from bulketl.plan import TableSpec
+from bulketl.rows.coerce import Batch, coerce
+from bulketl.tables.partitions import KeyTuple, Partition
+from bulketl.tables.spec import TableSpec
 
 Digest = tuple[int, int]  # rows, and the sum of their hashes
 KEYS_READ = 2000  # rows fetched by their keys in one query

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bulketl.errors import DataQualityError
-from bulketl.plan import TableSpec
+from bulketl.tables.spec import TableSpec
 
 NAMED = 3  # partitions in a message
 Counted = Callable[[int], int]  # rows read -> rows at the source

@@ -9,10 +9,10 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from bulketl.casts import parse_type
-from bulketl.catalog import Column
 from bulketl.errors import PlanError
-from bulketl.partitions import KeyValue
+from bulketl.tables.casts import parse_type
+from bulketl.tables.catalog import Column
+from bulketl.tables.partitions import KeyValue
 
 INTEGERS = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint"})
 TIMES = frozenset({"date", "datetime", "timestamp"})

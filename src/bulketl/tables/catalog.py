@@ -130,7 +130,7 @@ class Made:
 class TargetTable:
     """A table as Postgres has it now, and what hangs on it; or another thing that has the name a table would get.
 
-    `columns` are (name, type) with types spelt as in `bulketl.casts`. `views` are the plain views that a swap saves
+    `columns` are (name, type) with types spelt as in `bulketl.tables.casts`. `views` are the plain views that a swap saves
     and recreates, `materialized` the others. `hanging` describes everything a swap would lose, materialized views
     included; `referenced` is true when foreign keys of other tables point here, so that it cannot be truncated
     either. `grants` are the rights others have on it; a swap carries them over. `seen` is a hash of all that, to
@@ -164,3 +164,12 @@ class TargetTable:
     def ours(self) -> bool:
         """Whether it is the very table that bulketl made, or that a person gave to it."""
         return self.made is not None and self.made.oid == self.oid
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What is known of a table: columns that it had or the rules name, whether it had a primary key and was loaded."""
+
+    columns: frozenset[str] = frozenset()
+    key: bool = False
+    loaded: bool = False

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from bulketl.canonical import microseconds, number, pair, possible
-from bulketl.casts import Cast, parse_target, parse_type
+from bulketl.rows.canonical import microseconds, number, pair, possible
+from bulketl.tables.casts import Cast, parse_target, parse_type
 
 _TEXTS = ("text", "varchar", "json")
 _FLOATS = ("real", "double precision")

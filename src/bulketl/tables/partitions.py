@@ -9,12 +9,13 @@ whatever the cuts are, and cuts need to be good only for balance. Where the cuts
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from bulketl.casts import parse_type
-from bulketl.catalog import Key, Table
+from bulketl.tables.casts import parse_type
+from bulketl.tables.catalog import Key, Table
 
 KeyValue = int | str | bytes | float | Decimal | dt.date | dt.datetime | dt.timedelta
 KeyTuple = tuple[KeyValue, ...]
@@ -164,3 +165,13 @@ def split(table: Table, key: Key, cuts: Sequence[KeyTuple]) -> tuple[Partition, 
     if any(table.column(name).nullable for name in key.columns):
         parts.append(Partition(len(parts), key.name, key.columns, nulls=True))
     return tuple(parts)
+
+
+def key_texts(key: KeyTuple) -> tuple[str, ...]:
+    """Return a key's values as people read them."""
+    return tuple("\\x" + part.hex() if isinstance(part, bytes) else str(part) for part in key)
+
+
+def json_key(text: str) -> str:
+    """Return the key of a reject so that equal keys are equal texts."""
+    return json.dumps(json.loads(text), sort_keys=True)

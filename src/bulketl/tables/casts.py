@@ -2,7 +2,7 @@
 
 A rule has three types. `source` is MySQL's; `wire` is the Arrow type handed to COPY BINARY, which converts nothing,
 so it must fit `target`, the Postgres type, byte for byte. `read` is the SELECT expression (`{c}` is the quoted
-column) and `clean` names the coercion in `bulketl.coerce` that makes the wire type of what connectorx delivers.
+column) and `clean` names the coercion in `bulketl.rows.coerce` that makes the wire type of what connectorx delivers.
 
 The first rule that matches a column is its default. A declared target picks the first matching rule with that target
 type instead, so the list holds every conversion there is: nothing else is ever done to a value. `bulketl casts`
@@ -17,8 +17,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from bulketl.catalog import Column
 from bulketl.errors import PlanError
+from bulketl.tables.catalog import Column
 
 # NULL for every date that is none: 0000-00-00, 2024-00-00, 2024-05-00, and 2024-02-31 under ALLOW_INVALID_DATES.
 # No shorter test works on both servers: NULLIF fails on MySQL, comparing DAYOFMONTH with 0 lets 2024-02-31 through.

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from bulketl.casts import parse_type
-from bulketl.catalog import Column, Table
-from bulketl.naming import Hint, hint, suggests_edit
+from bulketl.tables.casts import parse_type
+from bulketl.tables.catalog import Column, Table
+from bulketl.tables.naming import Hint, hint, suggests_edit
 
 ENOUGH_ROWS = 20  # so many say something of the others
 ODD_SHARE = 0.01  # of neighbours may be out of order: rows that were committed late, a clock that was set

@@ -9,7 +9,7 @@ MySQL 9 has MD5 only as a component that few have installed.
 
 from __future__ import annotations
 
-from bulketl.casts import Cast, parse_target, parse_type, quoted
+from bulketl.tables.casts import Cast, parse_target, parse_type, quoted
 
 # Between values stands the byte 1, which is doubled inside texts; a text begins with `=`, and NULL is `-`, which is no
 # number, date or hash.

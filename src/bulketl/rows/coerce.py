@@ -18,10 +18,11 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bulketl.casts import Cast, parse_target, parse_type
-from bulketl.checks import Fault, Severity, failing
-from bulketl.jsontext import altered
-from bulketl.plan import TableSpec
+from bulketl.rows.checks import Fault, failing
+from bulketl.rows.jsontext import altered
+from bulketl.tables.casts import Cast, parse_target, parse_type
+from bulketl.tables.checks import Severity
+from bulketl.tables.spec import TableSpec
 
 INVALID_DATE = "invalid date to NULL"
 NUL_BYTE = "NUL byte stripped"
