@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from bulketl.config import Config
+from bulketl.config.config import Config
 from bulketl.tables.casts import parse_type, quoted
 from bulketl.tables.catalog import Catalog, Column, Table
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bulketl import grouping
 from bulketl.cli import main
+from bulketl.plan import grouping
 
 if __name__ == "__main__":
     grouping.GROUP_TABLES = 1

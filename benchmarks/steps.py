@@ -26,12 +26,12 @@ import pyarrow as pa
 
 import bulketl
 from bulketl import engine
-from bulketl.config import Config
-from bulketl.decision import decide
-from bulketl.plan import Group, Plan, TableLoad
+from bulketl.config.config import Config
+from bulketl.plan.decision import decide
+from bulketl.plan.plan import Group, Plan, TableLoad
+from bulketl.plan.resumption import restored
 from bulketl.postgres import Postgres
 from bulketl.postgres.outcome import Loaded, Published
-from bulketl.resumption import restored
 from bulketl.rows.coerce import Batch
 from bulketl.rows.quality import Counted
 from bulketl.runs import Executors

@@ -14,12 +14,13 @@ import typer.main
 from pydantic import TypeAdapter
 
 from bulketl.cli import app
-from bulketl.config import load_config
-from bulketl.pairs import Checks, Pair, load_checks
+from bulketl.config.pairs import Checks, Pair, load_checks
+from bulketl.config.read import load_config
+from bulketl.config.rules import TableRule
+from bulketl.config.settings import Alerts, Report, Reports, Settings, TierAlerts
+from bulketl.config.windows import Windows
 from bulketl.postgres.ledger import _TABLES
-from bulketl.rules import TableRule
 from bulketl.screen import cast_row
-from bulketl.settings import Alerts, Report, Reports, Settings, TierAlerts, Windows
 from bulketl.tables.casts import RULES
 
 DOCS = Path(__file__).parent.parent / "docs"

@@ -51,9 +51,10 @@ The floors; imports go down only:
 from bulketl.agreement import compare_history, run_pairs
 from bulketl.api import load, make_plan, resume
 from bulketl.cluster import dask
-from bulketl.config import Config, load_config
+from bulketl.config.config import Config
+from bulketl.config.read import load_config
 from bulketl.errors import BulketlError, ClusterError, ConfigError, DataError, PlanError, SourceError, TargetError
-from bulketl.plan import Plan
+from bulketl.plan.plan import Plan
 from bulketl.summary import Summary
 from bulketl.verification import Verification
 from bulketl.verifying import verify

@@ -10,19 +10,21 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from bulketl.config import Config
-from bulketl.decision import select, specify
+from bulketl.config.config import Config
+from bulketl.config.pairs import Pair, load_checks
+from bulketl.connections.patience import patient
 from bulketl.endpoints import endpoints
 from bulketl.errors import DataError, PlanError, SourceError, TargetError
 from bulketl.history import History, TableHistory, date_column, held
-from bulketl.incremental import Choice
 from bulketl.mysql import MySQL
 from bulketl.mysql import history as mysql_history
 from bulketl.mysql import query as mysql_query
 from bulketl.mysql.read import retained_condition
-from bulketl.pairs import Pair, PairResult, compare, load_checks
-from bulketl.patience import patient
-from bulketl.plan import DELETED_AT
+from bulketl.pairs import PairResult, compare
+from bulketl.plan.incremental import Choice
+from bulketl.plan.plan import DELETED_AT
+from bulketl.plan.selection import select
+from bulketl.plan.specify import specify
 from bulketl.postgres import Postgres
 from bulketl.postgres import history as postgres_history
 from bulketl.postgres import query as postgres_query

@@ -14,23 +14,25 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from bulketl.classify import Proposal, classify, cursor_candidates
-from bulketl.config import Config
-from bulketl.decision import decide, select
-from bulketl.endpoints import check_libraries, endpoints, person, source_of, target_of
+from bulketl.config.config import Config
+from bulketl.config.libraries import check_libraries
+from bulketl.connections.patience import patient
+from bulketl.endpoints import endpoints, person, source_of, target_of
 from bulketl.errors import PlanError
 from bulketl.findings import Finding, examine, outside, stale
-from bulketl.incremental import Choice, Span
-from bulketl.known import GONE_TABLE
-from bulketl.leftout import left_out
-from bulketl.leftovers import leftovers
 from bulketl.mysql import MySQL, rights
 from bulketl.mysql import compare as here
 from bulketl.mysql.arrivals import read_arrivals
 from bulketl.mysql.discover import read_bounds, read_profiles
 from bulketl.mysql.read import select as select_text
-from bulketl.ownership import Adoption, unknown
-from bulketl.patience import patient
-from bulketl.plan import Plan, Refusal, Skip, differences
+from bulketl.plan.absences import GONE_TABLE
+from bulketl.plan.decision import decide
+from bulketl.plan.incremental import Choice, Span
+from bulketl.plan.leftout import left_out
+from bulketl.plan.ownership import Adoption, unknown
+from bulketl.plan.plan import Plan, Refusal, Skip, differences
+from bulketl.plan.selection import select
+from bulketl.plan.stale import leftovers
 from bulketl.postgres import STAGING, Postgres, explain, ledger, made
 from bulketl.postgres import compare as there
 from bulketl.postgres.inspect import missing_rights, read_tables, with_rows

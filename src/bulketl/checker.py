@@ -16,13 +16,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from bulketl.connections.patience import patient
 from bulketl.errors import BulketlError
 from bulketl.looks import Look, Total, is_doubled, look, steady
 from bulketl.mysql import MySQL
 from bulketl.mysql import compare as here
 from bulketl.mysql import verify as source_side
 from bulketl.mysql.read import masked, read, read_where
-from bulketl.patience import patient
 from bulketl.postgres import Postgres
 from bulketl.postgres import compare as there
 from bulketl.postgres import verify as target_side

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bulketl.settings import NameRule
+from bulketl.config.settings import NameRule
 from bulketl.tables.casts import parse_type
 from bulketl.tables.catalog import Catalog, Column, Table
 from bulketl.tables.evidence import (

@@ -26,7 +26,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
-from bulketl.endpoints import LEAST_VERSIONS, check_libraries
+from bulketl.config.libraries import LEAST_VERSIONS, check_libraries
 from bulketl.errors import BulketlError, ClusterError, ConfigError, RunEndedError
 from bulketl.postgres.copy import leave
 

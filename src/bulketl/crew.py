@@ -13,8 +13,8 @@ from concurrent.futures import Executor, Future, InvalidStateError
 from queue import SimpleQueue
 from typing import Any
 
-from bulketl import talks
 from bulketl.apart import Apart
+from bulketl.connections import talks
 from bulketl.errors import SourceError
 from bulketl.memory import limited
 from bulketl.postgres.copy import leave

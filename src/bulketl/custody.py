@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bulketl.config import Config
+from bulketl.config.config import Config
+from bulketl.connections.patience import patient
 from bulketl.endpoints import new_run, source_of, target_of
 from bulketl.errors import PlanError
-from bulketl.incremental import another_source
-from bulketl.ownership import strange
-from bulketl.patience import patient
+from bulketl.plan.incremental import another_source
+from bulketl.plan.ownership import strange
 from bulketl.postgres import Postgres, audit, ledger
 from bulketl.postgres.audit import Verdict
 from bulketl.postgres.inspect import read_tables

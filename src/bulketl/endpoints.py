@@ -11,12 +11,11 @@ import socket
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from importlib.metadata import version
 from typing import TypeVar
 
 import pyarrow as pa
 
-from bulketl.config import Config
+from bulketl.config.config import Config
 from bulketl.errors import ConfigError
 from bulketl.mysql import MySQL, compare
 from bulketl.mysql.discover import column_types
@@ -28,8 +27,6 @@ from bulketl.tables.partitions import Partition
 from bulketl.tables.spec import TableSpec
 
 End = TypeVar("End", MySQL, Postgres)
-# Older ones lose rows or corrupt money without an error (docs/types.md).
-LEAST_VERSIONS = {"connectorx": (0, 4, 6), "adbc-driver-postgresql": (1, 13, 0)}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -109,22 +106,6 @@ def _uri(value: str, name: str) -> str:
             hint=f"set BULKETL_{name.upper()} to its URI, or {name}: in config/bulketl.yaml",
         )
     return value
-
-
-def check_libraries(versions: Mapping[str, str] | None = None, where: str = "") -> None:
-    """Raise ConfigError when a library is installed that would lose rows or corrupt values silently.
-
-    `versions` are those of another process, and `where` says of which one.
-    """
-    for name, least in LEAST_VERSIONS.items():
-        found = version(name) if versions is None else versions[name]
-        numbers = tuple(int(part) for part in found.split("+")[0].split(".")[:3] if part.isdigit())
-        if numbers < least:
-            wanted = ".".join(map(str, least))
-            raise ConfigError(
-                f"{name} {found} is installed{where}, and versions before {wanted} lose rows or corrupt values silently",
-                hint=f"pip install '{name}>={wanted}'{where}",
-            )
 
 
 def person() -> str:

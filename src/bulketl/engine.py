@@ -34,8 +34,8 @@ from bulketl.events import (
     TableStarted,
     WorkersChanged,
 )
-from bulketl.leftovers import notes
-from bulketl.plan import Plan
+from bulketl.plan.plan import Plan
+from bulketl.plan.stale import notes
 from bulketl.rows.figures import floats_of
 from bulketl.schedule import Schedule, Step, batch_rows
 from bulketl.sparing import Sparing
@@ -140,7 +140,9 @@ class _Driver:
         """Wait for the steps in flight, begin no other, and let go of every lock."""
         for future in self.running:
             future.cancel()
-        wait(self.running)  # each has an end: what stalls is ended (`bulketl.talks`), and workers that die are given up
+        wait(
+            self.running
+        )  # each has an end: what stalls is ended (`bulketl.connections.talks`), and workers that die are given up
         for stack, _, _ in self._locks.values():
             stack.close()
 

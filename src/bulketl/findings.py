@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from bulketl.classify import Proposal, cursor_candidates, doubt_of
-from bulketl.config import Config
-from bulketl.leftout import left_out, told
-from bulketl.leftovers import NAMED, line
-from bulketl.plan import Leftover, Refusal
-from bulketl.rules import TableRule
+from bulketl.config.config import Config
+from bulketl.config.rules import TableRule
+from bulketl.plan.leftout import left_out, told
+from bulketl.plan.plan import Leftover, Refusal
+from bulketl.plan.stale import NAMED, line
 from bulketl.tables.casts import cast, narrower, parse_type
 from bulketl.tables.catalog import Catalog, Column, Table, TargetTable
 from bulketl.tables.cursor import State

@@ -17,8 +17,8 @@ from decimal import Decimal
 from typing import Literal
 
 from bulketl.classify import cursor_candidates
+from bulketl.config.rules import TableRule
 from bulketl.rows.months import Counted, Month
-from bulketl.rules import TableRule
 from bulketl.tables.casts import parse_type
 from bulketl.tables.catalog import Table
 

@@ -18,14 +18,16 @@ from typing import Any, TextIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bulketl.config import Config
-from bulketl.decision import specify
-from bulketl.endpoints import MySQLSource, check_libraries, endpoints, new_run, target_of
+from bulketl.config.config import Config
+from bulketl.config.libraries import check_libraries
+from bulketl.connections.patience import patient
+from bulketl.endpoints import MySQLSource, endpoints, new_run, target_of
 from bulketl.errors import ConfigError, PlanError
-from bulketl.incremental import Choice, another_source
 from bulketl.mysql import MySQL
-from bulketl.ownership import strange
-from bulketl.patience import patient
+from bulketl.plan.incremental import Choice, another_source
+from bulketl.plan.ownership import strange
+from bulketl.plan.publishing import differing
+from bulketl.plan.specify import specify
 from bulketl.postgres import Connection, Postgres, ledger
 from bulketl.postgres import rejects as record
 from bulketl.postgres.copy import close
@@ -33,7 +35,6 @@ from bulketl.postgres.inspect import read_tables
 from bulketl.postgres.locks import held
 from bulketl.postgres.rejects import Counted, Rejected
 from bulketl.postgres.state import read_states
-from bulketl.publishing import differing
 from bulketl.rows.reconcile import reread
 from bulketl.survey import look
 from bulketl.tables.casts import Cast, parse_type

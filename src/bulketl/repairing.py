@@ -14,13 +14,13 @@ import pyarrow as pa
 
 from bulketl.api import load, make_plan
 from bulketl.checker import Checker
-from bulketl.config import Config
+from bulketl.config.config import Config
+from bulketl.connections.patience import patient
 from bulketl.endpoints import new_run
 from bulketl.errors import BulketlError
 from bulketl.mysql import MySQL
 from bulketl.mysql.read import masked, read
-from bulketl.patience import patient
-from bulketl.plan import Group, Plan, TableLoad
+from bulketl.plan.plan import Group, Plan, TableLoad
 from bulketl.postgres import Postgres, ledger
 from bulketl.postgres import verify as target_side
 from bulketl.postgres.copy import close

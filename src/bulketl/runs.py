@@ -12,25 +12,26 @@ from concurrent.futures import Executor
 from importlib.metadata import version
 
 from bulketl import engine
-from bulketl.config import Config
+from bulketl.config.config import Config
+from bulketl.config.libraries import check_libraries
+from bulketl.connections.patience import patient
 from bulketl.crew import Crew
-from bulketl.decision import specify
-from bulketl.endpoints import MySQLSource, check_libraries, endpoints, new_run, source_of, target_of
+from bulketl.endpoints import MySQLSource, endpoints, new_run, source_of, target_of
 from bulketl.errors import PlanError, TargetError
 from bulketl.events import Event, Observer
-from bulketl.incremental import Choice
 from bulketl.memory import resident_mb
 from bulketl.mysql import MySQL
 from bulketl.mysql.strain import Strain
-from bulketl.patience import patient
-from bulketl.plan import Plan
+from bulketl.plan.incremental import Choice
+from bulketl.plan.plan import Plan
+from bulketl.plan.resumption import changed_since, remaining, restored
+from bulketl.plan.specify import specify
 from bulketl.postgres import SUPERSEDED, Connection, Postgres, ledger
 from bulketl.postgres.inspect import read_tables
 from bulketl.postgres.locks import Locks, alive, held, sweep
 from bulketl.postgres.session import described
 from bulketl.postgres.state import read_states
 from bulketl.postgres.steps import PostgresTarget
-from bulketl.resumption import changed_since, remaining, restored
 from bulketl.sparing import Sparing
 from bulketl.summary import Summary, TableSummary
 from bulketl.survey import look

@@ -19,9 +19,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bulketl import patience
+from bulketl.connections import patience
 from bulketl.errors import BulketlError
-from bulketl.plan import Group, TableLoad
+from bulketl.plan.plan import Group, TableLoad
 from bulketl.tables.partitions import Partition
 from bulketl.tables.spec import TableSpec, Tier
 

@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from bulketl.errors import BulketlError
-from bulketl.leftout import told
 from bulketl.listing import Rows, lines_of
+from bulketl.plan.leftout import told
 from bulketl.postgres.audit import Verdict
 from bulketl.postgres.retention import Expired
 from bulketl.postgres.state import Known

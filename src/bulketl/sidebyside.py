@@ -14,9 +14,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 
+from bulketl.connections.patience import patient
 from bulketl.mysql import MySQL
 from bulketl.mysql.read import masked, range_condition, read_where
-from bulketl.patience import patient
 from bulketl.postgres import Postgres
 from bulketl.postgres.ddl import name
 from bulketl.postgres.image import Image, held

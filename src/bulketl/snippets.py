@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Literal
 
-from bulketl.settings import DAYS, Windows, parse_window
+from bulketl.config.windows import DAYS, Windows, parse_window
 
 Kind = Literal["systemd", "cron", "airflow"]
 KINDS: tuple[Kind, ...] = ("systemd", "cron", "airflow")

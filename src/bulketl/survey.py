@@ -9,18 +9,19 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from bulketl.checkplan import looks_elsewhere
-from bulketl.config import Config
-from bulketl.decision import due, specify
+from bulketl.config.config import Config
 from bulketl.errors import PlanError
-from bulketl.incremental import Choice, FullLoad, Span, cursor, judged, reached, watched
-from bulketl.known import expected
-from bulketl.leftout import with_views
 from bulketl.mysql import MySQL
 from bulketl.mysql.changes import read_changes
 from bulketl.mysql.discover import read_catalog
-from bulketl.plan import Skip
-from bulketl.publishing import differing
+from bulketl.plan.absences import expected
+from bulketl.plan.checks import looks_elsewhere
+from bulketl.plan.decision import due
+from bulketl.plan.incremental import Choice, FullLoad, Span, cursor, judged, reached, watched
+from bulketl.plan.leftout import with_views
+from bulketl.plan.plan import Skip
+from bulketl.plan.publishing import differing
+from bulketl.plan.specify import specify
 from bulketl.rows.canonical import unhashed
 from bulketl.rows.reconcile import Digest
 from bulketl.tables.catalog import Catalog, Table, TargetTable

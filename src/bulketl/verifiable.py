@@ -12,13 +12,13 @@ import fnmatch
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bulketl.config import Config
-from bulketl.decision import specify
+from bulketl.config.config import Config
 from bulketl.errors import PlanError
-from bulketl.incremental import Choice
-from bulketl.ownership import strange, with_article
-from bulketl.plan import DELETED_AT, Refusal
-from bulketl.publishing import differing
+from bulketl.plan.incremental import Choice
+from bulketl.plan.ownership import strange, with_article
+from bulketl.plan.plan import DELETED_AT, Refusal
+from bulketl.plan.publishing import differing
+from bulketl.plan.specify import specify
 from bulketl.tables.catalog import Catalog, Table, TargetTable
 from bulketl.tables.cursor import State, Watermark, cursor_type
 from bulketl.tables.measured import Cursor

@@ -8,14 +8,15 @@ import time
 from collections.abc import Sequence
 
 from bulketl.checker import Checker
-from bulketl.config import Config
-from bulketl.decision import select
-from bulketl.endpoints import check_libraries, endpoints, new_run
+from bulketl.config.config import Config
+from bulketl.config.libraries import check_libraries
+from bulketl.connections.patience import patient
+from bulketl.endpoints import endpoints, new_run
 from bulketl.errors import ConfigError
 from bulketl.keyless import multiset
 from bulketl.mysql import MySQL
 from bulketl.mysql.discover import read_bounds
-from bulketl.patience import patient
+from bulketl.plan.selection import select
 from bulketl.postgres import Postgres
 from bulketl.postgres import verify as target_side
 from bulketl.postgres.inspect import read_tables

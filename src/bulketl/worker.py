@@ -16,7 +16,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from bulketl.errors import MismatchError, SourceError
-from bulketl.plan import TableLoad
+from bulketl.plan.plan import TableLoad
 from bulketl.rows.coerce import Batch, coerce
 from bulketl.rows.figures import Figures, Taken, differing, figures, floats_of, together
 from bulketl.rows.quality import Counted, around

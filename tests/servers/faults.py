@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-import bulketl.patience
+import bulketl.connections.patience
 import bulketl.runs
 import bulketl.tables.partitions
 from bulketl.errors import BulketlError
-from bulketl.plan import TableLoad
+from bulketl.plan.plan import TableLoad
 from bulketl.postgres import Postgres
 from bulketl.postgres.steps import PostgresTarget
 from bulketl.rows.coerce import Batch
@@ -33,7 +33,7 @@ def small_partitions(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
 
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Try again at once."""
-    monkeypatch.setattr(bulketl.patience, "PAUSES", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(bulketl.connections.patience, "PAUSES", (0.0, 0.0, 0.0))
 
 
 class FaultyTarget:

@@ -20,7 +20,7 @@ from lines import to_source, to_target, until
 
 import bulketl
 from bulketl.api import propose, validate
-from bulketl.config import Config
+from bulketl.config.config import Config
 from bulketl.custody import reset
 from bulketl.errors import TargetError
 from bulketl.postgres import Postgres

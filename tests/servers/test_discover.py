@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from bulketl import api
 from bulketl.classify import classify
 from bulketl.cli import app
-from bulketl.config import load_config
+from bulketl.config.read import load_config
 from bulketl.mysql import MySQL
 from bulketl.tables.catalog import Catalog, Column, Table
 from bulketl.tables.measured import Profile

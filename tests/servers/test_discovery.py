@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from bulketl import api
 from bulketl.classify import Proposal
 from bulketl.cli import app
-from bulketl.config import load_config
+from bulketl.config.read import load_config
 from bulketl.findings import Finding
 
 SHARED = Path(__file__).parents[3] / "shared"

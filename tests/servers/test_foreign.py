@@ -15,7 +15,7 @@ from promises import broken, is_record
 
 from bulketl import api
 from bulketl.classify import classify, cursor_candidates
-from bulketl.config import load_config
+from bulketl.config.read import load_config
 from bulketl.endpoints import source_of
 from bulketl.findings import examine
 from bulketl.mysql.discover import read_catalog

@@ -13,7 +13,7 @@ from lab import Lab
 
 from bulketl.crew import Crew
 from bulketl.errors import SourceError
-from bulketl.plan import TableLoad
+from bulketl.plan.plan import TableLoad
 from bulketl.schedule import LARGE_BYTES, Step, expected_bytes
 from bulketl.tables.partitions import PARTITION_BYTES, Partition
 from bulketl.tables.spec import TableSpec

@@ -19,7 +19,8 @@ from lab import Lab, Server, configure, execute, load
 
 import bulketl
 from bulketl import api, tablesfile
-from bulketl.config import Config, load_config
+from bulketl.config.config import Config
+from bulketl.config.read import load_config
 from bulketl.demo.programs import program
 
 FOREIGN = Path(__file__).parents[3] / "shared" / "foreign"

@@ -14,10 +14,11 @@ from typer.testing import CliRunner
 
 from bulketl import agreement
 from bulketl.cli import app
+from bulketl.config.sqltext import MOST_ROWS
 from bulketl.errors import ConfigError
 from bulketl.mysql import MySQL
 from bulketl.mysql import query as mysql_query
-from bulketl.pairs import MOST_ROWS, PairResult, shown
+from bulketl.pairs import PairResult, shown
 from bulketl.postgres import Postgres
 from bulketl.postgres import query as postgres_query
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from bulketl import api
 from bulketl.cli import app
-from bulketl.plan import TableLoad
+from bulketl.plan.plan import TableLoad
 from bulketl.planscreen import ddl
 
 MARK = {"t": {"deletes": "mark"}}

@@ -13,7 +13,7 @@ from conftest import fresh
 from lab import Done, Lab, Server
 from matrix import CASES, REJECT, Case
 
-import bulketl.decision
+import bulketl.plan.decision
 from bulketl.errors import PlanError
 from bulketl.tables.casts import RULES, CastRule, cast, parse_target, parse_type
 from bulketl.tables.catalog import Column
@@ -35,7 +35,7 @@ def matrix(source_server: Server, postgres: str, request: pytest.FixtureRequest)
     """All cases as tables t0, t1, … with their values, in one run; by the encoder chosen, and all by the reference."""
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "adbc":
-            patch.setattr(bulketl.decision, "encoder_of", lambda casts: "adbc")
+            patch.setattr(bulketl.plan.decision, "encoder_of", lambda casts: "adbc")
         yield from _matrix(source_server, postgres)
 
 

@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 
 import bulketl
 from bulketl.cli import app
+from bulketl.config.rules import TableRule
 from bulketl.postgres.inspect import spelt
-from bulketl.rules import TableRule
 from bulketl.tables.casts import RULES, TARGETS, held_type, narrower, parse_target
 
 COLUMNS = 150  # of a table: one of each type; InnoDB has no room for more

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from bulketl.fields import duration, share
-from bulketl.incremental import partitions, reached
-from bulketl.rules import TableRule
+from bulketl.config.fields import duration, share
+from bulketl.config.rules import TableRule
+from bulketl.plan.incremental import partitions, reached
 from bulketl.tables.catalog import Column, Key, Table
 from bulketl.tables.measured import Cursor, Measured
 from bulketl.tables.partitions import Changes, KeyTuple, Partition

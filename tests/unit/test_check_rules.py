@@ -12,14 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulketl.checkplan import looks_elsewhere, needed, pointing
-from bulketl.config import Config, load_config
-from bulketl.decision import decide, specify
+from bulketl.config.config import Config
+from bulketl.config.read import load_config
+from bulketl.config.rules import circle
 from bulketl.errors import ConfigError, PlanError
-from bulketl.incremental import Choice
-from bulketl.resumption import restored
+from bulketl.plan.checks import looks_elsewhere, needed, pointing
+from bulketl.plan.decision import decide
+from bulketl.plan.incremental import Choice
+from bulketl.plan.resumption import restored
+from bulketl.plan.specify import specify
 from bulketl.rows.checks import mistake
-from bulketl.rules import circle
 from bulketl.tables.casts import cast
 from bulketl.tables.catalog import Catalog, Column, Table
 from bulketl.tables.checks import Check

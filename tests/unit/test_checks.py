@@ -15,7 +15,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from bulketl.config import Config
+from bulketl.config.config import Config
 from bulketl.errors import DataError
 from bulketl.rows.checks import failing
 from bulketl.rows.coerce import coerce

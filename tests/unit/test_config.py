@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from bulketl.cli import app
-from bulketl.config import load_config
+from bulketl.config.read import load_config
+from bulketl.config.rules import Reread
+from bulketl.config.yamlfile import read_yaml
 from bulketl.errors import ConfigError
-from bulketl.rules import Reread
 from bulketl.tables.catalog import Column, Table
-from bulketl.yamlfile import read_yaml
 
 
 def written(path: Path, text: str) -> Path:

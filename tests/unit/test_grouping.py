@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulketl import PlanError
-from bulketl.grouping import GROUP_TABLES, grouped
-from bulketl.plan import Group, TableLoad
-from bulketl.rules import circle
+from bulketl.config.rules import circle
+from bulketl.plan.grouping import GROUP_TABLES, grouped
+from bulketl.plan.plan import Group, TableLoad
 from bulketl.schedule import Schedule, Step
 from bulketl.tables.partitions import Partition
 from bulketl.tables.spec import TIERS, TableSpec, Tier

@@ -11,8 +11,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from bulketl.config.pairs import Limit, Pair, limit, load_checks
+from bulketl.config.sqltext import Answer
 from bulketl.errors import ConfigError, DataError
-from bulketl.pairs import Answer, Limit, Pair, agree, compare, limit, load_checks, plain, shown
+from bulketl.pairs import agree, compare, plain, shown
 
 NUMBERS = st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**40), max_value=10**40)
 DAY = dt.date(2026, 3, 1)

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulketl.config import load_config
-from bulketl.decision import decide
-from bulketl.plan import Plan
+from bulketl.config.read import load_config
+from bulketl.plan.decision import decide
+from bulketl.plan.plan import Plan
 from bulketl.tables.catalog import Catalog, Column, Key, Made, Table, TargetTable
 from bulketl.tables.partitions import Bound
 

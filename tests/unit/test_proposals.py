@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from promises import broken
 
 from bulketl.classify import Proposal, classify, cursor_candidates, doubt_of
-from bulketl.config import load_config
+from bulketl.config.read import load_config
+from bulketl.config.settings import NameRule
 from bulketl.findings import Finding, examine
-from bulketl.settings import NameRule
 from bulketl.tables.catalog import Catalog, Column, Key, Table
 from bulketl.tables.evidence import Arrival, arrival
 from bulketl.tables.measured import Profile

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bulketl.connections.patience import ATTEMPTS
 from bulketl.errors import DataError, SourceError, TargetError
-from bulketl.patience import ATTEMPTS
-from bulketl.plan import Group, TableLoad
+from bulketl.plan.plan import Group, TableLoad
 from bulketl.schedule import BATCHES, CALM, Schedule, Step
 from bulketl.tables.partitions import Partition
 from bulketl.tables.spec import Publish, TableSpec

@@ -11,11 +11,11 @@ from typer.testing import CliRunner
 
 from bulketl import Config, ConfigError, load_config
 from bulketl.cli import app
+from bulketl.config.settings import PROCESS_MB
 from bulketl.events import RunFinished
 from bulketl.mysql import MySQL
 from bulketl.postgres import Postgres
 from bulketl.runs import _told
-from bulketl.settings import PROCESS_MB
 from bulketl.tables.partitions import PARTITION_BYTES
 
 

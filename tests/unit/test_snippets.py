@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bulketl.settings import Windows
+from bulketl.config.windows import Windows
 from bulketl.snippets import KINDS, Kind, snippet
 
 NIGHT = Windows(load="21:30-06:00 America/Chicago", days=("mon", "sat", "sun"))

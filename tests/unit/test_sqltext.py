@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulketl.sqltext import Dialect, bound, placeholders, problem
+from bulketl.config.sqltext import Dialect, bound, placeholders, problem
 
 DIALECTS: tuple[Dialect, ...] = ("mysql", "postgres")
 

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulketl.settings import DAYS, Windows
-from bulketl.windows import closes, opens
+from bulketl.config.windows import DAYS, Windows, closes, opens
 
 NIGHT = Windows(load="21:00-06:00 America/Chicago")
 

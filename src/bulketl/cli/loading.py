@@ -36,17 +36,16 @@ from bulketl.cli.options import (
     tiers_of,
 )
 from bulketl.cluster import check_address, dask
-from bulketl.config import Config
+from bulketl.config.config import Config
+from bulketl.config.windows import Windows, closes, opens, parse_window
 from bulketl.errors import DONE, FAILED, NOT_CERTIFIED, OUTSIDE_WINDOW, PARTLY_DONE, ConfigError, OutsideWindowError
 from bulketl.events import Observer
 from bulketl.observers.progress import Display, Lines
-from bulketl.plan import Plan
+from bulketl.plan.plan import Plan
 from bulketl.runs import threads
-from bulketl.settings import Windows, parse_window
 from bulketl.snippets import KINDS, snippet
 from bulketl.summary import Summary
 from bulketl.tables.spec import Tier
-from bulketl.windows import closes, opens
 
 STOPPED = "stopped; tables that were not published are as they were before; `bulketl load --resume last` goes on"
 

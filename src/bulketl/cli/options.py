@@ -12,9 +12,11 @@ from typing import Annotated, NoReturn, cast
 
 import typer
 
-from bulketl import patience, screen, talks
+from bulketl import screen
 from bulketl.cli.terminal import Terminal
-from bulketl.config import Config, load_config
+from bulketl.config.config import Config
+from bulketl.config.read import load_config
+from bulketl.connections import patience, talks
 from bulketl.errors import BulketlError, ConfigError
 from bulketl.tables.spec import TIERS, Tier
 

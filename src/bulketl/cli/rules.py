@@ -12,12 +12,13 @@ from typing import Annotated
 
 import typer
 
-from bulketl import api, rulescreen, screen, snapshot, tablesfile
+from bulketl import api, rulescreen, screen, tablesfile
 from bulketl.classify import Proposal
 from bulketl.cli.options import ConfigOption, JsonOption, RulesOption, SchemaOption, configured, err, found, out, run
-from bulketl.config import Config
+from bulketl.config import snapshot
+from bulketl.config.config import Config
 from bulketl.errors import DONE, WRONG_REQUEST, ConfigError
-from bulketl.leftout import left_out, told
+from bulketl.plan.leftout import left_out, told
 from bulketl.tables.casts import RULES
 from bulketl.tables.catalog import Catalog
 

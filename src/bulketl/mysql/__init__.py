@@ -16,13 +16,13 @@ from typing import Any
 import pymysql
 import pymysql.cursors
 
+from bulketl.connections.sockets import FIRST_MARK
+from bulketl.connections.talks import ASK_SECONDS, HINT, STALL_SECONDS, StalledError, Talk, talk
+from bulketl.connections.tls import OPPORTUNISTIC, Protection, check_file, problem, protection
+from bulketl.connections.tls import known as known_parameters
 from bulketl.errors import ConfigError, Ease, SourceError
 from bulketl.mysql.health import by_number
 from bulketl.mysql.session import CONNECT_SECONDS, Session, known, opened, preparation
-from bulketl.sockets import FIRST_MARK
-from bulketl.talks import ASK_SECONDS, HINT, STALL_SECONDS, StalledError, Talk, talk
-from bulketl.tls import OPPORTUNISTIC, Protection, check_file, problem, protection
-from bulketl.tls import known as known_parameters
 
 DRIVERS = frozenset({"pymysql"})
 GREETING_SECONDS = 30  # for a server to let us in and to set what a session begins with

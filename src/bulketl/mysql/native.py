@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from bulketl import talks
+from bulketl.connections import talks
 from bulketl.mysql import MySQL
 from bulketl.mysql.health import by_comment
 from bulketl.mysql.spool import queried as _queried

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pymysql
 from pymysql.cursors import Cursor
 
+from bulketl.config.settings import SourceLimits
 from bulketl.errors import SourceError
 from bulketl.mysql import MySQL, code_of
 from bulketl.mysql.strain import Strain
-from bulketl.settings import SourceLimits
 from bulketl.tables.casts import quoted
 
 _NOWHERE = "bulketl no such table"  # the right to lock is asked for before the table is looked for

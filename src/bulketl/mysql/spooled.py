@@ -20,7 +20,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.ipc
 
-from bulketl import talks
+from bulketl.connections import talks
 from bulketl.mysql import MySQL
 from bulketl.mysql.health import by_comment
 from bulketl.mysql.native import comment

@@ -12,12 +12,12 @@ from typing import Any
 
 import psycopg
 
-from bulketl import sockets
+from bulketl.connections import sockets
+from bulketl.connections.talks import ASK_SECONDS, HINT, STALL_SECONDS, StalledError, Talk, mark, new_mark, talk
+from bulketl.connections.tls import OPPORTUNISTIC, Protection, problem
 from bulketl.errors import BulketlError, ConfigError, DataError, Ease, TargetError
 from bulketl.postgres.health import by_backend
 from bulketl.postgres.session import FORM, POOLED, Driver, Session, described, opened, parameters
-from bulketl.talks import ASK_SECONDS, HINT, STALL_SECONDS, StalledError, Talk, mark, new_mark, talk
-from bulketl.tls import OPPORTUNISTIC, Protection, problem
 
 DRIVERS = frozenset({"psycopg", "adbc_driver_manager", "adbc_driver_postgresql"})
 Connection = psycopg.Connection[tuple[Any, ...]]

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from bulketl.errors import DataError
-from bulketl.plan import DELETED_AT
+from bulketl.plan.plan import DELETED_AT
 from bulketl.postgres.ddl import batch, columns, name, own_rows, rows_of, value
 from bulketl.postgres.joins import BY_HASH, PLANNING
 from bulketl.rows.coerce import Batch

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import psycopg
 
 from bulketl.errors import DataError
-from bulketl.plan import DELETED_AT
+from bulketl.plan.plan import DELETED_AT
 from bulketl.postgres import Connection, Postgres, audit, checks, ledger, state
 from bulketl.postgres.copy import TEMPORARY, copy, transaction, without_refused
 from bulketl.postgres.ddl import batch, name, rows_of, value

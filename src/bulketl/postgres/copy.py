@@ -22,7 +22,7 @@ import psycopg
 import pyarrow as pa
 from pgpq import ArrowToPostgresBinaryEncoder
 
-from bulketl import talks
+from bulketl.connections import talks
 from bulketl.errors import DataError, MismatchError, TargetError
 from bulketl.postgres import Postgres, failure
 from bulketl.postgres.ddl import columns, create_table, name

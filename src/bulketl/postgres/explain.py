@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 
-from bulketl.plan import TableLoad
+from bulketl.plan.plan import TableLoad
 from bulketl.postgres import STAGING, Connection, checks, ledger
 from bulketl.postgres.copy import TEMPORARY
 from bulketl.postgres.ddl import columns, name, rows_of, staging, staging_name

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 
 import psycopg
 
+from bulketl.connections.patience import patient
 from bulketl.errors import TargetError
-from bulketl.patience import patient
 from bulketl.postgres import LEDGER, STAGING, SUPERSEDED, Connection, Postgres
 from bulketl.postgres.ddl import name, value
 

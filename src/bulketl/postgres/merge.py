@@ -7,7 +7,7 @@ table; a row that somebody else inserted meanwhile ends the transaction.
 
 from __future__ import annotations
 
-from bulketl.plan import DELETED_AT
+from bulketl.plan.plan import DELETED_AT
 from bulketl.postgres import LEDGER, written
 from bulketl.postgres.ddl import alter_table, columns, name, rows_of, stamp, value
 from bulketl.tables.spec import TableSpec

@@ -7,11 +7,10 @@ from collections.abc import Mapping
 
 import psycopg
 
+from bulketl.config.sqltext import MOST_ROWS, Answer, bound
 from bulketl.errors import DataError, TargetError
-from bulketl.pairs import MOST_ROWS, Answer
 from bulketl.postgres import Postgres
 from bulketl.postgres.ddl import name
-from bulketl.sqltext import bound
 
 
 def answer(target: Postgres, schema: str, select: str, values: Mapping[str, dt.date], limit: dt.timedelta) -> Answer:

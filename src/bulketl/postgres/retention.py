@@ -23,14 +23,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from adbc_driver_postgresql import dbapi
 
-from bulketl import talks
+from bulketl.config.rules import Retention
+from bulketl.connections import talks
 from bulketl.errors import PlanError, TargetError
 from bulketl.postgres import LEDGER, Postgres, audit, failure, state, written
 from bulketl.postgres.ddl import batch as together
 from bulketl.postgres.ddl import name, rows_of, value
 from bulketl.postgres.locks import held
 from bulketl.postgres.made import hold
-from bulketl.rules import Retention
 from bulketl.tables.catalog import TargetTable
 from bulketl.tables.spec import TableSpec
 

@@ -17,9 +17,9 @@ import psycopg
 from adbc_driver_postgresql import dbapi
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from bulketl.connections.sockets import FIRST_MARK
+from bulketl.connections.tls import Protection, check_file, known, protection
 from bulketl.errors import ConfigError, TargetError
-from bulketl.sockets import FIRST_MARK
-from bulketl.tls import Protection, check_file, known, protection
 
 CONNECT_SECONDS = 5
 LOCK_SECONDS = 30  # for any lock: longer, and every reader queues behind us; the step is tried again
@@ -155,7 +155,7 @@ def parameters(uri: str) -> tuple[Protection, dict[str, Any]]:
 def conninfo(uri: str, mark: int = FIRST_MARK) -> str:
     """Return the connection string for both drivers: UTF-8 whatever the environment says, and no wait without an end.
 
-    The `mark`, seconds until the first keep-alive, tells which socket it is (`bulketl.sockets`).
+    The `mark`, seconds until the first keep-alive, tells which socket it is (`bulketl.connections.sockets`).
     """
     line, given = parameters(uri)
     ours: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS, "application_name": "bulketl"}

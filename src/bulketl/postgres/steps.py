@@ -15,7 +15,7 @@ from itertools import chain
 from typing import Any, TypeVar
 
 from bulketl.errors import DataError
-from bulketl.plan import TableLoad
+from bulketl.plan.plan import TableLoad
 from bulketl.postgres import STAGING, Postgres, checks, compare, ledger, state
 from bulketl.postgres.audit import begun, ended
 from bulketl.postgres.copy import TEMPORARY, close, copy, transaction, without_refused

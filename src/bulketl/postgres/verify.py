@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bulketl.errors import DataError
-from bulketl.plan import DELETED_AT
+from bulketl.plan.plan import DELETED_AT
 from bulketl.postgres import LEDGER, Connection, Postgres, audit, ddl
 from bulketl.postgres.compare import alive, key_hash, row_hash
 from bulketl.postgres.copy import TEMPORARY, copy, transaction, without_refused

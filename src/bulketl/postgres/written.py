@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bulketl.plan import DELETED_AT
+from bulketl.plan.plan import DELETED_AT
 from bulketl.postgres import EATEN
 from bulketl.postgres.ddl import columns, name, rows_of, value
 from bulketl.postgres.joins import BY_HASH

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from bulketl.checkrules import CheckRule, checks_of
-from bulketl.fields import Duration, Limit, Model, Period, Share
+from bulketl.config.checks import CheckRule, checks_of
+from bulketl.config.fields import Duration, Limit, Model, Period, Share
 from bulketl.tables.casts import parse_target
 from bulketl.tables.checks import Check
 from bulketl.tables.spec import Consistency, Strategy, Tier

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from types import FrameType
 
-from bulketl import sockets
+from bulketl.connections import sockets
 
 STALL_SECONDS = 300.0  # unless the configuration says otherwise
 ASK_SECONDS = 3.0  # for a server to answer whether it is at work

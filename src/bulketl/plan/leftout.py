@@ -11,7 +11,7 @@ import dataclasses
 import fnmatch
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from bulketl.config import Config
+from bulketl.config.config import Config
 from bulketl.errors import PlanError
 from bulketl.tables.catalog import Catalog, Other
 from bulketl.tables.cursor import State

@@ -14,10 +14,10 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bulketl.config import Config
+from bulketl.config.config import Config
 from bulketl.errors import PlanError
-from bulketl.incremental import another_source
-from bulketl.plan import TableLoad
+from bulketl.plan.incremental import another_source
+from bulketl.plan.plan import TableLoad
 from bulketl.tables.catalog import Catalog, Table, TargetTable
 from bulketl.tables.cursor import State
 from bulketl.tables.partitions import Partition

@@ -9,8 +9,8 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from bulketl.config.yamlfile import KeyPath, Lines, read_yaml
 from bulketl.tables.printable import in_a_line
-from bulketl.yamlfile import KeyPath, Lines, read_yaml
 
 _GIVEN = 80  # characters of a wrong value that are shown
 _SUGGESTED = 1000  # nobody reads on after so many problems, and to search for each what it was meant to be takes long

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from bulketl.config import Config
+from bulketl.config.config import Config
+from bulketl.config.rules import TableRule
 from bulketl.errors import PlanError
-from bulketl.plan import DELETED_AT, Refusal, Skip
-from bulketl.rules import TableRule
+from bulketl.plan.plan import DELETED_AT, Refusal, Skip
 from bulketl.tables.catalog import Catalog, Expected, Table, TargetTable
 from bulketl.tables.cursor import State
 from bulketl.tables.spec import ROW_HASH, STAMPS

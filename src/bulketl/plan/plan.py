@@ -1,6 +1,6 @@
 """The plan: what will be loaded, how, and why so, as one frozen value.
 
-It holds no connection, no secret and no clock; it can be printed, compared and stored. `bulketl.decision` makes it.
+It holds no connection, no secret and no clock; it can be printed, compared and stored. `bulketl.plan.decision` makes it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bulketl.storedvalues import stored
+from bulketl.plan.stored import stored
 from bulketl.tables.catalog import Other
 from bulketl.tables.partitions import Partition
 from bulketl.tables.spec import DELETED_AT as DELETED_AT

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 
-from bulketl.config import Config
-from bulketl.drift import Drift, drift
+from bulketl.config.config import Config
+from bulketl.config.rules import TableRule
 from bulketl.errors import PlanError
-from bulketl.plan import DELETED_AT
+from bulketl.plan.drift import Drift, drift
+from bulketl.plan.plan import DELETED_AT
 from bulketl.rows.canonical import unhashed
-from bulketl.rules import TableRule
 from bulketl.tables.catalog import TargetTable
 from bulketl.tables.cursor import State
 from bulketl.tables.spec import TableSpec

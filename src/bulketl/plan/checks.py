@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 
-from bulketl.config import Config
+from bulketl.config.config import Config
+from bulketl.config.rules import TableRule, circle
 from bulketl.errors import PlanError
 from bulketl.rows.checks import mistake
-from bulketl.rules import TableRule, circle
 from bulketl.tables.casts import Cast, cast, held_type, parse_target, parse_type
 from bulketl.tables.catalog import Catalog, Table, TargetTable
 from bulketl.tables.checks import Check

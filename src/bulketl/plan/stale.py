@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from bulketl.config import Config
-from bulketl.plan import Leftover, Plan
+from bulketl.config.config import Config
+from bulketl.plan.plan import Leftover, Plan
 from bulketl.tables.catalog import Catalog, TargetTable
 from bulketl.tables.cursor import State
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from bulketl.config import Config
-from bulketl.drift import Drift
+from bulketl.config.config import Config
+from bulketl.config.rules import TableRule
 from bulketl.errors import PlanError
-from bulketl.rules import TableRule
+from bulketl.plan.drift import Drift
 from bulketl.tables.casts import parse_type
 from bulketl.tables.catalog import Catalog, Column, Table, TargetTable
 from bulketl.tables.cursor import NO_TIME, State, Watermark, before, cursor_type, is_time, parse_value, text_of

@@ -10,9 +10,9 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from graphlib import TopologicalSorter
 
+from bulketl.config.rules import circle
 from bulketl.errors import PlanError
-from bulketl.plan import Group, TableLoad
-from bulketl.rules import circle
+from bulketl.plan.plan import Group, TableLoad
 from bulketl.tables.spec import TIERS
 
 GROUP_BYTES = 4 << 20  # tables of a group are in memory together, before their transaction begins

@@ -11,9 +11,9 @@ from collections.abc import Collection, Mapping
 
 from pydantic import TypeAdapter
 
-from bulketl.plan import Group, Plan, TableLoad
-from bulketl.rules import TableRule
-from bulketl.storedvalues import unstored
+from bulketl.config.rules import TableRule
+from bulketl.plan.plan import Group, Plan, TableLoad
+from bulketl.plan.stored import unstored
 from bulketl.tables.spec import TableSpec
 
 # What of a table must be as it was; the rest follows from the state of the target or was an option of the run.

@@ -10,9 +10,9 @@ from __future__ import annotations
 import dataclasses
 from itertools import pairwise
 
-from bulketl.config import Config
+from bulketl.config.config import Config
+from bulketl.config.rules import TableRule
 from bulketl.errors import PlanError
-from bulketl.rules import TableRule
 from bulketl.tables.catalog import Table
 from bulketl.tables.partitions import Partition, rows_per_partition
 from bulketl.tables.spec import Consistency, TableSpec

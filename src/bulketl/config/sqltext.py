@@ -7,7 +7,8 @@ server's SQL. That guards against mistakes. Against harm the read-only transacti
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 Dialect = Literal["mysql", "postgres"]
@@ -83,3 +84,14 @@ def _parts(text: str, dialect: Dialect) -> Iterator[tuple[str, bool]]:
         yield found.group(), True
         at = found.end()
     yield text[at:], False
+
+
+MOST_ROWS = 100_000  # of an answer; more is no figure but a table
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server answered: the names of the columns, and the rows as its driver gives them."""
+
+    columns: tuple[str, ...]
+    rows: Sequence[Sequence[object]]

@@ -13,16 +13,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
-from bulketl.checked import check, known_at_top, read_file, without
+from bulketl.config.config import Config
+from bulketl.config.mistakes import check, known_at_top, read_file, without
+from bulketl.config.rules import TableRule, circle
+from bulketl.config.settings import Settings
+from bulketl.config.snapshot import read_snapshot
+from bulketl.config.yamlfile import KeyPath, Lines
 from bulketl.errors import ConfigError
-from bulketl.rules import TableRule, circle
-from bulketl.settings import Settings
-from bulketl.snapshot import read_snapshot
-from bulketl.tables.catalog import Catalog, Column, Table
 from bulketl.tables.spec import Tier
-from bulketl.yamlfile import KeyPath, Lines
 
 # Keys of the layout with `metadata` and `tables` that say what is measured anew in each run, or nothing bulketl needs.
 _LATER_KEYS = frozenset({
@@ -35,41 +35,6 @@ _LATER_MONITORING = {
     "alert_on_slow_extraction", "performance_threshold_records_per_second", "memory_alert_threshold_mb",
 }  # fmt: skip
 _LATER_TIERS: dict[str, Tier] = {"large": "critical", "medium": "important", "small": "important", "tiny": "reference"}
-
-_DEFAULT_RULE = TableRule()
-
-
-class Config(Settings):
-    """Settings and table rules in one value; what every decision is taken from.
-
-    `known` are the tables the source had when the rules were last written, None when nobody noted it; `noted` are their
-    columns.
-    """
-
-    known: frozenset[str] | None = None
-    noted: dict[str, frozenset[str]] = Field(default_factory=dict)
-    tables: dict[str, TableRule] = Field(default_factory=dict)
-
-    def rule(self, table: str) -> TableRule:
-        """Return the rule for a table, the defaults when none is written."""
-        return self.tables.get(table, _DEFAULT_RULE)
-
-    def is_new(self, table: str) -> bool:
-        """Tell whether a table came to the source after the rules were written."""
-        return self.known is not None and table not in self.known and table not in self.tables
-
-    def waits(self, table: str) -> bool:
-        """Tell whether a table is new, and is not loaded until the rules name it."""
-        return self.is_new(table) and self.new_tables == "report"
-
-    def zone(self, catalog: Catalog) -> str:
-        """Return the zone in which TIMESTAMP columns are read."""
-        return catalog.zone if self.timestamp_zone == "server" else self.timestamp_zone
-
-    def declared_type(self, table: Table, column: Column) -> str:
-        """Return the Postgres type a person declared for a column, or empty: the table's own word first."""
-        own = self.rule(table.name).casts.get(column.name)
-        return own or next((rule.to for rule in self.casts if rule.takes(table, column)), "")
 
 
 def load_config(tables: Path | None, settings: Path | None, environ: Mapping[str, str], **overrides: Any) -> Config:

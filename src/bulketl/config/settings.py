@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import difflib
 import fnmatch
-import re
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from bulketl.fields import Limit, Model
+from bulketl.config.fields import Limit, Model
+from bulketl.config.windows import Windows
 from bulketl.tables.casts import parse_target, parse_type
 from bulketl.tables.catalog import Column, Table
 from bulketl.tables.partitions import PARTITION_BYTES
 from bulketl.tables.spec import TIERS, Tier
 
 PROCESS_MB = 200
-Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Channel = Literal["email", "slack", "webhook", "command"]
-DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 Channels = Annotated[tuple[Channel, ...], Field(strict=False)]
 Workers = Annotated[int, Field(ge=1, le=64)]
 Text = Annotated[str, Field(min_length=1)]
@@ -61,55 +56,6 @@ class NameRule(Model):
     tier: Tier | None = None
     exclude: bool = False
     why: str = "by your rule"
-
-
-def parse_window(text: str) -> tuple[dt.time, dt.time, ZoneInfo]:
-    """Return begin, end and zone of a window like `21:00-06:00 America/Chicago`; an end before the begin is the next day's.
-
-    Raise ValueError that says what is wrong with it.
-    """
-    found = re.fullmatch(r"(\d\d?):(\d\d)\s*-\s*(\d\d?):(\d\d)\s+(\S+)", text.strip())
-    if found is None:
-        raise ValueError("two times and a zone are expected, like 21:00-06:00 America/Chicago")
-    hour, minute, last_hour, last_minute = map(int, found.groups()[:4])
-    try:
-        begin, end = dt.time(hour, minute), dt.time(last_hour, last_minute)
-    except ValueError:
-        raise ValueError("a time is from 00:00 to 23:59; midnight is 00:00") from None
-    if begin == end:
-        raise ValueError("it ends when it begins; leave it out to allow every hour")
-    return begin, end, _zone(found.group(5))
-
-
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):  # unknown, no proper name, a folder of the zone files
-        zones = available_timezones()
-    if not zones:
-        raise ValueError("this system has no time zones; install the package tzdata")
-    close = difflib.get_close_matches(name, zones, n=1)
-    raise ValueError("there is no such zone" + (f"; did you mean {close[0]}?" if close else ", like Europe/Berlin or UTC"))
-
-
-class Windows(Model):
-    """When loads may run; a window belongs to the day it begins on."""
-
-    load: str
-    days: tuple[Day, ...] = Field(default=DAYS, strict=False, json_schema_extra={"minItems": 1})
-
-    @field_validator("days")
-    @classmethod
-    def _some(cls, days: tuple[Day, ...]) -> tuple[Day, ...]:
-        if not days:
-            raise ValueError("at least one day is needed, like [mon, tue]; leave it out for all")
-        return tuple(day for day in DAYS if day in days)
-
-    @field_validator("load")
-    @classmethod
-    def _possible(cls, load: str) -> str:
-        parse_window(load)
-        return load
 
 
 class TierAlerts(Model):

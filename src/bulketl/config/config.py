@@ -1,0 +1,44 @@
+"""The configuration as one value: settings, rules of tables, and the snapshot of the source."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from bulketl.config.rules import TableRule
+from bulketl.config.settings import Settings
+from bulketl.tables.catalog import Catalog, Column, Table
+
+_DEFAULT_RULE = TableRule()
+
+
+class Config(Settings):
+    """Settings and table rules in one value; what every decision is taken from.
+
+    `known` are the tables the source had when the rules were last written, None when nobody noted it; `noted` are their
+    columns.
+    """
+
+    known: frozenset[str] | None = None
+    noted: dict[str, frozenset[str]] = Field(default_factory=dict)
+    tables: dict[str, TableRule] = Field(default_factory=dict)
+
+    def rule(self, table: str) -> TableRule:
+        """Return the rule for a table, the defaults when none is written."""
+        return self.tables.get(table, _DEFAULT_RULE)
+
+    def is_new(self, table: str) -> bool:
+        """Tell whether a table came to the source after the rules were written."""
+        return self.known is not None and table not in self.known and table not in self.tables
+
+    def waits(self, table: str) -> bool:
+        """Tell whether a table is new, and is not loaded until the rules name it."""
+        return self.is_new(table) and self.new_tables == "report"
+
+    def zone(self, catalog: Catalog) -> str:
+        """Return the zone in which TIMESTAMP columns are read."""
+        return catalog.zone if self.timestamp_zone == "server" else self.timestamp_zone
+
+    def declared_type(self, table: Table, column: Column) -> str:
+        """Return the Postgres type a person declared for a column, or empty: the table's own word first."""
+        own = self.rule(table.name).casts.get(column.name)
+        return own or next((rule.to for rule in self.casts if rule.takes(table, column)), "")

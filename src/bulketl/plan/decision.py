@@ -1,0 +1,186 @@
+"""Deciding: configuration, catalogue, bounds and what the target has, in; the plan, out.
+
+Nothing is opened and no clock is read, so the same inputs give the same plan. What cannot be loaded is a refusal in the
+plan, with its reason, and does not disturb the others.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import fnmatch
+from collections.abc import Mapping, Sequence
+
+from bulketl.config.config import Config
+from bulketl.config.rules import TableRule
+from bulketl.errors import PlanError
+from bulketl.plan.checks import needed, pointing
+from bulketl.plan.consistency import consistent
+from bulketl.plan.grouping import grouped
+from bulketl.plan.incremental import Choice, partitions
+from bulketl.plan.ownership import Adoption, check, taken
+from bulketl.plan.plan import Plan, Refusal, Skip, TableLoad
+from bulketl.plan.publishing import differing, publishing
+from bulketl.plan.specify import known_columns, name_error, specify
+from bulketl.tables.catalog import Catalog, Other, Table, TargetTable
+from bulketl.tables.cursor import State
+from bulketl.tables.measured import Pace
+from bulketl.tables.partitions import Bound, Partition, fits, long_columns, row_bytes, rows_per_partition, split, split_key
+from bulketl.tables.spec import NAME_BYTES, TableSpec
+
+READ_HINT = "grant SELECT on it to the source user, or repair it; exclude: true leaves it out"
+NEW = "+ table, new at the source"
+NOTHING = Adoption()
+COMPARED_EVERY = dt.timedelta(days=1)  # where rows that are gone are to be found at all
+
+
+def decide(
+    config: Config,
+    catalog: Catalog,
+    bounds: Mapping[str, Bound],
+    target: Mapping[str, TargetTable],
+    *,
+    choices: Mapping[str, Choice] | None = None,
+    skipped: tuple[Skip, ...] = (),
+    hidden: tuple[Refusal, ...] = (),
+    left_out: tuple[Other, ...] = (),
+    history: Mapping[str, Pace] | None = None,
+    allowed: Sequence[str] = (),
+    adoption: Adoption = NOTHING,
+) -> Plan:
+    """Decide how each table of `catalog` is loaded. The catalog holds the wanted tables only.
+
+    `bounds` has an entry for every table that is loaded whole, `target` for those that exist in the target schema; `choices`
+    says what else is known of a table, and whether only its changes are read; `skipped`, `hidden` and `left_out` are not
+    loaded, as was decided before; `history` has the pace of earlier loads; `allowed` are patterns of tables that may lose
+    any share of their rows; `adoption` what a person gives to bulketl. Raise nothing: what cannot be loaded is in `refused`.
+    """
+    loads: list[TableLoad] = []
+    refused = list(hidden)
+    collisions = _collisions(catalog)
+    for table in catalog:
+        rule = config.rule(table.name)
+        try:
+            if table.name in collisions:
+                raise name_error("table", table.name, collisions[table.name])
+            choice, existing = (choices or {}).get(table.name, Choice()), target.get(table.name)
+            check(config, catalog, table, existing, choice.state, adoption)
+            if choice.refusal:
+                raise choice.refusal
+            load = _load(config, catalog, table, bounds.get(table.name), existing, choice, allowed)
+            load = taken(load, config, target, adoption)
+            pointing(config, catalog, table, load.spec.casts, target)
+            loads.append(load)
+        except PlanError as error:
+            refused.append(Refusal(table.name, rule.table_importance, error.message, error.hint))
+    if history:
+        loads = [_paced(load, history.get(load.spec.table)) for load in loads]
+    zone = config.timestamp_zone if config.timestamp_zone != "server" else f"the server's, {catalog.zone}"
+    needs = needed(config)
+    groups = tuple(grouped(loads, needs, config.partition_bytes))
+    return Plan(catalog.identity, config.target_schema, zone, groups, tuple(refused), skipped, left_out)
+
+
+def _paced(load: TableLoad, pace: Pace | None) -> TableLoad:
+    return dataclasses.replace(load, seconds=round(pace.seconds(load.rows), 3)) if pace else load
+
+
+def _load(
+    config: Config,
+    catalog: Catalog,
+    table: Table,
+    bound: Bound | None,
+    existing: TargetTable | None,
+    choice: Choice,
+    allowed: Sequence[str],
+) -> TableLoad:
+    rule, state = config.rule(table.name), choice.state
+    spec = specify(config, catalog, table, choice, any(fnmatch.fnmatchcase(table.name, pattern) for pattern in allowed))
+    known_columns(table, rule, {item.column for item in spec.casts})
+    if state and state.audited and not spec.audit:
+        raise PlanError(
+            f"table {table.name!r} is audited in the target, and its rule says tier {rule.table_importance} now",
+            hint=f"write table_importance: audit again; or, if its audit is to end, `bulketl state reset {table.name}`",
+        )
+    if state and state.audited and existing is None:
+        raise PlanError(
+            f"table {table.name!r} is audited, and it is gone in the target: somebody dropped or renamed it there",
+            hint=f"put it back; or `bulketl state reset {table.name}`, and its audit begins anew with what the source has",
+        )
+    if choice.whole or choice.cursor is None or choice.measured is None:
+        if bound is None or bound.error:
+            raise PlanError(f"table {table.name!r} cannot be read: {bound.error if bound else 'gone'}", hint=READ_HINT)
+        parts, how = _parts(table, rule, bound, config.partition_bytes)
+        how, rows, size = f"full load{choice.why}: {how}", bound.rows, max(_size(table, bound.rows), bound.longest)
+    else:
+        parts, how = partitions(table, choice.cursor, choice.measured)
+        how, rows = f"incremental: {how}", choice.measured.rows
+        size = rows * row_bytes(table)
+    found = differing(spec, existing, state)
+    agreed, parts = consistent(config, rule, table, parts, spec)
+    spec = dataclasses.replace(spec, consistency=agreed)
+    stream = bool(parts and parts[0].stream)
+    spec, why = publishing(config, rule, spec, 2 if stream else len(parts), existing, found)
+    compare = not spec.whole and due(rule, spec, state)
+    return TableLoad(
+        spec=spec,
+        partitions=parts,
+        tier=rule.table_importance,
+        reason=f"{how}; {why}" + ("; then compared with the source" if compare else ""),
+        rows=rows,
+        bytes=size,
+        long=bool(long_columns(table)),
+        drift=(*([NEW] if existing is None and config.is_new(table.name) else []), *found.texts),
+        declared=tuple(
+            f"{item.column} {item.source} -> {item.target}"
+            for item in spec.casts
+            if item.source and config.declared_type(table, table.column(item.column))
+        ),
+        hanging=(*(f"view {v}" for v in existing.views), *existing.hanging, *existing.grants) if existing else (),
+        chunked=bool(parts and any(part.mark for part in parts)),
+        compare=compare,
+        due=rule.monitoring.max_extraction_time_minutes * 60,
+        strategy=rule.extraction_strategy,
+    )
+
+
+def due(rule: TableRule, spec: TableSpec, state: State | None) -> bool:
+    """Tell whether a table that is loaded by its changes is to be compared with its source after this load.
+
+    A little early is due, for runs are not punctual.
+    """
+    looked_for = spec.audit or rule.deletes.policy not in (None, "ignore")
+    every = rule.deletes.every if rule.deletes.every is not None else COMPARED_EVERY if looked_for else None
+    targets = {item.column: item.target for item in spec.casts}
+    # Both servers write the same float in other words at times: a row would be missing and gone at once.
+    floats = any(targets.get(column) in ("real", "double precision") for column in spec.key)
+    if every is None or not spec.key or floats:
+        return False
+    return state is None or state.compared is None or state.compared >= 0.9 * every.total_seconds()
+
+
+def _parts(table: Table, rule: TableRule, bound: Bound, size: int) -> tuple[tuple[Partition, ...], str]:
+    """Return the partitions that hold every row of the table once, and in words how they are read."""
+    along = split_key(table, rule.partition_by)
+    if bound.counted and bound.rows == 0:
+        return (), "empty at the source, counted"
+    if bound.cuts and along:
+        parts = split(table, along, bound.cuts)
+        return parts, f"{len(parts)} ranges of {', '.join(along.columns)}"
+    if not fits(table, bound.rows, size):
+        return (
+            Partition(0, stream=rows_per_partition(table, size)),
+        ), "one streamed read, because no key can be cut into ranges"
+    return (Partition(0),), "one read"
+
+
+def _size(table: Table, rows: int) -> int:
+    return max(table.bytes, rows * row_bytes(table)) if rows else table.bytes
+
+
+def _collisions(catalog: Catalog) -> dict[str, tuple[str, ...]]:
+    """Return the table names that Postgres would cut, each with the others that would then be the same."""
+    names = [table.name for table in catalog]
+    long = [name for name in names if len(name.encode()) > NAME_BYTES]
+    cut = {name: name.encode()[:NAME_BYTES] for name in names}
+    return {name: tuple(n for n in names if n != name and cut[n] == cut[name]) for name in long}

@@ -1,0 +1,176 @@
+"""The spec of a table, from its rule, the source, the target, and how far it is loaded."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import hashlib
+
+from bulketl.config.config import Config
+from bulketl.config.rules import TableRule
+from bulketl.errors import PlanError
+from bulketl.plan.absences import unseen
+from bulketl.plan.checks import planned
+from bulketl.plan.incremental import Choice
+from bulketl.rows.canonical import digests
+from bulketl.tables.casts import Cast, cast, encoder_of
+from bulketl.tables.catalog import Catalog, Table
+from bulketl.tables.cursor import State
+from bulketl.tables.partitions import split_key
+from bulketl.tables.spec import GUARD, GUARDED_ROWS, NAME_BYTES, ROW_HASH, STAMPS, TableSpec
+
+_SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
+
+
+def specify(config: Config, catalog: Catalog, table: Table, choice: Choice, free: bool = False) -> TableSpec:
+    """Return what a worker must know of a table, all but the way it becomes visible; `free`: any share of rows may go.
+
+    Raise PlanError when a column cannot be loaded.
+    """
+    rule, state = config.rule(table.name), choice.state
+    casts = _casts(config, rule, table, unseen(config, catalog, table))
+    taken = [item.column for item in casts if item.column in config.added_columns]
+    if taken:
+        raise PlanError(
+            f"table {table.name!r} has a column {taken[0]!r} of its own, which added_columns would add",
+            hint="take it out of added_columns, or name it under the table's exclude_columns",
+        )
+    if ROW_HASH in config.added_columns:
+        hashed = digests(casts, {item.column: "" for item in casts}, config.nul_bytes)[0]
+        casts = (*casts, Cast(ROW_HASH, "", "text", "string", hashed, "", nullable=False, guarded=False))
+    kept = {item.column for item in casts}
+    whole = choice.whole
+    retained = _retained(table, state)
+    hold = rule.retention is not None and rule.retention.legal_hold
+    policy = "ignore" if rule.table_importance == "audit" else rule.deletes.policy or ("mirror" if whole else "ignore")
+    if hold and policy == "mirror":
+        policy = "ignore"
+    spec = TableSpec(
+        table=table.name,
+        schema=config.target_schema,
+        casts=casts,
+        key=rule.primary_key or (table.primary_key if kept.issuperset(table.primary_key) else ()),
+        publish="create",
+        encoder=encoder_of(casts),
+        zone="" if config.timestamp_zone == "server" else config.timestamp_zone,
+        nul_bytes=config.nul_bytes,
+        max_rejects=rule.max_rejects if rule.max_rejects is not None else config.max_rejects,
+        checks=planned(config, catalog, table, casts),
+        source=catalog.identity,
+        audit=rule.table_importance == "audit",
+        whole=whole,
+        watermark=choice.watermark,
+        deletes=policy,
+        guard=1.0 if free else GUARD if rule.deletes.guard is None else rule.deletes.guard,
+        free=GUARDED_ROWS if rule.deletes.guard is None else 0,
+        rows=state.rows if state else None,
+        stamps=tuple(column for column in STAMPS if column in config.added_columns),
+        retained=retained,
+        stop_after=rule.stop_after_minutes and rule.stop_after_minutes * 60,
+        threshold=rule.monitoring.data_quality_threshold,
+        certify=config.certify,
+    )
+    if hold and not (spec.key or spec.audit):
+        raise PlanError(
+            f"table {table.name!r} has a legal hold and no primary key, so its rows can only be replaced as a whole",
+            hint="declare its primary_key; without one, only its tier can keep them: table_importance: audit",
+        )
+    return dataclasses.replace(spec, evidence=_evidence(table, rule, spec))
+
+
+def _retained(table: Table, state: State | None) -> tuple[tuple[str, dt.datetime], ...]:
+    """Return what retention has removed, by column; raise PlanError when the source can no longer tell those rows."""
+    limits = state.retained if state else ()
+    there = {column.name for column in table.columns}
+    for column, limit in limits:
+        if column not in there:
+            raise PlanError(
+                f"table {table.name!r} has no column {column!r} any more, and rows before {limit} in it have left the "
+                "target by its retention: they cannot be told from the others, and would come back",
+                hint=f"put the column back at the source, or take {column!r} out of bulketl.state.retained in the target "
+                "when they may come back; `bulketl state reset` does not forget retention",
+            )
+    return tuple((column, dt.datetime.fromisoformat(limit)) for column, limit in limits)
+
+
+def _evidence(table: Table, rule: TableRule, spec: TableSpec) -> str:
+    """Return when the table was changed last, '' if nobody knows, a blank, and a hash of all that says how it is loaded."""
+    how = (spec.casts, spec.key, spec.zone, spec.nul_bytes, spec.stamps, spec.audit, spec.retained, repr(rule))
+    return f"{table.changed_at} {hashlib.sha256(repr(how).encode()).hexdigest()[:16]}"
+
+
+def known_columns(table: Table, rule: TableRule, kept: set[str]) -> None:
+    """Raise PlanError where a rule names a column that is not read, or asks for what there is not yet."""
+    if rule.mask:
+        raise PlanError(
+            f"table {table.name!r} has a mask for {', '.join(rule.mask)}, and masking is not part of this version",
+            hint="nothing is loaded unmasked: name the columns under exclude_columns instead",
+        )
+    for column in rule.primary_key:
+        if column not in kept:
+            raise PlanError(
+                f"table {table.name!r} has no column {column!r}, which its primary_key names",
+                hint="correct primary_key; MySQL's spelling and case count",
+            )
+    for what, columns in (
+        ("retention", [rule.retention.by] if rule.retention else []),
+        ("reread", rule.reread.columns if rule.reread else ()),
+    ):
+        for column in columns:
+            if column not in kept:
+                raise PlanError(
+                    f"table {table.name!r} has no column {column!r}, which its {what} names",
+                    hint="correct the name; MySQL's spelling and case count, and the column must not be excluded",
+                )
+    if rule.partition_by is not None and split_key(table, rule.partition_by) is None:
+        raise PlanError(
+            f"table {table.name!r} cannot be cut along {rule.partition_by!r}: no index begins with it, or it has no order",
+            hint="name a number, date or text column that an index begins with, or leave partition_by out",
+        )
+
+
+def _casts(config: Config, rule: TableRule, table: Table, hidden: frozenset[str]) -> tuple[Cast, ...]:
+    unknown = sorted({*rule.casts, *rule.exclude_columns} - {column.name for column in table.columns} - hidden)
+    if unknown:
+        raise PlanError(
+            f"table {table.name!r} has no column {', '.join(map(repr, unknown))}, which the configuration names",
+            hint="correct the name under casts or exclude_columns; MySQL's spelling and case count",
+        )
+    columns = [column for column in table.columns if column.name not in rule.exclude_columns]
+    unreadable = [column.name for column in columns if not column.readable]
+    if unreadable:
+        raise PlanError(
+            f"no right to read column{'s' * (len(unreadable) > 1)} {', '.join(map(repr, unreadable))} of {table.name!r}",
+            hint="grant SELECT on the table to the source user, or name the columns under exclude_columns",
+        )
+    if not columns:
+        raise PlanError(f"table {table.name!r} has no column left to load", hint="shorten its exclude_columns")
+    for column in columns:
+        if len(column.name.encode()) > NAME_BYTES:
+            raise name_error("column", column.name, (), of=table.name)
+        if column.name in _SYSTEM_COLUMNS:
+            raise PlanError(
+                f"column {column.name!r} of {table.name!r} has the name of a system column of Postgres",
+                hint="name it under exclude_columns, or rename it in a view at the source and name that in tables.yaml",
+            )
+    made: list[Cast] = []
+    wrong: list[PlanError] = []
+    for column in columns:
+        try:
+            made.append(cast(column, config.declared_type(table, column)))
+        except PlanError as error:
+            wrong.append(error)
+    if wrong:
+        raise PlanError(f"table {table.name!r}: {'; '.join(error.message for error in wrong)}", hint=wrong[0].hint)
+    return tuple(made)
+
+
+def name_error(kind: str, name: str, others: tuple[str, ...], of: str = "") -> PlanError:
+    """Return the error of a table or column whose name Postgres would cut, or cut to the same as others."""
+    where = f" of {of!r}" if of else ""
+    same = f", where it would be the same as {', '.join(map(repr, others))}" if others else ""
+    action = "name it under exclude_columns" if kind == "column" else "set exclude: true for it"
+    return PlanError(
+        f"{kind} name {name!r}{where} has {len(name.encode())} bytes, and Postgres cuts names at {NAME_BYTES}{same}",
+        hint=f"rename it at the source, name a view of a shorter name in tables.yaml, or {action}",
+    )
