@@ -13,8 +13,8 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from bulketl.mysql import MySQL
 from bulketl.mysql.discover import read_catalog
+from bulketl.mysql.server import MySQL
 from bulketl.tables.casts import parse_type, quoted
 from bulketl.tables.catalog import Column, Table
 

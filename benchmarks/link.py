@@ -19,7 +19,7 @@ from benchmarks import catalogue
 from benchmarks.measure import Measured, measure, median
 from benchmarks.relay import NONE, SEVERAL, Counted, relayed
 from benchmarks.servers import LOADED, Servers, out, python
-from bulketl.postgres import LEDGER
+from bulketl.postgres.server import LEDGER
 
 ROUND_TRIP, MBIT = 20.0, 50.0
 FULL, NOTHING = "full load", "nothing changed"

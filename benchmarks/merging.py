@@ -20,9 +20,10 @@ from benchmarks.measure import Contender, measure
 from benchmarks.report import Scenario
 from benchmarks.servers import LOADED, OTHER, Servers, Turn, in_turn, out, python
 from bulketl import load_config, make_plan
-from bulketl.postgres import LEDGER, ledger
 from bulketl.postgres.ddl import batch, columns, name
-from bulketl.postgres.publish import into
+from bulketl.postgres.ledger import entries
+from bulketl.postgres.server import LEDGER
+from bulketl.postgres.write.publish import into
 from bulketl.tables.spec import TableSpec
 
 LEAST_RATE = 100_000
@@ -78,12 +79,12 @@ def _measured(servers: Servers, spec: TableSpec, share: int, runs: int, folder: 
         servers.execute(f"DELETE FROM {LEDGER}.published WHERE run = '{run}'")
 
     sets = ", ".join(f"{name(n)} = excluded.{name(n)}" for n in names if n not in spec.key)
-    ours = [ledger.claim_publish(run, spec, returning=False), *into(run, spec, stage)]
+    ours = [entries.claim_publish(run, spec, returning=False), *into(run, spec, stage)]
     insert = f"INSERT INTO {table} ({columns(names)}) SELECT {columns(names)} FROM {stage}"
     texts = {
         REPLACE: [f"DELETE FROM {table} t USING {stage} s WHERE s.{KEY} = t.{KEY}", insert],
         UPSERT: [f"{insert} ON CONFLICT ({KEY}) DO UPDATE SET {sets}"],
-        MERGE: [batch([*ours, ledger.published(run, spec, 0)])],
+        MERGE: [batch([*ours, entries.published(run, spec, 0)])],
     }
     turns: list[Turn] = [(_psql(servers, n, statements, folder), before) for n, statements in texts.items()]
     scenario = Scenario(f"merge, {share} % read again", UPSERT, least_rate={MERGE: LEAST_RATE})

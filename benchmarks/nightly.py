@@ -15,9 +15,9 @@ from benchmarks.measure import Contender, measure
 from benchmarks.report import Scenario
 from benchmarks.servers import LOADED, Servers, in_turn, out, python
 from bulketl import load_config
-from bulketl.mysql import MySQL
 from bulketl.mysql.discover import read_catalog
-from bulketl.postgres import LEDGER
+from bulketl.mysql.server import MySQL
+from bulketl.postgres.server import LEDGER
 
 TABLES = 150
 MOST_SECONDS = 9.99

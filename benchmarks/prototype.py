@@ -20,8 +20,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from adbc_driver_postgresql import dbapi
 
-from bulketl.mysql import MySQL
 from bulketl.mysql.discover import read_catalog
+from bulketl.mysql.server import MySQL
 from bulketl.tables.casts import Cast, cast, parse_target, quoted
 from bulketl.tables.catalog import Table
 

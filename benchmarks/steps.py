@@ -30,8 +30,8 @@ from bulketl.config.config import Config
 from bulketl.plan.decision import decide
 from bulketl.plan.plan import Group, Plan, TableLoad
 from bulketl.plan.resumption import restored
-from bulketl.postgres import Postgres
-from bulketl.postgres.outcome import Loaded, Published
+from bulketl.postgres.server import Postgres
+from bulketl.postgres.write.outcome import Loaded, Published
 from bulketl.rows.coerce import Batch
 from bulketl.rows.quality import Counted
 from bulketl.runs import Executors

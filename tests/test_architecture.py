@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bulketl.mysql import MySQL
-from bulketl.postgres import Postgres
+from bulketl.mysql.server import MySQL
+from bulketl.postgres.server import Postgres
 
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted(path for folder in ("src", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py"))

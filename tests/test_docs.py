@@ -19,7 +19,7 @@ from bulketl.config.read import load_config
 from bulketl.config.rules import TableRule
 from bulketl.config.settings import Alerts, Report, Reports, Settings, TierAlerts
 from bulketl.config.windows import Windows
-from bulketl.postgres.ledger import _TABLES
+from bulketl.postgres.ledger.schema import _TABLES
 from bulketl.screen import cast_row
 from bulketl.tables.casts import RULES
 

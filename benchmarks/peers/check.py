@@ -18,8 +18,8 @@ import psycopg
 from psycopg import sql
 
 from benchmarks.catalogue import same
-from bulketl.mysql import MySQL
 from bulketl.mysql.discover import read_catalog
+from bulketl.mysql.server import MySQL
 from bulketl.tables.casts import GUARDED, cast, parse_type, quoted
 from bulketl.tables.catalog import Column, Table
 

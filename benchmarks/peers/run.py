@@ -24,8 +24,8 @@ from benchmarks.peers.results import PeerScenario, Result
 from benchmarks.relay import relayed
 from benchmarks.report import BULKETL
 from benchmarks.servers import LOADED, Servers, out
-from bulketl.mysql import MySQL
 from bulketl.mysql.discover import read_catalog
+from bulketl.mysql.server import MySQL
 
 DATABASE, TENTH = "bulketl_peers", "bulketl_peers_tenth"
 SHARE = 10

@@ -16,21 +16,21 @@ from bulketl.connections.patience import patient
 from bulketl.endpoints import endpoints
 from bulketl.errors import DataError, PlanError, SourceError, TargetError
 from bulketl.history import History, TableHistory, date_column, held
-from bulketl.mysql import MySQL
-from bulketl.mysql import history as mysql_history
+from bulketl.mysql import months as mysql_history
 from bulketl.mysql import query as mysql_query
 from bulketl.mysql.read import retained_condition
+from bulketl.mysql.server import MySQL
 from bulketl.pairs import PairResult, compare
 from bulketl.plan.incremental import Choice
 from bulketl.plan.plan import DELETED_AT
 from bulketl.plan.selection import select
 from bulketl.plan.specify import specify
-from bulketl.postgres import Postgres
-from bulketl.postgres import history as postgres_history
 from bulketl.postgres import query as postgres_query
+from bulketl.postgres.compare import months as postgres_history
 from bulketl.postgres.ddl import name as quoted_name
 from bulketl.postgres.inspect import read_tables
-from bulketl.postgres.state import read_states
+from bulketl.postgres.ledger.states import read_states
+from bulketl.postgres.server import Postgres
 from bulketl.rows.months import DATED, Asked, Counted, Month, month_of, sum_of
 from bulketl.survey import look
 from bulketl.tables.casts import held_type

@@ -24,7 +24,7 @@ from bulketl.connections import talks
 from bulketl.connections.talks import ASK_SECONDS
 from bulketl.errors import SourceError
 from bulketl.mysql.spool import end_with
-from bulketl.postgres.copy import leave
+from bulketl.postgres.write.copy import leave
 
 MEMORY = "it needs more memory than there is, most likely: give it more, lower workers, or exclude the column of long values"
 _ALLOCATION = re.compile(r"memory allocation of \d+ bytes failed")

@@ -20,11 +20,12 @@ from bulketl.connections.patience import patient
 from bulketl.endpoints import endpoints, person, source_of, target_of
 from bulketl.errors import PlanError
 from bulketl.findings import Finding, examine, outside, stale
-from bulketl.mysql import MySQL, rights
 from bulketl.mysql import compare as here
+from bulketl.mysql import rights
 from bulketl.mysql.arrivals import read_arrivals
 from bulketl.mysql.discover import read_bounds, read_profiles
 from bulketl.mysql.read import select as select_text
+from bulketl.mysql.server import MySQL
 from bulketl.plan.absences import GONE_TABLE
 from bulketl.plan.decision import decide
 from bulketl.plan.incremental import Choice, Span
@@ -33,10 +34,12 @@ from bulketl.plan.ownership import Adoption, unknown
 from bulketl.plan.plan import Plan, Refusal, Skip, differences
 from bulketl.plan.selection import select
 from bulketl.plan.stale import leftovers
-from bulketl.postgres import STAGING, Postgres, explain, ledger, made
-from bulketl.postgres import compare as there
-from bulketl.postgres.inspect import missing_rights, read_tables, with_rows
-from bulketl.postgres.state import count_rows, last_loaded, read_states
+from bulketl.postgres import explain
+from bulketl.postgres.compare import digests as there
+from bulketl.postgres.inspect import count_rows, missing_rights, read_tables, with_rows
+from bulketl.postgres.ledger import made, runs
+from bulketl.postgres.ledger.states import last_loaded, read_states
+from bulketl.postgres.server import STAGING, Postgres
 from bulketl.rejects import export_rejects, list_rejects, retry_rejects, show_rejects
 from bulketl.rows.reconcile import Digest
 from bulketl.runs import load, resume
@@ -139,7 +142,7 @@ def _known(
 ) -> tuple[dict[str, TargetTable], dict[str, State], dict[str, Pace], dict[str, str]]:
     """Return what the target has, how far it is loaded, how fast that went, and when it was."""
     with target.connect() as connection:
-        states, paces = read_states(connection, schema), ledger.paces(connection, schema)
+        states, paces = read_states(connection, schema), runs.paces(connection, schema)
         return read_tables(connection, schema), states, paces, last_loaded(connection, schema)
 
 
@@ -180,7 +183,7 @@ def compare_with_last(config: Config, plan: Plan) -> tuple[str, list[str]]:
 
 def _last_plan(target: Postgres, schema: str) -> tuple[str, dict[str, Any]] | None:
     with target.connect() as connection:
-        return ledger.last_plan(connection, schema)
+        return runs.last_plan(connection, schema)
 
 
 def propose(config: Config) -> tuple[Catalog, tuple[Proposal, ...]]:

@@ -19,16 +19,17 @@ from typing import Any, TypeVar
 from bulketl.connections.patience import patient
 from bulketl.errors import BulketlError
 from bulketl.looks import Look, Total, is_doubled, look, steady
-from bulketl.mysql import MySQL
 from bulketl.mysql import compare as here
 from bulketl.mysql import verify as source_side
 from bulketl.mysql.read import masked, read, read_where
-from bulketl.postgres import Postgres
-from bulketl.postgres import compare as there
-from bulketl.postgres import verify as target_side
-from bulketl.postgres.copy import close
-from bulketl.postgres.image import imageable
-from bulketl.postgres.verify import Examined, Late
+from bulketl.mysql.server import MySQL
+from bulketl.postgres.compare import digests as there
+from bulketl.postgres.compare import examine as target_side
+from bulketl.postgres.compare.examine import Examined, Late
+from bulketl.postgres.compare.image import imageable
+from bulketl.postgres.ledger import states
+from bulketl.postgres.server import Postgres
+from bulketl.postgres.write.copy import close
 from bulketl.rows.aggregates import aggregates, same
 from bulketl.rows.canonical import unhashed
 from bulketl.rows.coerce import Batch, Reject, coerce
@@ -74,7 +75,7 @@ class Checker:
     first: int
     values: bool
     at_once: int
-    loads: Mapping[str, target_side.Load]
+    loads: Mapping[str, states.Load]
     rejects: Mapping[str, list[str]]
     cuts: Mapping[str, tuple[tuple[int], ...]]  # through the integer key of large tables
     asked_at: float  # when `loads` was, by this machine's clock

@@ -28,7 +28,7 @@ from urllib.parse import urlsplit
 
 from bulketl.config.libraries import LEAST_VERSIONS, check_libraries
 from bulketl.errors import BulketlError, ClusterError, ConfigError, RunEndedError
-from bulketl.postgres.copy import leave
+from bulketl.postgres.write.copy import leave
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -17,7 +17,7 @@ from bulketl.apart import Apart
 from bulketl.connections import talks
 from bulketl.errors import SourceError
 from bulketl.memory import limited
-from bulketl.postgres.copy import leave
+from bulketl.postgres.write.copy import leave
 from bulketl.schedule import LARGE_BYTES, Step
 
 _Task = tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]

@@ -12,15 +12,19 @@ from typing import Any
 
 from bulketl.config.config import Config
 from bulketl.connections.patience import patient
-from bulketl.endpoints import new_run, source_of, target_of
+from bulketl.endpoints import source_of, target_of
 from bulketl.errors import PlanError
 from bulketl.plan.incremental import another_source
 from bulketl.plan.ownership import strange
-from bulketl.postgres import Postgres, audit, ledger
-from bulketl.postgres.audit import Verdict
+from bulketl.postgres.compare import chain
+from bulketl.postgres.compare.chain import Verdict
 from bulketl.postgres.inspect import read_tables
-from bulketl.postgres.retention import Expired, retain
-from bulketl.postgres.state import Known, list_states, read_states, reset_states
+from bulketl.postgres.ledger import runs
+from bulketl.postgres.ledger import schema as ledger
+from bulketl.postgres.ledger.states import Known, list_states, read_states, reset_states
+from bulketl.postgres.locks import new_run
+from bulketl.postgres.server import Postgres
+from bulketl.postgres.write.retention import Expired, retain
 from bulketl.tables.catalog import TargetTable
 from bulketl.tables.cursor import State
 from bulketl.tables.spec import TableSpec
@@ -75,7 +79,7 @@ def certificate(config: Config, run: str = "") -> tuple[dict[str, Any], dict[str
 
 def _certificates(config: Config, run: str) -> tuple[dict[str, Any], dict[str, dict[str, Any]]] | None:
     with target_of(config).connect() as connection:
-        return ledger.certificates(connection, config.target_schema, run)
+        return runs.certificates(connection, config.target_schema, run)
 
 
 def verify_audit(config: Config, tables: Sequence[str] = ()) -> list[Verdict]:
@@ -88,8 +92,8 @@ def verify_audit(config: Config, tables: Sequence[str] = ()) -> list[Verdict]:
 
 def _verified(config: Config, tables: Sequence[str]) -> list[Verdict]:
     with target_of(config).connect() as connection:
-        wanted = _fitting(audit.audited(connection, config.target_schema), tables, config)
-        return audit.verify(connection, config.target_schema, sorted(wanted)) if wanted else []
+        wanted = _fitting(chain.audited(connection, config.target_schema), tables, config)
+        return chain.verify(connection, config.target_schema, sorted(wanted)) if wanted else []
 
 
 def retain_tables(config: Config, tables: Sequence[str] = (), folder: Path | None = None) -> list[Expired]:

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from bulketl.checker import PAUSE_SECONDS, Checker
 from bulketl.mysql import compare as here
 from bulketl.mysql.read import masked, read_where
-from bulketl.postgres import compare as there
-from bulketl.postgres import verify as target_side
+from bulketl.postgres.compare import digests as there
+from bulketl.postgres.compare import examine as target_side
 from bulketl.rows.canonical import unhashed
 from bulketl.rows.coerce import coerce
 from bulketl.rows.reconcile import Buckets

@@ -21,20 +21,24 @@ import pyarrow.parquet as pq
 from bulketl.config.config import Config
 from bulketl.config.libraries import check_libraries
 from bulketl.connections.patience import patient
-from bulketl.endpoints import MySQLSource, endpoints, new_run, target_of
+from bulketl.endpoints import endpoints, target_of
 from bulketl.errors import ConfigError, PlanError
-from bulketl.mysql import MySQL
+from bulketl.mysql.server import MySQL
+from bulketl.mysql.source import MySQLSource
 from bulketl.plan.incremental import Choice, another_source
 from bulketl.plan.ownership import strange
 from bulketl.plan.publishing import differing
 from bulketl.plan.specify import specify
-from bulketl.postgres import Connection, Postgres, ledger
-from bulketl.postgres import rejects as record
-from bulketl.postgres.copy import close
 from bulketl.postgres.inspect import read_tables
-from bulketl.postgres.locks import held
-from bulketl.postgres.rejects import Counted, Rejected
-from bulketl.postgres.state import read_states
+from bulketl.postgres.ledger import rejects as record
+from bulketl.postgres.ledger import runs
+from bulketl.postgres.ledger import schema as ledger
+from bulketl.postgres.ledger.rejects import Counted, Rejected
+from bulketl.postgres.ledger.states import read_states
+from bulketl.postgres.locks import held, new_run
+from bulketl.postgres.server import Connection, Postgres
+from bulketl.postgres.write import retried
+from bulketl.postgres.write.copy import close
 from bulketl.rows.reconcile import reread
 from bulketl.survey import look
 from bulketl.tables.casts import Cast, parse_type
@@ -198,7 +202,7 @@ def _open(
 def _taken(source: MySQL, target: Postgres, run: str, spec: TableSpec, readable: Mapping[str, KeyTuple]) -> tuple[int, int]:
     """Read rows by their keys and take them; both may be done twice."""
     batches = reread(MySQLSource(source), spec, tuple(readable.values()))
-    return record.take(target, run, spec, [json.loads(key) for key in readable], batches)
+    return retried.take(target, run, spec, [json.loads(key) for key in readable], batches)
 
 
 def _one_by_one(
@@ -266,7 +270,7 @@ def _asked(connection: Connection, config: Config, tables: Sequence[str], run: s
     schema = config.target_schema
     which = ""
     if run:
-        found = ledger.find_run(connection, schema, "" if run == LAST else run)
+        found = runs.find_run(connection, schema, "" if run == LAST else run)
         if found is None:
             raise PlanError(f"there is no run {run!r} into schema {schema!r} on record", hint="see `bulketl rejects list`")
         which = found[0]

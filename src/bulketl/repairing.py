@@ -16,16 +16,16 @@ from bulketl.api import load, make_plan
 from bulketl.checker import Checker
 from bulketl.config.config import Config
 from bulketl.connections.patience import patient
-from bulketl.endpoints import new_run
 from bulketl.errors import BulketlError
-from bulketl.mysql import MySQL
 from bulketl.mysql.read import masked, read
+from bulketl.mysql.server import MySQL
 from bulketl.plan.plan import Group, Plan, TableLoad
-from bulketl.postgres import Postgres, ledger
-from bulketl.postgres import verify as target_side
-from bulketl.postgres.copy import close
-from bulketl.postgres.locks import held
-from bulketl.postgres.repair import repair
+from bulketl.postgres.ledger import rejects, runs
+from bulketl.postgres.ledger import schema as ledger
+from bulketl.postgres.locks import held, new_run
+from bulketl.postgres.server import Postgres
+from bulketl.postgres.write.copy import close
+from bulketl.postgres.write.repaired import repair
 from bulketl.rows.coerce import coerce
 from bulketl.rows.reconcile import KEYS_READ, Differences
 from bulketl.tables.partitions import KeyTuple, Partition
@@ -74,7 +74,7 @@ def mend(
 def _begin(target: Postgres, run: str, plan: Plan) -> None:
     with target.connect() as connection:
         ledger.create(connection, plan.schema)
-        ledger.start_run(
+        runs.start_run(
             connection, run, source=plan.source, schema=plan.schema, zone=plan.zone, plan=plan.fingerprint,
             version=version("bulketl"), document=plan.to_json(),
         )  # fmt: skip
@@ -82,7 +82,7 @@ def _begin(target: Postgres, run: str, plan: Plan) -> None:
 
 def _rejects(checker: Checker, schema: str) -> dict[str, list[str]]:
     with checker.target.connect() as connection:
-        return target_side.rejects(connection, schema)
+        return rejects.rejects(connection, schema)
 
 
 def _plan(result: Verification, found: Sequence[Found]) -> Plan:
@@ -156,4 +156,4 @@ def _record(checker: Checker, run: str, found: Sequence[Found], repaired: Sequen
 
 def _end(target: Postgres, run: str, outcome: str, totals: dict[str, object], records: Sequence[dict[str, object]]) -> None:
     with target.connect() as connection:
-        ledger.end_run(connection, run, outcome, totals, records)
+        runs.end_run(connection, run, outcome, totals, records)

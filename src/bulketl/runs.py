@@ -16,22 +16,25 @@ from bulketl.config.config import Config
 from bulketl.config.libraries import check_libraries
 from bulketl.connections.patience import patient
 from bulketl.crew import Crew
-from bulketl.endpoints import MySQLSource, endpoints, new_run, source_of, target_of
+from bulketl.endpoints import endpoints, source_of, target_of
 from bulketl.errors import PlanError, TargetError
 from bulketl.events import Event, Observer
 from bulketl.memory import resident_mb
-from bulketl.mysql import MySQL
+from bulketl.mysql.server import MySQL
+from bulketl.mysql.source import MySQLSource
 from bulketl.mysql.strain import Strain
 from bulketl.plan.incremental import Choice
 from bulketl.plan.plan import Plan
 from bulketl.plan.resumption import changed_since, remaining, restored
 from bulketl.plan.specify import specify
-from bulketl.postgres import SUPERSEDED, Connection, Postgres, ledger
 from bulketl.postgres.inspect import read_tables
-from bulketl.postgres.locks import Locks, alive, held, sweep
+from bulketl.postgres.ledger import runs
+from bulketl.postgres.ledger import schema as ledger
+from bulketl.postgres.ledger.states import read_states
+from bulketl.postgres.locks import Locks, alive, held, new_run, sweep
+from bulketl.postgres.server import SUPERSEDED, Connection, Postgres
 from bulketl.postgres.session import described
-from bulketl.postgres.state import read_states
-from bulketl.postgres.steps import PostgresTarget
+from bulketl.postgres.target import PostgresTarget
 from bulketl.sparing import Sparing
 from bulketl.summary import Summary, TableSummary
 from bulketl.survey import look
@@ -82,7 +85,7 @@ def _begin(target: Postgres, run: str, plan: Plan) -> None:
         ledger.create(connection, plan.schema)
         _still_gone(read_states(connection, plan.schema), plan)
         sweep(connection, run, plan.schema)
-        ledger.start_run(
+        runs.start_run(
             connection,
             run,
             source=plan.source,
@@ -121,13 +124,13 @@ def _left(target: Postgres, config: Config, run: str) -> tuple[str, Plan]:
     """Return the name of a run that was interrupted, and what its plan has left to do."""
     with target.connect() as connection:
         name, plan = _interrupted(connection, config, run)
-        return name, remaining(plan, *ledger.progress(connection, name, plan.schema))
+        return name, remaining(plan, *runs.progress(connection, name, plan.schema))
 
 
 def _reopen(target: Postgres, run: str, schema: str) -> None:
     with target.connect() as connection:
         ledger.create(connection, schema)
-        if not ledger.reopen_run(connection, run):
+        if not runs.reopen_run(connection, run):
             raise _taken(run)
 
 
@@ -144,7 +147,7 @@ def _still_gone(states: Mapping[str, State], plan: Plan) -> None:
 
 
 def _interrupted(connection: Connection, config: Config, run: str) -> tuple[str, Plan]:
-    found = ledger.find_run(connection, config.target_schema, run)
+    found = runs.find_run(connection, config.target_schema, run)
     if found is None:
         which = f"no run {run!r}" if run else "no run"
         raise PlanError(
@@ -203,7 +206,7 @@ def _note_sessions(source: MySQL, target: Postgres, run: str) -> dict[str, dict[
     """Note in the ledger what is known of both sides' sessions, and return it."""
     with target.connect() as connection:
         sessions = {"source": source.session().to_json(), "target": described(connection).to_json()}
-        ledger.note_sessions(connection, run, sessions)
+        runs.note_sessions(connection, run, sessions)
         return sessions
 
 
@@ -260,7 +263,7 @@ def _end(target: Postgres, run: str, outcome: str, summary: Summary, reasons: di
     tables = [_record(table, reasons) for table in summary.tables.values()]
     certificates = {name: table.certificate.to_json() for name, table in summary.tables.items() if table.certificate}
     with target.connect() as connection:
-        ledger.end_run(connection, run, outcome, dict(summary.totals), tables, certificates)
+        runs.end_run(connection, run, outcome, dict(summary.totals), tables, certificates)
 
 
 def _observe(events: Iterator[Event], summary: Summary, watching: list[Observer]) -> list[Observer]:

@@ -12,9 +12,9 @@ from rich.text import Text
 from bulketl.errors import BulketlError
 from bulketl.listing import Rows, lines_of
 from bulketl.plan.leftout import told
-from bulketl.postgres.audit import Verdict
-from bulketl.postgres.retention import Expired
-from bulketl.postgres.state import Known
+from bulketl.postgres.compare.chain import Verdict
+from bulketl.postgres.ledger.states import Known
+from bulketl.postgres.write.retention import Expired
 from bulketl.rows.coerce import INVALID_DATE, NUL_BYTE
 from bulketl.rows.jsontext import KINDS
 from bulketl.summary import Summary, TableSummary

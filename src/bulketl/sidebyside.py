@@ -15,12 +15,12 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 
 from bulketl.connections.patience import patient
-from bulketl.mysql import MySQL
 from bulketl.mysql.read import masked, range_condition, read_where
-from bulketl.postgres import Postgres
+from bulketl.mysql.server import MySQL
+from bulketl.postgres.compare.image import Image, held
+from bulketl.postgres.compare.image import unlike as image_unlike
 from bulketl.postgres.ddl import name
-from bulketl.postgres.image import Image, held
-from bulketl.postgres.image import unlike as image_unlike
+from bulketl.postgres.server import Postgres
 from bulketl.rows.coerce import coerce
 from bulketl.rows.reconcile import Buckets
 from bulketl.tables.casts import quoted

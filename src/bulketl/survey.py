@@ -11,9 +11,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from bulketl.config.config import Config
 from bulketl.errors import PlanError
-from bulketl.mysql import MySQL
 from bulketl.mysql.changes import read_changes
 from bulketl.mysql.discover import read_catalog
+from bulketl.mysql.server import MySQL
 from bulketl.plan.absences import expected
 from bulketl.plan.checks import looks_elsewhere
 from bulketl.plan.decision import due

@@ -11,16 +11,17 @@ from bulketl.checker import Checker
 from bulketl.config.config import Config
 from bulketl.config.libraries import check_libraries
 from bulketl.connections.patience import patient
-from bulketl.endpoints import endpoints, new_run
+from bulketl.endpoints import endpoints
 from bulketl.errors import ConfigError
 from bulketl.keyless import multiset
-from bulketl.mysql import MySQL
 from bulketl.mysql.discover import read_bounds
+from bulketl.mysql.server import MySQL
 from bulketl.plan.selection import select
-from bulketl.postgres import Postgres
-from bulketl.postgres import verify as target_side
 from bulketl.postgres.inspect import read_tables
-from bulketl.postgres.state import read_states
+from bulketl.postgres.ledger import rejects, states
+from bulketl.postgres.ledger.states import read_states
+from bulketl.postgres.locks import new_run
+from bulketl.postgres.server import Postgres
 from bulketl.repairing import mend
 from bulketl.survey import look
 from bulketl.tables.catalog import Catalog, TargetTable
@@ -83,11 +84,11 @@ def verify(
 
 def _known(
     target: Postgres, schema: str
-) -> tuple[dict[str, TargetTable], dict[str, State], dict[str, target_side.Load], dict[str, list[str]]]:
+) -> tuple[dict[str, TargetTable], dict[str, State], dict[str, states.Load], dict[str, list[str]]]:
     """Return what the target has, how far it is loaded, and what the ledger tells of its loads and rejects."""
     with target.connect() as connection:
         known = read_tables(connection, schema), read_states(connection, schema)
-        return (*known, target_side.loads(connection, schema), target_side.rejects(connection, schema))
+        return (*known, states.loads(connection, schema), rejects.rejects(connection, schema))
 
 
 def _cuts(config: Config, source: MySQL, catalog: Catalog, asked: Sequence[Task]) -> dict[str, tuple[tuple[int], ...]]:

@@ -15,8 +15,8 @@ import bulketl.runs
 import bulketl.tables.partitions
 from bulketl.errors import BulketlError
 from bulketl.plan.plan import TableLoad
-from bulketl.postgres import Postgres
-from bulketl.postgres.steps import PostgresTarget
+from bulketl.postgres.server import Postgres
+from bulketl.postgres.target import PostgresTarget
 from bulketl.rows.coerce import Batch
 from bulketl.rows.quality import Counted
 from bulketl.rows.reconcile import Differences

@@ -10,22 +10,22 @@ import pytest
 from faults import no_pauses, small_partitions
 from lab import Lab, load
 
-from bulketl import endpoints
 from bulketl.events import TableFailed, TablePublished
-from bulketl.postgres.stage import keyed
+from bulketl.mysql import source
+from bulketl.postgres.write.stage import keyed
 
 Change = Callable[[Any], Any]
 
 
 def reading(monkeypatch: pytest.MonkeyPatch, table: str, change: Change, partition: int | None = None) -> None:
     """Change what the source gives of a table, or of one partition of it."""
-    read = endpoints.MySQLSource.read
+    read = source.MySQLSource.read
 
     def changed(source: Any, spec: Any, part: Any, *rest: Any) -> Iterator[Any]:
         for rows in read(source, spec, part, *rest):
             yield change(rows) if spec.table == table and partition in (None, part.index) else rows
 
-    monkeypatch.setattr(endpoints.MySQLSource, "read", changed)
+    monkeypatch.setattr(source.MySQLSource, "read", changed)
 
 
 def lose(rows: Any) -> Any:
@@ -103,7 +103,7 @@ def test_rows_that_come_or_go_while_it_is_read_are_no_loss(
     pair: Lab, monkeypatch: pytest.MonkeyPatch, table: str, statement: str
 ) -> None:
     """Counted before and after."""
-    seen, read = [False], endpoints.MySQLSource.read
+    seen, read = [False], source.MySQLSource.read
 
     def late(source: Any, spec: Any, part: Any, *rest: Any) -> Any:
         if not seen[0] and spec.table == table:
@@ -111,7 +111,7 @@ def test_rows_that_come_or_go_while_it_is_read_are_no_loss(
             pair.mysql(statement.format(table=table))
         return read(source, spec, part, *rest)
 
-    monkeypatch.setattr(endpoints.MySQLSource, "read", late)
+    monkeypatch.setattr(source.MySQLSource, "read", late)
     done = load(pair.config())
     assert done.summary.outcome == "done", done.summary.failed
     assert done.summary.tables[table].quality == 1
@@ -139,7 +139,7 @@ def test_a_row_that_is_lost_while_it_is_staged_is_placed(pair: Lab, monkeypatch:
     def lossy(run: str, spec: Any) -> list[str]:
         return [*keyed(run, spec), f'DELETE FROM bulketl_staging."{run} {spec.table}" WHERE id = 350']
 
-    monkeypatch.setattr("bulketl.postgres.steps.keyed", lossy)
+    monkeypatch.setattr("bulketl.postgres.target.keyed", lossy)
     told = load(pair.config()).summary.tables["big"]
     assert (told.outcome, told.error) == ("failed", "DataError")
     assert "100 of partition 3, and Postgres counts 99" in told.message

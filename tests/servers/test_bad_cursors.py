@@ -8,7 +8,7 @@ from faults import small_partitions
 from lab import Lab
 from nights import CHUNKED, INCREMENTAL, MIRRORED, a_day_later, counts, night, reason, watermark, whole
 
-from bulketl.postgres.state import reset_states
+from bulketl.postgres.ledger.states import reset_states
 
 
 @pytest.fixture

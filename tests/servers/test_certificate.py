@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 from lab import Done, Lab, load
 
 import bulketl
-from bulketl import endpoints
 from bulketl.cli.loading import _exit_code
 from bulketl.custody import certificate
 from bulketl.demo import HERE
 from bulketl.errors import NOT_CERTIFIED, PlanError
 from bulketl.events import Event, PartitionLoaded
 from bulketl.load.certificate import Certificate
-from bulketl.postgres.copy import copy
+from bulketl.mysql import source
 from bulketl.postgres.ddl import name
-from bulketl.postgres.steps import PostgresTarget
+from bulketl.postgres.target import PostgresTarget
+from bulketl.postgres.write.copy import copy
 from bulketl.rows.figures import added, differing
 
 KINDS = """id int PRIMARY KEY, i bigint unsigned, d decimal(40,3), e decimal(12,2), f float, g double, b bit(9), y year,
@@ -92,13 +92,13 @@ def test_values_that_change_on_the_way_are_named(maria_lab: Lab, monkeypatch: py
     small_partitions(monkeypatch, 100)
     maria_lab.mysql("CREATE TABLE t (id int PRIMARY KEY, c varchar(20), n int)",
                     f"INSERT INTO t SELECT seq, 'abc', seq FROM seq_1_to_{rows}")  # fmt: skip
-    read = endpoints.MySQLSource.read
+    read = source.MySQLSource.read
 
     def changed(*args: Any) -> Any:
         for rows in read(*args):
             yield rows.set_column(1, rows.schema.field(1), [["ab"] + ["abc"] * (rows.num_rows - 1)])
 
-    monkeypatch.setattr(endpoints.MySQLSource, "read", changed)
+    monkeypatch.setattr(source.MySQLSource, "read", changed)
     done = load(maria_lab.config(certify=True))
     assert done.summary.outcome == "not certified"
     assert _exit_code(maria_lab.config(), done.summary) == NOT_CERTIFIED
@@ -118,7 +118,7 @@ def test_values_that_change_in_the_target_are_named(maria_lab: Lab, monkeypatch:
         copy(cursor, batch, spec, schema, table)
         cursor.execute(f"UPDATE {name(schema, table)} SET n = n + 1 WHERE id = 7")
 
-    monkeypatch.setattr("bulketl.postgres.steps.copy", faulty)
+    monkeypatch.setattr("bulketl.postgres.target.copy", faulty)
     monkeypatch.setattr(PostgresTarget, "_compare", lambda self, cursor, spec: [])
     done = load(maria_lab.config(certify=True, rules={"t": {"monitoring": {"data_quality_threshold": 0}}}))
     assert done.summary.outcome == "not certified", done.summary.failed

@@ -13,7 +13,7 @@ from lab import Lab
 import bulketl
 import bulketl.tables.casts
 from bulketl.api import validate
-from bulketl.endpoints import MySQLSource
+from bulketl.mysql.source import MySQLSource
 
 TYPES = ("char(12)", "varchar(40)", "tinytext", "text", "mediumtext", "longtext")
 WORDS = ("plain", "", "é€ü", "Жя", "日本語", "😀", "שלום", "ｶﾅ", "trail ")

@@ -14,10 +14,9 @@ from faults import no_pauses, small_partitions
 from lab import Done, Lab, configure, load
 
 import bulketl
-from bulketl import endpoints
 from bulketl.errors import SourceError
 from bulketl.events import Event, SourceLocked, StepRetried, TablePublished
-from bulketl.mysql import locks
+from bulketl.mysql import locks, source
 
 ROWS, AMOUNT = 40_000, 100
 TOTAL = ROWS * AMOUNT
@@ -107,7 +106,7 @@ def test_rows_are_read_again_until_all_are_of_one_moment(
     """Without a lock, and on engines without transactions; here the writers rest when the load has read all ranges once."""
     small_partitions(monkeypatch, ROWS // 16)
     make(maria_lab, engine)
-    settle, rest, rounds = endpoints.MySQLSource.digests, threading.Event(), [0]
+    settle, rest, rounds = source.MySQLSource.digests, threading.Event(), [0]
 
     def digests(*args: Any) -> Any:
         rounds[0] += 1
@@ -115,7 +114,7 @@ def test_rows_are_read_again_until_all_are_of_one_moment(
             rest.set()
         return settle(*args)
 
-    monkeypatch.setattr(endpoints.MySQLSource, "digests", digests)
+    monkeypatch.setattr(source.MySQLSource, "digests", digests)
     with contextlib.ExitStack() as stack:
         moving = stack.enter_context(movers(maria_lab, atomic=False, pause=0.001))
 
@@ -137,7 +136,7 @@ def test_rows_are_read_again_until_all_are_of_one_moment(
 
 def test_rows_that_come_and_go_while_it_is_read_are_settled_too(accounts: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """Inserted, deleted and moved to another key before the first comparison; the records agree with the rows."""
-    digests, done_once = endpoints.MySQLSource.digests, [False]
+    digests, done_once = source.MySQLSource.digests, [False]
 
     def changed(*args: Any) -> Any:
         if not done_once[0]:
@@ -146,7 +145,7 @@ def test_rows_that_come_and_go_while_it_is_read_are_settled_too(accounts: Lab, m
                            "UPDATE account SET amount = 0 WHERE id = 777")  # fmt: skip
         return digests(*args)
 
-    monkeypatch.setattr(endpoints.MySQLSource, "digests", changed)
+    monkeypatch.setattr(source.MySQLSource, "digests", changed)
     done = loaded(accounts, "re-read")
     assert done.summary.outcome == "done", done.summary.failed
     assert accounts.differences("account") == []
@@ -159,13 +158,13 @@ def test_a_table_that_changes_faster_than_it_can_be_read_again_is_not_published(
     """It is as it was before, and the message says what to do."""
     no_pauses(monkeypatch)
     loaded(accounts, None)
-    digests = endpoints.MySQLSource.digests
+    digests = source.MySQLSource.digests
 
     def changed(*args: Any) -> Any:
         accounts.mysql("UPDATE account SET amount = amount + 1 WHERE id = 5")
         return digests(*args)
 
-    monkeypatch.setattr(endpoints.MySQLSource, "digests", changed)
+    monkeypatch.setattr(source.MySQLSource, "digests", changed)
     done = loaded(accounts, "re-read")
     (failed,) = done.summary.failed
     assert "faster than they can be read" in failed.message
@@ -257,15 +256,15 @@ def test_a_reader_that_fails_under_the_snapshot_has_all_ranges_read_again(
 ) -> None:
     """What the others have read is of another moment."""
     no_pauses(monkeypatch)
-    read, failed = endpoints.MySQLSource.read, [0]
+    read, failed = source.MySQLSource.read, [0]
 
-    def faulty(source: endpoints.MySQLSource, spec: Any, partition: Any, sign: str = "") -> Any:
+    def faulty(source: source.MySQLSource, spec: Any, partition: Any, sign: str = "") -> Any:
         if partition.index == 1 and failed[0] < 2:
             failed[0] += 1
             raise SourceError("lost", transient=True)
         return read(source, spec, partition, sign)
 
-    monkeypatch.setattr(endpoints.MySQLSource, "read", faulty)
+    monkeypatch.setattr(source.MySQLSource, "read", faulty)
     with movers(accounts):
         done = loaded(accounts, "snapshot", workers=3)
     assert done.summary.outcome == "done", done.summary.failed

@@ -23,7 +23,7 @@ from bulketl.api import propose, validate
 from bulketl.config.config import Config
 from bulketl.custody import reset
 from bulketl.errors import TargetError
-from bulketl.postgres import Postgres
+from bulketl.postgres.server import Postgres
 
 LINES = {"source": to_source, "target": to_target}
 EVERY = int(os.environ.get("BULKETL_TEST_CUTS", "7"))  # how many questions apart the cuts are; 1 cuts at each of them

@@ -24,9 +24,9 @@ import bulketl.cluster
 from bulketl.cli import app
 from bulketl.demo.servers import free_port
 from bulketl.errors import ClusterError, TargetError
-from bulketl.postgres import Postgres
 from bulketl.postgres.locks import held
-from bulketl.postgres.steps import PostgresTarget
+from bulketl.postgres.server import Postgres
+from bulketl.postgres.target import PostgresTarget
 from bulketl.tables.spec import TableSpec
 
 __all__ = ["filled"]

@@ -224,7 +224,7 @@ def test_a_comparison_of_many_rows_reads_them_in_pieces(used: Lab, monkeypatch: 
     """More keys than one query takes, and more buckets than are looked at together."""
     monkeypatch.setattr(bulketl.rows.reconcile, "KEYS_READ", 7)
     monkeypatch.setattr(bulketl.rows.reconcile, "BUCKETS_LISTED", 2)
-    monkeypatch.setattr("bulketl.postgres.compare.BUCKET_KEYS", 16)
+    monkeypatch.setattr("bulketl.postgres.compare.digests.BUCKET_KEYS", 16)
     night(used, MIRRORED)
     used.mysql("UPDATE t SET c = 'x' WHERE id % 2 = 0", "DELETE FROM t WHERE id % 7 = 0",
                "INSERT INTO t SELECT -seq, 'negative', '2020-01-01' FROM seq_1_to_40")  # fmt: skip

@@ -14,7 +14,7 @@ from bulketl import api
 from bulketl.classify import classify
 from bulketl.cli import app
 from bulketl.config.read import load_config
-from bulketl.mysql import MySQL
+from bulketl.mysql.server import MySQL
 from bulketl.tables.catalog import Catalog, Column, Table
 from bulketl.tables.measured import Profile
 

@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from lab import execute
 
-from bulketl.postgres import Postgres
-from bulketl.postgres.copy import close, copy, transaction
+from bulketl.postgres.compare.image import held, imageable, unlike
 from bulketl.postgres.ddl import create_table
-from bulketl.postgres.image import held, imageable, unlike
+from bulketl.postgres.server import Postgres
+from bulketl.postgres.write.copy import close, copy, transaction
 from bulketl.rows.reconcile import Buckets
 from bulketl.tables.casts import Cast, cast, encoder_of, parse_target
 from bulketl.tables.catalog import Column

@@ -9,9 +9,9 @@ from faults import small_partitions, use
 from lab import Lab
 
 import bulketl
-from bulketl import endpoints
 from bulketl.errors import TargetError
 from bulketl.events import Event, PartitionLoaded
+from bulketl.mysql import source
 
 
 def make(lab: Lab, *names: str, rows: int = 400) -> None:
@@ -33,14 +33,14 @@ def test_a_bug_fails_its_table_and_the_others_are_loaded(
     small_partitions(monkeypatch, 50)
     make(maria_lab, "large", "larger")
     make(maria_lab, "a", "b", "c", rows=3)
-    read = endpoints.MySQLSource.read
+    read = source.MySQLSource.read
 
     def faulty(source: Any, spec: Any, *rest: Any) -> Any:
         if spec.table == wrong:
             raise error
         return read(source, spec, *rest)
 
-    monkeypatch.setattr(endpoints.MySQLSource, "read", faulty)
+    monkeypatch.setattr(source.MySQLSource, "read", faulty)
     done = maria_lab.load()
     (failed,) = done.summary.failed
     assert (failed.table, failed.error, done.summary.outcome) == (wrong, "BugError", "partly done")

@@ -11,7 +11,7 @@ import pytest
 from faults import small_partitions
 from lab import Lab
 
-from bulketl import endpoints
+from bulketl.mysql import source
 
 
 def test_a_loaded_table_equals_its_source_and_a_changed_cell_is_noticed(lab: Lab) -> None:
@@ -57,9 +57,9 @@ def test_no_more_steps_read_at_once_than_the_source_may_have_connections(
     """Whatever the workers; each read has one connection."""
     small_partitions(monkeypatch, 100)
     maria_lab.mysql("CREATE TABLE t (id int PRIMARY KEY)", "INSERT INTO t SELECT seq FROM seq_1_to_1000")
-    guard, reading, seen, read = threading.Lock(), [0], [0], endpoints.MySQLSource.read
+    guard, reading, seen, read = threading.Lock(), [0], [0], source.MySQLSource.read
 
-    def counted(source: endpoints.MySQLSource, *step: Any) -> Iterator[Any]:
+    def counted(source: source.MySQLSource, *step: Any) -> Iterator[Any]:
         with guard:
             reading[0] += 1
             seen[0] = max(seen[0], reading[0])
@@ -68,6 +68,6 @@ def test_no_more_steps_read_at_once_than_the_source_may_have_connections(
         with guard:
             reading[0] -= 1
 
-    monkeypatch.setattr(endpoints.MySQLSource, "read", counted)
+    monkeypatch.setattr(source.MySQLSource, "read", counted)
     assert maria_lab.load(source_connections=cap).summary.outcome == "done"
     assert seen[0] == most

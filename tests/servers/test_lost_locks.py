@@ -12,8 +12,8 @@ from lab import Lab, configure, execute
 import bulketl
 from bulketl.errors import TargetError
 from bulketl.events import Event, PartitionLoaded
-from bulketl.postgres import Postgres
 from bulketl.postgres.locks import alive, held
+from bulketl.postgres.server import Postgres
 
 HOLDERS = (
     "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"

@@ -15,13 +15,13 @@ from nights import INCREMENTAL
 from typer.testing import CliRunner
 
 import bulketl
-import bulketl.postgres
+import bulketl.postgres.server
 from bulketl import Plan, api, custody
 from bulketl.cli import app
 from bulketl.errors import BulketlError, PlanError
-from bulketl.postgres.rejects import take
-from bulketl.postgres.repair import repair
-from bulketl.postgres.retention import retain
+from bulketl.postgres.write.repaired import repair
+from bulketl.postgres.write.retention import retain
+from bulketl.postgres.write.retried import take
 
 # Every kind of relation (pg_class.relkind) and of type (pg_type.typtype) that can be made in a schema, by the word for it;
 # {n} is its name. Those of a kind that goes with a table are exempt, and say so.
@@ -266,7 +266,7 @@ WRITE_ELSEWHERE = {
 
 def test_every_transaction_that_can_write_asks_whose_the_table_is() -> None:
     """As the code has them: a new one has to ask, or to say here why it need not."""
-    folder = Path(bulketl.postgres.__file__).parent
+    folder = Path(bulketl.postgres.server.__file__).parent
     asking = {"held", "hold", "started"}
     unasked = set()
     for path in folder.glob("*.py"):

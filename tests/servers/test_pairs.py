@@ -16,11 +16,11 @@ from bulketl import agreement
 from bulketl.cli import app
 from bulketl.config.sqltext import MOST_ROWS
 from bulketl.errors import ConfigError
-from bulketl.mysql import MySQL
 from bulketl.mysql import query as mysql_query
+from bulketl.mysql.server import MySQL
 from bulketl.pairs import PairResult, shown
-from bulketl.postgres import Postgres
 from bulketl.postgres import query as postgres_query
+from bulketl.postgres.server import Postgres
 
 Command = Callable[..., Any]
 

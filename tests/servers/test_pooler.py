@@ -15,7 +15,7 @@ import pytest
 from lab import Lab
 
 from bulketl.errors import TargetError
-from bulketl.postgres import Postgres
+from bulketl.postgres.server import Postgres
 
 READY, BACKEND_KEY, ROW = b"Z", b"K", b"D"
 

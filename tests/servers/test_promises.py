@@ -314,9 +314,10 @@ def test_a_failed_table_does_not_stop_the_others(
     for name in ("a", "b", "c", "big1", "big2"):
         rows = 200 if name.startswith("big") else 5
         maria_lab.mysql(f"CREATE TABLE {name} (id int PRIMARY KEY)", f"INSERT INTO {name} SELECT seq FROM seq_1_to_{rows}")
-    from bulketl import endpoints, runs
+    from bulketl import runs
+    from bulketl.mysql import source
 
-    class Source(endpoints.MySQLSource):
+    class Source(source.MySQLSource):
         def read(self, spec, partition, sign=""):  # type: ignore[no-untyped-def]
             if spec.table in ("b", "big1"):
                 raise error

@@ -13,7 +13,7 @@ from faults import no_pauses, small_partitions
 from lab import Lab, configure, load
 
 import bulketl
-from bulketl import ConfigError, PlanError, endpoints, sparing
+from bulketl import ConfigError, PlanError, sparing
 from bulketl.errors import SourceError, TargetError
 from bulketl.events import (
     Event,
@@ -27,7 +27,8 @@ from bulketl.events import (
     TableStarted,
     WorkersChanged,
 )
-from bulketl.postgres.steps import PostgresTarget
+from bulketl.mysql import source
+from bulketl.postgres.target import PostgresTarget
 from bulketl.schedule import BATCHES
 
 
@@ -41,14 +42,14 @@ def test_a_table_begins_when_those_it_depends_on_have_ended(maria_lab: Lab, monk
     """Whatever their tiers; also when one of them fails."""
     small_partitions(monkeypatch, 100)
     make(maria_lab, "claim", "patient", "provider", "other")
-    read = endpoints.MySQLSource.read
+    read = source.MySQLSource.read
 
     def faulty(source: Any, spec: Any, *rest: Any) -> Any:
         if spec.table == "provider":
             raise SourceError("gone")
         return read(source, spec, *rest)
 
-    monkeypatch.setattr(endpoints.MySQLSource, "read", faulty)
+    monkeypatch.setattr(source.MySQLSource, "read", faulty)
     rules: dict[str, Any] = {
         "claim": {"table_importance": "critical", "dependencies": ["patient", "provider"]},
         "patient": {"table_importance": "reference", "dependencies": ["provider"]},
@@ -125,13 +126,13 @@ def test_waits_for_locks_at_the_source_hold_reading_back(maria_lab: Lab, monkeyp
     threads = [threading.Thread(target=wait_for_locks) for _ in range(3)]
     for thread in threads:
         thread.start()
-    read = endpoints.MySQLSource.read
+    read = source.MySQLSource.read
 
     def slowly(*step: Any) -> Any:
         time.sleep(0.1)
         return read(*step)
 
-    monkeypatch.setattr(endpoints.MySQLSource, "read", slowly)
+    monkeypatch.setattr(source.MySQLSource, "read", slowly)
     config, why = maria_lab.config(source_limits={"lock_waits_per_minute": 30}), list[str]()
 
     def rest(event: Event) -> None:
@@ -208,14 +209,14 @@ def test_after_want_of_memory_a_table_is_read_in_smaller_batches(
     no_pauses(monkeypatch)
     small_partitions(monkeypatch, 300)
     make(maria_lab, "t", "neighbour", rows=rows)
-    read = endpoints.MySQLSource.read
+    read = source.MySQLSource.read
 
     def faulty(source: Any, spec: Any, partition: Any, sign: str = "") -> Any:
         if spec.table == "t" and (partition.stream == 0 or partition.stream > BATCHES[1]):
             raise MemoryError
         return read(source, spec, partition, sign)
 
-    monkeypatch.setattr(endpoints.MySQLSource, "read", faulty)
+    monkeypatch.setattr(source.MySQLSource, "read", faulty)
     done = load(maria_lab.config())
     assert done.summary.outcome == "done", done.summary.failed
     assert maria_lab.differences("t") == []
@@ -257,7 +258,7 @@ def test_memory_that_is_used_up_lets_one_step_run_at_a_time(maria_lab: Lab, monk
     small_partitions(monkeypatch, 50)
     make(maria_lab, "t")
     monkeypatch.setattr("bulketl.runs.resident_mb", lambda: 99_999.0)
-    read, guard, reading, seen = endpoints.MySQLSource.read, threading.Lock(), [0], list[int]()
+    read, guard, reading, seen = source.MySQLSource.read, threading.Lock(), [0], list[int]()
 
     def counted(*args: Any) -> Any:
         with guard:
@@ -267,7 +268,7 @@ def test_memory_that_is_used_up_lets_one_step_run_at_a_time(maria_lab: Lab, monk
         with guard:
             reading[0] -= 1
 
-    monkeypatch.setattr(endpoints.MySQLSource, "read", counted)
+    monkeypatch.setattr(source.MySQLSource, "read", counted)
     done = load(maria_lab.config(workers=3))
     assert done.summary.outcome == "done"
     assert max(seen) == 1

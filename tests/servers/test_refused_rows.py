@@ -10,7 +10,7 @@ import pytest
 from faults import small_partitions
 from lab import Lab
 
-import bulketl.postgres.copy
+import bulketl.postgres.write.copy
 import bulketl.worker
 from bulketl import api
 from bulketl.rows.coerce import Batch, coerce
@@ -21,13 +21,13 @@ from bulketl.tables.spec import TableSpec
 def tried(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many rows are in each trial that looks for them."""
     found: list[int] = []
-    real = bulketl.postgres.copy._try
+    real = bulketl.postgres.write.copy._try
 
     def watched(*args: Any) -> str | None:
         found.append(args[-1].num_rows)
         return real(*args)
 
-    monkeypatch.setattr(bulketl.postgres.copy, "_try", watched)
+    monkeypatch.setattr(bulketl.postgres.write.copy, "_try", watched)
     return found
 
 

@@ -295,9 +295,9 @@ def test_a_row_that_is_lost_or_doubled_on_the_way_fails_the_table(
 def test_a_reject_that_is_not_on_record_fails_the_table(broken: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was written is counted too, before the table is published."""
     small_partitions(monkeypatch, 9)
-    real = bulketl.postgres.ledger.rejected
+    real = bulketl.postgres.ledger.entries.rejected
     monkeypatch.setattr(
-        bulketl.postgres.ledger, "rejected", lambda run, spec, index, rejects: real(run, spec, index, rejects[:1])
+        bulketl.postgres.ledger.schema, "rejected", lambda run, spec, index, rejects: real(run, spec, index, rejects[:1])
     )
     told = load(broken).summary.tables["t"]
     assert told.outcome == "failed"

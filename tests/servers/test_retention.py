@@ -18,8 +18,9 @@ import bulketl
 from bulketl import api, custody
 from bulketl.cli import app
 from bulketl.errors import PlanError, TargetError
-from bulketl.postgres import Postgres, retention
 from bulketl.postgres.locks import held
+from bulketl.postgres.server import Postgres
+from bulketl.postgres.write import retention
 
 ARCHIVE = {"retention": {"keep": "7y", "by": "at", "action": "archive"}}
 

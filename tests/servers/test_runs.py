@@ -185,7 +185,7 @@ def test_another_source_may_not_load_the_same_tables_at_the_same_time(parts: Lab
     """The lock of a table holds whatever the source."""
     other = configure(parts.source, parts.target, parts.schema)
     plan = bulketl.make_plan(other)
-    from bulketl.postgres import Postgres
+    from bulketl.postgres.server import Postgres
 
     elsewhere = "mysql://elsewhere:3306/clinic"
     with (
@@ -198,7 +198,7 @@ def test_another_source_may_not_load_the_same_tables_at_the_same_time(parts: Lab
 
 def test_a_run_is_dead_when_nobody_holds_its_lock(parts: Lab) -> None:
     """And alive while somebody does."""
-    from bulketl.postgres import Postgres
+    from bulketl.postgres.server import Postgres
 
     parts.load()
     parts.pg("UPDATE bulketl.run SET finished_at = NULL WHERE schema_name = '{s}'")

@@ -24,10 +24,11 @@ from session_variables import Setting, Way, applied, settings
 
 import bulketl
 from bulketl.errors import BulketlError, SourceError
-from bulketl.mysql import MySQL, compare
+from bulketl.mysql import compare
 from bulketl.mysql import session as sessions
 from bulketl.mysql.discover import read_catalog
 from bulketl.mysql.read import count, read, select
+from bulketl.mysql.server import MySQL
 from bulketl.mysql.spool import queried
 from bulketl.rows.reconcile import Buckets
 from bulketl.tables.partitions import Partition

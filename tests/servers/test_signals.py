@@ -17,8 +17,8 @@ from lab import Lab
 
 import bulketl
 from bulketl.errors import SourceError, TargetError
-from bulketl.mysql import MySQL
-from bulketl.postgres import Postgres
+from bulketl.mysql.server import MySQL
+from bulketl.postgres.server import Postgres
 
 LOAD = "import bulketl.partitions as p; p.MOST_ROWS = 50; from bulketl.cli import main; main()"
 

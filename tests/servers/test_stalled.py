@@ -18,8 +18,8 @@ from lab import Lab
 from lines import Line, to_source, to_target, until
 
 import bulketl
-from bulketl.mysql import MySQL
-from bulketl.postgres import Postgres
+from bulketl.mysql.server import MySQL
+from bulketl.postgres.server import Postgres
 
 STALL = 1  # stall_seconds
 LINES = {"source": to_source, "target": to_target}

@@ -17,7 +17,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from bulketl.errors import BulketlError
-from bulketl.postgres import Postgres
+from bulketl.postgres.server import Postgres
 from bulketl.postgres.session import REQUIRED, SETTINGS, Driver, opened
 
 WORDS = {

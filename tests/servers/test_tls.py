@@ -28,8 +28,8 @@ from psycopg.conninfo import conninfo_to_dict
 
 from bulketl.demo.servers import MariaDB
 from bulketl.errors import BulketlError
-from bulketl.mysql import MySQL
-from bulketl.postgres import Postgres
+from bulketl.mysql.server import MySQL
+from bulketl.postgres.server import Postgres
 from bulketl.postgres.session import Driver, opened
 
 Shown = Literal["good", "another host", "another authority", "expired", "none"]

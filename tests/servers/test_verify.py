@@ -13,7 +13,7 @@ from nights import INCREMENTAL
 from test_type_matrix import _create
 
 import bulketl
-from bulketl.postgres import compare
+from bulketl.postgres.compare import digests as compare
 from bulketl.verification import Level, TableVerdict, Verification
 
 CREATE = (

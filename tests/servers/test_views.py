@@ -65,7 +65,7 @@ def test_every_type_of_table_that_the_server_has_is_taken_or_told(full: Lab) -> 
     types = {kind for (kind,) in full.mysql("SELECT DISTINCT table_type FROM information_schema.tables")}
     assert types <= TYPES.keys()
     for schema in ("information_schema", full.database):
-        catalog = read_catalog(bulketl.mysql.MySQL(full.server.database(schema)))
+        catalog = read_catalog(bulketl.mysql.server.MySQL(full.server.database(schema)))
         named = {table.name for table in (*catalog.tables, *catalog.views)}
         named |= {other.name for other in catalog.others if other.kind != "history"}
         query = "SELECT table_name FROM information_schema.tables WHERE table_schema = %s"

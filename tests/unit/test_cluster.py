@@ -10,8 +10,8 @@ import pytest
 
 from bulketl.cluster import _lost, attempt, check_address
 from bulketl.errors import BulketlError, ConfigError, DataError
-from bulketl.postgres import Postgres
-from bulketl.postgres.steps import PostgresTarget
+from bulketl.postgres.server import Postgres
+from bulketl.postgres.target import PostgresTarget
 
 TARGET = PostgresTarget(Postgres("postgresql://u@h/d"), "20200101-000000-abcd")
 

@@ -19,8 +19,8 @@ import bulketl.connections.patience
 from bulketl.cli import app
 from bulketl.config.settings import Settings
 from bulketl.errors import BulketlError
-from bulketl.mysql import MySQL
-from bulketl.postgres import Postgres
+from bulketl.mysql.server import MySQL
+from bulketl.postgres.server import Postgres
 
 CANARY = "hunter2-canary"
 Keys = tuple[str | int, ...]

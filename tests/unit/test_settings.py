@@ -13,8 +13,8 @@ from bulketl import Config, ConfigError, load_config
 from bulketl.cli import app
 from bulketl.config.settings import PROCESS_MB
 from bulketl.events import RunFinished
-from bulketl.mysql import MySQL
-from bulketl.postgres import Postgres
+from bulketl.mysql.server import MySQL
+from bulketl.postgres.server import Postgres
 from bulketl.runs import _told
 from bulketl.tables.partitions import PARTITION_BYTES
 

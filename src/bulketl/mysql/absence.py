@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator, Mapping
 import pymysql
 from pymysql.cursors import Cursor
 
-from bulketl.mysql import code_of, is_lost, text_of
+from bulketl.mysql.server import code_of, is_lost, text_of
 from bulketl.tables.casts import quoted
 from bulketl.tables.catalog import Absent, Expected, Other, Table
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import pymysql
 
-from bulketl.mysql import MySQL, is_lost
+from bulketl.mysql.server import MySQL, is_lost
 from bulketl.tables.casts import quoted
 from bulketl.tables.catalog import Table
 from bulketl.tables.evidence import Arrival, arrival, counting_key, times

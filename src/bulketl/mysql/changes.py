@@ -12,9 +12,9 @@ from typing import Any
 import pymysql
 from pymysql.cursors import Cursor as Session
 
-from bulketl.mysql import MySQL, code_of, is_lost, text_of
 from bulketl.mysql.discover import COUNTED_TOGETHER, NO_LITERAL, walk
 from bulketl.mysql.read import changes_condition
+from bulketl.mysql.server import MySQL, code_of, is_lost, text_of
 from bulketl.tables.casts import quoted
 from bulketl.tables.catalog import Table
 from bulketl.tables.cursor import is_time, parse_value

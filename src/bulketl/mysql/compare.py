@@ -8,8 +8,8 @@ import pymysql
 from pymysql.cursors import Cursor
 
 from bulketl.errors import DataError
-from bulketl.mysql import MySQL, code_of, is_lost
 from bulketl.mysql.read import retained_condition
+from bulketl.mysql.server import MySQL, code_of, is_lost
 from bulketl.rows.canonical import digests as digest_pair
 from bulketl.rows.reconcile import Buckets, Digest, Row, batches, united
 from bulketl.tables.casts import RAW_TEXTS, parse_type, quoted

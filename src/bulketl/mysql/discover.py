@@ -14,9 +14,9 @@ from typing import Any
 import pymysql
 from pymysql.cursors import Cursor
 
-from bulketl.mysql import MySQL, code_of, is_lost, text_of
 from bulketl.mysql.absence import absent
 from bulketl.mysql.read import beyond_condition, range_condition
+from bulketl.mysql.server import MySQL, code_of, is_lost, text_of
 from bulketl.tables.casts import quoted, typed
 from bulketl.tables.catalog import Catalog, Column, Expected, Key, Other, Table
 from bulketl.tables.measured import Profile

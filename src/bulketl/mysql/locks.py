@@ -16,7 +16,7 @@ import pymysql
 from pymysql.cursors import Cursor
 
 from bulketl.errors import SourceError
-from bulketl.mysql import MySQL, code_of
+from bulketl.mysql.server import MySQL, code_of
 from bulketl.tables.casts import quoted
 from bulketl.tables.spec import TableSpec
 

@@ -6,8 +6,8 @@ import secrets
 from typing import Any
 
 from bulketl.connections import talks
-from bulketl.mysql import MySQL
 from bulketl.mysql.health import by_comment
+from bulketl.mysql.server import MySQL
 from bulketl.mysql.spool import queried as _queried
 
 DRIVERS = frozenset({"connectorx"})

@@ -12,7 +12,7 @@ from pymysql.cursors import Cursor
 
 from bulketl.config.sqltext import MOST_ROWS, Answer, bound
 from bulketl.errors import SourceError
-from bulketl.mysql import MySQL, code_of, text_of
+from bulketl.mysql.server import MySQL, code_of, text_of
 
 _DATES: frozenset[object] = frozenset({FIELD_TYPE.DATE, FIELD_TYPE.NEWDATE, FIELD_TYPE.DATETIME, FIELD_TYPE.TIMESTAMP})
 _TOO_LONG = frozenset({1969, 3024})  # MariaDB, MySQL

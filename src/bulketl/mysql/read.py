@@ -17,9 +17,9 @@ from decimal import Decimal
 import pyarrow as pa
 
 from bulketl.errors import SourceError
-from bulketl.mysql import MySQL, source_error
 from bulketl.mysql.locks import before_reading
 from bulketl.mysql.native import queried
+from bulketl.mysql.server import MySQL, source_error
 from bulketl.mysql.spooled import spooled
 from bulketl.rows.aggregates import aggregates
 from bulketl.rows.figures import ROWS

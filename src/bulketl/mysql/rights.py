@@ -7,7 +7,7 @@ from pymysql.cursors import Cursor
 
 from bulketl.config.settings import SourceLimits
 from bulketl.errors import SourceError
-from bulketl.mysql import MySQL, code_of
+from bulketl.mysql.server import MySQL, code_of
 from bulketl.mysql.strain import Strain
 from bulketl.tables.casts import quoted
 

@@ -21,9 +21,9 @@ import pyarrow as pa
 import pyarrow.ipc
 
 from bulketl.connections import talks
-from bulketl.mysql import MySQL
 from bulketl.mysql.health import by_comment
 from bulketl.mysql.native import comment
+from bulketl.mysql.server import MySQL
 
 SPOOL = str(Path(__file__).with_name("spool.py"))  # by its path, so that it imports connectorx and pyarrow, and no more
 LOOK_SECONDS = 1.0

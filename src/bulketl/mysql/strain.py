@@ -11,7 +11,7 @@ import pymysql.cursors
 
 from bulketl.config.settings import SourceLimits
 from bulketl.errors import SourceError
-from bulketl.mysql import MySQL, code_of
+from bulketl.mysql.server import MySQL, code_of
 
 _COUNTERS = "SHOW GLOBAL STATUS WHERE Variable_name IN ('Threads_running', 'Table_locks_waited', 'Innodb_row_lock_waits')"
 

@@ -9,9 +9,9 @@ from typing import Any
 import pymysql
 from pymysql.cursors import Cursor
 
-from bulketl.mysql import MySQL, is_lost, text_of
 from bulketl.mysql.compare import zone
 from bulketl.mysql.read import literal, retained_condition
+from bulketl.mysql.server import MySQL, is_lost, text_of
 from bulketl.rows.aggregates import aggregates
 from bulketl.tables.casts import quoted
 from bulketl.tables.cursor import Watermark

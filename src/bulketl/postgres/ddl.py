@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from psycopg import sql
 
-from bulketl.postgres import STAGING
+from bulketl.postgres.server import STAGING
 from bulketl.tables.casts import Cast
 from bulketl.tables.spec import STAMPS, TableSpec, cut
 

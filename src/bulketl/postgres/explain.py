@@ -8,12 +8,15 @@ from __future__ import annotations
 import json
 
 from bulketl.plan.plan import TableLoad
-from bulketl.postgres import STAGING, Connection, checks, ledger
-from bulketl.postgres.copy import TEMPORARY
 from bulketl.postgres.ddl import columns, name, rows_of, staging, staging_name
-from bulketl.postgres.made import held, started
-from bulketl.postgres.publish import arriving, carrying, into, replacing
-from bulketl.postgres.stage import (
+from bulketl.postgres.ledger import entries
+from bulketl.postgres.ledger.made import held, started
+from bulketl.postgres.server import STAGING, Connection
+from bulketl.postgres.target import recording
+from bulketl.postgres.write import checks
+from bulketl.postgres.write.copy import TEMPORARY
+from bulketl.postgres.write.publish import arriving, carrying, into, replacing
+from bulketl.postgres.write.stage import (
     BESIDE,
     beside,
     counting,
@@ -25,7 +28,6 @@ from bulketl.postgres.stage import (
     temporary,
     temporary_name,
 )
-from bulketl.postgres.steps import recording
 from bulketl.tables.partitions import Partition
 from bulketl.tables.spec import TableSpec
 
@@ -40,15 +42,15 @@ def statements(connection: Connection, load: TableLoad) -> list[str]:
         return [statement for partition in load.partitions for statement in _chunk(load, partition)]
     if load.direct:
         copies = [_copy(*place(0, spec), spec)] if load.partitions else []
-        record = ledger.partition(RUN, spec, 0, load.rows, 0, 0, {})
-        claim = ledger.claim_publish(RUN, spec)
+        record = entries.partition(RUN, spec, 0, load.rows, 0, 0, {})
+        claim = entries.claim_publish(RUN, spec)
         merged = into(RUN, spec, name(*place(0, spec))) if beside(spec) else []
         begun = [claim, *held(RUN, [spec]), *emptied(RUN, 0, spec)]
         written = [*begun, *copies, counting_group([spec]), record, *merged, *done]
         return ["BEGIN", *written, *_checked(spec, rows_of(spec)), "COMMIT"]
     found = ["BEGIN", *preparing(RUN, spec), "COMMIT"]
     for partition in load.partitions:
-        record = ledger.partition(RUN, spec, partition.index, 0, 0, 0, {})
+        record = entries.partition(RUN, spec, partition.index, 0, 0, 0, {})
         found += ["BEGIN", record, _copy(STAGING, staging_name(RUN, spec.table), spec), "COMMIT"]
     things = []
     if spec.publish == "swap":
@@ -57,7 +59,7 @@ def statements(connection: Connection, load: TableLoad) -> list[str]:
             things = [json.loads(text) for (text,) in connection.execute(carrying(spec).encode())]
     before = [] if spec.publish in BESIDE else _checked(spec, staging(RUN, spec.table))
     after = _checked(spec, rows_of(spec)) if spec.publish in BESIDE else []
-    begun = [ledger.claim_publish(RUN, spec), *started(RUN, spec), *keyed(RUN, spec), counting(RUN, spec)]
+    begun = [entries.claim_publish(RUN, spec), *started(RUN, spec), *keyed(RUN, spec), counting(RUN, spec)]
     publishing = [*begun, *before, *arriving(RUN, spec), *replacing(RUN, spec, things)]
     return [*found, "BEGIN", *publishing, *after, *done, "COMMIT"]
 
@@ -70,7 +72,7 @@ def _chunk(load: TableLoad, partition: Partition) -> list[str]:
     spec, place_ = load.spec, (TEMPORARY, temporary_name(0))
     return [
         "BEGIN",
-        ledger.claim(RUN, spec, partition.index),
+        entries.claim(RUN, spec, partition.index),
         *held(RUN, [spec]),
         temporary(0, spec),
         _copy(*place_, spec),

@@ -17,8 +17,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from bulketl.postgres import Connection
 from bulketl.postgres.ddl import batch, name, value
+from bulketl.postgres.server import Connection
 from bulketl.tables.spec import TableSpec
 
 # With the usual 4 MB a join of large tables falls into dozens of parts, and the table's pages are written once for each of

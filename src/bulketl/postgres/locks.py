@@ -8,6 +8,8 @@ alive and loses the connection, because the server was restarted or ended it, ta
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
+import secrets
 import select
 import socket
 from collections.abc import Iterator, Sequence
@@ -17,8 +19,8 @@ import psycopg
 
 from bulketl.connections.patience import patient
 from bulketl.errors import TargetError
-from bulketl.postgres import LEDGER, STAGING, SUPERSEDED, Connection, Postgres
 from bulketl.postgres.ddl import name, value
+from bulketl.postgres.server import LEDGER, STAGING, SUPERSEDED, Connection, Postgres
 
 _SPACE = 0x62756C6B  # the first of the two keys of our locks: "bulk"
 _HELD = f"""
@@ -174,3 +176,8 @@ def sweep(connection: Connection, keep: str, schema: str) -> list[str]:
 
 def _run(run: str) -> str:
     return f"run {run}"
+
+
+def new_run() -> str:
+    """Return a run's name: UTC time and four random hex digits. Of two within a second the ledger knows which came first."""
+    return f"{dt.datetime.now(dt.UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"

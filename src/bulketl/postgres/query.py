@@ -9,8 +9,8 @@ import psycopg
 
 from bulketl.config.sqltext import MOST_ROWS, Answer, bound
 from bulketl.errors import DataError, TargetError
-from bulketl.postgres import Postgres
 from bulketl.postgres.ddl import name
+from bulketl.postgres.server import Postgres
 
 
 def answer(target: Postgres, schema: str, select: str, values: Mapping[str, dt.date], limit: dt.timedelta) -> Answer:

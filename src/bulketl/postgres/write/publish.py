@@ -11,12 +11,13 @@ import json
 from typing import Any
 
 from bulketl.errors import TargetError
-from bulketl.postgres import STAGING, written
-from bulketl.postgres.audit import append
 from bulketl.postgres.ddl import SEEN, alter_table, batch, columns, name, rows_of, staging, value
 from bulketl.postgres.joins import BY_HASH, FREE, PLANNING, joining
-from bulketl.postgres.made import held
-from bulketl.postgres.merge import insert, merge, unique
+from bulketl.postgres.ledger.made import held
+from bulketl.postgres.server import STAGING
+from bulketl.postgres.write import written
+from bulketl.postgres.write.chain import append
+from bulketl.postgres.write.merge import insert, merge, unique
 from bulketl.tables.spec import TableSpec
 
 # The table and every plain view on it, in the order they can be created, with what has to be said of them again.

@@ -11,8 +11,8 @@ from typing import Any
 from bulketl.errors import DataError
 from bulketl.postgres.ddl import batch
 from bulketl.postgres.joins import BY_HASH, PLANNING
-from bulketl.postgres.merge import gone
-from bulketl.postgres.unknown import lost
+from bulketl.postgres.write.merge import gone
+from bulketl.postgres.write.unknown import lost
 from bulketl.tables.spec import TableSpec
 
 

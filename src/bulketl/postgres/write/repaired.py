@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bulketl.errors import DataError
-from bulketl.postgres import LEDGER, Postgres, checks, ledger
-from bulketl.postgres.compare import GONE, gone
-from bulketl.postgres.copy import TEMPORARY, copy, transaction, without_refused
 from bulketl.postgres.ddl import batch, name, rows_of, value
-from bulketl.postgres.guard import check_gone
 from bulketl.postgres.joins import BY_HASH, PLANNING
-from bulketl.postgres.keylist import listing
-from bulketl.postgres.made import hold
-from bulketl.postgres.publish import into
-from bulketl.postgres.stage import temporary, temporary_name
+from bulketl.postgres.ledger import entries
+from bulketl.postgres.ledger.made import hold
+from bulketl.postgres.server import LEDGER, Postgres
+from bulketl.postgres.write import checks
+from bulketl.postgres.write.copy import TEMPORARY, copy, transaction, without_refused
+from bulketl.postgres.write.guard import check_gone
+from bulketl.postgres.write.keylist import listing
+from bulketl.postgres.write.mended import GONE, gone
+from bulketl.postgres.write.publish import into
+from bulketl.postgres.write.stage import temporary, temporary_name
 from bulketl.rows.coerce import Batch, Reject
 from bulketl.rows.reconcile import Differences
 from bulketl.tables.spec import TableSpec
@@ -42,26 +44,26 @@ def repair(target: Postgres, run: str, spec: TableSpec, found: Differences, batc
                 raise _too_many(spec, rejects)
             copy(cursor, piece.good, spec, TEMPORARY, temporary_name(0))
             written, size = written + piece.good.num_rows, size + piece.good.nbytes
-        statements = [ledger.claim_publish(run, spec, returning=False)]
-        statements.append(ledger.partition(run, spec, 0, written, len(rejects), size, {}))
+        statements = [entries.claim_publish(run, spec, returning=False)]
+        statements.append(entries.partition(run, spec, 0, written, len(rejects), size, {}))
         if rejects:
-            statements.append(ledger.rejected(run, spec, 0, rejects))
+            statements.append(entries.rejected(run, spec, 0, rejects))
         # Gone ones first: where the servers show a key differently the same row is both gone and missing.
         removing = gone(run, spec, listing(cursor, spec, found.gone, GONE), record=not spec.audit) if found.gone else []
         statements += [PLANNING, BY_HASH, *removing]
         if written:
             statements += into(run, spec, name(TEMPORARY, temporary_name(0)))
-        statements.append(ledger.published(run, spec, written))
+        statements.append(entries.published(run, spec, written))
         # Counted, not reckoned: what was lost in between was in no ledger.
         rows = f"(SELECT count(*) FROM {rows_of(spec)})"
         statements.append(
             f"UPDATE {LEDGER}.state SET rows = {rows}, run = {value(run)} WHERE (schema_name, table_name) = {at}"
         )
-        statements.append(ledger.compared(run, spec, found))
+        statements.append(entries.compared(run, spec, found))
         cursor.execute(batch(statements))
         (noted,) = checks.hold(cursor, [spec])
         if noted:
-            cursor.execute(ledger.checked(run, spec, noted))
+            cursor.execute(entries.checked(run, spec, noted))
     return written, len(found.gone) if removing else 0
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from bulketl.postgres.ddl import name, value
-from bulketl.postgres.merge import gone
+from bulketl.postgres.write.merge import gone
 from bulketl.tables.spec import TableSpec
 
 # Columns that table and stage both have, in types whose values can be equal.

@@ -11,12 +11,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bulketl.errors import SourceError
-from bulketl.postgres import LEDGER, STAGING, Postgres, compare, ledger
-from bulketl.postgres.checks import passing
-from bulketl.postgres.copy import copy, transaction
+from bulketl.postgres.compare import digests as compare
 from bulketl.postgres.ddl import batch, staging, staging_name, value
 from bulketl.postgres.joins import BY_HASH, PLANNING
-from bulketl.postgres.keylist import among, listing
+from bulketl.postgres.ledger import entries
+from bulketl.postgres.server import LEDGER, STAGING, Postgres
+from bulketl.postgres.write import mended
+from bulketl.postgres.write.checks import passing
+from bulketl.postgres.write.copy import copy, transaction
+from bulketl.postgres.write.keylist import among, listing
 from bulketl.rows.coerce import Batch, Reject
 from bulketl.rows.reconcile import Buckets, Differences, Digest, Here, Row, reread
 from bulketl.rows.reconcile import compare as differences
@@ -51,7 +54,7 @@ def _mended(target: Postgres, run: str, spec: TableSpec, found: Differences, bat
     rejects: list[Reject] = []
     with transaction(target, run, f"table {spec.table!r}", spec.encoder) as cursor:
         if old:
-            listed = listing(cursor, spec, old, compare.GONE)
+            listed = listing(cursor, spec, old, mended.GONE)
             cursor.execute(batch([PLANNING, BY_HASH]))
             cursor.execute(
                 f"WITH d AS (DELETE FROM {stage} t WHERE {among(spec, listed)} RETURNING t.xmin AS x),"
@@ -73,7 +76,7 @@ def _mended(target: Postgres, run: str, spec: TableSpec, found: Differences, bat
         )
         index = int(cursor.fetchall()[0][0])
         if new:
-            cursor.execute(ledger.rejected(run, spec, index, new))
+            cursor.execute(entries.rejected(run, spec, index, new))
     return bool(old) or rows > 0
 
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bulketl.postgres import LEDGER, STAGING, written
-from bulketl.postgres.copy import TEMPORARY
 from bulketl.postgres.ddl import (
     alter_table,
     create_table,
@@ -20,6 +18,9 @@ from bulketl.postgres.ddl import (
     stamped,
     value,
 )
+from bulketl.postgres.server import LEDGER, STAGING
+from bulketl.postgres.write import written
+from bulketl.postgres.write.copy import TEMPORARY
 from bulketl.tables.spec import TableSpec, cut
 
 BESIDE = ("merge", "append")  # ways that take the rows from a table beside, small tables too

@@ -8,8 +8,9 @@ table; a row that somebody else inserted meanwhile ends the transaction.
 from __future__ import annotations
 
 from bulketl.plan.plan import DELETED_AT
-from bulketl.postgres import LEDGER, written
 from bulketl.postgres.ddl import alter_table, columns, name, rows_of, stamp, value
+from bulketl.postgres.server import LEDGER
+from bulketl.postgres.write import written
 from bulketl.tables.spec import TableSpec
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pymysql
 
-from bulketl.mysql import MySQL, is_lost, text_of
+from bulketl.mysql.server import MySQL, is_lost, text_of
 from bulketl.rows.months import Asked, Counted, Month, totals
 from bulketl.tables.casts import quoted
 

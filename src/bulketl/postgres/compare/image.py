@@ -18,10 +18,10 @@ import pyarrow as pa
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGconn
 
-from bulketl.postgres import Postgres
-from bulketl.postgres.compare import alive
-from bulketl.postgres.copy import encode, transaction
+from bulketl.postgres.compare.digests import alive
 from bulketl.postgres.ddl import name, rows_of
+from bulketl.postgres.server import Postgres
+from bulketl.postgres.write.copy import encode, transaction
 from bulketl.rows.reconcile import Buckets
 from bulketl.tables.casts import Cast, only_adbc, parse_target
 from bulketl.tables.spec import TableSpec

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from bulketl.errors import ConfigError
-from bulketl.postgres import LEDGER, STAGING, STRANGE, Connection
 from bulketl.postgres.ddl import batch, name, rows_of, value
+from bulketl.postgres.server import LEDGER, STAGING, STRANGE, Connection
 from bulketl.tables.catalog import Made
 from bulketl.tables.spec import TableSpec
 

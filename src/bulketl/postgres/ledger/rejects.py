@@ -7,19 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bulketl.postgres import LEDGER, Connection, Postgres, checks, ledger
-from bulketl.postgres.copy import TEMPORARY, copy, transaction, without_refused
-from bulketl.postgres.ddl import batch, name, value
-from bulketl.postgres.joins import BY_HASH, PLANNING, by_hash
-from bulketl.postgres.keylist import send
-from bulketl.postgres.made import held
-from bulketl.postgres.publish import into
-from bulketl.postgres.stage import temporary, temporary_name
-from bulketl.rows.coerce import Batch
-from bulketl.tables.partitions import json_key
-from bulketl.tables.spec import TableSpec
+from bulketl.postgres.joins import by_hash
+from bulketl.postgres.server import LEDGER, Connection
 
-_DONE = "bulketl_done"
 FETCHED = 10_000  # rows in memory at once
 _OF = (
     f"{LEDGER}.reject r JOIN {LEDGER}.run s USING (run) WHERE r.schema_name = %(schema)s"
@@ -111,35 +101,24 @@ def open_keys(connection: Connection, schema: str, table: str, run: str) -> list
         return [key for (key,) in found]
 
 
-def take(
-    target: Postgres, run: str, spec: TableSpec, keys: Sequence[dict[str, Any]], batches: Iterator[Batch]
-) -> tuple[int, int]:
-    """Merge the rows that are good now into the table and settle those and the ones that are gone, in one transaction.
+# A ledger that was made before has no column `settled_at`.
+_REJECTS = f"""
+WITH p AS (SELECT run, table_name, published_at, max(published_at) FILTER (WHERE how IN ('create', 'refill', 'swap'))
+               OVER (PARTITION BY table_name) AS since FROM {LEDGER}.published WHERE schema_name = %s),
+     r AS (SELECT r.table_name, r.key FROM {LEDGER}.reject r JOIN p USING (run, table_name)
+           WHERE schema_name = %s AND to_jsonb(r)->>'settled_at' IS NULL AND published_at >= COALESCE(since, '-infinity'))
+SELECT DISTINCT table_name, key FROM r WHERE key <> '{{}}' UNION ALL SELECT table_name, key FROM r WHERE key = '{{}}'"""
 
-    `keys` as they are on record; `batches` has the rows that the source still has of them. Return how many were loaded,
-    and how many are still rejected. Raise DataError when a check fails: then nothing is changed.
+
+def rejects(connection: Connection, schema: str) -> dict[str, list[str]]:
+    """Return the keys, as JSON texts, of the rows that the target lacks because they were rejected, per table.
+
+    Those of runs that published the table, from the last one on that loaded all of it; each key once, where there is one.
     """
-    still: set[str] = set()
-    with transaction(target, run, f"table {spec.table!r}", spec.encoder) as cursor:
-        cursor.execute(batch([ledger.claim_publish(run, spec, returning=False), *held(run, [spec]), temporary(0, spec)]))
-        rows = 0
-        for tried in checks.passing(spec, (without_refused(target, run, spec, piece) for piece in batches)):
-            copy(cursor, tried.good, spec, TEMPORARY, temporary_name(0))
-            rows += tried.good.num_rows
-            still |= {json_key(item.key) for item in tried.rejects}
-        at = f"(schema_name, table_name) = ({value(spec.schema)}, {value(spec.table)})"
-        known = [json_key(json.dumps(key)) for key in keys]
-        done = [(key,) for key in known if key not in still] if still.issubset(known) else []
-        send(cursor, ["key"], done, _DONE)
-        statements = [
-            *into(run, spec, name(TEMPORARY, temporary_name(0))),
-            ledger.published(run, spec, rows),
-        ]
-        new = f"SELECT COALESCE(inserted, 0) FROM {LEDGER}.published WHERE run = {value(run)} AND {at}"
-        statements.append(f"UPDATE {LEDGER}.state SET rows = rows + ({new}) WHERE {at}")
-        sets = f"settled_at = clock_timestamp(), settled = {value(run)}"
-        among = f"settled_at IS NULL AND key IN (SELECT key::jsonb FROM {TEMPORARY}.{_DONE})"
-        settled = f"UPDATE {LEDGER}.reject SET {sets} WHERE {at} AND {among}"
-        cursor.execute(batch([*statements, PLANNING, BY_HASH, settled]))
-        checks.hold(cursor, [spec])
-    return rows, len(still)
+    if connection.execute(f"SELECT to_regclass('{LEDGER}.reject') IS NOT NULL").fetchone() != (True,):
+        return {}
+    found: dict[str, list[str]] = {}
+    with by_hash(connection):
+        for table, key in connection.execute(_REJECTS.encode(), (schema, schema)):
+            found.setdefault(table, []).append(json.dumps(key, sort_keys=True))
+    return found

@@ -8,15 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import psycopg
-
-from bulketl.postgres import LEDGER, Connection, made
-from bulketl.postgres.ddl import own_rows, value
-from bulketl.postgres.inspect import partitioned
+from bulketl.postgres.ddl import value
+from bulketl.postgres.ledger import made
+from bulketl.postgres.server import LEDGER, Connection
 from bulketl.tables.cursor import State, Watermark
 from bulketl.tables.spec import TableSpec
 
-COUNTED_TOGETHER = 60
 TABLE = f"""
 CREATE TABLE IF NOT EXISTS {LEDGER}.state (
     schema_name text, table_name text, source text NOT NULL, zone text NOT NULL, cursor_column text, cursor_type text,
@@ -166,20 +163,26 @@ def retained(run: str, schema: str, table: str, column: str, limit: str, fewer: 
     )
 
 
-def count_rows(connection: Connection, schema: str, tables: Sequence[str]) -> dict[str, int]:
-    """Return how many rows each of these tables of the schema has, a query for many; one that is locked is left out."""
-    found: dict[str, int] = {}
-    whole = partitioned(connection, schema)
-    for some in (tables[n : n + COUNTED_TOGETHER] for n in range(0, len(tables), COUNTED_TOGETHER)):
-        counts = (f"SELECT {n}, count(*) FROM {own_rows(schema, table, table in whole)}" for n, table in enumerate(some))
-        try:
-            with connection.transaction():
-                connection.execute("SET LOCAL lock_timeout = '1s'")
-                found |= {some[n]: rows for n, rows in connection.execute(" UNION ALL ".join(counts).encode())}
-        except psycopg.errors.LockNotAvailable:
-            continue
-    return found
-
-
 def _there(connection: Connection) -> bool:
     return made.there(connection, "state")
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """When a table was loaded last: as people read it, and how many seconds ago that run began, None when unknown."""
+
+    published: str
+    age: float | None
+
+
+def loads(connection: Connection, schema: str) -> dict[str, Load]:
+    """Return when each table of the schema was loaded last; empty before the first run."""
+    if connection.execute(f"SELECT to_regclass('{LEDGER}.state') IS NOT NULL").fetchone() != (True,):
+        return {}
+    found = connection.execute(
+        "SELECT table_name, to_char(published_at, 'YYYY-MM-DD HH24:MI:SSOF'),"
+        " extract(epoch FROM clock_timestamp() - COALESCE(r.started_at, published_at))::float8"
+        f" FROM {LEDGER}.state s LEFT JOIN {LEDGER}.run r USING (run) WHERE s.schema_name = %s",
+        (schema,),
+    )
+    return {table: Load(published, age) for table, published, age in found}

@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import psycopg
 
-from bulketl.errors import DataError
 from bulketl.plan.plan import DELETED_AT
-from bulketl.postgres import Connection, Postgres, audit, checks, ledger, state
-from bulketl.postgres.copy import TEMPORARY, copy, transaction, without_refused
-from bulketl.postgres.ddl import batch, name, rows_of, value
-from bulketl.postgres.guard import check_gone
-from bulketl.postgres.joins import BY_HASH, PLANNING
-from bulketl.postgres.keylist import among, listing
-from bulketl.postgres.made import hold
-from bulketl.postgres.merge import absent, removing
-from bulketl.postgres.publish import into
-from bulketl.postgres.stage import temporary, temporary_name
+from bulketl.postgres.ddl import name, rows_of, value
+from bulketl.postgres.server import Connection, Postgres
 from bulketl.rows.canonical import digests as digest_pair
-from bulketl.rows.coerce import Batch, Reject
-from bulketl.rows.reconcile import Buckets, Differences, Digest, Row, batches, united
+from bulketl.rows.reconcile import Buckets, Digest, Row, batches, united
 from bulketl.tables.casts import parse_target
 from bulketl.tables.spec import TableSpec
 
 BUCKET_KEYS = 4096
 MOST_BUCKETS = 2000
-GONE = "bulketl_gone"
 _HELD = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected, psycopg.errors.QueryCanceled)
 _COUNTING = ("smallint", "integer", "bigint")
 
@@ -111,72 +98,6 @@ def multiset(target: Postgres, spec: TableSpec, which: Sequence[str]) -> dict[st
     )
     with target.connect() as connection:
         return {text: int(count) for text, count in connection.execute(query.encode())}
-
-
-def mend(target: Postgres, run: str, spec: TableSpec, found: Differences, batches: Iterator[Batch]) -> dict[str, int]:
-    """Bring rows into the table and treat those that are gone as `spec.deletes` says, with a record; one transaction.
-
-    Return what the run has put into the audit trail of the table, by kind.
-
-    Raise DataError when more rows are gone than may go, or a row cannot be loaded.
-    """
-    if spec.deletes in ("mirror", "mark", "fail"):
-        check_gone(spec, len(found.gone), found.rows)
-    stage = name(TEMPORARY, temporary_name(0))
-    spec = dataclasses.replace(spec, added=(), widened=())  # the load before has altered the table
-    if spec.max_rejects:  # what Postgres refuses is found by trials over a connection of their own
-        batches = (without_refused(target, run, spec, piece) for piece in batches)
-    with transaction(target, run, f"table {spec.table!r}", spec.encoder) as cursor:
-        hold(cursor, run, [spec])
-        cursor.execute(temporary(0, spec))
-        rejects: list[Reject] = []
-        read = 0
-        for piece in checks.passing(spec, batches):
-            rejects += piece.rejects
-            read += piece.read
-            if len(rejects) > spec.rejectable(read):
-                raise DataError(
-                    f"table {spec.table!r}: {len(rejects)} rows that differ from the source cannot be loaded: "
-                    f"{rejects[-1].column} {rejects[-1].reason}",
-                    hint="load the table whole with --full: its rejects are listed then",
-                )
-            copy(cursor, piece.good, spec, TEMPORARY, temporary_name(0))
-        new = f"(SELECT count(*) FROM {stage} s WHERE {absent(spec, rows_of(spec))})"
-        removed = len(found.gone) if spec.deletes in ("mirror", "mark") else 0
-        listed = listing(cursor, spec, found.gone, GONE)
-        # Gone ones first: where the servers show a key differently the same row is both gone and missing.
-        statements = [PLANNING, BY_HASH, *gone(run, spec, listed)] if found.gone else [PLANNING, BY_HASH]
-        statements.append(state.compared(run, spec, f"{new} - {removed}"))
-        if rejects:
-            statements.append(ledger.rejected(run, spec, 0, rejects))
-        if found.missing or found.differing:
-            statements += into(run, spec, stage)
-        if spec.audit:
-            statements += [BY_HASH, audit.reverted(run, spec, stage, among(spec, listed))]
-        cursor.execute(batch([*statements, ledger.compared(run, spec, found)]))
-        if not spec.audit:
-            return {}
-        cursor.execute(ledger.noted_by(run, spec))
-        noted: dict[str, int] = json.loads(cursor.fetchall()[0][0])
-        return noted
-
-
-def gone(run: str, spec: TableSpec, listed: str, *, record: bool = False) -> list[str]:
-    """Return the statements for the rows that are gone at the source; `listed`: the table of their keys, quoted.
-
-    With a `record` of the publish they are counted there.
-    """
-    table, which = rows_of(spec), among(spec, listed)
-    if spec.audit:
-        return [audit.deleted(run, spec, f"{table} t WHERE {which}")]
-    if spec.deletes == "mirror":
-        left = f"(SELECT count(*) FROM {table} t WHERE {which})"
-        return [removing(run, spec, f"DELETE FROM {table} t WHERE {which}", left, record=record)]
-    if spec.deletes == "mark":
-        left = f"(SELECT count(*) FROM {table} t WHERE {which} AND t.{name(DELETED_AT)} IS NULL)"
-        mark = f"UPDATE {table} t SET {name(DELETED_AT)} = now() WHERE {which}"
-        return [removing(run, spec, mark, left, record=record)]
-    return []
 
 
 def row_hash(spec: TableSpec) -> str:

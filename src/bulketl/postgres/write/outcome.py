@@ -6,8 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from bulketl.errors import DataError
-from bulketl.postgres import checks, ledger
-from bulketl.postgres.copy import limit
+from bulketl.postgres.ledger import entries
+from bulketl.postgres.write import checks
+from bulketl.postgres.write.copy import limit
 from bulketl.rows.coerce import Batch
 from bulketl.rows.figures import Figures
 from bulketl.rows.quality import Arrived
@@ -75,7 +76,7 @@ def too_many(spec: TableSpec, rejects: int, run: str) -> DataError:
 def completed(run: str, spec: TableSpec, partition: int, total: Loaded) -> str:
     """Return the UPDATE that completes a partition's claimed record."""
     counts = (total.rows, total.rejects, total.bytes, total.changed, total.checks, total.expected)
-    return ledger.loaded(run, spec, partition, *counts)
+    return entries.loaded(run, spec, partition, *counts)
 
 
 def arrived(partition: int, total: Loaded) -> Arrived:

@@ -26,11 +26,14 @@ from adbc_driver_postgresql import dbapi
 from bulketl.config.rules import Retention
 from bulketl.connections import talks
 from bulketl.errors import PlanError, TargetError
-from bulketl.postgres import LEDGER, Postgres, audit, failure, state, written
 from bulketl.postgres.ddl import batch as together
 from bulketl.postgres.ddl import name, rows_of, value
+from bulketl.postgres.ledger import states as state
+from bulketl.postgres.ledger.made import hold
 from bulketl.postgres.locks import held
-from bulketl.postgres.made import hold
+from bulketl.postgres.server import LEDGER, Postgres, failure
+from bulketl.postgres.write import chain as audit
+from bulketl.postgres.write import written
 from bulketl.tables.catalog import TargetTable
 from bulketl.tables.spec import TableSpec
 

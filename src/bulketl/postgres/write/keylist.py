@@ -11,8 +11,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from bulketl.postgres.copy import TEMPORARY, copy_texts
 from bulketl.postgres.ddl import name
+from bulketl.postgres.write.copy import TEMPORARY, copy_texts
 from bulketl.tables.partitions import KeyTuple, key_texts
 from bulketl.tables.spec import TableSpec
 

@@ -14,14 +14,16 @@ from typing import Any
 
 from bulketl.errors import DataError
 from bulketl.plan.plan import DELETED_AT
-from bulketl.postgres import LEDGER, Connection, Postgres, audit, ddl
-from bulketl.postgres.compare import alive, key_hash, row_hash
-from bulketl.postgres.copy import TEMPORARY, copy, transaction, without_refused
+from bulketl.postgres import ddl
+from bulketl.postgres.compare.digests import alive, key_hash, row_hash
 from bulketl.postgres.ddl import name, rows_of, value
-from bulketl.postgres.joins import BY_HASH, PLANNING, by_hash, joining
-from bulketl.postgres.keylist import among, listing, send
-from bulketl.postgres.merge import matching
-from bulketl.postgres.stage import temporary, temporary_name
+from bulketl.postgres.joins import BY_HASH, PLANNING, joining
+from bulketl.postgres.server import Postgres
+from bulketl.postgres.write import chain as audit
+from bulketl.postgres.write.copy import TEMPORARY, copy, transaction, without_refused
+from bulketl.postgres.write.keylist import among, listing, send
+from bulketl.postgres.write.merge import matching
+from bulketl.postgres.write.stage import temporary, temporary_name
 from bulketl.rows.aggregates import aggregates
 from bulketl.rows.coerce import Batch, Reject
 from bulketl.tables.casts import parse_target
@@ -31,13 +33,6 @@ from bulketl.tables.spec import TableSpec
 COUNTED_TOGETHER = 60
 FIGURES_TOGETHER = 1000
 _EXTRA, _KEYS = "bulketl_extra", "bulketl_keys"
-# A ledger that was made before has no column `settled_at`.
-_REJECTS = f"""
-WITH p AS (SELECT run, table_name, published_at, max(published_at) FILTER (WHERE how IN ('create', 'refill', 'swap'))
-               OVER (PARTITION BY table_name) AS since FROM {LEDGER}.published WHERE schema_name = %s),
-     r AS (SELECT r.table_name, r.key FROM {LEDGER}.reject r JOIN p USING (run, table_name)
-           WHERE schema_name = %s AND to_jsonb(r)->>'settled_at' IS NULL AND published_at >= COALESCE(since, '-infinity'))
-SELECT DISTINCT table_name, key FROM r WHERE key <> '{{}}' UNION ALL SELECT table_name, key FROM r WHERE key = '{{}}'"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,41 +61,6 @@ class Examined:
     noted: bool
     source: tuple[str | None, ...]
     target: tuple[str | None, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """When a table was loaded last: as people read it, and how many seconds ago that run began, None when unknown."""
-
-    published: str
-    age: float | None
-
-
-def loads(connection: Connection, schema: str) -> dict[str, Load]:
-    """Return when each table of the schema was loaded last; empty before the first run."""
-    if connection.execute(f"SELECT to_regclass('{LEDGER}.state') IS NOT NULL").fetchone() != (True,):
-        return {}
-    found = connection.execute(
-        "SELECT table_name, to_char(published_at, 'YYYY-MM-DD HH24:MI:SSOF'),"
-        " extract(epoch FROM clock_timestamp() - COALESCE(r.started_at, published_at))::float8"
-        f" FROM {LEDGER}.state s LEFT JOIN {LEDGER}.run r USING (run) WHERE s.schema_name = %s",
-        (schema,),
-    )
-    return {table: Load(published, age) for table, published, age in found}
-
-
-def rejects(connection: Connection, schema: str) -> dict[str, list[str]]:
-    """Return the keys, as JSON texts, of the rows that the target lacks because they were rejected, per table.
-
-    Those of runs that published the table, from the last one on that loaded all of it; each key once, where there is one.
-    """
-    if connection.execute(f"SELECT to_regclass('{LEDGER}.reject') IS NOT NULL").fetchone() != (True,):
-        return {}
-    found: dict[str, list[str]] = {}
-    with by_hash(connection):
-        for table, key in connection.execute(_REJECTS.encode(), (schema, schema)):
-            found.setdefault(table, []).append(json.dumps(key, sort_keys=True))
-    return found
 
 
 def present(target: Postgres, spec: TableSpec, keys: Sequence[str]) -> int:

@@ -16,18 +16,22 @@ from typing import Any, TypeVar
 
 from bulketl.errors import DataError
 from bulketl.plan.plan import TableLoad
-from bulketl.postgres import STAGING, Postgres, checks, compare, ledger, state
-from bulketl.postgres.audit import begun, ended
-from bulketl.postgres.copy import TEMPORARY, close, copy, transaction, without_refused
+from bulketl.postgres.compare import digests as compare
+from bulketl.postgres.compare.figures import figures
+from bulketl.postgres.compare.settle import settle
 from bulketl.postgres.ddl import batch, name, staging, staging_name
-from bulketl.postgres.figures import figures
-from bulketl.postgres.guard import guard
 from bulketl.postgres.joins import BY_HASH, PLANNING
-from bulketl.postgres.made import held, noted, started
-from bulketl.postgres.outcome import Loaded, Published, added, arrived, completed, too_bad, too_many
-from bulketl.postgres.publish import into, publish
-from bulketl.postgres.settle import settle
-from bulketl.postgres.stage import (
+from bulketl.postgres.ledger import entries
+from bulketl.postgres.ledger import states as state
+from bulketl.postgres.ledger.made import held, noted, started
+from bulketl.postgres.server import STAGING, Postgres
+from bulketl.postgres.write import checks, mended
+from bulketl.postgres.write.chain import begun, ended
+from bulketl.postgres.write.copy import TEMPORARY, close, copy, transaction, without_refused
+from bulketl.postgres.write.guard import guard
+from bulketl.postgres.write.outcome import Loaded, Published, added, arrived, completed, too_bad, too_many
+from bulketl.postgres.write.publish import into, publish
+from bulketl.postgres.write.stage import (
     BESIDE,
     beside,
     counting,
@@ -103,7 +107,7 @@ class PostgresTarget:
 
     def _load(self, spec: TableSpec, partition: Partition, batches: Iterable[Batch], counted: Counted) -> Loaded:
         with self._transaction(spec) as cursor:
-            cursor.execute(ledger.claim(self.run, spec, partition.index))
+            cursor.execute(entries.claim(self.run, spec, partition.index))
             if not cursor.fetchall():
                 return self._recorded(cursor, spec, partition.index)
             stage = (STAGING, staging_name(self.run, spec.table))
@@ -112,14 +116,14 @@ class PostgresTarget:
             return total
 
     def _recorded(self, cursor: Any, spec: TableSpec, partition: int) -> Loaded:
-        cursor.execute(ledger.recorded(self.run, spec, partition))
+        cursor.execute(entries.recorded(self.run, spec, partition))
         rows, rejects, size, changed, checks, expected = cursor.fetchall()[0]
         return Loaded(rows, rejects, size, json.loads(changed), json.loads(checks), expected)
 
     def publish(self, spec: TableSpec) -> Published:
         """Build the key, compare the counts of every partition, make the table visible; return what that did."""
         with self._transaction(spec) as cursor:
-            cursor.execute(ledger.claim_publish(self.run, spec))  # waits for an earlier try that is still at work
+            cursor.execute(entries.claim_publish(self.run, spec))  # waits for an earlier try that is still at work
             if not cursor.fetchall():
                 return self._done(cursor, spec)
             cursor.execute(batch([*started(self.run, spec), *keyed(self.run, spec), PLANNING, BY_HASH]))
@@ -143,7 +147,7 @@ class PostgresTarget:
         settle(self.postgres, self.run, spec, source)
 
     def _noted(self, specs: Sequence[TableSpec], found: Sequence[Counts]) -> list[str]:
-        return [ledger.checked(self.run, spec, counts) for spec, counts in zip(specs, found, strict=True) if counts]
+        return [entries.checked(self.run, spec, counts) for spec, counts in zip(specs, found, strict=True) if counts]
 
     def load_chunk(
         self, spec: TableSpec, partition: Partition, batches: Iterable[Batch], last: bool, counted: Counted = int
@@ -160,10 +164,10 @@ class PostgresTarget:
         if partition.index > 0:  # the first chunk has altered the table
             spec = dataclasses.replace(spec, added=(), widened=())
         with self._transaction(spec) as cursor:
-            cursor.execute(ledger.claim(self.run, spec, partition.index))
+            cursor.execute(entries.claim(self.run, spec, partition.index))
             if not cursor.fetchall():
                 return self._recorded(cursor, spec, partition.index), self._done(cursor, spec)
-            claimed = ledger.claim_publish(self.run, spec, returning=False)
+            claimed = entries.claim_publish(self.run, spec, returning=False)
             cursor.execute(batch([claimed, *held(self.run, [spec]), temporary(0, spec)]))
             total = self._copied(cursor, spec, partition, batches, counted, TEMPORARY, temporary_name(0))
             self._compare_group(cursor, [spec], [total])
@@ -198,11 +202,11 @@ class PostgresTarget:
                 raise _RejectedError(reason, piece.failing or some)
             copy(cursor, piece.good, spec, schema, table)
             if piece.rejects:
-                cursor.execute(ledger.rejected(self.run, spec, partition.index, piece.rejects))
+                cursor.execute(entries.rejected(self.run, spec, partition.index, piece.rejects))
         return dataclasses.replace(total, expected=counted(read))
 
     def _done(self, cursor: Any, spec: TableSpec) -> Published:
-        cursor.execute(ledger.outcome_of(self.run, spec))
+        cursor.execute(entries.outcome_of(self.run, spec))
         rows, inserted, updated, unchanged, deleted, found, score, noted = cursor.fetchall()[0]
         counts = (rows, inserted, updated, unchanged, deleted)
         return Published(*counts, restored(json.loads(found)), score, noted=json.loads(noted))
@@ -249,19 +253,19 @@ class PostgresTarget:
             if piece:  # a table that is not alone comes back so, and what is wrong with it is kept then
                 self._within_limit(spec, 0, piece, whole=True, keep=len(specs) == 1)
         with transaction(self.postgres, self.run, ", ".join(spec.table for spec in specs), specs[0].encoder) as cursor:
-            cursor.execute(ledger.claim_publish(self.run, specs[0]))
+            cursor.execute(entries.claim_publish(self.run, specs[0]))
             if not cursor.fetchall():  # the whole group was committed before
                 return [(self._recorded(cursor, spec, 0), self._done(cursor, spec)) for spec in specs]
             emptying = (s for n, spec in enumerate(specs) for s in emptied(self.run, n, spec))
             cursor.execute(batch([*held(self.run, specs), *emptying]))
             done = []
-            records = [ledger.claim_publish(self.run, spec, returning=False) for spec in specs[1:]]
+            records = [entries.claim_publish(self.run, spec, returning=False) for spec in specs[1:]]
             for n, (spec, piece) in enumerate(zip(specs, batches, strict=True)):
                 total = dataclasses.replace(added(Loaded(), piece, spec), expected=expected[n])
                 if piece:
                     copy(cursor, piece.good, spec, *place(n, spec))
                     if piece.rejects:
-                        records.append(ledger.rejected(self.run, spec, 0, piece.rejects))
+                        records.append(entries.rejected(self.run, spec, 0, piece.rejects))
                 done.append(total)
             self._compare_group(cursor, specs, done)
             for n, (spec, total) in enumerate(zip(specs, done, strict=True)):
@@ -269,7 +273,7 @@ class PostgresTarget:
                 done[n] = dataclasses.replace(total, figures=figures(cursor, spec, placed(n, spec)))
                 guard(cursor, spec, total.rows, placed(n, spec))
                 counts = (total.rows, total.rejects, total.bytes, total.changed, total.checks, total.expected)
-                records.append(ledger.partition(self.run, spec, 0, *counts))
+                records.append(entries.partition(self.run, spec, 0, *counts))
                 if beside(spec):
                     records += into(self.run, spec, name(*place(n, spec)))
                 records += recording(self.run, spec, total.rows, score)
@@ -297,7 +301,7 @@ class PostgresTarget:
 
     def _keep_rejects(self, spec: TableSpec, partition: int, rejects: Sequence[Reject]) -> None:
         with self._transaction(spec) as cursor:
-            cursor.execute(ledger.rejected(self.run, spec, partition, rejects[:KEPT_REJECTS]))
+            cursor.execute(entries.rejected(self.run, spec, partition, rejects[:KEPT_REJECTS]))
 
     def buckets(self, spec: TableSpec) -> Buckets:
         """Return how to divide the table's keys for a comparison."""
@@ -313,7 +317,7 @@ class PostgresTarget:
 
     def mend(self, spec: TableSpec, found: Differences, batches: Iterator[Batch]) -> dict[str, int]:
         """Mend what a comparison found, in one transaction; return what the run has put into the table's audit trail."""
-        return compare.mend(self.postgres, self.run, spec, found, batches)
+        return mended.mend(self.postgres, self.run, spec, found, batches)
 
     def sweep(self) -> None:
         """Drop the staging tables this run has left."""
@@ -340,7 +344,7 @@ def recording(run: str, spec: TableSpec, rows: int, score: float = 1.0, *, mark:
     return [
         *noted(run, spec),
         *(chain if spec.audit else [ended(run, spec)]),
-        ledger.published(run, spec, rows, score),
+        entries.published(run, spec, rows, score),
         state.published(run, spec, rows=rows if counted else None, mark=mark),
     ]
 

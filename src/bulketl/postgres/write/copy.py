@@ -24,9 +24,9 @@ from pgpq import ArrowToPostgresBinaryEncoder
 
 from bulketl.connections import talks
 from bulketl.errors import DataError, MismatchError, TargetError
-from bulketl.postgres import Postgres, failure
 from bulketl.postgres.ddl import columns, create_table, name
 from bulketl.postgres.locks import is_free
+from bulketl.postgres.server import Postgres, failure
 from bulketl.rows.coerce import KEPT_REJECTS, Batch, Reject, reject
 from bulketl.tables.casts import Cast, Encoder, parse_target
 from bulketl.tables.spec import TableSpec

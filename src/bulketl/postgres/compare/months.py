@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 import psycopg
 
-from bulketl.postgres import Postgres
 from bulketl.postgres.ddl import name, own_rows
 from bulketl.postgres.inspect import partitioned
+from bulketl.postgres.server import Postgres
 from bulketl.rows.months import Asked, Counted, Month, totals
 
 

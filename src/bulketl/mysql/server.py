@@ -1,0 +1,261 @@
+"""The source: a MySQL or MariaDB server, as settings. A connection lives inside one call and is never kept.
+
+Everything here only reads. How a session begins, of whichever driver, is in `bulketl.mysql.session`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import ssl
+import urllib.parse
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pymysql
+import pymysql.cursors
+
+from bulketl.connections.sockets import FIRST_MARK
+from bulketl.connections.talks import ASK_SECONDS, HINT, STALL_SECONDS, StalledError, Talk, talk
+from bulketl.connections.tls import OPPORTUNISTIC, Protection, check_file, problem, protection
+from bulketl.connections.tls import known as known_parameters
+from bulketl.errors import ConfigError, Ease, SourceError
+from bulketl.mysql.health import by_number
+from bulketl.mysql.session import CONNECT_SECONDS, Session, known, opened, preparation
+
+DRIVERS = frozenset({"pymysql"})
+GREETING_SECONDS = 30  # for a server to let us in and to set what a session begins with
+os.environ.setdefault("RUST_LOG", "off")  # connectorx would print what it raises, amid the progress; it reads this once
+_SCHEMES = ("mysql", "mariadb", "mysql+pymysql")
+_KNOWN = ("socket", "compress")  # parameters of the URI beside those for TLS
+_CONNECTORX_MODES = {"require": "required", "verify-ca": "verify-ca", "verify-full": "verify-identity"}
+
+
+@dataclass(frozen=True, slots=True)
+class MySQL:
+    """A database to read, `mysql://user:password@host:3306/database?ssl-mode=require`.
+
+    Parameters: ssl-mode (disable, require, verify-ca, verify-full), ssl-ca, socket, compress. Without any there is no TLS.
+    Special characters of the password are percent-encoded. `stall_seconds`: for how long nothing may move over a connection
+    that is waited for, unless the server is at work. Raise ConfigError when the URI is not of this form.
+    """
+
+    uri: str = field(repr=False)
+    stall_seconds: float = STALL_SECONDS
+
+    def __post_init__(self) -> None:
+        try:
+            parts = urllib.parse.urlsplit(self.uri)
+            port, database = parts.port, parts.path.strip("/")
+        except ValueError:  # its text quotes the URI, password and all
+            raise ConfigError("the source URI cannot be read: its host or port is none", hint=_FORM) from None
+        if parts.scheme not in _SCHEMES or not parts.hostname or "@" in parts.hostname or not database or port == 0:
+            raise ConfigError("the source URI lacks its scheme, host or database", hint=_FORM)
+        if "@" in parts.path or "/" in database or parts.fragment:  # of a raw password, most likely
+            raise ConfigError("the source URI has a database that is none, or a character that is not encoded", hint=_FORM)
+        _ = self.protection, self._parameters  # for what they raise
+
+    @property
+    def protection(self) -> Protection:
+        """How the line is protected. A mode that takes what it gets is none of these drivers': it means `require`."""
+        found = self._read_parameters()[0]
+        if found.mode in OPPORTUNISTIC:
+            note = f"the source URI says {found.mode}, which means require here: bulketl never goes without TLS silently"
+            return Protection("verify-ca" if found.ca else "require", found.ca, note)
+        return found if found.mode else Protection("disable", "")
+
+    @property
+    def identity(self) -> str:
+        """Which database this is, without user or password."""
+        return f"mysql://{self._parts.hostname}:{self._parts.port or 3306}/{self.database}"
+
+    @property
+    def database(self) -> str:
+        """The database's name."""
+        return urllib.parse.unquote(self._parts.path.strip("/"))
+
+    @property
+    def user(self) -> str:
+        """The user's name."""
+        return urllib.parse.unquote(self._parts.username or "root")
+
+    @property
+    def connectorx_uri(self) -> str:
+        """The URI for connectorx: no silent move to a local socket, and keep-alives so that a dead peer is noticed."""
+        return self.connectorx_uri_with(FIRST_MARK)
+
+    def connectorx_uri_with(self, mark: int) -> str:
+        """Return the same, with so many seconds until the first keep-alive: they tell which socket it is."""
+        parameters = {
+            "prefer_socket": "false",
+            "stmt_cache_size": "0",
+            "tcp_connect_timeout_ms": str(CONNECT_SECONDS * 1000),
+            **self._parameters,
+            "tcp_keepalive_time_ms": str(mark * 1000),
+        }
+        if mode := _CONNECTORX_MODES.get(self.protection.mode):
+            parameters["ssl-mode"] = mode
+        if self.protection.verified:
+            parameters["ssl-ca"] = self._authority()
+        host = self._parts.netloc.rpartition("@")[2]
+        login = urllib.parse.quote(self.user, safe="") + (f":{self._parts.password}" if self._parts.password else "")
+        parts = self._parts._replace(scheme="mysql", netloc=f"{login}@{host}", query=urllib.parse.urlencode(parameters))
+        return parts.geturl()
+
+    @contextlib.contextmanager
+    def connect(self) -> Iterator[pymysql.cursors.Cursor]:
+        """Open a control connection, give a cursor that returns tuples, and close it.
+
+        Raise SourceError, within CONNECT_SECONDS when the server does not answer, and for every error of a statement.
+        """
+        with self._opened() as (cursor, _):
+            yield cursor
+
+    def session(self) -> Session:
+        """Return what is known of the sessions of this source, from one that is opened for it. Raise SourceError."""
+        with self._opened() as (_, session):
+            return session
+
+    def before(self, *further: str) -> list[str]:
+        """Return the statements with which connectorx begins a session, those `further` ones last. Raise SourceError."""
+        return preparation(known(self.uri) or self.session(), self.database, *further)
+
+    @contextlib.contextmanager
+    def asking(self) -> Iterator[pymysql.cursors.Cursor]:
+        """Do the same for a question that is not worth waiting for, and that no watch is kept over. Raise SourceError."""
+        with self._opened(ASK_SECONDS) as (cursor, _):
+            yield cursor
+
+    @contextlib.contextmanager
+    def _opened(self, seconds: float = 0) -> Iterator[tuple[pymysql.cursors.Cursor, Session]]:
+        password = urllib.parse.unquote(self._parts.password or "")
+        try:
+            connection, session = opened(
+                self.uri,
+                self.protection.verified,
+                host=self._parts.hostname,
+                port=self._parts.port or 3306,
+                user=self.user,
+                password=password.encode(),  # as connectorx sends it; as text it would be latin-1
+                database=self.database,
+                unix_socket=self._parameters.get("socket"),
+                read_timeout=seconds or min(self.stall_seconds, GREETING_SECONDS),
+                write_timeout=seconds or min(self.stall_seconds, GREETING_SECONDS),
+                **self._tls(),
+            )
+        except (pymysql.MySQLError, OSError, RuntimeError, UnicodeError) as error:
+            raise self._refusal(error) from None
+        try:
+            with connection, connection.cursor() as cursor, self._watched(connection, seconds):
+                yield cursor, session
+        except StalledError as error:
+            raise SourceError(f"{self.identity}: {error}", hint=HINT, transient=True) from error
+        except pymysql.MySQLError as error:
+            raise source_error(f"{self.identity}: {text_of(error)}", "", code_of(error)) from error
+
+    def _watched(self, connection: Any, seconds: float) -> contextlib.AbstractContextManager[object]:
+        if seconds:
+            return contextlib.nullcontext()
+        connection._read_timeout = connection._write_timeout = None  # a statement takes what it takes: the watch tells
+        connection._sock.settimeout(None)
+        judge, number, descriptor = by_number(self.asking), connection.thread_id(), connection._sock.fileno()
+        return talk(Talk(self.identity, self.stall_seconds, DRIVERS, judge, number=number, descriptor=descriptor))
+
+    @property
+    def _parts(self) -> urllib.parse.SplitResult:
+        return urllib.parse.urlsplit(self.uri)
+
+    @property
+    def _parameters(self) -> dict[str, str]:
+        return known_parameters(self._read_parameters()[1], _KNOWN, "source")
+
+    def _read_parameters(self) -> tuple[Protection, dict[str, str]]:
+        return protection(dict(urllib.parse.parse_qsl(self._parts.query, keep_blank_values=True)), "source")
+
+    def _authority(self) -> str:
+        """Return the file of the authorities that are trusted: the one given, or the system's, for both drivers."""
+        found = self.protection.ca or ssl.get_default_verify_paths().cafile or ""
+        if not found:
+            raise ConfigError(
+                "this system has no file of certificate authorities", hint="name one as ssl-ca in the source URI"
+            )
+        check_file(found, "source")
+        return found
+
+    def _tls(self) -> dict[str, Any]:
+        if self.protection.mode == "disable":
+            return {"ssl_disabled": True}
+        context = ssl.create_default_context(cafile=self._authority() if self.protection.verified else None)
+        context.check_hostname = self.protection.mode == "verify-full"
+        context.verify_mode = ssl.CERT_REQUIRED if self.protection.verified else ssl.CERT_NONE
+        return {"ssl": context}
+
+    def _wants_tls(self) -> bool:
+        """Tell, of a user who was refused without TLS, whether it is let in with it, as with REQUIRE SSL."""
+        try:
+            with MySQL(self.uri + ("&" if self._parts.query else "?") + "ssl-mode=require").connect():
+                return True
+        except (SourceError, ConfigError):
+            return False
+
+    def _refusal(self, error: Exception) -> SourceError:
+        if found := problem(text_of(error)):
+            return SourceError(f"source {self.identity} {found[0]}", hint=f"{found[1]} (BULKETL_SOURCE)")
+        if code_of(error) == 1045 and self.protection.mode == "disable" and self._wants_tls():
+            return SourceError(
+                f"source {self.identity} lets user {self.user!r} in with TLS only",
+                hint="add ?ssl-mode=require to the URI in BULKETL_SOURCE, or verify-full with ssl-ca",
+            )
+        message, hint = {
+            1045: (
+                f"refuses user {self.user!r}",
+                "check user and password in BULKETL_SOURCE; percent-encode special characters",
+            ),
+            1698: (f"refuses user {self.user!r}", "this account logs in by socket only: create one with a password"),
+            1044: (
+                f"does not let user {self.user!r} into {self.database!r}",
+                f"GRANT SELECT ON `{self.database}`.* to it",
+            ),
+            1049: (f"has no database {self.database!r}", "check the end of the URI in BULKETL_SOURCE"),
+            1130: ("does not accept connections from this host", "create the user for this host at the source"),
+            1040: ("has no connection left", "lower --workers, or try again later"),
+        }.get(code_of(error), ("", ""))
+        if not message:
+            message = f"does not answer: {text_of(error)}"
+            hint = "check host and port in BULKETL_SOURCE, that the server runs, and the VPN or tunnel to it"
+            passing = code_of(error) in _NO_ANSWER or isinstance(error, OSError)
+            return SourceError(f"source {self.identity} {message}", hint=hint, transient=passing)
+        return source_error(f"source {self.identity} {message}", hint, code_of(error))
+
+
+_FORM = "write it as mysql://user:password@host:3306/database, special characters percent-encoded"
+_CROWDED = frozenset({1040, 1203, 1213, 1226})  # no connection left, on the server or for this user; deadlock
+_MEMORY = frozenset({1037, 1038, 1041, 5})
+_NO_ANSWER = frozenset({0, 1053, 2002, 2003, 2006, 2013})  # nobody there, or a server that comes or goes
+# A lock not had, the connection lost, killed or cut, the server shutting down.
+_TRANSIENT = frozenset({1205, 1053, 1158, 1159, 1160, 1161, 1927, 2006, 2013, 2055}) | _CROWDED
+_STOPPED = frozenset({1969, 3024})  # longer than the session allows
+
+
+def source_error(message: str, hint: str, code: int) -> SourceError:
+    """Return the error for one of the server's numbers, 0 when there is none."""
+    if code in _STOPPED:
+        hint = "it took longer than its rule's stop_after_minutes; raise that, or find out what held it up"
+    ease: Ease = "workers" if code in _CROWDED else "batch" if code in _MEMORY else ""
+    return SourceError(message, hint=hint, transient=code in _TRANSIENT, ease=ease)
+
+
+def code_of(error: BaseException) -> int:
+    """Return the server's number of an error, or 0."""
+    return error.args[0] if error.args and isinstance(error.args[0], int) else 0
+
+
+def is_lost(error: BaseException) -> bool:
+    """Tell whether the connection itself is gone, so that the next statement would fail too."""
+    return isinstance(error, pymysql.err.InterfaceError) or code_of(error) in _TRANSIENT
+
+
+def text_of(error: BaseException) -> str:
+    """Return the server's words."""
+    return str(error.args[1]) if len(error.args) > 1 else str(error)

@@ -1,0 +1,190 @@
+"""The target: a Postgres server, as settings. A connection lives inside one call, or inside one thread of a run (`copy`)."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+
+from bulketl.connections import sockets
+from bulketl.connections.talks import ASK_SECONDS, HINT, STALL_SECONDS, StalledError, Talk, mark, new_mark, talk
+from bulketl.connections.tls import OPPORTUNISTIC, Protection, problem
+from bulketl.errors import BulketlError, ConfigError, DataError, Ease, TargetError
+from bulketl.postgres.health import by_backend
+from bulketl.postgres.session import FORM, POOLED, Driver, Session, described, opened, parameters
+
+DRIVERS = frozenset({"psycopg", "adbc_driver_manager", "adbc_driver_postgresql"})
+Connection = psycopg.Connection[tuple[Any, ...]]
+LEAST_VERSION = 150000
+LEDGER = "bulketl"
+STAGING = "bulketl_staging"
+SUPERSEDED = "superseded"  # the outcome of a run that a later load has swept away
+TAMPERED = "BK001"  # our own SQLSTATE: rows of an audited table no longer fit its chain
+STRANGE = "BK002"  # our own SQLSTATE: what has a table's name is not what bulketl made
+EATEN = "BK003"  # another: what was written is not what is there
+
+
+@dataclass(frozen=True, slots=True)
+class Postgres:
+    """A database to write to, `postgresql://user:password@host:5432/database`; libpq's parameters and defaults hold.
+
+    `guarded`: each transaction of a run asks first whether the run still has its locks: they go with a connection, and a
+    worker may be in a process that goes on without it. `stall_seconds`: for how long nothing may move over a connection that
+    is waited for, unless the server is at work. Raise ConfigError when libpq cannot read the URI.
+    """
+
+    uri: str = field(repr=False)
+    guarded: bool = False
+    stall_seconds: float = STALL_SECONDS
+
+    def __post_init__(self) -> None:
+        parts = {key: str(value or "") for key, value in parameters(self.uri)[1].items()}
+        ports = all(port.isdigit() for port in parts.get("port", "").split(",") if port)
+        if "@" in parts.get("host", "") or not ports or "@" in parts.get("dbname", ""):
+            raise ConfigError("the target URI has a host or port that is none", hint=FORM)  # a raw password, most likely
+
+    @property
+    def protection(self) -> Protection:
+        """How the line is protected. Without a mode libpq prefers TLS and goes without it where the server has none."""
+        found = parameters(self.uri)[0]
+        if found.mode in OPPORTUNISTIC:
+            note = f"{found.mode} in the target URI goes without TLS where the server offers none; require insists on it"
+            return dataclasses.replace(found, note=note)
+        return found
+
+    @property
+    def identity(self) -> str:
+        """Which database this is, without user or password."""
+        parts = parameters(self.uri)[1]
+        return f"postgresql://{parts.get('host') or 'local'}:{parts.get('port') or 5432}/{parts.get('dbname') or ''}"
+
+    @contextlib.contextmanager
+    def connect(self) -> Iterator[Connection]:
+        """Open a connection in autocommit mode, give it, close it. Raise TargetError."""
+        try:
+            with talk(self.talk(self.identity)) as one, self._opened(one) as connection:
+                if connection.info.server_version < LEAST_VERSION:
+                    raise TargetError(
+                        f"target {self.identity} is Postgres {connection.info.server_version // 10000}",
+                        hint=f"bulketl needs Postgres {LEAST_VERSION // 10000} or later, which has MERGE",
+                    )
+                yield connection
+        except StalledError as error:
+            raise TargetError(f"{self.identity}: {error}", hint=HINT, transient=True) from error
+        except psycopg.Error as error:
+            if error.sqlstate is None and not isinstance(error, psycopg.OperationalError):
+                raise  # not Postgres' word but a bug of ours
+            raise failure(error.sqlstate, str(error), self.identity) from error
+
+    def _opened(self, one: Talk) -> Connection:
+        try:
+            connection: Connection = self.opened(one)
+        except (psycopg.Error, UnicodeError) as error:
+            raise self._refusal(error) from None
+        return connection
+
+    def opened(self, one: Talk, driver: Driver = "psycopg") -> Any:
+        """Open a session with one of the two drivers, to be closed by the caller, and let a talk be of it.
+
+        The caller also frees the talk's mark, if it has one. Raise the driver's errors.
+        """
+
+        def tell(connection: Any, backend: int) -> None:
+            one.number = backend
+            if driver == "psycopg":
+                one.found(connection.fileno())
+
+        if driver == "adbc":
+            one.mark = new_mark()
+            return opened(self.uri, driver, one.mark, tell)
+        with mark() as own:
+            one.mark = own
+            try:
+                return opened(self.uri, driver, own, tell)
+            finally:
+                one.mark = 0
+
+    def talk(self, what: str) -> Talk:
+        """Return a talk about something, whose session is not known yet."""
+        return Talk(what, self.stall_seconds, DRIVERS, by_backend(self.asking))
+
+    @contextlib.contextmanager
+    def asking(self) -> Iterator[Connection]:
+        """Open a session for a question that is not worth waiting for, and that no watch is kept over; raise its errors."""
+        with mark() as own:
+            end = threading.Timer(ASK_SECONDS, sockets.shut_marked, (own,))
+            end.daemon = True
+            end.start()
+            try:
+                with opened(self.uri, mark=own) as connection:
+                    yield connection
+            finally:
+                end.cancel()
+
+    def session(self) -> Session:
+        """Return what is known of the sessions of this target, from one that is opened for it. Raise TargetError."""
+        with self.connect() as connection:
+            return described(connection)
+
+    def _refusal(self, error: Exception) -> TargetError:
+        text, passing = str(error).strip(), True
+        if found := problem(text):
+            return TargetError(f"target {self.identity} {found[0]}: {text}", hint=f"{found[1]} (BULKETL_TARGET)")
+        if "unsupported startup parameter" in text:
+            return TargetError(f"target {self.identity} is behind a pooler that refuses us: {text}", hint=POOLED)
+        hint = "check host and port in BULKETL_TARGET, and that the server runs"
+        if any(words in text for words in _FULL):
+            hint = "lower --workers, raise the connection limit of the role, the database or the server, or try again later"
+        elif "authentication failed" in text or "no password supplied" in text or "role" in text:
+            hint, passing = "check user and password in BULKETL_TARGET", False
+        elif "database" in text and "does not exist" in text:
+            hint, passing = "create the database, or correct the end of the URI in BULKETL_TARGET", False
+        ease: Ease = "workers" if any(words in text for words in _FULL) else ""
+        return TargetError(f"target {self.identity} does not let us in: {text}", hint=hint, transient=passing, ease=ease)
+
+
+# libpq gives no SQLSTATE of a connection that it did not get.
+_FULL = ("too many connections", "remaining connection slots", "too many clients", "no more connections allowed")
+_FORM = "write it as postgresql://user:password@host:5432/database, special characters percent-encoded"
+_FAULTY = "the value and its row are named above; correct it at the source, or choose another cast for the column"
+_HINTS = {
+    "23505": "two rows have the same key in Postgres: correct primary_key where a rule declares it; "
+    "where stripped NUL bytes made them so, nul_bytes: reject names them",
+    "53200": "raise max_locks_per_transaction in the target: a run takes a lock per table; or load fewer tables at once",
+    "53100": "free space on the target's disk; what is there is as it was before",
+    "42501": "grant the target user CREATE on the database, and ownership of the tables it replaces",
+    "25006": "the target is a read-only server: give the primary's address",
+    "55P03": "somebody holds a lock on the table: end that session, or load again later",
+    "2BP01": "something was made to depend on the table just now; load again",
+    TAMPERED: "`bulketl audit verify` shows which tables; find out who did it before anything is loaded into them",
+    STRANGE: "nothing was changed; `bulketl plan` and `bulketl validate` say what is there now, and what can be done",
+    "42P07": "something else has that name in the target: rename or drop it, or load into another schema with --schema",
+    "42710": "something else has that name in the target: rename or drop it, or load into another schema with --schema",
+    EATEN: "nothing was changed; what acts on the table in the target alters what is loaded: disable or drop it, or let it "
+    "act on a view or on a copy of the table",
+    "54000": "a value of the key is too long for a Postgres index: exclude that column from the key at the source",
+}
+# Connection lost or refused, serialization, deadlock, lock not had, shutting down: 08, 40, 53300, 55P03, 57P.
+_CROWDED = ("40P01", "53300")  # deadlock, no connection left
+_TRANSIENT = ("08", "40", "53300", "55P03", "57P")
+
+
+def failure(sqlstate: str | None, text: str, what: str) -> BulketlError:
+    """Return the error to raise for what Postgres said: DataError for a value's fault, else TargetError."""
+    # ADBC quotes the whole statement, with the values in it.
+    text = re.sub(r"Failed to execute query '.*': ERROR: ", "ERROR: ", " ".join(text.split()))
+    state = sqlstate or ""
+    lost = any(words in text for words in ("server closed the connection", "connection to server", "could not receive"))
+    if state in (TAMPERED, EATEN):  # our own words, and where in a block they were said is of no interest
+        text = text.partition(" CONTEXT: ")[0]
+    if state.startswith(("22", "23")) or state in (TAMPERED, EATEN):
+        return DataError(f"{what}: {text}", hint=_HINTS.get(state, _FAULTY))
+    ease: Ease = "workers" if state in _CROWDED else "batch" if state == "53200" else ""
+    passing = lost or state.startswith(_TRANSIENT)
+    return TargetError(f"{what}: {text}", hint=_HINTS.get(state, ""), transient=passing, ease=ease)

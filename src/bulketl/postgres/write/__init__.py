@@ -1,0 +1,1 @@
+"""Rows written into the target: staged, merged, published, guarded and counted where they are written."""
