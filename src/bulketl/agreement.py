@@ -13,7 +13,6 @@ from pathlib import Path
 from bulketl.config.config import Config
 from bulketl.config.pairs import Pair, load_checks
 from bulketl.connections.patience import patient
-from bulketl.endpoints import endpoints
 from bulketl.errors import DataError, PlanError, SourceError, TargetError
 from bulketl.history import History, TableHistory, date_column, held
 from bulketl.mysql import months as mysql_history
@@ -22,7 +21,6 @@ from bulketl.mysql.read import retained_condition
 from bulketl.mysql.server import MySQL
 from bulketl.pairs import PairResult, compare
 from bulketl.plan.incremental import Choice
-from bulketl.plan.plan import DELETED_AT
 from bulketl.plan.selection import select
 from bulketl.plan.specify import specify
 from bulketl.postgres import query as postgres_query
@@ -36,7 +34,7 @@ from bulketl.survey import look
 from bulketl.tables.casts import held_type
 from bulketl.tables.catalog import Catalog, Table, TargetTable
 from bulketl.tables.cursor import State
-from bulketl.tables.spec import Tier
+from bulketl.tables.spec import DELETED_AT, Tier
 
 
 def run_pairs(config: Config, path: Path, names: Sequence[str] = ()) -> tuple[PairResult, ...]:
@@ -47,9 +45,9 @@ def run_pairs(config: Config, path: Path, names: Sequence[str] = ()) -> tuple[Pa
     server cannot be used at all.
     """
     pairs = load_checks(path, names)
-    source, target = endpoints(config)
+    source, target = MySQL.of(config), Postgres.of(config)
     patient(_reached, target)
-    zone = "" if config.timestamp_zone == "server" else config.timestamp_zone
+    zone = config.session_zone
     today = patient(mysql_query.today, source, zone)
     return tuple(
         _run(source, target, config.target_schema, name, pair, pair.window(today), zone) for name, pair in pairs.items()
@@ -83,7 +81,7 @@ def compare_history(
     retention or `deletes: mark` has taken away count on neither side. Raise ConfigError, SourceError or TargetError when a
     server cannot be used, PlanError when nothing fits `tiers` and `tables`, or no table has the column `by`.
     """
-    source, target = endpoints(config)
+    source, target = MySQL.of(config), Postgres.of(config)
     existing, states = patient(_known, target, config.target_schema)
     catalog, skipped, hidden = select(config, patient(look, source, config, states, existing, tables), tiers, tables)
     found = {skip.table: TableHistory(skip.table, skipped=skip.reason) for skip in skipped}
@@ -101,7 +99,7 @@ def compare_history(
             found[table.name] = one
     if by and not any(column.name == by for table in catalog for column in table.columns):
         raise PlanError(f"no table has a column {by!r}", hint="check the spelling; case counts")
-    zone = "" if config.timestamp_zone == "server" else config.timestamp_zone
+    zone = config.session_zone
     with ThreadPoolExecutor(2) as pool:
         waiting = pool.submit(patient, mysql_history.months, source, asked, zone)
         theirs = patient(postgres_history.months, target, config.target_schema, asked)

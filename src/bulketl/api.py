@@ -1,5 +1,8 @@
 """What a notebook imports and the command line calls: make a plan, load it.
 
+import getpass
+import os
+import socket
 import bulketl
 config = bulketl.load_config(tables=None, settings=None, environ=os.environ)
 plan = bulketl.make_plan(config)
@@ -9,6 +12,9 @@ summary = bulketl.load(config, plan)
 from __future__ import annotations
 
 import dataclasses
+import getpass
+import os
+import socket
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -17,7 +23,6 @@ from bulketl.classify import Proposal, classify, cursor_candidates
 from bulketl.config.config import Config
 from bulketl.config.libraries import check_libraries
 from bulketl.connections.patience import patient
-from bulketl.endpoints import endpoints, person, source_of, target_of
 from bulketl.errors import PlanError
 from bulketl.findings import Finding, examine, outside, stale
 from bulketl.mysql import compare as here
@@ -91,7 +96,7 @@ def make_plan(
     check_libraries()
     if full and (since or until):
         raise PlanError("a load is whole or of a part, not both", hint="leave out --full, or --since and --until")
-    source, target = endpoints(config)
+    source, target = MySQL.of(config), Postgres.of(config)
     # Asked first: nothing is read for a target that is not there.
     existing, states, history, loaded = patient(_known, target, config.target_schema)
     everything = patient(look, source, config, states, existing, tables)
@@ -116,7 +121,7 @@ def make_plan(
     decided = decide(
         config, catalog, bounds, existing, choices=known, skipped=skipped, hidden=hidden,
         left_out=left_out(config, catalog, tables, exclude), history=history, allowed=allow_deletes,
-        adoption=Adoption(tuple(adopt), person()),
+        adoption=Adoption(tuple(adopt), _person()),
     )  # fmt: skip
     return dataclasses.replace(decided, leftovers=left)
 
@@ -161,7 +166,7 @@ def _hashes(source: MySQL, target: Postgres, specs: Sequence[TableSpec]) -> tupl
 
 def statements(config: Config, plan: Plan) -> dict[str, list[str]]:
     """Return, per table, every statement a load would send: the SELECTs to the source, then all to the target."""
-    return patient(_statements, endpoints(config)[1], plan)
+    return patient(_statements, Postgres.of(config), plan)
 
 
 def _statements(target: Postgres, plan: Plan) -> dict[str, list[str]]:
@@ -177,7 +182,7 @@ def _statements(target: Postgres, plan: Plan) -> dict[str, list[str]]:
 
 def compare_with_last(config: Config, plan: Plan) -> tuple[str, list[str]]:
     """Return the name of the last run into the schema, or '', and how the plan differs from that run's."""
-    last = patient(_last_plan, endpoints(config)[1], plan.schema)
+    last = patient(_last_plan, Postgres.of(config), plan.schema)
     return ("", []) if last is None else (last[0], differences(last[1], plan))
 
 
@@ -192,7 +197,7 @@ def propose(config: Config) -> tuple[Catalog, tuple[Proposal, ...]]:
     A handful of queries, however many tables there are; nothing is changed. Raise ConfigError or SourceError.
     """
     check_libraries()
-    source = source_of(config)
+    source = MySQL.of(config)
     catalog = patient(look, source, config, {}, {})
     candidates = {table: found for table in catalog if table.rows and (found := cursor_candidates(table))}
     profiles = patient(read_profiles, source, candidates)
@@ -207,7 +212,7 @@ def validate(config: Config) -> tuple[Finding, ...]:
     set cannot be used.
     """
     check_libraries()
-    source = source_of(config)
+    source = MySQL.of(config)
     target: dict[str, TargetTable] | None = None
     loaded: dict[str, str] = {}
     states: dict[str, State] = {}
@@ -215,11 +220,11 @@ def validate(config: Config) -> tuple[Finding, ...]:
     lacking = patient(rights.missing_rights, source, config.source_limits, locks=locks)
     missing = [(source.database, *lack) for lack in lacking]
     if config.target:
-        target, states, loaded, lacks_there = patient(_seen, target_of(config), config.target_schema)
+        target, states, loaded, lacks_there = patient(_seen, Postgres.of(config), config.target_schema)
         missing += [(config.target_schema, *lack) for lack in lacks_there]
-    foreign = outside(STAGING, patient(_outsiders, target_of(config))) if config.target else ()
+    foreign = outside(STAGING, patient(_outsiders, Postgres.of(config))) if config.target else ()
     catalog = patient(look, source, config, states, target or {})
-    target = target and patient(_with_rows, config, target_of(config), target, catalog)
+    target = target and patient(_with_rows, config, Postgres.of(config), target, catalog)
     left = leftovers(config, catalog, target or {}, states, loaded)
     looked_at = {table: found for table in catalog if table.rows and (found := _cursors(config, table))}
     profiles = patient(read_profiles, source, looked_at)
@@ -264,3 +269,12 @@ def _cursors(config: Config, table: Table) -> tuple[Column, ...]:
     named = config.rule(table.name).incremental_column
     times = (c for c in table.columns if c.name == named and parse_type(c.type).base in ("date", "datetime", "timestamp"))
     return tuple(dict.fromkeys((*cursor_candidates(table), *times)))
+
+
+def _person() -> str:
+    """Return who runs this, as the operating system knows them, and on which machine."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # a container may run as a number that has no name
+        name = f"uid {os.getuid()}"
+    return f"{name}@{socket.gethostname()}"

@@ -12,8 +12,8 @@ from typing import Any
 
 from bulketl.config.config import Config
 from bulketl.connections.patience import patient
-from bulketl.endpoints import source_of, target_of
 from bulketl.errors import PlanError
+from bulketl.mysql.server import MySQL
 from bulketl.plan.incremental import another_source
 from bulketl.plan.ownership import strange
 from bulketl.postgres.compare import chain
@@ -43,7 +43,7 @@ def states(config: Config, tables: Sequence[str] = ()) -> list[Known]:
 
 
 def _states(config: Config) -> list[Known]:
-    with target_of(config).connect() as connection:
+    with Postgres.of(config).connect() as connection:
         return list_states(connection, config.target_schema)
 
 
@@ -58,7 +58,7 @@ def reset(config: Config, tables: Sequence[str]) -> list[str]:
 
 
 def _forget(config: Config, tables: list[str]) -> None:
-    with target_of(config).connect() as connection:
+    with Postgres.of(config).connect() as connection:
         reset_states(connection, config.target_schema, tables)
 
 
@@ -78,7 +78,7 @@ def certificate(config: Config, run: str = "") -> tuple[dict[str, Any], dict[str
 
 
 def _certificates(config: Config, run: str) -> tuple[dict[str, Any], dict[str, dict[str, Any]]] | None:
-    with target_of(config).connect() as connection:
+    with Postgres.of(config).connect() as connection:
         return runs.certificates(connection, config.target_schema, run)
 
 
@@ -91,7 +91,7 @@ def verify_audit(config: Config, tables: Sequence[str] = ()) -> list[Verdict]:
 
 
 def _verified(config: Config, tables: Sequence[str]) -> list[Verdict]:
-    with target_of(config).connect() as connection:
+    with Postgres.of(config).connect() as connection:
         wanted = _fitting(chain.audited(connection, config.target_schema), tables, config)
         return chain.verify(connection, config.target_schema, sorted(wanted)) if wanted else []
 
@@ -103,9 +103,9 @@ def retain_tables(config: Config, tables: Sequence[str] = (), folder: Path | Non
     transaction of its own. Raise as `states` does, PlanError for the first table that is not bulketl's or came from another
     source, and TargetError for the first that cannot be archived or shortened, or that a load has.
     """
-    target, run = target_of(config), new_run()
+    target, run = Postgres.of(config), new_run()
     existing, known = patient(_there, target, config.target_schema, create=folder is not None)
-    source = source_of(config).identity if config.source else ""
+    source = MySQL.of(config).identity if config.source else ""
     ruled = [name for name, rule in config.tables.items() if rule.retention and name in existing]
     wanted = _fitting(ruled, tables, config)
     found = []

@@ -21,7 +21,6 @@ import pyarrow.parquet as pq
 from bulketl.config.config import Config
 from bulketl.config.libraries import check_libraries
 from bulketl.connections.patience import patient
-from bulketl.endpoints import endpoints, target_of
 from bulketl.errors import ConfigError, PlanError
 from bulketl.mysql.server import MySQL
 from bulketl.mysql.source import MySQLSource
@@ -77,7 +76,7 @@ def list_rejects(config: Config, tables: Sequence[str] = (), run: str = "") -> l
 
 
 def _counted(config: Config, tables: Sequence[str], run: str) -> list[Counted]:
-    with target_of(config).connect() as connection:
+    with Postgres.of(config).connect() as connection:
         names, which = _asked(connection, config, tables, run)
         return record.count(connection, config.target_schema, names, which) if record.there(connection) else []
 
@@ -88,7 +87,7 @@ def show_rejects(config: Config, tables: Sequence[str] = (), run: str = "", firs
 
 
 def _shown(config: Config, tables: Sequence[str], run: str, first: int) -> list[Rejected]:
-    with target_of(config).connect() as connection:
+    with Postgres.of(config).connect() as connection:
         names, which = _asked(connection, config, tables, run)
         if not record.there(connection):
             return []
@@ -102,7 +101,7 @@ def export_rejects(config: Config, file: Path, tables: Sequence[str] = (), run: 
     """
     if file.suffix not in FORMATS:
         raise ConfigError(f"rejects are not written as {file.name!r}", hint=f"let its name end in {', '.join(FORMATS)}")
-    with target_of(config).connect() as connection:
+    with Postgres.of(config).connect() as connection:
         names, which = _asked(connection, config, tables, run)
         try:
             descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -159,7 +158,7 @@ def retry_rejects(config: Config, tables: Sequence[str] = (), run: str = "") -> 
     tables are to be loaded. Raise as `list_rejects`, and PlanError when a table cannot take single rows.
     """
     check_libraries()
-    source, target = endpoints(config)
+    source, target = MySQL.of(config), Postgres.of(config)
     keys, existing, states = patient(_open, target, config, tables, run)
     if not keys:
         return []

@@ -16,7 +16,6 @@ from bulketl.config.config import Config
 from bulketl.config.libraries import check_libraries
 from bulketl.connections.patience import patient
 from bulketl.crew import Crew
-from bulketl.endpoints import endpoints, source_of, target_of
 from bulketl.errors import PlanError, TargetError
 from bulketl.events import Event, Observer
 from bulketl.memory import resident_mb
@@ -71,7 +70,7 @@ def load(
     run that is interrupted leaves every table as it was or complete, and can be resumed until the next load.
     """
     check_libraries()
-    target = target_of(config)
+    target = Postgres.of(config)
     run = new_run()
     tables = [item.spec.table for item in plan.loads]
     with held(target, run, plan.source, plan.schema, tables) as locks:
@@ -111,7 +110,7 @@ def resume(
     later load has swept it away, or the tables it has left are otherwise now; then as `load`.
     """
     check_libraries()
-    target = target_of(config)
+    target = Postgres.of(config)
     name, left = patient(_left, target, config, run)
     _still_so(config, name, left)
     tables = [item.spec.table for item in left.loads]
@@ -172,8 +171,8 @@ def _over(run: str, reason: str) -> PlanError:
 
 def _still_so(config: Config, run: str, plan: Plan) -> None:
     """Raise PlanError when a table that is left would be loaded otherwise now."""
-    existing, states = patient(_there, target_of(config), config.target_schema)
-    catalog = patient(look, source_of(config), config, states, existing, [load.spec.table for load in plan.loads])
+    existing, states = patient(_there, Postgres.of(config), config.target_schema)
+    catalog = patient(look, MySQL.of(config), config, states, existing, [load.spec.table for load in plan.loads])
     tables = {table.name: table for table in catalog}
     lines = []
     if catalog.identity != plan.source:
@@ -219,7 +218,7 @@ def _carry_out(
     executors: Executors,
     locks: Locks,
 ) -> Summary:
-    source, postgres = endpoints(config)
+    source, postgres = MySQL.of(config), Postgres.of(config)
     strain = Strain(source, config.source_limits) if config.source_limits.watched else None
     if strain is not None:
         patient(strain.look)  # a limit that cannot be looked at is an error now, and not silence all night

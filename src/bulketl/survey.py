@@ -166,7 +166,7 @@ def choices(
         found[table.name] = _first(config, catalog, table, states.get(table.name), target.get(table.name), full, span)
         if wanted := found[table.name].cursor:
             asked[table] = wanted
-    zone = "" if config.timestamp_zone == "server" else config.timestamp_zone
+    zone = config.session_zone
     measured = read_changes(source, asked, zone, config.partition_bytes)
     for table, wanted in asked.items():
         found[table.name] = _second(found[table.name], wanted, measured[table.name], span)

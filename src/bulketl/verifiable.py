@@ -16,14 +16,14 @@ from bulketl.config.config import Config
 from bulketl.errors import PlanError
 from bulketl.plan.incremental import Choice
 from bulketl.plan.ownership import strange, with_article
-from bulketl.plan.plan import DELETED_AT, Refusal
+from bulketl.plan.plan import Refusal
 from bulketl.plan.publishing import differing
 from bulketl.plan.specify import specify
 from bulketl.tables.catalog import Catalog, Table, TargetTable
 from bulketl.tables.cursor import State, Watermark, cursor_type
 from bulketl.tables.measured import Cursor
 from bulketl.tables.partitions import Changes, KeyTuple
-from bulketl.tables.spec import TableSpec, Tier
+from bulketl.tables.spec import DELETED_AT, TableSpec, Tier
 from bulketl.verification import TableVerdict
 
 _NO_SPEC = TableSpec("", "", (), (), "merge")

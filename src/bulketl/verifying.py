@@ -11,7 +11,6 @@ from bulketl.checker import Checker
 from bulketl.config.config import Config
 from bulketl.config.libraries import check_libraries
 from bulketl.connections.patience import patient
-from bulketl.endpoints import endpoints
 from bulketl.errors import ConfigError
 from bulketl.keyless import multiset
 from bulketl.mysql.discover import read_bounds
@@ -57,7 +56,7 @@ def verify(
     _check(level, sample, first, repair)
     check_libraries()
     began = time.monotonic()
-    source, target = endpoints(config)
+    source, target = MySQL.of(config), Postgres.of(config)
     existing, states, loads, rejects = patient(_known, target, config.target_schema)
     everything = patient(look, source, config, states, existing, tables)
     catalog, skipped, hidden = select(config, everything, tiers, tables, exclude)

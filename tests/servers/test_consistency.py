@@ -284,7 +284,7 @@ def test_a_lock_that_is_lost_while_it_is_read_fails_the_table(accounts: Lab, mon
             with contextlib.suppress(pymysql.MySQLError):
                 yield lock
 
-    monkeypatch.setattr("bulketl.endpoints.locked", killed)
+    monkeypatch.setattr("bulketl.mysql.source.locked", killed)
     (failed,) = loaded(accounts, "locked").summary.failed
     assert "was lost while it was read" in failed.message
     assert accounts.tables() == set()

@@ -16,9 +16,9 @@ from promises import broken, is_record
 from bulketl import api
 from bulketl.classify import classify, cursor_candidates
 from bulketl.config.read import load_config
-from bulketl.endpoints import source_of
 from bulketl.findings import examine
 from bulketl.mysql.discover import read_catalog
+from bulketl.mysql.server import MySQL
 from bulketl.tables.catalog import Catalog, Column, Key, Table
 from bulketl.tables.evidence import Arrival
 from bulketl.tables.measured import Profile
@@ -116,6 +116,6 @@ def test_other_peoples_databases_are_proposed_safely(mariadb: Server, path: Path
         config = load_config(None, None, {"BULKETL_SOURCE": mariadb.database(f"case_{path.stem}")})
         catalog, proposals = api.propose(config)
         assert broken(catalog, proposals) == []
-        held(read_catalog(source_of(config)))
+        held(read_catalog(MySQL.of(config)))
     finally:
         mariadb.execute(f"DROP DATABASE IF EXISTS case_{path.stem}")

@@ -21,8 +21,8 @@ from typer.testing import CliRunner
 import bulketl.worker
 from bulketl import ConfigError, PlanError, TargetError, api
 from bulketl.cli import app
-from bulketl.endpoints import target_of
 from bulketl.postgres.locks import held
+from bulketl.postgres.server import Postgres
 from bulketl.rows.coerce import Batch, coerce
 
 ROWS = 40
@@ -189,7 +189,7 @@ def test_a_retry_waits_for_no_load_and_disturbs_none(broken: Lab) -> None:
     load(broken)
     config = broken.config(rules=RULES)
     with (
-        held(target_of(config), "other", "x", broken.schema, ["t"]),
+        held(Postgres.of(config), "other", "x", broken.schema, ["t"]),
         pytest.raises(TargetError, match="is loaded by run other"),
     ):
         api.retry_rejects(config)
@@ -297,7 +297,7 @@ def test_a_reject_that_is_not_on_record_fails_the_table(broken: Lab, monkeypatch
     small_partitions(monkeypatch, 9)
     real = bulketl.postgres.ledger.entries.rejected
     monkeypatch.setattr(
-        bulketl.postgres.ledger.schema, "rejected", lambda run, spec, index, rejects: real(run, spec, index, rejects[:1])
+        bulketl.postgres.ledger.entries, "rejected", lambda run, spec, index, rejects: real(run, spec, index, rejects[:1])
     )
     told = load(broken).summary.tables["t"]
     assert told.outcome == "failed"

@@ -75,12 +75,12 @@ def test_a_repair_is_on_record_like_a_load_and_holds_its_locks(lab: Lab) -> None
         ("repair after a verification", 3)
     ]
     lab.pg("DELETE FROM {s}.t WHERE id = 3")
-    from bulketl.endpoints import endpoints
     from bulketl.postgres.locks import held
+    from bulketl.postgres.server import Postgres
 
     config = lab.config(rules=RULES)
     with (
-        held(endpoints(config)[1], "another", "elsewhere", lab.schema, ["t"]),
+        held(Postgres.of(config), "another", "elsewhere", lab.schema, ["t"]),
         pytest.raises(bulketl.TargetError, match="t"),
     ):
         verify(lab, repair=True)

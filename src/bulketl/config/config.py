@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from bulketl.config.rules import TableRule
 from bulketl.config.settings import Settings
+from bulketl.errors import ConfigError
 from bulketl.tables.catalog import Catalog, Column, Table
 
 _DEFAULT_RULE = TableRule()
@@ -21,6 +24,20 @@ class Config(Settings):
     known: frozenset[str] | None = None
     noted: dict[str, frozenset[str]] = Field(default_factory=dict)
     tables: dict[str, TableRule] = Field(default_factory=dict)
+
+    def uri(self, side: Literal["source", "target"]) -> str:
+        """Return the URI of a side; raise ConfigError, with how to set it, when there is none."""
+        found = self.source if side == "source" else self.target
+        if not found:
+            raise ConfigError(
+                f"no {side} is set", hint=f"set BULKETL_{side.upper()} to its URI, or {side}: in config/bulketl.yaml"
+            )
+        return found
+
+    @property
+    def session_zone(self) -> str:
+        """The zone that is set for sessions of the source, '' where that of the server is to stay."""
+        return "" if self.timestamp_zone == "server" else self.timestamp_zone
 
     def rule(self, table: str) -> TableRule:
         """Return the rule for a table, the defaults when none is written."""

@@ -9,6 +9,7 @@ import contextlib
 import os
 import ssl
 import urllib.parse
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import pymysql
 import pymysql.cursors
 
+from bulketl.config.config import Config
 from bulketl.connections.sockets import FIRST_MARK
 from bulketl.connections.talks import ASK_SECONDS, HINT, STALL_SECONDS, StalledError, Talk, talk
 from bulketl.connections.tls import OPPORTUNISTIC, Protection, check_file, problem, protection
@@ -43,6 +45,14 @@ class MySQL:
 
     uri: str = field(repr=False)
     stall_seconds: float = STALL_SECONDS
+
+    @classmethod
+    def of(cls, config: Config) -> MySQL:
+        """Return the source of a configuration; raise ConfigError when it is not set. A note on its TLS is a warning."""
+        source = cls(config.uri("source"), stall_seconds=config.stall_seconds)
+        if source.protection.note:
+            warnings.warn(source.protection.note, UserWarning, stacklevel=2)
+        return source
 
     def __post_init__(self) -> None:
         try:

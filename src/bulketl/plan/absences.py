@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping
 from bulketl.config.config import Config
 from bulketl.config.rules import TableRule
 from bulketl.errors import PlanError
-from bulketl.plan.plan import DELETED_AT, Refusal, Skip
+from bulketl.plan.plan import Refusal, Skip
 from bulketl.tables.catalog import Catalog, Expected, Table, TargetTable
 from bulketl.tables.cursor import State
-from bulketl.tables.spec import ROW_HASH, STAMPS
+from bulketl.tables.spec import DELETED_AT, ROW_HASH, STAMPS
 
 GONE_TABLE = (
     "the source does not have it, and the target keeps what it has of it. Correct its name in the rules; or, if it was "

@@ -91,7 +91,7 @@ def cursor(
         what = f"its watermark is of {mark.column} ({mark.type}), and the cursor is {column.name} ({kind})"
         raise _invalid(config, table.name, what)
     _columns(existing, found, rule, table, config)
-    zone = "" if config.timestamp_zone == "server" else config.timestamp_zone
+    zone = config.session_zone
     if zone != state.zone and any(parse_type(column.type).base == "timestamp" for column in table.columns):
         raise FullLoad("because TIMESTAMP columns are written in another zone now")
     if span is not None:

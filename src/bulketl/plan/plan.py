@@ -15,7 +15,6 @@ from typing import Any
 from bulketl.plan.stored import stored
 from bulketl.tables.catalog import Other
 from bulketl.tables.partitions import Partition
-from bulketl.tables.spec import DELETED_AT as DELETED_AT
 from bulketl.tables.spec import Strategy, TableSpec, Tier
 
 

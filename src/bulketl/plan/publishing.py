@@ -12,11 +12,10 @@ from bulketl.config.config import Config
 from bulketl.config.rules import TableRule
 from bulketl.errors import PlanError
 from bulketl.plan.drift import Drift, drift
-from bulketl.plan.plan import DELETED_AT
 from bulketl.rows.canonical import unhashed
 from bulketl.tables.catalog import TargetTable
 from bulketl.tables.cursor import State
-from bulketl.tables.spec import TableSpec
+from bulketl.tables.spec import DELETED_AT, TableSpec
 
 Way = tuple[TableSpec, str]
 

@@ -52,7 +52,7 @@ def specify(config: Config, catalog: Catalog, table: Table, choice: Choice, free
         key=rule.primary_key or (table.primary_key if kept.issuperset(table.primary_key) else ()),
         publish="create",
         encoder=encoder_of(casts),
-        zone="" if config.timestamp_zone == "server" else config.timestamp_zone,
+        zone=config.session_zone,
         nul_bytes=config.nul_bytes,
         max_rejects=rule.max_rejects if rule.max_rejects is not None else config.max_rejects,
         checks=planned(config, catalog, table, casts),

@@ -6,12 +6,14 @@ import contextlib
 import dataclasses
 import re
 import threading
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
 
+from bulketl.config.config import Config
 from bulketl.connections import sockets
 from bulketl.connections.talks import ASK_SECONDS, HINT, STALL_SECONDS, StalledError, Talk, mark, new_mark, talk
 from bulketl.connections.tls import OPPORTUNISTIC, Protection, problem
@@ -42,6 +44,21 @@ class Postgres:
     uri: str = field(repr=False)
     guarded: bool = False
     stall_seconds: float = STALL_SECONDS
+
+    @classmethod
+    def of(cls, config: Config) -> Postgres:
+        """Return the target of a configuration; a note on its TLS is a warning.
+
+        Raise ConfigError when it is not set, or the schema is not one to load into.
+        """
+        schema = config.target_schema
+        if schema in (LEDGER, STAGING, "information_schema") or schema.startswith("pg_"):
+            whose = "bulketl's own" if schema in (LEDGER, STAGING) else "the system's"
+            raise ConfigError(f"the target schema cannot be {schema!r}: it is {whose}", hint="choose another with --schema")
+        target = cls(config.uri("target"), stall_seconds=config.stall_seconds)
+        if target.protection.note:
+            warnings.warn(target.protection.note, UserWarning, stacklevel=2)
+        return target
 
     def __post_init__(self) -> None:
         parts = {key: str(value or "") for key, value in parameters(self.uri)[1].items()}

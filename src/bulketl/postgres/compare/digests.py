@@ -6,13 +6,12 @@ from collections.abc import Sequence
 
 import psycopg
 
-from bulketl.plan.plan import DELETED_AT
 from bulketl.postgres.ddl import name, rows_of, value
 from bulketl.postgres.server import Connection, Postgres
 from bulketl.rows.canonical import digests as digest_pair
 from bulketl.rows.reconcile import Buckets, Digest, Row, batches, united
 from bulketl.tables.casts import parse_target
-from bulketl.tables.spec import TableSpec
+from bulketl.tables.spec import DELETED_AT, TableSpec
 
 BUCKET_KEYS = 4096
 MOST_BUCKETS = 2000

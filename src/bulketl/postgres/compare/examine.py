@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from bulketl.errors import DataError
-from bulketl.plan.plan import DELETED_AT
 from bulketl.postgres import ddl
 from bulketl.postgres.compare.digests import alive, key_hash, row_hash
 from bulketl.postgres.ddl import name, rows_of, value
@@ -28,7 +27,7 @@ from bulketl.rows.aggregates import aggregates
 from bulketl.rows.coerce import Batch, Reject
 from bulketl.tables.casts import parse_target
 from bulketl.tables.partitions import KeyTuple
-from bulketl.tables.spec import TableSpec
+from bulketl.tables.spec import DELETED_AT, TableSpec
 
 COUNTED_TOGETHER = 60
 FIGURES_TOGETHER = 1000

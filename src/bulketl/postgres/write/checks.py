@@ -10,12 +10,11 @@ from decimal import Decimal
 from typing import Any
 
 from bulketl.errors import DataError
-from bulketl.plan.plan import DELETED_AT
 from bulketl.postgres.ddl import batch, columns, name, own_rows, rows_of, value
 from bulketl.postgres.joins import BY_HASH, PLANNING
 from bulketl.rows.coerce import Batch
 from bulketl.tables.checks import ON_TABLE, Check, Counts, judged, said
-from bulketl.tables.spec import TableSpec
+from bulketl.tables.spec import DELETED_AT, TableSpec
 
 SEEN_HINT = "`bulketl rejects show {table}` shows them"
 

@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterator
 
 from bulketl.errors import DataError
-from bulketl.plan.plan import DELETED_AT
 from bulketl.postgres.ddl import batch, name, rows_of
 from bulketl.postgres.joins import BY_HASH, PLANNING
 from bulketl.postgres.ledger import entries
@@ -24,7 +23,7 @@ from bulketl.postgres.write.publish import into
 from bulketl.postgres.write.stage import temporary, temporary_name
 from bulketl.rows.coerce import Batch, Reject
 from bulketl.rows.reconcile import Differences
-from bulketl.tables.spec import TableSpec
+from bulketl.tables.spec import DELETED_AT, TableSpec
 
 GONE = "bulketl_gone"
 

@@ -7,11 +7,10 @@ table; a row that somebody else inserted meanwhile ends the transaction.
 
 from __future__ import annotations
 
-from bulketl.plan.plan import DELETED_AT
 from bulketl.postgres.ddl import alter_table, columns, name, rows_of, stamp, value
 from bulketl.postgres.server import LEDGER
 from bulketl.postgres.write import written
-from bulketl.tables.spec import TableSpec
+from bulketl.tables.spec import DELETED_AT, TableSpec
 
 
 def merge(run: str, spec: TableSpec, stage: str) -> list[str]:

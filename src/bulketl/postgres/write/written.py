@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bulketl.plan.plan import DELETED_AT
 from bulketl.postgres.ddl import columns, name, rows_of, value
 from bulketl.postgres.joins import BY_HASH
 from bulketl.postgres.server import EATEN
-from bulketl.tables.spec import TableSpec
+from bulketl.tables.spec import DELETED_AT, TableSpec
 
 # What can act on rows that are written, on the table and on its partitions; what is disabled does not.
 _ACTING = """(SELECT string_agg(DISTINCT a.what, ', ' ORDER BY a.what) FROM unnest(bulketl_parts) p(oid), LATERAL (
