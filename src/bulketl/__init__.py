@@ -49,34 +49,22 @@ The floors; imports go down only:
 """
 
 from bulketl.agreement import compare_history, run_pairs
-from bulketl.api import load, make_plan, resume
+from bulketl.api import compare_with_last, make_plan, propose, statements, validate
 from bulketl.cluster import dask
 from bulketl.config.config import Config
 from bulketl.config.read import load_config
+from bulketl.custody import certificate, reset, retain_tables, states, verify_audit
 from bulketl.errors import BulketlError, ClusterError, ConfigError, DataError, PlanError, SourceError, TargetError
 from bulketl.plan.plan import Plan
+from bulketl.rejects import export_rejects, list_rejects, retry_rejects, show_rejects
+from bulketl.runs import load, resume
 from bulketl.summary import Summary
 from bulketl.verification import Verification
 from bulketl.verifying import verify
 
 __all__ = [
-    "BulketlError",
-    "ClusterError",
-    "Config",
-    "ConfigError",
-    "DataError",
-    "Plan",
-    "PlanError",
-    "SourceError",
-    "Summary",
-    "TargetError",
-    "Verification",
-    "compare_history",
-    "dask",
-    "load",
-    "load_config",
-    "make_plan",
-    "resume",
-    "run_pairs",
-    "verify",
-]
+    "BulketlError", "ClusterError", "Config", "ConfigError", "DataError", "Plan", "PlanError", "SourceError", "Summary",
+    "TargetError", "Verification", "certificate", "compare_history", "compare_with_last", "dask", "export_rejects",
+    "list_rejects", "load", "load_config", "make_plan", "propose", "reset", "resume", "retain_tables", "retry_rejects",
+    "run_pairs", "show_rejects", "statements", "states", "validate", "verify", "verify_audit",
+]  # fmt: skip

@@ -14,7 +14,7 @@ from nights import INCREMENTAL, night
 from typer.testing import CliRunner
 
 import bulketl
-from bulketl import ConfigError, PlanError, api, custody
+from bulketl import ConfigError, PlanError
 from bulketl.cli import app
 
 MINE = (
@@ -65,7 +65,7 @@ def test_an_adoption_whose_load_fails_is_none(maria_lab: Lab) -> None:
     failing = {"t": {"adopt": True, "checks": [{"row_count": {"min": 31}, "severity": "fail"}]}}
     assert maria_lab.load(rules=failing).summary.outcome == "failed"
     assert maria_lab.pg(RECORD) == []
-    assert [refusal.table for refusal in api.make_plan(maria_lab.config()).refused] == ["t"]
+    assert [refusal.table for refusal in bulketl.make_plan(maria_lab.config()).refused] == ["t"]
     assert maria_lab.pg("SELECT count(*) FROM {s}.t WHERE note = 'mine'") == [(30,)]
 
 
@@ -101,7 +101,7 @@ def test_an_adopted_table_loses_no_rows_beyond_the_guard(
     assert f"{gone} of its {len(before):,} rows are gone at the source" in told.message, told.message
     assert "--allow-deletes t" in told.hint
     assert maria_lab.pg("SELECT * FROM {s}.t ORDER BY 1") == before
-    plan = api.make_plan(maria_lab.config(), adopt=["t"], allow_deletes=["t"])
+    plan = bulketl.make_plan(maria_lab.config(), adopt=["t"], allow_deletes=["t"])
     assert maria_lab.load(plan=plan).summary.tables["t"].outcome == "loaded"
     assert [text for text in maria_lab.differences("t") if "surplus there: ['pk']" not in text] == []
 
@@ -136,9 +136,9 @@ def test_an_adopted_table_is_loaded_whole_whatever_its_rule_and_its_old_state_sa
     maria_lab.pg("CREATE TABLE {s}.copy AS SELECT id, 0 AS c, at FROM {s}.t; ALTER TABLE {s}.copy ADD PRIMARY KEY (id);"
                  "DROP TABLE {s}.t; ALTER TABLE {s}.copy RENAME TO t")  # fmt: skip
     config = maria_lab.config(rules={"t": INCREMENTAL})
-    (refused,) = api.make_plan(config, since="2024-01-01").refused
+    (refused,) = bulketl.make_plan(config, since="2024-01-01").refused
     assert "is not the one on record" in refused.message
-    plan = api.make_plan(config, adopt=["t"])
+    plan = bulketl.make_plan(config, adopt=["t"])
     (load,) = plan.loads
     assert load.spec.whole
     assert "because bulketl did not make the table that is there" in load.reason
@@ -177,30 +177,30 @@ def test_tables_of_another_source_are_refused_until_a_reset(
         maria_lab.server.execute(f"CREATE TABLE {other}.t LIKE {maria_lab.database}.t")
         maria_lab.server.execute(f"INSERT INTO {other}.t SELECT id, c + 5000 FROM {maria_lab.database}.t")
         uri = maria_lab.server.database(other)
-        early = api.make_plan(maria_lab.config(source=uri, rules={"t": rule}))
+        early = bulketl.make_plan(maria_lab.config(source=uri, rules={"t": rule}))
         ours = maria_lab.load(rules={"t": rule}).plan.source
         before = maria_lab.pg("SELECT * FROM {s}.t ORDER BY 1")
         config = maria_lab.config(source=uri, rules={"t": rule})
         for adopt in ([], ["t"]):
-            (refused,) = api.make_plan(config, adopt=adopt).refused
+            (refused,) = bulketl.make_plan(config, adopt=adopt).refused
             assert f"was loaded from {ours}, and this source is" in refused.message
             assert f"its {rows} rows stay" in refused.message
             assert "`bulketl state reset t`" in refused.hint
-        assert [f.severity for f in api.validate(config) if "was loaded from" in f.message] == ["error"]
+        assert [f.severity for f in bulketl.validate(config) if "was loaded from" in f.message] == ["error"]
         late = bulketl.load(config, early).tables["t"].message
         assert "has appeared in the target" in late
         assert maria_lab.pg("SELECT * FROM {s}.t ORDER BY 1") == before
-        custody.reset(config, ["t"])
+        bulketl.reset(config, ["t"])
         assert maria_lab.pg(RECORD)[-1][2] == ours  # a reset is about how far it is loaded, not about whose it is
         kept = {"keep": "7y", "by": "at", "action": "delete"}
-        planned = api.make_plan(config)
+        planned = bulketl.make_plan(config)
         maria_lab.pg("UPDATE bulketl.state SET source = 'mysql://third:3306/x' WHERE schema_name = '{s}'")
         assert "was loaded from mysql://third:3306/x meanwhile" in bulketl.load(config, planned).tables["t"].message
         retaining = maria_lab.config(source=uri, rules={"t": {"retention": kept}})
         with pytest.raises(PlanError, match="was loaded from mysql://third"):
-            custody.retain_tables(retaining)
-        custody.reset(config, ["t"])
-        done = bulketl.load(config, api.make_plan(config))
+            bulketl.retain_tables(retaining)
+        bulketl.reset(config, ["t"])
+        done = bulketl.load(config, bulketl.make_plan(config))
         assert done.outcome == "done", done.tables["t"].message
         assert maria_lab.pg(RECORD)[-1][2] == planned.source
     finally:
@@ -224,7 +224,7 @@ def test_the_schema_public_is_loaded_into_as_any_other(maria_lab: Lab) -> None:
     maria_lab.pg(f"CREATE TABLE public.{yours} (id int PRIMARY KEY); INSERT INTO public.{yours} VALUES (1), (2)")
     try:
         config = bulketl.load_config(None, None, {**environment(maria_lab), "BULKETL_SCHEMA": "public"})
-        done = bulketl.load(config, api.make_plan(config))
+        done = bulketl.load(config, bulketl.make_plan(config))
         assert {name: table.outcome for name, table in done.tables.items()} == {mine: "loaded", yours: "failed"}
         assert maria_lab.pg(f"SELECT count(*) FROM public.{yours}") == [(2,)]
     finally:
@@ -244,9 +244,9 @@ def test_tables_that_are_no_longer_loaded_are_told_of_where_a_person_looks_first
     assert "b (excluded, last loaded 20" in line
     assert "the target keeps what it has" in done.summary.tables["c"].message  # said there, once
     config = maria_lab.config(rules=rules)
-    assert [item.table for item in api.make_plan(config).leftovers] == ["a", "b"]
-    assert api.make_plan(config, tables=["d"]).leftovers == api.make_plan(config, exclude=["d"]).leftovers == ()
-    (finding,) = (item for item in api.validate(config) if "grow stale" in item.message)
+    assert [item.table for item in bulketl.make_plan(config).leftovers] == ["a", "b"]
+    assert bulketl.make_plan(config, tables=["d"]).leftovers == bulketl.make_plan(config, exclude=["d"]).leftovers == ()
+    (finding,) = (item for item in bulketl.validate(config) if "grow stale" in item.message)
     assert finding.severity == "warning"
     assert finding.message.startswith(told.replace("2 tables", "3 tables"))
     assert "c (gone at the source, last loaded 20" in finding.message
@@ -262,14 +262,16 @@ def test_what_waits_for_a_decision_and_was_loaded_before_is_told_of(maria_lab: L
     (tmp_path / "tables.yaml").write_text("source_tables: {a: {}}\n")
     (tmp_path / "catalog.json").write_text('{"a": {"id": "int(11)"}}')
     config = bulketl.load_config(tmp_path / "tables.yaml", None, environment(maria_lab))
-    assert [(item.table, item.reason) for item in api.make_plan(config).leftovers] == [("b", "not in the rules")]
+    assert [(item.table, item.reason) for item in bulketl.make_plan(config).leftovers] == [("b", "not in the rules")]
 
 
 def test_what_validate_says_of_tables_without_a_key_is_what_verify_does(maria_lab: Lab) -> None:
     """Their rows are compared, by their content."""
     maria_lab.mysql("CREATE TABLE t (a int)", "INSERT INTO t VALUES (1), (2)")
     maria_lab.load()
-    (finding,) = (item for item in api.validate(maria_lab.config(rules={"t": {}})) if item.message == "has no primary key")
+    (finding,) = (
+        item for item in bulketl.validate(maria_lab.config(rules={"t": {}})) if item.message == "has no primary key"
+    )
     assert "not compared" not in finding.otherwise
     assert "`bulketl verify` compares its rows" in finding.otherwise
     maria_lab.pg("UPDATE {s}.t SET a = 9 WHERE a = 2")
@@ -293,7 +295,7 @@ def test_retries_and_retention_of_what_is_not_ours_are_wrong_requests(maria_lab:
     maria_lab.pg("CREATE TABLE {s}.t (id int PRIMARY KEY, at date)")
     rule = {"t": {"retention": {"keep": "7y", "by": "at", "action": "delete"}}}
     with pytest.raises(PlanError, match="is somebody else's"):
-        custody.retain_tables(maria_lab.config(rules=rule))
+        bulketl.retain_tables(maria_lab.config(rules=rule))
 
 
 def test_a_target_schema_that_is_none_names_itself() -> None:

@@ -9,7 +9,7 @@ from faults import small_partitions
 from lab import Lab
 from nights import a_day_later, counts, night
 
-from bulketl.custody import reset, verify_audit
+from bulketl import reset, verify_audit
 
 FULL: dict[str, Any] = {"table_importance": "audit"}
 SLICED: dict[str, Any] = {

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from lab import Done, Lab, load
 
 import bulketl
+from bulketl import certificate
 from bulketl.cli.loading import _exit_code
-from bulketl.custody import certificate
 from bulketl.demo import HERE
 from bulketl.errors import NOT_CERTIFIED, PlanError
 from bulketl.events import Event, PartitionLoaded

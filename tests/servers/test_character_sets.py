@@ -12,7 +12,7 @@ from lab import Lab
 
 import bulketl
 import bulketl.tables.casts
-from bulketl.api import validate
+from bulketl import validate
 from bulketl.mysql.source import MySQLSource
 
 TYPES = ("char(12)", "varchar(40)", "tinytext", "text", "mediumtext", "longtext")

@@ -10,7 +10,6 @@ from faults import small_partitions
 from lab import Done, Lab
 
 import bulketl
-from bulketl import api
 from bulketl.screen import summary
 
 ROWS = 60
@@ -103,7 +102,7 @@ def test_a_check_that_fails_keeps_the_table_from_being_published(
     assert clinic.pg('SELECT "PayNum" FROM {s}.pay') == [(7,)]
     assert done.summary.tables["good"].outcome == done.summary.tables["patient"].outcome == "loaded"
     assert clinic.staged() == []
-    shown = api.show_rejects(clinic.config(), ["pay"], done.summary.run, first=100)
+    shown = bulketl.show_rejects(clinic.config(), ["pay"], done.summary.run, first=100)
     rows = 0 if label.split()[0] in ("unique", "foreign_key", "row_count", "sum") else figure
     assert len(shown) == rows
     assert all(row.reason == f"fails {label}" for row in shown)
@@ -264,7 +263,7 @@ def test_what_a_comparison_brings_in_is_checked_too(clinic: Lab) -> None:
 def test_wrong_checks_are_found_by_validate_and_refuse_their_table_only(clinic: Lab) -> None:
     """With the place in the rule; the plan has the others."""
     wanted = clinic.config(rules=rules({"not_null": "PayNum"}, {"range": "Nosuch", "max": 5}, {"sum": "Note", "min": 1}))
-    messages = [finding.message for finding in api.validate(wanted) if finding.severity == "error"]
+    messages = [finding.message for finding in bulketl.validate(wanted) if finding.severity == "error"]
     (message,) = [text for text in messages if "'pay'" in text]
     assert "checks.1 (range Nosuch ..5): there is no column 'Nosuch'" in message
     assert "checks.2 (sum Note 1..): column 'Note' is varchar(40), and no number" in message
@@ -299,7 +298,7 @@ def test_the_statements_of_a_plan_have_the_checks_of_the_table(
     config = clinic.config(rules=rules(*(entry for entry, _, _ in FINDS)))
     load(clinic)
     plan = bulketl.make_plan(config, tables=["pay"])
-    (found,) = [text for text in api.statements(config, plan)["pay"] if "FROM pg_temp" not in text and "HAVING" in text]
+    (found,) = [text for text in bulketl.statements(config, plan)["pay"] if "FROM pg_temp" not in text and "HAVING" in text]
     assert found.count("UNION ALL") == 3
     if not large:
         assert len(clinic.pg(found.replace("%", "%%"))) == 8

@@ -19,9 +19,8 @@ from lab import Lab
 from lines import to_source, to_target, until
 
 import bulketl
-from bulketl.api import propose, validate
+from bulketl import propose, reset, validate
 from bulketl.config.config import Config
-from bulketl.custody import reset
 from bulketl.errors import TargetError
 from bulketl.postgres.server import Postgres
 

@@ -10,7 +10,7 @@ import pytest
 from lab import Lab
 from typer.testing import CliRunner
 
-from bulketl import api
+import bulketl
 from bulketl.classify import classify
 from bulketl.cli import app
 from bulketl.config.read import load_config
@@ -80,7 +80,7 @@ def test_as_many_questions_are_asked_of_many_tables_as_of_one(
         return _Counting(connect(self, *args, **options), asked)
 
     monkeypatch.setattr(MySQL, "connect", counted)
-    proposals = api.propose(lab.config())[1]
+    proposals = bulketl.propose(lab.config())[1]
     assert [p.cursor for p in proposals] == ["at"] * tables
     statements = [text for text in asked if text.startswith(("SELECT", "\nSELECT", "(SELECT"))]
     assert len(statements) == 7, statements

@@ -15,7 +15,7 @@ from faults import small_partitions
 from lab import Lab, Server, configure
 from typer.testing import CliRunner
 
-from bulketl import api
+import bulketl
 from bulketl.classify import Proposal
 from bulketl.cli import app
 from bulketl.config.read import load_config
@@ -38,7 +38,7 @@ def clinic(mariadb: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @pytest.fixture(scope="module")
 def proposals(clinic: str, postgres: str) -> dict[str, Proposal]:
-    return {proposal.table: proposal for proposal in api.propose(configure(clinic, postgres, "raw"))[1]}
+    return {proposal.table: proposal for proposal in bulketl.propose(configure(clinic, postgres, "raw"))[1]}
 
 
 def judged() -> tuple[set[str], dict[str, str], set[str]]:
@@ -64,7 +64,7 @@ def test_the_cursor_of_at_least_58_of_the_62_incremental_tables_is_right(
 ) -> None:
     """The field notes say which column is right; where none is, the key for tables only added to, else it or nothing."""
     old = load_config(CATALOGUE / "tables.yaml", None, {}).tables
-    keys = {table.name: table.primary_key for table in api.propose(configure(clinic, "", "raw"))[0]}
+    keys = {table.name: table.primary_key for table in bulketl.propose(configure(clinic, "", "raw"))[0]}
     right, better, added = judged()
     assert (len(right), len(better)) == (26, 9)
     wrong = []
@@ -157,7 +157,7 @@ def shop(maria_lab: Lab) -> Lab:
 
 
 def proposed(lab: Lab) -> dict[str, Proposal]:
-    return {proposal.table: proposal for proposal in api.propose(lab.config())[1]}
+    return {proposal.table: proposal for proposal in bulketl.propose(lab.config())[1]}
 
 
 def test_another_style_of_schema_is_understood_too(shop: Lab) -> None:
@@ -204,7 +204,7 @@ def test_discover_asks_before_it_writes(shop: Lab, tmp_path: Path) -> None:
 
 def rules_of(lab: Lab, rules: dict[str, dict[str, object]], **overrides: object) -> dict[str, list[Finding]]:
     found: dict[str, list[Finding]] = {}
-    for finding in api.validate(lab.config(rules=rules, **overrides)):
+    for finding in bulketl.validate(lab.config(rules=rules, **overrides)):
         found.setdefault(finding.table, []).append(finding)
     return found
 
@@ -299,8 +299,8 @@ def test_what_is_said_of_a_table_without_a_rule_is_what_a_load_does(maria_lab: L
     (tmp_path / "catalog.json").write_text('{"ruled": {"id": "int(11)"}, "old": {"id": "int(11)"}}')
     environ = {"BULKETL_SOURCE": maria_lab.source, "BULKETL_TARGET": maria_lab.target, "BULKETL_SCHEMA": maria_lab.schema}
     config = load_config(tmp_path / "tables.yaml", None, environ, new_tables=new_tables)
-    said = {finding.table: finding.otherwise for finding in api.validate(config)}
-    api.load(config, api.make_plan(config))
+    said = {finding.table: finding.otherwise for finding in bulketl.validate(config)}
+    bulketl.load(config, bulketl.make_plan(config))
     loaded = {name for name in ("old", "new") if name in maria_lab.tables()}
     assert loaded == {name for name in ("old", "new") if said[name] == "it is loaded whole, as tier reference"}
     assert said["new"] == ("it is not loaded" if new_tables == "report" else said["old"])
@@ -337,7 +337,7 @@ def test_the_plan_lists_the_rights_of_others_and_they_are_no_reason_not_to_swap(
     environ = {"BULKETL_SOURCE": shop.source, "BULKETL_TARGET": shop.target, "BULKETL_SCHEMA": shop.schema}
     try:
         for _ in range(2):
-            (load,) = api.make_plan(shop.config(), tables=["orders"]).loads
+            (load,) = bulketl.make_plan(shop.config(), tables=["orders"]).loads
             assert (load.spec.publish, load.hanging) == ("swap", expected)
             shown = CliRunner().invoke(app, ["plan", "--tables", "orders"], env=environ).stdout
             assert f"grant INSERT, SELECT to {role}" in " ".join(shown.split())

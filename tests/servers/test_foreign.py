@@ -13,7 +13,7 @@ import pytest
 from lab import Server
 from promises import broken, is_record
 
-from bulketl import api
+import bulketl
 from bulketl.classify import classify, cursor_candidates
 from bulketl.config.read import load_config
 from bulketl.findings import examine
@@ -114,7 +114,7 @@ def test_other_peoples_databases_are_proposed_safely(mariadb: Server, path: Path
         subprocess.run(["mariadb", "-h127.0.0.1", f"-P{where}", "-uroot"], stdin=script, check=True, capture_output=True)
     try:
         config = load_config(None, None, {"BULKETL_SOURCE": mariadb.database(f"case_{path.stem}")})
-        catalog, proposals = api.propose(config)
+        catalog, proposals = bulketl.propose(config)
         assert broken(catalog, proposals) == []
         held(read_catalog(MySQL.of(config)))
     finally:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from lab import Lab
 from typer.testing import CliRunner
 
-from bulketl import agreement
+import bulketl
 from bulketl.cli import app
 from bulketl.errors import PlanError
 from bulketl.history import MonthPair, TableHistory
@@ -27,7 +27,7 @@ Command = Callable[..., Any]
 def history(
     lab: Lab, *, by: str = "", sums: bool = False, tables: tuple[str, ...] = (), **overrides: Any
 ) -> dict[str, TableHistory]:
-    found = agreement.compare_history(lab.config(**overrides), tables=tables, by=by, sums=sums)
+    found = bulketl.compare_history(lab.config(**overrides), tables=tables, by=by, sums=sums)
     return {item.table: item for item in found.tables}
 
 
@@ -164,7 +164,7 @@ def test_rows_that_left_by_retention_or_are_marked_count_on_neither_side(lab: La
         },
     }
     lab.load(rules=rules)
-    from bulketl.custody import retain_tables
+    from bulketl import retain_tables
 
     retain_tables(lab.config(rules=rules), folder=Path())
     lab.mysql("DELETE FROM b WHERE id = 3")

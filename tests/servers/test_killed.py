@@ -20,7 +20,7 @@ from faults import small_partitions
 from lab import Lab
 
 import bulketl
-from bulketl.custody import verify_audit
+from bulketl import verify_audit
 from bulketl.errors import PlanError
 
 KILLS = int(os.environ.get("BULKETL_TEST_KILLS", "6"))

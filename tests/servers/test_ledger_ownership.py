@@ -16,7 +16,7 @@ from nights import INCREMENTAL
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 import bulketl
-from bulketl import ConfigError, api, custody
+from bulketl import ConfigError
 from bulketl.events import Event, PartitionLoaded
 
 VERSION_4 = Path(__file__).with_name("ledger4.sql").read_text(encoding="utf-8")
@@ -65,13 +65,13 @@ def downgrade(lab: Lab) -> None:
 
 def test_a_ledger_of_version_4_is_taken_over_and_loads_go_on(loaded: Lab) -> None:
     """What it knows with a source is ours, before the first load of this version too; nothing else is."""
-    custody.reset(loaded.config(), ["marked"])  # the older version forgot the source then
+    bulketl.reset(loaded.config(), ["marked"])  # the older version forgot the source then
     downgrade(loaded)
     loaded.pg("CREATE TABLE raw.foreign_one (id int PRIMARY KEY); INSERT INTO raw.foreign_one VALUES (7)")
     loaded.mysql("CREATE TABLE foreign_one (id int PRIMARY KEY)")
     for table in NAMES:
         loaded.mysql(f"INSERT INTO {table} VALUES (1000, 1, '2024-02-01')")
-    plan = api.make_plan(loaded.config(rules=RULES))
+    plan = bulketl.make_plan(loaded.config(rules=RULES))
     assert [item.table for item in plan.refused] == ["foreign_one"]
     assert {load.spec.table: load.spec.whole for load in plan.loads}["changes"] is False
     assert loaded.pg("SELECT to_regclass('bulketl.made')") == [(None,)]  # planning changes nothing
@@ -97,12 +97,12 @@ def test_whatever_writes_first_brings_an_older_ledger_up_to_date(loaded: Lab, fi
         loaded.load(rules=rule)
         loaded.mysql("UPDATE small SET c = 9")
         downgrade(loaded)
-        (told,) = api.retry_rejects(loaded.config(rules=rule))
+        (told,) = bulketl.retry_rejects(loaded.config(rules=rule))
         assert (told.asked, told.loaded) == (2, 2)
     elif first == "retention":
         rule = {"small": {"retention": {"keep": "1y", "by": "at", "action": "delete"}}}
         downgrade(loaded)
-        assert custody.retain_tables(loaded.config(rules=rule), (), tmp_path)[0].rows == 30
+        assert bulketl.retain_tables(loaded.config(rules=rule), (), tmp_path)[0].rows == 30
     elif first == "repair":
         loaded.pg("UPDATE raw.small SET c = 77 WHERE id = 3")
         downgrade(loaded)
@@ -115,7 +115,7 @@ def test_whatever_writes_first_brings_an_older_ledger_up_to_date(loaded: Lab, fi
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            bulketl.load(loaded.config(workers=1), api.make_plan(loaded.config(), tables=["large"]), [stop])
+            bulketl.load(loaded.config(workers=1), bulketl.make_plan(loaded.config(), tables=["large"]), [stop])
         assert len(loaded.staged()) == 1
         downgrade(loaded)
         assert bulketl.resume(loaded.config()).outcome == "done"
@@ -145,7 +145,7 @@ def test_a_restored_database_is_told_as_one_and_taken_back_without_a_row_lost(lo
     try:
         loaded.mysql("INSERT INTO log VALUES (500, 1, '2024-03-01')", "DELETE FROM log WHERE id = 1",
                      "INSERT INTO changes VALUES (500, 1, '2024-03-01')")  # fmt: skip
-        plan = api.make_plan(back.config(rules=RULES))
+        plan = bulketl.make_plan(back.config(rules=RULES))
         assert {item.table for item in plan.refused} == set(NAMES)
         assert all("or the database was restored" in item.message for item in plan.refused)
         assert all("after a restore `bulketl load --adopt '*'` takes its tables back" in item.hint for item in plan.refused)
@@ -155,7 +155,7 @@ def test_a_restored_database_is_told_as_one_and_taken_back_without_a_row_lost(lo
         for table in NAMES:
             assert [text for text in back.differences(table) if "_deleted_at" not in text and table != "log"] == []
         assert back.pg("SELECT count(*) FROM raw.log") == [(31,)]  # what is gone at the source stays: it is audited
-        assert [item.problem for item in custody.verify_audit(back.config())] == [""]
+        assert [item.problem for item in bulketl.verify_audit(back.config())] == [""]
         assert back.load(rules=RULES).summary.failed == []
     finally:
         execute(postgres, f"DROP DATABASE {loaded.database}_back WITH (FORCE)")
@@ -174,14 +174,14 @@ THINGS = [
 def test_a_schema_called_bulketl_that_somebody_else_made_is_refused_and_stays(apart: Lab, thing: str) -> None:
     """By plan, validate, load and whatever looks at states; one that is empty was made for us."""
     apart.mysql("CREATE TABLE t (id int PRIMARY KEY)", "INSERT INTO t VALUES (1)")
-    early = api.make_plan(apart.config())
+    early = bulketl.make_plan(apart.config())
     apart.pg("CREATE SCHEMA bulketl; " + thing.format(n="bulketl"))
     for call in (
-        lambda: api.make_plan(apart.config()),
-        lambda: api.validate(apart.config()),
+        lambda: bulketl.make_plan(apart.config()),
+        lambda: bulketl.validate(apart.config()),
         lambda: bulketl.load(apart.config(), early),
         lambda: bulketl.verify(apart.config()),
-        lambda: custody.states(apart.config()),
+        lambda: bulketl.states(apart.config()),
     ):
         with pytest.raises(ConfigError, match="that is somebody else's") as raised:
             call()
@@ -195,7 +195,7 @@ def test_a_ledger_that_lost_its_comment_is_used_again_as_the_hint_says(loaded: L
     """The statement in it can be sent as it stands."""
     loaded.pg("COMMENT ON SCHEMA bulketl IS NULL")
     with pytest.raises(ConfigError) as raised:
-        api.make_plan(loaded.config())
+        bulketl.make_plan(loaded.config())
     loaded.pg(raised.value.hint[raised.value.hint.index("COMMENT ON"):])  # fmt: skip
     loaded.mysql("UPDATE small SET c = 7")
     assert loaded.load(rules=RULES).summary.failed == []
@@ -216,7 +216,7 @@ def test_what_somebody_put_into_the_staging_schema_stays_there(apart: Lab, monke
     assert "bulketl_staging" in told["t"].message
     assert "is somebody else's" in told["t"].message
     assert sorted(apart.staged()) == before
-    assert any("bulketl_staging" in item.table for item in api.validate(apart.config()))
+    assert any("bulketl_staging" in item.table for item in bulketl.validate(apart.config()))
     apart.pg("ALTER TABLE bulketl_staging.t SET SCHEMA public")
     assert apart.load().summary.outcome == "done"
     assert sorted(apart.staged()) == [name for name in before if name != "t"]

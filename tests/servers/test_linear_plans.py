@@ -18,7 +18,6 @@ from lab import Lab, Server
 from planned import plans, quadratic
 
 import bulketl
-from bulketl import api, custody
 from bulketl.demo.servers import EmbeddedPostgres
 
 ROWS = 3000
@@ -112,9 +111,9 @@ def test_no_plan_looks_through_a_table_row_by_row(logged: tuple[Lab, Path], tmp_
     assert not [one.problem for one in verified.repaired if one.problem]
     for level in ("count", "sums", "keys"):
         bulketl.verify(config, level=level)
-    api.retry_rejects(config, ["retry"])
-    custody.retain_tables(config, ["retain*"], tmp_path)
-    custody.verify_audit(config)
+    bulketl.retry_rejects(config, ["retry"])
+    bulketl.retain_tables(config, ["retain*"], tmp_path)
+    bulketl.verify_audit(config)
     lab.pg(f'ALTER DATABASE "{database}" RESET ALL')
     with psycopg.connect(lab.target) as connection:
         names: dict[int, str] = dict(connection.execute("SELECT oid::int, oid::regclass::text FROM pg_class").fetchall())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from lab import Done, Lab
 
-from bulketl import api, custody
+import bulketl
 from bulketl.mysql import discover
 
 
@@ -81,6 +81,8 @@ def test_a_table_that_is_gone_is_forgotten_by_a_person(lab: Lab) -> None:
     lab.mysql("DROP TABLE u")
     for _ in range(2):
         assert lab.load().summary.tables["u"].outcome == "skipped"
-    assert [f.message for f in api.validate(lab.config(rules={"t": {}})) if f.table == "u"] == ["is gone from the source"]
-    custody.reset(lab.config(), ["u"])
+    assert [f.message for f in bulketl.validate(lab.config(rules={"t": {}})) if f.table == "u"] == [
+        "is gone from the source"
+    ]
+    bulketl.reset(lab.config(), ["u"])
     assert "u" not in lab.load().summary.tables

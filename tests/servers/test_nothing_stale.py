@@ -13,7 +13,8 @@ from nights import a_day_later
 from rich.console import Console
 from typer.testing import CliRunner
 
-from bulketl import Summary, api, classify, screen, verdicts, verify
+import bulketl
+from bulketl import Summary, classify, screen, verdicts, verify
 from bulketl.cli import app
 
 ON_UPDATE = "at timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP"
@@ -86,7 +87,7 @@ def test_what_is_edited_or_deleted_arrives_or_is_said_to_be_kept(
     lab.mysql("CREATE TABLE orders (id int AUTO_INCREMENT PRIMARY KEY, c longtext)")  # of which the others are a small share
     lab.insert("orders (c)", [("x" * 900,)] * 2000)
     lab.mysql("ANALYZE TABLE orders")
-    proposals = {item.table: item for item in api.propose(lab.config())[1]}
+    proposals = {item.table: item for item in bulketl.propose(lab.config())[1]}
     rules = {name: item.to_rule() for name, item in proposals.items()}
     audited = {name for name, item in proposals.items() if item.tier == "audit"}
     assert audited == {"payments_log", "histappointment"}, [item.question for item in proposals.values()]
@@ -120,7 +121,7 @@ def test_what_is_edited_or_deleted_arrives_or_is_said_to_be_kept(
 def test_no_proposal_lets_a_table_be_emptied_in_silence(lab: Lab) -> None:
     """Nearly all rows are gone: each table fails, or its rows stay and that is said."""
     filled(lab)
-    rules = {item.table: item.to_rule() for item in api.propose(lab.config())[1]}
+    rules = {item.table: item.to_rule() for item in bulketl.propose(lab.config())[1]}
     lab.load(rules=rules)
     for table in TABLES:
         lab.mysql(f"DELETE FROM {table} WHERE id > 2")
@@ -139,12 +140,12 @@ def test_one_stamp_in_the_future_changes_nothing(lab: Lab, monkeypatch: pytest.M
     monkeypatch.setattr(classify, "SMALL_BYTES", 1)
     filled(lab)
     lab.mysql("UPDATE procedurelog SET at = '2037-01-01' WHERE id = 60", "UPDATE catalog SET at = '2037-01-01' WHERE id = 9")
-    found = {item.table: item for item in api.propose(lab.config())[1]}
+    found = {item.table: item for item in bulketl.propose(lab.config())[1]}
     assert [(found[name].cursor, found[name].strategy) for name in ("procedurelog", "catalog")] == [
         ("at", "incremental")
     ] * 2
     rules = {name: item.to_rule() for name, item in found.items()}
-    assert [item for item in api.validate(lab.config(rules=rules)) if item.severity == "error"] == []
+    assert [item for item in bulketl.validate(lab.config(rules=rules)) if item.severity == "error"] == []
     lab.load(rules=rules)
     lab.mysql("UPDATE procedurelog SET c = 'edited' WHERE id = 5")
     lab.load(rules=rules)
@@ -159,7 +160,7 @@ def test_existing_rules_that_hide_edits_or_deletes_are_found(lab: Lab) -> None:
         "session": {"table_importance": "audit"}, "payments_log": {"table_importance": "audit"},
         "ost_queue": {"deletes": {"guard": "100%"}}, "updates": {"deletes": {"policy": "mirror", "guard": "20%"}},
     }  # fmt: skip
-    found = {item.table: item for item in api.validate(lab.config(rules=rules)) if item.severity == "warning"}
+    found = {item.table: item for item in bulketl.validate(lab.config(rules=rules)) if item.severity == "warning"}
     assert found.keys() == {"catalog", "commlog", "session", "ost_queue"}
     assert "is of tier audit, and column at, which the server stamps on every update" in found["catalog"].message
     assert "edits never arrive" in found["catalog"].otherwise
@@ -177,7 +178,7 @@ def test_rows_that_were_written_again_are_counted_as_evidence(maria_lab: Lab) ->
         " FROM seq_1_to_1500",
         "UPDATE visit_log SET modified = modified + INTERVAL 1 DAY WHERE id > 1460", "ANALYZE TABLE visit_log",
     )  # fmt: skip
-    (found,) = api.propose(maria_lab.config())[1]
+    (found,) = bulketl.propose(maria_lab.config())[1]
     assert found.question.endswith("says by its name that rows are edited: 40 of the newest 1,000 were, after they came")
 
 

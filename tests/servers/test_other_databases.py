@@ -18,7 +18,7 @@ import pytest
 from lab import Lab, Server, configure, execute, load
 
 import bulketl
-from bulketl import api, tablesfile
+from bulketl import tablesfile
 from bulketl.config.config import Config
 from bulketl.config.read import load_config
 from bulketl.demo.programs import program
@@ -50,7 +50,7 @@ def house(request: pytest.FixtureRequest, mariadb: Server, postgres: str) -> Ite
 def config(house: Lab, tmp_path_factory: pytest.TempPathFactory) -> Config:
     """The configuration of a person who keeps all that discover proposes, but for what may be rejected."""
     path = tmp_path_factory.mktemp("config") / "tables.yaml"
-    proposals = api.propose(configure(house.source, house.target, house.schema))[1]
+    proposals = bulketl.propose(configure(house.source, house.target, house.schema))[1]
     path.write_text(tablesfile.written("", proposals), encoding="utf-8")
     environ = {"BULKETL_SOURCE": house.source, "BULKETL_TARGET": house.target, "BULKETL_SCHEMA": house.schema}
     return load_config(path, None, environ, dropped_columns="keep")
@@ -58,7 +58,7 @@ def config(house: Lab, tmp_path_factory: pytest.TempPathFactory) -> Config:
 
 def test_a_database_of_another_house_is_loaded_equal_in_every_cell(house: Lab, config: Config) -> None:
     """What validate calls an error is what a load refuses, and every other table arrives, also when rows have changed."""
-    errors = {finding.table for finding in api.validate(config) if finding.severity == "error"}
+    errors = {finding.table for finding in bulketl.validate(config) if finding.severity == "error"}
     done = load(config)
     failed = {item.table: item.message for item in done.summary.failed}
     assert failed.keys() <= errors, failed

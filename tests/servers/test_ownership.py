@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 import bulketl
 import bulketl.postgres.server
-from bulketl import Plan, api, custody
+from bulketl import Plan
 from bulketl.cli import app
 from bulketl.errors import BulketlError, PlanError
 from bulketl.postgres.write.repaired import repair
@@ -88,7 +88,7 @@ def test_whatever_has_a_tables_name_is_refused_by_plan_validate_and_load_and_sta
         maria_lab.pg(make)
     maria_lab.pg("INSERT INTO {s}.k0 SELECT gen_random_uuid(), n, 'x' FROM generate_series(1, 1000) n")
     before = oids(maria_lab)
-    plan = api.make_plan(maria_lab.config())
+    plan = bulketl.make_plan(maria_lab.config())
     told = {item.table: item for item in plan.refused}
     assert told.keys() == names.keys()
     for name, (word, _) in names.items():
@@ -98,7 +98,7 @@ def test_whatever_has_a_tables_name_is_refused_by_plan_validate_and_load_and_sta
         assert ("--adopt" in told[name].hint) == (word in ("table", "partitioned table"))
     assert "(1,000 rows, owner " in told["k0"].message
     assert "adopt: true" in told["k0"].hint
-    found = {item.table: item for item in api.validate(maria_lab.config()) if item.severity == "error"}
+    found = {item.table: item for item in bulketl.validate(maria_lab.config()) if item.severity == "error"}
     assert {name: found[name].message for name in names} == {name: item.message for name, item in told.items()}
     environ = {"BULKETL_SOURCE": maria_lab.source, "BULKETL_TARGET": maria_lab.target, "BULKETL_SCHEMA": maria_lab.schema}
     done = CliRunner().invoke(app, ["load", "--json"], env=environ)
@@ -123,7 +123,7 @@ def test_whatever_appears_between_plan_and_load_is_refused_and_stays(
     if staged:
         small_partitions(monkeypatch, 1)
     maria_lab.mysql("CREATE TABLE good (id int PRIMARY KEY)", "INSERT INTO good VALUES (1), (2)")
-    plan = api.make_plan(maria_lab.config())
+    plan = bulketl.make_plan(maria_lab.config())
     assert {load.spec.publish for load in plan.loads} == {"create"}
     for _, make in names.values():
         maria_lab.pg(make)
@@ -176,7 +176,7 @@ def prepared(lab: Lab, monkeypatch: pytest.MonkeyPatch, way: str) -> Plan:
     lab.load(rules={"t": rule})
     lab.pg(beside) if beside else None
     lab.mysql(f"INSERT INTO t SELECT 1000 + seq, 7, '2024-02-01' + INTERVAL seq SECOND FROM seq_1_to_{rows}")
-    plan = api.make_plan(lab.config(rules={"t": rule}))
+    plan = bulketl.make_plan(lab.config(rules={"t": rule}))
     (load,) = plan.loads
     assert (load.spec.publish, load.direct, load.chunked) == (how, rows == 5, way == "chunks")
     return plan
@@ -193,7 +193,7 @@ def test_a_table_in_the_place_of_ours_is_written_to_in_no_way(
     told = maria_lab.load(plan=plan, rules={"t": WAYS[way][0]}).summary.tables["t"]
     assert "is not the table that bulketl made" in told.message
     assert "bulketl plan" in told.hint
-    (refused,) = api.make_plan(maria_lab.config(rules={"t": WAYS[way][0]})).refused
+    (refused,) = bulketl.make_plan(maria_lab.config(rules={"t": WAYS[way][0]})).refused
     assert "is not the one on record" in refused.message
     assert "restored" in refused.message
     assert "--adopt '*'" in refused.hint
@@ -235,7 +235,7 @@ def test_what_is_no_publish_writes_to_no_other_table_either(
 
     if way == "compare":
         use(monkeypatch, before_comparing)
-        problem = bulketl.load(config, api.make_plan(config)).tables["t"].message
+        problem = bulketl.load(config, bulketl.make_plan(config)).tables["t"].message
     elif way == "repair":
         monkeypatch.setattr("bulketl.repairing.repair", replaced(repair))
         problem = bulketl.verify(config, repair=True).repaired[0].problem
@@ -243,7 +243,7 @@ def test_what_is_no_publish_writes_to_no_other_table_either(
         place, real = ("rejects.record.take", take) if way == "retry" else ("custody.retain", retain)
         monkeypatch.setattr(f"bulketl.{place}", replaced(real))
         with pytest.raises(BulketlError) as raised:
-            api.retry_rejects(config) if way == "retry" else custody.retain_tables(config, (), Path("unused"))
+            bulketl.retry_rejects(config) if way == "retry" else bulketl.retain_tables(config, (), Path("unused"))
         problem = raised.value.message
     assert "is not the table that bulketl made" in problem
     assert maria_lab.pg("SELECT count(*) FROM {s}.t WHERE c >= 999") == maria_lab.pg("SELECT count(*) FROM {s}.t")
@@ -252,7 +252,7 @@ def test_what_is_no_publish_writes_to_no_other_table_either(
         assert "is somebody else's" in bulketl.verify(config, repair=True).repaired[0].problem
     elif way != "compare":
         with pytest.raises(PlanError, match="is somebody else's"):
-            api.retry_rejects(config) if way == "retry" else custody.retain_tables(config, (), Path("unused"))
+            bulketl.retry_rejects(config) if way == "retry" else bulketl.retain_tables(config, (), Path("unused"))
 
 
 # Modules that write to no table of the target schema: they read, or have the ledger; and functions that have other tables.

@@ -12,7 +12,7 @@ import pytest
 from lab import Lab
 from typer.testing import CliRunner
 
-from bulketl import agreement
+import bulketl
 from bulketl.cli import app
 from bulketl.config.sqltext import MOST_ROWS
 from bulketl.errors import ConfigError
@@ -28,7 +28,7 @@ Command = Callable[..., Any]
 def run(lab: Lab, folder: Path, pairs: dict[str, dict[str, Any]], **overrides: Any) -> dict[str, PairResult]:
     path = folder / "checks.yaml"
     path.write_text(json.dumps({"pairs": pairs}), encoding="utf-8")
-    return {item.name: item for item in agreement.run_pairs(lab.config(**overrides), path)}
+    return {item.name: item for item in bulketl.run_pairs(lab.config(**overrides), path)}
 
 
 def both(select: str, **values: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from faults import small_partitions
 from lab import Lab
 from typer.testing import CliRunner
 
-from bulketl import api
+import bulketl
 from bulketl.cli import app
 from bulketl.plan.plan import TableLoad
 from bulketl.planscreen import ddl
@@ -37,9 +37,9 @@ def environment(lab: Lab) -> dict[str, str]:
 
 def planned(lab: Lab, **overrides: Any) -> tuple[TableLoad, list[str]]:
     config = lab.config(**overrides)
-    plan = api.make_plan(config)
+    plan = bulketl.make_plan(config)
     (load,) = plan.loads
-    return load, api.statements(config, plan)["t"]
+    return load, bulketl.statements(config, plan)["t"]
 
 
 @pytest.mark.parametrize("rows", [3, 200], ids=["direct", "staged"])
@@ -86,14 +86,14 @@ def test_tables_that_become_visible_together_share_the_seconds_of_their_load(lab
     """A load that took ten seconds for five tables will not take fifty; more rows take longer, fewer not less than ever."""
     names = [f"t{n}" for n in range(5)]
     lab.mysql(*(f"CREATE TABLE {name} (id int PRIMARY KEY)" for name in names), "INSERT INTO t0 VALUES (1), (2)")
-    assert {load.seconds for load in api.make_plan(lab.config()).loads} == {None}
+    assert {load.seconds for load in bulketl.make_plan(lab.config()).loads} == {None}
     run = lab.load().summary.run
     lab.pg("UPDATE bulketl.table_load SET seconds = 10 WHERE run = %s", [run])
     lab.mysql("INSERT INTO t0 VALUES (3), (4), (5)")
-    seconds = {load.spec.table: load.seconds for load in api.make_plan(lab.config(), full=True).loads}
+    seconds = {load.spec.table: load.seconds for load in bulketl.make_plan(lab.config(), full=True).loads}
     assert seconds == {"t0": 5.0, "t1": 2.0, "t2": 2.0, "t3": 2.0, "t4": 2.0}
     lab.mysql("DELETE FROM t0")
-    assert next(load.seconds for load in api.make_plan(lab.config()).loads if load.spec.table == "t0") == 2.0
+    assert next(load.seconds for load in bulketl.make_plan(lab.config()).loads if load.spec.table == "t0") == 2.0
     shown = CliRunner().invoke(app, ["plan", "--full"], env=environment(lab)).stdout
     assert "about 10.0 s of one worker by the last loads" in " ".join(shown.split())
 
@@ -138,7 +138,7 @@ def test_diff_tells_what_is_read_and_why_a_table_is_loaded_no_more(maria_lab: La
     maria_lab.load(rules=rules)
     maria_lab.mysql("ALTER TABLE u CHANGE id other int")
     config = maria_lab.config(rules=rules)
-    lines = api.compare_with_last(config, api.make_plan(config))[1]
+    lines = bulketl.compare_with_last(config, bulketl.make_plan(config))[1]
     assert "~ t: reads all of it -> what changed" in lines
     assert "~ t: deletes mirror -> ignore" in lines
     assert any(line.startswith("- u (table 'u' has the key other at the source") for line in lines)

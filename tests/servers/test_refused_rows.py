@@ -10,9 +10,9 @@ import pytest
 from faults import small_partitions
 from lab import Lab
 
+import bulketl
 import bulketl.postgres.write.copy
 import bulketl.worker
-from bulketl import api
 from bulketl.rows.coerce import Batch, coerce
 from bulketl.tables.spec import TableSpec
 
@@ -95,7 +95,7 @@ def test_a_streamed_table_with_too_many_of_them_fails_and_shows_them(streamed: L
     told = done.summary.tables["t"]
     assert (told.outcome, told.rejects) == ("failed", 3)
     assert "t" not in streamed.tables()
-    assert len(api.show_rejects(streamed.config(), ["t"], done.summary.run)) == 3
+    assert len(bulketl.show_rejects(streamed.config(), ["t"], done.summary.run)) == 3
 
 
 def test_the_second_reading_of_a_stream_is_bounded_in_memory(maria_lab: Lab) -> None:

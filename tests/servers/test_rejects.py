@@ -18,8 +18,9 @@ from faults import small_partitions
 from lab import Done, Lab
 from typer.testing import CliRunner
 
+import bulketl
 import bulketl.worker
-from bulketl import ConfigError, PlanError, TargetError, api
+from bulketl import ConfigError, PlanError, TargetError
 from bulketl.cli import app
 from bulketl.postgres.locks import held
 from bulketl.postgres.server import Postgres
@@ -50,25 +51,25 @@ def test_rejects_are_counted_by_what_is_wrong_with_them(broken: Lab) -> None:
     """By run, table, column and reason; the last run first."""
     first = load(broken).summary.run
     second = load(broken).summary.run
-    found = api.list_rejects(broken.config())
+    found = bulketl.list_rejects(broken.config())
     assert [(c.run, c.column, c.reason, c.rows, c.settled, c.loaded) for c in found] == [
         (run, column, reason, rows, 0, True)
         for run in (second, first)
         for column, reason, rows in (("flag", "does not fit boolean", 2), ("n", "fails range n 0..", 1))
     ]
-    assert {item.run for item in api.list_rejects(broken.config(), run="last")} == {second}
-    assert {item.run for item in api.list_rejects(broken.config(), ["t*"], first)} == {first}
+    assert {item.run for item in bulketl.list_rejects(broken.config(), run="last")} == {second}
+    assert {item.run for item in bulketl.list_rejects(broken.config(), ["t*"], first)} == {first}
 
 
 def test_rejects_are_shown_with_their_values(broken: Lab) -> None:
     """The first so many, whole rows too."""
     load(broken)
-    found = api.show_rejects(broken.config(), ["t"])
+    found = bulketl.show_rejects(broken.config(), ["t"])
     assert [(item.key, item.column, item.value) for item in found] == [
         ({"id": 3}, "flag", "2"), ({"id": 4}, "flag", "2"), ({"id": 9}, "n", "-5"),
     ]  # fmt: skip
     assert found[2].row == {"id": 9, "flag": 1, "n": -5, "word": 'a,"b"'}
-    assert len(api.show_rejects(broken.config(), first=2)) == 2
+    assert len(bulketl.show_rejects(broken.config(), first=2)) == 2
     assert "-5" not in repr(found)
 
 
@@ -77,7 +78,7 @@ def test_an_export_has_every_reject_and_only_its_owner_may_read_it(broken: Lab, 
     """Whole, in each form; a file that is there is not written over."""
     load(broken)
     file = tmp_path / f"rejects{suffix}"
-    assert api.export_rejects(broken.config(), file, ["t"]) == 3
+    assert bulketl.export_rejects(broken.config(), file, ["t"]) == 3
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     rows: list[dict[str, Any]]
     if suffix == ".csv":
@@ -85,14 +86,14 @@ def test_an_export_has_every_reject_and_only_its_owner_may_read_it(broken: Lab, 
             rows = list(csv.DictReader(stream))
     else:
         rows = json.loads(file.read_text()) if suffix == ".json" else pq.read_table(file).to_pylist()
-    expected = [dataclasses.asdict(item) for item in api.show_rejects(broken.config())]
+    expected = [dataclasses.asdict(item) for item in bulketl.show_rejects(broken.config())]
     if suffix != ".json":
         expected = [{**row, "key": json.dumps(row["key"]), "row": json.dumps(row["row"])} for row in expected]
     assert rows == expected
     with pytest.raises(ConfigError, match="cannot be written: File exists"):
-        api.export_rejects(broken.config(), file)
+        bulketl.export_rejects(broken.config(), file)
     with pytest.raises(ConfigError, match="are not written as"):
-        api.export_rejects(broken.config(), tmp_path / "rejects.xls")
+        bulketl.export_rejects(broken.config(), tmp_path / "rejects.xls")
 
 
 @pytest.mark.parametrize("strategy", [{}, {"extraction_strategy": "incremental", "incremental_column": "id"}])
@@ -103,21 +104,21 @@ def test_a_retry_loads_what_is_good_now_and_settles_it(broken: Lab, strategy: di
         "UPDATE t SET flag = 0 WHERE id = 3", "DELETE FROM t WHERE id = 4", "UPDATE t SET word = 'new' WHERE id = 7"
     )
     config = broken.config(rules={"t": {**RULES["t"], **strategy}})
-    (told,) = api.retry_rejects(config)
+    (told,) = bulketl.retry_rejects(config)
     assert (told.asked, told.loaded, told.rejected, told.gone, told.unreadable) == (3, 1, 1, 1, 0)
     assert broken.pg("SELECT id, flag, word FROM {s}.t WHERE id IN (3, 4, 7, 9) ORDER BY id") == [
         (3, False, "w3"), (7, True, "w7"),  # exactly those rows are read
     ]  # fmt: skip
-    assert [(item.column, item.settled) for item in api.list_rejects(config)] == [("flag", 2), ("n", 0)]
+    assert [(item.column, item.settled) for item in bulketl.list_rejects(config)] == [("flag", 2), ("n", 0)]
     assert broken.pg("SELECT rows FROM bulketl.state WHERE schema_name = '{s}'") == [(ROWS - 2,)]
-    (again,) = api.retry_rejects(config)
+    (again,) = bulketl.retry_rejects(config)
     assert (again.asked, again.loaded, again.rejected) == (1, 0, 1)
 
 
 def test_a_retry_takes_rows_after_the_rule_was_corrected(broken: Lab) -> None:
     """Of a cast's type nothing is changed here, but the check goes."""
     load(broken)
-    (told,) = api.retry_rejects(broken.config(rules={"t": {"casts": {"flag": "boolean"}}}))
+    (told,) = bulketl.retry_rejects(broken.config(rules={"t": {"casts": {"flag": "boolean"}}}))
     assert (told.asked, told.loaded, told.rejected) == (3, 1, 2)
     assert broken.pg("SELECT n FROM {s}.t WHERE id = 9") == [(-5,)]
 
@@ -127,10 +128,10 @@ def test_a_retry_of_several_runs_reads_each_row_once(broken: Lab) -> None:
     load(broken)
     load(broken)
     broken.mysql("UPDATE t SET flag = 1, n = 1")
-    (told,) = api.retry_rejects(broken.config(rules=RULES))
+    (told,) = bulketl.retry_rejects(broken.config(rules=RULES))
     assert (told.asked, told.loaded) == (3, 3)
-    assert all(item.rows == item.settled for item in api.list_rejects(broken.config()))
-    assert api.retry_rejects(broken.config(rules=RULES)) == []
+    assert all(item.rows == item.settled for item in bulketl.list_rejects(broken.config()))
+    assert bulketl.retry_rejects(broken.config(rules=RULES)) == []
 
 
 KEYS = [
@@ -149,7 +150,7 @@ def test_a_row_is_found_again_by_a_key_of_any_type(maria_lab: Lab, kind: str, va
     rules = {"t": {"checks": [NOT_NEGATIVE], "max_rejects": 1}}
     assert maria_lab.load(rules=rules).summary.tables["t"].rejects == 1
     maria_lab.mysql("UPDATE t SET n = 5 WHERE part = 1")
-    (told,) = api.retry_rejects(maria_lab.config(rules=rules))
+    (told,) = bulketl.retry_rejects(maria_lab.config(rules=rules))
     assert (told.asked, told.loaded, told.gone) == (1, 1, 0)
     assert maria_lab.differences("t") == []
 
@@ -159,7 +160,7 @@ def test_a_key_that_was_what_is_wrong_cannot_be_asked_for(maria_lab: Lab) -> Non
     maria_lab.mysql("CREATE TABLE t (d date PRIMARY KEY, n int)")
     maria_lab.insert("t", [("0000-00-00", 1), ("2024-01-01", 2)], mode="")
     maria_lab.load(rules={"t": {"max_rejects": 1}})
-    (told,) = api.retry_rejects(maria_lab.config())
+    (told,) = bulketl.retry_rejects(maria_lab.config())
     assert (told.asked, told.unreadable, told.loaded, told.rejected, told.gone) == (1, 1, 0, 0, 0)
 
 
@@ -169,7 +170,7 @@ def test_rows_of_a_table_without_a_key_cannot_be_retried(maria_lab: Lab) -> None
     rules = {"t": {"checks": [NOT_NEGATIVE], "max_rejects": 1}}
     maria_lab.load(rules=rules)
     with pytest.raises(PlanError, match="has no primary key") as raised:
-        api.retry_rejects(maria_lab.config(rules=rules))
+        bulketl.retry_rejects(maria_lab.config(rules=rules))
     assert "bulketl load --tables t --full" in raised.value.hint
 
 
@@ -178,10 +179,10 @@ def test_rows_of_a_load_that_failed_are_not_mixed_into_what_is_there(broken: Lab
     broken.pg("CREATE TABLE {s}.t (old int)")
     load(broken, max_rejects=0, adopt=True)
     broken.mysql("UPDATE t SET flag = 1, n = 1")
-    (told,) = api.retry_rejects(broken.config(rules=RULES))
+    (told,) = bulketl.retry_rejects(broken.config(rules=RULES))
     assert (told.asked, told.loaded) == (0, 0)
     assert broken.pg("SELECT count(*) FROM {s}.t") == [(0,)]
-    assert [item.loaded for item in api.list_rejects(broken.config())] == [False, False]
+    assert [item.loaded for item in bulketl.list_rejects(broken.config())] == [False, False]
 
 
 def test_a_retry_waits_for_no_load_and_disturbs_none(broken: Lab) -> None:
@@ -192,7 +193,7 @@ def test_a_retry_waits_for_no_load_and_disturbs_none(broken: Lab) -> None:
         held(Postgres.of(config), "other", "x", broken.schema, ["t"]),
         pytest.raises(TargetError, match="is loaded by run other"),
     ):
-        api.retry_rejects(config)
+        bulketl.retry_rejects(config)
 
 
 def test_a_retry_into_a_table_whose_columns_changed_is_refused(broken: Lab) -> None:
@@ -200,7 +201,7 @@ def test_a_retry_into_a_table_whose_columns_changed_is_refused(broken: Lab) -> N
     load(broken)
     broken.mysql("ALTER TABLE t ADD more int")
     with pytest.raises(PlanError, match="has other columns"):
-        api.retry_rejects(broken.config(rules=RULES))
+        bulketl.retry_rejects(broken.config(rules=RULES))
 
 
 def test_a_retry_that_fails_a_check_of_the_table_changes_nothing(broken: Lab) -> None:
@@ -209,16 +210,16 @@ def test_a_retry_that_fails_a_check_of_the_table_changes_nothing(broken: Lab) ->
     broken.mysql("UPDATE t SET flag = 1, n = 1")
     full = {"t": {**RULES["t"], "checks": [{"row_count": {"max": ROWS - 1}, "severity": "fail"}]}}
     with pytest.raises(bulketl.DataError, match=r"row_count \.\.39: it has 40"):
-        api.retry_rejects(broken.config(rules=full))
+        bulketl.retry_rejects(broken.config(rules=full))
     assert broken.pg("SELECT count(*) FROM {s}.t") == [(ROWS - 3,)]
-    assert all(item.settled == 0 for item in api.list_rejects(broken.config()))
+    assert all(item.settled == 0 for item in bulketl.list_rejects(broken.config()))
 
 
 def test_names_that_are_unknown_are_refused(broken: Lab) -> None:
     """A run, a table; nothing of it before the first load."""
-    assert api.list_rejects(broken.config()) == []
+    assert bulketl.list_rejects(broken.config()) == []
     load(broken)
-    for call in (api.list_rejects, api.show_rejects, api.retry_rejects):
+    for call in (bulketl.list_rejects, bulketl.show_rejects, bulketl.retry_rejects):
         with pytest.raises(PlanError, match="nothing is known of a table 'nosuch'"):
             call(broken.config(), ["nosuch"])
         with pytest.raises(PlanError, match="there is no run 'x'"):

@@ -15,7 +15,6 @@ from lab import Lab
 from typer.testing import CliRunner
 
 import bulketl
-from bulketl import api, custody
 from bulketl.cli import app
 from bulketl.errors import PlanError, TargetError
 from bulketl.postgres.locks import held
@@ -42,7 +41,7 @@ def count(lab: Lab) -> int:
 
 
 def retained(lab: Lab, rule: dict[str, Any], folder: Path | None) -> list[retention.Expired]:
-    return custody.retain_tables(lab.config(rules={"t": rule}), (), folder)
+    return bulketl.retain_tables(lab.config(rules={"t": rule}), (), folder)
 
 
 @pytest.mark.parametrize("strategy", ["full_table", "incremental"])
@@ -69,9 +68,9 @@ def test_rows_that_are_archived_leave_and_no_later_load_brings_them_back(
         assert done.summary.outcome == "done", [table.message for table in done.summary.failed]
         assert count(old) == 62
     config = old.config(rules={"t": rule})
-    assert api.load(config, api.make_plan(config, full=True)).outcome == "done"
+    assert bulketl.load(config, bulketl.make_plan(config, full=True)).outcome == "done"
     assert count(old) == 62
-    assert [verdict.problem for verdict in custody.verify_audit(config)] == ([""] if tier == "audit" else [])
+    assert [verdict.problem for verdict in bulketl.verify_audit(config)] == ([""] if tier == "audit" else [])
 
 
 @pytest.mark.parametrize("years", [1, 2, 3, 4, 7, 200])
@@ -248,12 +247,12 @@ def test_instants_that_have_left_stay_away_in_every_zone(maria_lab: Lab, tmp_pat
         "deletes": {"policy": "mirror", "every": "1s", "guard": 1},
     }
     config = lab.config(rules={"t": rule}, timestamp_zone=zone)
-    assert api.load(config, api.make_plan(config)).outcome == "done"
-    ((found),) = custody.retain_tables(config, (), tmp_path)
+    assert bulketl.load(config, bulketl.make_plan(config)).outcome == "done"
+    ((found),) = bulketl.retain_tables(config, (), tmp_path)
     assert found.rows == 3
     for full in (False, True):
         lab.mysql("UPDATE t SET seen = NOW() + INTERVAL id MICROSECOND")
-        assert api.load(config, api.make_plan(config, full=full)).outcome == "done"
+        assert bulketl.load(config, bulketl.make_plan(config, full=full)).outcome == "done"
         assert lab.pg("SELECT id FROM {s}.t ORDER BY id") == [(3,), (4,), (5,), (100,)]
 
 
@@ -315,7 +314,7 @@ def test_a_legal_hold_holds_against_loads(old: Lab, strategy: str, policy: str |
     config = old.config(rules={"t": hold})
     for full in (False, True):
         old.pg("UPDATE bulketl.state SET compared_at = compared_at - interval '2 days' WHERE schema_name = '{s}'")
-        assert api.load(config, api.make_plan(config, full=full)).outcome == "done"
+        assert bulketl.load(config, bulketl.make_plan(config, full=full)).outcome == "done"
         assert (count(old), old.pg("SELECT c FROM {s}.t WHERE id = 50")) == (101, [("new",)])
     if policy or strategy == "full_table":
         old.pg("UPDATE bulketl.state SET compared_at = compared_at - interval '2 days' WHERE schema_name = '{s}'")
@@ -351,7 +350,7 @@ def test_no_name_of_a_table_leads_out_of_the_folder(maria_lab: Lab, tmp_path: Pa
     )
     maria_lab.load()
     folder = tmp_path / "a" / "b" / "c" / "d"
-    ((found),) = custody.retain_tables(maria_lab.config(rules={table: ARCHIVE}), (), folder)
+    ((found),) = bulketl.retain_tables(maria_lab.config(rules={table: ARCHIVE}), (), folder)
     file = Path(found.file)
     assert (file.resolve().parent.parent.parent, file.is_file()) == (folder.resolve(), True)
     assert not any(part.startswith(".") for part in file.relative_to(folder).parts)

@@ -6,7 +6,7 @@ import pytest
 from lab import Lab
 from nights import a_day_later, night
 
-from bulketl.custody import verify_audit
+from bulketl import verify_audit
 
 MIRROR = {"extraction_strategy": "incremental", "incremental_column": "at", "deletes": "mirror"}
 

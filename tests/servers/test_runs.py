@@ -12,7 +12,6 @@ from faults import small_partitions, use
 from lab import Lab, configure, execute
 
 import bulketl
-from bulketl import api
 from bulketl.errors import PlanError, TargetError
 from bulketl.events import Event, PartitionLoaded, TablePublished
 from bulketl.postgres.locks import dead_runs, held
@@ -236,10 +235,10 @@ def test_of_runs_within_one_second_the_later_one_is_the_last(parts: Lab, monkeyp
     rules = {name: {"checks": [rule], "max_rejects": 1} for name in ("a", "b")}
     one, two = (parts.load(tables=[table], rules=rules).summary.run for table in ("a", "b"))
     assert one > two
-    assert [(item.run, item.table) for item in api.list_rejects(parts.config())] == [(two, "b"), (one, "a")]
-    assert [item.table for item in api.show_rejects(parts.config())] == ["b", "a"]
-    assert {item.run for item in api.list_rejects(parts.config(), run="last")} == {two}
-    assert api.compare_with_last(parts.config(), bulketl.make_plan(parts.config()))[0] == two
+    assert [(item.run, item.table) for item in bulketl.list_rejects(parts.config())] == [(two, "b"), (one, "a")]
+    assert [item.table for item in bulketl.show_rejects(parts.config())] == ["b", "a"]
+    assert {item.run for item in bulketl.list_rejects(parts.config(), run="last")} == {two}
+    assert bulketl.compare_with_last(parts.config(), bulketl.make_plan(parts.config()))[0] == two
     with pytest.raises(PlanError, match=f"run {two} cannot be resumed"):
         bulketl.resume(parts.config())
 

@@ -11,7 +11,7 @@ import pytest
 from lab import Lab
 from typer.testing import CliRunner
 
-from bulketl import api
+import bulketl
 from bulketl.cli import app
 from bulketl.findings import Finding
 from bulketl.tablesfile import fixed
@@ -21,7 +21,7 @@ RULE = {"t": {"extraction_strategy": "incremental", "incremental_column": "at", 
 
 
 def found(lab: Lab, **overrides: object) -> list[Finding]:
-    return [item for item in api.validate(lab.config(**overrides)) if item.severity != "note"]
+    return [item for item in bulketl.validate(lab.config(**overrides)) if item.severity != "note"]
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_a_watermark_of_another_zone_is_found_and_the_load_does_as_is_said(lab: 
     (finding,) = found(lab, rules=RULE, invalid_watermark=policy)
     assert (finding.table, finding.severity) == ("t", severity)
     assert "of the last load is a timestamp in America/Chicago" in finding.message
-    plan = api.make_plan(lab.config(rules=RULE, invalid_watermark=policy))
+    plan = bulketl.make_plan(lab.config(rules=RULE, invalid_watermark=policy))
     if policy == "refuse":
         assert [item.table for item in plan.refused] == ["t"]
         assert finding.otherwise.startswith("it is not loaded")

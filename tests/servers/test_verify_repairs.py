@@ -196,7 +196,7 @@ def test_a_plan_is_held_against_that_of_the_last_load_and_not_of_a_repair(maria_
     first = maria_lab.load(rules={}).summary.run
     maria_lab.pg("DELETE FROM {s}.t WHERE id = 2")
     assert verify(maria_lab, {}, repair=True).equal
-    assert bulketl.api.compare_with_last(maria_lab.config(), bulketl.make_plan(maria_lab.config()))[0] == first
+    assert bulketl.compare_with_last(maria_lab.config(), bulketl.make_plan(maria_lab.config()))[0] == first
 
 
 def test_a_sample_is_the_same_for_the_same_seed(lab: Lab) -> None:

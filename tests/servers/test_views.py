@@ -12,7 +12,7 @@ from lab import Lab, load
 from typer.testing import CliRunner
 
 import bulketl
-from bulketl import PlanError, api
+from bulketl import PlanError
 from bulketl.cli import app
 from bulketl.mysql.discover import read_catalog
 
@@ -110,7 +110,7 @@ def test_a_view_that_a_rule_names_is_loaded_as_a_table_each_time(full: Lab) -> N
             assert found.equal, found
         full.mysql(f"INSERT INTO base VALUES ({rows + 1}, 'more')")
     assert not bulketl.verify(config, tables=["v_base"]).equal
-    assert not [finding for finding in api.validate(config) if finding.severity == "error"]
+    assert not [finding for finding in bulketl.validate(config) if finding.severity == "error"]
 
 
 def test_a_view_named_in_full_is_loaded_and_stays_loaded(full: Lab) -> None:
@@ -236,7 +236,7 @@ def test_a_table_whose_rows_are_elsewhere_is_loaded_and_said_to_be(lab: Lab) -> 
     )
     if "BLACKHOLE" in engines:
         lab.mysql("CREATE TABLE hole (a int) ENGINE = BLACKHOLE")
-    said = {f.table: f.message.lower() for f in api.validate(lab.config()) if "is of engine" in f.message}
+    said = {f.table: f.message.lower() for f in bulketl.validate(lab.config()) if "is of engine" in f.message}
     assert said["m"] == "is of engine mrg_myisam, and its rows are those of other tables"
     assert ("hole" in said) == ("BLACKHOLE" in engines)
     assert lab.load().summary.outcome == "done"

@@ -19,7 +19,6 @@ from hangers import EXEMPT, HANGERS, HANGING
 from lab import Lab, Server
 
 import bulketl
-from bulketl import api, custody
 from bulketl.errors import BulketlError
 
 FEW, MANY = 40, 60  # rows of tables with one partition, with two
@@ -176,7 +175,7 @@ def _written(lab: Lab, kind: str, rules: dict[str, Any], folder: Path) -> dict[s
     failed = {}
     for name in rules:
         try:
-            api.retry_rejects(config, [name]) if kind == "retry" else custody.retain_tables(config, [name], folder)
+            bulketl.retry_rejects(config, [name]) if kind == "retry" else bulketl.retain_tables(config, [name], folder)
         except BulketlError as error:
             failed[name] = f"{error.message} {error.hint}"
     return failed

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from bulketl import certificatepage, custody
+import bulketl
+from bulketl import certificatepage
 from bulketl.cli.options import ConfigOption, JsonOption, SchemaOption, configured, out, run
 from bulketl.errors import DONE, NOT_CERTIFIED
 
@@ -21,7 +22,7 @@ def certificate(
     """Print the certificate of a load with --certify: the figures of source, batches and target, and what differs."""
 
     def command() -> int:
-        about, tables = custody.certificate(configured(config, None, schema=schema), name)
+        about, tables = bulketl.certificate(configured(config, None, schema=schema), name)
         document = {**about, "tables": tables}
         print(json.dumps(document)) if as_json else out.print(certificatepage.certificate(about, tables))
         return DONE if all(found["certified"] for found in tables.values()) else NOT_CERTIFIED

@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from bulketl import custody, screen
+import bulketl
+from bulketl import screen
 from bulketl.cli.options import (
     ConfigOption,
     JsonOption,
@@ -38,7 +39,7 @@ def list_states(
     """List the tables that were loaded: watermark, rows, when they were published and compared."""
 
     def command() -> int:
-        found = custody.states(configured(config, None, schema=schema), split_commas(tables))
+        found = bulketl.states(configured(config, None, schema=schema), split_commas(tables))
         if as_json:
             print(json.dumps([dataclasses.asdict(item) for item in found]))
         else:
@@ -58,7 +59,7 @@ def show_state(
     """Show everything that is known of one table."""
 
     def command() -> int:
-        (found,) = custody.states(configured(config, None, schema=schema), [table])[:1]
+        (found,) = bulketl.states(configured(config, None, schema=schema), [table])[:1]
         print(json.dumps(dataclasses.asdict(found))) if as_json else out.print(screen.state(found))
         return DONE
 
@@ -76,11 +77,11 @@ def reset_states(
 
     def command() -> int:
         settings = configured(config, None, schema=schema)
-        found = [item.table for item in custody.states(settings, split_commas(tables))]
+        found = [item.table for item in bulketl.states(settings, split_commas(tables))]
         names = in_a_line(", ".join(found[:8])) + (" …" if len(found) > 8 else "")
         if not yes and not typer.confirm(f"forget how far {count_of(len(found), 'table')} got ({names})?", err=True):
             return DONE
-        custody.reset(settings, found)
+        bulketl.reset(settings, found)
         err.print(f"forgotten; the next load reads {'it' if len(found) == 1 else 'them'} whole: {names}")
         return DONE
 
@@ -98,7 +99,7 @@ def verify_audit(
     """
 
     def command() -> int:
-        found = custody.verify_audit(configured(config, None, schema=schema), split_commas(tables))
+        found = bulketl.verify_audit(configured(config, None, schema=schema), split_commas(tables))
         if as_json:
             print(json.dumps([dataclasses.asdict(item) for item in found]))
         else:
@@ -133,7 +134,7 @@ def retention(
                 hint="name one with --folder, or look first with --dry-run",
             )
         target = None if dry_run else folder or Path()
-        found = custody.retain_tables(settings, split_commas(tables), target)
+        found = bulketl.retain_tables(settings, split_commas(tables), target)
         if as_json:
             print(json.dumps([dataclasses.asdict(item) for item in found]))
         else:

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from bulketl import agreement, agreementscreen, heatmap
+import bulketl
+from bulketl import agreementscreen, heatmap
 from bulketl.cli.options import (
     ConfigOption,
     JsonOption,
@@ -51,7 +52,7 @@ def history(
         if png is not None:
             heatmap.require()
         settings = configured(config, rules, schema=schema)
-        found = agreement.compare_history(settings, tiers=tiers_of(tier), tables=split_commas(tables), by=by, sums=sums)
+        found = bulketl.compare_history(settings, tiers=tiers_of(tier), tables=split_commas(tables), by=by, sums=sums)
         print(json.dumps(agreementscreen.history_json(found))) if as_json else out.print(agreementscreen.history(found))
         if png is not None:
             heatmap.draw(found, png)

@@ -13,7 +13,8 @@ from typing import Annotated, cast
 
 import typer
 
-from bulketl import api, planscreen, screen
+import bulketl
+from bulketl import planscreen, screen
 from bulketl.cli.options import (
     AdoptOption,
     AllowOption,
@@ -105,10 +106,10 @@ def load(
             with watching(as_json=as_json) as observer:
                 observers = [observer]
                 if resume is None:
-                    result = api.load(settings, chosen, observers, closed=lambda: _over(end), executor=where)
+                    result = bulketl.load(settings, chosen, observers, closed=lambda: _over(end), executor=where)
                 else:
                     name = "" if resume == "last" else resume
-                    result = api.resume(settings, name, observers, closed=lambda: _over(end), executor=where)
+                    result = bulketl.resume(settings, name, observers, closed=lambda: _over(end), executor=where)
         print(json.dumps(result.to_json())) if as_json else out.print(screen.summary(result))
         return _exit_code(settings, result)
 
@@ -180,7 +181,7 @@ def make(
     adopt: list[str] | None,
 ) -> Plan:
     """Return the plan that the options ask for."""
-    return api.make_plan(
+    return bulketl.make_plan(
         settings,
         tiers=tiers_of(tier),
         tables=split_commas(tables),
@@ -218,10 +219,10 @@ def plan(
         settings = configured(config, rules, schema=schema)
         planned = make(settings, tier, tables, exclude, full, since, until, allow_deletes, adopt)
         if sql:
-            found = api.statements(settings, planned)
+            found = bulketl.statements(settings, planned)
             print(json.dumps(found)) if as_json else hand_out(planscreen.sql(found))
         elif diff:
-            run_name, lines = api.compare_with_last(settings, planned)
+            run_name, lines = bulketl.compare_with_last(settings, planned)
             print(json.dumps(lines)) if as_json else out.print(planscreen.plan_changes(run_name, lines), soft_wrap=True)
         else:
             print(planned.to_json()) if as_json else out.print(planscreen.plan(planned))

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from bulketl import agreement, agreementscreen
+import bulketl
+from bulketl import agreementscreen
 from bulketl.cli.options import ConfigOption, JsonOption, SchemaOption, configured, out, run, split_commas
 from bulketl.errors import DONE, FAILED, PARTLY_DONE
 
@@ -31,7 +32,7 @@ def pairs(
     """
 
     def command() -> int:
-        found = agreement.run_pairs(configured(config, None, schema=schema), checks, split_commas(names))
+        found = bulketl.run_pairs(configured(config, None, schema=schema), checks, split_commas(names))
         if as_json:
             print(json.dumps([agreementscreen.pair_json(item) for item in found]))
         else:

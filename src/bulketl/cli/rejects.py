@@ -13,7 +13,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from bulketl import api
+import bulketl
 from bulketl.cli.options import (
     EXIT_CODES,
     ConfigOption,
@@ -50,7 +50,7 @@ def list_rejects(
     """Count rejected rows by run, table, column and reason; no value is shown."""
 
     def command() -> int:
-        found = api.list_rejects(configured(config, None, schema=schema), split_commas(tables), of_run)
+        found = bulketl.list_rejects(configured(config, None, schema=schema), split_commas(tables), of_run)
         print(json.dumps([dataclasses.asdict(item) for item in found])) if as_json else out.print(_counts(found))
         return DONE
 
@@ -69,7 +69,7 @@ def show_rejects(
     """Show rejected rows with their values: key, column, value and reason; --json has the whole row."""
 
     def command() -> int:
-        found = api.show_rejects(configured(config, None, schema=schema), split_commas(tables), of_run, first)
+        found = bulketl.show_rejects(configured(config, None, schema=schema), split_commas(tables), of_run, first)
         if as_json:
             print(json.dumps([dataclasses.asdict(item) for item in found]))
         else:
@@ -90,7 +90,7 @@ def export_rejects(
     """Write rejected rows into a file, each with the whole row as it was read."""
 
     def command() -> int:
-        count = api.export_rejects(configured(config, None, schema=schema), file, split_commas(tables), of_run)
+        count = bulketl.export_rejects(configured(config, None, schema=schema), file, split_commas(tables), of_run)
         err.print(f"{count:,} rejected rows written to {file}", soft_wrap=True)
         return DONE
 
@@ -112,7 +112,7 @@ def retry_rejects(
     """
 
     def command() -> int:
-        found = api.retry_rejects(configured(config, rules, schema=schema), split_commas(tables), of_run)
+        found = bulketl.retry_rejects(configured(config, rules, schema=schema), split_commas(tables), of_run)
         print(json.dumps([dataclasses.asdict(item) for item in found])) if as_json else out.print(_retried(found))
         return DONE
 

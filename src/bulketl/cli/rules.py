@@ -12,7 +12,8 @@ from typing import Annotated
 
 import typer
 
-from bulketl import api, rulescreen, screen, tablesfile
+import bulketl
+from bulketl import rulescreen, screen, tablesfile
 from bulketl.classify import Proposal
 from bulketl.cli.options import ConfigOption, JsonOption, RulesOption, SchemaOption, configured, err, found, out, run
 from bulketl.config import snapshot
@@ -39,7 +40,7 @@ def discover(
 
     def command() -> int:
         settings = configured(config, write and found(write))
-        catalog, proposals = api.propose(settings)
+        catalog, proposals = bulketl.propose(settings)
         if write is not None:
             _write(write, settings, catalog, proposals, yes=yes)
         elif not as_json:
@@ -73,7 +74,7 @@ def validate(
         if not settings.source:
             err.print("the files are well-formed; set BULKETL_SOURCE to hold them against the source too")
             return DONE
-        findings = api.validate(settings)
+        findings = bulketl.validate(settings)
         if as_json:
             print(json.dumps([dataclasses.asdict(finding) for finding in findings]))
         else:
