@@ -25,8 +25,10 @@ from typing import Any
 import pyarrow as pa
 
 import bulketl
-from bulketl import engine
 from bulketl.config.config import Config
+from bulketl.loading import engine
+from bulketl.loading.run import Executors
+from bulketl.loading.schedule import Step
 from bulketl.plan.decision import decide
 from bulketl.plan.plan import Group, Plan, TableLoad
 from bulketl.plan.resumption import restored
@@ -34,8 +36,6 @@ from bulketl.postgres.server import Postgres
 from bulketl.postgres.write.outcome import Loaded, Published
 from bulketl.rows.coerce import Batch
 from bulketl.rows.quality import Counted
-from bulketl.runs import Executors
-from bulketl.schedule import Step
 from bulketl.tables.catalog import Catalog, Column, Key, Table
 from bulketl.tables.partitions import Bound, KeyTuple, Partition, fits, rows_per_partition
 from bulketl.tables.spec import TableSpec
@@ -84,10 +84,10 @@ class Nothing:
         return Published()
 
     def load_group(
-        self, loads: Sequence[TableLoad], _batches: Sequence[Batch | None], _expected: Sequence[int]
+        self, specs: Sequence[TableSpec], _batches: Sequence[Batch | None], _expected: Sequence[int]
     ) -> list[tuple[Loaded, Published]]:
         """Write nothing."""
-        return [(Loaded(), Published()) for _ in loads]
+        return [(Loaded(), Published()) for _ in specs]
 
 
 class AtOnce(Executor):

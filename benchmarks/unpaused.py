@@ -5,8 +5,8 @@ At 10,000 rows all of it is idle, at 1,000,000 work hides it, so seconds with it
 
 from __future__ import annotations
 
-from bulketl import checker, keyless
 from bulketl.cli import main
+from bulketl.verifying import checker, keyless
 
 if __name__ == "__main__":
     for module in (checker, keyless):

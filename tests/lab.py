@@ -17,7 +17,7 @@ import pymysql
 
 import bulketl
 from bulketl import Config, Plan, Summary
-from bulketl.events import Event
+from bulketl.loading.events import Event
 from bulketl.tables.spec import Tier
 
 Kind = Literal["mariadb", "mysql"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from bulketl.classify import Proposal
+from bulketl.survey.proposals import Proposal
 from bulketl.tables.catalog import Table
 
 WORDS = "log|logs|hist|history|histories|audit|audits|security"

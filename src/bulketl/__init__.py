@@ -48,19 +48,23 @@ The floors; imports go down only:
     errors
 """
 
-from bulketl.agreement import compare_history, run_pairs
-from bulketl.api import compare_with_last, make_plan, propose, statements, validate
-from bulketl.cluster import dask
 from bulketl.config.config import Config
 from bulketl.config.read import load_config
-from bulketl.custody import certificate, reset, retain_tables, states, verify_audit
 from bulketl.errors import BulketlError, ClusterError, ConfigError, DataError, PlanError, SourceError, TargetError
+from bulketl.loading.dask import dask
+from bulketl.loading.run import load, resume
+from bulketl.loading.summary import Summary
+from bulketl.operations.records import certificate, reset, states, verify_audit
+from bulketl.operations.rejects import export_rejects, list_rejects, retry_rejects, show_rejects
+from bulketl.operations.retention import retain_tables
 from bulketl.plan.plan import Plan
-from bulketl.rejects import export_rejects, list_rejects, retry_rejects, show_rejects
-from bulketl.runs import load, resume
-from bulketl.summary import Summary
-from bulketl.verification import Verification
-from bulketl.verifying import verify
+from bulketl.survey.discover import propose, validate
+from bulketl.survey.explain import statements
+from bulketl.survey.planning import compare_with_last, make_plan
+from bulketl.verifying.months import compare_history
+from bulketl.verifying.pairs import run_pairs
+from bulketl.verifying.verdicts import Verification
+from bulketl.verifying.verify import verify
 
 __all__ = [
     "BulketlError", "ClusterError", "Config", "ConfigError", "DataError", "Plan", "PlanError", "SourceError", "Summary",

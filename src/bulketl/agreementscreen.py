@@ -10,10 +10,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from bulketl.history import History, MonthPair, TableHistory, month_text
 from bulketl.listing import Rows
-from bulketl.pairs import Difference, PairResult, Value, shown
 from bulketl.tables.printable import in_a_line
+from bulketl.verifying.months import History, MonthPair, TableHistory, month_text
+from bulketl.verifying.pairs import Difference, PairResult, Value, shown
 
 MOST_LINES = 20  # of what differs, per pair and per table; --json has all
 

@@ -11,8 +11,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from bulketl.classify import Proposal
-from bulketl.findings import SEVERITIES, Finding
+from bulketl.survey.findings import SEVERITIES, Finding
+from bulketl.survey.proposals import Proposal
 from bulketl.tables.printable import count_of, in_a_line
 from bulketl.tables.spec import TIERS
 

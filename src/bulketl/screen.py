@@ -11,13 +11,13 @@ from rich.text import Text
 
 from bulketl.errors import BulketlError
 from bulketl.listing import Rows, lines_of
+from bulketl.loading.summary import Summary, TableSummary
 from bulketl.plan.leftout import told
 from bulketl.postgres.compare.chain import Verdict
 from bulketl.postgres.ledger.states import Known
 from bulketl.postgres.write.retention import Expired
 from bulketl.rows.coerce import INVALID_DATE, NUL_BYTE
 from bulketl.rows.jsontext import KINDS
-from bulketl.summary import Summary, TableSummary
 from bulketl.tables.casts import RULES, CastRule
 from bulketl.tables.checks import said
 from bulketl.tables.printable import count_of, in_a_line

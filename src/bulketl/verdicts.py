@@ -10,7 +10,7 @@ from rich.text import Text
 
 from bulketl.listing import Rows, lines_of
 from bulketl.tables.printable import in_a_line
-from bulketl.verification import Figure, RowFinding, TableVerdict, Verification
+from bulketl.verifying.verdicts import Figure, RowFinding, TableVerdict, Verification
 
 _WORDS = {"missing": "missing in the target", "differs": "differs", "extra": "only in the target", "doubled": "there twice"}
 

@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 
 import bulketl.connections.patience
-import bulketl.runs
+import bulketl.loading.run
 import bulketl.tables.partitions
 from bulketl.errors import BulketlError
-from bulketl.plan.plan import TableLoad
 from bulketl.postgres.server import Postgres
 from bulketl.postgres.target import PostgresTarget
 from bulketl.rows.coerce import Batch
@@ -72,13 +71,13 @@ class FaultyTarget:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.real, name)
 
-    def load_group(self, loads: Sequence[TableLoad], batches: Sequence[Batch | None], expected: Sequence[int]) -> Any:
-        return self._around("group", self.real.load_group, loads, batches, expected)
+    def load_group(self, specs: Sequence[TableSpec], batches: Sequence[Batch | None], expected: Sequence[int]) -> Any:
+        return self._around("group", self.real.load_group, specs, batches, expected)
 
 
 def use(monkeypatch: pytest.MonkeyPatch, fault: Fault) -> None:
     """Put the fault around every step of the loads of this test."""
-    monkeypatch.setattr(bulketl.runs, "PostgresTarget", lambda postgres, run: FaultyTarget(postgres, run, fault))
+    monkeypatch.setattr(bulketl.loading.run, "PostgresTarget", lambda postgres, run: FaultyTarget(postgres, run, fault))
 
 
 def once(step: str, moment: str, error: BulketlError) -> Fault:

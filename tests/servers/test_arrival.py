@@ -10,7 +10,7 @@ import pytest
 from faults import no_pauses, small_partitions
 from lab import Lab, load
 
-from bulketl.events import TableFailed, TablePublished
+from bulketl.loading.events import TableFailed, TablePublished
 from bulketl.mysql import source
 from bulketl.postgres.write.stage import keyed
 

@@ -16,8 +16,8 @@ from bulketl import certificate
 from bulketl.cli.loading import _exit_code
 from bulketl.demo import HERE
 from bulketl.errors import NOT_CERTIFIED, PlanError
-from bulketl.events import Event, PartitionLoaded
-from bulketl.load.certificate import Certificate
+from bulketl.loading.certificate import Certificate
+from bulketl.loading.events import Event, PartitionLoaded
 from bulketl.mysql import source
 from bulketl.postgres.ddl import name
 from bulketl.postgres.target import PostgresTarget

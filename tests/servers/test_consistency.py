@@ -15,7 +15,7 @@ from lab import Done, Lab, configure, load
 
 import bulketl
 from bulketl.errors import SourceError
-from bulketl.events import Event, SourceLocked, StepRetried, TablePublished
+from bulketl.loading.events import Event, SourceLocked, StepRetried, TablePublished
 from bulketl.mysql import locks, source
 
 ROWS, AMOUNT = 40_000, 100

@@ -20,9 +20,9 @@ from lab import Lab, execute
 from test_consistency import ROWS, TOTAL, accounts, movers
 
 import bulketl
-import bulketl.cluster
+import bulketl.loading.dask
 from bulketl.errors import ClusterError, ConfigError
-from bulketl.events import Event, PartitionLoaded, StepRetried, TableCompared, TableStarted
+from bulketl.loading.events import Event, PartitionLoaded, StepRetried, TableCompared, TableStarted
 
 __all__ = ["accounts"]
 SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'bulketl%' AND datname = current_database()"
@@ -274,7 +274,7 @@ def test_one_moment_for_all_readers_holds_on_a_cluster(accounts: Lab, cluster: C
 
 def test_another_version_is_refused_by_name(local: LocalCluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """The scheduler and every worker, each with what it has."""
-    monkeypatch.setattr(bulketl.cluster, "version", lambda name: "0.0.9")
+    monkeypatch.setattr(bulketl.loading.dask, "version", lambda name: "0.0.9")
     with pytest.raises(ConfigError) as refused, bulketl.dask(local.scheduler_address):
         raise AssertionError
     for worker in local.scheduler.workers:

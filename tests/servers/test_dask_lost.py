@@ -20,7 +20,7 @@ from test_dask import Held, connections, filled, load, until
 from typer.testing import CliRunner
 
 import bulketl
-import bulketl.cluster
+import bulketl.loading.dask
 from bulketl.cli import app
 from bulketl.demo.servers import free_port
 from bulketl.errors import ClusterError, TargetError
@@ -94,7 +94,7 @@ def test_a_run_whose_scheduler_is_killed_ends_with_an_error_and_can_be_resumed(f
 
 def test_a_run_ends_when_no_worker_comes_back(filled: Lab, processes: Processes, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a minute, shortened here; what was loaded is kept for the next try."""
-    monkeypatch.setattr(bulketl.cluster, "WORKERLESS_SECONDS", 2.0)
+    monkeypatch.setattr(bulketl.loading.dask, "WORKERLESS_SECONDS", 2.0)
     held = Held(filled, processes.worker.kill)
     with bulketl.dask(processes.address) as executor, pytest.raises(ClusterError, match="no workers for 2 sec"):
         load(filled, executor, held, tables=["parts"])
@@ -184,7 +184,7 @@ def test_what_is_no_scheduler_is_told_within_seconds(says: bytes) -> None:
             bulketl.dask(f"tcp://127.0.0.1:{port}"),
         ):
             raise AssertionError
-    assert time.monotonic() - began < 2 * bulketl.cluster.CONNECT_SECONDS + 1
+    assert time.monotonic() - began < 2 * bulketl.loading.dask.CONNECT_SECONDS + 1
 
 
 @pytest.mark.parametrize(

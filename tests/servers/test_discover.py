@@ -11,10 +11,10 @@ from lab import Lab
 from typer.testing import CliRunner
 
 import bulketl
-from bulketl.classify import classify
 from bulketl.cli import app
 from bulketl.config.read import load_config
 from bulketl.mysql.server import MySQL
+from bulketl.survey.proposals import classify
 from bulketl.tables.catalog import Catalog, Column, Table
 from bulketl.tables.measured import Profile
 

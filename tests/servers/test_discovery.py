@@ -16,10 +16,10 @@ from lab import Lab, Server, configure
 from typer.testing import CliRunner
 
 import bulketl
-from bulketl.classify import Proposal
 from bulketl.cli import app
 from bulketl.config.read import load_config
-from bulketl.findings import Finding
+from bulketl.survey.findings import Finding
+from bulketl.survey.proposals import Proposal
 
 SHARED = Path(__file__).parents[3] / "shared"
 CATALOGUE = SHARED / "opendental"

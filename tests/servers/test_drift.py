@@ -8,7 +8,7 @@ import pytest
 from faults import small_partitions
 from lab import Done, Lab, load
 
-from bulketl.events import ColumnsChanged, TableFailed, TableSkipped
+from bulketl.loading.events import ColumnsChanged, TableFailed, TableSkipped
 
 PARTS = pytest.mark.parametrize("rows", [3, 200], ids=["direct", "staged"])
 

@@ -14,15 +14,15 @@ from lab import Server
 from promises import broken, is_record
 
 import bulketl
-from bulketl.classify import classify, cursor_candidates
 from bulketl.config.read import load_config
-from bulketl.findings import examine
 from bulketl.mysql.discover import read_catalog
 from bulketl.mysql.server import MySQL
+from bulketl.survey.findings import examine
+from bulketl.survey.proposals import classify, cursor_candidates
+from bulketl.survey.tablesfile import fixed, missing
 from bulketl.tables.catalog import Catalog, Column, Key, Table
 from bulketl.tables.evidence import Arrival
 from bulketl.tables.measured import Profile
-from bulketl.tablesfile import fixed, missing
 
 SHARED = Path(__file__).parents[3] / "shared"
 CATALOGUE = SHARED / "opendental"

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 import bulketl
 from bulketl.cli import app
 from bulketl.errors import PlanError
-from bulketl.history import MonthPair, TableHistory
+from bulketl.verifying.months import MonthPair, TableHistory
 
 Command = Callable[..., Any]
 

@@ -20,11 +20,11 @@ from typer.testing import CliRunner
 
 from bulketl.cli import app, options
 from bulketl.cli.terminal import Spoken, Terminal
-from bulketl.events import RunStarted, TableFailed, TableStarted
-from bulketl.heatmap import draw
-from bulketl.history import History, MonthPair, TableHistory
+from bulketl.loading.events import RunStarted, TableFailed, TableStarted
 from bulketl.observers.progress import Display, Lines
 from bulketl.tables.printable import in_a_line, shown
+from bulketl.verifying.heatmap import draw
+from bulketl.verifying.months import History, MonthPair, TableHistory
 
 ACTS = [chr(code) for code in (*range(0x20), *range(0x7F, 0xA0), 0x202E, 0x2066, 0x2028) if chr(code) != "\n"]
 FORGED = "forged line"

@@ -19,7 +19,7 @@ import bulketl.plan.decision
 from bulketl.cli import app
 from bulketl.rows.figures import added, differing
 from bulketl.tables.casts import TARGETS
-from bulketl.verification import Level
+from bulketl.verifying.verdicts import Level
 
 LEVELS = get_args(Level)
 # Per type of the target: the column's type at the source, what is declared, a value there, another one that differs from
@@ -72,8 +72,8 @@ def planted(maria_lab: Lab, request: pytest.FixtureRequest, monkeypatch: pytest.
 
     Returned is in which column, per table and row. `plain` holds what both encoders take.
     """
-    monkeypatch.setattr("bulketl.checker.PAUSE_SECONDS", 0)  # nobody writes here
-    monkeypatch.setattr("bulketl.keyless.PAUSE_SECONDS", 0)
+    monkeypatch.setattr("bulketl.verifying.checker.PAUSE_SECONDS", 0)  # nobody writes here
+    monkeypatch.setattr("bulketl.verifying.keyless.PAUSE_SECONDS", 0)
     if getattr(request, "param", "") == "adbc":
         monkeypatch.setattr(bulketl.plan.decision, "encoder_of", lambda casts: "adbc")
     tables = {"plain": [base for base in COLUMNS if base not in ADBC_ONLY], "all_": list(COLUMNS)}
@@ -159,7 +159,7 @@ def test_the_nightly_comparison_mends_them_all(maria_lab: Lab, planted: dict[str
 
 def test_keys_that_only_the_target_can_hold_are_extra_rows_and_go(maria_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of each type that can be a key; by a repair, and by the nightly comparison."""
-    monkeypatch.setattr("bulketl.checker.PAUSE_SECONDS", 0)
+    monkeypatch.setattr("bulketl.verifying.checker.PAUSE_SECONDS", 0)
     rules: dict[str, Any] = {}
     many: dict[str, int] = {}
     plants: list[str] = []

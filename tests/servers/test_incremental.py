@@ -146,7 +146,7 @@ def test_a_mass_update_in_one_second_is_read_in_bounded_pieces(
     done = night(lab, {**rule, "lookback": "0s"})
     assert not whole(done)
     assert done.parts("t") >= 6
-    read = [event.rows for event in done.events if isinstance(event, bulketl.events.PartitionLoaded)]
+    read = [event.rows for event in done.events if isinstance(event, bulketl.loading.events.PartitionLoaded)]
     assert max(read) <= 25
     assert counts(done) == (0, 120, 1)
     assert lab.differences("t") == []

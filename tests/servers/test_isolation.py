@@ -10,7 +10,7 @@ from lab import Lab
 
 import bulketl
 from bulketl.errors import TargetError
-from bulketl.events import Event, PartitionLoaded
+from bulketl.loading.events import Event, PartitionLoaded
 from bulketl.mysql import source
 
 

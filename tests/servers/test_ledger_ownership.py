@@ -17,7 +17,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 import bulketl
 from bulketl import ConfigError
-from bulketl.events import Event, PartitionLoaded
+from bulketl.loading.events import Event, PartitionLoaded
 
 VERSION_4 = Path(__file__).with_name("ledger4.sql").read_text(encoding="utf-8")
 RULES: dict[str, Any] = {

@@ -11,7 +11,7 @@ from lab import Lab, configure, execute
 
 import bulketl
 from bulketl.errors import TargetError
-from bulketl.events import Event, PartitionLoaded
+from bulketl.loading.events import Event, PartitionLoaded
 from bulketl.postgres.locks import alive, held
 from bulketl.postgres.server import Postgres
 

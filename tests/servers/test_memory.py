@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from lab import Lab
 
-from bulketl.crew import Crew
 from bulketl.errors import SourceError
+from bulketl.loading.crew import Crew
+from bulketl.loading.schedule import LARGE_BYTES, Step, expected_bytes
 from bulketl.plan.plan import TableLoad
-from bulketl.schedule import LARGE_BYTES, Step, expected_bytes
 from bulketl.tables.partitions import PARTITION_BYTES, Partition
 from bulketl.tables.spec import TableSpec
 

@@ -14,8 +14,9 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 import bulketl
-from bulketl import Summary, classify, screen, verdicts, verify
+from bulketl import Summary, screen, verdicts, verify
 from bulketl.cli import app
+from bulketl.survey import proposals as classify
 
 ON_UPDATE = "at timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP"
 KEYED = "id int AUTO_INCREMENT PRIMARY KEY, c varchar(50)"

@@ -18,10 +18,10 @@ import pytest
 from lab import Lab, Server, configure, execute, load
 
 import bulketl
-from bulketl import tablesfile
 from bulketl.config.config import Config
 from bulketl.config.read import load_config
 from bulketl.demo.programs import program
+from bulketl.survey import tablesfile
 
 FOREIGN = Path(__file__).parents[3] / "shared" / "foreign"
 FILES = sorted(FOREIGN.glob("*.sql"))

@@ -16,9 +16,10 @@ from lab import Done, Lab, configure, load
 from typer.testing import CliRunner
 
 import bulketl
-from bulketl import Config, rejects
+from bulketl import Config
 from bulketl.cli import app
 from bulketl.mysql import discover
+from bulketl.operations import rejects
 
 # By its name: statements that give {u} the right to read {d}, and those that take it away; {r} and {q} are roles.
 BOTH = {

@@ -237,7 +237,7 @@ def test_what_is_no_publish_writes_to_no_other_table_either(
         use(monkeypatch, before_comparing)
         problem = bulketl.load(config, bulketl.make_plan(config)).tables["t"].message
     elif way == "repair":
-        monkeypatch.setattr("bulketl.repairing.repair", replaced(repair))
+        monkeypatch.setattr("bulketl.verifying.repair.repair", replaced(repair))
         problem = bulketl.verify(config, repair=True).repaired[0].problem
     else:
         place, real = ("rejects.record.take", take) if way == "retry" else ("custody.retain", retain)

@@ -18,9 +18,9 @@ from bulketl.config.sqltext import MOST_ROWS
 from bulketl.errors import ConfigError
 from bulketl.mysql import query as mysql_query
 from bulketl.mysql.server import MySQL
-from bulketl.pairs import PairResult, shown
 from bulketl.postgres import query as postgres_query
 from bulketl.postgres.server import Postgres
+from bulketl.verifying.pairs import PairResult, shown
 
 Command = Callable[..., Any]
 

@@ -314,7 +314,7 @@ def test_a_failed_table_does_not_stop_the_others(
     for name in ("a", "b", "c", "big1", "big2"):
         rows = 200 if name.startswith("big") else 5
         maria_lab.mysql(f"CREATE TABLE {name} (id int PRIMARY KEY)", f"INSERT INTO {name} SELECT seq FROM seq_1_to_{rows}")
-    from bulketl import runs
+    from bulketl.loading import run as runs
     from bulketl.mysql import source
 
     class Source(source.MySQLSource):

@@ -13,9 +13,10 @@ from faults import no_pauses, small_partitions
 from lab import Lab, configure, load
 
 import bulketl
-from bulketl import ConfigError, PlanError, sparing
+from bulketl import ConfigError, PlanError
 from bulketl.errors import SourceError, TargetError
-from bulketl.events import (
+from bulketl.loading import sparing
+from bulketl.loading.events import (
     Event,
     PartitionLoaded,
     SourceReadAgain,
@@ -27,9 +28,9 @@ from bulketl.events import (
     TableStarted,
     WorkersChanged,
 )
+from bulketl.loading.schedule import BATCHES
 from bulketl.mysql import source
 from bulketl.postgres.target import PostgresTarget
-from bulketl.schedule import BATCHES
 
 
 def make(lab: Lab, *names: str, rows: int = 1000) -> None:
@@ -257,7 +258,7 @@ def test_memory_that_is_used_up_lets_one_step_run_at_a_time(maria_lab: Lab, monk
     """The load ends all the same."""
     small_partitions(monkeypatch, 50)
     make(maria_lab, "t")
-    monkeypatch.setattr("bulketl.runs.resident_mb", lambda: 99_999.0)
+    monkeypatch.setattr("bulketl.loading.run.resident_mb", lambda: 99_999.0)
     read, guard, reading, seen = source.MySQLSource.read, threading.Lock(), [0], list[int]()
 
     def counted(*args: Any) -> Any:

@@ -11,8 +11,8 @@ from faults import small_partitions
 from lab import Lab
 
 import bulketl
+import bulketl.loading.worker
 import bulketl.postgres.write.copy
-import bulketl.worker
 from bulketl.rows.coerce import Batch, coerce
 from bulketl.tables.spec import TableSpec
 
@@ -116,7 +116,7 @@ def test_the_second_reading_of_a_stream_is_bounded_in_memory(maria_lab: Lab) -> 
 
     real = coerce
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bulketl.worker, "coerce", watch)
+        patch.setattr(bulketl.loading.worker, "coerce", watch)
         done = maria_lab.load(rules={"t": {"casts": {"doc": "jsonb"}, "max_rejects": 1}})
     tracemalloc.stop()
     assert (done.summary.tables["t"].rows, done.summary.tables["t"].rejects) == (39999, 1)

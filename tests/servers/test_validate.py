@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 import bulketl
 from bulketl.cli import app
-from bulketl.findings import Finding
-from bulketl.tablesfile import fixed
+from bulketl.survey.findings import Finding
+from bulketl.survey.tablesfile import fixed
 
 STAMPED = "CREATE TABLE t (id int PRIMARY KEY, at timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP)"
 RULE = {"t": {"extraction_strategy": "incremental", "incremental_column": "at", "deletes": "mirror"}}

@@ -14,7 +14,7 @@ from test_type_matrix import _create
 
 import bulketl
 from bulketl.postgres.compare import digests as compare
-from bulketl.verification import Level, TableVerdict, Verification
+from bulketl.verifying.verdicts import Level, TableVerdict, Verification
 
 CREATE = (
     "CREATE TABLE t (id int PRIMARY KEY, word varchar(40), note text, raw varbinary(20), amount decimal(10,2),"
@@ -103,8 +103,8 @@ def named(verdict: TableVerdict) -> list[tuple[str, str, tuple[str, ...]]]:
 
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bulketl.checker.PAUSE_SECONDS", 0.05)
-    monkeypatch.setattr("bulketl.keyless.PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr("bulketl.verifying.checker.PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr("bulketl.verifying.keyless.PAUSE_SECONDS", 0.05)
 
 
 def test_every_corruption_is_found_by_key_and_column_and_repaired(lab: Lab) -> None:
@@ -211,7 +211,7 @@ def test_no_type_gives_a_false_alarm(lab: Lab, way: str, monkeypatch: pytest.Mon
 def in_pieces(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     """Have tables of more than twice so many rows read in pieces of so many, however slowly they come."""
     monkeypatch.setattr("bulketl.tables.partitions.MOST_ROWS", rows)
-    monkeypatch.setattr("bulketl.sidebyside.SLOW", 0)
+    monkeypatch.setattr("bulketl.verifying.ranges.SLOW", 0)
 
 
 def asked_for_hashes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -278,8 +278,8 @@ def test_over_a_slow_link_rows_are_hashed_where_they_are(
     )
     maria_lab.load(rules={})
     in_pieces(monkeypatch, 4)
-    monkeypatch.setattr("bulketl.sidebyside.SLOW", slow)
-    monkeypatch.setattr("bulketl.sidebyside.TIMES", times)
+    monkeypatch.setattr("bulketl.verifying.ranges.SLOW", slow)
+    monkeypatch.setattr("bulketl.verifying.ranges.TIMES", times)
     hashed = asked_for_hashes(monkeypatch)
     found = only(verify(maria_lab, {}))
     assert (found.equal, found.compared, found.there) == (True, 30, 30)

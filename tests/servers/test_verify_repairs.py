@@ -19,13 +19,13 @@ from typer.testing import CliRunner
 import bulketl
 from bulketl.cli import app
 from bulketl.rows.coerce import coerce
-from bulketl.verification import Level
+from bulketl.verifying.verdicts import Level
 
 
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look again at once."""
-    monkeypatch.setattr("bulketl.checker.PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr("bulketl.verifying.checker.PAUSE_SECONDS", 0.0)
 
 
 def test_a_repair_respects_the_guard_of_deletes(lab: Lab) -> None:
@@ -50,7 +50,7 @@ def test_however_many_rows_differ_each_is_counted_and_repaired(
     maria_lab: Lab, monkeypatch: pytest.MonkeyPatch, first: int
 ) -> None:
     """Of few they are kept as they are, of the others by their keys, and some buckets are listed at a time."""
-    monkeypatch.setattr("bulketl.checker.DETAILED", first)
+    monkeypatch.setattr("bulketl.verifying.checker.DETAILED", first)
     monkeypatch.setattr("bulketl.rows.reconcile.KEYS_LISTED", 5000)
     maria_lab.mysql("CREATE TABLE t (id int PRIMARY KEY, n int)", "INSERT INTO t SELECT seq, seq FROM seq_1_to_20000")
     maria_lab.load()
@@ -171,7 +171,8 @@ def test_a_repair_loses_no_row_on_the_way(maria_lab: Lab, monkeypatch: pytest.Mo
     maria_lab.load(rules={})
     maria_lab.pg("DELETE FROM {s}.t WHERE id > 5")
     monkeypatch.setattr(
-        "bulketl.repairing.coerce", lambda *given: (batch := coerce(*given)) and replace(batch, good=batch.good.slice(1))
+        "bulketl.verifying.repair.coerce",
+        lambda *given: (batch := coerce(*given)) and replace(batch, good=batch.good.slice(1)),
     )
     done = verify(maria_lab, {}, repair=True)
     assert "5 rows were read, and 4 are good and 0 rejected" in done.repaired[0].problem
@@ -347,7 +348,7 @@ def test_a_row_that_changes_between_two_looks_is_no_difference(lab: Lab, monkeyp
     lab.load(rules={})
     lab.mysql("UPDATE t SET c = 5 WHERE id = 1")
     assert only(verify(lab, {})).differing == 1
-    monkeypatch.setattr("bulketl.checker.time.sleep", lambda _: lab.mysql("UPDATE t SET c = c + 1 WHERE id = 1"))
+    monkeypatch.setattr("bulketl.verifying.checker.time.sleep", lambda _: lab.mysql("UPDATE t SET c = c + 1 WHERE id = 1"))
     found = only(verify(lab, {}))
     assert (found.differing, found.changing) == (0, 1)
 

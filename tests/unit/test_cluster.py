@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from bulketl.cluster import _lost, attempt, check_address
 from bulketl.errors import BulketlError, ConfigError, DataError
+from bulketl.loading.dask import _lost, attempt, check_address
 from bulketl.postgres.server import Postgres
 from bulketl.postgres.target import PostgresTarget
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from bulketl import PlanError
 from bulketl.config.rules import circle
+from bulketl.loading.schedule import Schedule, Step
 from bulketl.plan.grouping import GROUP_TABLES, grouped
 from bulketl.plan.plan import Group, TableLoad
-from bulketl.schedule import Schedule, Step
 from bulketl.tables.partitions import Partition
 from bulketl.tables.spec import TIERS, TableSpec, Tier
 

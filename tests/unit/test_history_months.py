@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulketl.config.rules import TableRule
-from bulketl.heatmap import MOST_TABLES, STEPS, cell, drawn, tables_grid, years_grid
-from bulketl.history import History, MonthPair, TableHistory, date_column, held, is_sentinel
 from bulketl.rows.months import Counted, Month, sum_of
 from bulketl.tables.casts import cast
 from bulketl.tables.catalog import Column, Key, Table
+from bulketl.verifying.heatmap import MOST_TABLES, STEPS, cell, drawn, tables_grid, years_grid
+from bulketl.verifying.months import History, MonthPair, TableHistory, date_column, held, is_sentinel
 
 MONTHS: st.SearchStrategy[Month] = st.one_of(
     st.none(),

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from bulketl.config.pairs import Limit, Pair, limit, load_checks
 from bulketl.config.sqltext import Answer
 from bulketl.errors import ConfigError, DataError
-from bulketl.pairs import agree, compare, plain, shown
+from bulketl.verifying.pairs import agree, compare, plain, shown
 
 NUMBERS = st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**40), max_value=10**40)
 DAY = dt.date(2026, 3, 1)

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from bulketl.cli import loading
 from bulketl.cli.options import past_printing, telling
-from bulketl.events import (
+from bulketl.loading.events import (
     Event,
     PartitionLoaded,
     RunStarted,

@@ -13,14 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from promises import broken
 
-from bulketl.classify import Proposal, classify, cursor_candidates, doubt_of
 from bulketl.config.read import load_config
 from bulketl.config.settings import NameRule
-from bulketl.findings import Finding, examine
+from bulketl.survey.findings import Finding, examine
+from bulketl.survey.proposals import Proposal, classify, cursor_candidates, doubt_of
+from bulketl.survey.tablesfile import fixed, missing, written
 from bulketl.tables.catalog import Catalog, Column, Key, Table
 from bulketl.tables.evidence import Arrival, arrival
 from bulketl.tables.measured import Profile
-from bulketl.tablesfile import fixed, missing, written
 
 KEY = Column("id", "bigint(20)", False, extra="auto_increment")
 STAMP = Column("at", "timestamp", False, extra="on update current_timestamp()")

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from bulketl.connections.patience import ATTEMPTS
 from bulketl.errors import DataError, SourceError, TargetError
+from bulketl.loading.schedule import BATCHES, CALM, Schedule, Step
 from bulketl.plan.plan import Group, TableLoad
-from bulketl.schedule import BATCHES, CALM, Schedule, Step
 from bulketl.tables.partitions import Partition
 from bulketl.tables.spec import Publish, TableSpec
 

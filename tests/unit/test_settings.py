@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 from bulketl import Config, ConfigError, load_config
 from bulketl.cli import app
 from bulketl.config.settings import PROCESS_MB
-from bulketl.events import RunFinished
+from bulketl.loading.events import RunFinished
+from bulketl.loading.run import _told
 from bulketl.mysql.server import MySQL
 from bulketl.postgres.server import Postgres
-from bulketl.runs import _told
 from bulketl.tables.partitions import PARTITION_BYTES
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bulketl.config.windows import Windows
-from bulketl.snippets import KINDS, Kind, snippet
+from bulketl.operations.schedulers import KINDS, Kind, snippet
 
 NIGHT = Windows(load="21:30-06:00 America/Chicago", days=("mon", "sat", "sun"))
 ODD = 'it\'s 100% $HOME; "odd"'

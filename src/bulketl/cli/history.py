@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import bulketl
-from bulketl import agreementscreen, heatmap
+from bulketl import agreementscreen
 from bulketl.cli.options import (
     ConfigOption,
     JsonOption,
@@ -25,6 +25,7 @@ from bulketl.cli.options import (
     tiers_of,
 )
 from bulketl.errors import DONE, FAILED
+from bulketl.verifying import heatmap
 
 
 def history(

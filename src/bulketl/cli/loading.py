@@ -36,16 +36,16 @@ from bulketl.cli.options import (
     telling,
     tiers_of,
 )
-from bulketl.cluster import check_address, dask
 from bulketl.config.config import Config
 from bulketl.config.windows import Windows, closes, opens, parse_window
 from bulketl.errors import DONE, FAILED, NOT_CERTIFIED, OUTSIDE_WINDOW, PARTLY_DONE, ConfigError, OutsideWindowError
-from bulketl.events import Observer
+from bulketl.loading.dask import check_address, dask
+from bulketl.loading.events import Observer
+from bulketl.loading.run import threads
+from bulketl.loading.summary import Summary
 from bulketl.observers.progress import Display, Lines
+from bulketl.operations.schedulers import KINDS, snippet
 from bulketl.plan.plan import Plan
-from bulketl.runs import threads
-from bulketl.snippets import KINDS, snippet
-from bulketl.summary import Summary
 from bulketl.tables.spec import Tier
 
 STOPPED = "stopped; tables that were not published are as they were before; `bulketl load --resume last` goes on"

@@ -28,8 +28,8 @@ from bulketl.cli.options import (
 )
 from bulketl.errors import DONE
 from bulketl.listing import Rows
+from bulketl.operations.rejects import Retried
 from bulketl.postgres.ledger.rejects import Counted, Rejected
-from bulketl.rejects import Retried
 
 TableArguments = Annotated[list[str] | None, typer.Argument(metavar="[TABLE]...", help="Names or patterns; none means all.")]
 RunOption = Annotated[

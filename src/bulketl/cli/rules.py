@@ -13,13 +13,14 @@ from typing import Annotated
 import typer
 
 import bulketl
-from bulketl import rulescreen, screen, tablesfile
-from bulketl.classify import Proposal
+from bulketl import rulescreen, screen
 from bulketl.cli.options import ConfigOption, JsonOption, RulesOption, SchemaOption, configured, err, found, out, run
 from bulketl.config import snapshot
 from bulketl.config.config import Config
 from bulketl.errors import DONE, WRONG_REQUEST, ConfigError
 from bulketl.plan.leftout import left_out, told
+from bulketl.survey import tablesfile
+from bulketl.survey.proposals import Proposal
 from bulketl.tables.casts import RULES
 from bulketl.tables.catalog import Catalog
 

@@ -9,7 +9,7 @@ from typing import Annotated, cast
 
 import typer
 
-from bulketl import verdicts, verifying
+from bulketl import verdicts
 from bulketl.cli.history import history as by_months
 from bulketl.cli.options import (
     AllowOption,
@@ -28,7 +28,8 @@ from bulketl.cli.options import (
     tiers_of,
 )
 from bulketl.errors import DONE, FAILED, ConfigError
-from bulketl.verification import Level
+from bulketl.verifying import verify as verifying
+from bulketl.verifying.verdicts import Level
 
 EXIT = "\n\nExit codes: 0 equal, 1 something differs or a server refused, 2 the request was wrong."
 

@@ -11,7 +11,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from bulketl.events import (
+from bulketl.loading.events import (
     Event,
     RunStarted,
     SourceLocked,

@@ -14,7 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from bulketl.events import (
+from bulketl.loading.events import (
     Event,
     PartitionLoaded,
     RunStarted,

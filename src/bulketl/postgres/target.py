@@ -15,7 +15,6 @@ from itertools import chain
 from typing import Any, TypeVar
 
 from bulketl.errors import DataError
-from bulketl.plan.plan import TableLoad
 from bulketl.postgres.compare import digests as compare
 from bulketl.postgres.compare.figures import figures
 from bulketl.postgres.compare.settle import settle
@@ -226,7 +225,7 @@ class PostgresTarget:
         return [Arrived(partition, rows, rejects, expected) for _, partition, rows, rejects, _, expected in found]
 
     def load_group(
-        self, loads: Sequence[TableLoad], batches: Sequence[Batch | None], expected: Sequence[int] = ()
+        self, specs: Sequence[TableSpec], batches: Sequence[Batch | None], expected: Sequence[int] = ()
     ) -> list[tuple[Loaded, Published]]:
         """Write small tables straight into place, all in one transaction; None is a table without rows to copy.
 
@@ -235,20 +234,19 @@ class PostgresTarget:
         """
         expected = expected or [piece.read if piece else 0 for piece in batches]
         try:
-            return self._load_group(loads, batches, expected)
+            return self._load_group(specs, batches, expected)
         except DataError:
             only = batches[0]
-            if len(loads) > 1 or only is None:
+            if len(specs) > 1 or only is None:
                 raise
-            fixed = without_refused(self.postgres, self.run, loads[0].spec, only, whole=True)
+            fixed = without_refused(self.postgres, self.run, specs[0], only, whole=True)
             if fixed.good.num_rows == only.good.num_rows:
                 raise
-            return self._load_group(loads, [fixed], expected)
+            return self._load_group(specs, [fixed], expected)
 
     def _load_group(
-        self, loads: Sequence[TableLoad], batches: Sequence[Batch | None], expected: Sequence[int]
+        self, specs: Sequence[TableSpec], batches: Sequence[Batch | None], expected: Sequence[int]
     ) -> list[tuple[Loaded, Published]]:
-        specs = [load.spec for load in loads]
         for spec, piece in zip(specs, batches, strict=True):
             if piece:  # a table that is not alone comes back so, and what is wrong with it is kept then
                 self._within_limit(spec, 0, piece, whole=True, keep=len(specs) == 1)

@@ -24,7 +24,7 @@ from bulketl.tables.cursor import State, Watermark, cursor_type
 from bulketl.tables.measured import Cursor
 from bulketl.tables.partitions import Changes, KeyTuple
 from bulketl.tables.spec import DELETED_AT, TableSpec, Tier
-from bulketl.verification import TableVerdict
+from bulketl.verifying.verdicts import TableVerdict
 
 _NO_SPEC = TableSpec("", "", (), (), "merge")
 

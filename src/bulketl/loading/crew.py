@@ -13,12 +13,12 @@ from concurrent.futures import Executor, Future, InvalidStateError
 from queue import SimpleQueue
 from typing import Any
 
-from bulketl.apart import Apart
 from bulketl.connections import talks
 from bulketl.errors import SourceError
-from bulketl.memory import limited
+from bulketl.loading.apart import Apart
+from bulketl.loading.memory import limited
+from bulketl.loading.schedule import LARGE_BYTES, Step
 from bulketl.postgres.write.copy import leave
-from bulketl.schedule import LARGE_BYTES, Step
 
 _Task = tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]
 

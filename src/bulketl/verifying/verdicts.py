@@ -8,19 +8,12 @@ What is as it should be although the sides differ (rows that are newer, rejected
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import math
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
-
-from bulketl.rows.reconcile import Buckets, Digest
-from bulketl.tables.spec import TableSpec
 
 Level = Literal["count", "sums", "keys", "rows"]
 LEVELS: tuple[Level, ...] = ("count", "sums", "keys", "rows")
 Kind = Literal["missing", "differs", "extra", "doubled"]
-HASHED_BUCKETS = 4096  # three hexadecimal digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,56 +140,6 @@ class Verification:
         return {**document, **kept, "equal": self.equal}
 
 
-def chosen(buckets: Iterable[str], table: str, share: float, seed: int) -> list[str]:
-    """Return about that share of a table's buckets, one at least, and always the same for the same seed."""
-    ranked = sorted(buckets, key=lambda name: hashlib.sha256(f"{seed} {table} {name}".encode()).digest())
-    return sorted(ranked[: max(1, math.ceil(len(ranked) * share))])
-
-
-def all_buckets(buckets: Buckets, lo: int | None = None, hi: int | None = None) -> list[str]:
-    """Return the names of all buckets that a table may have; `lo` and `hi` are the smallest and largest key, as integers."""
-    if not buckets.width:
-        return [f"{n:03x}" for n in range(HASHED_BUCKETS)]
-    if lo is None or hi is None:
-        return []
-    return [str(n) for n in range(buckets.of(lo), buckets.of(hi) + 1)]
-
-
-def keys_only(spec: TableSpec) -> TableSpec:
-    """Return the spec with the columns of its key and no other."""
-    return dataclasses.replace(spec, casts=tuple(item for item in spec.casts if item.column in spec.key))
-
-
-def nearest(pairs: Sequence[tuple[str, str, tuple[str, ...]]], columns: int) -> list[tuple[str, str, tuple[str, ...]]]:
-    """Match lost rows with rows that are too many: those that differ in the fewest columns, and in less than half of them.
-
-    `pairs` has for each lost and each other row the columns that differ. Each row is matched once.
-    """
-    matched: list[tuple[str, str, tuple[str, ...]]] = []
-    taken: set[str] = set()
-    for lost, other, differing in sorted(pairs, key=lambda pair: (len(pair[2]), pair[0], pair[1])):
-        if len(differing) * 2 <= max(columns, 2) and not {f"s{lost}", f"t{other}"} & taken:
-            taken |= {f"s{lost}", f"t{other}"}
-            matched.append((lost, other, differing))
-    return matched
-
-
 def with_note(verdict: TableVerdict, note: str) -> TableVerdict:
     """Return the verdict with one more note."""
     return dataclasses.replace(verdict, notes=(*verdict.notes, note))
-
-
-def between(column: str, lo: int | None, hi: int | None) -> str:
-    """Return the condition `lo <= column < hi`, None is open; SQL for either server, `column` quoted for it."""
-    ends = [f"{column} >= {lo}" if lo is not None else "", f"{column} < {hi}" if hi is not None else ""]
-    return " AND ".join(end for end in ends if end)
-
-
-def added(parts: Iterable[Mapping[str, Digest]]) -> dict[str, Digest]:
-    """Return the digests of several parts of a table as one."""
-    total: dict[str, Digest] = {}
-    for part in parts:
-        for bucket, (rows, digest) in part.items():
-            before = total.get(bucket, (0, 0))
-            total[bucket] = (before[0] + rows, before[1] + digest)
-    return total

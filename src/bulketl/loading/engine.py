@@ -1,6 +1,6 @@
 """Carrying out a plan: a generator of events over an executor.
 
-The driver, here, hands out steps and is the only one to speak; a worker runs `bulketl.worker.work`. At most `workers` steps
+The driver, here, hands out steps and is the only one to speak; a worker runs `loading.worker.work`. At most `workers` steps
 are in flight, which bounds memory and connections on both sides whatever the executor.
 """
 
@@ -15,7 +15,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 
 from bulketl.errors import BugError, BulketlError, DataError, RunEndedError, SourceError
-from bulketl.events import (
+from bulketl.loading.events import (
     ColumnsChanged,
     Event,
     FiguresTaken,
@@ -34,13 +34,13 @@ from bulketl.events import (
     TableStarted,
     WorkersChanged,
 )
+from bulketl.loading.schedule import Schedule, Step, batch_rows
+from bulketl.loading.sparing import Sparing
+from bulketl.loading.worker import Lock, Result, Source, Target, work
 from bulketl.plan.plan import Plan
 from bulketl.plan.stale import notes
 from bulketl.rows.figures import floats_of
-from bulketl.schedule import Schedule, Step, batch_rows
-from bulketl.sparing import Sparing
 from bulketl.tables.spec import TableSpec, Tier
-from bulketl.worker import Lock, Result, Source, Target, work
 
 LOOK_SECONDS = 5.0  # at most between two looks at whether the run is to end
 READY_SECONDS = 60.0  # for all readers of one moment to be there; nobody waits for that

@@ -1,74 +1,139 @@
-"""Whether both servers say the same: pairs of SQL that a person wrote, and the history of the tables by months.
+"""How the rows of a table lie over the months, on both servers, and where the two differ.
 
-A part of what a notebook imports; nothing here changes anything on either server.
+Values in, values out. Each server counts with one GROUP BY over the month of one date column. A month is the number 202403;
+None stands for rows without a date, and for those whose date is none: 0000-00-00 is NULL in the target.
+
+Sums are exact and depend on no order. Floats are added up as whole numbers of 2^-53, from their bits: as texts they may
+differ, because a server may choose among the shortest that name a float.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
 
 from bulketl.config.config import Config
-from bulketl.config.pairs import Pair, load_checks
+from bulketl.config.rules import TableRule
 from bulketl.connections.patience import patient
-from bulketl.errors import DataError, PlanError, SourceError, TargetError
-from bulketl.history import History, TableHistory, date_column, held
+from bulketl.errors import PlanError
 from bulketl.mysql import months as mysql_history
-from bulketl.mysql import query as mysql_query
 from bulketl.mysql.read import retained_condition
 from bulketl.mysql.server import MySQL
-from bulketl.pairs import PairResult, compare
 from bulketl.plan.incremental import Choice
 from bulketl.plan.selection import select
 from bulketl.plan.specify import specify
-from bulketl.postgres import query as postgres_query
 from bulketl.postgres.compare import months as postgres_history
 from bulketl.postgres.ddl import name as quoted_name
 from bulketl.postgres.inspect import read_tables
 from bulketl.postgres.ledger.states import read_states
 from bulketl.postgres.server import Postgres
 from bulketl.rows.months import DATED, Asked, Counted, Month, month_of, sum_of
-from bulketl.survey import look
-from bulketl.tables.casts import held_type
+from bulketl.survey.look import look
+from bulketl.survey.proposals import cursor_candidates
+from bulketl.tables.casts import held_type, parse_type
 from bulketl.tables.catalog import Catalog, Table, TargetTable
 from bulketl.tables.cursor import State
 from bulketl.tables.spec import DELETED_AT, Tier
 
+FIRST, LAST = 190201, 209912  # a date outside stands for something else: 0001-01-01, 1900-01-01, 9999-12-31
+TIMES = ("date", "datetime", "timestamp")
+_WRITTEN = re.compile(r"entry|enter|creat|insert|added", re.IGNORECASE)
 
-def run_pairs(config: Config, path: Path, names: Sequence[str] = ()) -> tuple[PairResult, ...]:
-    """Run the pairs of a file of checks on both servers and return what became of each, in the file's order.
 
-    `names`: only those. What one pair meets, a wrong column or its time limit, stands in its result and the others go on.
-    Raise ConfigError for a wrong file, with all its mistakes, or a name that is not in it; SourceError or TargetError when a
-    server cannot be used at all.
+@dataclass(frozen=True, slots=True)
+class MonthPair:
+    """One month on both. `invalid` counts rows of the source whose date is none; `sums` are those that differ."""
+
+    month: Month
+    source: int
+    target: int
+    invalid: int = 0
+    sums: tuple[tuple[str, Decimal | None, Decimal | None], ...] = ()
+
+    @property
+    def differs(self) -> bool:
+        """Whether rows or sums differ."""
+        return self.source != self.target or bool(self.sums)
+
+
+@dataclass(frozen=True, slots=True)
+class TableHistory:
+    """One table. `skipped` says why it has no months; `error` why it should have some and could not be compared."""
+
+    table: str
+    column: str = ""
+    months: tuple[MonthPair, ...] = ()
+    skipped: str = ""
+    error: str = ""
+
+    @property
+    def differing(self) -> tuple[MonthPair, ...]:
+        """The months that differ."""
+        return tuple(month for month in self.months if month.differs)
+
+    @property
+    def outcome(self) -> Literal["equal", "differs", "error", "skipped"]:
+        """How the table ended."""
+        if self.error:
+            return "error"
+        return "skipped" if self.skipped else "differs" if self.differing else "equal"
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """All tables, when they were compared, and between which database and schema."""
+
+    at: dt.datetime
+    source: str
+    schema: str
+    tables: tuple[TableHistory, ...]
+
+    @property
+    def wrong(self) -> tuple[TableHistory, ...]:
+        """The tables that differ or could not be compared."""
+        return tuple(table for table in self.tables if table.outcome in ("differs", "error"))
+
+
+def date_column(table: Table, rule: TableRule, loaded: Sequence[str], by: str = "") -> str:
+    """Return the column by whose months a table is compared, or ''.
+
+    `by` where the table has it, else nothing. Without `by` its own cursor, then what says when a row was written or entered,
+    then the first date it has. Only columns that are `loaded` count.
     """
-    pairs = load_checks(path, names)
-    source, target = MySQL.of(config), Postgres.of(config)
-    patient(_reached, target)
-    zone = config.session_zone
-    today = patient(mysql_query.today, source, zone)
-    return tuple(
-        _run(source, target, config.target_schema, name, pair, pair.window(today), zone) for name, pair in pairs.items()
-    )
+    dates = [c.name for c in table.columns if parse_type(c.type).base in TIMES and c.name in loaded]
+    written = [column.name for column in cursor_candidates(table)]
+    written += [name for name in dates if _WRITTEN.search(name)]
+    wanted = [by] if by else [rule.incremental_column, *written, *dates]
+    return next((name for name in wanted if name in dates), "")
 
 
-def _reached(target: Postgres) -> None:
-    with target.connect():
-        pass
+def held(
+    source: Mapping[Month, Counted], target: Mapping[Month, Counted], sums: Sequence[str] = ()
+) -> tuple[MonthPair, ...]:
+    """Return every month that either side has, in order, rows without a date first; `sums` are the columns' names."""
+    none = Counted(0, 0, (None,) * len(sums))
+    found = []
+    for month in sorted({*source, *target}, key=lambda month: -1 if month is None else month):
+        mine, other = source.get(month, none), target.get(month, none)
+        pairs = zip(sums, mine.sums, other.sums, strict=True)
+        differing = tuple((name, one, two) for name, one, two in pairs if one != two)
+        found.append(MonthPair(month, mine.rows, other.rows, mine.dated if month is None else 0, differing))
+    return tuple(found)
 
 
-def _run(
-    source: MySQL, target: Postgres, schema: str, name: str, pair: Pair, window: Mapping[str, dt.date], zone: str
-) -> PairResult:
-    try:
-        ours = patient(mysql_query.answer, source, pair.source, window, pair.time_limit, zone)
-        there = patient(postgres_query.answer, target, schema, pair.target, window, pair.time_limit)
-        compared, differences = compare(pair, ours, there)
-    except (SourceError, TargetError, DataError) as error:
-        return PairResult(name, pair.severity, pair.key, window, error=error)
-    return PairResult(name, pair.severity, pair.key, window, compared, differences)
+def is_sentinel(month: Month) -> bool:
+    """Tell whether a month is one that stands for something else, like 0001-01 or 9999-12."""
+    return month is not None and not FIRST <= month <= LAST
+
+
+def month_text(month: Month) -> str:
+    """Return a month for people: 2024-03, or `no date`."""
+    return "no date" if month is None else f"{month // 100:04}-{month % 100:02}"
 
 
 def compare_history(

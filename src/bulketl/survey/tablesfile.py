@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.anchor import Anchor
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-from bulketl.classify import Proposal
+from bulketl.survey.proposals import Proposal
 
 HEADER = """What bulketl loads, and how: proposed from the source by `bulketl discover`, yours to edit.
 Running discover again keeps what stands here and adds tables that are new. Keys: docs/configuration.md

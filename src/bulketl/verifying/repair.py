@@ -12,11 +12,10 @@ from importlib.metadata import version
 
 import pyarrow as pa
 
-from bulketl.api import load, make_plan
-from bulketl.checker import Checker
 from bulketl.config.config import Config
 from bulketl.connections.patience import patient
 from bulketl.errors import BulketlError
+from bulketl.loading.run import load
 from bulketl.mysql.read import masked, read
 from bulketl.mysql.server import MySQL
 from bulketl.plan.plan import Group, Plan, TableLoad
@@ -28,10 +27,12 @@ from bulketl.postgres.write.copy import close
 from bulketl.postgres.write.repaired import repair
 from bulketl.rows.coerce import coerce
 from bulketl.rows.reconcile import KEYS_READ, Differences
+from bulketl.survey.planning import make_plan
 from bulketl.tables.partitions import KeyTuple, Partition
 from bulketl.tables.spec import TableSpec
-from bulketl.verifiable import Found
-from bulketl.verification import Repaired, Verification
+from bulketl.verifying.checker import Checker
+from bulketl.verifying.tasks import Found
+from bulketl.verifying.verdicts import Repaired, Verification
 
 
 def mend(

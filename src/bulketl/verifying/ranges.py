@@ -25,7 +25,7 @@ from bulketl.rows.coerce import coerce
 from bulketl.rows.reconcile import Buckets
 from bulketl.tables.casts import quoted
 from bulketl.tables.spec import TableSpec
-from bulketl.verification import between
+from bulketl.verifying.looks import between
 
 Piece = tuple[str, str]  # the same rows as a condition for the source and for the target
 

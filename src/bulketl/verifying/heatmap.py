@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from bulketl.errors import ConfigError
-from bulketl.history import FIRST, History, MonthPair, TableHistory, is_sentinel
 from bulketl.rows.months import Month
+from bulketl.verifying.months import FIRST, History, MonthPair, TableHistory, is_sentinel
 
 STEPS = (0.001, 0.01, 0.1, 0.5)  # shares; beyond the last is the fifth step
 MOST_TABLES = 60

@@ -18,7 +18,6 @@ from typing import Any, TypeVar
 
 from bulketl.connections.patience import patient
 from bulketl.errors import BulketlError
-from bulketl.looks import Look, Total, is_doubled, look, steady
 from bulketl.mysql import compare as here
 from bulketl.mysql import verify as source_side
 from bulketl.mysql.read import masked, read, read_where
@@ -35,24 +34,14 @@ from bulketl.rows.canonical import unhashed
 from bulketl.rows.coerce import Batch, Reject, coerce
 from bulketl.rows.jsontext import KINDS
 from bulketl.rows.reconcile import KEYS_READ, Buckets, Digest
-from bulketl.sidebyside import Piece, Seen, Sides, pieces, unlike
 from bulketl.tables.casts import encoder_of, parse_target
 from bulketl.tables.cursor import LOOKBACK, Watermark, is_time
 from bulketl.tables.partitions import KeyTuple, Partition, json_key, key_texts
 from bulketl.tables.spec import TableSpec
-from bulketl.verifiable import Found, Task, surplus_of
-from bulketl.verification import (
-    Figure,
-    Kind,
-    Level,
-    RowFinding,
-    TableVerdict,
-    added,
-    all_buckets,
-    chosen,
-    keys_only,
-    with_note,
-)
+from bulketl.verifying.looks import Look, Total, added, all_buckets, chosen, is_doubled, keys_only, look, steady
+from bulketl.verifying.ranges import Piece, Seen, Sides, pieces, unlike
+from bulketl.verifying.tasks import Found, Task, surplus_of
+from bulketl.verifying.verdicts import Figure, Kind, Level, RowFinding, TableVerdict, with_note
 
 T = TypeVar("T")
 

@@ -16,12 +16,12 @@ from typing import Protocol
 import pyarrow as pa
 
 from bulketl.errors import MismatchError, SourceError
+from bulketl.loading.schedule import Step
 from bulketl.plan.plan import TableLoad
 from bulketl.rows.coerce import Batch, coerce
 from bulketl.rows.figures import Figures, Taken, differing, figures, floats_of, together
 from bulketl.rows.quality import Counted, around
 from bulketl.rows.reconcile import Differences, Here, There, mend
-from bulketl.schedule import Step
 from bulketl.tables.partitions import Partition
 from bulketl.tables.spec import TableSpec
 
@@ -201,7 +201,7 @@ class Target(There, Protocol):
         ...
 
     def load_group(
-        self, loads: Sequence[TableLoad], batches: Sequence[Batch | None], expected: Sequence[int]
+        self, specs: Sequence[TableSpec], batches: Sequence[Batch | None], expected: Sequence[int]
     ) -> Sequence[tuple[Loaded, Published]]:
         """Write small tables straight into place, all or none; so many rows are `expected` of each."""
         ...
@@ -240,7 +240,7 @@ def _work(source: Source, target: Target, step: Step) -> Result:
     spec, partition = step.spec, step.partition
     if spec is None:
         batches = [_small(source, load) for load in step.loads]
-        done = target.load_group(step.loads, batches, _counted(source, step.loads, batches))
+        done = target.load_group([load.spec for load in step.loads], batches, _counted(source, step.loads, batches))
         taken = tuple(
             _taken(source, load.spec, load.partitions, batch) for load, batch in zip(step.loads, batches, strict=True)
         )

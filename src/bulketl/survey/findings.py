@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Literal
 
-from bulketl.classify import Proposal, cursor_candidates, doubt_of
 from bulketl.config.config import Config
 from bulketl.config.rules import TableRule
 from bulketl.plan.leftout import left_out, told
 from bulketl.plan.plan import Leftover, Refusal
 from bulketl.plan.stale import NAMED, line
+from bulketl.survey.proposals import Proposal, cursor_candidates, doubt_of
 from bulketl.tables.casts import cast, narrower, parse_type
 from bulketl.tables.catalog import Catalog, Column, Table, TargetTable
 from bulketl.tables.cursor import State

@@ -1,51 +1,26 @@
-"""Looking at both servers before a load: all that `decide` needs, measured, and nothing changed.
-
-The order matters. The target is asked first, for nothing is read for a target that is not there. The cursors are
-measured before anything else of a table, so that a watermark is never newer than the rows that are read after it.
-"""
+"""Which tables need not be read, because it is proved that they are as they were loaded."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from bulketl.config.config import Config
 from bulketl.errors import PlanError
-from bulketl.mysql.changes import read_changes
-from bulketl.mysql.discover import read_catalog
-from bulketl.mysql.server import MySQL
-from bulketl.plan.absences import expected
 from bulketl.plan.checks import looks_elsewhere
 from bulketl.plan.decision import due
-from bulketl.plan.incremental import Choice, FullLoad, Span, cursor, judged, reached, watched
-from bulketl.plan.leftout import with_views
+from bulketl.plan.incremental import Choice
 from bulketl.plan.plan import Skip
 from bulketl.plan.publishing import differing
 from bulketl.plan.specify import specify
 from bulketl.rows.canonical import unhashed
 from bulketl.rows.reconcile import Digest
 from bulketl.tables.catalog import Catalog, Table, TargetTable
-from bulketl.tables.cursor import State, cursor_type
-from bulketl.tables.measured import Cursor, Measured
+from bulketl.tables.cursor import State
 from bulketl.tables.partitions import Bound, row_bytes
 from bulketl.tables.spec import TableSpec
 
 HASHED_BYTES = 1 << 20  # more are read about as fast as hashed on both servers
-
-
-def look(
-    source: MySQL,
-    config: Config,
-    states: Mapping[str, State],
-    target: Mapping[str, TargetTable],
-    names: Collection[str] = (),
-) -> Catalog:
-    """Return what the source has, the views that somebody wants among its tables, and what is known and not in view.
-
-    `names`: those a person names besides the rules. Raise SourceError.
-    """
-    catalog = read_catalog(source, expected(config, source.identity, states, target))
-    return with_views(catalog, config, states, names)
 
 
 def unchanged(
@@ -143,92 +118,3 @@ def _again(
     same = not (found.added or found.widened or found.changed or set(found.dropped).difference(kept))
     spec = dataclasses.replace(spec, partitioned=existing.partitioned)
     return spec if same and existing.primary_key == spec.key else None
-
-
-def choices(
-    source: MySQL,
-    config: Config,
-    catalog: Catalog,
-    states: Mapping[str, State],
-    target: Mapping[str, TargetTable],
-    *,
-    full: bool = False,
-    span: Span | None = None,
-) -> dict[str, Choice]:
-    """Return for each table what is known of it, and whether only its changes are to be read; a few queries for all.
-
-    `full`: all tables whole, whatever their rules say. `span`: a part of the cursor to load again, the watermark left
-    as it is. Raise SourceError.
-    """
-    found: dict[str, Choice] = {}
-    asked: dict[Table, Cursor] = {}
-    for table in catalog:
-        found[table.name] = _first(config, catalog, table, states.get(table.name), target.get(table.name), full, span)
-        if wanted := found[table.name].cursor:
-            asked[table] = wanted
-    zone = config.session_zone
-    measured = read_changes(source, asked, zone, config.partition_bytes)
-    for table, wanted in asked.items():
-        found[table.name] = _second(found[table.name], wanted, measured[table.name], span)
-    return found
-
-
-def _first(
-    config: Config,
-    catalog: Catalog,
-    table: Table,
-    state: State | None,
-    existing: TargetTable | None,
-    full: bool,
-    span: Span | None,
-) -> Choice:
-    rule = config.rule(table.name)
-    choice = Choice(state=state)
-    try:
-        if rule.extraction_strategy == "full_table" and not (span and rule.incremental_column):
-            if span:
-                raise FullLoad("its rule names no cursor")
-            return choice
-        if existing and not existing.ours:
-            raise FullLoad("because bulketl did not make the table that is there")
-        if not full or span:
-            spec = specify(config, catalog, table, choice)
-            found = differing(spec, existing, state)
-            return dataclasses.replace(choice, cursor=cursor(config, catalog, table, state, existing, found, span))
-        why = ", as asked"
-    except PlanError as error:
-        return dataclasses.replace(choice, refusal=error)
-    except FullLoad as reason:
-        if span:
-            return dataclasses.replace(choice, refusal=_no_part(table.name, str(reason)))
-        why = f", {reason}"
-    try:  # loaded whole, it gets its watermark too
-        column = watched(rule, table)
-        whole = Cursor(column.name, cursor_type(column, config.zone(catalog)))
-        return dataclasses.replace(choice, why=why, cursor=whole)
-    except (FullLoad, PlanError) as reason:
-        return dataclasses.replace(choice, why=f", {reason}" if isinstance(reason, FullLoad) else f", because {reason}")
-
-
-def _second(choice: Choice, wanted: Cursor, measured: Measured, span: Span | None) -> Choice:
-    """Return the choice with the watermark that the table will have, whole when what was measured forbids anything else."""
-    if measured.error:
-        why = choice.why or f", because its changes cannot be measured: {measured.error}"
-        return dataclasses.replace(choice, cursor=None, why=why)
-    choice = dataclasses.replace(choice, measured=measured)
-    if span:
-        return choice
-    whole, watermark = dataclasses.replace(wanted, changes=None), reached(wanted, measured)
-    try:
-        if choice.state:
-            judged(choice.state, wanted, measured)
-    except FullLoad as reason:
-        return dataclasses.replace(choice, cursor=whole, why=f", {reason}", watermark=watermark)
-    return dataclasses.replace(choice, watermark=watermark)
-
-
-def _no_part(table: str, reason: str) -> PlanError:
-    return PlanError(
-        f"table {table!r} cannot be loaded in part: {reason.removeprefix('because ')}",
-        hint="name tables with a cursor and a key under --tables, or load without --since and --until",
-    )

@@ -16,11 +16,18 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Literal
 
-from bulketl.config.pairs import _EXACT, EVERY, Limit, Pair, Severity, Side
+from bulketl.config.config import Config
+from bulketl.config.pairs import _EXACT, EVERY, Limit, Pair, Severity, Side, load_checks
 from bulketl.config.sqltext import MOST_ROWS, Answer
-from bulketl.errors import BulketlError, DataError
+from bulketl.connections.patience import patient
+from bulketl.errors import BulketlError, DataError, SourceError, TargetError
+from bulketl.mysql import query as mysql_query
+from bulketl.mysql.server import MySQL
+from bulketl.postgres import query as postgres_query
+from bulketl.postgres.server import Postgres
 
 Value = Decimal | str | bytes | dt.datetime | dt.timedelta | None
 Key = tuple[Value, ...]
@@ -198,3 +205,37 @@ def _named(value: Value) -> Value:
 
 def _order(key: Key) -> tuple[tuple[str, Any], ...]:
     return tuple((_kind(value), "" if value is None else value) for value in key)
+
+
+def run_pairs(config: Config, path: Path, names: Sequence[str] = ()) -> tuple[PairResult, ...]:
+    """Run the pairs of a file of checks on both servers and return what became of each, in the file's order.
+
+    `names`: only those. What one pair meets, a wrong column or its time limit, stands in its result and the others go on.
+    Raise ConfigError for a wrong file, with all its mistakes, or a name that is not in it; SourceError or TargetError when a
+    server cannot be used at all.
+    """
+    pairs = load_checks(path, names)
+    source, target = MySQL.of(config), Postgres.of(config)
+    patient(_reached, target)
+    zone = config.session_zone
+    today = patient(mysql_query.today, source, zone)
+    return tuple(
+        _run(source, target, config.target_schema, name, pair, pair.window(today), zone) for name, pair in pairs.items()
+    )
+
+
+def _reached(target: Postgres) -> None:
+    with target.connect():
+        pass
+
+
+def _run(
+    source: MySQL, target: Postgres, schema: str, name: str, pair: Pair, window: Mapping[str, dt.date], zone: str
+) -> PairResult:
+    try:
+        ours = patient(mysql_query.answer, source, pair.source, window, pair.time_limit, zone)
+        there = patient(postgres_query.answer, target, schema, pair.target, window, pair.time_limit)
+        compared, differences = compare(pair, ours, there)
+    except (SourceError, TargetError, DataError) as error:
+        return PairResult(name, pair.severity, pair.key, window, error=error)
+    return PairResult(name, pair.severity, pair.key, window, compared, differences)

@@ -11,14 +11,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from importlib.metadata import version
 
-from bulketl import engine
 from bulketl.config.config import Config
 from bulketl.config.libraries import check_libraries
 from bulketl.connections.patience import patient
-from bulketl.crew import Crew
 from bulketl.errors import PlanError, TargetError
-from bulketl.events import Event, Observer
-from bulketl.memory import resident_mb
+from bulketl.loading import engine
+from bulketl.loading.crew import Crew
+from bulketl.loading.events import Event, Observer
+from bulketl.loading.memory import resident_mb
+from bulketl.loading.sparing import Sparing
+from bulketl.loading.summary import Summary, TableSummary
 from bulketl.mysql.server import MySQL
 from bulketl.mysql.source import MySQLSource
 from bulketl.mysql.strain import Strain
@@ -34,9 +36,7 @@ from bulketl.postgres.locks import Locks, alive, held, new_run, sweep
 from bulketl.postgres.server import SUPERSEDED, Connection, Postgres
 from bulketl.postgres.session import described
 from bulketl.postgres.target import PostgresTarget
-from bulketl.sparing import Sparing
-from bulketl.summary import Summary, TableSummary
-from bulketl.survey import look
+from bulketl.survey.look import look
 from bulketl.tables.catalog import TargetTable
 from bulketl.tables.checks import stored
 from bulketl.tables.cursor import State

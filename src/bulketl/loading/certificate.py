@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from bulketl.events import FiguresTaken
+from bulketl.loading.events import FiguresTaken
 from bulketl.rows.figures import ROWS, Figures, added, differing
 
 

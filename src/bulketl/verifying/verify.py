@@ -7,12 +7,10 @@ import secrets
 import time
 from collections.abc import Sequence
 
-from bulketl.checker import Checker
 from bulketl.config.config import Config
 from bulketl.config.libraries import check_libraries
 from bulketl.connections.patience import patient
 from bulketl.errors import ConfigError
-from bulketl.keyless import multiset
 from bulketl.mysql.discover import read_bounds
 from bulketl.mysql.server import MySQL
 from bulketl.plan.selection import select
@@ -21,14 +19,16 @@ from bulketl.postgres.ledger import rejects, states
 from bulketl.postgres.ledger.states import read_states
 from bulketl.postgres.locks import new_run
 from bulketl.postgres.server import Postgres
-from bulketl.repairing import mend
-from bulketl.survey import look
+from bulketl.survey.look import look
 from bulketl.tables.catalog import Catalog, TargetTable
 from bulketl.tables.cursor import State
 from bulketl.tables.partitions import is_integer_key, split_key
 from bulketl.tables.spec import Tier
-from bulketl.verifiable import Task, tasks, unverifiable
-from bulketl.verification import LEVELS, Level, Verification
+from bulketl.verifying.checker import Checker
+from bulketl.verifying.keyless import multiset
+from bulketl.verifying.repair import mend
+from bulketl.verifying.tasks import Task, tasks, unverifiable
+from bulketl.verifying.verdicts import LEVELS, Level, Verification
 
 
 def verify(

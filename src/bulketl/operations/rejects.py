@@ -39,7 +39,7 @@ from bulketl.postgres.server import Connection, Postgres
 from bulketl.postgres.write import retried
 from bulketl.postgres.write.copy import close
 from bulketl.rows.reconcile import reread
-from bulketl.survey import look
+from bulketl.survey.look import look
 from bulketl.tables.casts import Cast, parse_type
 from bulketl.tables.catalog import Catalog, TargetTable
 from bulketl.tables.cursor import State

@@ -10,7 +10,6 @@ import dataclasses
 import time
 from collections.abc import Sequence
 
-from bulketl.checker import PAUSE_SECONDS, Checker
 from bulketl.mysql import compare as here
 from bulketl.mysql.read import masked, read_where
 from bulketl.postgres.compare import digests as there
@@ -19,8 +18,10 @@ from bulketl.rows.canonical import unhashed
 from bulketl.rows.coerce import coerce
 from bulketl.rows.reconcile import Buckets
 from bulketl.tables.spec import TableSpec
-from bulketl.verifiable import Found, Task, surplus_of
-from bulketl.verification import RowFinding, TableVerdict, all_buckets, chosen, nearest, with_note
+from bulketl.verifying.checker import PAUSE_SECONDS, Checker
+from bulketl.verifying.looks import all_buckets, chosen, nearest
+from bulketl.verifying.tasks import Found, Task, surplus_of
+from bulketl.verifying.verdicts import RowFinding, TableVerdict, with_note
 
 
 def multiset(checker: Checker, task: Task, only: Sequence[str] | None) -> Found:

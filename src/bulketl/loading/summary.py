@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bulketl.events import (
+from bulketl.loading.certificate import Certificate
+from bulketl.loading.events import (
     ColumnsChanged,
     Event,
     FiguresTaken,
@@ -19,7 +20,6 @@ from bulketl.events import (
     TablePublished,
     TableSkipped,
 )
-from bulketl.load.certificate import Certificate
 from bulketl.tables.catalog import Other
 from bulketl.tables.checks import stored
 

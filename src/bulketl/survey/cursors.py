@@ -1,0 +1,106 @@
+"""How far each incremental table's cursor has moved at the source, and what of it is to be read."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from bulketl.config.config import Config
+from bulketl.errors import PlanError
+from bulketl.mysql.changes import read_changes
+from bulketl.mysql.server import MySQL
+from bulketl.plan.incremental import Choice, FullLoad, Span, cursor, judged, reached, watched
+from bulketl.plan.publishing import differing
+from bulketl.plan.specify import specify
+from bulketl.tables.catalog import Catalog, Table, TargetTable
+from bulketl.tables.cursor import State, cursor_type
+from bulketl.tables.measured import Cursor, Measured
+
+
+def choices(
+    source: MySQL,
+    config: Config,
+    catalog: Catalog,
+    states: Mapping[str, State],
+    target: Mapping[str, TargetTable],
+    *,
+    full: bool = False,
+    span: Span | None = None,
+) -> dict[str, Choice]:
+    """Return for each table what is known of it, and whether only its changes are to be read; a few queries for all.
+
+    `full`: all tables whole, whatever their rules say. `span`: a part of the cursor to load again, the watermark left
+    as it is. Raise SourceError.
+    """
+    found: dict[str, Choice] = {}
+    asked: dict[Table, Cursor] = {}
+    for table in catalog:
+        found[table.name] = _first(config, catalog, table, states.get(table.name), target.get(table.name), full, span)
+        if wanted := found[table.name].cursor:
+            asked[table] = wanted
+    zone = config.session_zone
+    measured = read_changes(source, asked, zone, config.partition_bytes)
+    for table, wanted in asked.items():
+        found[table.name] = _second(found[table.name], wanted, measured[table.name], span)
+    return found
+
+
+def _first(
+    config: Config,
+    catalog: Catalog,
+    table: Table,
+    state: State | None,
+    existing: TargetTable | None,
+    full: bool,
+    span: Span | None,
+) -> Choice:
+    rule = config.rule(table.name)
+    choice = Choice(state=state)
+    try:
+        if rule.extraction_strategy == "full_table" and not (span and rule.incremental_column):
+            if span:
+                raise FullLoad("its rule names no cursor")
+            return choice
+        if existing and not existing.ours:
+            raise FullLoad("because bulketl did not make the table that is there")
+        if not full or span:
+            spec = specify(config, catalog, table, choice)
+            found = differing(spec, existing, state)
+            return dataclasses.replace(choice, cursor=cursor(config, catalog, table, state, existing, found, span))
+        why = ", as asked"
+    except PlanError as error:
+        return dataclasses.replace(choice, refusal=error)
+    except FullLoad as reason:
+        if span:
+            return dataclasses.replace(choice, refusal=_no_part(table.name, str(reason)))
+        why = f", {reason}"
+    try:  # loaded whole, it gets its watermark too
+        column = watched(rule, table)
+        whole = Cursor(column.name, cursor_type(column, config.zone(catalog)))
+        return dataclasses.replace(choice, why=why, cursor=whole)
+    except (FullLoad, PlanError) as reason:
+        return dataclasses.replace(choice, why=f", {reason}" if isinstance(reason, FullLoad) else f", because {reason}")
+
+
+def _second(choice: Choice, wanted: Cursor, measured: Measured, span: Span | None) -> Choice:
+    """Return the choice with the watermark that the table will have, whole when what was measured forbids anything else."""
+    if measured.error:
+        why = choice.why or f", because its changes cannot be measured: {measured.error}"
+        return dataclasses.replace(choice, cursor=None, why=why)
+    choice = dataclasses.replace(choice, measured=measured)
+    if span:
+        return choice
+    whole, watermark = dataclasses.replace(wanted, changes=None), reached(wanted, measured)
+    try:
+        if choice.state:
+            judged(choice.state, wanted, measured)
+    except FullLoad as reason:
+        return dataclasses.replace(choice, cursor=whole, why=f", {reason}", watermark=watermark)
+    return dataclasses.replace(choice, watermark=watermark)
+
+
+def _no_part(table: str, reason: str) -> PlanError:
+    return PlanError(
+        f"table {table!r} cannot be loaded in part: {reason.removeprefix('because ')}",
+        hint="name tables with a cursor and a key under --tables, or load without --since and --until",
+    )
