@@ -10,7 +10,7 @@ PYPROJECT = nox.project.load_toml("pyproject.toml")
 PROGRAMS = (
     "python",
     "-c",
-    "from bulketl.demo.programs import main; main()",
+    "from bulketl.cli.demo.programs import main; main()",
 )  # installs those that the servers need and lack
 
 

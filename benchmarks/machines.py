@@ -21,7 +21,7 @@ import bulketl as package
 from benchmarks import payments
 from benchmarks.measure import high_water, median
 from benchmarks.servers import LOADED, Servers, throw_away
-from bulketl.demo.servers import free_port
+from bulketl.cli.demo.servers import free_port
 
 THREADS = 2  # in all, either way
 ROOTS = f"{Path(package.__file__).parents[1]}:{Path(__file__).parents[1]}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bulketl.cli import main
+from bulketl.cli.app import main
 from bulketl.plan import grouping
 
 if __name__ == "__main__":

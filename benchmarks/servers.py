@@ -21,7 +21,7 @@ from rich.console import Console
 import bulketl as package
 from benchmarks.measure import Contender, measure
 from benchmarks.report import BULKETL, Scenario
-from bulketl.demo.servers import START_SECONDS, EmbeddedPostgres, MariaDB, free_port
+from bulketl.cli.demo.servers import START_SECONDS, EmbeddedPostgres, MariaDB, free_port
 
 LOADED = "bulketl_benchmark"
 OTHER = "bulketl_benchmark_other"

@@ -5,7 +5,7 @@ At 10,000 rows all of it is idle, at 1,000,000 work hides it, so seconds with it
 
 from __future__ import annotations
 
-from bulketl.cli import main
+from bulketl.cli.app import main
 from bulketl.verifying import checker, keyless
 
 if __name__ == "__main__":

@@ -125,6 +125,9 @@ def make(system: System, root: Path) -> str:
         system.suite, str(root), system.mirror, str(script),
     ]  # fmt: skip
     _run(command)
+    (root / "etc/hosts").write_text(
+        "127.0.0.1 localhost\n", encoding="utf-8"
+    )  # as every installer does, and debootstrap not
     for name in _run(["git", "-C", str(ROOT), "ls-files", "-z", "-co", "--exclude-standard"]).split("\0"):
         if name and (ROOT / name).is_file():
             inside = root / "root/bulketl" / name

@@ -18,7 +18,7 @@ from hypothesis import settings
 from lab import Kind, Lab, Server, execute
 from psycopg.conninfo import make_conninfo
 
-from bulketl.demo.servers import EmbeddedPostgres, MariaDB
+from bulketl.cli.demo.servers import EmbeddedPostgres, MariaDB
 
 os.environ.pop("COLUMNS", None)  # set where tests run on several cores: a test says itself how wide its terminal is
 KINDS: tuple[Kind, ...] = ("mariadb", "mysql") if os.environ.get("BULKETL_TEST_MYSQL") else ("mariadb",)

@@ -1,5 +1,5 @@
 """`python -m bulketl`."""
 
-from bulketl.cli import main
+from bulketl.cli.app import main
 
 main()

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 import bulketl
 from bulketl import ConfigError, PlanError
-from bulketl.cli import app
+from bulketl.cli.app import app
 
 MINE = (
     "CREATE TABLE {s}.t (id int PRIMARY KEY, c int, note text); INSERT INTO {s}.t SELECT n, n, 'mine' FROM generate_series"

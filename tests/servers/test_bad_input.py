@@ -16,7 +16,7 @@ from psycopg.conninfo import make_conninfo
 from typer.testing import CliRunner
 
 import bulketl.tables.casts
-from bulketl.cli import app
+from bulketl.cli.app import app
 
 NAME = "ä" * 40  # 40 characters for MySQL, 80 bytes for Postgres
 

@@ -13,8 +13,8 @@ from lab import Done, Lab, load
 
 import bulketl
 from bulketl import certificate
+from bulketl.cli.demo.demo import HERE
 from bulketl.cli.loading import _exit_code
-from bulketl.demo import HERE
 from bulketl.errors import NOT_CERTIFIED, PlanError
 from bulketl.loading.certificate import Certificate
 from bulketl.loading.events import Event, PartitionLoaded

@@ -10,7 +10,7 @@ from faults import small_partitions
 from lab import Done, Lab
 
 import bulketl
-from bulketl.screen import summary
+from bulketl.cli.screens.summary import summary
 
 ROWS = 60
 WAYS = pytest.mark.parametrize("large", [False, True], ids=["small", "in partitions"])

@@ -12,7 +12,7 @@ from faults import small_partitions
 from lab import Lab
 from typer.testing import CliRunner
 
-from bulketl.cli import app
+from bulketl.cli.app import app
 
 Command = Callable[..., Any]  # returns a Result of typer.testing
 

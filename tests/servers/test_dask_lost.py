@@ -21,8 +21,8 @@ from typer.testing import CliRunner
 
 import bulketl
 import bulketl.loading.dask
-from bulketl.cli import app
-from bulketl.demo.servers import free_port
+from bulketl.cli.app import app
+from bulketl.cli.demo.servers import free_port
 from bulketl.errors import ClusterError, TargetError
 from bulketl.postgres.locks import held
 from bulketl.postgres.server import Postgres
@@ -111,7 +111,7 @@ def test_a_run_whose_process_is_killed_writes_nothing_more_and_is_resumed(
     uri = f"postgresql:///?{'&'.join(filled.target.split())}"
     names = {"BULKETL_SOURCE": filled.source, "BULKETL_TARGET": uri, "BULKETL_SCHEMA": filled.schema}
     words = ["load", "--tables", "parts", "--executor", "dask", "--scheduler", processes.address, "--workers", "2"]
-    cut = "import bulketl.partitions as p; p.MOST_ROWS = 50; from bulketl.cli import main; main()"
+    cut = "import bulketl.partitions as p; p.MOST_ROWS = 50; from bulketl.cli.app import main; main()"
     environ = {**os.environ, **names, "PYTHONPATH": os.pathsep.join(sys.path)}
     recorded = "SELECT count(*) FROM bulketl.partition WHERE schema_name = '{s}'"
     lock = Held(filled, lambda: None)
@@ -215,7 +215,7 @@ def test_without_the_extra_its_name_is_told(monkeypatch: pytest.MonkeyPatch) -> 
     done = CliRunner().invoke(app, ["load", "--executor", "dask", "--scheduler", "tcp://127.0.0.1:8786"])
     assert done.exit_code == 2
     assert "bulketl[dask]" in done.stderr
-    code = "import sys, bulketl.cli; sys.exit(bool({'distributed', 'dask'} & set(sys.modules)))"
+    code = "import sys, bulketl.cli.app; sys.exit(bool({'distributed', 'dask'} & set(sys.modules)))"
     assert (
         subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}).returncode
         == 0

@@ -11,7 +11,7 @@ from lab import Lab
 from typer.testing import CliRunner
 
 import bulketl
-from bulketl.cli import app
+from bulketl.cli.app import app
 from bulketl.config.read import load_config
 from bulketl.mysql.server import MySQL
 from bulketl.survey.proposals import classify

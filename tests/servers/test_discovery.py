@@ -16,7 +16,7 @@ from lab import Lab, Server, configure
 from typer.testing import CliRunner
 
 import bulketl
-from bulketl.cli import app
+from bulketl.cli.app import app
 from bulketl.config.read import load_config
 from bulketl.survey.findings import Finding
 from bulketl.survey.proposals import Proposal

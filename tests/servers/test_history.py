@@ -17,7 +17,7 @@ from lab import Lab
 from typer.testing import CliRunner
 
 import bulketl
-from bulketl.cli import app
+from bulketl.cli.app import app
 from bulketl.errors import PlanError
 from bulketl.verifying.months import MonthPair, TableHistory
 

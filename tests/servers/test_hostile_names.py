@@ -18,10 +18,11 @@ from rich.table import Table
 from rich.text import Text
 from typer.testing import CliRunner
 
-from bulketl.cli import app, options
+from bulketl.cli import options
+from bulketl.cli.app import app
+from bulketl.cli.progress.display import Display, Lines
 from bulketl.cli.terminal import Spoken, Terminal
 from bulketl.loading.events import RunStarted, TableFailed, TableStarted
-from bulketl.observers.progress import Display, Lines
 from bulketl.tables.printable import in_a_line, shown
 from bulketl.verifying.heatmap import draw
 from bulketl.verifying.months import History, MonthPair, TableHistory

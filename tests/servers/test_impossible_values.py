@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 import bulketl
 import bulketl.plan.decision
-from bulketl.cli import app
+from bulketl.cli.app import app
 from bulketl.rows.figures import added, differing
 from bulketl.tables.casts import TARGETS
 from bulketl.verifying.verdicts import Level

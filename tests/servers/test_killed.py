@@ -27,7 +27,7 @@ KILLS = int(os.environ.get("BULKETL_TEST_KILLS", "6"))
 KILLED = """
 import itertools, os, signal, sys, threading
 import bulketl.partitions
-from bulketl.cli import main
+from bulketl.cli.app import main
 at, calls, place = int(sys.argv.pop(1)), itertools.count(1), os.sep + "bulketl" + os.sep
 def look(frame, event, _):
     if event == "call" and place in frame.f_code.co_filename and next(calls) == at:

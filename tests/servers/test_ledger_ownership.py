@@ -83,7 +83,7 @@ def test_a_ledger_of_version_4_is_taken_over_and_loads_go_on(loaded: Lab) -> Non
     assert [(name, how) for name, how, _, _ in record] == [(name, "taken over") for name in sorted(NAMES)]
     assert {origin for _, _, origin, _ in record} == {plan.source}
     assert {name for name, _, _, same in record if not same} == {"large"}  # swapped since
-    assert loaded.pg("SELECT obj_description('bulketl'::regnamespace)") == [("bulketl's ledger, version 5",)]
+    assert loaded.pg("SELECT obj_description('bulketl'::regnamespace)") == [("bulketl's ledger, version 6",)]
     for table in set(NAMES) - {"marked"}:
         assert loaded.differences(table) == []
     assert loaded.load(rules=RULES).summary.failed[0].table == "foreign_one"

@@ -18,7 +18,7 @@ from lab import Lab, Server
 from planned import plans, quadratic
 
 import bulketl
-from bulketl.demo.servers import EmbeddedPostgres
+from bulketl.cli.demo.servers import EmbeddedPostgres
 
 ROWS = 3000
 FULL: dict[str, Any] = {"extraction_strategy": "full_table"}

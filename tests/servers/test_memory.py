@@ -20,7 +20,7 @@ from bulketl.tables.spec import TableSpec
 
 LIMITED = (
     "import resource as r; r.setrlimit(r.RLIMIT_AS, ({0}, {0})); import bulketl.patience as p; p.PAUSES = (0, 0, 0);"
-    "from bulketl.cli import main; main()"
+    "from bulketl.cli.app import main; main()"
 )
 
 

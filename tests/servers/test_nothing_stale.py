@@ -14,8 +14,10 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 import bulketl
-from bulketl import Summary, screen, verdicts, verify
-from bulketl.cli import app
+from bulketl import Summary, verify
+from bulketl.cli.app import app
+from bulketl.cli.screens import summary as screen
+from bulketl.cli.screens import verdicts
 from bulketl.survey import proposals as classify
 
 ON_UPDATE = "at timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP"

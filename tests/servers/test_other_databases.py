@@ -18,9 +18,9 @@ import pytest
 from lab import Lab, Server, configure, execute, load
 
 import bulketl
+from bulketl.cli.demo.programs import program
 from bulketl.config.config import Config
 from bulketl.config.read import load_config
-from bulketl.demo.programs import program
 from bulketl.survey import tablesfile
 
 FOREIGN = Path(__file__).parents[3] / "shared" / "foreign"

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 import bulketl
 import bulketl.postgres.server
 from bulketl import Plan
-from bulketl.cli import app
+from bulketl.cli.app import app
 from bulketl.errors import BulketlError, PlanError
 from bulketl.postgres.write.repaired import repair
 from bulketl.postgres.write.retention import retain

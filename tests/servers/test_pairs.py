@@ -13,7 +13,7 @@ from lab import Lab
 from typer.testing import CliRunner
 
 import bulketl
-from bulketl.cli import app
+from bulketl.cli.app import app
 from bulketl.config.sqltext import MOST_ROWS
 from bulketl.errors import ConfigError
 from bulketl.mysql import query as mysql_query

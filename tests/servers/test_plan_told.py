@@ -11,9 +11,9 @@ from lab import Lab
 from typer.testing import CliRunner
 
 import bulketl
-from bulketl.cli import app
+from bulketl.cli.app import app
+from bulketl.cli.screens.plans import ddl
 from bulketl.plan.plan import TableLoad
-from bulketl.planscreen import ddl
 
 MARK = {"t": {"deletes": "mark"}}
 AUDIT = {"t": {"table_importance": "audit"}}

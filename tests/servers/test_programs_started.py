@@ -12,9 +12,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from bulketl.demo import programs
-from bulketl.demo.programs import PROGRAMS, program
-from bulketl.demo.servers import EmbeddedPostgres, MariaDB
+from bulketl.cli.demo import programs
+from bulketl.cli.demo.programs import PROGRAMS, program
+from bulketl.cli.demo.servers import EmbeddedPostgres, MariaDB
 
 PATHS = [*os.environ["PATH"].split(os.pathsep), "/usr/sbin", "/sbin", "/usr/libexec"]
 NAMES = {one.name for one in PROGRAMS}

@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 import bulketl
 import bulketl.loading.worker
 from bulketl import ConfigError, PlanError, TargetError
-from bulketl.cli import app
+from bulketl.cli.app import app
 from bulketl.postgres.locks import held
 from bulketl.postgres.server import Postgres
 from bulketl.rows.coerce import Batch, coerce

@@ -15,7 +15,7 @@ from lab import Lab
 from typer.testing import CliRunner
 
 import bulketl
-from bulketl.cli import app
+from bulketl.cli.app import app
 from bulketl.errors import PlanError, TargetError
 from bulketl.postgres.locks import held
 from bulketl.postgres.server import Postgres

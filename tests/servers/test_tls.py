@@ -26,7 +26,7 @@ import pytest
 from lab import Server
 from psycopg.conninfo import conninfo_to_dict
 
-from bulketl.demo.servers import MariaDB
+from bulketl.cli.demo.servers import MariaDB
 from bulketl.errors import BulketlError
 from bulketl.mysql.server import MySQL
 from bulketl.postgres.server import Postgres

@@ -17,7 +17,7 @@ from lab import Lab, execute
 from typer.testing import CliRunner
 
 import bulketl
-from bulketl.cli import app
+from bulketl.cli.app import app
 from bulketl.config.rules import TableRule
 from bulketl.postgres.inspect import spelt
 from bulketl.tables.casts import RULES, TARGETS, held_type, narrower, parse_target

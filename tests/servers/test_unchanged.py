@@ -13,7 +13,8 @@ from lab import Done, Lab, load
 from rich.console import Console
 
 import bulketl
-from bulketl import screen, survey
+from bulketl import survey
+from bulketl.cli.screens import summary as screen
 from bulketl.rows import reconcile
 
 WITHIN = 3.2  # seconds: the server's times of change are whole seconds, and two must have passed

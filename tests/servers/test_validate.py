@@ -12,7 +12,7 @@ from lab import Lab
 from typer.testing import CliRunner
 
 import bulketl
-from bulketl.cli import app
+from bulketl.cli.app import app
 from bulketl.survey.findings import Finding
 from bulketl.survey.tablesfile import fixed
 

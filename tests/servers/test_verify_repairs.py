@@ -17,7 +17,7 @@ from test_verify import RULES, fill, named, only, verify
 from typer.testing import CliRunner
 
 import bulketl
-from bulketl.cli import app
+from bulketl.cli.app import app
 from bulketl.rows.coerce import coerce
 from bulketl.verifying.verdicts import Level
 

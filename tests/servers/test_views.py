@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 import bulketl
 from bulketl import PlanError
-from bulketl.cli import app
+from bulketl.cli.app import app
 from bulketl.mysql.discover import read_catalog
 
 TABLE = "CREATE TABLE base (id int PRIMARY KEY, c varchar(20))"

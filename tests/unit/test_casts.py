@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from bulketl.cli import app
+from bulketl.cli.app import app
 from bulketl.errors import PlanError
 from bulketl.tables.casts import RULES, CastRule, TypeName, cast, parse_target, parse_type, quoted, typed
 from bulketl.tables.catalog import Column

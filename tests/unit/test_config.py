@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from bulketl.cli import app
+from bulketl.cli.app import app
 from bulketl.config.read import load_config
 from bulketl.config.rules import Reread
 from bulketl.config.yamlfile import read_yaml

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from bulketl.demo import programs
-from bulketl.demo.programs import PROGRAMS, install_missing, missing, require, what_to_type
+from bulketl.cli.demo import programs
+from bulketl.cli.demo.programs import PROGRAMS, install_missing, missing, require, what_to_type
 from bulketl.errors import BulketlError
 
 ROOT = Path(__file__).parents[2]

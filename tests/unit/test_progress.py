@@ -12,6 +12,8 @@ from rich.console import Console
 
 from bulketl.cli import loading
 from bulketl.cli.options import past_printing, telling
+from bulketl.cli.progress.display import Display
+from bulketl.cli.progress.underway import LINE_ROWS, MOST_LINES, UnderWay
 from bulketl.loading.events import (
     Event,
     PartitionLoaded,
@@ -21,8 +23,6 @@ from bulketl.loading.events import (
     TableSkipped,
     TableStarted,
 )
-from bulketl.observers.progress import Display
-from bulketl.observers.underway import LINE_ROWS, MOST_LINES, UnderWay
 
 LONG = "line_items_of_every_claim_since_the_first_day"
 NAMES = ("appointment", LONG, "患者の診療記録と予約の一覧表患者の診療記録", "two\nlines")

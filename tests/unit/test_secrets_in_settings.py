@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from typer.testing import CliRunner
 
 import bulketl.connections.patience
-from bulketl.cli import app
+from bulketl.cli.app import app
 from bulketl.config.settings import Settings
 from bulketl.errors import BulketlError
 from bulketl.mysql.server import MySQL

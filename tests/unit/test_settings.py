@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from bulketl import Config, ConfigError, load_config
-from bulketl.cli import app
+from bulketl.cli.app import app
 from bulketl.config.settings import PROCESS_MB
 from bulketl.loading.events import RunFinished
 from bulketl.loading.run import _told

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 import bulketl
-from bulketl import certificatepage
 from bulketl.cli.options import ConfigOption, JsonOption, SchemaOption, configured, out, run
+from bulketl.cli.screens import certificates
 from bulketl.errors import DONE, NOT_CERTIFIED
 
 
@@ -24,7 +24,7 @@ def certificate(
     def command() -> int:
         about, tables = bulketl.certificate(configured(config, None, schema=schema), name)
         document = {**about, "tables": tables}
-        print(json.dumps(document)) if as_json else out.print(certificatepage.certificate(about, tables))
+        print(json.dumps(document)) if as_json else out.print(certificates.certificate(about, tables))
         return DONE if all(found["certified"] for found in tables.values()) else NOT_CERTIFIED
 
     run(command, as_json)

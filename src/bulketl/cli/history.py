@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 import bulketl
-from bulketl import agreementscreen
 from bulketl.cli.options import (
     ConfigOption,
     JsonOption,
@@ -24,6 +23,7 @@ from bulketl.cli.options import (
     split_commas,
     tiers_of,
 )
+from bulketl.cli.screens import months
 from bulketl.errors import DONE, FAILED
 from bulketl.verifying import heatmap
 
@@ -54,7 +54,7 @@ def history(
             heatmap.require()
         settings = configured(config, rules, schema=schema)
         found = bulketl.compare_history(settings, tiers=tiers_of(tier), tables=split_commas(tables), by=by, sums=sums)
-        print(json.dumps(agreementscreen.history_json(found))) if as_json else out.print(agreementscreen.history(found))
+        print(json.dumps(months.history_json(found))) if as_json else out.print(months.history(found))
         if png is not None:
             heatmap.draw(found, png)
             err.print(f"wrote {png}")

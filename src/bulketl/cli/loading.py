@@ -14,7 +14,6 @@ from typing import Annotated, cast
 import typer
 
 import bulketl
-from bulketl import planscreen, screen
 from bulketl.cli.options import (
     AdoptOption,
     AllowOption,
@@ -36,6 +35,9 @@ from bulketl.cli.options import (
     telling,
     tiers_of,
 )
+from bulketl.cli.progress.display import Display, Lines
+from bulketl.cli.screens import plans
+from bulketl.cli.screens import summary as screen
 from bulketl.config.config import Config
 from bulketl.config.windows import Windows, closes, opens, parse_window
 from bulketl.errors import DONE, FAILED, NOT_CERTIFIED, OUTSIDE_WINDOW, PARTLY_DONE, ConfigError, OutsideWindowError
@@ -43,7 +45,6 @@ from bulketl.loading.dask import check_address, dask
 from bulketl.loading.events import Observer
 from bulketl.loading.run import threads
 from bulketl.loading.summary import Summary
-from bulketl.observers.progress import Display, Lines
 from bulketl.operations.schedulers import KINDS, snippet
 from bulketl.plan.plan import Plan
 from bulketl.tables.spec import Tier
@@ -97,7 +98,7 @@ def load(
         _check_executor(executor, scheduler)
         if dry_run and resume is None:
             looked = make(settings, tier, tables, exclude, full, since, until, allow_deletes, adopt)
-            print(looked.to_json()) if as_json else out.print(planscreen.plan(looked))
+            print(looked.to_json()) if as_json else out.print(plans.plan(looked))
             return DONE
         end = None if ignore_window or settings.windows is None else _window(settings.windows, wait)
         with dask(scheduler) if scheduler else nullcontext(threads) as where:
@@ -220,12 +221,12 @@ def plan(
         planned = make(settings, tier, tables, exclude, full, since, until, allow_deletes, adopt)
         if sql:
             found = bulketl.statements(settings, planned)
-            print(json.dumps(found)) if as_json else hand_out(planscreen.sql(found))
+            print(json.dumps(found)) if as_json else hand_out(plans.sql(found))
         elif diff:
             run_name, lines = bulketl.compare_with_last(settings, planned)
-            print(json.dumps(lines)) if as_json else out.print(planscreen.plan_changes(run_name, lines), soft_wrap=True)
+            print(json.dumps(lines)) if as_json else out.print(plans.plan_changes(run_name, lines), soft_wrap=True)
         else:
-            print(planned.to_json()) if as_json else out.print(planscreen.plan(planned))
+            print(planned.to_json()) if as_json else out.print(plans.plan(planned))
         return DONE
 
     run(command, as_json)

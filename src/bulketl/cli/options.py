@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn, cast
 
 import typer
 
-from bulketl import screen
+from bulketl.cli.screens import common
 from bulketl.cli.terminal import Terminal
 from bulketl.config.config import Config
 from bulketl.config.read import load_config
@@ -98,7 +98,7 @@ def run(command: Callable[[], int], as_json: bool, stopped: str = "stopped") -> 
     try:
         code = command()
     except BulketlError as problem:
-        print(json.dumps(problem.to_json())) if as_json else err.print(screen.error(problem), soft_wrap=True)
+        print(json.dumps(problem.to_json())) if as_json else err.print(common.error(problem), soft_wrap=True)
         code = problem.exit_code
     except KeyboardInterrupt:
         err.print(stopped, soft_wrap=True)

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 import bulketl
-from bulketl import agreementscreen
 from bulketl.cli.options import ConfigOption, JsonOption, SchemaOption, configured, out, run, split_commas
+from bulketl.cli.screens import pairs as screen
 from bulketl.errors import DONE, FAILED, PARTLY_DONE
 
 CHECKS = Path("config/checks.yaml")
@@ -34,9 +34,9 @@ def pairs(
     def command() -> int:
         found = bulketl.run_pairs(configured(config, None, schema=schema), checks, split_commas(names))
         if as_json:
-            print(json.dumps([agreementscreen.pair_json(item) for item in found]))
+            print(json.dumps([screen.pair_json(item) for item in found]))
         else:
-            out.print(agreementscreen.pairs(found))
+            out.print(screen.pairs(found))
         wrong = {item.severity for item in found if item.outcome != "equal"}
         return FAILED if "fail" in wrong else PARTLY_DONE if wrong else DONE
 

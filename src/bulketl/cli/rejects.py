@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Group
-from rich.table import Table
-from rich.text import Text
 
 import bulketl
 from bulketl.cli.options import (
@@ -26,10 +22,8 @@ from bulketl.cli.options import (
     run,
     split_commas,
 )
+from bulketl.cli.screens.rejects import counts, retried, rows
 from bulketl.errors import DONE
-from bulketl.listing import Rows
-from bulketl.operations.rejects import Retried
-from bulketl.postgres.ledger.rejects import Counted, Rejected
 
 TableArguments = Annotated[list[str] | None, typer.Argument(metavar="[TABLE]...", help="Names or patterns; none means all.")]
 RunOption = Annotated[
@@ -51,7 +45,7 @@ def list_rejects(
 
     def command() -> int:
         found = bulketl.list_rejects(configured(config, None, schema=schema), split_commas(tables), of_run)
-        print(json.dumps([dataclasses.asdict(item) for item in found])) if as_json else out.print(_counts(found))
+        print(json.dumps([dataclasses.asdict(item) for item in found])) if as_json else out.print(counts(found))
         return DONE
 
     run(command, as_json)
@@ -73,7 +67,7 @@ def show_rejects(
         if as_json:
             print(json.dumps([dataclasses.asdict(item) for item in found]))
         else:
-            out.print(_rows(found, first))
+            out.print(rows(found, first))
         return DONE
 
     run(command, as_json)
@@ -113,52 +107,7 @@ def retry_rejects(
 
     def command() -> int:
         found = bulketl.retry_rejects(configured(config, rules, schema=schema), split_commas(tables), of_run)
-        print(json.dumps([dataclasses.asdict(item) for item in found])) if as_json else out.print(_retried(found))
+        print(json.dumps([dataclasses.asdict(item) for item in found])) if as_json else out.print(retried(found))
         return DONE
 
     run(command, as_json)
-
-
-def _table(*columns: str) -> Table:
-    table = Rows()
-    for column in columns:
-        numbers = column in ("rows", "settled")
-        table.add_column(column, overflow="fold", no_wrap=column == "run", justify="right" if numbers else "left")
-    return table
-
-
-def _counts(found: Sequence[Counted]) -> Table | Text:
-    """Return the counts, a line per run, table, column and reason."""
-    if not found:
-        return Text("no row was rejected")
-    table = _table("run", "table", "column", "reason", "rows", "settled")
-    for item in found:
-        what = item.reason if item.loaded else f"{item.reason} (the table failed)"
-        table.add_row(item.run, Text(item.table), Text(item.column), Text(what), f"{item.rows:,}", f"{item.settled:,}")
-    return table
-
-
-def _rows(found: Sequence[Rejected], first: int) -> Group | Text:
-    """Return rows with their values."""
-    if not found:
-        return Text("no row was rejected")
-    table = _table("run", "table", "key", "column", "value", "reason")
-    for item in found:
-        key = ", ".join(f"{name}={value}" for name, value in item.key.items())
-        value = Text("NULL", style="dim") if item.value is None else Text(item.value)
-        reason = Text(item.reason, style="dim" if item.settled else "")
-        table.add_row(item.run, Text(item.table), Text(key), Text(item.column), value, reason)
-    more = [Text(f"\nthe first {first}; --first shows more, `bulketl rejects export` all")] if len(found) == first else []
-    return Group(table, *more)
-
-
-def _retried(found: Sequence[Retried]) -> Table | Text:
-    """Return what became of the rows, a line per table."""
-    if not found:
-        return Text("no rejected row is waiting")
-    table = _table("table", "asked again", "loaded", "still rejected", "gone at the source", "of unknown key")
-    for item in found:
-        counts = (item.asked, item.loaded, item.rejected, item.gone, item.unreadable)
-        note = Text(f"{item.table}  (its load failed: load it)") if not item.asked else Text(item.table)
-        table.add_row(note, *(f"{count:,}" for count in counts))
-    return table

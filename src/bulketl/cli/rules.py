@@ -13,8 +13,10 @@ from typing import Annotated
 import typer
 
 import bulketl
-from bulketl import rulescreen, screen
 from bulketl.cli.options import ConfigOption, JsonOption, RulesOption, SchemaOption, configured, err, found, out, run
+from bulketl.cli.screens import rules as screen
+from bulketl.cli.screens.casts import casts as cast_rules
+from bulketl.cli.screens.casts import counted
 from bulketl.config import snapshot
 from bulketl.config.config import Config
 from bulketl.errors import DONE, WRONG_REQUEST, ConfigError
@@ -45,7 +47,7 @@ def discover(
         if write is not None:
             _write(write, settings, catalog, proposals, yes=yes)
         elif not as_json:
-            out.print(rulescreen.proposals(proposals))
+            out.print(screen.proposals(proposals))
         if left := told(left_out(settings, catalog)):
             err.print(f"not taken from the source: {left}")
         if as_json:
@@ -79,7 +81,7 @@ def validate(
         if as_json:
             print(json.dumps([dataclasses.asdict(finding) for finding in findings]))
         else:
-            out.print(rulescreen.findings(findings))
+            out.print(screen.findings(findings))
         path = rules or found(Path("config/tables.yaml"))
         if fix and path:
             fixes: dict[str, dict[str, object]] = {}
@@ -89,7 +91,7 @@ def validate(
             changed = tablesfile.missing(text, fixes)
             if changed:
                 replace(path, tablesfile.fixed(text, changed))
-            err.print(rulescreen.fixed(path, changed), soft_wrap=True)
+            err.print(screen.fixed(path, changed), soft_wrap=True)
         elif fix:
             err.print("there is no file of rules to mend; `bulketl discover --write` makes one", markup=False)
         return WRONG_REQUEST if any(finding.severity == "error" for finding in findings) else DONE
@@ -108,8 +110,8 @@ def casts(as_json: JsonOption = False) -> None:
             keys = ("source", "target", "wire", "read", "clean", "unsigned", "size")
             print(json.dumps([{key: getattr(rule, key) for key in keys} for rule in RULES]))
         else:
-            out.print(screen.casts())
-            out.print(screen.counted())
+            out.print(cast_rules())
+            out.print(counted())
         return DONE
 
     run(command, as_json)
@@ -147,12 +149,12 @@ def _write(path: Path, settings: Config, catalog: Catalog, proposals: Sequence[P
     now, hidden = snapshot.carried(noted, now, catalog.absent)
     lines = [*hidden, *snapshot.changes(noted, now)] if before else []
     if lines:
-        err.print(rulescreen.changes(lines))
+        err.print(screen.changes(lines))
     if after == before and known == now:
         err.print(f"{path} knows all tables ({len(proposals):,}); nothing to write")
         return
     if not before:
-        err.print(rulescreen.counted(proposals))
+        err.print(screen.counted(proposals))
     beside, added = snapshot.snapshot_path(path).name, len(after.splitlines()) - len(before.splitlines())
     what = f"write {path} and {beside}" if not before else f"add {added} lines to {path}" if added else f"write {beside}"
     if not yes and not _confirmed(what):

@@ -9,7 +9,6 @@ from typing import Annotated, cast
 
 import typer
 
-from bulketl import verdicts
 from bulketl.cli.history import history as by_months
 from bulketl.cli.options import (
     AllowOption,
@@ -27,6 +26,7 @@ from bulketl.cli.options import (
     stopped_at_once,
     tiers_of,
 )
+from bulketl.cli.screens import verdicts
 from bulketl.errors import DONE, FAILED, ConfigError
 from bulketl.verifying import verify as verifying
 from bulketl.verifying.verdicts import Level

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from bulketl.postgres.compare.chain import Verdict
 from bulketl.postgres.ledger import runs
 from bulketl.postgres.ledger.states import Known, list_states, reset_states
 from bulketl.postgres.server import Postgres
+from bulketl.tables.patterns import fitting
 
 HINT = "check the spelling, and the schema: `bulketl state list` shows what was loaded"
 
@@ -24,7 +24,7 @@ def states(config: Config, tables: Sequence[str] = ()) -> list[Known]:
     Raise ConfigError or TargetError when the target cannot be used, PlanError when a pattern fits nothing.
     """
     known = patient(_states, config)
-    wanted = _fitting([item.table for item in known], tables, config)
+    wanted = fitting([item.table for item in known], tables, config.target_schema, HINT)
     return [item for item in known if item.table in wanted]
 
 
@@ -78,14 +78,5 @@ def verify_audit(config: Config, tables: Sequence[str] = ()) -> list[Verdict]:
 
 def _verified(config: Config, tables: Sequence[str]) -> list[Verdict]:
     with Postgres.of(config).connect() as connection:
-        wanted = _fitting(chain.audited(connection, config.target_schema), tables, config)
+        wanted = fitting(chain.audited(connection, config.target_schema), tables, config.target_schema, HINT)
         return chain.verify(connection, config.target_schema, sorted(wanted)) if wanted else []
-
-
-def _fitting(names: Sequence[str], patterns: Sequence[str], config: Config) -> set[str]:
-    if not patterns:
-        return set(names)
-    for pattern in patterns:
-        if not fnmatch.filter(names, pattern):
-            raise PlanError(f"nothing is known of a table {pattern!r} in schema {config.target_schema!r}", hint=HINT)
-    return {name for pattern in patterns for name in fnmatch.filter(names, pattern)}

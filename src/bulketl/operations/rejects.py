@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import dataclasses
-import fnmatch
 import itertools
 import json
 import os
@@ -44,6 +43,7 @@ from bulketl.tables.casts import Cast, parse_type
 from bulketl.tables.catalog import Catalog, TargetTable
 from bulketl.tables.cursor import State
 from bulketl.tables.partitions import KeyTuple, KeyValue
+from bulketl.tables.patterns import fitting
 from bulketl.tables.spec import TableSpec
 
 FORMATS = (".csv", ".json", ".parquet")
@@ -275,11 +275,7 @@ def _asked(connection: Connection, config: Config, tables: Sequence[str], run: s
         which = found[0]
     if not tables:
         return None, which
-    known = sorted({*config.tables, *record.tables(connection, schema)})
-    for pattern in tables:
-        if not fnmatch.filter(known, pattern):
-            raise PlanError(
-                f"nothing is known of a table {pattern!r} in schema {schema!r}",
-                hint="check the spelling, and the schema: `bulketl rejects list` shows what was rejected",
-            )
-    return sorted({name for pattern in tables for name in fnmatch.filter(known, pattern)}), which
+    known = {*config.tables, *record.tables(connection, schema)}
+    return sorted(
+        fitting(known, tables, schema, "check the spelling, and the schema: `bulketl rejects list` shows what was rejected")
+    ), which

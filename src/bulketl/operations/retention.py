@@ -8,7 +8,7 @@ from pathlib import Path
 from bulketl.config.config import Config
 from bulketl.connections.patience import patient
 from bulketl.mysql.server import MySQL
-from bulketl.operations.records import _fitting
+from bulketl.operations.records import HINT
 from bulketl.plan.incremental import another_source
 from bulketl.plan.ownership import strange
 from bulketl.postgres.inspect import read_tables
@@ -19,6 +19,7 @@ from bulketl.postgres.server import Postgres
 from bulketl.postgres.write.retention import Expired, retain
 from bulketl.tables.catalog import TargetTable
 from bulketl.tables.cursor import State
+from bulketl.tables.patterns import fitting
 from bulketl.tables.spec import TableSpec
 
 
@@ -33,7 +34,7 @@ def retain_tables(config: Config, tables: Sequence[str] = (), folder: Path | Non
     existing, known = patient(_there, target, config.target_schema, create=folder is not None)
     source = MySQL.of(config).identity if config.source else ""
     ruled = [name for name, rule in config.tables.items() if rule.retention and name in existing]
-    wanted = _fitting(ruled, tables, config)
+    wanted = fitting(ruled, tables, config.target_schema, HINT)
     found = []
     for name in sorted(wanted):
         rule, state = config.rule(name), known.get(name)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import fnmatch
 from collections.abc import Mapping, Sequence
 
 from bulketl.config.config import Config
@@ -26,6 +25,7 @@ from bulketl.tables.catalog import Catalog, Other, Table, TargetTable
 from bulketl.tables.cursor import State
 from bulketl.tables.measured import Pace
 from bulketl.tables.partitions import Bound, Partition, fits, long_columns, row_bytes, rows_per_partition, split, split_key
+from bulketl.tables.patterns import matches
 from bulketl.tables.spec import NAME_BYTES, TableSpec
 
 READ_HINT = "grant SELECT on it to the source user, or repair it; exclude: true leaves it out"
@@ -95,7 +95,7 @@ def _load(
     allowed: Sequence[str],
 ) -> TableLoad:
     rule, state = config.rule(table.name), choice.state
-    spec = specify(config, catalog, table, choice, any(fnmatch.fnmatchcase(table.name, pattern) for pattern in allowed))
+    spec = specify(config, catalog, table, choice, matches(table.name, allowed))
     known_columns(table, rule, {item.column for item in spec.casts})
     if state and state.audited and not spec.audit:
         raise PlanError(

@@ -8,13 +8,13 @@ routines and events are no rows that a table could take.
 from __future__ import annotations
 
 import dataclasses
-import fnmatch
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from bulketl.config.config import Config
 from bulketl.errors import PlanError
 from bulketl.tables.catalog import Catalog, Other
 from bulketl.tables.cursor import State
+from bulketl.tables.patterns import matches
 
 _NAMED = "name {} in tables.yaml to load {} as {}"
 _KINDS = ("view", "sequence", "history")  # said first, in this order
@@ -43,9 +43,9 @@ def fitting(catalog: Catalog, patterns: Sequence[str], exclude: Sequence[str]) -
     names = [table.name for table in catalog] + [item.table for item in catalog.absent if item.column is None]
     others = [*(Other("view", view.name) for view in catalog.views), *catalog.others]
     for pattern in (*patterns, *exclude):
-        if fnmatch.filter(names, pattern):
+        if any(matches(name, [pattern]) for name in names):
             continue
-        fit = [other for other in others if fnmatch.fnmatchcase(other.name, pattern)]
+        fit = [other for other in others if matches(other.name, [pattern])]
         if fit and pattern in exclude:
             continue
         raise PlanError(
@@ -69,8 +69,7 @@ def left_out(
     return tuple(
         other
         for other in (*views, *catalog.others)
-        if (not patterns or any(fnmatch.fnmatchcase(other.name, pattern) for pattern in patterns))
-        and not any(fnmatch.fnmatchcase(other.name, pattern) for pattern in exclude)
+        if (not patterns or matches(other.name, patterns)) and not matches(other.name, exclude)
     )
 
 

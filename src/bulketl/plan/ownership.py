@@ -9,7 +9,6 @@ loads two sources into one schema, or a test system into the clinic's, would rep
 from __future__ import annotations
 
 import dataclasses
-import fnmatch
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from bulketl.plan.plan import TableLoad
 from bulketl.tables.catalog import Catalog, Table, TargetTable
 from bulketl.tables.cursor import State
 from bulketl.tables.partitions import Partition
+from bulketl.tables.patterns import matches
 from bulketl.tables.spec import Adopt, TableSpec, cut
 
 TABLES = ("table", "partitioned table")  # kinds that can be given to bulketl: rows can be written into them
@@ -38,7 +38,7 @@ def given(config: Config, table: str, existing: TargetTable, adoption: Adoption)
     """Return by what a table that bulketl did not make is given to it, '' when it is ours or nobody said so."""
     if existing.ours or existing.kind not in TABLES:
         return ""
-    if any(fnmatch.fnmatchcase(table, pattern) for pattern in adoption.patterns):
+    if matches(table, adoption.patterns):
         return "option"
     return "rule" if config.rule(table).adopt else ""
 
@@ -109,7 +109,7 @@ def strange(schema: str, existing: TargetTable) -> PlanError:
 def unknown(names: Sequence[str], catalog: Catalog) -> PlanError | None:
     """Return the error of a pattern of `--adopt` that fits no table of the source."""
     tables = [table.name for table in catalog]
-    wrong = next((pattern for pattern in names if not fnmatch.filter(tables, pattern)), None)
+    wrong = next((pattern for pattern in names if not any(matches(table, [pattern]) for table in tables)), None)
     if wrong is None:
         return None
     return PlanError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import fnmatch
 from collections.abc import Sequence
 
 from bulketl.config.config import Config
@@ -12,6 +11,7 @@ from bulketl.plan.absences import absences
 from bulketl.plan.leftout import fitting
 from bulketl.plan.plan import Refusal, Skip
 from bulketl.tables.catalog import Catalog
+from bulketl.tables.patterns import matches
 from bulketl.tables.spec import Tier
 
 NEW_TABLE = "new at the source; `bulketl discover --write` adds it to the rules, new_tables: load takes such tables at once"
@@ -51,10 +51,10 @@ def select(
 
 
 def _asked(config: Config, table: str, tiers: Sequence[Tier], patterns: Sequence[str], exclude: Sequence[str]) -> bool:
-    if any(fnmatch.fnmatchcase(table, pattern) for pattern in exclude):
+    if matches(table, exclude):
         return False
     if table in patterns:
         return True
     rule = config.rule(table)
-    wanted = not patterns or any(fnmatch.fnmatchcase(table, pattern) for pattern in patterns)
+    wanted = not patterns or matches(table, patterns)
     return wanted and not rule.exclude and (not tiers or rule.table_importance in tiers)

@@ -23,7 +23,7 @@ from bulketl.postgres.ledger.states import last_loaded, read_states
 from bulketl.postgres.server import STAGING, Postgres
 from bulketl.survey.findings import Finding, examine, outside, stale
 from bulketl.survey.look import look
-from bulketl.survey.planning import _with_rows
+from bulketl.survey.planning import counted
 from bulketl.survey.proposals import Proposal, classify, cursor_candidates
 from bulketl.tables import evidence
 from bulketl.tables.casts import parse_type
@@ -65,7 +65,7 @@ def validate(config: Config) -> tuple[Finding, ...]:
         missing += [(config.target_schema, *lack) for lack in lacks_there]
     foreign = outside(STAGING, patient(_outsiders, Postgres.of(config))) if config.target else ()
     catalog = patient(look, source, config, states, target or {})
-    target = target and patient(_with_rows, config, Postgres.of(config), target, catalog)
+    target = target and patient(counted, config, Postgres.of(config), target, catalog)
     left = leftovers(config, catalog, target or {}, states, loaded)
     looked_at = {table: found for table in catalog if table.rows and (found := _cursors(config, table))}
     profiles = patient(read_profiles, source, looked_at)

@@ -71,7 +71,7 @@ def make_plan(
     catalog, skipped, hidden = select(config, everything, tiers, tables, exclude)
     if error := unknown(adopt, everything):
         raise error
-    existing = patient(_with_rows, config, target, existing, catalog)
+    existing = patient(counted, config, target, existing, catalog)
     left = () if tiers or tables or exclude else leftovers(config, everything, existing, states, loaded, _gone(skipped))
     span = Span(since, until) if since or until else None
     if not (full or span):
@@ -94,9 +94,7 @@ def make_plan(
     return dataclasses.replace(decided, leftovers=left)
 
 
-def _with_rows(
-    config: Config, target: Postgres, existing: dict[str, TargetTable], catalog: Catalog
-) -> dict[str, TargetTable]:
+def counted(config: Config, target: Postgres, existing: dict[str, TargetTable], catalog: Catalog) -> dict[str, TargetTable]:
     """Return what the target has, with the rows of those tables of the catalogue's names that bulketl did not make."""
     strange = [table.name for table in catalog if table.name in existing and not existing[table.name].ours]
     if not strange:

@@ -15,12 +15,12 @@ import datetime as dt
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 from pathlib import Path
 from typing import Any, Literal
 
 from bulketl.config.config import Config
-from bulketl.config.pairs import _EXACT, EVERY, Limit, Pair, Severity, Side, load_checks
+from bulketl.config.pairs import EVERY, Limit, Pair, Severity, Side, load_checks
 from bulketl.config.sqltext import MOST_ROWS, Answer
 from bulketl.connections.patience import patient
 from bulketl.errors import BulketlError, DataError, SourceError, TargetError
@@ -29,6 +29,7 @@ from bulketl.mysql.server import MySQL
 from bulketl.postgres import query as postgres_query
 from bulketl.postgres.server import Postgres
 
+_EXACT = Context(prec=300_000)  # as in config.pairs: no number of either server has so many digits
 Value = Decimal | str | bytes | dt.datetime | dt.timedelta | None
 Key = tuple[Value, ...]
 

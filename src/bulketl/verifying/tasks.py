@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import fnmatch
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -23,6 +22,7 @@ from bulketl.tables.catalog import Catalog, Table, TargetTable
 from bulketl.tables.cursor import State, Watermark, cursor_type
 from bulketl.tables.measured import Cursor
 from bulketl.tables.partitions import Changes, KeyTuple
+from bulketl.tables.patterns import matches
 from bulketl.tables.spec import DELETED_AT, TableSpec, Tier
 from bulketl.verifying.verdicts import TableVerdict
 
@@ -96,7 +96,7 @@ def _task(
     mark = _mark(config, catalog, table, state)
     changes = mark if rule.extraction_strategy != "full_table" else None
     cursor = Cursor(changes.column, changes.type, Changes(changes.column)) if changes else None
-    free = any(fnmatch.fnmatchcase(table.name, pattern) for pattern in allowed)
+    free = matches(table.name, allowed)
     try:
         writing = specify(config, catalog, table, Choice(state=state, cursor=cursor), free)
     except PlanError as error:

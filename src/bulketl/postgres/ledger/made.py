@@ -18,13 +18,6 @@ from bulketl.postgres.server import LEDGER, STAGING, STRANGE, Connection
 from bulketl.tables.catalog import Made
 from bulketl.tables.spec import TableSpec
 
-TABLE = f"""
-CREATE TABLE IF NOT EXISTS {LEDGER}.made (
-    seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, schema_name text NOT NULL, table_name text NOT NULL,
-    oid oid NOT NULL, source text NOT NULL, run text NOT NULL, how text NOT NULL, by text NOT NULL,
-    made_at timestamptz NOT NULL DEFAULT clock_timestamp());
-CREATE INDEX IF NOT EXISTS made_table ON {LEDGER}.made (schema_name, table_name, seq);
-"""
 TITLE = "bulketl's ledger, version "  # the beginning of the schema's comment, which says whose it is
 _TAKEN_OVER = "taken over"
 # What an older ledger, which has no such record, knows of tables that it loaded: their state, or that they were published
@@ -39,6 +32,7 @@ LEFT JOIN LATERAL (
     WHERE (p.schema_name, p.table_name) = (s.schema_name, s.table_name) ORDER BY p.published_at DESC LIMIT 1) p ON true
 WHERE COALESCE(NULLIF(s.source, ''), p.source) IS NOT NULL"""
 TAKE_OVER = f"INSERT INTO {LEDGER}.made (schema_name, table_name, oid, source, run, how, by, made_at) {_BEFORE}"
+TAKE_OVER += f" AND NOT EXISTS (SELECT FROM {LEDGER}.made)"  # where the schema's comment was lost it is there already
 _INSERT = f"INSERT INTO {LEDGER}.made (schema_name, table_name, oid, source, run, how, by)"
 _LAST = (
     f"SELECT oid, source FROM {LEDGER}.made m WHERE (m.schema_name, m.table_name) = (v.schema_name, v.table_name)"

@@ -1,28 +1,30 @@
-"""The ledger: schema `bulketl` in the target, the memory of every run.
+"""The schema of the ledger: `bulketl` in the target, made and brought up to date by an ordered list of migrations.
 
-`partition`, `reject` and `published` are written in the very transactions that carry the rows, so they can neither
-lag behind them nor run ahead. `run` and `table_load` are written from events, to be read by people. Statements are
-text; who executes them decides the transaction.
+Each brings the ledger from the version before it to its own, and is never altered once a version of bulketl has it: what
+comes later is another one. The version is in the comment of the schema, which also says whose it is. Statements are text,
+carried out in one transaction under a lock. `partition`, `reject` and `published` are written in the very transactions that
+carry the rows, so they can neither lag behind them nor run ahead; `run` and `table_load` are written from events, to be read
+by people.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from psycopg import sql
 
+from bulketl.errors import ConfigError
 from bulketl.postgres.ddl import value
 from bulketl.postgres.ledger import made
-from bulketl.postgres.ledger import states as state
 from bulketl.postgres.ledger.runs import COUNTS
 from bulketl.postgres.server import LEDGER, STAGING, Connection
-from bulketl.postgres.write import chain as audit
-from bulketl.postgres.write import retention
 
 _TABLES = f"""
 CREATE TABLE IF NOT EXISTS {LEDGER}.run (
     run text PRIMARY KEY, host text NOT NULL, source text NOT NULL, schema_name text NOT NULL, zone text NOT NULL,
     plan text NOT NULL, document json NOT NULL,
     version text NOT NULL, started_at timestamptz NOT NULL DEFAULT now(), finished_at timestamptz,
-    outcome text, summary jsonb, sessions jsonb);
+    outcome text, summary jsonb);
 CREATE TABLE IF NOT EXISTS {LEDGER}.partition (
     run text, schema_name text, table_name text, partition integer, rows bigint NOT NULL, rejects bigint NOT NULL,
     bytes bigint NOT NULL, changed jsonb NOT NULL, loaded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -50,9 +52,27 @@ CREATE TABLE IF NOT EXISTS {LEDGER}.table_load (
     reason text NOT NULL, error text, hint text, inserted bigint, updated bigint, unchanged bigint, deleted bigint,
     consistency text NOT NULL DEFAULT '', checks jsonb NOT NULL DEFAULT '{{}}', quality double precision,
     PRIMARY KEY (run, table_name));
+CREATE TABLE IF NOT EXISTS {LEDGER}.state (
+    schema_name text, table_name text, source text NOT NULL, zone text NOT NULL, cursor_column text, cursor_type text,
+    watermark text, rows bigint, kept text[] NOT NULL, run text NOT NULL,
+    published_at timestamptz NOT NULL DEFAULT clock_timestamp(), compared_at timestamptz,
+    retained jsonb NOT NULL DEFAULT '{{}}', evidence text NOT NULL DEFAULT '', PRIMARY KEY (schema_name, table_name));
+CREATE TABLE IF NOT EXISTS {LEDGER}.audit_trail (
+    seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, run text NOT NULL, schema_name text NOT NULL,
+    table_name text NOT NULL, key jsonb NOT NULL, kind text NOT NULL, old_row jsonb, new_row jsonb,
+    seen_at timestamptz NOT NULL DEFAULT clock_timestamp());
+CREATE INDEX IF NOT EXISTS audit_trail_key ON {LEDGER}.audit_trail (schema_name, table_name, key, seq);
+CREATE TABLE IF NOT EXISTS {LEDGER}.audit_chain (
+    schema_name text, table_name text, seq bigint, kind text NOT NULL, run text NOT NULL, rows bigint NOT NULL,
+    hash numeric[] NOT NULL, all_rows bigint NOT NULL, all_hash numeric[] NOT NULL, link text NOT NULL,
+    at timestamptz NOT NULL, PRIMARY KEY (schema_name, table_name, seq));
+CREATE TABLE IF NOT EXISTS {LEDGER}.retained (
+    run text, schema_name text, table_name text, column_name text NOT NULL, before text NOT NULL, rows bigint NOT NULL,
+    action text NOT NULL, file text, sha256 text, retained_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (run, schema_name, table_name));
 """
-# What a ledger that was made before lacks.
-_LATER = "".join(
+# What ledgers before version 4 lack; they had no list of migrations.
+_COLUMNS = "".join(
     f"ALTER TABLE {LEDGER}.{table} {', '.join(f'ADD COLUMN IF NOT EXISTS {column} bigint' for column in COUNTS)};"
     for table in ("published", "table_load")
 ) + (
@@ -63,17 +83,41 @@ _LATER = "".join(
     " ADD COLUMN IF NOT EXISTS checks jsonb NOT NULL DEFAULT '{}', ADD COLUMN IF NOT EXISTS quality double precision;"
     f"ALTER TABLE {LEDGER}.published ADD COLUMN IF NOT EXISTS checks jsonb NOT NULL DEFAULT '{{}}',"
     " ADD COLUMN IF NOT EXISTS quality double precision NOT NULL DEFAULT 1;"
-    f"ALTER TABLE {LEDGER}.run ADD COLUMN IF NOT EXISTS sessions jsonb;"
     f"ALTER TABLE {LEDGER}.reject ADD COLUMN IF NOT EXISTS settled_at timestamptz, ADD COLUMN IF NOT EXISTS settled text;"
 )
-_VERSION = f"{made.TITLE}5"  # the schema's comment, once all of it is there
+_MADE = f"""
+CREATE TABLE IF NOT EXISTS {LEDGER}.made (
+    seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, schema_name text NOT NULL, table_name text NOT NULL,
+    oid oid NOT NULL, source text NOT NULL, run text NOT NULL, how text NOT NULL, by text NOT NULL,
+    made_at timestamptz NOT NULL DEFAULT clock_timestamp());
+CREATE INDEX IF NOT EXISTS made_table ON {LEDGER}.made (schema_name, table_name, seq);
+ALTER TABLE {LEDGER}.run ADD COLUMN IF NOT EXISTS sessions jsonb;
+"""
+_KINDS = f"""
+ALTER TABLE {LEDGER}.run ADD COLUMN IF NOT EXISTS kind text NOT NULL DEFAULT 'load';
+UPDATE {LEDGER}.run SET kind = 'repair' WHERE summary ? 'repair';
+"""
+
+
+class Migration(NamedTuple):
+    """The version that a ledger has once the statements are carried out."""
+
+    version: int
+    statements: str
+
+
+MIGRATIONS = (
+    Migration(4, _TABLES + _COLUMNS),
+    Migration(5, f"{_MADE}{made.TAKE_OVER};"),
+    Migration(6, _KINDS),
+)
 _SCHEMA_LOCK = 0x62756C6B  # two first runs at once must not both create the tables
 
 
 def create(connection: Connection, target_schema: str) -> None:
     """Create the ledger, the staging schema and the target schema where they are missing; bring an older ledger up to date.
 
-    Raise ConfigError when the ledger's schema is somebody else's.
+    Raise ConfigError when the ledger's schema is somebody else's, or of a later version of bulketl.
     """
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_SCHEMA_LOCK,))
@@ -82,10 +126,22 @@ def create(connection: Connection, target_schema: str) -> None:
             known = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (schema,)).fetchone()
             if not known:
                 connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
-        version = connection.execute(f"SELECT obj_description(to_regnamespace('{LEDGER}'), 'pg_namespace')").fetchone()
-        if version != (_VERSION,):
-            recorded = made.there(connection, "made")
-            connection.execute(f"{_TABLES}{_LATER}{state.TABLE}{audit.TABLES}{retention.TABLE}{made.TABLE}")
-            if not recorded:
-                connection.execute(made.TAKE_OVER)
-            connection.execute(f"COMMENT ON SCHEMA {LEDGER} IS {value(_VERSION)}")
+        found, newest = _version(connection), MIGRATIONS[-1].version
+        if found > newest:
+            raise ConfigError(
+                f"the ledger in schema {LEDGER!r} of the target is of version {found}, and this bulketl knows {newest}",
+                hint="a later bulketl has loaded into this target: install that version or a later one",
+            )
+        for migration in MIGRATIONS:
+            if migration.version > found:
+                connection.execute(migration.statements.encode())
+        if found < newest:
+            connection.execute(f"COMMENT ON SCHEMA {LEDGER} IS {value(f'{made.TITLE}{newest}')}".encode())
+
+
+def _version(connection: Connection) -> int:
+    """Return the version of the ledger, 0 when it is new."""
+    made.there(connection, "run")  # raises when the schema is somebody else's
+    ((comment,),) = connection.execute(f"SELECT obj_description(to_regnamespace('{LEDGER}'), 'pg_namespace')").fetchall()
+    number = str(comment or "").removeprefix(made.TITLE)
+    return int(number) if number.isdigit() else 0

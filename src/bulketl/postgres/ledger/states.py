@@ -14,14 +14,6 @@ from bulketl.postgres.server import LEDGER, Connection
 from bulketl.tables.cursor import State, Watermark
 from bulketl.tables.spec import TableSpec
 
-TABLE = f"""
-CREATE TABLE IF NOT EXISTS {LEDGER}.state (
-    schema_name text, table_name text, source text NOT NULL, zone text NOT NULL, cursor_column text, cursor_type text,
-    watermark text, rows bigint, kept text[] NOT NULL, run text NOT NULL,
-    published_at timestamptz NOT NULL DEFAULT clock_timestamp(), compared_at timestamptz,
-    retained jsonb NOT NULL DEFAULT '{{}}', evidence text NOT NULL DEFAULT '', PRIMARY KEY (schema_name, table_name));
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Known:

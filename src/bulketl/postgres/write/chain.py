@@ -18,17 +18,6 @@ from bulketl.postgres.write import written
 from bulketl.postgres.write.merge import absent, differs, insert, matching, no_rejects
 from bulketl.tables.spec import TableSpec
 
-TABLES = f"""
-CREATE TABLE IF NOT EXISTS {LEDGER}.audit_trail (
-    seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, run text NOT NULL, schema_name text NOT NULL,
-    table_name text NOT NULL, key jsonb NOT NULL, kind text NOT NULL, old_row jsonb, new_row jsonb,
-    seen_at timestamptz NOT NULL DEFAULT clock_timestamp());
-CREATE INDEX IF NOT EXISTS audit_trail_key ON {LEDGER}.audit_trail (schema_name, table_name, key, seq);
-CREATE TABLE IF NOT EXISTS {LEDGER}.audit_chain (
-    schema_name text, table_name text, seq bigint, kind text NOT NULL, run text NOT NULL, rows bigint NOT NULL,
-    hash numeric[] NOT NULL, all_rows bigint NOT NULL, all_hash numeric[] NOT NULL, link text NOT NULL,
-    at timestamptz NOT NULL, PRIMARY KEY (schema_name, table_name, seq));
-"""
 _PARTS = tuple(range(1, 61, 15))  # of a SHA-256 in hexadecimal: four numbers of 60 bits, whose sums are exact
 _NOTHING = "ARRAY[0, 0, 0, 0]::numeric[]"
 _JSON = ("json", "jsonb")

@@ -37,12 +37,6 @@ from bulketl.postgres.write import written
 from bulketl.tables.catalog import TargetTable
 from bulketl.tables.spec import TableSpec
 
-TABLE = f"""
-CREATE TABLE IF NOT EXISTS {LEDGER}.retained (
-    run text, schema_name text, table_name text, column_name text NOT NULL, before text NOT NULL, rows bigint NOT NULL,
-    action text NOT NULL, file text, sha256 text, retained_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    PRIMARY KEY (run, schema_name, table_name));
-"""
 _EXACT = ("smallint", "integer", "bigint", "real", "double precision", "boolean", "text", "varchar", "date", "timestamp",
           "timestamptz", "bytea")  # fmt: skip
 _DATES = ("date", "timestamp", "timestamptz")

@@ -14,6 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from bulketl.cli.screens.common import size
 from bulketl.loading.events import (
     Event,
     PartitionLoaded,
@@ -24,7 +25,6 @@ from bulketl.loading.events import (
     TableSkipped,
     TableStarted,
 )
-from bulketl.screen import size
 from bulketl.tables.printable import count_of, in_a_line
 
 LINE_ROWS = 20_000  # smaller tables come and go too quickly to have a line each

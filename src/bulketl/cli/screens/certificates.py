@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Group
 from rich.text import Text
 
-from bulketl.listing import Rows
+from bulketl.cli.screens.listing import Rows
 
 NAMED = 8  # figures that differ of a table
 

@@ -8,7 +8,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from bulketl.listing import Rows, lines_of
+from bulketl.cli.screens.listing import Rows, lines_of
 from bulketl.tables.printable import in_a_line
 from bulketl.verifying.verdicts import Figure, RowFinding, TableVerdict, Verification
 

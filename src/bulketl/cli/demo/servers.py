@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pymysql
 
-from bulketl.demo.programs import program, require
+from bulketl.cli.demo.programs import program, require
 from bulketl.errors import BulketlError
 
 START_SECONDS = 60

@@ -16,8 +16,8 @@ from pathlib import Path
 import pymysql
 from rich.console import Console
 
-from bulketl.demo.programs import install_missing
-from bulketl.demo.servers import EmbeddedPostgres, MariaDB
+from bulketl.cli.demo.programs import install_missing
+from bulketl.cli.demo.servers import EmbeddedPostgres, MariaDB
 from bulketl.errors import BulketlError
 
 HERE = Path(__file__).parent

@@ -3,38 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
 
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from bulketl.errors import BulketlError
-from bulketl.listing import Rows, lines_of
+from bulketl.cli.screens.common import MANY, SMALL_ROWS, size
+from bulketl.cli.screens.listing import Rows, lines_of
 from bulketl.loading.summary import Summary, TableSummary
 from bulketl.plan.leftout import told
-from bulketl.postgres.compare.chain import Verdict
-from bulketl.postgres.ledger.states import Known
-from bulketl.postgres.write.retention import Expired
-from bulketl.rows.coerce import INVALID_DATE, NUL_BYTE
-from bulketl.rows.jsontext import KINDS
-from bulketl.tables.casts import RULES, CastRule
 from bulketl.tables.checks import said
 from bulketl.tables.printable import count_of, in_a_line
 from bulketl.tables.spec import TIERS
 
-MANY = 40  # tables; beyond, small uneventful ones are counted in one line per tier
 NAMED = 6  # so few tables are named where others are counted
-SMALL_ROWS = 1000
-
-
-def size(count: float) -> str:
-    """Return a number of bytes for people: 999 B, 1.2 kB, 38 MB."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 999.5 or unit == "GB":
-            return f"{count:.0f} {unit}" if unit == "B" or count >= 10 else f"{count:.1f} {unit}"
-        count /= 1000
-    raise AssertionError("unreachable")
 
 
 def summary(result: Summary) -> Group:
@@ -191,105 +173,3 @@ def _failures(failed: list[TableSummary]) -> list[Text]:
             lines.append(Text(f"\n{item.message}", style="red"))
             lines.append(Text(f"  {item.hint}") if item.hint else Text(""))
     return lines
-
-
-def casts(rules: Iterable[CastRule] = RULES) -> Table:
-    """Return the cast table; the first row of each MySQL type is its default."""
-    table = Rows()
-    for column in ("MySQL", "Postgres", "wire (Arrow)", "read as", "then"):
-        table.add_column(column, overflow="fold")
-    seen: set[tuple[str, bool | None, tuple[int, int]]] = set()
-    for rule in rules:
-        first = not any(rule.source == s and (u is None or u == rule.unsigned) and z == rule.size for s, u, z in seen)
-        seen.add((rule.source, rule.unsigned, rule.size))
-        table.add_row(*cast_row(rule), style="" if first else "dim")
-    return table
-
-
-def counted() -> Text:
-    """Return what may be done to a value beside its cast, and is counted then."""
-    kinds = "; ".join((INVALID_DATE, NUL_BYTE, *KINDS))
-    return Text(f"Nothing else is done to a value. Counted per column where it happens: {kinds}. See docs/types.md.")
-
-
-def cast_row(rule: CastRule) -> tuple[str, str, str, str, str]:
-    """Return a rule as five texts; sizes as n, or p and s."""
-    sign = {True: " unsigned", False: "", None: ""}[rule.unsigned]
-    low, high = rule.size
-    bounds = "" if high > 1 << 60 and not low else f"({low})" if low == high else f"({low}…{high})"
-    read = rule.read if len(rule.read) < 60 else rule.read[:57] + "…"
-    target = rule.target.replace("{0},{1}", "p,s").replace("{0}", "n")
-    return f"{rule.source}{bounds}{sign}", target, rule.wire, read.replace("{c}", "c"), rule.clean
-
-
-def error(problem: BulketlError) -> Text:
-    """Return an error as people read it: what, and then what to do."""
-    text = Text.assemble(("error: ", "bold red"), problem.message)
-    return text.append(f"\n{problem.hint}") if problem.hint else text
-
-
-def states(found: Sequence[Known]) -> Table | Text:
-    """Return the state of each table, a line each."""
-    if not found:
-        return Text("nothing was loaded into this schema yet")
-    table = Rows()
-    for column in ("table", "cursor", "watermark"):
-        table.add_column(column, overflow="fold")
-    table.add_column("rows", justify="right")
-    table.add_column("published")
-    table.add_column("compared")
-    for item in found:
-        rows = "" if item.rows is None else f"{item.rows:,}"
-        forgotten = "" if item.source else "forgotten"
-        table.add_row(Text(item.table), item.column, item.watermark or forgotten, rows, item.published, item.compared)
-    return table
-
-
-def state(item: Known) -> Text:
-    """Return everything that is known of one table."""
-    text = Text(f"{in_a_line(item.table)}\n", style="bold")
-    details = {
-        "source": item.source or "forgotten: it is loaded whole the next time",
-        "cursor": f"{item.column} ({item.type})" if item.column else "none: it is loaded whole every time",
-        "watermark": item.watermark,
-        "rows": "unknown" if item.rows is None else f"{item.rows:,}",
-        "published": f"{item.published} by run {item.run}",
-        "compared": item.compared or "never",
-    }
-    for key, value in details.items():
-        if value:
-            text.append(f"  {key}: ", style="dim not bold").append(f"{in_a_line(value)}\n", style="not bold")
-    text.rstrip()
-    return text
-
-
-def verdicts(found: Sequence[Verdict]) -> Group | Text:
-    """Return what the chains of audited tables say, a line each."""
-    if not found:
-        return Text("no table of this schema is audited yet: give it table_importance: audit, and load it")
-    table = Rows()
-    table.add_column("table", overflow="fold")
-    table.add_column("rows", justify="right")
-    table.add_column("entries", justify="right")
-    table.add_column("verdict", overflow="fold")
-    table.add_column("head", overflow="fold")
-    for item in found:
-        well = f"not audited any more since it was loaded {item.ended}" if item.ended else "as loaded"
-        verdict = Text(item.problem, style="red") if item.problem else Text(well, style="green")
-        table.add_row(Text(item.table), f"{item.rows:,}", f"{item.entries:,}", verdict, item.head)
-    wrong = sum(bool(item.problem) for item in found)
-    end = f"{wrong} of {count_of(len(found), 'table')} altered" if wrong else f"{count_of(len(found), 'table')} as loaded"
-    return Group(table, Text(f"\n{end}", style="bold red" if wrong else "bold"))
-
-
-def expired(found: Sequence[Expired], *, done: bool) -> Table | Text:
-    """Return which rows left by retention, or would when not `done`."""
-    if not found:
-        return Text("no table has a retention in its rule")
-    table = Rows()
-    for column in ("table", "rows before", "rows", "left" if done else "would leave", "archive"):
-        table.add_column(column, overflow="fold", justify="right" if column == "rows" else "left")
-    for item in found:
-        what = item.action if item.rows else "none so old"
-        table.add_row(Text(item.table), f"{item.column} {item.limit}", f"{item.rows:,}", what, item.file)
-    return table

@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 
 import bulketl
-from bulketl import screen
 from bulketl.cli.options import (
     ConfigOption,
     JsonOption,
@@ -23,6 +22,7 @@ from bulketl.cli.options import (
     run,
     split_commas,
 )
+from bulketl.cli.screens import records
 from bulketl.errors import DONE, FAILED, ConfigError
 from bulketl.tables.printable import count_of, in_a_line
 
@@ -43,7 +43,7 @@ def list_states(
         if as_json:
             print(json.dumps([dataclasses.asdict(item) for item in found]))
         else:
-            out.print(screen.states(found))
+            out.print(records.states(found))
         return DONE
 
     run(command, as_json)
@@ -60,7 +60,7 @@ def show_state(
 
     def command() -> int:
         (found,) = bulketl.states(configured(config, None, schema=schema), [table])[:1]
-        print(json.dumps(dataclasses.asdict(found))) if as_json else out.print(screen.state(found))
+        print(json.dumps(dataclasses.asdict(found))) if as_json else out.print(records.state(found))
         return DONE
 
     run(command, as_json)
@@ -103,7 +103,7 @@ def verify_audit(
         if as_json:
             print(json.dumps([dataclasses.asdict(item) for item in found]))
         else:
-            out.print(screen.verdicts(found))
+            out.print(records.verdicts(found))
         return FAILED if any(item.problem for item in found) else DONE
 
     run(command, as_json)
@@ -138,7 +138,7 @@ def retention(
         if as_json:
             print(json.dumps([dataclasses.asdict(item) for item in found]))
         else:
-            out.print(screen.expired(found, done=not dry_run))
+            out.print(records.expired(found, done=not dry_run))
         return DONE
 
     run(command, as_json)

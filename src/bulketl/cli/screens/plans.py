@@ -11,10 +11,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from bulketl.cli.screens.common import MANY, SMALL_ROWS, size
 from bulketl.plan.leftout import told
 from bulketl.plan.plan import Plan, TableLoad
 from bulketl.plan.stale import notes
-from bulketl.screen import MANY, SMALL_ROWS, size
 from bulketl.tables.casts import Cast, parse_type
 from bulketl.tables.printable import count_of, in_a_line
 from bulketl.tables.spec import TIERS

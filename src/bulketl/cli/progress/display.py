@@ -11,6 +11,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from bulketl.cli.progress.underway import LINE_ROWS, UnderWay
 from bulketl.loading.events import (
     Event,
     RunStarted,
@@ -23,7 +24,6 @@ from bulketl.loading.events import (
     TablePublished,
     WorkersChanged,
 )
-from bulketl.observers.underway import LINE_ROWS, UnderWay
 from bulketl.tables.printable import count_of, in_a_line
 
 

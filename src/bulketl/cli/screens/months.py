@@ -1,0 +1,98 @@
+"""Months of both servers beside each other."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from bulketl.cli.screens.listing import Rows
+from bulketl.cli.screens.pairs import MOST_LINES, figure, signed
+from bulketl.tables.printable import in_a_line
+from bulketl.verifying.months import History, MonthPair, TableHistory, month_text
+from bulketl.verifying.pairs import Difference
+
+
+def history(found: History) -> Group:
+    """Return the months that differ per table, the tables without months, and how many agree."""
+    parts: list[RenderableType] = []
+    for item in found.tables:
+        if item.error:
+            parts.append(Text.assemble((in_a_line(item.table), "bold"), "  ", ("not compared", "red"), f"\n  {item.error}"))
+        elif item.differing:
+            parts += _table_history(item)
+    skipped: dict[str, list[str]] = {}
+    for item in found.tables:
+        if item.skipped:
+            skipped.setdefault(item.skipped, []).append(item.table)
+    parts += [
+        Text.assemble((f"{why}: ", "bold"), f"{in_a_line(', '.join(names))} ({len(names)})")
+        for why, names in skipped.items()
+    ]
+    compared = [item for item in found.tables if not item.skipped]
+    agree = len(compared) - len(found.wrong)
+    several = f"{agree} of {len(compared)} tables agree in every month"
+    end = "the table agrees in every month" if agree == len(compared) == 1 else several
+    return Group(*parts, Text(f"\n{end}" if parts else end, style="bold red" if found.wrong else "bold"))
+
+
+def _table_history(item: TableHistory) -> list[RenderableType]:
+    differing = item.differing
+    missing = sum(max(month.source - month.target, 0) for month in differing)
+    surplus = sum(max(month.target - month.source, 0) for month in differing)
+    what = [f"{missing:,} rows missing" if missing else "", f"{surplus:,} too many" if surplus else ""]
+    text = Text.assemble((in_a_line(item.table), "bold"), f"  by {in_a_line(item.column)}: ")
+    text.append(", ".join(word for word in what if word) or "only sums differ", style="red")
+    text.append(f", in {len(differing):,} of {len(item.months):,} months", style="dim")
+    table = Rows()
+    table.add_column("month")
+    table.add_column("figure", overflow="fold")
+    for name in ("source", "target", "target has"):
+        table.add_column(name, justify="right", overflow="fold")
+    lines = [line for month in differing for line in _month_lines(month)]
+    for line in lines[:MOST_LINES]:
+        table.add_row(*line)
+    parts: list[RenderableType] = [text, Padding(table, (0, 0, 0, 2))]
+    if len(lines) > MOST_LINES:
+        parts.append(Text(f"  … and {len(lines) - MOST_LINES:,} more lines; --json has all", style="dim"))
+    return parts
+
+
+def _month_lines(month: MonthPair) -> list[tuple[Text, ...]]:
+    label = month_text(month.month)
+    if month.invalid:
+        label += f" ({month.invalid:,} invalid at the source)"
+    if month.source != month.target:  # then sums differ too, and say nothing more
+        what = "rows" + (f", {len(month.sums)} sums" if month.sums else "")
+        by = f"{month.target - month.source:+,}"
+        return [tuple(map(Text, (label, what, f"{month.source:,}", f"{month.target:,}", by)))]
+    return [
+        tuple(map(Text, (label, f"sum of {name}", figure(one), figure(other), signed(Difference((), name, one, other).by))))
+        for name, one, other in month.sums
+    ]
+
+
+def history_json(found: History) -> dict[str, object]:
+    """Return the history as plain values, every month of every table; sums only where they differ, as texts."""
+    return {
+        "at": found.at.isoformat(),
+        "source": found.source,
+        "schema": found.schema,
+        "tables": [
+            {
+                "table": item.table,
+                "by": item.column,
+                "outcome": item.outcome,
+                "message": item.error or item.skipped,
+                "months": [_month_json(month) for month in item.months],
+            }
+            for item in found.tables
+        ],
+    }
+
+
+def _month_json(month: MonthPair) -> dict[str, object]:
+    texts = {name: [None if one is None else figure(one, 30) for one in pair] for name, *pair in month.sums}
+    label = None if month.month is None else month_text(month.month)
+    values = {"month": label, "source": month.source, "target": month.target, "invalid": month.invalid, "sums": texts}
+    return {key: value for key, value in values.items() if key in ("month", "source", "target") or value}
