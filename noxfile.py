@@ -39,7 +39,7 @@ def types(session: nox.Session) -> None:
 def unit(session: nox.Session) -> None:
     """Run the tests that need no server."""
     session.install("-q", "-e", ".", *group("test"))
-    session.run("pytest", "tests/unit", *session.posargs)
+    session.run("pytest", "tests", "--ignore=tests/servers", "--ignore=tests/promises", *session.posargs)
 
 
 @nox.session

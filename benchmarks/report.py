@@ -20,7 +20,7 @@ from benchmarks.measure import Measured, median
 BULKETL = "bulketl load"
 MOST_RATIO = 1.0
 LIBRARIES = ("bulketl", "connectorx", "polars", "pyarrow", "adbc-driver-postgresql", "psycopg")
-COMPARE = "tests/compare.py compares every cell"
+COMPARE = "tests/support/compare.py compares every cell"
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+import pymysql
 from lab import Kind
 
 REJECT: Final = "<the row is rejected>"
@@ -304,3 +305,20 @@ def geometries() -> Iterator[Case]:
 
 
 CASES: list[Case] = [*integers(), *OTHER_NUMBERS, *TIMES, *texts(), *BINARIES, *geometries()]
+
+
+MAY_BE_UNKNOWN = {"uuid", "inet4", "inet6", "vector", "geomcollection"}  # types that only some servers have
+
+
+def create(cursor: pymysql.cursors.Cursor, n: int, case: Case, refused: dict[int, str]) -> None:
+    """Create the table of a case with its values; note what the server says where it does not know the type."""
+    null = " NULL" if case.nullable else ""
+    try:
+        cursor.execute(f"CREATE TABLE t{n} (id int PRIMARY KEY, c {case.type}{null})")
+    except (pymysql.err.ProgrammingError, pymysql.err.OperationalError) as error:
+        if case.type.partition("(")[0] not in MAY_BE_UNKNOWN:
+            raise
+        refused[n] = str(error.args[1])
+        return
+    expressions = [sql for sql, _ in case.values] + (["NULL"] if case.nullable else [])
+    cursor.execute(f"INSERT INTO t{n} VALUES " + ", ".join(f"({i}, {sql})" for i, sql in enumerate(expressions)))

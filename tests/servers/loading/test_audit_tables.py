@@ -323,3 +323,19 @@ def test_an_audit_table_that_was_dropped_is_not_made_anew_in_silence(used: Lab, 
     night(used, {**rule, "casts": {"ts": "timestamptz"}})
     later(used, rule)
     assert used.differences("t") == []
+
+
+def test_the_chain_covers_every_column_whatever_it_is_called(maria_lab: Lab) -> None:
+    """Also `r` and `x`, which statements might use."""
+    maria_lab.mysql(
+        "CREATE TABLE t (id int PRIMARY KEY, x int, r int, note varchar(9))", "INSERT INTO t VALUES (1, 2, 3, 'n')"
+    )
+    night(maria_lab, {"table_importance": "audit"})
+    maria_lab.pg("UPDATE {s}.t SET note = 'forged', x = 99")
+    config = maria_lab.config()
+    assert [verdict.problem for verdict in verify_audit(config)] == ["rows in it are not as they were loaded"]
+    maria_lab.pg("UPDATE {s}.t SET note = 'n', x = 2")
+    maria_lab.mysql("UPDATE t SET note = 'new'")
+    night(maria_lab, {"table_importance": "audit"})
+    ((old, new),) = maria_lab.pg("SELECT old_row, new_row FROM bulketl.audit_trail WHERE schema_name = '{s}'")
+    assert (old, new) == ({"id": 1, "x": 2, "r": 3, "note": "n"}, {"id": 1, "x": 2, "r": 3, "note": "new"})

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from promises import broken
+from proposed import broken
 
 from bulketl.config.read import load_config
 from bulketl.config.settings import NameRule

@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 from lab import Lab
-from matrix import CASES
+from matrix import CASES, create
 from nights import INCREMENTAL
-from test_type_matrix import _create
 
 import bulketl
 from bulketl.postgres.compare import digests as compare
@@ -189,7 +188,7 @@ def test_no_type_gives_a_false_alarm(lab: Lab, way: str, monkeypatch: pytest.Mon
         cursor.execute("SET SESSION sql_mode = 'ALLOW_INVALID_DATES'")
         for n, case in enumerate(CASES):
             if case.only in (None, lab.server.kind):
-                _create(cursor, n, case, refused)
+                create(cursor, n, case, refused)
                 rules[f"t{n}"] = {"max_rejects": 100, **({"casts": {"c": case.to}} if case.to else {})}
     rules = {table: rule for table, rule in rules.items() if int(table[1:]) not in refused}
     lab.load(rules=rules)

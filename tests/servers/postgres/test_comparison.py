@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 from lab import Lab
-from matrix import CASES
+from matrix import CASES, create
 from nights import INCREMENTAL, a_day_later, night
-from test_type_matrix import _create
 
 MIRROR = {**INCREMENTAL, "deletes": {"policy": "mirror", "every": "1s"}}
 NONE = {"missing": 0, "differing": 0, "gone": 0}
@@ -68,7 +67,7 @@ def test_equal_tables_have_no_differences_whatever_their_types(lab: Lab) -> None
         cursor.execute("SET SESSION sql_mode = 'ALLOW_INVALID_DATES'")
         for n, case in enumerate(CASES):
             if case.only in (None, lab.server.kind):
-                _create(cursor, n, case, refused)
+                create(cursor, n, case, refused)
                 rules[f"t{n}"] = {**MIRROR, "incremental_column": "id", "max_rejects": 100}
                 rules[f"t{n}"] |= {"casts": {"c": case.to}} if case.to else {}
     rules = {table: rule for table, rule in rules.items() if int(table[1:]) not in refused}
@@ -89,3 +88,56 @@ def test_equal_tables_have_no_differences_whatever_their_types(lab: Lab) -> None
         if told.compared != {"missing": rejected // 2, "differing": 0, "gone": 0}:
             wrong[f"{case.type} -> {case.pg}"] = told.compared, rejected, [sql for sql, _ in case.values]
     assert wrong == {}, "\n".join(f"{kind}: {told}" for kind, told in wrong.items())
+
+
+def test_a_table_of_more_than_a_hundred_columns_is_compared(lab: Lab) -> None:
+    """Functions of Postgres take a hundred arguments."""
+    columns = ", ".join(f"c{n} int" for n in range(150))
+    lab.mysql(
+        f"CREATE TABLE t (id int PRIMARY KEY, at datetime, {columns})", "INSERT INTO t (id, at, c149) VALUES (1, NOW(), 5)"
+    )
+    night(lab, MIRROR)
+    lab.mysql("UPDATE t SET c149 = 6, at = at - INTERVAL 0 DAY")
+    a_day_later(lab)
+    night(lab, MIRROR)
+    assert lab.differences("t") == []
+
+
+@pytest.mark.parametrize("other", ["'\\x01'", "'\\x02'", "'-'", "'='", "''", "'a\\x01=b'", "'a\\x01'"])
+def test_any_text_is_told_from_null_and_from_its_neighbours(lab: Lab, other: str) -> None:
+    """Whatever stands between values in the hash."""
+    text = eval(other).encode().hex()
+    rows = "(1, NULL, 'b', '2020-01-01'), (2, 'a', 'b', '2020-01-01'), (3, 'z', 'z', NOW())"
+    lab.mysql("CREATE TABLE t (id int PRIMARY KEY, a varchar(9) NULL, b varchar(9) NULL, at datetime)",
+              f"INSERT INTO t VALUES {rows}")  # fmt: skip
+    night(lab, {**MIRROR, "lookback": "0s"})
+    lab.mysql(f"UPDATE t SET a = X'{text}' WHERE id = 1", f"UPDATE t SET a = X'{text}', b = '' WHERE id = 2")
+    a_day_later(lab)
+    night(lab, {**MIRROR, "lookback": "0s"})
+    assert lab.differences("t") == []
+
+
+def test_keys_of_times_with_fractions_are_compared(lab: Lab) -> None:
+    """Negative ones too."""
+    rows = ", ".join(f"('{k}', 1, NOW())" for k in ("-00:00:00.500", "00:00:00.500", "838:00:00.001"))
+    lab.mysql("CREATE TABLE t (k time(3) PRIMARY KEY, c int, at datetime)", f"INSERT INTO t VALUES {rows}")
+    night(lab, MIRROR)
+    a_day_later(lab)
+    compared = night(lab, MIRROR).summary.tables["t"].compared
+    assert compared == {"missing": 0, "differing": 0, "gone": 0}
+    lab.mysql("DELETE FROM t WHERE k > 0 AND c = 1 LIMIT 1")
+    a_day_later(lab)
+    night(lab, MIRROR)
+    assert lab.pg("SELECT count(*) FROM {s}.t") == [(2,)]
+
+
+def test_a_key_that_is_a_float_is_not_compared(maria_lab: Lab) -> None:
+    """Nothing is taken for gone that is there."""
+    maria_lab.mysql(
+        "CREATE TABLE t (k double PRIMARY KEY, at datetime)", "INSERT INTO t SELECT seq * 1e-9, NOW() FROM seq_1_to_100"
+    )
+    rule = {**MIRROR, "table_importance": "audit"}
+    night(maria_lab, rule)
+    a_day_later(maria_lab)
+    assert night(maria_lab, rule).summary.tables["t"].compared == {}
+    assert maria_lab.pg("SELECT count(*) FROM bulketl.audit_trail WHERE schema_name = '{s}'") == [(0,)]

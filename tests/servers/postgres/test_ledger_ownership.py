@@ -19,7 +19,7 @@ import bulketl
 from bulketl import ConfigError
 from bulketl.loading.events import Event, PartitionLoaded
 
-VERSION_4 = Path(__file__).with_name("ledger4.sql").read_text(encoding="utf-8")
+VERSION_4 = Path(__file__).parents[2].joinpath("support", "ledger4.sql").read_text(encoding="utf-8")
 RULES: dict[str, Any] = {
     "changes": INCREMENTAL,
     "log": {"table_importance": "audit"},

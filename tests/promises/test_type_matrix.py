@@ -7,18 +7,15 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
-import pymysql
 import pytest
 from conftest import fresh
 from lab import Done, Lab, Server
-from matrix import CASES, REJECT, Case
+from matrix import CASES, REJECT, Case, create
 
-import bulketl.plan.decision
+import bulketl.plan.specify
 from bulketl.errors import PlanError
 from bulketl.tables.casts import RULES, CastRule, cast, parse_target, parse_type
 from bulketl.tables.catalog import Column
-
-MAY_BE_UNKNOWN = {"uuid", "inet4", "inet6", "vector", "geomcollection"}  # types that only some servers have
 
 
 @dataclass
@@ -35,7 +32,7 @@ def matrix(source_server: Server, postgres: str, request: pytest.FixtureRequest)
     """All cases as tables t0, t1, … with their values, in one run; by the encoder chosen, and all by the reference."""
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "adbc":
-            patch.setattr(bulketl.plan.decision, "encoder_of", lambda casts: "adbc")
+            patch.setattr(bulketl.plan.specify, "encoder_of", lambda casts: "adbc")
         yield from _matrix(source_server, postgres)
 
 
@@ -47,7 +44,7 @@ def _matrix(source_server: Server, postgres: str) -> Iterator[Matrix]:
             cursor.execute("SET SESSION sql_mode = 'ALLOW_INVALID_DATES'")
             for n, case in enumerate(CASES):
                 if case.only in (None, lab.server.kind):
-                    _create(cursor, n, case, refused)
+                    create(cursor, n, case, refused)
                     rules[f"t{n}"] = {"max_rejects": 100, "casts": {"c": case.to} if case.to else {}}
         yield Matrix(lab, lab.load(rules={k: v for k, v in rules.items() if int(k[1:]) not in refused}), refused)
 
@@ -56,19 +53,6 @@ def test_both_encoders_are_used(matrix: Matrix) -> None:
     """Else one of them would pass the matrix unseen."""
     used = {load.spec.encoder for load in matrix.done.plan.loads}
     assert used in ({"pgpq", "adbc"}, {"adbc"})
-
-
-def _create(cursor: pymysql.cursors.Cursor, n: int, case: Case, refused: dict[int, str]) -> None:
-    null = " NULL" if case.nullable else ""
-    try:
-        cursor.execute(f"CREATE TABLE t{n} (id int PRIMARY KEY, c {case.type}{null})")
-    except (pymysql.err.ProgrammingError, pymysql.err.OperationalError) as error:
-        if case.type.partition("(")[0] not in MAY_BE_UNKNOWN:
-            raise
-        refused[n] = str(error.args[1])
-        return
-    expressions = [sql for sql, _ in case.values] + (["NULL"] if case.nullable else [])
-    cursor.execute(f"INSERT INTO t{n} VALUES " + ", ".join(f"({i}, {sql})" for i, sql in enumerate(expressions)))
 
 
 @pytest.mark.parametrize("n", range(len(CASES)), ids=lambda n: f"{CASES[n].type}->{CASES[n].to or CASES[n].pg}")

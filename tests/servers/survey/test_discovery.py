@@ -21,7 +21,7 @@ from bulketl.config.read import load_config
 from bulketl.survey.findings import Finding
 from bulketl.survey.proposals import Proposal
 
-SHARED = Path(__file__).parents[3] / "shared"
+SHARED = Path(__file__).parents[4] / "shared"
 CATALOGUE = SHARED / "opendental"
 beside = pytest.mark.skipif(not CATALOGUE.is_dir(), reason=f"the catalogue is not at {CATALOGUE}")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from bare import OUTSIDE, SYSTEMS, commands, handed_over, main
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_commands_are_those_of_the_readme() -> None:

@@ -10,6 +10,8 @@ from nights import CHUNKED, INCREMENTAL, a_day_later, counts, night, reason, wat
 import bulketl
 from bulketl.errors import PlanError
 
+MIRROR = {"extraction_strategy": "incremental", "incremental_column": "at", "deletes": "mirror"}
+
 
 @pytest.fixture
 def used(maria_lab: Lab) -> Lab:
@@ -317,3 +319,30 @@ def test_a_pattern_that_fits_no_table_is_an_error_also_for_a_range(used: Lab) ->
     """As for any load."""
     with pytest.raises(PlanError, match="no table"):
         bulketl.make_plan(used.config(), tables=["nothing"], since="2024-01-01")
+
+
+@pytest.mark.parametrize("rule", [{"table_importance": "audit"}, {"deletes": "ignore"}], ids=["audit", "ignore"])
+@pytest.mark.parametrize("strategy", ["full_table", "incremental"])
+def test_rows_of_another_source_are_never_mixed_in(maria_lab: Lab, rule: dict[str, object], strategy: str) -> None:
+    """A test system's, say; with --full neither."""
+    import bulketl
+
+    maria_lab.mysql("CREATE TABLE t (id int PRIMARY KEY, at datetime)", "INSERT INTO t VALUES (1, NOW())")
+    rule = {**rule, "extraction_strategy": strategy, "incremental_column": "at"}
+    night(maria_lab, rule)
+    maria_lab.pg("UPDATE bulketl.state SET source = 'mysql://elsewhere:3306/clinic' WHERE schema_name = '{s}'")
+    maria_lab.mysql("INSERT INTO t VALUES (2, NOW())")
+    config = maria_lab.config(rules={"t": rule})
+    for full in (False, True):
+        summary = bulketl.load(config, bulketl.make_plan(config, full=full))
+        assert "was loaded from mysql://elsewhere:3306/clinic" in summary.tables["t"].message
+    assert maria_lab.pg("SELECT count(*) FROM {s}.t") == [(1,)]
+
+
+@pytest.mark.parametrize(("column", "lookback"), [("at", 5), ("id", "30d")])
+def test_a_lookback_of_the_wrong_kind_is_refused(maria_lab: Lab, column: str, lookback: object) -> None:
+    """A number of rows is no time."""
+    maria_lab.mysql("CREATE TABLE t (id int PRIMARY KEY, at datetime)", "INSERT INTO t VALUES (1, NOW())")
+    night(maria_lab, {**MIRROR, "incremental_column": column})
+    done = night(maria_lab, {**MIRROR, "incremental_column": column, "lookback": lookback}, fails=True)
+    assert "has lookback" in done.summary.tables["t"].message

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from lab import Server
-from promises import broken, is_record
+from proposed import broken, is_record
 
 import bulketl
 from bulketl.config.read import load_config
@@ -24,7 +24,7 @@ from bulketl.tables.catalog import Catalog, Column, Key, Table
 from bulketl.tables.evidence import Arrival
 from bulketl.tables.measured import Profile
 
-SHARED = Path(__file__).parents[3] / "shared"
+SHARED = Path(__file__).parents[4] / "shared"
 CATALOGUE = SHARED / "opendental"
 FOREIGN = sorted((SHARED / "foreign").glob("*.sql"))
 beside = pytest.mark.skipif(not CATALOGUE.is_dir(), reason=f"the catalogue is not at {CATALOGUE}")

@@ -271,3 +271,16 @@ def test_rows_known_of_a_table_follow_every_kind_of_load(used: Lab) -> None:
         a_day_later(used)
         night(used, MIRRORED)
         assert used.pg("SELECT rows FROM bulketl.state WHERE schema_name = '{s}'") == [(rows,)]
+
+
+@pytest.mark.parametrize("rule", [{"table_importance": "audit"}, {"deletes": "mark"}], ids=["audit", "mark"])
+def test_a_row_that_is_rejected_is_not_taken_for_deleted(maria_lab: Lab, rule: dict[str, object]) -> None:
+    """It is at the source still."""
+    maria_lab.mysql("CREATE TABLE t (id int PRIMARY KEY, c varchar(9))", "INSERT INTO t VALUES (1, 'a'), (2, 'b')")
+    rule = {**rule, "max_rejects": 5}
+    night(maria_lab, rule)
+    maria_lab.mysql("UPDATE t SET c = 'a\0' WHERE id = 1")
+    maria_lab.load(rules={"t": rule}, nul_bytes="reject")
+    assert maria_lab.pg("SELECT count(*) FROM bulketl.audit_trail WHERE schema_name = '{s}'") == [(0,)]
+    if "deletes" in rule:
+        assert maria_lab.pg("SELECT count(*) FROM {s}.t WHERE _deleted_at IS NOT NULL") == [(0,)]
