@@ -7,24 +7,20 @@ a key, or with a key twice in the target, is loaded whole.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from importlib.metadata import version
+from collections.abc import Sequence
 
 import pyarrow as pa
 
 from bulketl.config.config import Config
 from bulketl.connections.patience import patient
 from bulketl.errors import BulketlError
+from bulketl.loading.record import recorded
 from bulketl.loading.run import load
 from bulketl.mysql.read import masked, read
 from bulketl.mysql.server import MySQL
 from bulketl.plan.plan import Group, Plan, TableLoad
-from bulketl.postgres.ledger import rejects, runs
-from bulketl.postgres.ledger import schema as ledger
-from bulketl.postgres.locks import held, new_run
-from bulketl.postgres.server import Postgres
-from bulketl.postgres.write.copy import close
-from bulketl.postgres.write.repaired import repair
+from bulketl.postgres.ledger import rejects
+from bulketl.postgres.write.rows import repair
 from bulketl.rows.coerce import coerce
 from bulketl.rows.reconcile import KEYS_READ, Differences
 from bulketl.survey.planning import make_plan
@@ -42,22 +38,22 @@ def mend(
     wrong = [item for item in found if item.verdict.wrong]
     whole = [item for item in wrong if not item.task.spec.key or item.verdict.doubled]
     rows = [item for item in wrong if item not in whole]
-    plan = _plan(result, rows)
-    run = new_run()
+    name = ""
     repaired: list[Repaired] = []
     after: list[Found] = []
     if rows:
-        names = [item.task.spec.table for item in rows]
-        with held(checker.target, run, result.source, result.schema, names):
-            patient(_begin, checker.target, run, plan)
-            try:
-                for item in rows:
-                    repaired.append(_rows(checker, run, checker.table(item.task, item.buckets)))
-                    checker.rejects = patient(_rejects, checker, result.schema)  # a repair may reject rows as a load does
-                    after.append(checker.table(item.task, item.buckets).without_keys())
-            finally:
-                close(run)
-                _record(checker, run, rows, repaired)
+        with recorded(checker.target, "repair", _plan(result, rows)) as run:
+            name = run.name
+            # The plan has what the verification found; under the locks the rows are found anew.
+            run.reasons.update(dict.fromkeys(run.reasons, "repair after a verification"))
+            for item in rows:
+                with run.at(item.task.spec.table) as entry:
+                    done = _rows(checker, name, checker.table(item.task, item.buckets))
+                    entry.rows, entry.deleted, entry.message = done.written, done.removed, done.problem
+                    entry.outcome = "failed" if done.problem else "loaded"
+                repaired.append(done)
+                checker.rejects = patient(_rejects, checker, result.schema)  # a repair may reject rows as a load does
+                after.append(checker.table(item.task, item.buckets).without_keys())
     if whole:
         names = [item.task.spec.table for item in whole]
         loaded = load(config, make_plan(config, tables=names, full=True, allow_deletes=allowed))
@@ -67,18 +63,9 @@ def mend(
             problem = "" if told.outcome == "loaded" else told.message
             repaired.append(Repaired(told.table, told.rows, 0, whole=True, problem=problem))
             after.append(checker.table(item.task, None))
-        run = run if rows else loaded.run
+        name = name or loaded.run
     again = tuple(item.verdict for item in after)
-    return dataclasses.replace(result, run=run if wrong else "", repaired=tuple(repaired), again=again)
-
-
-def _begin(target: Postgres, run: str, plan: Plan) -> None:
-    with target.connect() as connection:
-        ledger.create(connection, plan.schema)
-        runs.start_run(
-            connection, run, source=plan.source, schema=plan.schema, zone=plan.zone, plan=plan.fingerprint,
-            version=version("bulketl"), document=plan.to_json(),
-        )  # fmt: skip
+    return dataclasses.replace(result, run=name, repaired=tuple(repaired), again=again)
 
 
 def _rejects(checker: Checker, schema: str) -> dict[str, list[str]]:
@@ -133,28 +120,3 @@ def _rows(checker: Checker, run: str, item: Found) -> Repaired:
 
 def _read(source: MySQL, spec: TableSpec, partition: Partition) -> list[pa.Table]:
     return list(read(source, spec, partition))
-
-
-def _record(checker: Checker, run: str, found: Sequence[Found], repaired: Sequence[Repaired]) -> None:
-    done: Mapping[str, Repaired] = {item.table: item for item in repaired}
-    records: list[dict[str, object]] = []
-    for item in found:
-        table = item.task.spec.table
-        one = done.get(table, Repaired(table, problem="not reached"))
-        records.append(
-            {
-                "table": table, "tier": item.task.tier, "outcome": "failed" if one.problem else "loaded",
-                "rows": one.written, "rejects": 0, "bytes": 0, "seconds": 0.0, "changed": {}, "drift": [],
-                "reason": "repair after a verification", "error": one.problem or None, "hint": None,
-                "inserted": None, "updated": None, "unchanged": None, "deleted": one.removed, "consistency": "",
-                "checks": {}, "quality": None,
-            }
-        )  # fmt: skip
-    outcome = "failed" if any(item.problem for item in repaired) or len(repaired) < len(found) else "done"
-    totals: dict[str, object] = {"tables": len(found), "rows": sum(one.written for one in repaired), "repair": True}
-    patient(_end, checker.target, run, outcome, totals, records)
-
-
-def _end(target: Postgres, run: str, outcome: str, totals: dict[str, object], records: Sequence[dict[str, object]]) -> None:
-    with target.connect() as connection:
-        runs.end_run(connection, run, outcome, totals, records)

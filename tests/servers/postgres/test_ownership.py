@@ -19,9 +19,8 @@ import bulketl.postgres.server
 from bulketl import Plan
 from bulketl.cli.app import app
 from bulketl.errors import BulketlError, PlanError
-from bulketl.postgres.write.repaired import repair
 from bulketl.postgres.write.retention import retain
-from bulketl.postgres.write.retried import take
+from bulketl.postgres.write.rows import repair, retry
 
 # Every kind of relation (pg_class.relkind) and of type (pg_type.typtype) that can be made in a schema, by the word for it;
 # {n} is its name. Those of a kind that goes with a table are exempt, and say so.
@@ -240,8 +239,8 @@ def test_what_is_no_publish_writes_to_no_other_table_either(
         monkeypatch.setattr("bulketl.verifying.repair.repair", replaced(repair))
         problem = bulketl.verify(config, repair=True).repaired[0].problem
     else:
-        place, real = ("rejects.record.take", take) if way == "retry" else ("custody.retain", retain)
-        monkeypatch.setattr(f"bulketl.{place}", replaced(real))
+        place, real = ("rejects.retry", retry) if way == "retry" else ("retention.retain", retain)
+        monkeypatch.setattr(f"bulketl.operations.{place}", replaced(real))
         with pytest.raises(BulketlError) as raised:
             bulketl.retry_rejects(config) if way == "retry" else bulketl.retain_tables(config, (), Path("unused"))
         problem = raised.value.message

@@ -18,7 +18,7 @@ from bulketl.postgres.compare.digests import alive, key_hash, row_hash
 from bulketl.postgres.ddl import name, rows_of, value
 from bulketl.postgres.joins import BY_HASH, PLANNING, joining
 from bulketl.postgres.server import Postgres
-from bulketl.postgres.write import chain as audit
+from bulketl.postgres.write import chain
 from bulketl.postgres.write.copy import TEMPORARY, copy, transaction, without_refused
 from bulketl.postgres.write.keylist import among, listing, send
 from bulketl.postgres.write.merge import matching
@@ -148,7 +148,7 @@ def _examining(spec: TableSpec, late: Late | None, values: bool) -> str:
         column, since, read = name(late.column), value(late.since), value(late.read)
         moved = f"t.ctid IS NULL OR t.{column} IS DISTINCT FROM s.{column} OR s.{column} >= {read}::timestamp"
         is_late = f"COALESCE(s.{column} >= {since}::timestamp AND ({moved}), false)"
-    noted = audit.noted(spec, "s") if spec.audit else "false"
+    noted = chain.noted(spec, "s") if spec.audit else "false"
     parts = (
         "s.bulketl_text",
         f"ARRAY[{', '.join(f's.{name(key)}::text' for key in spec.key)}]",
