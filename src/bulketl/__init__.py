@@ -14,8 +14,8 @@ from bulketl.operations.rejects import export_rejects, list_rejects, retry_rejec
 from bulketl.operations.retention import retain_tables
 from bulketl.plan.plan import Plan
 from bulketl.survey.discover import propose, validate
-from bulketl.survey.explain import statements
 from bulketl.survey.planning import compare_with_last, make_plan
+from bulketl.survey.statements import statements
 from bulketl.verifying.months import compare_history
 from bulketl.verifying.pairs import run_pairs
 from bulketl.verifying.verdicts import Verification
