@@ -255,7 +255,10 @@ def test_what_is_no_publish_writes_to_no_other_table_either(
 
 
 # Modules that write to no table of the target schema: they read, or have the ledger; and functions that have other tables.
-READING = {"inspect", "state", "ledger", "copy", "verify", "image", "query", "history", "explain", "audit"}
+READING = {
+    "inspect.py", "query.py", "ledger/schema.py", "ledger/runs.py", "write/copy.py",
+    "compare/chain.py", "compare/examine.py", "compare/image.py", "compare/months.py",
+}  # fmt: skip
 WRITE_ELSEWHERE = {
     "prepare": "the staging table", "discard": "the staging table", "_load": "the staging table", "_mended": "the same",
     "_keep_rejects": "the ledger", "_transaction": "begins one for others", "_hashes": "nothing", "read": "nothing",
@@ -268,12 +271,12 @@ def test_every_transaction_that_can_write_asks_whose_the_table_is() -> None:
     folder = Path(bulketl.postgres.server.__file__).parent
     asking = {"held", "hold", "started"}
     unasked = set()
-    for path in folder.glob("*.py"):
+    for path in folder.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.FunctionDef):
                 calls = {
                     getattr(c.func, "id", getattr(c.func, "attr", "")) for c in ast.walk(node) if isinstance(c, ast.Call)
                 }
-                if calls & {"transaction", "_transaction"} and path.stem not in READING:
+                if calls & {"transaction", "_transaction"} and str(path.relative_to(folder)) not in READING:
                     unasked |= set() if calls & asking else {node.name}
     assert unasked - WRITE_ELSEWHERE.keys() == set()
