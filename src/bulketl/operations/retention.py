@@ -15,7 +15,7 @@ from bulketl.plan.incremental import another_source
 from bulketl.plan.ownership import strange
 from bulketl.plan.plan import Group, Plan, TableLoad
 from bulketl.postgres.inspect import read_tables
-from bulketl.postgres.ledger.schema import create as create_ledger
+from bulketl.postgres.ledger import schema
 from bulketl.postgres.ledger.states import read_states
 from bulketl.postgres.server import Postgres
 from bulketl.postgres.write.retention import Expired, retain
@@ -87,7 +87,8 @@ def _reason(rule: Retention) -> str:
     return f"retention: {rule.action} rows whose {rule.by} is older than {rule.keep}{held}"
 
 
-def _there(target: Postgres, schema: str, *, create: bool) -> tuple[dict[str, TargetTable], dict[str, State]]:
+def _there(target: Postgres, into: str, *, create: bool) -> tuple[dict[str, TargetTable], dict[str, State]]:
     with target.connect() as connection:
-        create_ledger(connection, schema) if create else None
-        return read_tables(connection, schema), read_states(connection, schema)
+        if create:
+            schema.create(connection, into)
+        return read_tables(connection, into), read_states(connection, into)
