@@ -23,25 +23,22 @@ from bulketl.connections.patience import patient
 from bulketl.errors import ConfigError, PlanError
 from bulketl.mysql.server import MySQL
 from bulketl.mysql.source import MySQLSource
-from bulketl.plan.incremental import Choice, another_source
+from bulketl.plan.incremental import Choice, Known, another_source
 from bulketl.plan.ownership import strange
 from bulketl.plan.publishing import differing
 from bulketl.plan.specify import specify
-from bulketl.postgres.inspect import read_tables
 from bulketl.postgres.ledger import rejects as record
 from bulketl.postgres.ledger import runs
 from bulketl.postgres.ledger import schema as ledger
 from bulketl.postgres.ledger.rejects import Counted, Rejected
-from bulketl.postgres.ledger.states import read_states
 from bulketl.postgres.locks import held, new_run
 from bulketl.postgres.server import Connection, Postgres
 from bulketl.postgres.write import retried
 from bulketl.postgres.write.copy import close
 from bulketl.rows.reconcile import reread
-from bulketl.survey.look import look
+from bulketl.survey.look import in_view, known_of
 from bulketl.tables.casts import Cast, parse_type
-from bulketl.tables.catalog import Catalog, TargetTable
-from bulketl.tables.cursor import State
+from bulketl.tables.catalog import Catalog
 from bulketl.tables.partitions import KeyTuple, KeyValue
 from bulketl.tables.patterns import fitting
 from bulketl.tables.spec import TableSpec
@@ -159,18 +156,18 @@ def retry_rejects(config: Config, tables: Sequence[str] = (), run: str = "") -> 
     """
     check_libraries()
     source, target = MySQL.of(config), Postgres.of(config)
-    keys, existing, states = patient(_open, target, config, tables, run)
+    keys, known = patient(_open, target, config, tables, run)
     if not keys:
         return []
-    catalog = patient(look, source, config, states, existing, list(keys))
+    catalog = patient(in_view, source, config, known, list(keys))
     done = []
     for table, asked in keys.items():
         if not asked:
             done.append(Retried(table, 0))
             continue
-        spec = _one_by_one(config, catalog, table, existing.get(table), states.get(table))
+        spec = _one_by_one(config, catalog, table, known.of(table))
         casts = {item.column: item for item in spec.casts}
-        readable = {json.dumps(key): known for key in asked if (known := _key(spec, casts, key)) is not None}
+        readable = {json.dumps(key): found for key in asked if (found := _key(spec, casts, key)) is not None}
         name = new_run()
         with held(target, name, catalog.identity, spec.schema, [table]):
             try:
@@ -184,18 +181,18 @@ def retry_rejects(config: Config, tables: Sequence[str] = (), run: str = "") -> 
 
 def _open(
     target: Postgres, config: Config, tables: Sequence[str], run: str
-) -> tuple[dict[str, list[dict[str, Any]]], dict[str, TargetTable], dict[str, State]]:
+) -> tuple[dict[str, list[dict[str, Any]]], Known]:
     """Return the keys of each table's open rejects, and what the target has."""
     with target.connect() as connection:
         names, which = _asked(connection, config, tables, run)
         if not record.there(connection):
-            return {}, {}, {}
+            return {}, Known({}, {})
         counted = record.count(connection, config.target_schema, names, which)
         wanted = dict.fromkeys(item.table for item in counted if item.rows > item.settled)
         keys = {table: record.open_keys(connection, config.target_schema, table, which) for table in wanted}
         if any(keys.values()):
             ledger.create(connection, config.target_schema)
-        return keys, read_tables(connection, config.target_schema), read_states(connection, config.target_schema)
+        return keys, known_of(connection, config.target_schema)
 
 
 def _taken(source: MySQL, target: Postgres, run: str, spec: TableSpec, readable: Mapping[str, KeyTuple]) -> tuple[int, int]:
@@ -204,10 +201,9 @@ def _taken(source: MySQL, target: Postgres, run: str, spec: TableSpec, readable:
     return retried.take(target, run, spec, [json.loads(key) for key in readable], batches)
 
 
-def _one_by_one(
-    config: Config, catalog: Catalog, table: str, existing: TargetTable | None, state: State | None
-) -> TableSpec:
+def _one_by_one(config: Config, catalog: Catalog, table: str, choice: Choice) -> TableSpec:
     """Return what a worker must know to merge single rows into a table; raise PlanError when it cannot take them."""
+    state, existing = choice.state, choice.existing
     found = next((item for item in catalog if item.name == table), None)
     if found is None or existing is None:
         where = "at the source" if found is None else "in the target"
@@ -216,7 +212,7 @@ def _one_by_one(
         )
     if not existing.ours:
         raise strange(config.target_schema, existing)
-    spec = specify(config, catalog, found, Choice(state=state))
+    spec = specify(config, catalog, found, choice)
     if not spec.key:
         raise PlanError(
             f"table {table!r} has no primary key, so its rejected rows cannot be told from others at the source",

@@ -8,6 +8,7 @@ full one, with that as its reason, or a refusal where that is declared. Nothing 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bulketl.config.config import Config
@@ -17,7 +18,7 @@ from bulketl.plan.drift import Drift
 from bulketl.tables.casts import parse_type
 from bulketl.tables.catalog import Catalog, Column, Table, TargetTable
 from bulketl.tables.cursor import NO_TIME, State, Watermark, before, cursor_type, is_time, parse_value, text_of
-from bulketl.tables.measured import Cursor, Measured
+from bulketl.tables.measured import Cursor, Measured, Pace
 from bulketl.tables.partitions import Changes, KeyValue, Partition, split, split_key
 
 
@@ -31,24 +32,35 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What is known of a table before it is decided how to load it.
+    """What is known of a table before it is decided how to load it."""
 
-    `cursor` and `measured`: of its cursor column, if it has one; its changes are read when the cursor has some. `why`:
-    why it is loaded whole although its rule says otherwise. `watermark`: that it will have. `refusal`: why it is not
-    loaded.
-    """
-
-    state: State | None = None
+    # What the target has of it.
+    state: State | None = None  # how far it is loaded
+    existing: TargetTable | None = None
+    pace: Pace | None = None  # of its earlier loads
+    # What the source has of its cursor column; its changes are read when the cursor has some.
     cursor: Cursor | None = None
     measured: Measured | None = None
-    why: str = ""
-    watermark: Watermark | None = None
-    refusal: PlanError | None = None
+    watermark: Watermark | None = None  # that it will have
+    why: str = ""  # it is loaded whole although its rule says otherwise; ", " and the reason
+    refusal: PlanError | None = None  # why it is not loaded
 
     @property
     def whole(self) -> bool:
         """Whether all rows are to be read."""
         return self.cursor is None or self.cursor.changes is None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the target has of each table by its name, and how far that is loaded."""
+
+    existing: Mapping[str, TargetTable]
+    states: Mapping[str, State]
+
+    def of(self, table: str) -> Choice:
+        """Return what is known of a table before anything is decided about it."""
+        return Choice(state=self.states.get(table), existing=self.existing.get(table))
 
 
 class FullLoad(Exception):  # noqa: N818 - no error: the reason why a table is loaded whole
@@ -59,8 +71,7 @@ def cursor(
     config: Config,
     catalog: Catalog,
     table: Table,
-    state: State | None,
-    existing: TargetTable | None,
+    choice: Choice,
     found: Drift,
     span: Span | None = None,
 ) -> Cursor:
@@ -69,7 +80,7 @@ def cursor(
     `found` is how the target's columns differ. Raise FullLoad with the reason when the whole table has to be read, and
     PlanError when it must not be loaded at all.
     """
-    rule = config.rule(table.name)
+    rule, state, existing = config.rule(table.name), choice.state, choice.existing
     try:
         column = watched(rule, table)
     except FullLoad as reason:

@@ -19,6 +19,7 @@ from bulketl.loading.run import load
 from bulketl.mysql.read import masked, read
 from bulketl.mysql.server import MySQL
 from bulketl.plan.plan import Group, Plan, TableLoad
+from bulketl.plan.selection import Selection
 from bulketl.postgres.ledger import rejects, runs
 from bulketl.postgres.ledger import schema as ledger
 from bulketl.postgres.locks import held, new_run
@@ -27,7 +28,7 @@ from bulketl.postgres.write.copy import close
 from bulketl.postgres.write.repaired import repair
 from bulketl.rows.coerce import coerce
 from bulketl.rows.reconcile import KEYS_READ, Differences
-from bulketl.survey.planning import make_plan
+from bulketl.survey.planning import planned
 from bulketl.tables.partitions import KeyTuple, Partition
 from bulketl.tables.spec import TableSpec
 from bulketl.verifying.checker import Checker
@@ -36,7 +37,7 @@ from bulketl.verifying.verdicts import Repaired, Verification
 
 
 def mend(
-    config: Config, checker: Checker, found: Sequence[Found], result: Verification, allowed: Sequence[str] = ()
+    config: Config, checker: Checker, found: Sequence[Found], result: Verification, selection: Selection
 ) -> Verification:
     """Repair the tables that differ, and return the result with what was done and what is found of them afterwards."""
     wrong = [item for item in found if item.verdict.wrong]
@@ -59,8 +60,9 @@ def mend(
                 close(run)
                 _record(checker, run, rows, repaired)
     if whole:
-        names = [item.task.spec.table for item in whole]
-        loaded = load(config, make_plan(config, tables=names, full=True, allow_deletes=allowed))
+        tables = tuple(item.task.spec.table for item in whole)
+        anew = Selection(tables=tables, full=True, allow_deletes=selection.allow_deletes)
+        loaded = load(config, planned(config, anew))
         checker.rejects = patient(_rejects, checker, result.schema)
         for item in whole:
             told = loaded.tables[item.task.spec.table]
