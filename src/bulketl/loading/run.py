@@ -24,6 +24,7 @@ from bulketl.loading.summary import Summary, TableSummary
 from bulketl.mysql.server import MySQL
 from bulketl.mysql.source import MySQLSource
 from bulketl.mysql.strain import Strain
+from bulketl.plan.incremental import choice_of
 from bulketl.plan.plan import Plan
 from bulketl.plan.resumption import changed_since, remaining, restored
 from bulketl.plan.specify import specify
@@ -184,7 +185,7 @@ def _still_so(config: Config, run: str, plan: Plan) -> None:
             lines.append(f"table {name} is excluded now")
         # Whether it is loaded whole was decided when the run was planned, and stays.
         cursor = None if load.spec.whole else Cursor("", "", Changes(""))
-        now = specify(config, catalog, tables[name], dataclasses.replace(sight.known.of(name), cursor=cursor))
+        now = specify(config, catalog, tables[name], dataclasses.replace(choice_of(sight.known, name), cursor=cursor))
         lines += [f"table {name}: {line}" for line in changed_since(load, now, rule)]
     if lines:
         raise PlanError(

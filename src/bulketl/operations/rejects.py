@@ -23,10 +23,11 @@ from bulketl.connections.patience import patient
 from bulketl.errors import ConfigError, PlanError
 from bulketl.mysql.server import MySQL
 from bulketl.mysql.source import MySQLSource
-from bulketl.plan.incremental import Choice, Known, another_source
+from bulketl.plan.incremental import Choice, another_source, choice_of
 from bulketl.plan.ownership import strange
 from bulketl.plan.publishing import differing
 from bulketl.plan.specify import specify
+from bulketl.postgres.known import known_of
 from bulketl.postgres.ledger import rejects as record
 from bulketl.postgres.ledger import runs
 from bulketl.postgres.ledger import schema as ledger
@@ -36,9 +37,10 @@ from bulketl.postgres.server import Connection, Postgres
 from bulketl.postgres.write import retried
 from bulketl.postgres.write.copy import close
 from bulketl.rows.reconcile import reread
-from bulketl.survey.look import in_view, known_of
-from bulketl.tables.casts import Cast, parse_type
+from bulketl.survey.look import in_view
+from bulketl.tables.casts import Cast
 from bulketl.tables.catalog import Catalog
+from bulketl.tables.measured import Known
 from bulketl.tables.partitions import KeyTuple, KeyValue
 from bulketl.tables.patterns import fitting
 from bulketl.tables.spec import TableSpec
@@ -165,7 +167,7 @@ def retry_rejects(config: Config, tables: Sequence[str] = (), run: str = "") -> 
         if not asked:
             done.append(Retried(table, 0))
             continue
-        spec = _one_by_one(config, catalog, table, known.of(table))
+        spec = _one_by_one(config, catalog, table, choice_of(known, table))
         casts = {item.column: item for item in spec.casts}
         readable = {json.dumps(key): found for key in asked if (found := _key(spec, casts, key)) is not None}
         name = new_run()
@@ -222,7 +224,7 @@ def _one_by_one(config: Config, catalog: Catalog, table: str, choice: Choice) ->
     if state and state.source not in ("", catalog.identity):
         raise another_source(table, state, catalog.identity)
     other = differing(spec, existing, state)
-    if other.added or other.widened or other.changed or existing.primary_key != spec.key:
+    if other.added or other.widened or other.changed or existing.primary_key != spec.target_key:
         raise PlanError(
             f"table {table!r} has other columns or another key now than in the target",
             hint=f"load it, which follows them: `bulketl load --tables {table}`",
@@ -249,7 +251,7 @@ def _value(item: Cast, value: Any) -> KeyValue | None:
     if value is None or isinstance(value, (bool, int, float)):
         return None if item.clean == "instant" else value
     text = str(value)
-    base = parse_type(item.source).base
+    base = item.source_type.base
     if text.startswith("\\x") and (item.wire == "large_binary" or base == "bit"):
         if base == "uuid":
             return "-".join((text[2:10], text[10:14], text[14:18], text[18:22], text[22:]))

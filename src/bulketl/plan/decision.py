@@ -26,6 +26,7 @@ from bulketl.tables.catalog import Catalog, Table, TargetTable
 from bulketl.tables.cursor import State
 from bulketl.tables.partitions import Bound, Partition, fits, long_columns, row_bytes, rows_per_partition, split, split_key
 from bulketl.tables.spec import NAME_BYTES, TableSpec
+from bulketl.tables.types import TARGET_FLOATS
 
 READ_HINT = "grant SELECT on it to the source user, or repair it; exclude: true leaves it out"
 NEW = "+ table, new at the source"
@@ -133,7 +134,7 @@ def due(rule: TableRule, spec: TableSpec, state: State | None) -> bool:
     every = rule.deletes.every if rule.deletes.every is not None else COMPARED_EVERY if looked_for else None
     targets = {item.column: item.target for item in spec.casts}
     # Both servers write the same float in other words at times: a row would be missing and gone at once.
-    floats = any(targets.get(column) in ("real", "double precision") for column in spec.key)
+    floats = any(targets.get(column) in TARGET_FLOATS for column in spec.key)
     if every is None or not spec.key or floats:
         return False
     return state is None or state.compared is None or state.compared >= 0.9 * every.total_seconds()

@@ -8,17 +8,15 @@ full one, with that as its reason, or a refusal where that is declared. Nothing 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bulketl.config.config import Config
 from bulketl.config.rules import TableRule
 from bulketl.errors import PlanError
 from bulketl.plan.drift import Drift
-from bulketl.tables.casts import parse_type
 from bulketl.tables.catalog import Catalog, Column, Table, TargetTable
 from bulketl.tables.cursor import NO_TIME, State, Watermark, before, cursor_type, is_time, parse_value, text_of
-from bulketl.tables.measured import Cursor, Measured, Pace
+from bulketl.tables.measured import Cursor, Known, Measured, Pace
 from bulketl.tables.partitions import Changes, KeyValue, Partition, split, split_key
 
 
@@ -51,16 +49,9 @@ class Choice:
         return self.cursor is None or self.cursor.changes is None
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What the target has of each table by its name, and how far that is loaded."""
-
-    existing: Mapping[str, TargetTable]
-    states: Mapping[str, State]
-
-    def of(self, table: str) -> Choice:
-        """Return what is known of a table before anything is decided about it."""
-        return Choice(state=self.states.get(table), existing=self.existing.get(table))
+def choice_of(known: Known, table: str) -> Choice:
+    """Return what is known of a table before anything is decided about it."""
+    return Choice(state=known.states.get(table), existing=known.existing.get(table))
 
 
 class FullLoad(Exception):  # noqa: N818 - no error: the reason why a table is loaded whole
@@ -103,7 +94,7 @@ def cursor(
         raise _invalid(config, table.name, what)
     _columns(existing, found, rule, table, config)
     zone = config.session_zone
-    if zone != state.zone and any(parse_type(column.type).base == "timestamp" for column in table.columns):
+    if zone != state.zone and any(column.parsed.base == "timestamp" for column in table.columns):
         raise FullLoad("because TIMESTAMP columns are written in another zone now")
     if span is not None:
         return Cursor(column.name, kind, _between(column.name, kind, span))

@@ -148,7 +148,7 @@ class Plan:
     @property
     def fingerprint(self) -> str:
         """A hash of everything in the plan, to compare two."""
-        return hashlib.sha256(repr(self).encode()).hexdigest()
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
 
 
 def differences(before: Mapping[str, Any], plan: Plan) -> list[str]:

@@ -39,7 +39,7 @@ class Selection:
     person: str = ""  # who asks; planning fills it in
 
     def __post_init__(self) -> None:
-        if self.full and (self.since or self.until):
+        if self.span and self.full:
             raise PlanError("a load is whole or of a part, not both", hint="leave out --full, or --since and --until")
 
     @property

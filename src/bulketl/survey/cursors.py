@@ -29,14 +29,14 @@ def choices(
 
     `known`: what the target has of each. Raise SourceError.
     """
+    zone, size = config.session_zone, config.partition_bytes
     found: dict[str, Choice] = {}
     asked: dict[Table, Cursor] = {}
     for table in catalog:
         found[table.name] = _first(config, catalog, table, known[table.name], selection)
         if wanted := found[table.name].cursor:
             asked[table] = wanted
-    zone = config.session_zone
-    measured = read_changes(source, asked, zone, config.partition_bytes)
+    measured = read_changes(source, asked, zone, size)
     for table, wanted in asked.items():
         found[table.name] = _second(found[table.name], wanted, measured[table.name], selection.span)
     return found

@@ -13,22 +13,24 @@ from bulketl.mysql.arrivals import read_arrivals
 from bulketl.mysql.discover import read_profiles
 from bulketl.mysql.server import MySQL
 from bulketl.plan.decision import decide
-from bulketl.plan.incremental import Known
+from bulketl.plan.incremental import choice_of
 from bulketl.plan.plan import Refusal
 from bulketl.plan.selection import Selection, select
 from bulketl.plan.stale import leftovers
 from bulketl.postgres.inspect import missing_rights
+from bulketl.postgres.known import known_of
 from bulketl.postgres.ledger import made
 from bulketl.postgres.ledger.states import last_loaded
 from bulketl.postgres.server import STAGING, Postgres
 from bulketl.survey.findings import Finding, examine, outside, stale
-from bulketl.survey.look import in_view, known_of
+from bulketl.survey.look import in_view
 from bulketl.survey.planning import counted
 from bulketl.survey.proposals import Proposal, classify, cursor_candidates
 from bulketl.tables import evidence
-from bulketl.tables.casts import parse_type
 from bulketl.tables.catalog import Catalog, Column, Table, TargetTable
+from bulketl.tables.measured import Known
 from bulketl.tables.partitions import Bound
+from bulketl.tables.types import TIMES
 
 NOTHING = Known({}, {})  # where no target is set
 
@@ -98,11 +100,11 @@ def _refused(config: Config, catalog: Catalog, known: Known) -> tuple[Refusal, .
     except PlanError as error:
         return (Refusal(catalog.identity, "reference", error.message, error.hint),)
     bounds = {table.name: Bound(table.rows) for table in wanted}
-    choices = {table.name: known.of(table.name) for table in wanted}
+    choices = {table.name: choice_of(known, table.name) for table in wanted}
     return (*hidden, *decide(config, wanted, bounds, known.existing, choices=choices).refused)
 
 
 def _cursors(config: Config, table: Table) -> tuple[Column, ...]:
     named = config.rule(table.name).incremental_column
-    times = (c for c in table.columns if c.name == named and parse_type(c.type).base in ("date", "datetime", "timestamp"))
+    times = (c for c in table.columns if c.name == named and c.parsed.base in TIMES)
     return tuple(dict.fromkeys((*cursor_candidates(table), *times)))

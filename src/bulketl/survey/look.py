@@ -14,14 +14,13 @@ from bulketl.connections.patience import patient
 from bulketl.mysql.discover import read_catalog
 from bulketl.mysql.server import MySQL
 from bulketl.plan.absences import expected
-from bulketl.plan.incremental import Known
 from bulketl.plan.leftout import with_views
 from bulketl.plan.plan import Refusal, Skip
 from bulketl.plan.selection import Selection, select
-from bulketl.postgres.inspect import read_tables
-from bulketl.postgres.ledger.states import read_states
-from bulketl.postgres.server import Connection, Postgres
+from bulketl.postgres.known import known as ask_known
+from bulketl.postgres.server import Postgres
 from bulketl.tables.catalog import Catalog
+from bulketl.tables.measured import Known
 
 K = TypeVar("K", bound=Known)
 
@@ -40,14 +39,14 @@ class Sight(Generic[K]):
     hidden: tuple[Refusal, ...] = ()  # those that are known and not in view
 
 
-def look(config: Config, selection: Selection, ask: Callable[[Connection, str], K]) -> Sight[K]:
+def look(config: Config, selection: Selection, ask: Callable[[Postgres, str], K]) -> Sight[K]:
     """Return what both servers have, and what of it the selection takes.
 
-    `ask` asks the target what its schema has, in one session: `known_of`, or that and more. Raise ConfigError, SourceError
+    `ask` asks the target what its schema has: `known` of `bulketl.postgres.known`, or more. Raise ConfigError, SourceError
     or TargetError when a server cannot be used, PlanError when nothing fits the selection.
     """
     source, target = MySQL.of(config), Postgres.of(config)
-    known = patient(_asked, target, config.target_schema, ask)
+    known = patient(ask, target, config.target_schema)
     everything = patient(in_view, source, config, known, selection.tables)
     return Sight(source, target, everything, known, *select(config, everything, selection))
 
@@ -55,16 +54,9 @@ def look(config: Config, selection: Selection, ask: Callable[[Connection, str], 
 def look_for(config: Config, names: Collection[str]) -> Sight[Known]:
     """Return what both servers have, views of these names among the tables, with nothing selected. Raise as `look`."""
     source, target = MySQL.of(config), Postgres.of(config)
-    known = patient(_asked, target, config.target_schema, known_of)
+    known = patient(ask_known, target, config.target_schema)
     everything = patient(in_view, source, config, known, names)
     return Sight(source, target, everything, known, everything)
-
-
-def known_of(connection: Connection, schema: str) -> Known:
-    """Return what a schema of the target has. Raise TargetError."""
-    # States first: one that is newer than the table would tell of rows that were not looked at.
-    states = read_states(connection, schema)
-    return Known(read_tables(connection, schema), states)
 
 
 def in_view(source: MySQL, config: Config, known: Known, names: Collection[str] = ()) -> Catalog:
@@ -74,8 +66,3 @@ def in_view(source: MySQL, config: Config, known: Known, names: Collection[str] 
     """
     catalog = read_catalog(source, expected(config, source.identity, known.states, known.existing))
     return with_views(catalog, config, known.states, names)
-
-
-def _asked(target: Postgres, schema: str, ask: Callable[[Connection, str], K]) -> K:
-    with target.connect() as connection:
-        return ask(connection, schema)

@@ -18,23 +18,22 @@ from bulketl.mysql.discover import read_bounds
 from bulketl.mysql.server import MySQL
 from bulketl.plan.absences import GONE_TABLE
 from bulketl.plan.decision import decide
-from bulketl.plan.incremental import Choice, Known
+from bulketl.plan.incremental import Choice
 from bulketl.plan.leftout import left_out
 from bulketl.plan.ownership import unknown
-from bulketl.plan.plan import Leftover, Plan, Skip, differences
+from bulketl.plan.plan import Leftover, Plan, differences
 from bulketl.plan.selection import Selection
 from bulketl.plan.stale import leftovers
 from bulketl.postgres.compare import digests as there
 from bulketl.postgres.inspect import count_rows, with_rows
+from bulketl.postgres.known import earlier
 from bulketl.postgres.ledger import runs
-from bulketl.postgres.ledger.states import last_loaded
-from bulketl.postgres.server import Connection, Postgres
+from bulketl.postgres.server import Postgres
 from bulketl.rows.reconcile import Digest
 from bulketl.survey.cursors import choices
-from bulketl.survey.look import known_of, look
+from bulketl.survey.look import look
 from bulketl.survey.unchanged import alike, unchanged
 from bulketl.tables.catalog import Catalog, TargetTable
-from bulketl.tables.measured import Pace
 from bulketl.tables.spec import TableSpec, Tier
 
 
@@ -69,7 +68,7 @@ def make_plan(
 def planned(config: Config, selection: Selection) -> Plan:
     """Look at both servers and return what a load of the selection would do; change nothing. Raise as `make_plan`."""
     check_libraries()
-    sight = look(config, selection, _earlier)
+    sight = look(config, selection, earlier)
     if error := unknown(selection.adopt, sight.everything):
         raise error
     source, known, catalog, skipped = sight.source, sight.known, sight.catalog, sight.skipped
@@ -90,7 +89,8 @@ def planned(config: Config, selection: Selection) -> Plan:
     plan = decide(config, catalog, bounds, existing, choices=choice, selection=asked)
     left: tuple[Leftover, ...] = ()
     if selection.everything:
-        left = leftovers(config, sight.everything, existing, known.states, known.loaded, _gone(skipped))
+        told = {item.table for item in skipped if item.reason == GONE_TABLE}
+        left = leftovers(config, sight.everything, existing, known.states, known.loaded, told)
     return dataclasses.replace(
         plan, refused=(*sight.hidden, *plan.refused), skipped=skipped, leftovers=left,
         left_out=left_out(config, catalog, selection.tables, selection.exclude),
@@ -106,24 +106,6 @@ def counted(
         return existing
     with target.connect() as connection:
         return with_rows(connection, config.target_schema, existing, strange)
-
-
-def _gone(skipped: Sequence[Skip]) -> set[str]:
-    """Return the tables of which it is told already that they are no longer in the source."""
-    return {item.table for item in skipped if item.reason == GONE_TABLE}
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Earlier(Known):
-    """What the target has, how fast each table was loaded, and when it was loaded last."""
-
-    paces: Mapping[str, Pace]
-    loaded: Mapping[str, str]
-
-
-def _earlier(connection: Connection, schema: str) -> Earlier:
-    known = known_of(connection, schema)
-    return Earlier(known.existing, known.states, runs.paces(connection, schema), last_loaded(connection, schema))
 
 
 def _count(config: Config, target: Postgres, tables: Sequence[str]) -> dict[str, int]:

@@ -13,8 +13,8 @@ from bulketl.plan.incremental import Choice
 from bulketl.plan.plan import Skip
 from bulketl.plan.publishing import differing
 from bulketl.plan.specify import specify
-from bulketl.rows.canonical import unhashed
 from bulketl.rows.reconcile import Digest
+from bulketl.tables.casts import unhashed
 from bulketl.tables.catalog import Catalog, Table
 from bulketl.tables.partitions import Bound, row_bytes
 from bulketl.tables.spec import TableSpec
@@ -114,4 +114,4 @@ def _again(config: Config, catalog: Catalog, table: Table, choice: Choice) -> Ta
     kept = state.kept if config.dropped_columns == "keep" else ()
     same = not (found.added or found.widened or found.changed or set(found.dropped).difference(kept))
     spec = dataclasses.replace(spec, partitioned=existing.partitioned)
-    return spec if same and existing.primary_key == spec.key else None
+    return spec if same and existing.primary_key == spec.target_key else None

@@ -101,3 +101,9 @@ class TableSpec:
     def rejectable(self, read: int) -> int:
         """Return how many of so many rows that were read may be rejected."""
         return self.max_rejects if isinstance(self.max_rejects, int) else int(self.max_rejects * read + 1e-9)
+
+    @property
+    def target_key(self) -> tuple[str, ...]:
+        """The key's columns by their names in the target."""
+        names = {item.column: item.name for item in self.casts}
+        return tuple(names.get(column, column) for column in self.key)

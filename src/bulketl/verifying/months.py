@@ -23,20 +23,22 @@ from bulketl.connections.patience import patient
 from bulketl.errors import PlanError
 from bulketl.mysql import months as mysql_history
 from bulketl.mysql.read import retained_condition
-from bulketl.plan.incremental import Known
+from bulketl.plan.incremental import choice_of
 from bulketl.plan.selection import Selection
 from bulketl.plan.specify import specify
 from bulketl.postgres.compare import months as postgres_history
 from bulketl.postgres.ddl import name as quoted_name
+from bulketl.postgres.known import known
 from bulketl.rows.months import DATED, Asked, Counted, Month, month_of, sum_of
-from bulketl.survey.look import Sight, known_of, look
+from bulketl.survey.look import Sight, look
 from bulketl.survey.proposals import cursor_candidates
-from bulketl.tables.casts import held_type, parse_type
+from bulketl.tables.casts import held_type
 from bulketl.tables.catalog import Table
+from bulketl.tables.measured import Known
 from bulketl.tables.spec import DELETED_AT, Tier
+from bulketl.tables.types import TIMES
 
 FIRST, LAST = 190201, 209912  # a date outside stands for something else: 0001-01-01, 1900-01-01, 9999-12-31
-TIMES = ("date", "datetime", "timestamp")
 _WRITTEN = re.compile(r"entry|enter|creat|insert|added", re.IGNORECASE)
 
 
@@ -100,7 +102,7 @@ def date_column(table: Table, rule: TableRule, loaded: Sequence[str], by: str = 
     `by` where the table has it, else nothing. Without `by` its own cursor, then what says when a row was written or entered,
     then the first date it has. Only columns that are `loaded` count.
     """
-    dates = [c.name for c in table.columns if parse_type(c.type).base in TIMES and c.name in loaded]
+    dates = [c.name for c in table.columns if c.parsed.base in TIMES and c.name in loaded]
     written = [column.name for column in cursor_candidates(table)]
     written += [name for name in dates if _WRITTEN.search(name)]
     wanted = [by] if by else [rule.incremental_column, *written, *dates]
@@ -141,7 +143,7 @@ def compare_history(
     retention or `deletes: mark` has taken away count on neither side. Raise ConfigError, SourceError or TargetError when a
     server cannot be used, PlanError when nothing fits `tiers` and `tables`, or no table has the column `by`.
     """
-    sight = look(config, Selection(tuple(tiers), tuple(tables)), known_of)
+    sight = look(config, Selection(tuple(tiers), tuple(tables)), known)
     catalog = sight.catalog
     found = {skip.table: TableHistory(skip.table, skipped=skip.reason) for skip in sight.skipped}
     found |= {refusal.table: TableHistory(refusal.table, error=refusal.message) for refusal in sight.hidden}
@@ -171,7 +173,7 @@ def compare_history(
 
 def _asked(config: Config, sight: Sight[Known], table: Table, by: str, sums: bool) -> Asked | TableHistory:
     """Return what to ask about a table, or why nothing is; raise PlanError when it cannot be loaded at all."""
-    choice = sight.known.of(table.name)
+    choice = choice_of(sight.known, table.name)
     spec, existing = specify(config, sight.catalog, table, choice), choice.existing
     if existing is None:
         return TableHistory(table.name, error="the target has no such table; was it ever loaded?")

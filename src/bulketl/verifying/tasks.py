@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from bulketl.config.config import Config
 from bulketl.errors import PlanError
-from bulketl.plan.incremental import Choice, Known
+from bulketl.plan.incremental import Choice, choice_of
 from bulketl.plan.ownership import strange, with_article
 from bulketl.plan.plan import Refusal
 from bulketl.plan.publishing import differing
@@ -20,7 +20,7 @@ from bulketl.plan.selection import Selection
 from bulketl.plan.specify import specify
 from bulketl.tables.catalog import Catalog, Table
 from bulketl.tables.cursor import State, Watermark, cursor_type
-from bulketl.tables.measured import Cursor
+from bulketl.tables.measured import Cursor, Known
 from bulketl.tables.partitions import Changes, KeyTuple
 from bulketl.tables.spec import DELETED_AT, TableSpec, Tier
 from bulketl.verifying.verdicts import TableVerdict
@@ -70,7 +70,7 @@ def tasks(
     selection: Selection,
 ) -> list[Task]:
     """Return a task per table of the catalogue, from what the target has of each."""
-    return [_task(config, catalog, table, known.of(table.name), selection.frees(table.name)) for table in catalog]
+    return [_task(config, catalog, table, choice_of(known, table.name), selection.frees(table.name)) for table in catalog]
 
 
 def unverifiable(refusal: Refusal) -> Task:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from bulketl.config.config import Config
 from bulketl.config.libraries import check_libraries
@@ -13,12 +13,10 @@ from bulketl.connections.patience import patient
 from bulketl.errors import ConfigError
 from bulketl.mysql.discover import read_bounds
 from bulketl.mysql.server import MySQL
-from bulketl.plan.incremental import Known
 from bulketl.plan.selection import Selection
-from bulketl.postgres.ledger import rejects, states
+from bulketl.postgres.known import recorded
 from bulketl.postgres.locks import new_run
-from bulketl.postgres.server import Connection
-from bulketl.survey.look import known_of, look
+from bulketl.survey.look import look
 from bulketl.tables.catalog import Catalog
 from bulketl.tables.partitions import is_integer_key, split_key
 from bulketl.tables.spec import Tier
@@ -55,7 +53,7 @@ def verify(
     check_libraries()
     began = time.monotonic()
     selection = Selection(tuple(tiers), tuple(tables), tuple(exclude), allow_deletes=tuple(allow_deletes))
-    sight = look(config, selection, _recorded)
+    sight = look(config, selection, recorded)
     source, target, catalog = sight.source, sight.target, sight.catalog
     loads, rejects = sight.known.loads, sight.known.rejects
     asked = [*tasks(config, catalog, sight.known, selection), *map(unverifiable, sight.hidden)]
@@ -77,19 +75,6 @@ def verify(
         checker.close()
     notes = tuple(f"{skip.table} is not verified: {skip.reason}" for skip in sight.skipped)
     return dataclasses.replace(result, seconds=round(time.monotonic() - began, 3), notes=notes)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Recorded(Known):
-    """What the target has, and what the ledger tells of its loads and rejects."""
-
-    loads: Mapping[str, states.Load]
-    rejects: Mapping[str, list[str]]
-
-
-def _recorded(connection: Connection, schema: str) -> Recorded:
-    known = known_of(connection, schema)
-    return Recorded(known.existing, known.states, states.loads(connection, schema), rejects.rejects(connection, schema))
 
 
 def _cuts(config: Config, source: MySQL, catalog: Catalog, asked: Sequence[Task]) -> dict[str, tuple[tuple[int], ...]]:

@@ -15,7 +15,7 @@ from nights import MIRRORED, night
 from typer.testing import CliRunner
 
 import bulketl
-import bulketl.plan.decision
+import bulketl.plan.specify
 from bulketl.cli.app import app
 from bulketl.rows.figures import added, differing
 from bulketl.tables.casts import TARGETS
@@ -75,7 +75,7 @@ def planted(maria_lab: Lab, request: pytest.FixtureRequest, monkeypatch: pytest.
     monkeypatch.setattr("bulketl.verifying.checker.PAUSE_SECONDS", 0)  # nobody writes here
     monkeypatch.setattr("bulketl.verifying.keyless.PAUSE_SECONDS", 0)
     if getattr(request, "param", "") == "adbc":
-        monkeypatch.setattr(bulketl.plan.decision, "encoder_of", lambda casts: "adbc")
+        monkeypatch.setattr(bulketl.plan.specify, "encoder_of", lambda casts: "adbc")
     tables = {"plain": [base for base in COLUMNS if base not in ADBC_ONLY], "all_": list(COLUMNS)}
     found: dict[str, dict[int, str]] = {}
     for table, bases in tables.items():

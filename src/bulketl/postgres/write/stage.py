@@ -58,7 +58,7 @@ def keyed(run: str, spec: TableSpec) -> list[str]:
 
 
 def _own_key(spec: TableSpec) -> tuple[str, ...]:
-    return spec.key if spec.publish in ("create", "swap") else ()
+    return spec.target_key if spec.publish in ("create", "swap") else ()
 
 
 def counting(run: str, spec: TableSpec) -> str:
@@ -113,7 +113,7 @@ def emptied(run: str, n: int, spec: TableSpec) -> list[str]:
             spec.schema,
             spec.table,
             spec.casts,
-            spec.key,
+            spec.target_key,
             kept=spec.kept,
             stamps=spec.stamps,
             run=run,
