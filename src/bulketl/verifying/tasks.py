@@ -99,7 +99,7 @@ def _task(config: Config, catalog: Catalog, table: Table, choice: Choice, free: 
         watermark=None, partitioned=existing.partitioned,
     )  # fmt: skip
     left_out = (*(f"{c}: the target lacks it" for c in found.added), *(f"{c}: has another type" for c in found.changed))
-    seen = tuple(i for i in writing.casts if i.source and i.column not in {*found.added, *found.changed})
+    seen = tuple(i for i in writing.casts if i.source and i.name not in {*found.added, *found.changed})
     spec = dataclasses.replace(writing, casts=seen, stamps=())
     notes = [] if state is None or state.source in ("", catalog.identity) else [f"it was loaded from {state.source}"]
     other = f"its columns are other ones than the source's: {'; '.join(left_out)}"
