@@ -17,12 +17,13 @@ from bulketl.plan.leftout import left_out, told
 from bulketl.plan.plan import Leftover, Refusal
 from bulketl.plan.stale import NAMED, line
 from bulketl.survey.proposals import Proposal, cursor_candidates, doubt_of
-from bulketl.tables.casts import cast, narrower, parse_type
+from bulketl.tables.casts import cast, narrower
 from bulketl.tables.catalog import Catalog, Column, Table, TargetTable
 from bulketl.tables.cursor import State
 from bulketl.tables.evidence import Arrival, edited, keeps_itself
 from bulketl.tables.measured import Profile
 from bulketl.tables.naming import says_edit
+from bulketl.tables.types import MOMENTS
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
@@ -263,7 +264,7 @@ def _cursor(
     state: State | None,
 ) -> Iterator[Finding]:
     profile = profiles.get((table.name, column.name))
-    base = parse_type(column.type).base
+    base = column.parsed.base
     # A stamp that is not to be trusted says that rows are edited, and is no remedy.
     stamps = [c for c in cursor_candidates(table) if c.name != column.name]
     trusted = [c for c in stamps if not doubt_of(c, profiles.get((table.name, c.name)))]
@@ -276,7 +277,7 @@ def _cursor(
                 "rows that are edited later never arrive", instead, better,
             )  # fmt: skip
         return
-    if base not in ("timestamp", "datetime"):
+    if base not in MOMENTS:
         kind = "a date, so a day's changes are one value" if base == "date" else f"{column.type}, not a time"
         yield Finding(
             table.name, "error", f"cursor {column.name} is {kind}", "changes are missed or read again and again",
@@ -311,7 +312,7 @@ def _cursor(
 
 def _zones(config: Config, table: Table, column: Column, catalog: Catalog, state: State | None) -> Iterator[Finding]:
     """Yield the zones in which a cursor's values are told, where they are not one."""
-    if parse_type(column.type).base != "timestamp":
+    if column.parsed.base != "timestamp":
         return
     if config.timestamp_zone not in ("server", catalog.zone):
         yield Finding(

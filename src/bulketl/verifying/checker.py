@@ -30,11 +30,10 @@ from bulketl.postgres.ledger import states
 from bulketl.postgres.server import Postgres
 from bulketl.postgres.write.copy import close
 from bulketl.rows.aggregates import aggregates, same
-from bulketl.rows.canonical import unhashed
 from bulketl.rows.coerce import Batch, Reject, coerce
 from bulketl.rows.jsontext import KINDS
 from bulketl.rows.reconcile import KEYS_READ, Buckets, Digest
-from bulketl.tables.casts import encoder_of, parse_target
+from bulketl.tables.casts import encoder_of, unhashed
 from bulketl.tables.cursor import LOOKBACK, Watermark, is_time
 from bulketl.tables.partitions import KeyTuple, Partition, json_key, key_texts
 from bulketl.tables.spec import TableSpec
@@ -368,7 +367,7 @@ class Checker:
         load, mark = self.loads.get(task.spec.table), task.mark
         if mark is None or load is None or load.age is None or not is_time(mark.type):
             return None
-        kinds = {item.column: parse_target(item.target)[0] for item in task.spec.casts}
+        kinds = {item.column: item.target_type.base for item in task.spec.casts}
         if kinds.get(mark.column) not in ("timestamp", "date"):
             return None
         zone = task.spec.zone

@@ -14,9 +14,9 @@ from bulketl.mysql import compare as here
 from bulketl.mysql.read import masked, read_where
 from bulketl.postgres.compare import digests as there
 from bulketl.postgres.compare import examine as target_side
-from bulketl.rows.canonical import unhashed
 from bulketl.rows.coerce import coerce
 from bulketl.rows.reconcile import Buckets
+from bulketl.tables.casts import unhashed
 from bulketl.tables.spec import TableSpec
 from bulketl.verifying.checker import PAUSE_SECONDS, Checker
 from bulketl.verifying.looks import all_buckets, chosen, nearest

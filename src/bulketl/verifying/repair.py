@@ -19,11 +19,12 @@ from bulketl.loading.run import load
 from bulketl.mysql.read import masked, read
 from bulketl.mysql.server import MySQL
 from bulketl.plan.plan import Group, Plan, TableLoad
+from bulketl.plan.selection import Selection
 from bulketl.postgres.ledger import rejects
 from bulketl.postgres.write.rows import repair
 from bulketl.rows.coerce import coerce
 from bulketl.rows.reconcile import KEYS_READ, Differences
-from bulketl.survey.planning import make_plan
+from bulketl.survey.planning import planned
 from bulketl.tables.partitions import KeyTuple, Partition
 from bulketl.tables.spec import TableSpec
 from bulketl.verifying.checker import Checker
@@ -32,7 +33,7 @@ from bulketl.verifying.verdicts import Repaired, Verification
 
 
 def mend(
-    config: Config, checker: Checker, found: Sequence[Found], result: Verification, allowed: Sequence[str] = ()
+    config: Config, checker: Checker, found: Sequence[Found], result: Verification, selection: Selection
 ) -> Verification:
     """Repair the tables that differ, and return the result with what was done and what is found of them afterwards."""
     wrong = [item for item in found if item.verdict.wrong]
@@ -55,8 +56,9 @@ def mend(
                 checker.rejects = patient(_rejects, checker, result.schema)  # a repair may reject rows as a load does
                 after.append(checker.table(item.task, item.buckets).without_keys())
     if whole:
-        names = [item.task.spec.table for item in whole]
-        loaded = load(config, make_plan(config, tables=names, full=True, allow_deletes=allowed))
+        tables = tuple(item.task.spec.table for item in whole)
+        anew = Selection(tables=tables, full=True, allow_deletes=selection.allow_deletes)
+        loaded = load(config, planned(config, anew))
         checker.rejects = patient(_rejects, checker, result.schema)
         for item in whole:
             told = loaded.tables[item.task.spec.table]

@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bulketl.config.config import Config
 from bulketl.errors import PlanError
-from bulketl.plan.incremental import Choice
+from bulketl.plan.incremental import Choice, choice_of
 from bulketl.plan.ownership import strange, with_article
 from bulketl.plan.plan import Refusal
 from bulketl.plan.publishing import differing
+from bulketl.plan.selection import Selection
 from bulketl.plan.specify import specify
-from bulketl.tables.catalog import Catalog, Table, TargetTable
+from bulketl.tables.catalog import Catalog, Table
 from bulketl.tables.cursor import State, Watermark, cursor_type
-from bulketl.tables.measured import Cursor
+from bulketl.tables.measured import Cursor, Known
 from bulketl.tables.partitions import Changes, KeyTuple
-from bulketl.tables.patterns import matches
 from bulketl.tables.spec import DELETED_AT, TableSpec, Tier
 from bulketl.verifying.verdicts import TableVerdict
 
@@ -67,12 +66,11 @@ class Found:
 def tasks(
     config: Config,
     catalog: Catalog,
-    existing: Mapping[str, TargetTable],
-    states: Mapping[str, State],
-    allowed: Sequence[str] = (),
+    known: Known,
+    selection: Selection,
 ) -> list[Task]:
-    """Return a task per table of the catalogue; tables that fit `allowed` may lose any share of their rows in a repair."""
-    return [_task(config, catalog, table, existing.get(table.name), states.get(table.name), allowed) for table in catalog]
+    """Return a task per table of the catalogue, from what the target has of each."""
+    return [_task(config, catalog, table, choice_of(known, table.name), selection.frees(table.name)) for table in catalog]
 
 
 def unverifiable(refusal: Refusal) -> Task:
@@ -80,15 +78,8 @@ def unverifiable(refusal: Refusal) -> Task:
     return Task(TableVerdict(refusal.table, refusal.tier, "rows", problem=refusal.message), refusal.tier)
 
 
-def _task(
-    config: Config,
-    catalog: Catalog,
-    table: Table,
-    existing: TargetTable | None,
-    state: State | None,
-    allowed: Sequence[str],
-) -> Task:
-    rule = config.rule(table.name)
+def _task(config: Config, catalog: Catalog, table: Table, choice: Choice, free: bool) -> Task:
+    rule, state, existing = config.rule(table.name), choice.state, choice.existing
     verdict = TableVerdict(table.name, rule.table_importance, "rows")
     if existing is None or not existing.columns:
         what = f"{with_article(existing.kind)} has its name there" if existing else "it was never loaded"
@@ -96,9 +87,8 @@ def _task(
     mark = _mark(config, catalog, table, state)
     changes = mark if rule.extraction_strategy != "full_table" else None
     cursor = Cursor(changes.column, changes.type, Changes(changes.column)) if changes else None
-    free = matches(table.name, allowed)
     try:
-        writing = specify(config, catalog, table, Choice(state=state, cursor=cursor), free)
+        writing = specify(config, catalog, table, dataclasses.replace(choice, cursor=cursor), free)
     except PlanError as error:
         return Task(dataclasses.replace(verdict, problem=error.message), rule.table_importance)
     found = differing(writing, existing, state)
@@ -109,7 +99,7 @@ def _task(
         watermark=None, partitioned=existing.partitioned,
     )  # fmt: skip
     left_out = (*(f"{c}: the target lacks it" for c in found.added), *(f"{c}: has another type" for c in found.changed))
-    seen = tuple(i for i in writing.casts if i.source and i.column not in {*found.added, *found.changed})
+    seen = tuple(i for i in writing.casts if i.source and i.name not in {*found.added, *found.changed})
     spec = dataclasses.replace(writing, casts=seen, stamps=())
     notes = [] if state is None or state.source in ("", catalog.identity) else [f"it was loaded from {state.source}"]
     other = f"its columns are other ones than the source's: {'; '.join(left_out)}"

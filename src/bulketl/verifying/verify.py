@@ -13,15 +13,11 @@ from bulketl.connections.patience import patient
 from bulketl.errors import ConfigError
 from bulketl.mysql.discover import read_bounds
 from bulketl.mysql.server import MySQL
-from bulketl.plan.selection import select
-from bulketl.postgres.inspect import read_tables
-from bulketl.postgres.ledger import rejects, states
-from bulketl.postgres.ledger.states import read_states
+from bulketl.plan.selection import Selection
+from bulketl.postgres.known import recorded
 from bulketl.postgres.locks import new_run
-from bulketl.postgres.server import Postgres
 from bulketl.survey.look import look
-from bulketl.tables.catalog import Catalog, TargetTable
-from bulketl.tables.cursor import State
+from bulketl.tables.catalog import Catalog
 from bulketl.tables.partitions import is_integer_key, split_key
 from bulketl.tables.spec import Tier
 from bulketl.verifying.checker import Checker
@@ -56,11 +52,11 @@ def verify(
     _check(level, sample, first, repair)
     check_libraries()
     began = time.monotonic()
-    source, target = MySQL.of(config), Postgres.of(config)
-    existing, states, loads, rejects = patient(_known, target, config.target_schema)
-    everything = patient(look, source, config, states, existing, tables)
-    catalog, skipped, hidden = select(config, everything, tiers, tables, exclude)
-    asked = [*tasks(config, catalog, existing, states, allow_deletes), *map(unverifiable, hidden)]
+    selection = Selection(tuple(tiers), tuple(tables), tuple(exclude), allow_deletes=tuple(allow_deletes))
+    sight = look(config, selection, recorded)
+    source, target, catalog = sight.source, sight.target, sight.catalog
+    loads, rejects = sight.known.loads, sight.known.rejects
+    asked = [*tasks(config, catalog, sight.known, selection), *map(unverifiable, sight.hidden)]
     cuts = _cuts(config, source, catalog, asked) if level in ("keys", "rows") and sample == 1 else {}
     seed = secrets.randbelow(1_000_000) if seed is None else seed
     run = new_run()
@@ -74,20 +70,11 @@ def verify(
             round(time.monotonic() - began, 3),
         )  # fmt: skip
         if repair and not result.equal:
-            result = mend(config, checker, found, result, allow_deletes)
+            result = mend(config, checker, found, result, selection)
     finally:
         checker.close()
-    notes = tuple(f"{skip.table} is not verified: {skip.reason}" for skip in skipped)
+    notes = tuple(f"{skip.table} is not verified: {skip.reason}" for skip in sight.skipped)
     return dataclasses.replace(result, seconds=round(time.monotonic() - began, 3), notes=notes)
-
-
-def _known(
-    target: Postgres, schema: str
-) -> tuple[dict[str, TargetTable], dict[str, State], dict[str, states.Load], dict[str, list[str]]]:
-    """Return what the target has, how far it is loaded, and what the ledger tells of its loads and rejects."""
-    with target.connect() as connection:
-        known = read_tables(connection, schema), read_states(connection, schema)
-        return (*known, states.loads(connection, schema), rejects.rejects(connection, schema))
 
 
 def _cuts(config: Config, source: MySQL, catalog: Catalog, asked: Sequence[Task]) -> dict[str, tuple[tuple[int], ...]]:

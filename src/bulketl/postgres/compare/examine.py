@@ -25,7 +25,6 @@ from bulketl.postgres.write.merge import matching
 from bulketl.postgres.write.stage import temporary, temporary_name
 from bulketl.rows.aggregates import aggregates
 from bulketl.rows.coerce import Batch, Reject
-from bulketl.tables.casts import parse_target
 from bulketl.tables.partitions import KeyTuple
 from bulketl.tables.spec import DELETED_AT, TableSpec
 
@@ -64,7 +63,7 @@ class Examined:
 
 def present(target: Postgres, spec: TableSpec, keys: Sequence[str]) -> int:
     """Return how many of these keys, JSON texts as of rejects, the table has: the row was corrected and loaded since."""
-    own = ", ".join(f"t.{name(column)}::text" for column in spec.key)
+    own = ", ".join(f"t.{name(column)}::text" for column in spec.target_key)
     asked = ", ".join(f"k.key::jsonb->>{value(column)}" for column in spec.key)
     query = (
         f"SELECT count(*) FROM {TEMPORARY}.{_KEYS} k WHERE EXISTS (SELECT 1 FROM {rows_of(spec)} t"
@@ -90,7 +89,7 @@ def counts(target: Postgres, specs: Sequence[TableSpec]) -> dict[str, int]:
 
 def key_span(target: Postgres, spec: TableSpec) -> tuple[Any, Any]:
     """Return the smallest and largest key of one column."""
-    key = name(spec.key[0])
+    key = name(spec.target_key[0])
     with target.connect() as connection:
         found = connection.execute(f"SELECT min({key}), max({key}) FROM {rows_of(spec)}".encode())
         lo, hi = found.fetchone() or (None, None)
@@ -99,7 +98,7 @@ def key_span(target: Postgres, spec: TableSpec) -> tuple[Any, Any]:
 
 def sums(target: Postgres, spec: TableSpec, without: Sequence[KeyTuple]) -> tuple[int, list[str | None]]:
     """Return the number of rows, but for some keys, and the figures of `aggregates` over them as text, in its order."""
-    names = {item.column: name(item.column) for item in spec.casts}
+    names = {item.column: name(item.name) for item in spec.casts}
     wanted = [found.postgres for found in aggregates(spec.casts, names, spec.nul_bytes)]
     values: list[str | None] = []
     rows = 0
@@ -151,7 +150,7 @@ def _examining(spec: TableSpec, late: Late | None, values: bool) -> str:
     noted = chain.noted(spec, "s") if spec.audit else "false"
     parts = (
         "s.bulketl_text",
-        f"ARRAY[{', '.join(f's.{name(key)}::text' for key in spec.key)}]",
+        f"ARRAY[{', '.join(f's.{name(key)}::text' for key in spec.target_key)}]",
         "t.ctid IS NOT NULL",
         f"array_remove(ARRAY[{differing}]::int[], NULL)",
         is_late,
@@ -164,7 +163,7 @@ def _examining(spec: TableSpec, late: Late | None, values: bool) -> str:
     return (
         f"SELECT json_build_array({', '.join(parts)})::text"
         f" FROM (SELECT *, {key_hash(spec)} AS bulketl_text FROM {name(TEMPORARY, temporary_name(0))}) s"
-        f" LEFT JOIN {there}{living} ORDER BY {', '.join(f's.{name(key)}' for key in spec.key)}"
+        f" LEFT JOIN {there}{living} ORDER BY {', '.join(f's.{name(key)}' for key in spec.target_key)}"
     )
 
 
@@ -239,9 +238,9 @@ def _differs(spec: TableSpec, n: int) -> str:
     """Return the condition that the n-th column of `t` is not, byte for byte, that of `s`."""
     item = spec.casts[n]
     # Images of two types cannot be compared; a narrower number becomes the wider one without a loss.
-    wider = f"::{parse_target(item.target)[0]}" if item.column in spec.widened else ""
-    return f"ROW(t.{name(item.column)}{wider})::record *<> ROW(s.{name(item.column)})::record"
+    wider = f"::{item.target_type.base}" if item.name in spec.widened else ""
+    return f"ROW(t.{name(item.name)}{wider})::record *<> ROW(s.{name(item.name)})::record"
 
 
 def _texts(spec: TableSpec, row: str) -> str:
-    return f"ARRAY[{', '.join(f'{row}.{name(item.column)}::text' for item in spec.casts)}]"
+    return f"ARRAY[{', '.join(f'{row}.{name(item.name)}::text' for item in spec.casts)}]"
