@@ -17,6 +17,9 @@ from bulketl.rows.reconcile import Buckets, Digest, Row
 from bulketl.tables.partitions import KeyTuple
 from bulketl.tables.spec import TableSpec
 
+PAUSE_SECONDS = 1.0  # before what differs is looked at again; read as looks.PAUSE_SECONDS, so that it is set in one place
+DETAILED = 10_000  # rows that differ are read, to say in which columns; beyond, they are counted by their hashes
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -31,7 +34,7 @@ class Look:
 
 
 def look(ours: Mapping[str, Row], theirs: Mapping[str, Row], newer: Iterable[str] = ()) -> Look:
-    """Hold the rows of both sides beside each other, by the text of their key, but for those that are newer."""
+    """Compare the rows of both sides by the text of their key, but for the newer ones."""
     out = set(newer)
     return Look(
         {text: row for text, row in ours.items() if text not in theirs and text not in out},

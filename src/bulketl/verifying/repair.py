@@ -10,14 +10,11 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
-import pyarrow as pa
-
 from bulketl.config.config import Config
 from bulketl.connections.patience import patient
 from bulketl.errors import BulketlError
 from bulketl.loading.run import load
-from bulketl.mysql.read import masked, read
-from bulketl.mysql.server import MySQL
+from bulketl.mysql.read import masked
 from bulketl.plan.plan import Group, Plan, TableLoad
 from bulketl.postgres.ledger import rejects, runs
 from bulketl.postgres.ledger import schema as ledger
@@ -29,47 +26,64 @@ from bulketl.rows.coerce import coerce
 from bulketl.rows.reconcile import KEYS_READ, Differences
 from bulketl.survey.planning import make_plan
 from bulketl.tables.partitions import KeyTuple, Partition
-from bulketl.tables.spec import TableSpec
-from bulketl.verifying.checker import Checker
+from bulketl.verifying.details import read_all
+from bulketl.verifying.levels import compare_table
+from bulketl.verifying.request import Request
+from bulketl.verifying.servers import Both
 from bulketl.verifying.tasks import Found
 from bulketl.verifying.verdicts import Repaired, Verification
 
 
-def mend(
-    config: Config, checker: Checker, found: Sequence[Found], result: Verification, allowed: Sequence[str] = ()
+def repaired(
+    config: Config, both: Both, request: Request, found: Sequence[Found], result: Verification, allowed: Sequence[str] = ()
 ) -> Verification:
     """Repair the tables that differ, and return the result with what was done and what is found of them afterwards."""
     wrong = [item for item in found if item.verdict.wrong]
     whole = [item for item in wrong if not item.task.spec.key or item.verdict.doubled]
     rows = [item for item in wrong if item not in whole]
-    plan = _plan(result, rows)
-    run = new_run()
-    repaired: list[Repaired] = []
-    after: list[Found] = []
+    run, done, after = "", list[Repaired](), list[Found]()
     if rows:
-        names = [item.task.spec.table for item in rows]
-        with held(checker.target, run, result.source, result.schema, names):
-            patient(_begin, checker.target, run, plan)
-            try:
-                for item in rows:
-                    repaired.append(_rows(checker, run, checker.table(item.task, item.buckets)))
-                    checker.rejects = patient(_rejects, checker, result.schema)  # a repair may reject rows as a load does
-                    after.append(checker.table(item.task, item.buckets).without_keys())
-            finally:
-                close(run)
-                _record(checker, run, rows, repaired)
+        run, done, after = _by_rows(both, request, rows, result)
     if whole:
-        names = [item.task.spec.table for item in whole]
-        loaded = load(config, make_plan(config, tables=names, full=True, allow_deletes=allowed))
-        checker.rejects = patient(_rejects, checker, result.schema)
-        for item in whole:
-            told = loaded.tables[item.task.spec.table]
-            problem = "" if told.outcome == "loaded" else told.message
-            repaired.append(Repaired(told.table, told.rows, 0, whole=True, problem=problem))
-            after.append(checker.table(item.task, None))
-        run = run if rows else loaded.run
-    again = tuple(item.verdict for item in after)
-    return dataclasses.replace(result, run=run if wrong else "", repaired=tuple(repaired), again=again)
+        loading, loaded, there = _whole(config, both, request, whole, allowed)
+        run, done, after = run or loading, done + loaded, after + there
+    return dataclasses.replace(result, run=run, repaired=tuple(done), again=tuple(item.verdict for item in after))
+
+
+def _by_rows(
+    both: Both, request: Request, found: Sequence[Found], result: Verification
+) -> tuple[str, list[Repaired], list[Found]]:
+    """Repair rows of tables under one run, and return its name, what was done, and what is found afterwards."""
+    run, done, after = new_run(), list[Repaired](), list[Found]()
+    with held(both.target, run, result.source, result.schema, [item.task.spec.table for item in found]):
+        patient(_begin, both.target, run, _plan(result, found))
+        try:
+            for item in found:
+                done.append(_rows(both, run, compare_table(both, request, item.task, item.buckets)))
+                after.append(_again(both, request, item, result.schema, item.buckets).without_keys())
+        finally:
+            close(run)
+            _record(both, run, found, done)
+    return run, done, after
+
+
+def _whole(
+    config: Config, both: Both, request: Request, found: Sequence[Found], allowed: Sequence[str]
+) -> tuple[str, list[Repaired], list[Found]]:
+    """Load tables whole, and return the run's name, what was done, and what is found afterwards."""
+    names = [item.task.spec.table for item in found]
+    loaded = load(config, make_plan(config, tables=names, full=True, allow_deletes=allowed))
+    done = []
+    for told in (loaded.tables[name] for name in names):
+        problem = "" if told.outcome == "loaded" else told.message
+        done.append(Repaired(told.table, told.rows, 0, whole=True, problem=problem))
+    return loaded.run, done, [_again(both, request, item, config.target_schema, None) for item in found]
+
+
+def _again(both: Both, request: Request, item: Found, schema: str, buckets: Sequence[str] | None) -> Found:
+    """Compare a table once more; a repair may have rejected rows, as a load does."""
+    rejected = patient(_rejects, both.target, schema).get(item.task.spec.table, ())
+    return compare_table(both, request, dataclasses.replace(item.task, rejected=rejected), buckets)
 
 
 def _begin(target: Postgres, run: str, plan: Plan) -> None:
@@ -81,8 +95,8 @@ def _begin(target: Postgres, run: str, plan: Plan) -> None:
         )  # fmt: skip
 
 
-def _rejects(checker: Checker, schema: str) -> dict[str, list[str]]:
-    with checker.target.connect() as connection:
+def _rejects(target: Postgres, schema: str) -> dict[str, list[str]]:
+    with target.connect() as connection:
         return rejects.rejects(connection, schema)
 
 
@@ -113,7 +127,7 @@ def _partitions(key: tuple[str, ...], keys: Sequence[KeyTuple]) -> list[Partitio
     return [Partition(n, columns=key, only=piece) for n, piece in enumerate(pieces)]
 
 
-def _rows(checker: Checker, run: str, item: Found) -> Repaired:
+def _rows(both: Both, run: str, item: Found) -> Repaired:
     spec = item.task.writing
     if item.verdict.problem:
         return Repaired(spec.table, problem=item.verdict.problem)
@@ -122,20 +136,16 @@ def _rows(checker: Checker, run: str, item: Found) -> Repaired:
         batches = (
             coerce(rows, spec, masked(spec))
             for partition in _partitions(spec.key, _keys(item))
-            for rows in patient(_read, checker.source, spec, partition)
+            for rows in patient(read_all, both.source, spec, partition)
         )
-        written, removed = repair(checker.target, run, spec, differences, batches)
+        written, removed = repair(both.target, run, spec, differences, batches)
     except BulketlError as error:
         return Repaired(spec.table, problem=f"{error.message}. {error.hint}".strip())
     note = "rows that differ stay as they were first seen: `bulketl audit verify` tells whether they were altered here"
     return Repaired(spec.table, written, removed, problem=note if spec.audit and item.differing else "")
 
 
-def _read(source: MySQL, spec: TableSpec, partition: Partition) -> list[pa.Table]:
-    return list(read(source, spec, partition))
-
-
-def _record(checker: Checker, run: str, found: Sequence[Found], repaired: Sequence[Repaired]) -> None:
+def _record(both: Both, run: str, found: Sequence[Found], repaired: Sequence[Repaired]) -> None:
     done: Mapping[str, Repaired] = {item.table: item for item in repaired}
     records: list[dict[str, object]] = []
     for item in found:
@@ -152,7 +162,7 @@ def _record(checker: Checker, run: str, found: Sequence[Found], repaired: Sequen
         )  # fmt: skip
     outcome = "failed" if any(item.problem for item in repaired) or len(repaired) < len(found) else "done"
     totals: dict[str, object] = {"tables": len(found), "rows": sum(one.written for one in repaired), "repair": True}
-    patient(_end, checker.target, run, outcome, totals, records)
+    patient(_end, both.target, run, outcome, totals, records)
 
 
 def _end(target: Postgres, run: str, outcome: str, totals: dict[str, object], records: Sequence[dict[str, object]]) -> None:

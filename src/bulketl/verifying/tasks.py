@@ -18,6 +18,7 @@ from bulketl.plan.ownership import strange, with_article
 from bulketl.plan.plan import Refusal
 from bulketl.plan.publishing import differing
 from bulketl.plan.specify import specify
+from bulketl.postgres.ledger.states import Load
 from bulketl.tables.catalog import Catalog, Table, TargetTable
 from bulketl.tables.cursor import State, Watermark, cursor_type
 from bulketl.tables.measured import Cursor
@@ -35,7 +36,9 @@ class Task:
 
     `spec`: with the columns that both sides have. `writing`: with all of them. `mark`: up to which value of the cursor the
     source's rows were loaded. `lookback`: of its rule. `rows`: by the source's statistics. `comparable`: it can be
-    compared although the verdict has a problem.
+    compared although the verdict has a problem. `rejected`: keys, as JSON texts, of rows that the target lacks because they
+    were rejected. `loaded_at`: when the last load began, by this machine's monotonic clock. `cuts`: through the integer key
+    of a large table.
     """
 
     verdict: TableVerdict
@@ -46,6 +49,23 @@ class Task:
     lookback: dt.timedelta | int | None = None
     rows: int = 0
     comparable: bool = False
+    rejected: Sequence[str] = ()
+    loaded_at: float | None = None
+    cuts: tuple[tuple[int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OnTarget:
+    """What the target has, and what its ledger tells of each table: how far it is loaded, since when, and its rejects.
+
+    `rejected`: keys as JSON texts. `at`: when the ledger was asked, by this machine's monotonic clock.
+    """
+
+    existing: Mapping[str, TargetTable]
+    states: Mapping[str, State]
+    loads: Mapping[str, Load]
+    rejected: Mapping[str, Sequence[str]]
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +84,9 @@ class Found:
         return dataclasses.replace(self, missing=(), differing=(), extra=())
 
 
-def tasks(
-    config: Config,
-    catalog: Catalog,
-    existing: Mapping[str, TargetTable],
-    states: Mapping[str, State],
-    allowed: Sequence[str] = (),
-) -> list[Task]:
+def tasks(config: Config, catalog: Catalog, known: OnTarget, allowed: Sequence[str] = ()) -> list[Task]:
     """Return a task per table of the catalogue; tables that fit `allowed` may lose any share of their rows in a repair."""
-    return [_task(config, catalog, table, existing.get(table.name), states.get(table.name), allowed) for table in catalog]
+    return [_task(config, catalog, table, known, allowed) for table in catalog]
 
 
 def unverifiable(refusal: Refusal) -> Task:
@@ -80,15 +94,8 @@ def unverifiable(refusal: Refusal) -> Task:
     return Task(TableVerdict(refusal.table, refusal.tier, "rows", problem=refusal.message), refusal.tier)
 
 
-def _task(
-    config: Config,
-    catalog: Catalog,
-    table: Table,
-    existing: TargetTable | None,
-    state: State | None,
-    allowed: Sequence[str],
-) -> Task:
-    rule = config.rule(table.name)
+def _task(config: Config, catalog: Catalog, table: Table, known: OnTarget, allowed: Sequence[str]) -> Task:
+    rule, existing, state = config.rule(table.name), known.existing.get(table.name), known.states.get(table.name)
     verdict = TableVerdict(table.name, rule.table_importance, "rows")
     if existing is None or not existing.columns:
         what = f"{with_article(existing.kind)} has its name there" if existing else "it was never loaded"
@@ -121,7 +128,19 @@ def _task(
     )
     if not seen or any(column not in {item.column for item in seen} for column in writing.key):
         return Task(verdict, rule.table_importance)
-    return Task(verdict, rule.table_importance, spec, writing, mark, rule.lookback, table.rows, comparable=True)
+    load = known.loads.get(table.name)
+    return Task(
+        dataclasses.replace(verdict, published=load.published if load else ""),
+        rule.table_importance,
+        spec,
+        writing,
+        mark,
+        rule.lookback,
+        table.rows,
+        comparable=True,
+        rejected=known.rejected.get(table.name, ()),
+        loaded_at=None if load is None or load.age is None else known.at - load.age,
+    )
 
 
 def _mark(config: Config, catalog: Catalog, table: Table, state: State | None) -> Watermark | None:

@@ -20,10 +20,10 @@ from bulketl.errors import SourceError, TargetError
 from bulketl.mysql.server import MySQL
 from bulketl.postgres.server import Postgres
 
-LOAD = "import bulketl.partitions as p; p.MOST_ROWS = 50; from bulketl.cli.app import main; main()"
+LOAD = "import bulketl.tables.partitions as p; p.MOST_ROWS = 50; from bulketl.cli.app import main; main()"
 
 SLOW = """
-import bulketl.mysql.compare as c
+import bulketl.mysql.digests as c
 hashed = c.row_hash
 c.row_hash = lambda spec: f"CONCAT({hashed(spec)}, LEFT(SLEEP(1), 0))"
 from bulketl.cli.app import main

@@ -106,7 +106,7 @@ def test_a_server_that_is_full_is_no_wrong_password(maria_lab: Lab) -> None:
         assert (refused.transient, refused.ease) == (True, "workers")
 
 
-LOAD = "import bulketl.partitions as p; p.MOST_ROWS = 50; from bulketl.cli.app import main; main()"
+LOAD = "import bulketl.tables.partitions as p; p.MOST_ROWS = 50; from bulketl.cli.app import main; main()"
 
 
 def test_a_load_that_is_killed_amid_a_stream_leaves_no_rows_and_no_process(maria_lab: Lab, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from bulketl.postgres.server import Postgres
 STALL = 1  # stall_seconds
 LINES = {"source": to_source, "target": to_target}
 STAGES = (0.01, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.97)  # of a load, by the questions of one that nothing holds up
-CLI = "import bulketl.partitions as p; p.MOST_ROWS = 50; from bulketl.cli.app import main; main()"
+CLI = "import bulketl.tables.partitions as p; p.MOST_ROWS = 50; from bulketl.cli.app import main; main()"
 
 Stalled = tuple[Lab, subprocess.Popen[str], Line]
 

@@ -111,7 +111,7 @@ def test_a_run_whose_process_is_killed_writes_nothing_more_and_is_resumed(
     uri = f"postgresql:///?{'&'.join(filled.target.split())}"
     names = {"BULKETL_SOURCE": filled.source, "BULKETL_TARGET": uri, "BULKETL_SCHEMA": filled.schema}
     words = ["load", "--tables", "parts", "--executor", "dask", "--scheduler", processes.address, "--workers", "2"]
-    cut = "import bulketl.partitions as p; p.MOST_ROWS = 50; from bulketl.cli.app import main; main()"
+    cut = "import bulketl.tables.partitions as p; p.MOST_ROWS = 50; from bulketl.cli.app import main; main()"
     environ = {**os.environ, **names, "PYTHONPATH": os.pathsep.join(sys.path)}
     recorded = "SELECT count(*) FROM bulketl.partition WHERE schema_name = '{s}'"
     lock = Held(filled, lambda: None)

@@ -19,7 +19,8 @@ from bulketl.tables.partitions import PARTITION_BYTES, Partition
 from bulketl.tables.spec import TableSpec
 
 LIMITED = (
-    "import resource as r; r.setrlimit(r.RLIMIT_AS, ({0}, {0})); import bulketl.patience as p; p.PAUSES = (0, 0, 0);"
+    "import resource as r; r.setrlimit(r.RLIMIT_AS, ({0}, {0}));"
+    "import bulketl.connections.patience as p; p.PAUSES = (0, 0, 0);"
     "from bulketl.cli.app import main; main()"
 )
 

@@ -15,7 +15,7 @@ from nights import MIRRORED, night
 from typer.testing import CliRunner
 
 import bulketl
-import bulketl.plan.decision
+import bulketl.plan.specify
 from bulketl.cli.app import app
 from bulketl.rows.figures import added, differing
 from bulketl.tables.casts import TARGETS
@@ -72,10 +72,9 @@ def planted(maria_lab: Lab, request: pytest.FixtureRequest, monkeypatch: pytest.
 
     Returned is in which column, per table and row. `plain` holds what both encoders take.
     """
-    monkeypatch.setattr("bulketl.verifying.checker.PAUSE_SECONDS", 0)  # nobody writes here
-    monkeypatch.setattr("bulketl.verifying.keyless.PAUSE_SECONDS", 0)
+    monkeypatch.setattr("bulketl.verifying.looks.PAUSE_SECONDS", 0)  # nobody writes here
     if getattr(request, "param", "") == "adbc":
-        monkeypatch.setattr(bulketl.plan.decision, "encoder_of", lambda casts: "adbc")
+        monkeypatch.setattr(bulketl.plan.specify, "encoder_of", lambda casts: "adbc")
     tables = {"plain": [base for base in COLUMNS if base not in ADBC_ONLY], "all_": list(COLUMNS)}
     found: dict[str, dict[int, str]] = {}
     for table, bases in tables.items():
@@ -159,7 +158,7 @@ def test_the_nightly_comparison_mends_them_all(maria_lab: Lab, planted: dict[str
 
 def test_keys_that_only_the_target_can_hold_are_extra_rows_and_go(maria_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of each type that can be a key; by a repair, and by the nightly comparison."""
-    monkeypatch.setattr("bulketl.verifying.checker.PAUSE_SECONDS", 0)
+    monkeypatch.setattr("bulketl.verifying.looks.PAUSE_SECONDS", 0)
     rules: dict[str, Any] = {}
     many: dict[str, int] = {}
     plants: list[str] = []

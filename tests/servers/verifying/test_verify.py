@@ -102,8 +102,7 @@ def named(verdict: TableVerdict) -> list[tuple[str, str, tuple[str, ...]]]:
 
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bulketl.verifying.checker.PAUSE_SECONDS", 0.05)
-    monkeypatch.setattr("bulketl.verifying.keyless.PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr("bulketl.verifying.looks.PAUSE_SECONDS", 0.05)
 
 
 def test_every_corruption_is_found_by_key_and_column_and_repaired(lab: Lab) -> None:

@@ -85,7 +85,7 @@ def _places(image: Image, key: Cast, buckets: Buckets) -> dict[str, tuple[int, i
     return {bucket: (image.starts[first], image.starts[end]) for bucket, first, end in cuts}
 
 
-def held(target: Postgres, run: str, spec: TableSpec, condition: str) -> Image:
+def imaged(target: Postgres, run: str, spec: TableSpec, condition: str) -> Image:
     """Return the image of the target's rows for which a condition holds."""
     casts = _ordered(spec)
     columns = ", ".join(f"{name(item.column)}{'::text' if _spelt(item, spec) else ''}" for item in casts)

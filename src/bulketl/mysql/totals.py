@@ -1,4 +1,4 @@
-"""The source's side of a verification: counts, sums, and which rows are newer than what was loaded."""
+"""The source's totals for a verification: how many rows, sums over their columns, which are newer than what was loaded."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pymysql
 from pymysql.cursors import Cursor
 
-from bulketl.mysql.compare import zone
+from bulketl.mysql.digests import zone
 from bulketl.mysql.read import literal, retained_condition
 from bulketl.mysql.server import MySQL, is_lost, text_of
 from bulketl.rows.aggregates import aggregates
@@ -18,8 +18,8 @@ from bulketl.tables.cursor import Watermark
 from bulketl.tables.partitions import KeyTuple
 from bulketl.tables.spec import TableSpec
 
-COUNTED_TOGETHER = 60
-FIGURES_TOGETHER = 1000
+COUNTED_TOGETHER = 60  # tables in one query
+FIGURES_TOGETHER = 1000  # in one query
 Counted = tuple[int, int, str]  # rows but for the newer, newer ones, why they could not be counted
 
 
