@@ -1,4 +1,4 @@
-"""`pairs`: the user's own SQL on both sides, held against each other."""
+"""`pairs`: the user's own SQL on both sides, and whether the answers agree."""
 
 from __future__ import annotations
 

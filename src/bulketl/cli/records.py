@@ -92,7 +92,7 @@ def reset_states(
 def verify_audit(
     tables: TableArguments = None, schema: SchemaOption = None, config: ConfigOption = None, as_json: JsonOption = False
 ) -> None:
-    """Recompute the chain of every audited table and hold its rows against it; change nothing.
+    """Recompute the chain of every audited table and compare its rows with it; change nothing.
 
     The head it prints is worth keeping where nobody who can write to the target can: who can rewrite table and chain alike
     cannot rewrite that.

@@ -55,7 +55,7 @@ def list_rejects(
 def show_rejects(
     tables: TableArguments = None,
     of_run: RunOption = "",
-    first: Annotated[int, typer.Option("--first", min=1, max=10_000, help="So many rows at most.")] = 20,
+    first: Annotated[int, typer.Option("--first", min=1, max=10_000, help="How many rows at most.")] = 20,
     schema: SchemaOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,

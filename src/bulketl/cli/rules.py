@@ -75,7 +75,7 @@ def validate(
     def command() -> int:
         settings = configured(config, rules, schema=schema)
         if not settings.source:
-            err.print("the files are well-formed; set BULKETL_SOURCE to hold them against the source too")
+            err.print("the files are well-formed; set BULKETL_SOURCE to compare them with the source too")
             return DONE
         findings = bulketl.validate(settings)
         if as_json:

@@ -62,7 +62,7 @@ def verify(
     rules: RulesOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Hold loaded tables against their source, and say which rows differ, in which columns; change nothing.
+    """Compare loaded tables with their source, and say which rows differ, in which columns; change nothing.
 
     Rows that are newer than what was loaded are left out and counted. With --repair, rows that are missing or differ are
     loaded again, and rows that the source has no longer are treated as the table's rule says.

@@ -14,7 +14,7 @@ LEAST_VERSIONS = {"connectorx": (0, 4, 6), "adbc-driver-postgresql": (1, 13, 0)}
 def check_libraries(versions: Mapping[str, str] | None = None, where: str = "") -> None:
     """Raise ConfigError when a library is installed that would lose rows or corrupt values silently.
 
-    `versions` are those of another process, and `where` says of which one.
+    `versions` are what another process has installed, and `where` says which one.
     """
     for name, least in LEAST_VERSIONS.items():
         found = version(name) if versions is None else versions[name]

@@ -13,7 +13,7 @@ from bulketl.config.yamlfile import KeyPath, Lines, read_yaml
 from bulketl.tables.printable import in_a_line
 
 _GIVEN = 80  # characters of a wrong value that are shown
-_SUGGESTED = 1000  # nobody reads on after so many problems, and to search for each what it was meant to be takes long
+_SUGGESTED = 1000  # nobody reads on after a thousand problems, and to search for each what it was meant to be takes long
 _EXPECTED = {"tuple_type": "a list is expected", "dict_type": "a mapping is expected", "model_type": "a mapping is expected"}
 M = TypeVar("M", bound=BaseModel)
 

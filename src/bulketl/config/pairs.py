@@ -129,7 +129,7 @@ class Checks(Model):
 
 
 def load_checks(path: Path, names: Sequence[str] = ()) -> dict[str, Pair]:
-    """Return the pairs in a file by name, those of `names` when there are any.
+    """Return the pairs in a file by name, only `names` when there are any.
 
     Raise ConfigError with every mistake of the file, and for a name that is not in it.
     """

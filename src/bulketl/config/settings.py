@@ -121,10 +121,11 @@ class Reports(Model):
 
 
 class SourceLimits(Model):
-    """When to spare the source: no reading begins while one of these is exceeded, and not faster than so many MB a second.
+    """When to spare the source: no reading begins while one of these is exceeded.
 
     `threads_running`: statements at work on the server, ours too. `replica_lag_seconds`: of the server read from.
-    `lock_waits_per_minute`: statements that had to wait for a table or row lock since the last look.
+    `lock_waits_per_minute`: statements that had to wait for a table or row lock since the last look. `mb_per_second`: at
+    most that much is read.
     """
 
     threads_running: int | None = Field(default=None, ge=1)

@@ -29,7 +29,7 @@ _TAG = "tag:yaml.org,2002:"
 
 @dataclass(slots=True)
 class Lines:
-    """The line on which something stands, and those of what is inside it."""
+    """The line on which something stands, and the lines of what is inside it."""
 
     line: int = 1
     inside: dict[str | int, Lines] = field(default_factory=dict)

@@ -24,7 +24,7 @@ _Task = tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]
 
 
 class Crew(Executor):
-    """Threads that carry out steps, so many at once."""
+    """Threads that carry out steps, `at_once` at a time."""
 
     def __init__(self, at_once: int) -> None:
         self._at_once = at_once

@@ -72,7 +72,7 @@ class PartitionLoaded:
 class FiguresTaken:
     """Figures for a table's certificate: of a range's batches, of the target's rows, or both; None where a step has none.
 
-    `against`: the names of those of the batches that differ at the source. `floats`: columns whose figures are floats.
+    `against`: the names of the batches' figures that differ at the source. `floats`: columns whose figures are floats.
     """
 
     run: str
@@ -164,7 +164,7 @@ class ColumnsChanged:
 class StepRetried:
     """A step failed for a reason that may pass, or a group is tried table by table; it will run again.
 
-    `batch_rows`: then it takes so many rows at a time, 0 when as many as before.
+    `batch_rows`: how many rows it takes at a time then, 0 when as many as before.
     """
 
     run: str
@@ -178,7 +178,7 @@ class StepRetried:
 
 @dataclass(frozen=True, slots=True)
 class WorkersChanged:
-    """So many steps run at once from now on: fewer after a deadlock or for want of connections, more when all is well."""
+    """How many steps run at once from now on: fewer after a deadlock or for want of connections, more when all is well."""
 
     run: str
     workers: int
@@ -214,7 +214,7 @@ class SourceSpared:
 
 @dataclass(frozen=True, slots=True)
 class SourceReadAgain:
-    """The source is read again, after so many seconds."""
+    """The source is read again, after a pause of that many seconds."""
 
     run: str
     seconds: float

@@ -333,7 +333,7 @@ class Schedule:
 
 
 def expected_bytes(load: TableLoad, stream: int = 0) -> int:
-    """Return how many bytes a step of a table is expected to hold, of so many rows at a time where it is a stream."""
+    """Return how many bytes a step of a table is expected to hold; a stream reads `stream` rows at a time."""
     row = load.bytes / max(1, load.rows)
     rows = load.rows / max(1, len(load.partitions))
     return int(row * max(min(stream, rows) if stream else rows, ROWS_UNLIKE if row * ROWS_UNLIKE > LARGE_BYTES else 0))

@@ -32,7 +32,7 @@ class Sparing:
         return not self.why and now >= self._free
 
     def read(self, size: int, now: float) -> None:
-        """Take note that so many bytes were read: reading goes on when they are used up at the rate allowed."""
+        """Take note of how many bytes were read: reading goes on when they are used up at the rate allowed."""
         if self._rate is not None:
             self._free = max(self._free, now) + size / (self._rate * 1_000_000)
 

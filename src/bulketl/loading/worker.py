@@ -59,7 +59,7 @@ class Source(Here, Protocol):
     """What the engine needs of a source."""
 
     def read(self, spec: TableSpec, partition: Partition, sign: str = "") -> Iterator[pa.Table]:
-        """Yield the partition's rows; with a sign, those of the moment at which that named lock was taken."""
+        """Yield the partition's rows; with a sign, as they are at the moment at which that named lock is taken."""
         ...
 
     def count(self, pieces: Sequence[tuple[TableSpec, Partition]]) -> list[int]:
@@ -113,7 +113,7 @@ class Loaded(Protocol):
 
     @property
     def figures(self) -> Figures | None:
-        """Those of a certificate, of rows that were written into place."""
+        """The figures of a certificate, of rows that were written into place."""
         ...
 
 
@@ -157,7 +157,7 @@ class Published(Protocol):
 
     @property
     def figures(self) -> Figures | None:
-        """Those of a certificate, of rows that were staged."""
+        """The figures of a certificate, of rows that were staged."""
         ...
 
     @property
@@ -203,7 +203,7 @@ class Target(There, Protocol):
     def load_group(
         self, specs: Sequence[TableSpec], batches: Sequence[Batch | None], expected: Sequence[int]
     ) -> Sequence[tuple[Loaded, Published]]:
-        """Write small tables straight into place, all or none; so many rows are `expected` of each."""
+        """Write small tables straight into place, all or none; `expected` is the number of rows of each."""
         ...
 
 
@@ -311,7 +311,7 @@ class _Reading:
             yield batch
 
     def held(self) -> Taken | None:
-        """Return the figures of all batches, held against the source."""
+        """Return the figures of all batches, compared with the source."""
         return _held(self.source, self.spec, self.partition, together(self.taken)) if self.spec.certify else None
 
 
@@ -322,7 +322,7 @@ def _taken(source: Source, spec: TableSpec, partitions: Sequence[Partition], bat
 
 
 def _held(source: Source, spec: TableSpec, partition: Partition, found: Figures) -> Taken:
-    """Hold figures against those of the source now: what was written to meanwhile differs, and is not certified."""
+    """Compare figures with the figures of the source now: what was written to meanwhile differs, and is not certified."""
     return Taken(found, tuple(differing(found, source.figures(spec, partition), floats_of(spec))))
 
 

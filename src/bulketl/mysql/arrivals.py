@@ -23,7 +23,7 @@ _TIMES = 5  # columns of time, as many as `times` gives
 def read_arrivals(source: MySQL, tables: Sequence[Table]) -> dict[str, Arrival]:
     """Look at the newest LOOKED_AT rows of each table with a counting key, a query for many tables.
 
-    A table that cannot be read is left out, with those of the same query.
+    A table that cannot be read is left out, with the others of the same query.
     """
     able = [table for table in tables if counting_key(table)]
     if not able:

@@ -102,7 +102,7 @@ def _cut(session: Session, table: Table, cursor: Cursor, changes: Changes, measu
     """Cut the changes into pieces of a partition's rows: along the cursor first when it is chunked, along the key else."""
     key, size = split_key(table), rows_per_partition(table, most_bytes)
     if key is None:
-        return Measured(None, error="it has no key along which so many changes could be cut")
+        return Measured(None, error="it has no key along which this many changes could be cut")
     counted = _counted(session, table, cursor, changes, size) if cursor.chunked else []
     if len(counted) < 2:  # also for chunks: ties, or rows without a value of the cursor, can be too many for one piece
         cuts = tuple(walk(session, table, key, size, changes_condition(changes)))

@@ -96,7 +96,7 @@ class MySQL:
         return self.connectorx_uri_with(FIRST_MARK)
 
     def connectorx_uri_with(self, mark: int) -> str:
-        """Return the same, with so many seconds until the first keep-alive: they tell which socket it is."""
+        """Return the same, with `mark` seconds until the first keep-alive: they tell which socket it is."""
         parameters = {
             "prefer_socket": "false",
             "stmt_cache_size": "0",

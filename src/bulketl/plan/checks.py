@@ -1,4 +1,4 @@
-"""The checks that a load will make of a table: the entries of its rule, held against the columns as they are now."""
+"""The checks that a load will make of a table: the entries of its rule, compared with the columns as they are now."""
 
 from __future__ import annotations
 

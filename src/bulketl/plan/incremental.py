@@ -125,7 +125,7 @@ def _invalid(config: Config, name: str, what: str) -> Exception:
 
 
 def another_source(table: str, state: State, source: str) -> PlanError:
-    """Return the error of a table whose rows came from another source: those of this one neither join nor replace them."""
+    """Return the error of a table whose rows came from another source: rows of this one neither join nor replace them."""
     rows = "" if state.rows is None else f"; its {state.rows:,} rows stay as they are"
     return PlanError(
         f"table {table!r} was loaded from {state.source}, and this source is {source}{rows}",

@@ -1,6 +1,6 @@
 """What the target has already: its tables, and all that hangs on them.
 
-A swap drops the old table, so whatever hangs on it would go too. What can be carried over exactly (owner, grants,
+A swap drops the old table, so whatever depends on it would go too. What can be carried over exactly (owner, grants,
 comments, options, plain views) is; anything else found in pg_depend makes the table be refilled in place. The list is of
 what may be carried: something unknown is never lost.
 """
@@ -120,7 +120,7 @@ KINDS = ("view", "materialized", "referencing", "other")
 
 
 def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
-    """Return every table of the schema by name, with what hangs on it; two queries, whatever their number.
+    """Return every table of the schema by name, with what depends on it; two queries, whatever their number.
 
     Whatever else has a name that a table would get, a view, a sequence, a type, is returned too, without columns and
     hanging on itself, so that it is refused and never dropped. Raise ConfigError when the ledger's schema is not ours.

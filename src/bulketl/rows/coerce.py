@@ -259,7 +259,7 @@ def _rejects(raw: pa.Table, spec: TableSpec, bad: dict[str, tuple[str, pa.Array]
 
 
 def _failing(raw: pa.Table, spec: TableSpec, faults: list[Fault], most: int) -> tuple[Reject, ...]:
-    """Return the records of rows that fail one of the checks, each with the first it fails; at most so many."""
+    """Return the records of rows that fail one of the checks, each with the first it fails; at most `most`."""
     which = functools.reduce(pc.or_, (fault.mask for fault in faults))
     masks = [fault.mask.filter(which).slice(0, most).to_pylist() for fault in faults if fault.mask is not None]
     rejects = []

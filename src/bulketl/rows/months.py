@@ -17,7 +17,7 @@ FLOAT_UNIT = 2**53  # floats count up to here, where the next is two away, and t
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What to ask both servers about a table. `utc`: the target holds moments, and the months are those of UTC.
+    """What to ask both servers about a table. `utc`: the target holds moments, and the months are in UTC.
 
     `month` and `sums` are expressions; `where` the conditions on the rows that count. Each sum has its column and its unit:
     the sum is so many parts of 1.

@@ -47,7 +47,7 @@ def propose(config: Config) -> tuple[Catalog, tuple[Proposal, ...]]:
 
 
 def validate(config: Config) -> tuple[Finding, ...]:
-    """Hold the configuration against both live servers and return what is wrong or doubtful; change nothing.
+    """Compare the configuration with both live servers and return what is wrong or doubtful; change nothing.
 
     Without a target only the source is looked at. Raise ConfigError, SourceError or TargetError when a server that is
     set cannot be used.

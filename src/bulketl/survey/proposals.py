@@ -1,6 +1,6 @@
 """What `discover` proposes for each table, and why: tier, strategy, cursor column, sizes; from values, opening nothing.
 
-Names say what a table is for, its size what it costs, references what hangs on it, and a stamp that the server itself
+Names say what a table is for, its size what it costs, references what depends on it, and a stamp that the server itself
 keeps says what changed. The rules about names are data: NAME_RULES here, and the user's own, which come first. A name alone
 never costs rows: what it suggests and values do not confirm is a question to a person, beside the rule that is safe. Every
 choice carries its reason, because a person has to be able to argue with it.
@@ -35,7 +35,7 @@ from bulketl.tables.spec import DELETED_AT, Strategy, Tier
 LARGE_SHARE = 0.04  # of the database's rows or bytes: a table that large is critical, whatever its name
 GROWTH_SHARE = 0.10  # of the rows that come or change in a day: so is a table that has so many of them,
 GROWTH_ROWS = 100  # if they are not fewer than this
-HUB_SHARE = 0.10  # of the tables: one that so many refer to is critical
+HUB_SHARE = 0.10  # of the tables: one to which that share refers is critical
 SMALL_BYTES = 1 << 20  # below, reading the whole table costs less than asking what changed
 CHUNKED_BYTES = 1 << 30  # above, a catch-up is done in chunks
 TRUSTED_SHARE = 0.5  # a cursor column may be NULL, a sentinel or to come in at most this share of the rows looked at

@@ -1,17 +1,20 @@
-"""Every statement that a load would send to Postgres, in order, without sending any: for `plan --sql`.
+"""Every statement that a load would send to both servers, in order, without sending any: for `plan --sql`.
 
-They come from the very functions that the load calls; `RUN` stands for the run's name, which only a run has.
+What is for Postgres comes from the very functions that the load calls; `RUN` stands for the run's name, as no run has begun.
 """
 
 from __future__ import annotations
 
 import json
 
-from bulketl.plan.plan import TableLoad
+from bulketl.config.config import Config
+from bulketl.connections.patience import patient
+from bulketl.mysql.read import select
+from bulketl.plan.plan import Plan, TableLoad
 from bulketl.postgres.ddl import columns, name, rows_of, staging, staging_name
 from bulketl.postgres.ledger import entries
 from bulketl.postgres.ledger.made import held, started
-from bulketl.postgres.server import STAGING, Connection
+from bulketl.postgres.server import STAGING, Connection, Postgres
 from bulketl.postgres.target import recording
 from bulketl.postgres.write import checks
 from bulketl.postgres.write.copy import TEMPORARY
@@ -34,8 +37,21 @@ from bulketl.tables.spec import TableSpec
 RUN = "RUN"
 
 
-def statements(connection: Connection, load: TableLoad) -> list[str]:
-    """Return the statements for one table; what a swap carries over is read from the target, nothing is changed."""
+def statements(config: Config, plan: Plan) -> dict[str, list[str]]:
+    """Return, per table, every statement a load would send: the SELECTs to the source, then all to the target."""
+    return patient(_statements, Postgres.of(config), plan)
+
+
+def _statements(target: Postgres, plan: Plan) -> dict[str, list[str]]:
+    with target.connect() as connection:
+        return {
+            load.spec.table: [*(select(load.spec, piece) for piece in load.partitions), *of_target(connection, load)]
+            for load in plan.loads
+        }
+
+
+def of_target(connection: Connection, load: TableLoad) -> list[str]:
+    """Return the statements to Postgres for one table; what a swap carries over is read there, and nothing is changed."""
     spec = load.spec
     done = recording(RUN, spec, load.rows)
     if load.chunked:

@@ -46,7 +46,7 @@ def written(text: str, proposals: Sequence[Proposal]) -> str:
 
 
 def missing(text: str, fixes: Mapping[str, Mapping[str, object]]) -> dict[str, dict[str, object]]:
-    """Return those of the fixes that would change the text: not the values that stand there already."""
+    """Return the fixes that would change the text: not the values that stand there already."""
     document = _yaml().load(text) if fixes else {}
     top = next((key for key in ("source_tables", "tables") if key in document), "")
     found = {

@@ -128,7 +128,7 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class TargetTable:
-    """A table as Postgres has it now, and what hangs on it; or another thing that has the name a table would get.
+    """A table as Postgres has it now, and what depends on it; or another thing that has the name a table would get.
 
     `columns` are (name, type) with types spelt as in `bulketl.tables.casts`. `views` are the plain views that a swap saves
     and recreates, `materialized` the others. `hanging` describes everything a swap would lose, materialized views

@@ -17,7 +17,7 @@ from bulketl.tables.casts import parse_type
 from bulketl.tables.catalog import Column, Table
 from bulketl.tables.naming import Hint, hint, suggests_edit
 
-ENOUGH_ROWS = 20  # so many say something of the others
+ENOUGH_ROWS = 20  # a sample of that size says something of the other rows
 ODD_SHARE = 0.01  # of neighbours may be out of order: rows that were committed late, a clock that was set
 GAPS = 2.0  # keys per row, from which on many rows must have been deleted
 STAMPS = frozenset({"datetime", "timestamp"})

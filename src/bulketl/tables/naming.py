@@ -132,7 +132,7 @@ def says_edit(name: str) -> bool:
 def suggests_edit(name: str, *, time: bool) -> bool:
     """Tell whether a column's name suggests that its row is written again; `time`: it holds one.
 
-    More names do than those of which one may hope that every change is stamped: `date_mod`, `DateTStamp`, `last_seen`.
+    More names say so than names of columns in which every change is stamped: `date_mod`, `DateTStamp`, `last_seen`.
     """
     parts = words(name)
     found = says_edit(name) or bool(_EDIT_TOO & set(parts)) or name.lower().replace("_", "").endswith(("tstamp", "mtime"))

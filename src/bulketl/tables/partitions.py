@@ -41,7 +41,7 @@ class Changes:
     """The rows that may have changed: those with `lo <= column < hi`, None is open; and more that the column cannot tell.
 
     `nulls`: also rows where it is NULL. `below`: also rows where it is less than this, a sentinel for no date. `last`: also
-    rows with a date in one of these columns in the last so many days, by the source's calendar.
+    rows with a date in one of these columns within the last days of that number, by the source's calendar.
     """
 
     column: str
@@ -125,7 +125,7 @@ def rows_per_partition(table: Table, partition_bytes: int = PARTITION_BYTES) -> 
 
 
 def fits(table: Table, rows: int, partition_bytes: int = PARTITION_BYTES) -> bool:
-    """Tell whether so many rows are read at once: up to two partitions, since a cut costs more queries than it saves."""
+    """Tell whether the rows are read at once: up to two partitions, since a cut costs more queries than it saves."""
     return rows <= 2 * rows_per_partition(table, partition_bytes)
 
 

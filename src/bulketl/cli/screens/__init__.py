@@ -1,1 +1,1 @@
-"""What the terminal shows of each result."""
+"""What the terminal shows of each result, a screen for each kind."""
