@@ -65,6 +65,10 @@ class Retried:
     gone: int = 0
     unreadable: int = 0
 
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return dataclasses.asdict(self)
+
 
 def list_rejects(config: Config, tables: Sequence[str] = (), run: str = "") -> list[Counted]:
     """Return how many rows were rejected, per run, table, column and reason; the last run first.
@@ -126,7 +130,7 @@ def _json(stream: TextIO, rows: Iterator[Rejected]) -> int:
     count = 0
     stream.write("[")
     for count, row in enumerate(rows, 1):
-        stream.write(("," if count > 1 else "") + "\n" + json.dumps(dataclasses.asdict(row), ensure_ascii=False))
+        stream.write(("," if count > 1 else "") + "\n" + json.dumps(row.to_json(), ensure_ascii=False))
     stream.write("\n]\n")
     return count
 

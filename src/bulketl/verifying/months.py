@@ -39,6 +39,7 @@ from bulketl.tables.casts import held_type, parse_type
 from bulketl.tables.catalog import Catalog, Table, TargetTable
 from bulketl.tables.cursor import State
 from bulketl.tables.spec import DELETED_AT, Tier
+from bulketl.verifying.pairs import figure
 
 FIRST, LAST = 190201, 209912  # a date outside stands for something else: 0001-01-01, 1900-01-01, 9999-12-31
 TIMES = ("date", "datetime", "timestamp")
@@ -59,6 +60,13 @@ class MonthPair:
     def differs(self) -> bool:
         """Whether rows or sums differ."""
         return self.source != self.target or bool(self.sums)
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as plain values, without what is empty; sums are texts, so that no digit is lost."""
+        texts = {name: [None if one is None else figure(one, 30) for one in pair] for name, *pair in self.sums}
+        label = None if self.month is None else month_text(self.month)
+        values = {"month": label, "source": self.source, "target": self.target, "invalid": self.invalid, "sums": texts}
+        return {key: value for key, value in values.items() if key in ("month", "source", "target") or value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +91,16 @@ class TableHistory:
             return "error"
         return "skipped" if self.skipped else "differs" if self.differing else "equal"
 
+    def to_json(self) -> dict[str, object]:
+        """Return it as plain values, with every month."""
+        return {
+            "table": self.table,
+            "by": self.column,
+            "outcome": self.outcome,
+            "message": self.error or self.skipped,
+            "months": [month.to_json() for month in self.months],
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class History:
@@ -97,6 +115,15 @@ class History:
     def wrong(self) -> tuple[TableHistory, ...]:
         """The tables that differ or could not be compared."""
         return tuple(table for table in self.tables if table.outcome in ("differs", "error"))
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as plain values, every month of every table; sums only where they differ, as texts."""
+        return {
+            "at": self.at.isoformat(),
+            "source": self.source,
+            "schema": self.schema,
+            "tables": [table.to_json() for table in self.tables],
+        }
 
 
 def date_column(table: Table, rule: TableRule, loaded: Sequence[str], by: str = "") -> str:

@@ -51,6 +51,15 @@ class Difference:
         numbers = [item for item in pair if isinstance(item, Decimal) and item.is_finite()]
         return _EXACT.subtract(numbers[1], numbers[0]) if len(numbers) == 2 else None
 
+    def to_json(self, columns: Sequence[str]) -> dict[str, object]:
+        """Return it as plain values; `columns` are the names of the key's."""
+        key = {name: None if value is None else shown(value) for name, value in zip(columns, self.key, strict=True)}
+        if self.missing:
+            return {"key": key, "missing": self.missing}
+        values = {"source": self.source, "target": self.target, "target_has": self.by}
+        texts = {name: None if value is None else shown(value) for name, value in values.items()}
+        return {"key": key, "figure": self.column, **texts}
+
 
 @dataclass(frozen=True, slots=True)
 class PairResult:
@@ -68,6 +77,18 @@ class PairResult:
     def outcome(self) -> Literal["equal", "differs", "error"]:
         """How the pair ended. One that could not be compared proves nothing, and counts as one that differs."""
         return "error" if self.error else "differs" if self.differences else "equal"
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as plain values; figures are texts, so that no digit is lost."""
+        result: dict[str, object] = {
+            "pair": self.name,
+            "severity": self.severity,
+            "outcome": self.outcome,
+            "window": {name: day.isoformat() for name, day in (self.window or {}).items()},
+            "compared": self.compared,
+            "differences": [one.to_json(self.key) for one in self.differences],
+        }
+        return result | (self.error.to_json() if self.error else {})
 
 
 def compare(pair: Pair, source: Answer, target: Answer) -> tuple[int, tuple[Difference, ...]]:
@@ -151,6 +172,15 @@ def shown(value: Value) -> str:
         case bytes():
             return "0x" + value.hex()
     return str(value)
+
+
+def figure(value: Value, most: int = 9) -> str:
+    """Return a figure; with more than `most` places it comes from floats, and nine of them are shown if any is not zero."""
+    if isinstance(value, Decimal) and value.is_finite():
+        _, digits, exponent = value.as_tuple()
+        if isinstance(exponent, int) and exponent < -most and len(digits) + exponent > -9:
+            return f"{round(value, 9):f}".rstrip("0").rstrip(".")
+    return shown(value)
 
 
 def _columns(answer: Answer, side: Side) -> list[str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from bulketl.postgres.ddl import name, own_rows, value
 from bulketl.postgres.server import LEDGER, Connection
@@ -32,6 +34,10 @@ class Verdict:
     head: str
     problem: str = ""
     ended: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return dataclasses.asdict(self)
 
 
 def audited(connection: Connection, schema: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +30,10 @@ class Counted:
     settled: int
     loaded: bool
 
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return dataclasses.asdict(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
@@ -43,6 +48,10 @@ class Rejected:
     row: dict[str, Any] = field(repr=False)
     settled: str
     rejected_at: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return dataclasses.asdict(self)
 
 
 def there(connection: Connection) -> bool:
