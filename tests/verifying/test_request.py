@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bulketl.errors import ConfigError
-from bulketl.verifying.request import Request, check
+from bulketl.verifying.request import Request, check_request
 
 REFUSED: dict[str, tuple[dict[str, Any], bool]] = {
     "there is no level": ({"level": "all"}, False),
@@ -23,10 +23,10 @@ REFUSED: dict[str, tuple[dict[str, Any], bool]] = {
 def test_what_does_not_fit_together_is_refused(message: str) -> None:
     values, repair = REFUSED[message]
     with pytest.raises(ConfigError, match=message):
-        check(Request(**values), repair)
+        check_request(Request(**values), repair)
 
 
 @pytest.mark.parametrize("repair", [False, True])
 def test_the_default_and_a_sample_of_rows_are_not(repair: bool) -> None:
-    check(Request(), repair)
-    check(Request(sample=0.01, first=0, show_values=True), repair)
+    check_request(Request(), repair)
+    check_request(Request(sample=0.01, first=0, show_values=True), repair)

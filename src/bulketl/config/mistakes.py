@@ -36,7 +36,7 @@ def known_at_top(document: dict[str, Any], known: Collection[str], path: Path, l
             problems.append(f"{path}:{lines.of((key,))}: {key}: {unknown(key, known, problems)}")
 
 
-def check(
+def validated(
     model: type[M],
     value: Any,
     path: Path,

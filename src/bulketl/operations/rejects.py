@@ -31,7 +31,7 @@ from bulketl.postgres.inspect import read_tables
 from bulketl.postgres.ledger import rejects as record
 from bulketl.postgres.ledger import runs
 from bulketl.postgres.ledger import schema as ledger
-from bulketl.postgres.ledger.rejects import Counted, Rejected
+from bulketl.postgres.ledger.rejects import RejectCount, Rejected
 from bulketl.postgres.ledger.states import read_states
 from bulketl.postgres.locks import held, new_run
 from bulketl.postgres.server import Connection, Postgres
@@ -70,7 +70,7 @@ class Retried:
         return dataclasses.asdict(self)
 
 
-def list_rejects(config: Config, tables: Sequence[str] = (), run: str = "") -> list[Counted]:
+def list_rejects(config: Config, tables: Sequence[str] = (), run: str = "") -> list[RejectCount]:
     """Return how many rows were rejected, per run, table, column and reason; the last run first.
 
     `tables` are names or patterns, empty means all; `run` is a run's name, `last`, or '' for every run. Raise ConfigError or
@@ -79,7 +79,7 @@ def list_rejects(config: Config, tables: Sequence[str] = (), run: str = "") -> l
     return patient(_counted, config, tables, run)
 
 
-def _counted(config: Config, tables: Sequence[str], run: str) -> list[Counted]:
+def _counted(config: Config, tables: Sequence[str], run: str) -> list[RejectCount]:
     with Postgres.of(config).connect() as connection:
         names, which = _asked(connection, config, tables, run)
         return record.count(connection, config.target_schema, names, which) if record.there(connection) else []

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 MINUS_ZERO = "-0 in JSON to 0"
 DOUBLE_KEY = "double key in JSON, the last stays"
-KINDS = (MINUS_ZERO, DOUBLE_KEY)
+JSON_CHANGES = (MINUS_ZERO, DOUBLE_KEY)
 
 _MINUS_ZERO = r"-0(?:\.0*)?(?:[eE][+-]?[0-9]+)?\s*(?:[,\]}]|$)"
 _KEY = r'"(?:[^"\\]|\\.)*"\s*:'

@@ -12,7 +12,7 @@ from bulketl.postgres.compare import digests as target_digests
 from bulketl.postgres.compare import totals as target_totals
 from bulketl.rows.reconcile import Buckets, Digest
 from bulketl.tables.spec import TableSpec
-from bulketl.verifying.looks import added, all_buckets, chosen
+from bulketl.verifying.looks import all_buckets, chosen, united_digests
 from bulketl.verifying.ranges import Piece, pieces
 from bulketl.verifying.request import Request
 from bulketl.verifying.servers import Both
@@ -41,11 +41,11 @@ def pieces_of(task: Task, spec: TableSpec, buckets: Buckets, names: Sequence[str
     return pieces(spec.key[0], task.cuts) if task.cuts and buckets.width else [("TRUE", "true")]
 
 
-def digests(
+def digest_both(
     both: Both, task: Task, spec: TableSpec, buckets: Buckets, pieces: Sequence[Piece]
 ) -> tuple[dict[str, Digest], dict[str, Digest]]:
     """Return rows and hash per bucket of the target and of the source, several pieces of the table at once."""
     older = source_totals.older(task.mark)
     theirs = [both.begin_there(target_digests.digests, spec, buckets, two) for _, two in pieces]
     ours = [both.begin_here(source_digests.digests, spec, buckets, f"({one}) AND {older}") for one, _ in pieces]
-    return added(future.result() for future in theirs), added(future.result() for future in ours)
+    return united_digests(future.result() for future in theirs), united_digests(future.result() for future in ours)

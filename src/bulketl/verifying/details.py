@@ -19,7 +19,7 @@ from bulketl.postgres.compare import digests as target_digests
 from bulketl.postgres.compare.examine import Examined, examine
 from bulketl.rows.canonical import unhashed
 from bulketl.rows.coerce import Batch, Reject, coerce
-from bulketl.rows.jsontext import KINDS
+from bulketl.rows.jsontext import JSON_CHANGES
 from bulketl.rows.reconcile import KEYS_READ, Buckets
 from bulketl.tables.casts import encoder_of
 from bulketl.tables.partitions import KeyTuple, Partition, json_key, key_texts
@@ -143,7 +143,7 @@ def read_all(source: MySQL, spec: TableSpec, partition: Partition) -> list[pa.Ta
 def _note(altered: Counter[str], batch: Batch, columns: Container[str]) -> None:
     """Count what jsonb has changed of these columns, in rows that were read: they are equal but for that."""
     for (column, kind), count in batch.changed.items():
-        if kind in KINDS and column in columns:
+        if kind in JSON_CHANGES and column in columns:
             altered[f"{column}: {kind}"] += count
 
 

@@ -21,10 +21,10 @@ from bulketl.rows.canonical import unhashed
 from bulketl.rows.reconcile import Buckets
 from bulketl.tables.spec import TableSpec
 from bulketl.verifying import looks
-from bulketl.verifying.buckets import digests, pieces_of, sampled
+from bulketl.verifying.buckets import digest_both, pieces_of, sampled
 from bulketl.verifying.details import add_unhashed, examined
-from bulketl.verifying.looks import Look, Total, keys_only, look, steady
-from bulketl.verifying.ranges import Piece, Seen, unlike
+from bulketl.verifying.looks import Look, Total, compare_listings, keys_only, steady
+from bulketl.verifying.ranges import Piece, Seen, compare_ranges
 from bulketl.verifying.request import Request
 from bulketl.verifying.servers import Both
 from bulketl.verifying.tasks import Found, Task
@@ -38,8 +38,8 @@ def compare_keyed(both: Both, request: Request, task: Task, only: Sequence[str] 
     seen = Seen(left=pieces_of(task, spec, buckets, names))
     if request.level == "rows" and len(seen.left) > 1 and imageable(spec):
         hashed = functools.partial(_hashed, both, task, spec, buckets)
-        seen = unlike(both, source_totals.older(task.mark), spec, buckets, seen.left, hashed)
-    theirs, ours = digests(both, task, spec, buckets, seen.left)
+        seen = compare_ranges(both, source_totals.older(task.mark), spec, buckets, seen.left, hashed)
+    theirs, ours = digest_both(both, task, spec, buckets, seen.left)
     unequal = sorted(seen.unlike | {n for n in {*ours, *theirs} if ours.get(n) != theirs.get(n)})
     verdict = dataclasses.replace(
         task.verdict,
@@ -58,7 +58,7 @@ def compare_keyed(both: Both, request: Request, task: Task, only: Sequence[str] 
 
 def _hashed(both: Both, task: Task, spec: TableSpec, buckets: Buckets, piece: Piece) -> int:
     """Hash a piece, and return how many rows that were, of both sides."""
-    return sum(rows for side in digests(both, task, spec, buckets, [piece]) for rows, _ in side.values())
+    return sum(rows for side in digest_both(both, task, spec, buckets, [piece]) for rows, _ in side.values())
 
 
 def _listed_twice(
@@ -93,4 +93,4 @@ def _listed(both: Both, task: Task, spec: TableSpec, buckets: Buckets, which: Se
     fresh: Mapping[str, object] = {}
     if task.mark and task.mark.value:
         fresh = both.here(source_digests.rows, keys_only(spec), buckets, which, source_totals.newer(task.mark))
-    return look(new, old, fresh)
+    return compare_listings(new, old, fresh)

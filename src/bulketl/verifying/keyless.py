@@ -13,13 +13,13 @@ from collections.abc import Sequence
 from bulketl.mysql import digests as source_digests
 from bulketl.mysql.read import masked, read_where
 from bulketl.postgres.compare import digests as target_digests
-from bulketl.postgres.compare.examine import beside
+from bulketl.postgres.compare.examine import cross_examine
 from bulketl.rows.canonical import unhashed
 from bulketl.rows.coerce import coerce
 from bulketl.rows.reconcile import Buckets
 from bulketl.tables.spec import TableSpec
 from bulketl.verifying import looks
-from bulketl.verifying.buckets import digests, pieces_of, sampled
+from bulketl.verifying.buckets import digest_both, pieces_of, sampled
 from bulketl.verifying.looks import nearest
 from bulketl.verifying.request import Request
 from bulketl.verifying.servers import Both
@@ -31,7 +31,7 @@ def compare_keyless(both: Both, request: Request, task: Task, only: Sequence[str
     """Return what is found of a table without a key, in some buckets of its row hashes only if they are named."""
     spec = task.spec
     names = only or sampled(both, request, task, Buckets())
-    theirs, ours = digests(both, task, spec, Buckets(), pieces_of(task, spec, Buckets(), names))
+    theirs, ours = digest_both(both, task, spec, Buckets(), pieces_of(task, spec, Buckets(), names))
     unequal = sorted(n for n in {*ours, *theirs} if ours.get(n) != theirs.get(n))
     verdict = dataclasses.replace(
         task.verdict, compared=sum(r for r, _ in ours.values()), there=sum(r for r, _ in theirs.values())
@@ -75,7 +75,7 @@ def _matched(both: Both, request: Request, task: Task, lost: dict[str, int], mor
         hashes = ", ".join(f"'{int(text, 16):064x}'" for text in some)
         read = both.here(read_where, spec, f"{source_digests.row_hash(spec)} IN ({hashes})")
         batch = coerce(read, spec, masked(spec))
-        found, _ = both.there(beside, both.run, spec, batch, others, values=request.show_values)
+        found, _ = both.there(cross_examine, both.run, spec, batch, others, values=request.show_values)
         fit = {one.lost for one in found}
         refused = [text for text in some if text not in fit][:known]
         near = [(one.lost, one.other, one.columns) for one in found if one.other is not None]

@@ -33,7 +33,7 @@ class Look:
         return bool(self.missing or self.differing or self.extra)
 
 
-def look(ours: Mapping[str, Row], theirs: Mapping[str, Row], newer: Iterable[str] = ()) -> Look:
+def compare_listings(ours: Mapping[str, Row], theirs: Mapping[str, Row], newer: Iterable[str] = ()) -> Look:
     """Compare the rows of both sides by the text of their key, but for the newer ones."""
     out = set(newer)
     return Look(
@@ -146,7 +146,7 @@ def between(column: str, lo: int | None, hi: int | None) -> str:
     return " AND ".join(end for end in ends if end)
 
 
-def added(parts: Iterable[Mapping[str, Digest]]) -> dict[str, Digest]:
+def united_digests(parts: Iterable[Mapping[str, Digest]]) -> dict[str, Digest]:
     """Return the digests of several parts of a table as one."""
     total: dict[str, Digest] = {}
     for part in parts:

@@ -21,28 +21,27 @@ from bulketl.config.config import Config
 from bulketl.config.rules import TableRule
 from bulketl.connections.patience import patient
 from bulketl.errors import PlanError
-from bulketl.mysql import months as mysql_history
+from bulketl.mysql import months as source_months
 from bulketl.mysql.read import retained_condition
 from bulketl.mysql.server import MySQL
 from bulketl.plan.incremental import Choice
 from bulketl.plan.selection import select
 from bulketl.plan.specify import specify
-from bulketl.postgres.compare import months as postgres_history
+from bulketl.postgres.compare import months as target_months
 from bulketl.postgres.ddl import name as quoted_name
 from bulketl.postgres.inspect import read_tables
 from bulketl.postgres.ledger.states import read_states
 from bulketl.postgres.server import Postgres
-from bulketl.rows.months import DATED, Asked, Counted, Month, month_of, sum_of
+from bulketl.rows.months import DATED, Month, MonthCount, MonthsAsked, month_of, sum_of
 from bulketl.survey.look import look
 from bulketl.survey.proposals import cursor_candidates
 from bulketl.tables.casts import held_type, parse_type
 from bulketl.tables.catalog import Catalog, Table, TargetTable
-from bulketl.tables.cursor import State
+from bulketl.tables.cursor import TIMES, State
 from bulketl.tables.spec import DELETED_AT, Tier
 from bulketl.verifying.pairs import figure
 
 FIRST, LAST = 190201, 209912  # a date outside stands for something else: 0001-01-01, 1900-01-01, 9999-12-31
-TIMES = ("date", "datetime", "timestamp")
 _WRITTEN = re.compile(r"entry|enter|creat|insert|added", re.IGNORECASE)
 
 
@@ -139,11 +138,11 @@ def date_column(table: Table, rule: TableRule, loaded: Sequence[str], by: str = 
     return next((name for name in wanted if name in dates), "")
 
 
-def held(
-    source: Mapping[Month, Counted], target: Mapping[Month, Counted], sums: Sequence[str] = ()
+def side_by_side(
+    source: Mapping[Month, MonthCount], target: Mapping[Month, MonthCount], sums: Sequence[str] = ()
 ) -> tuple[MonthPair, ...]:
     """Return every month that either side has, in order, rows without a date first; `sums` are the columns' names."""
-    none = Counted(0, 0, (None,) * len(sums))
+    none = MonthCount(0, 0, (None,) * len(sums))
     found = []
     for month in sorted({*source, *target}, key=lambda month: -1 if month is None else month):
         mine, other = source.get(month, none), target.get(month, none)
@@ -178,14 +177,14 @@ def compare_history(
     catalog, skipped, hidden = select(config, patient(look, source, config, states, existing, tables), tiers, tables)
     found = {skip.table: TableHistory(skip.table, skipped=skip.reason) for skip in skipped}
     found |= {refusal.table: TableHistory(refusal.table, error=refusal.message) for refusal in hidden}
-    asked: list[Asked] = []
+    asked: list[MonthsAsked] = []
     for table in catalog:
         try:
             one = _asked(config, catalog, table, existing.get(table.name), states.get(table.name), by, sums)
         except PlanError as error:
             found[table.name] = TableHistory(table.name, error=error.message)
             continue
-        if isinstance(one, Asked):
+        if isinstance(one, MonthsAsked):
             asked.append(one)
         else:
             found[table.name] = one
@@ -193,8 +192,8 @@ def compare_history(
         raise PlanError(f"no table has a column {by!r}", hint="check the spelling; case counts")
     zone = config.session_zone
     with ThreadPoolExecutor(2) as pool:
-        waiting = pool.submit(patient, mysql_history.months, source, asked, zone)
-        theirs = patient(postgres_history.months, target, config.target_schema, asked)
+        waiting = pool.submit(patient, source_months.months, source, asked, zone)
+        theirs = patient(target_months.months, target, config.target_schema, asked)
         ours = waiting.result()
     for one in asked:
         found[one.table] = _history(one, ours[one.table], theirs[one.table])
@@ -215,7 +214,7 @@ def _asked(
     state: State | None,
     by: str,
     sums: bool,
-) -> Asked | TableHistory:
+) -> MonthsAsked | TableHistory:
     """Return what to ask about a table, or why nothing is; raise PlanError when it cannot be loaded at all."""
     spec = specify(config, catalog, table, Choice(state=state))
     if existing is None:
@@ -234,7 +233,7 @@ def _asked(
         if name in there and (found := sum_of(item, quoted_name(name), there[name])):
             totals.append((name, *found))
     marked = spec.deletes == "mark" and DELETED_AT in there
-    return Asked(
+    return MonthsAsked(
         table=table.name,
         column=column,
         month=month_of(casts[column], quoted_name(column), there[column]),
@@ -244,8 +243,10 @@ def _asked(
     )
 
 
-def _history(asked: Asked, source: dict[Month, Counted] | str, target: dict[Month, Counted] | str) -> TableHistory:
+def _history(
+    asked: MonthsAsked, source: dict[Month, MonthCount] | str, target: dict[Month, MonthCount] | str
+) -> TableHistory:
     if isinstance(source, str) or isinstance(target, str):
         words = source if isinstance(source, str) else str(target)
         return TableHistory(asked.table, asked.column, error=words)
-    return TableHistory(asked.table, asked.column, held(source, target, [name for name, *_ in asked.sums]))
+    return TableHistory(asked.table, asked.column, side_by_side(source, target, [name for name, *_ in asked.sums]))

@@ -18,8 +18,7 @@ from dataclasses import dataclass, field
 from bulketl.connections.patience import patient
 from bulketl.mysql.read import masked, range_condition, read_where
 from bulketl.mysql.server import MySQL
-from bulketl.postgres.compare.image import Image, imaged
-from bulketl.postgres.compare.image import unlike as image_unlike
+from bulketl.postgres.compare.image import Image, imaged, unlike_buckets
 from bulketl.postgres.ddl import name
 from bulketl.rows.coerce import coerce
 from bulketl.rows.reconcile import Buckets
@@ -31,7 +30,7 @@ from bulketl.verifying.servers import Both
 Piece = tuple[str, str]  # the same rows as a condition for the source and for the target
 
 SLOW = 12e6  # bytes of the target a second, as over 100 Mbit/s: what comes slower may come over a link worth sparing
-TIMES = 2  # hashing must be faster by this factor
+FASTER = 2  # hashing must be faster by this factor
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ def pieces(key: str, cuts: Sequence[tuple[int]]) -> list[Piece]:
     return found
 
 
-def unlike(
+def compare_ranges(
     both: Both, older: str, spec: TableSpec, buckets: Buckets, asked: Sequence[Piece], hashed: Callable[[Piece], int]
 ) -> Seen:
     """Read the pieces, some at a time, and return what was seen; `older` is the condition that a row of the source counts.
@@ -86,7 +85,7 @@ def unlike(
     if first.size < seconds * SLOW and rest:
         began = time.monotonic()
         # A busy machine is slow either way; only a link makes hashing so much faster.
-        if hashed(rest[0]) * seconds > TIMES * (first.ours + first.theirs) * (time.monotonic() - began):
+        if hashed(rest[0]) * seconds > FASTER * (first.ours + first.theirs) * (time.monotonic() - began):
             seen.left = rest
             return seen
     waiting: deque[Future[Read]] = deque()
@@ -110,4 +109,4 @@ def _read(source: MySQL, spec: TableSpec, buckets: Buckets, condition: str, thei
     batch = coerce(patient(read_where, source, spec, condition), spec, masked(spec))
     image = theirs.result()
     rejected = {str(buckets.of(json.loads(one.key)[spec.key[0]])) for one in batch.rejects}
-    return Read(batch.read, image.rows, len(image.data), rejected | image_unlike(batch.good, spec, buckets, image))
+    return Read(batch.read, image.rows, len(image.data), rejected | unlike_buckets(batch.good, spec, buckets, image))

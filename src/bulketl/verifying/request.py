@@ -23,7 +23,7 @@ class Request:
     show_values: bool = False
 
 
-def check(request: Request, repair: bool) -> None:
+def check_request(request: Request, repair: bool) -> None:
     """Raise ConfigError for a request whose parts do not fit together, or not with a repair."""
     level, sample, first = request.level, request.sample, request.first
     if level not in LEVELS:

@@ -23,7 +23,7 @@ from bulketl.tables.partitions import is_integer_key, split_key
 from bulketl.tables.spec import Tier
 from bulketl.verifying.levels import compare_tables
 from bulketl.verifying.repair import repaired
-from bulketl.verifying.request import Request, check
+from bulketl.verifying.request import Request, check_request
 from bulketl.verifying.servers import Both
 from bulketl.verifying.tasks import OnTarget, Task, tasks, unverifiable
 from bulketl.verifying.verdicts import Level, Verification
@@ -52,7 +52,7 @@ def verify(
     SourceError or TargetError when a server cannot be used, PlanError when nothing fits `tiers` and `tables`.
     """
     request = Request(level, sample, secrets.randbelow(1_000_000) if seed is None else seed, first, show_values)
-    check(request, repair)
+    check_request(request, repair)
     check_libraries()
     began = time.monotonic()
     source, target = MySQL.of(config), Postgres.of(config)

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 import bulketl
 import bulketl.plan.specify
 from bulketl.cli.app import app
-from bulketl.rows.figures import added, differing
+from bulketl.rows.figures import summed, unequal
 from bulketl.tables.casts import TARGETS
 from bulketl.verifying.verdicts import Level
 
@@ -240,6 +240,6 @@ def test_no_other_command_stumbles_over_them(
 
 def test_figures_of_which_one_is_no_number_are_added_and_differ() -> None:
     """As Postgres does: NaN is the greatest, and the sum of anything with it."""
-    both = added({"x min": "1", "x max": "NaN", "x sum": "2"}, {"x min": "NaN", "x max": "3", "x sum": "NaN"})
+    both = summed({"x min": "1", "x max": "NaN", "x sum": "2"}, {"x min": "NaN", "x max": "3", "x sum": "NaN"})
     assert both == {"x min": "1", "x max": "NaN", "x sum": "NaN"}
-    assert differing(both, {"x min": "1", "x max": "3", "x sum": "2"}, frozenset()) == ["x max", "x sum"]
+    assert unequal(both, {"x min": "1", "x max": "3", "x sum": "2"}, frozenset()) == ["x max", "x sum"]

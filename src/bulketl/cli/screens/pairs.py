@@ -12,7 +12,7 @@ from rich.text import Text
 
 from bulketl.cli.screens.listing import Rows
 from bulketl.tables.printable import in_a_line
-from bulketl.verifying.pairs import PairResult, figure, shown
+from bulketl.verifying.pairs import PairResult, figure, value_text
 
 MOST_LINES = 20  # of what differs, per pair and per table; --json has all
 
@@ -65,7 +65,7 @@ def _differences(item: PairResult) -> Table:
     for name in ("source", "target", "target has"):
         table.add_column(name, justify="right", overflow="fold")
     for one in item.differences[:MOST_LINES]:
-        key = [Text(shown(value)) for value in one.key]
+        key = [Text(value_text(value)) for value in one.key]
         if one.missing:
             table.add_row(*key, "", *("no row" if one.missing == side else "a row" for side in ("source", "target")), "")
         else:

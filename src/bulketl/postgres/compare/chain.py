@@ -22,7 +22,7 @@ from bulketl.postgres.write.chain import (
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ChainVerdict:
     """What the chain says of a table. `problem` is '' when rows, trail and chain agree; `head` is its last link.
 
     `ended`: since when and by which run the table is no longer audited, '' when it is.
@@ -52,14 +52,14 @@ def audited(connection: Connection, schema: str) -> list[str]:
     return [table for (table,) in found]
 
 
-def verify(connection: Connection, schema: str, tables: Sequence[str]) -> list[Verdict]:
+def verify_chains(connection: Connection, schema: str, tables: Sequence[str]) -> list[ChainVerdict]:
     """Recompute the chain of each of these tables, and the sum over its rows; read both whole, change nothing."""
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         return [_verify(connection, schema, table) for table in tables]
 
 
-def _verify(connection: Connection, schema: str, table: str) -> Verdict:
+def _verify(connection: Connection, schema: str, table: str) -> ChainVerdict:
     entries = connection.execute(
         f"SELECT seq, run, at::text, link = {_LINK} AND seq = n AND all_rows = {_ADDED_ROWS} + COALESCE(rows_before, 0)"
         f" AND all_hash = {_sum(_ADDED_HASH, 'COALESCE(hash_before, ' + _NOTHING + ')')}, kind, all_rows, link FROM ("
@@ -69,9 +69,9 @@ def _verify(connection: Connection, schema: str, table: str) -> Verdict:
         (schema, table),
     ).fetchall()
     if not entries:
-        return Verdict(table, 0, 0, "", "its chain is gone")
+        return ChainVerdict(table, 0, 0, "", "its chain is gone")
     _, run, at, _, kind, rows, head = entries[-1]
-    verdict = Verdict(table, len(entries), rows, head, ended=f"at {at} by run {run}" if kind == "end" else "")
+    verdict = ChainVerdict(table, len(entries), rows, head, ended=f"at {at} by run {run}" if kind == "end" else "")
     for seq, run, at, right, *_ in entries:
         if not right:
             return replace(verdict, problem=f"entry {seq} of its chain, of run {run} at {at}, was altered")
@@ -93,7 +93,7 @@ def _trail_problem(connection: Connection, schema: str, table: str) -> str:
     return "" if same else f"entries of it in {LEDGER}.audit_trail are not as they were noted"
 
 
-def _table_problem(connection: Connection, schema: str, verdict: Verdict) -> str:
+def _table_problem(connection: Connection, schema: str, verdict: ChainVerdict) -> str:
     """Return what is wrong with the rows of the table, '' for nothing, or when its audit has ended."""
     table = verdict.table
     if verdict.ended:

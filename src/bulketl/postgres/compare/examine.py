@@ -14,7 +14,7 @@ from typing import Any
 
 from bulketl.errors import DataError
 from bulketl.postgres import ddl
-from bulketl.postgres.compare.digests import alive, key_hash, row_hash
+from bulketl.postgres.compare.digests import key_hash, row_hash, unmarked
 from bulketl.postgres.ddl import name, rows_of, value
 from bulketl.postgres.joins import joining
 from bulketl.postgres.server import Postgres
@@ -123,7 +123,7 @@ class Beside:
     target: list[str]
 
 
-def beside(
+def cross_examine(
     target: Postgres, run: str, spec: TableSpec, batch: Batch, extra: Sequence[str], *, values: bool
 ) -> tuple[list[Beside], tuple[Reject, ...]]:
     """Set rows of the source beside rows of a table without a key that have one of these hashes, each beside each.
@@ -135,7 +135,7 @@ def beside(
     table = rows_of(spec)
     making = (
         f"CREATE TEMPORARY TABLE {_EXTRA} ON COMMIT DROP AS SELECT DISTINCT ON (bulketl_hash) *"
-        f" FROM ({hashed} {table}{alive(spec, 'WHERE')}) x WHERE bulketl_hash = ANY({hashes})"
+        f" FROM ({hashed} {table}{unmarked(spec, 'WHERE')}) x WHERE bulketl_hash = ANY({hashes})"
     )
     differing = ", ".join(f"CASE WHEN {_differs(spec, n)} THEN {n} END" for n in range(len(spec.casts)))
     shown = (_texts(spec, "s"), _texts(spec, "t")) if values else ("NULL::text", "NULL::text")

@@ -18,7 +18,7 @@ import pyarrow as pa
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGconn
 
-from bulketl.postgres.compare.digests import alive
+from bulketl.postgres.compare.digests import unmarked
 from bulketl.postgres.ddl import name, rows_of
 from bulketl.postgres.server import Postgres
 from bulketl.postgres.write.copy import encode, transaction
@@ -55,7 +55,7 @@ def imageable(spec: TableSpec) -> bool:
     return plain and kinds[spec.key[0]][0] in _BYTES
 
 
-def unlike(rows: pa.Table, spec: TableSpec, buckets: Buckets, image: Image) -> set[str]:
+def unlike_buckets(rows: pa.Table, spec: TableSpec, buckets: Buckets, image: Image) -> set[str]:
     """Return the buckets in which rows in their wire types, ordered by the key, are others than those of the image."""
     casts = _ordered(spec)
     columns = [rows.column(i.column).cast(pa.string()) if _spelt(i, spec) else rows.column(i.column) for i in casts]
@@ -90,7 +90,7 @@ def imaged(target: Postgres, run: str, spec: TableSpec, condition: str) -> Image
     casts = _ordered(spec)
     columns = ", ".join(f"{name(item.column)}{'::text' if _spelt(item, spec) else ''}" for item in casts)
     query = (
-        f"COPY (SELECT {columns} FROM {rows_of(spec)} WHERE ({condition}){alive(spec, 'AND')}"
+        f"COPY (SELECT {columns} FROM {rows_of(spec)} WHERE ({condition}){unmarked(spec, 'AND')}"
         f" ORDER BY {name(spec.key[0])}) TO STDOUT (FORMAT binary)"
     )
     with transaction(target, run, f"table {spec.table!r}", "pgpq") as cursor:

@@ -21,8 +21,7 @@ from bulketl.postgres.write.checks import passing
 from bulketl.postgres.write.copy import copy, transaction
 from bulketl.postgres.write.keylist import among, listing
 from bulketl.rows.coerce import Batch, Reject
-from bulketl.rows.reconcile import Buckets, Differences, Digest, Here, Row, reread
-from bulketl.rows.reconcile import compare as differences
+from bulketl.rows.reconcile import Buckets, Differences, Digest, Here, Row, differences, reread
 from bulketl.tables.partitions import json_key
 from bulketl.tables.spec import TableSpec
 

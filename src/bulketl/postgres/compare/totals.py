@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bulketl.postgres import ddl
-from bulketl.postgres.compare.digests import alive
+from bulketl.postgres.compare.digests import unmarked
 from bulketl.postgres.ddl import name, rows_of, value
 from bulketl.postgres.joins import BY_HASH, PLANNING
 from bulketl.postgres.server import Postgres
@@ -27,7 +27,7 @@ def counts(target: Postgres, specs: Sequence[TableSpec]) -> dict[str, int]:
     with target.connect() as connection:
         for start in range(0, len(specs), COUNTED_TOGETHER):
             some = specs[start : start + COUNTED_TOGETHER]
-            parts = (f"SELECT {n}, count(*) FROM {rows_of(spec)}{alive(spec, 'WHERE')}" for n, spec in enumerate(some))
+            parts = (f"SELECT {n}, count(*) FROM {rows_of(spec)}{unmarked(spec, 'WHERE')}" for n, spec in enumerate(some))
             found |= {some[n].table: int(rows) for n, rows in connection.execute(" UNION ALL ".join(parts).encode())}
     return found
 
@@ -53,7 +53,7 @@ def sums(target: Postgres, spec: TableSpec, without: Sequence[KeyTuple]) -> tupl
         for n in range(0, len(wanted), FIGURES_TOGETHER):
             query = (
                 f"SELECT count(*), {', '.join(wanted[n : n + FIGURES_TOGETHER])}"
-                f" FROM {rows_of(spec)} t WHERE {out}{alive(spec, 'AND')}"
+                f" FROM {rows_of(spec)} t WHERE {out}{unmarked(spec, 'AND')}"
             )
             rows, *some = cursor.execute(query.encode()).fetchone() or (0,)
             values += [None if found is None else str(found) for found in some]
@@ -66,7 +66,7 @@ def present(target: Postgres, spec: TableSpec, keys: Sequence[str]) -> int:
     asked = ", ".join(f"k.key::jsonb->>{value(column)}" for column in spec.key)
     query = (
         f"SELECT count(*) FROM {TEMPORARY}.{_KEYS} k WHERE EXISTS (SELECT 1 FROM {rows_of(spec)} t"
-        f" WHERE ({own}) = ({asked}){alive(spec, 'AND')})"
+        f" WHERE ({own}) = ({asked}){unmarked(spec, 'AND')})"
     )
     with target.connect() as connection, connection.transaction(), connection.cursor() as cursor:
         send(cursor, ["key"], [(key,) for key in keys], _KEYS)
