@@ -26,13 +26,13 @@ from bulketl.errors import PlanError
 KILLS = int(os.environ.get("BULKETL_TEST_KILLS", "6"))
 KILLED = """
 import itertools, os, signal, sys, threading
-import bulketl.partitions
+import bulketl.tables.partitions
 from bulketl.cli.app import main
 at, calls, place = int(sys.argv.pop(1)), itertools.count(1), os.sep + "bulketl" + os.sep
 def look(frame, event, _):
     if event == "call" and place in frame.f_code.co_filename and next(calls) == at:
         os.kill(os.getpid(), signal.SIGKILL)
-bulketl.partitions.MOST_ROWS = 50
+bulketl.tables.partitions.MOST_ROWS = 50
 threading.setprofile(look)
 sys.setprofile(look)
 try:

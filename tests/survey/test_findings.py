@@ -12,7 +12,7 @@ import pytest
 
 from bulketl.config.read import load_config
 from bulketl.plan.plan import Refusal
-from bulketl.survey.examination import RULES, find
+from bulketl.survey.examination import FINDING_RULES, find
 from bulketl.survey.findings import Seen
 from bulketl.survey.proposals import classify
 from bulketl.tables.catalog import Absent, Catalog, Column, Key, Other, Table, TargetTable
@@ -121,7 +121,7 @@ CASES: dict[str, tuple[World, World]] = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_rule_finds_what_it_is_for_and_nothing_beside_it(name: str, tmp_path: Path) -> None:
-    (rule,) = [rule for rule in RULES if rule.name == name]
+    (rule,) = [rule for rule in FINDING_RULES if rule.name == name]
     wrong, right = (world.seen(tmp_path) for world in CASES[name])
     (found,) = rule.find(wrong)
     assert all((found.table, found.message, found.otherwise, found.advice))
@@ -130,7 +130,7 @@ def test_a_rule_finds_what_it_is_for_and_nothing_beside_it(name: str, tmp_path: 
 
 
 def test_every_rule_has_such_a_case() -> None:
-    names = [rule.name for rule in RULES]
+    names = [rule.name for rule in FINDING_RULES]
     assert sorted(names) == sorted(CASES)
     assert len(set(names)) == len(names)
 

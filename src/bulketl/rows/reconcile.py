@@ -117,7 +117,7 @@ class Differences:
     noted: Mapping[str, int] = field(default_factory=dict)
 
 
-def differences(here: Here, there: Compared, spec: TableSpec) -> Differences:
+def compare_rows(here: Here, there: Compared, spec: TableSpec) -> Differences:
     """Return what differs. For n rows that differ about n keys of each bucket with one are moved, and no rows."""
     buckets = there.buckets(spec)
     theirs = there.digests(spec, buckets)
@@ -140,7 +140,7 @@ def reconcile(here: Here, there: There, spec: TableSpec) -> Differences:
 
     Raise DataError when more rows are gone than may go: then nothing is mended.
     """
-    found = differences(here, there, spec)
+    found = compare_rows(here, there, spec)
     noted = there.mend(spec, found, reread(here, spec, (*found.missing, *found.differing)))
     return dataclasses.replace(found, noted=noted)
 

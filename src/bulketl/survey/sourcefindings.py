@@ -36,7 +36,7 @@ def no_tables(seen: Seen) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def gone(seen: Seen) -> Iterator[Finding]:
+def gone_tables(seen: Seen) -> Iterator[Finding]:
     """Yield tables that were loaded, and that the source has no longer."""
     for item in seen.catalog.absent:
         if item.gone and item.column is None and item.table not in seen.config.tables:
@@ -128,7 +128,7 @@ def narrow_columns(seen: Seen) -> Iterator[Finding]:
 BEFORE_TABLES: tuple[Rule, ...] = (
     Rule("refused", refused),
     Rule("no tables", no_tables),
-    Rule("gone", gone),
+    Rule("gone", gone_tables),
     Rule("elsewhere", elsewhere),
     Rule("not yet", not_yet),
     Rule("new unknown", new_unknown),

@@ -24,7 +24,7 @@ from bulketl.verifying import looks
 from bulketl.verifying.buckets import digest_both, pieces_of, sampled
 from bulketl.verifying.details import add_unhashed, examined
 from bulketl.verifying.looks import Look, Total, compare_listings, keys_only, steady
-from bulketl.verifying.ranges import Piece, Seen, compare_ranges
+from bulketl.verifying.ranges import Piece, Reading, compare_ranges
 from bulketl.verifying.request import Request
 from bulketl.verifying.servers import Both
 from bulketl.verifying.tasks import Found, Task
@@ -35,7 +35,7 @@ def compare_keyed(both: Both, request: Request, task: Task, only: Sequence[str] 
     spec = keys_only(task.spec) if request.level == "keys" else task.spec
     buckets = patient(target_digests.buckets, both.target, spec)
     names = sampled(both, request, task, buckets) if only is None else list(only)
-    seen = Seen(left=pieces_of(task, spec, buckets, names))
+    seen = Reading(left=pieces_of(task, spec, buckets, names))
     if request.level == "rows" and len(seen.left) > 1 and imageable(spec):
         hashed = functools.partial(_hashed, both, task, spec, buckets)
         seen = compare_ranges(both, source_totals.older(task.mark), spec, buckets, seen.left, hashed)

@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 from bulketl.config.config import Config
 from bulketl.config.pairs import EVERY, Pair, PairSeverity, Side, Tolerance, load_checks
-from bulketl.config.sqltext import MOST_ROWS, Answer
+from bulketl.config.sqltext import MOST_ANSWERED, Answer
 from bulketl.connections.patience import patient
 from bulketl.errors import BulketlError, DataError, SourceError, TargetError
 from bulketl.mysql import query as source_query
@@ -193,9 +193,10 @@ def _columns(answer: Answer, side: Side) -> list[str]:
 def _by_key(
     answer: Answer, columns: Sequence[str], key: Sequence[str], figures: Sequence[str], side: Side
 ) -> dict[PairKey, tuple[PairValue, ...]]:
-    if len(answer.rows) > MOST_ROWS:
+    if len(answer.rows) > MOST_ANSWERED:
         raise DataError(
-            f"the {side} answers with more than {MOST_ROWS:,} rows", hint="compare sums: GROUP BY fewer columns, or a month"
+            f"the {side} answers with more than {MOST_ANSWERED:,} rows",
+            hint="compare sums: GROUP BY fewer columns, or a month",
         )
     at = {name: n for n, name in enumerate(columns)}
     found: dict[PairKey, tuple[PairValue, ...]] = {}

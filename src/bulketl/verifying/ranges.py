@@ -34,7 +34,7 @@ FASTER = 2  # hashing must be faster by this factor
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class PieceRead:
     """A piece that was read: rows of the source, rows and bytes of the target, and the buckets that are unlike."""
 
     ours: int
@@ -44,7 +44,7 @@ class Read:
 
 
 @dataclass(slots=True)
-class Seen:
+class Reading:
     """What was compared: rows of the source, rows of the target, the buckets that are unlike, and the pieces not read."""
 
     ours: int = 0
@@ -52,7 +52,7 @@ class Seen:
     unlike: set[str] = field(default_factory=set)
     left: list[Piece] = field(default_factory=list)
 
-    def add(self, one: Read) -> None:
+    def add(self, one: PieceRead) -> None:
         """Add what a piece shows."""
         self.ours += one.ours
         self.theirs += one.theirs
@@ -70,14 +70,14 @@ def pieces(key: str, cuts: Sequence[tuple[int]]) -> list[Piece]:
 
 def compare_ranges(
     both: Both, older: str, spec: TableSpec, buckets: Buckets, asked: Sequence[Piece], hashed: Callable[[Piece], int]
-) -> Seen:
+) -> Reading:
     """Read the pieces, some at a time, and return what was seen; `older` is the condition that a row of the source counts.
 
     When the first comes slowly, `hashed` is called with the second, to hash it and return its rows; if that is much faster,
     all but the first are left.
     """
     compared = functools.partial(_begin, both, older, spec, buckets)
-    seen = Seen()
+    seen = Reading()
     began = time.monotonic()
     first = compared(asked[0]).result()
     seconds, rest = time.monotonic() - began, list(asked[1:])
@@ -88,7 +88,7 @@ def compare_ranges(
         if hashed(rest[0]) * seconds > FASTER * (first.ours + first.theirs) * (time.monotonic() - began):
             seen.left = rest
             return seen
-    waiting: deque[Future[Read]] = deque()
+    waiting: deque[Future[PieceRead]] = deque()
     for piece in rest:
         waiting.append(compared(piece))
         if len(waiting) > both.at_once:
@@ -98,15 +98,15 @@ def compare_ranges(
     return seen
 
 
-def _begin(both: Both, older: str, spec: TableSpec, buckets: Buckets, piece: Piece) -> Future[Read]:
+def _begin(both: Both, older: str, spec: TableSpec, buckets: Buckets, piece: Piece) -> Future[PieceRead]:
     """Begin to compare a piece; the target is asked first."""
     theirs = both.begin_there(imaged, both.run, spec, piece[1])
     condition = f"({piece[0]}) AND {older} ORDER BY {quoted(spec.key[0])}"
     return both.source_threads.submit(_read, both.source, spec, buckets, condition, theirs)
 
 
-def _read(source: MySQL, spec: TableSpec, buckets: Buckets, condition: str, theirs: Future[Image]) -> Read:
+def _read(source: MySQL, spec: TableSpec, buckets: Buckets, condition: str, theirs: Future[Image]) -> PieceRead:
     batch = coerce(patient(read_where, source, spec, condition), spec, masked(spec))
     image = theirs.result()
     rejected = {str(buckets.of(json.loads(one.key)[spec.key[0]])) for one in batch.rejects}
-    return Read(batch.read, image.rows, len(image.data), rejected | unlike_buckets(batch.good, spec, buckets, image))
+    return PieceRead(batch.read, image.rows, len(image.data), rejected | unlike_buckets(batch.good, spec, buckets, image))

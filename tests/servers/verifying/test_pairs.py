@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import bulketl
 from bulketl.cli.app import app
-from bulketl.config.sqltext import MOST_ROWS
+from bulketl.config.sqltext import MOST_ANSWERED
 from bulketl.errors import ConfigError
 from bulketl.mysql import query as mysql_query
 from bulketl.mysql.server import MySQL
@@ -186,7 +186,7 @@ def test_no_more_rows_than_that_leave_a_server(paid: Lab) -> None:
     config = paid.config()
     here = mysql_query.answer(MySQL(config.source), crossed, {}, dt.timedelta(seconds=60))
     there = postgres_query.answer(Postgres(config.target), paid.schema, crossed, {}, dt.timedelta(seconds=60))
-    assert (len(here.rows), len(there.rows)) == (MOST_ROWS + 1, MOST_ROWS + 1)
+    assert (len(here.rows), len(there.rows)) == (MOST_ANSWERED + 1, MOST_ANSWERED + 1)
 
 
 def test_what_a_server_does_not_understand_is_told_at_its_pair(paid: Lab, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from matrix import CASES, create
 from nights import INCREMENTAL
 
 import bulketl
-from bulketl.postgres.compare import digests as compare
+from bulketl.postgres.compare import digests as target_digests
 from bulketl.verifying.verdicts import Level, TableVerdict, Verification
 
 CREATE = (
@@ -215,9 +215,9 @@ def in_pieces(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
 def asked_for_hashes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return a list that will have the condition of each piece that the target hashes."""
     hashed: list[str] = []
-    digests = compare.digests
+    digests = target_digests.digests
     monkeypatch.setattr(
-        compare,
+        target_digests,
         "digests",
         lambda *given: hashed.append(given[3]) or digests(*given),  # type: ignore[func-returns-value]
     )

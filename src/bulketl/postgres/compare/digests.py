@@ -1,4 +1,4 @@
-"""The target's side of a comparison: rows and hashes by buckets of the key, the keys of some, and mending what differs."""
+"""The target's side of a comparison: rows and hashes by buckets of the key, and the keys of some."""
 
 from __future__ import annotations
 

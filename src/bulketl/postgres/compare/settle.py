@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bulketl.errors import SourceError
-from bulketl.postgres.compare import digests as compare
+from bulketl.postgres.compare import digests
 from bulketl.postgres.ddl import batch, staging, staging_name, value
 from bulketl.postgres.joins import BY_HASH, PLANNING
 from bulketl.postgres.ledger import entries
@@ -21,7 +21,7 @@ from bulketl.postgres.write.checks import passing
 from bulketl.postgres.write.copy import copy, transaction
 from bulketl.postgres.write.keylist import among, listing
 from bulketl.rows.coerce import Batch, Reject
-from bulketl.rows.reconcile import Buckets, Differences, Digest, Here, Row, differences, reread
+from bulketl.rows.reconcile import Buckets, Differences, Digest, Here, Row, compare_rows, reread
 from bulketl.tables.partitions import json_key
 from bulketl.tables.spec import TableSpec
 
@@ -32,7 +32,7 @@ def settle(target: Postgres, run: str, spec: TableSpec, source: Here) -> None:
     """Bring a table's staged rows to one moment of the source. Raise SourceError when it changes faster than that."""
     staged = _Staged(target, run)
     for _ in range(ROUNDS):
-        found = differences(source, staged, spec)
+        found = compare_rows(source, staged, spec)
         if not (found.missing or found.differing or found.gone):
             return
         again = reread(source, spec, (*found.missing, *found.differing))
@@ -87,13 +87,13 @@ class _Staged:
     run: str
 
     def buckets(self, spec: TableSpec) -> Buckets:
-        return compare.buckets(self.target, self._of(spec))
+        return digests.buckets(self.target, self._of(spec))
 
     def digests(self, spec: TableSpec, buckets: Buckets) -> Mapping[str, Digest]:
-        return compare.digests(self.target, self._of(spec), buckets)
+        return digests.digests(self.target, self._of(spec), buckets)
 
     def rows(self, spec: TableSpec, buckets: Buckets, which: Sequence[str]) -> Mapping[str, Row]:
-        return compare.rows(self.target, self._of(spec), buckets, which)
+        return digests.rows(self.target, self._of(spec), buckets, which)
 
     def _of(self, spec: TableSpec) -> TableSpec:
         return dataclasses.replace(spec, schema=STAGING, table=staging_name(self.run, spec.table), deletes="ignore")
