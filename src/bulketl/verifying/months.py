@@ -36,9 +36,9 @@ from bulketl.rows.months import DATED, Month, MonthCount, MonthsAsked, month_of,
 from bulketl.survey.look import look
 from bulketl.survey.proposals import cursor_candidates
 from bulketl.tables.casts import held_type, parse_type
-from bulketl.tables.catalog import Catalog, Table, TargetTable
+from bulketl.tables.catalog import Table, TargetTable
 from bulketl.tables.cursor import TIMES, State
-from bulketl.tables.spec import DELETED_AT, Tier
+from bulketl.tables.spec import DELETED_AT, TableSpec, Tier
 from bulketl.verifying.pairs import figure
 
 FIRST, LAST = 190201, 209912  # a date outside stands for something else: 0001-01-01, 1900-01-01, 9999-12-31
@@ -180,7 +180,8 @@ def compare_history(
     asked: list[MonthsAsked] = []
     for table in catalog:
         try:
-            one = _asked(config, catalog, table, existing.get(table.name), states.get(table.name), by, sums)
+            spec = specify(config, catalog, table, Choice(state=states.get(table.name)))
+            one = _asked(config, table, spec, existing.get(table.name), by, sums)
         except PlanError as error:
             found[table.name] = TableHistory(table.name, error=error.message)
             continue
@@ -207,16 +208,9 @@ def _known(target: Postgres, schema: str) -> tuple[dict[str, TargetTable], dict[
 
 
 def _asked(
-    config: Config,
-    catalog: Catalog,
-    table: Table,
-    existing: TargetTable | None,
-    state: State | None,
-    by: str,
-    sums: bool,
+    config: Config, table: Table, spec: TableSpec, existing: TargetTable | None, by: str, sums: bool
 ) -> MonthsAsked | TableHistory:
-    """Return what to ask about a table, or why nothing is; raise PlanError when it cannot be loaded at all."""
-    spec = specify(config, catalog, table, Choice(state=state))
+    """Return what to ask about a table, or why nothing is asked."""
     if existing is None:
         return TableHistory(table.name, error="the target has no such table; was it ever loaded?")
     casts = {item.column: item for item in spec.casts if item.source}

@@ -94,7 +94,7 @@ class PairResult:
 def compare_answers(pair: Pair, source: Answer, target: Answer) -> tuple[int, tuple[Difference, ...]]:
     """Return how many rows were compared and what differs, in the order of the keys.
 
-    Raise DataError when the answers cannot be held against each other: other columns, a key twice, more than one row
+    Raise DataError when the answers cannot be compared: other columns, a key twice, more than one row
     without a key, text on one side and a number on the other.
     """
     mine, theirs = _columns(source, "source"), _columns(target, "target")
@@ -249,11 +249,8 @@ def run_pairs(config: Config, path: Path, names: Sequence[str] = ()) -> tuple[Pa
     pairs = load_checks(path, names)
     source, target = MySQL.of(config), Postgres.of(config)
     patient(_reached, target)
-    zone = config.session_zone
-    today = patient(source_query.today, source, zone)
-    return tuple(
-        _run(source, target, config.target_schema, name, pair, pair.window(today), zone) for name, pair in pairs.items()
-    )
+    today = patient(source_query.today, source, config.session_zone)
+    return tuple(_run(config, source, target, name, pair, today) for name, pair in pairs.items())
 
 
 def _reached(target: Postgres) -> None:
@@ -261,12 +258,11 @@ def _reached(target: Postgres) -> None:
         pass
 
 
-def _run(
-    source: MySQL, target: Postgres, schema: str, name: str, pair: Pair, window: Mapping[str, dt.date], zone: str
-) -> PairResult:
+def _run(config: Config, source: MySQL, target: Postgres, name: str, pair: Pair, today: dt.date) -> PairResult:
+    window = pair.window(today)
     try:
-        ours = patient(source_query.answer, source, pair.source, window, pair.time_limit, zone)
-        there = patient(target_query.answer, target, schema, pair.target, window, pair.time_limit)
+        ours = patient(source_query.answer, source, pair.source, window, pair.time_limit, config.session_zone)
+        there = patient(target_query.answer, target, config.target_schema, pair.target, window, pair.time_limit)
         compared, differences = compare_answers(pair, ours, there)
     except (SourceError, TargetError, DataError) as error:
         return PairResult(name, pair.severity, pair.key, window, error=error)

@@ -60,7 +60,8 @@ def _by_rows(
         try:
             for item in found:
                 done.append(_rows(both, run, compare_table(both, request, item.task, item.buckets)))
-                after.append(_again(both, request, item, result.schema, item.buckets).without_keys())
+                rejected = patient(_rejects, both.target, result.schema)
+                after.append(_again(both, request, item, rejected, item.buckets))
         finally:
             close(run)
             _record(both, run, found, done)
@@ -77,13 +78,16 @@ def _whole(
     for told in (loaded.tables[name] for name in names):
         problem = "" if told.outcome == "loaded" else told.message
         done.append(Repaired(told.table, told.rows, 0, whole=True, problem=problem))
-    return loaded.run, done, [_again(both, request, item, config.target_schema, None) for item in found]
+    rejected = patient(_rejects, both.target, config.target_schema)
+    return loaded.run, done, [_again(both, request, item, rejected, None) for item in found]
 
 
-def _again(both: Both, request: Request, item: Found, schema: str, buckets: Sequence[str] | None) -> Found:
+def _again(
+    both: Both, request: Request, item: Found, rejected: Mapping[str, Sequence[str]], buckets: Sequence[str] | None
+) -> Found:
     """Compare a table once more; a repair may have rejected rows, as a load does."""
-    rejected = patient(_rejects, both.target, schema).get(item.task.spec.table, ())
-    return compare_table(both, request, dataclasses.replace(item.task, rejected=rejected), buckets)
+    task = dataclasses.replace(item.task, rejected=rejected.get(item.task.spec.table, ()))
+    return compare_table(both, request, task, buckets).without_keys()
 
 
 def _begin(target: Postgres, run: str, plan: Plan) -> None:

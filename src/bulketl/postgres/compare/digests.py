@@ -46,7 +46,7 @@ def digests(target: Postgres, spec: TableSpec, buckets: Buckets, only: str = "tr
 def hashes(target: Postgres, specs: Sequence[TableSpec]) -> dict[str, Digest]:
     """Return rows and the sum of their hashes of whole tables, a query for many; what cannot be read now is left out.
 
-    Tables that are locked for a second are left out with those of the same query.
+    A table that is locked for a second is left out, and so are the others of its query.
     """
     selects = [
         f"count(*), COALESCE({_sum(row_hash(spec))}, 0) FROM {rows_of(spec)}{unmarked(spec, 'WHERE')}" for spec in specs

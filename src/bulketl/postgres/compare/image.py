@@ -56,7 +56,7 @@ def imageable(spec: TableSpec) -> bool:
 
 
 def unlike_buckets(rows: pa.Table, spec: TableSpec, buckets: Buckets, image: Image) -> set[str]:
-    """Return the buckets in which rows in their wire types, ordered by the key, are others than those of the image."""
+    """Return the buckets in which rows in their wire types, ordered by the key, differ from the rows of the image."""
     casts = _ordered(spec)
     columns = [rows.column(i.column).cast(pa.string()) if _spelt(i, spec) else rows.column(i.column) for i in casts]
     table = pa.Table.from_arrays(columns, names=[item.column for item in casts])
