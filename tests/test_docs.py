@@ -25,7 +25,7 @@ from bulketl.tables.casts import RULES
 
 DOCS = Path(__file__).parent.parent / "docs"
 CONFIG = DOCS.parent / "config"
-BEGIN, END = "<!-- made from bulketl.casts.RULES -->", "<!-- end -->"
+BEGIN, END = "<!-- made from bulketl.tables.casts.RULES -->", "<!-- end -->"
 
 
 def cast_table() -> str:

@@ -240,7 +240,9 @@ def test_what_is_no_publish_writes_to_no_other_table_either(
         monkeypatch.setattr("bulketl.verifying.repair.repair", replaced(repair))
         problem = bulketl.verify(config, repair=True).repaired[0].problem
     else:
-        place, real = ("rejects.record.take", take) if way == "retry" else ("custody.retain", retain)
+        place, real = (
+            ("operations.rejects.retried.take", take) if way == "retry" else ("operations.retention.retain", retain)
+        )
         monkeypatch.setattr(f"bulketl.{place}", replaced(real))
         with pytest.raises(BulketlError) as raised:
             bulketl.retry_rejects(config) if way == "retry" else bulketl.retain_tables(config, (), Path("unused"))

@@ -13,9 +13,9 @@ from lab import Done, Lab, load
 from rich.console import Console
 
 import bulketl
-from bulketl import survey
 from bulketl.cli.screens import summary as screen
 from bulketl.rows import reconcile
+from bulketl.survey import unchanged
 
 WITHIN = 3.2  # seconds: the server's times of change are whole seconds, and two must have passed
 
@@ -198,7 +198,7 @@ def test_a_table_that_is_large_is_read_and_not_hashed(maria_lab: Lab, monkeypatc
     """To hash it on both servers takes about as long."""
     maria_lab.mysql("CREATE TABLE a (id int PRIMARY KEY)", "INSERT INTO a VALUES (1), (2)")
     maria_lab.load()
-    monkeypatch.setattr(survey, "HASHED_BYTES", 1)
+    monkeypatch.setattr(unchanged, "HASHED_BYTES", 1)
     assert outcomes(maria_lab.load()) == {"a": "loaded"}
 
 
