@@ -45,7 +45,7 @@ from bulketl.loading.dask import check_address, dask
 from bulketl.loading.events import Observer
 from bulketl.loading.run import threads
 from bulketl.loading.summary import Summary
-from bulketl.operations.schedulers import KINDS, snippet
+from bulketl.operations.schedulers import SCHEDULERS, snippet
 from bulketl.plan.selection import Selection
 from bulketl.survey.planning import planned
 from bulketl.tables.spec import Tier
@@ -228,8 +228,8 @@ def schedule(
 
     def command() -> int:
         settings = configured(config, None)
-        if kind not in KINDS:
-            raise ConfigError(f"there is no scheduler {kind!r}", hint=f"choose one of {', '.join(KINDS)}")
+        if kind not in SCHEDULERS:
+            raise ConfigError(f"there is no scheduler {kind!r}", hint=f"choose one of {', '.join(SCHEDULERS)}")
         if settings.windows is None:
             raise ConfigError(
                 "no window is configured, so there is no time to start at",

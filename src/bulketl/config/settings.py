@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from bulketl.config.fields import Limit, Model
+from bulketl.config.fields import Model, RowLimit
 from bulketl.config.windows import Windows
 from bulketl.tables.casts import parse_target
 from bulketl.tables.catalog import Column, Table
@@ -158,7 +158,7 @@ class Settings(Model):
     stall_seconds: float = Field(default=300, ge=1, le=86400)
     timestamp_zone: str = Field(default="server", pattern=r"^(server|[+-]\d\d:\d\d|[A-Za-z_]+(/[A-Za-z0-9_+-]+)*)$")
     nul_bytes: Literal["strip", "reject"] = "strip"
-    max_rejects: Limit = 0
+    max_rejects: RowLimit = 0
     casts: tuple[UserCast, ...] = Field(default=(), strict=False)
     classify: tuple[NameRule, ...] = Field(default=(), strict=False)
     new_tables: Literal["report", "load"] = "report"

@@ -31,7 +31,7 @@ from bulketl.plan.publishing import differing
 from bulketl.plan.specify import specify
 from bulketl.postgres.known import known_of
 from bulketl.postgres.ledger import rejects, runs, schema
-from bulketl.postgres.ledger.rejects import Counted, Rejected
+from bulketl.postgres.ledger.rejects import RejectCount, Rejected
 from bulketl.postgres.server import Connection, Postgres
 from bulketl.postgres.write.rows import retry
 from bulketl.rows.reconcile import reread
@@ -63,8 +63,12 @@ class Retried:
     gone: int = 0
     unreadable: int = 0
 
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return dataclasses.asdict(self)
 
-def list_rejects(config: Config, tables: Sequence[str] = (), run: str = "") -> list[Counted]:
+
+def list_rejects(config: Config, tables: Sequence[str] = (), run: str = "") -> list[RejectCount]:
     """Return how many rows were rejected, per run, table, column and reason; the last run first.
 
     `tables` are names or patterns, empty means all; `run` is a run's name, `last` for the last load or repair, or '' for
@@ -74,7 +78,7 @@ def list_rejects(config: Config, tables: Sequence[str] = (), run: str = "") -> l
     return patient(_counted, config, tables, run)
 
 
-def _counted(config: Config, tables: Sequence[str], run: str) -> list[Counted]:
+def _counted(config: Config, tables: Sequence[str], run: str) -> list[RejectCount]:
     with Postgres.of(config).connect() as connection:
         names, which = _asked(connection, config, tables, run)
         return rejects.count(connection, config.target_schema, names, which) if rejects.there(connection) else []
@@ -126,7 +130,7 @@ def _json(stream: TextIO, rows: Iterator[Rejected]) -> int:
     count = 0
     stream.write("[")
     for count, row in enumerate(rows, 1):
-        stream.write(("," if count > 1 else "") + "\n" + json.dumps(dataclasses.asdict(row), ensure_ascii=False))
+        stream.write(("," if count > 1 else "") + "\n" + json.dumps(row.to_json(), ensure_ascii=False))
     stream.write("\n]\n")
     return count
 

@@ -12,7 +12,7 @@ from bulketl.errors import PlanError
 from bulketl.plan.absences import unseen
 from bulketl.plan.checks import planned
 from bulketl.plan.incremental import Choice
-from bulketl.rows.canonical import digests
+from bulketl.rows.canonical import hash_expressions
 from bulketl.tables.casts import Cast, cast, encoder_of
 from bulketl.tables.catalog import Catalog, Table
 from bulketl.tables.cursor import State
@@ -36,7 +36,7 @@ def specify(config: Config, catalog: Catalog, table: Table, choice: Choice, free
             hint="take it out of added_columns, or name it under the table's exclude_columns",
         )
     if ROW_HASH in config.added_columns:
-        hashed = digests(casts, {item.column: "" for item in casts}, config.nul_bytes)[0]
+        hashed = hash_expressions(casts, {item.column: "" for item in casts}, config.nul_bytes)[0]
         casts = (*casts, Cast(ROW_HASH, "", "text", "string", hashed, "", nullable=False, guarded=False))
     kept = {item.column for item in casts}
     whole = choice.whole

@@ -28,7 +28,7 @@ _POSSIBLE = {
 }
 # Microseconds, not as bigint: that ends in the year 294247, and Postgres' timestamps do not.
 _MICROSECONDS = "trunc(extract(epoch FROM {column}) * 1000000)"
-Pair = tuple[str, str]
+Expressions = tuple[str, str]  # the same for MySQL and for Postgres
 # Both servers write floats in these bounds alike; beyond, sign, digits and the exponent of the first digit are taken out.
 _PLAIN = "({x}=0 OR ({x}>=1e-4 AND {x}<1e15) OR ({x}<=-1e-4 AND {x}>-1e15))"
 _DIGITS = "TRIM(TRAILING '0' FROM TRIM(LEADING '0' FROM REPLACE(REPLACE(SUBSTRING_INDEX({t},'e',1),'.',''),'-','')))"
@@ -44,7 +44,7 @@ _FLOAT = (
     f"CASE WHEN {_PLAIN} OR {{x}} IN ('NaN', 'Infinity', '-Infinity') THEN {{t}}"
     " ELSE CASE WHEN {x} < 0 THEN '-' ELSE '' END" + _THERE,
 )
-_PAIRS: dict[str, Pair] = {
+_PAIRS: dict[str, Expressions] = {
     "smallint": ("{number}", "{column}::text"),
     "integer": ("{number}", "{column}::text"),
     "bigint": ("{number}", "{column}::text"),
@@ -56,7 +56,7 @@ _PAIRS: dict[str, Pair] = {
 _SHORT = frozenset({"char", "varchar", "enum", "set", "inet4", "inet6", "date", "datetime", "timestamp", "time"})
 
 
-def pair(item: Cast, column: str, nul_bytes: str = "strip") -> Pair | None:
+def pair(item: Cast, column: str, nul_bytes: str = "strip") -> Expressions | None:
     """Return the expressions for MySQL and for Postgres; `column` is the quoted name in Postgres. None: it has no pair."""
     base, sizes = item.target_type.base, item.target_type.sizes
     if base in _PAIRS:
@@ -107,7 +107,7 @@ def number(item: Cast) -> str:
     return number if plain else f"({number})+0"
 
 
-def _decimal(item: Cast, column: str, sizes: tuple[int, ...]) -> Pair:
+def _decimal(item: Cast, column: str, sizes: tuple[int, ...]) -> Expressions:
     source, text = item.source_type, number(item)
     scale = source.sizes[1] if source.base == "decimal" else 0
     if (sizes[1:] or (0,))[0] == scale:
@@ -117,7 +117,7 @@ def _decimal(item: Cast, column: str, sizes: tuple[int, ...]) -> Pair:
     return text, f"trim_scale({column})::text"
 
 
-def _text(item: Cast, column: str, nul_bytes: str) -> Pair:
+def _text(item: Cast, column: str, nul_bytes: str) -> Expressions:
     # As bytes, because to replace by the rules of a collation costs more than all the rest.
     here, there = f"CAST(CONVERT({item.read} USING utf8mb4) AS BINARY)", f"{column}::text"
     if nul_bytes == "strip":
@@ -127,7 +127,7 @@ def _text(item: Cast, column: str, nul_bytes: str) -> Pair:
     return f"SHA2({here},256)", _hashed(there)
 
 
-def digests(casts: tuple[Cast, ...], names: dict[str, str], nul_bytes: str = "strip") -> Pair:
+def hash_expressions(casts: tuple[Cast, ...], names: dict[str, str], nul_bytes: str = "strip") -> Expressions:
     """Return the expressions of a row's hash over these columns; `names` are their quoted names in Postgres."""
     pairs = [found for item in casts if item.source and (found := pair(item, names[item.column], nul_bytes))]
     here = ",".join(f"IFNULL({mysql},'-')" for mysql, _ in pairs)

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from bulketl.errors import DataError
 from bulketl.tables.casts import Cast
-from bulketl.tables.checks import ON_TABLE, Check, Kind, Value
+from bulketl.tables.checks import ON_TABLE, Check, CheckKind, Value
 from bulketl.tables.types import TARGET_TIMES
 
 _UNCHECKED = ("decimal256", "extension<arrow.json>")  # wire types that Polars does not take
@@ -198,7 +198,7 @@ def mistake(check: Check, casts: Mapping[str, Cast]) -> str:
 
 
 _NUMBERS = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
-_WANTED: dict[Kind, tuple[tuple[Any, ...], str]] = {
+_WANTED: dict[CheckKind, tuple[tuple[Any, ...], str]] = {
     "range": ((*_NUMBERS, pa.types.is_date32, pa.types.is_timestamp), "number, date or time"),
     "one_of": ((*_NUMBERS, pa.types.is_boolean, pa.types.is_string, pa.types.is_date32), "number, text, date or boolean"),
     "regex": ((pa.types.is_string,), "text"),

@@ -51,12 +51,12 @@ def figures(rows: pa.Table, spec: TableSpec) -> Figures:
     return found
 
 
-def added(one: Figures, other: Figures) -> Figures:
+def summed(one: Figures, other: Figures) -> Figures:
     """Return the figures of both together."""
     return {name: _both(name.rsplit(" ", 1)[-1], one.get(name), other.get(name)) for name in {**one, **other}}
 
 
-def differing(one: Figures, other: Figures, floats: frozenset[str]) -> list[str]:
+def unequal(one: Figures, other: Figures, floats: frozenset[str]) -> list[str]:
     """Return the names of the figures that are not the same number; a sum over nothing is 0 and NULL."""
     found = []
     for name in {**one, **other}:
@@ -86,7 +86,7 @@ def together(parts: Iterable[Figures]) -> Figures:
     """Return the figures of all batches together."""
     total: Figures = {}
     for part in parts:
-        total = added(total, part)
+        total = summed(total, part)
     return total
 
 

@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal
 
+from bulketl.rows.canonical import Expressions
 from bulketl.tables.casts import VALID_DATE, Cast, held_type, quoted
 from bulketl.tables.types import FLOATS, INTEGERS, TARGET_FLOATS, TARGET_INTEGERS, TARGET_TIMES
 
 Month = int | None
 _EXACT = Context(prec=200)
-Expressions = tuple[str, str]  # of MySQL and of Postgres
 DATED = (*TARGET_TIMES, "text", "varchar")  # types of the target that have months
 FLOAT_UNIT = 2**53  # floats count up to here, where the next is two away, and to one part of it
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class MonthsAsked:
     """What to ask both servers about a table. `utc`: the target holds moments, and the months are in UTC.
 
     `month` and `sums` are expressions; `where` the conditions on the rows that count. Each sum has its column and its unit:
@@ -33,7 +33,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class MonthCount:
     """One month on one server. `dated` counts rows whose column is not NULL; in the month None their date is none."""
 
     rows: int
@@ -87,7 +87,7 @@ def _float_sum(value: str, truncate: str, integer: str, unit: str) -> str:
     return f"{next(parts)}*{FLOAT_UNIT}+{next(parts)}"
 
 
-def totals(asked: Asked, values: Sequence[object]) -> tuple[Decimal | None, ...]:
+def totals(asked: MonthsAsked, values: Sequence[object]) -> tuple[Decimal | None, ...]:
     """Return the sums a driver gave as the numbers they are."""
     units = (unit for _, _, unit in asked.sums)
     return tuple(

@@ -22,10 +22,12 @@ from bulketl.postgres.known import known_of
 from bulketl.postgres.ledger import made
 from bulketl.postgres.ledger.states import last_loaded
 from bulketl.postgres.server import STAGING, Postgres
-from bulketl.survey.findings import Finding, examine, outside, stale
+from bulketl.survey.examination import find
+from bulketl.survey.findings import Finding, Seen
 from bulketl.survey.look import in_view
 from bulketl.survey.planning import counted
 from bulketl.survey.proposals import Proposal, classify, cursor_candidates
+from bulketl.survey.sourcefindings import outside, stale
 from bulketl.tables import evidence
 from bulketl.tables.catalog import Catalog, Column, Table, TargetTable
 from bulketl.tables.measured import Known
@@ -78,7 +80,7 @@ def validate(config: Config) -> tuple[Finding, ...]:
     proposals = {proposal.table: proposal for proposal in classify(catalog, profiles, config.classify, arrivals)}
     lacks = (Finding(where, "error", text, "what needs it is not loaded", advice) for where, text, advice in missing)
     refused = _refused(config, catalog, Known(target or {}, known.states))
-    others = examine(config, catalog, proposals, profiles, target, refused, known.states, arrivals)
+    others = find(Seen(config, catalog, proposals, profiles, target, refused, known.states, arrivals))
     return (*lacks, *stale(config.target_schema, left), *foreign, *others)
 
 

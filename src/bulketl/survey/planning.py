@@ -13,7 +13,7 @@ from typing import Any
 from bulketl.config.config import Config
 from bulketl.config.libraries import check_libraries
 from bulketl.connections.patience import patient
-from bulketl.mysql import compare as here
+from bulketl.mysql import digests as source_digests
 from bulketl.mysql.discover import read_bounds
 from bulketl.mysql.server import MySQL
 from bulketl.plan.absences import GONE_TABLE
@@ -24,7 +24,7 @@ from bulketl.plan.ownership import unknown
 from bulketl.plan.plan import Leftover, Plan, differences
 from bulketl.plan.selection import Selection
 from bulketl.plan.stale import leftovers
-from bulketl.postgres.compare import digests as there
+from bulketl.postgres.compare import digests as target_digests
 from bulketl.postgres.inspect import count_rows, with_rows
 from bulketl.postgres.known import earlier
 from bulketl.postgres.ledger import runs
@@ -117,8 +117,8 @@ def _count(config: Config, target: Postgres, tables: Sequence[str]) -> dict[str,
 
 def _hashes(source: MySQL, target: Postgres, specs: Sequence[TableSpec]) -> tuple[dict[str, Digest], dict[str, Digest]]:
     with ThreadPoolExecutor(1) as pool:
-        theirs = pool.submit(there.hashes, target, specs)
-        return here.hashes(source, specs), theirs.result()
+        theirs = pool.submit(target_digests.hashes, target, specs)
+        return source_digests.hashes(source, specs), theirs.result()
 
 
 def compare_with_last(config: Config, plan: Plan) -> tuple[str, list[str]]:

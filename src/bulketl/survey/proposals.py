@@ -106,6 +106,10 @@ class Proposal:
             rule["deletes"] = self.deletes
         return {**rule, "exclude": True} if self.exclude else rule
 
+    def to_json(self) -> dict[str, object]:
+        """Return the rule, with the table's name, the reasons and the question, as plain values."""
+        return {**self.to_rule(), "table": self.table, "reasons": dict(self.reasons), "question": self.question}
+
 
 def cursor_candidates(table: Table) -> tuple[Column, ...]:
     """Return the columns that may say how new a row is, best first; which of them can be trusted, a Profile tells.

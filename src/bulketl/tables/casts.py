@@ -62,6 +62,11 @@ class CastRule:
             and self.size[0] <= first <= self.size[1]
         )
 
+    def to_json(self) -> dict[str, object]:
+        """Return it as plain values."""
+        keys = ("source", "target", "wire", "read", "clean", "unsigned", "size")
+        return {key: getattr(self, key) for key in keys}
+
 
 @dataclass(frozen=True, slots=True)
 class Cast:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bulketl.config.config import Config
@@ -18,9 +19,10 @@ from bulketl.plan.plan import Refusal
 from bulketl.plan.publishing import differing
 from bulketl.plan.selection import Selection
 from bulketl.plan.specify import specify
+from bulketl.postgres.known import Recorded
 from bulketl.tables.catalog import Catalog, Table
 from bulketl.tables.cursor import State, Watermark, cursor_type
-from bulketl.tables.measured import Cursor, Known
+from bulketl.tables.measured import Cursor
 from bulketl.tables.partitions import Changes, KeyTuple
 from bulketl.tables.spec import DELETED_AT, TableSpec, Tier
 from bulketl.verifying.verdicts import TableVerdict
@@ -34,7 +36,9 @@ class Task:
 
     `spec`: with the columns that both sides have. `writing`: with all of them. `mark`: up to which value of the cursor the
     source's rows were loaded. `lookback`: of its rule. `rows`: by the source's statistics. `comparable`: it can be
-    compared although the verdict has a problem.
+    compared although the verdict has a problem. `rejected`: keys, as JSON texts, of rows that the target lacks because they
+    were rejected. `loaded_at`: when the last load began, by this machine's monotonic clock. `cuts`: through the integer key
+    of a large table.
     """
 
     verdict: TableVerdict
@@ -45,6 +49,9 @@ class Task:
     lookback: dt.timedelta | int | None = None
     rows: int = 0
     comparable: bool = False
+    rejected: Sequence[str] = ()
+    loaded_at: float | None = None
+    cuts: tuple[tuple[int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +70,20 @@ class Found:
         return dataclasses.replace(self, missing=(), differing=(), extra=())
 
 
-def tasks(
-    config: Config,
-    catalog: Catalog,
-    known: Known,
-    selection: Selection,
-) -> list[Task]:
-    """Return a task per table of the catalogue, from what the target has of each."""
-    return [_task(config, catalog, table, choice_of(known, table.name), selection.frees(table.name)) for table in catalog]
+def tasks(config: Config, catalog: Catalog, known: Recorded, selection: Selection, asked_at: float) -> list[Task]:
+    """Return a task per table of the catalogue, from what the target has of each.
+
+    `asked_at`: when the ledger was asked, by this machine's monotonic clock.
+    """
+    found = []
+    for table in catalog:
+        task = _task(config, catalog, table, choice_of(known, table.name), selection.frees(table.name))
+        load, rejected = known.loads.get(table.name), known.rejects.get(table.name, ())
+        published = load.published if load and task.comparable else ""
+        verdict = dataclasses.replace(task.verdict, published=published)
+        loaded_at = None if load is None or load.age is None else asked_at - load.age
+        found.append(dataclasses.replace(task, verdict=verdict, rejected=rejected, loaded_at=loaded_at))
+    return found
 
 
 def unverifiable(refusal: Refusal) -> Task:

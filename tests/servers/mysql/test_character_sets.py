@@ -64,7 +64,7 @@ def test_text_of_every_type_in_every_character_set_is_loaded_and_found_equal(
     texts: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As values and as keys; what is planted in a key or value of any of them is named by its key, and mended."""
-    monkeypatch.setattr("bulketl.verifying.checker.PAUSE_SECONDS", 0)  # nobody writes here
+    monkeypatch.setattr("bulketl.verifying.looks.PAUSE_SECONDS", 0)  # nobody writes here
     names = sets(texts)
     rules: dict[str, Any] = {f"{at}_{name}": {} for name in names for at in "vk"}
     done = texts.load(rules=rules)

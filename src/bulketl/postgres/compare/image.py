@@ -18,7 +18,7 @@ import pyarrow as pa
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGconn
 
-from bulketl.postgres.compare.digests import alive
+from bulketl.postgres.compare.digests import unmarked
 from bulketl.postgres.ddl import name, rows_of
 from bulketl.postgres.server import Postgres
 from bulketl.postgres.write.copy import encode, transaction
@@ -55,8 +55,8 @@ def imageable(spec: TableSpec) -> bool:
     return plain and kinds[spec.key[0]].base in _BYTES
 
 
-def unlike(rows: pa.Table, spec: TableSpec, buckets: Buckets, image: Image) -> set[str]:
-    """Return the buckets in which rows in their wire types, ordered by the key, are others than those of the image."""
+def unlike_buckets(rows: pa.Table, spec: TableSpec, buckets: Buckets, image: Image) -> set[str]:
+    """Return the buckets in which rows in their wire types, ordered by the key, differ from the rows of the image."""
     casts = _ordered(spec)
     columns = [rows.column(i.column).cast(pa.string()) if _spelt(i, spec) else rows.column(i.column) for i in casts]
     table = pa.Table.from_arrays(columns, names=[item.column for item in casts])
@@ -85,12 +85,12 @@ def _places(image: Image, key: Cast, buckets: Buckets) -> dict[str, tuple[int, i
     return {bucket: (image.starts[first], image.starts[end]) for bucket, first, end in cuts}
 
 
-def held(target: Postgres, run: str, spec: TableSpec, condition: str) -> Image:
+def imaged(target: Postgres, run: str, spec: TableSpec, condition: str) -> Image:
     """Return the image of the target's rows for which a condition holds."""
     casts = _ordered(spec)
     columns = ", ".join(f"{name(item.name)}{'::text' if _spelt(item, spec) else ''}" for item in casts)
     query = (
-        f"COPY (SELECT {columns} FROM {rows_of(spec)} WHERE ({condition}){alive(spec, 'AND')}"
+        f"COPY (SELECT {columns} FROM {rows_of(spec)} WHERE ({condition}){unmarked(spec, 'AND')}"
         f" ORDER BY {name(spec.target_key[0])}) TO STDOUT (FORMAT binary)"
     )
     with transaction(target, run, f"table {spec.table!r}", "pgpq") as cursor:

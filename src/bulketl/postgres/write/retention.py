@@ -11,6 +11,7 @@ that no later load brings it back, and for an audited table in its chain.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import os
 import urllib.parse
@@ -51,6 +52,10 @@ class Expired:
     action: str
     file: str = ""
     sha256: str = field(default="", repr=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return dataclasses.asdict(self)
 
 
 def retain(

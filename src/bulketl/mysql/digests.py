@@ -10,7 +10,7 @@ from pymysql.cursors import Cursor
 from bulketl.errors import DataError
 from bulketl.mysql.read import retained_condition
 from bulketl.mysql.server import MySQL, code_of, is_lost
-from bulketl.rows.canonical import digests as digest_pair
+from bulketl.rows.canonical import hash_expressions
 from bulketl.rows.reconcile import Buckets, Digest, Row, batches, united
 from bulketl.tables.casts import quoted
 from bulketl.tables.spec import TableSpec
@@ -117,12 +117,12 @@ def zone(cursor: Cursor, spec: TableSpec) -> None:
 
 def row_hash(spec: TableSpec) -> str:
     """Return the expression of a row's hash, in hexadecimal."""
-    return digest_pair(spec.casts, {item.column: "" for item in spec.casts}, spec.nul_bytes)[0]
+    return hash_expressions(spec.casts, {item.column: "" for item in spec.casts}, spec.nul_bytes)[0]
 
 
 def _key_hash(spec: TableSpec) -> str:
     casts = tuple(item for item in spec.casts if item.column in spec.key or not spec.key)
-    return digest_pair(casts, {item.column: "" for item in casts}, spec.nul_bytes)[0]
+    return hash_expressions(casts, {item.column: "" for item in casts}, spec.nul_bytes)[0]
 
 
 def _key(spec: TableSpec, column: str) -> str:
