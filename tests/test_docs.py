@@ -17,8 +17,8 @@ from bulketl.cli.app import app
 from bulketl.cli.screens.casts import cast_row
 from bulketl.config.pairs import Checks, Pair, load_checks
 from bulketl.config.read import load_config
-from bulketl.config.rules import TableRule
 from bulketl.config.settings import Alerts, Report, Reports, Settings, TierAlerts
+from bulketl.config.tables import TableRule
 from bulketl.config.windows import Windows
 from bulketl.postgres.ledger.schema import MIGRATIONS
 from bulketl.tables.casts import RULES

@@ -18,7 +18,7 @@ OPENING = frozenset(
     {"connect", "read_sql", "read_sql_pandas", "partition_sql", "Connection", "AdbcConnection", "AdbcDatabase"}
 )
 WHERE = {
-    "connectorx.read_sql": ["mysql/spool.py"],
+    "connectorx.read_sql": ["mysql/stream_process.py"],
     "pymysql.connections.Connection": ["mysql/session.py"],
     "psycopg.connect": ["postgres/session.py"] * 2,  # the second one to see whether a pooler is in between
     "adbc_driver_postgresql.dbapi.connect": ["postgres/session.py"],

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bulketl.config.config import Config
 from bulketl.config.read import load_config
-from bulketl.config.rules import circle
+from bulketl.config.tables import circle
 from bulketl.errors import ConfigError, PlanError
 from bulketl.plan.checks import looks_elsewhere, needed, pointing
 from bulketl.plan.decision import decide

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from bulketl.cli.app import app
 from bulketl.config.read import load_config
-from bulketl.config.rules import Reread
+from bulketl.config.tables import Reread
 from bulketl.config.yamlfile import read_yaml
 from bulketl.errors import ConfigError
 from bulketl.tables.catalog import Column, Table

@@ -15,7 +15,7 @@ import yaml
 from pydantic import BaseModel
 from typer.testing import CliRunner
 
-import bulketl.connections.patience
+import bulketl.connections.retrying
 from bulketl.cli.app import app
 from bulketl.config.settings import Settings
 from bulketl.errors import BulketlError
@@ -76,7 +76,7 @@ def test_what_stands_in_the_settings_is_not_repeated(keys: Keys, from_environmen
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """What does not answer is tried again without a pause."""
-    monkeypatch.setattr(bulketl.connections.patience, "PAUSES", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(bulketl.connections.retrying, "PAUSES", (0.0, 0.0, 0.0))
 
 
 SOURCES = [

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulketl.connections.patience import ATTEMPTS
+from bulketl.connections.retrying import ATTEMPTS
 from bulketl.errors import DataError, SourceError, TargetError
 from bulketl.loading.schedule import BATCHES, CALM, Schedule, Step
 from bulketl.plan.plan import Group, TableLoad

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from bulketl.config.fields import duration, share
-from bulketl.config.rules import TableRule
+from bulketl.config.tables import TableRule
+from bulketl.config.values import duration, share
 from bulketl.plan.incremental import partitions, reached
 from bulketl.tables.catalog import Column, Key, Table
 from bulketl.tables.measured import Cursor, Measured

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulketl import PlanError
-from bulketl.config.rules import circle
+from bulketl.config.tables import circle
 from bulketl.loading.schedule import Schedule, Step
 from bulketl.plan.grouping import GROUP_TABLES, grouped
 from bulketl.plan.plan import Group, TableLoad

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-import bulketl.connections.patience
+import bulketl.connections.retrying
 import bulketl.loading.run
 import bulketl.tables.partitions
 from bulketl.errors import BulketlError
@@ -32,7 +32,7 @@ def small_partitions(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
 
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Try again at once."""
-    monkeypatch.setattr(bulketl.connections.patience, "PAUSES", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(bulketl.connections.retrying, "PAUSES", (0.0, 0.0, 0.0))
 
 
 class FaultyTarget:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulketl.config.rules import TableRule
+from bulketl.config.tables import TableRule
 from bulketl.rows.months import Month, MonthCount, sum_of
 from bulketl.tables.casts import cast
 from bulketl.tables.catalog import Column, Key, Table

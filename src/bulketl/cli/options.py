@@ -16,7 +16,7 @@ from bulketl.cli.screens import common
 from bulketl.cli.terminal import Terminal
 from bulketl.config.config import Config
 from bulketl.config.read import load_config
-from bulketl.connections import patience, talks
+from bulketl.connections import retrying, watch
 from bulketl.errors import BulketlError, ConfigError
 from bulketl.tables.spec import TIERS, Tier
 
@@ -82,15 +82,15 @@ def stopped_at_once() -> Iterator[None]:
     """Have a signal end all that is asked of both servers, for a command that writes nothing."""
 
     def end() -> None:
-        patience.stopping.set()
-        talks.end_all("it was stopped by a signal", 1.0)
+        retrying.stopping.set()
+        watch.end_all("it was stopped by a signal", 1.0)
 
     ending.append(end)
     try:
         yield
     finally:
         ending.remove(end)
-        patience.stopping.clear()
+        retrying.stopping.clear()
 
 
 def run(command: Callable[[], int], as_json: bool, stopped: str = "stopped") -> NoReturn:

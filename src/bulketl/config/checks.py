@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 import polars as pl
 from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, field_validator, model_validator
 
-from bulketl.config.fields import Duration, Model
+from bulketl.config.values import Duration, Model
 from bulketl.tables.checks import ROW_FUNCTIONS, Check, CheckKind, Severity, Value, misplaced
 
 

@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from bulketl.config.rules import TableRule
 from bulketl.config.settings import Settings
+from bulketl.config.tables import TableRule
 from bulketl.errors import ConfigError
 from bulketl.tables.catalog import Catalog, Column, Table
 

@@ -13,9 +13,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
-from bulketl.config.fields import Duration, Model
 from bulketl.config.mistakes import read_file, validated
 from bulketl.config.sqltext import Dialect, placeholders, problem
+from bulketl.config.values import Duration, Model
 from bulketl.errors import ConfigError
 
 PairSeverity = Literal["warn", "fail"]

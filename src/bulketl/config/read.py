@@ -17,9 +17,9 @@ from pydantic import ValidationError
 
 from bulketl.config.config import Config
 from bulketl.config.mistakes import known_at_top, read_file, validated, without
-from bulketl.config.rules import TableRule, circle
 from bulketl.config.settings import Settings
 from bulketl.config.snapshot import read_snapshot
+from bulketl.config.tables import TableRule, circle
 from bulketl.config.yamlfile import KeyPath, Lines
 from bulketl.errors import ConfigError
 from bulketl.tables.spec import Tier

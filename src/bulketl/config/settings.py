@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from bulketl.config.fields import Model, RowLimit
+from bulketl.config.values import Model, RowLimit
 from bulketl.config.windows import Windows
 from bulketl.tables.casts import parse_target
 from bulketl.tables.catalog import Column, Table

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import Field, field_validator
 
-from bulketl.config.fields import Model
+from bulketl.config.values import Model
 
 
 def closes(windows: Windows, now: dt.datetime) -> dt.datetime | None:

@@ -35,7 +35,7 @@ from bulketl.loading.events import (
     WorkersChanged,
 )
 from bulketl.loading.schedule import Schedule, Step, batch_rows
-from bulketl.loading.sparing import Sparing
+from bulketl.loading.throttle import Sparing
 from bulketl.loading.worker import Lock, Result, Source, Target, work
 from bulketl.plan.plan import Plan
 from bulketl.plan.stale import notes
@@ -142,7 +142,7 @@ class _Driver:
             future.cancel()
         wait(
             self.running
-        )  # each has an end: what stalls is ended (`bulketl.connections.talks`), and workers that die are given up
+        )  # each has an end: what stalls is ended (`bulketl.connections.watch`), and workers that die are given up
         for stack, _, _ in self._locks.values():
             stack.close()
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 
-from bulketl.connections.patience import patient
+from bulketl.connections.retrying import patient
 from bulketl.errors import BulketlError, TargetError
 from bulketl.loading.summary import DONE, Summary, TableSummary
 from bulketl.plan.plan import Plan

@@ -11,18 +11,18 @@ from concurrent.futures import Executor
 
 from bulketl.config.config import Config
 from bulketl.config.libraries import check_libraries
-from bulketl.connections.patience import patient
+from bulketl.connections.retrying import patient
 from bulketl.errors import PlanError
 from bulketl.loading import engine
-from bulketl.loading.crew import Crew
 from bulketl.loading.events import Event, Observer
 from bulketl.loading.memory import resident_mb
 from bulketl.loading.record import Run, recorded
-from bulketl.loading.sparing import Sparing
 from bulketl.loading.summary import Summary
+from bulketl.loading.threads import Crew
+from bulketl.loading.throttle import Sparing
+from bulketl.mysql.pressure import Strain
 from bulketl.mysql.server import MySQL
 from bulketl.mysql.source import MySQLSource
-from bulketl.mysql.strain import Strain
 from bulketl.plan.incremental import choice_of
 from bulketl.plan.plan import Plan
 from bulketl.plan.resumption import changed_since, remaining, restored

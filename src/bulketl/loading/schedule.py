@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bulketl.connections import patience
+from bulketl.connections import retrying
 from bulketl.errors import BulketlError
 from bulketl.plan.plan import Group, TableLoad
 from bulketl.tables.partitions import Partition
@@ -245,10 +245,10 @@ class Schedule:
             tier = self._under_way.pop(step.tables[0])
             self._groups.extendleft(Group(tier, (load,)) for load in reversed(step.loads))
             return 0.0
-        if isinstance(error, BulketlError) and (error.transient or error.ease) and step.attempt < patience.ATTEMPTS:
+        if isinstance(error, BulketlError) and (error.transient or error.ease) and step.attempt < retrying.ATTEMPTS:
             if error.ease == "workers":
                 self.workers = 1
-            pause = patience.PAUSES[step.attempt - 1] * self._jitter()
+            pause = retrying.PAUSES[step.attempt - 1] * self._jitter()
             if step.together:  # what the others read is not the same any more
                 again = Step("prepare", spec=step.spec, attempt=step.attempt + 1)
                 self._torn[step.tables[0]] = (now + pause, again)

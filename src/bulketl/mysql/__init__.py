@@ -1,7 +1,7 @@
 """The source: MySQL or MariaDB, from which rows are read and in which nothing is changed.
 
 `session` opens every session of every driver and sets all that rows depend on. Rows are read by connectorx, a query per
-call and thread; a large table without a key by a process of its own into an Arrow file (`spooled`), because connectorx's
+call and thread; a large table without a key by a process of its own into an Arrow file (`stream`), because connectorx's
 stream holds the interpreter's lock while it waits and queues without bound when its reader is slower than the server.
 
 Several readers see one moment so (`locks`): the driver locks the table, hands out all its ranges at once, and polls for the

@@ -14,7 +14,7 @@ from typing import Any, cast
 import pymysql
 from pymysql.cursors import Cursor
 
-from bulketl.connections.talks import Judge
+from bulketl.connections.watch import Judge
 
 Asking = Callable[[], AbstractContextManager[Cursor]]  # opens a session that nobody watches, of short time-outs
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from bulketl.connections import talks
+from bulketl.connections import watch
 from bulketl.mysql.health import by_comment
 from bulketl.mysql.server import MySQL
-from bulketl.mysql.spool import queried as _queried
+from bulketl.mysql.stream_process import queried as _queried
 
 DRIVERS = frozenset({"connectorx"})
 
@@ -19,11 +19,11 @@ def queried(source: MySQL, query: str, before: list[str], table: str) -> Any:
     Raise what connectorx does, StalledError when the session did.
     """
     sign = comment()
-    with talks.mark() as mark:
+    with watch.mark() as mark:
         uri = source.connectorx_uri_with(mark)
         what = f"table {table!r}"
         judge = by_comment(source.asking, sign)
-        with talks.talk(talks.Talk(what, source.stall_seconds, DRIVERS, judge, mark=mark)):
+        with watch.talk(watch.Talk(what, source.stall_seconds, DRIVERS, judge, mark=mark)):
             return _queried(uri, f"{query} {sign}", [f"{statement} {sign}" for statement in before])
 
 

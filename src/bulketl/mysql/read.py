@@ -3,7 +3,7 @@
 A partition is read to its end into memory before anything is sent on, so that the source is never held open: on
 MyISAM a half-read result blocks writers. One query per call, in a thread per worker: connectorx runs the queries of
 one call only as many at a time as there are cores. `arrow_stream` holds the interpreter's lock while it waits, so the
-one case that needs it, a large table without a key, is drained by a process of its own (`bulketl.mysql.spool`).
+one case that needs it, a large table without a key, is drained by a process of its own (`bulketl.mysql.stream_process`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from bulketl.errors import SourceError
 from bulketl.mysql.locks import before_reading
 from bulketl.mysql.native import queried
 from bulketl.mysql.server import MySQL, source_error
-from bulketl.mysql.spooled import spooled
+from bulketl.mysql.stream import spooled
 from bulketl.rows.aggregates import aggregates
 from bulketl.rows.figures import ROWS
 from bulketl.tables.casts import VALID_DATE, quoted

@@ -7,8 +7,8 @@ from pymysql.cursors import Cursor
 
 from bulketl.config.settings import SourceLimits
 from bulketl.errors import SourceError
+from bulketl.mysql.pressure import Strain
 from bulketl.mysql.server import MySQL, code_of
-from bulketl.mysql.strain import Strain
 from bulketl.tables.casts import quoted
 
 _NOWHERE = "bulketl no such table"  # the right to lock is asked for before the table is looked for

@@ -19,9 +19,9 @@ import pymysql.cursors
 
 from bulketl.config.config import Config
 from bulketl.connections.sockets import FIRST_MARK
-from bulketl.connections.talks import ASK_SECONDS, HINT, STALL_SECONDS, StalledError, Talk, talk
 from bulketl.connections.tls import OPPORTUNISTIC, Protection, check_file, problem, protection
 from bulketl.connections.tls import known as known_parameters
+from bulketl.connections.watch import ASK_SECONDS, HINT, STALL_SECONDS, StalledError, Talk, talk
 from bulketl.errors import ConfigError, Ease, SourceError
 from bulketl.mysql.health import by_number
 from bulketl.mysql.session import CONNECT_SECONDS, Session, known, opened, preparation

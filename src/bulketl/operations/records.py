@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bulketl.config.config import Config
-from bulketl.connections.patience import patient
+from bulketl.connections.retrying import patient
 from bulketl.errors import PlanError
 from bulketl.postgres.compare import chain
 from bulketl.postgres.compare.chain import ChainVerdict

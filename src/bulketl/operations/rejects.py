@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from bulketl.config.config import Config
 from bulketl.config.libraries import check_libraries
-from bulketl.connections.patience import patient
+from bulketl.connections.retrying import patient
 from bulketl.errors import ConfigError, PlanError
 from bulketl.loading.record import recorded
 from bulketl.mysql.server import MySQL

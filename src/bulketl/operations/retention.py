@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bulketl.config.config import Config
-from bulketl.config.rules import Retention
-from bulketl.connections.patience import patient
+from bulketl.config.tables import Retention
+from bulketl.connections.retrying import patient
 from bulketl.loading.record import recorded
 from bulketl.mysql.server import MySQL
 from bulketl.operations.records import HINT

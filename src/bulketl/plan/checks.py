@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 
 from bulketl.config.config import Config
-from bulketl.config.rules import TableRule, circle
+from bulketl.config.tables import TableRule, circle
 from bulketl.errors import PlanError
 from bulketl.rows.checks import mistake
 from bulketl.tables.casts import Cast, cast, held_type

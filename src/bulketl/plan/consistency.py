@@ -11,7 +11,7 @@ import dataclasses
 from itertools import pairwise
 
 from bulketl.config.config import Config
-from bulketl.config.rules import TableRule
+from bulketl.config.tables import TableRule
 from bulketl.errors import PlanError
 from bulketl.tables.catalog import Table
 from bulketl.tables.partitions import Partition, rows_per_partition

@@ -11,7 +11,7 @@ import datetime as dt
 from collections.abc import Mapping
 
 from bulketl.config.config import Config
-from bulketl.config.rules import TableRule
+from bulketl.config.tables import TableRule
 from bulketl.errors import PlanError
 from bulketl.plan.checks import needed, pointing
 from bulketl.plan.consistency import consistent

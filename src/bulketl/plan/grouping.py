@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from graphlib import TopologicalSorter
 
-from bulketl.config.rules import circle
+from bulketl.config.tables import circle
 from bulketl.errors import PlanError
 from bulketl.plan.plan import Group, TableLoad
 from bulketl.tables.spec import TIERS

@@ -11,7 +11,7 @@ import datetime as dt
 from dataclasses import dataclass
 
 from bulketl.config.config import Config
-from bulketl.config.rules import TableRule
+from bulketl.config.tables import TableRule
 from bulketl.errors import PlanError
 from bulketl.plan.drift import Drift
 from bulketl.tables.catalog import Catalog, Column, Table, TargetTable

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 
 from bulketl.config.config import Config
-from bulketl.config.rules import TableRule
+from bulketl.config.tables import TableRule
 from bulketl.errors import PlanError
 from bulketl.plan.drift import Drift, drift
 from bulketl.tables.casts import unhashed

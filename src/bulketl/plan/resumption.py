@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 
 from pydantic import TypeAdapter
 
-from bulketl.config.rules import TableRule
+from bulketl.config.tables import TableRule
 from bulketl.plan.plan import Group, Plan, TableLoad
 from bulketl.plan.stored import unstored
 from bulketl.tables.spec import TableSpec

@@ -7,7 +7,7 @@ import datetime as dt
 import hashlib
 
 from bulketl.config.config import Config
-from bulketl.config.rules import TableRule
+from bulketl.config.tables import TableRule
 from bulketl.errors import PlanError
 from bulketl.plan.absences import unseen
 from bulketl.plan.checks import planned

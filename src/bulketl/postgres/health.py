@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 
-from bulketl.connections.talks import Judge
+from bulketl.connections.watch import Judge
 
 _AT_WORK = """
 SELECT state IN ('active', 'fastpath function call') AND wait_event_type IS DISTINCT FROM 'Client'

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 import psycopg
 
-from bulketl.connections.patience import patient
+from bulketl.connections.retrying import patient
 from bulketl.errors import TargetError
 from bulketl.postgres.ddl import value
 from bulketl.postgres.server import LEDGER, SUPERSEDED, Connection, Postgres

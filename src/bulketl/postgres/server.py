@@ -15,8 +15,8 @@ import psycopg
 
 from bulketl.config.config import Config
 from bulketl.connections import sockets
-from bulketl.connections.talks import ASK_SECONDS, HINT, STALL_SECONDS, StalledError, Talk, mark, new_mark, talk
 from bulketl.connections.tls import OPPORTUNISTIC, Protection, problem
+from bulketl.connections.watch import ASK_SECONDS, HINT, STALL_SECONDS, StalledError, Talk, mark, new_mark, talk
 from bulketl.errors import BulketlError, ConfigError, DataError, Ease, TargetError
 from bulketl.postgres.health import by_backend
 from bulketl.postgres.session import FORM, POOLED, Driver, Session, described, opened, parameters

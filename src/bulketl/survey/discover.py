@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from bulketl.config.config import Config
 from bulketl.config.libraries import check_libraries
-from bulketl.connections.patience import patient
+from bulketl.connections.retrying import patient
 from bulketl.errors import PlanError
 from bulketl.mysql import rights
 from bulketl.mysql.arrivals import read_arrivals

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from bulketl.config.config import Config
-from bulketl.config.rules import TableRule
+from bulketl.config.tables import TableRule
 from bulketl.plan.plan import Refusal
 from bulketl.survey.proposals import Proposal, cursor_candidates, doubt_of
 from bulketl.tables.catalog import Catalog, Column, Table, TargetTable

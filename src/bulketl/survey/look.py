@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from bulketl.config.config import Config
-from bulketl.connections.patience import patient
+from bulketl.connections.retrying import patient
 from bulketl.mysql.discover import read_catalog
 from bulketl.mysql.server import MySQL
 from bulketl.plan.absences import expected

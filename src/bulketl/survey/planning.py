@@ -12,7 +12,7 @@ from typing import Any
 
 from bulketl.config.config import Config
 from bulketl.config.libraries import check_libraries
-from bulketl.connections.patience import patient
+from bulketl.connections.retrying import patient
 from bulketl.mysql import digests as source_digests
 from bulketl.mysql.discover import read_bounds
 from bulketl.mysql.server import MySQL

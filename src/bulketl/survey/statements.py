@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 
 from bulketl.config.config import Config
-from bulketl.connections.patience import patient
+from bulketl.connections.retrying import patient
 from bulketl.mysql.read import select
 from bulketl.plan.plan import Plan, TableLoad
 from bulketl.postgres.ddl import columns, name, rows_of, staging, staging_name

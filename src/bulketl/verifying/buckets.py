@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bulketl.connections.patience import patient
+from bulketl.connections.retrying import patient
 from bulketl.mysql import digests as source_digests
 from bulketl.mysql import totals as source_totals
 from bulketl.postgres.compare import digests as target_digests

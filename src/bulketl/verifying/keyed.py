@@ -12,7 +12,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 
-from bulketl.connections.patience import patient
+from bulketl.connections.retrying import patient
 from bulketl.mysql import digests as source_digests
 from bulketl.mysql import totals as source_totals
 from bulketl.postgres.compare import digests as target_digests

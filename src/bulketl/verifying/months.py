@@ -18,8 +18,8 @@ from decimal import Decimal
 from typing import Literal
 
 from bulketl.config.config import Config
-from bulketl.config.rules import TableRule
-from bulketl.connections.patience import patient
+from bulketl.config.tables import TableRule
+from bulketl.connections.retrying import patient
 from bulketl.errors import PlanError
 from bulketl.mysql import months as source_months
 from bulketl.mysql.read import retained_condition

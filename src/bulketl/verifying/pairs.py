@@ -22,7 +22,7 @@ from typing import Any, Literal
 from bulketl.config.config import Config
 from bulketl.config.pairs import EVERY, Pair, PairSeverity, Side, Tolerance, load_checks
 from bulketl.config.sqltext import MOST_ANSWERED, Answer
-from bulketl.connections.patience import patient
+from bulketl.connections.retrying import patient
 from bulketl.errors import BulketlError, DataError, SourceError, TargetError
 from bulketl.mysql import query as source_query
 from bulketl.mysql.server import MySQL

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from bulketl.connections.patience import patient
+from bulketl.connections.retrying import patient
 from bulketl.mysql.read import masked, range_condition, read_where
 from bulketl.mysql.server import MySQL
 from bulketl.postgres.compare.image import Image, imaged, unlike_buckets

@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from bulketl.config.config import Config
-from bulketl.connections.patience import patient
+from bulketl.connections.retrying import patient
 from bulketl.errors import BulketlError
 from bulketl.loading.record import recorded
 from bulketl.loading.run import load

@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from bulketl.connections.patience import patient
+from bulketl.connections.retrying import patient
 from bulketl.mysql import totals
 from bulketl.mysql.server import MySQL
 from bulketl.postgres.server import Postgres

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from bulketl.config.config import Config
 from bulketl.config.libraries import check_libraries
-from bulketl.connections.patience import patient
+from bulketl.connections.retrying import patient
 from bulketl.mysql.discover import read_bounds
 from bulketl.mysql.server import MySQL
 from bulketl.plan.selection import Selection

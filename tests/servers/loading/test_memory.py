@@ -12,15 +12,15 @@ import pytest
 from lab import Lab
 
 from bulketl.errors import SourceError
-from bulketl.loading.crew import Crew
 from bulketl.loading.schedule import LARGE_BYTES, Step, expected_bytes
+from bulketl.loading.threads import Crew
 from bulketl.plan.plan import TableLoad
 from bulketl.tables.partitions import PARTITION_BYTES, Partition
 from bulketl.tables.spec import TableSpec
 
 LIMITED = (
     "import resource as r; r.setrlimit(r.RLIMIT_AS, ({0}, {0}));"
-    "import bulketl.connections.patience as p; p.PAUSES = (0, 0, 0);"
+    "import bulketl.connections.retrying as p; p.PAUSES = (0, 0, 0);"
     "from bulketl.cli.app import main; main()"
 )
 

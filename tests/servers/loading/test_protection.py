@@ -15,7 +15,7 @@ from lab import Lab, configure, load
 import bulketl
 from bulketl import ConfigError, PlanError
 from bulketl.errors import SourceError, TargetError
-from bulketl.loading import sparing
+from bulketl.loading import throttle
 from bulketl.loading.events import (
     Event,
     PartitionLoaded,
@@ -91,7 +91,7 @@ def test_more_workers_than_the_source_allows_connections_are_refused(maria_lab: 
 
 def test_nothing_is_read_while_the_source_is_hard_at_work(maria_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """It waits, says why, and goes on when the work is done."""
-    monkeypatch.setattr(sparing, "LOOK_SECONDS", 0.2)
+    monkeypatch.setattr(throttle, "LOOK_SECONDS", 0.2)
     make(maria_lab, "t", "u")
     (running,) = [int(v) for _, v in maria_lab.mysql("SHOW GLOBAL STATUS LIKE 'Threads_running'")]
     busy = [threading.Thread(target=lambda: maria_lab.mysql("DO SLEEP(3)")) for _ in range(3)]
@@ -113,7 +113,7 @@ def test_nothing_is_read_while_the_source_is_hard_at_work(maria_lab: Lab, monkey
 
 def test_waits_for_locks_at_the_source_hold_reading_back(maria_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """Counted from one look to the next."""
-    monkeypatch.setattr(sparing, "LOOK_SECONDS", 0.2)
+    monkeypatch.setattr(throttle, "LOOK_SECONDS", 0.2)
     small_partitions(monkeypatch, 50)
     make(maria_lab, "t")
     maria_lab.mysql("CREATE TABLE hot (id int PRIMARY KEY) ENGINE=MyISAM", "INSERT INTO hot VALUES (1)")

@@ -29,7 +29,7 @@ from bulketl.mysql import session as sessions
 from bulketl.mysql.discover import read_catalog
 from bulketl.mysql.read import count, read, select
 from bulketl.mysql.server import MySQL
-from bulketl.mysql.spool import queried
+from bulketl.mysql.stream_process import queried
 from bulketl.rows.reconcile import Buckets
 from bulketl.tables.partitions import Partition
 from bulketl.tables.spec import TableSpec

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 import bulketl
 from bulketl.cli.app import app
-from bulketl.config.rules import TableRule
+from bulketl.config.tables import TableRule
 from bulketl.postgres.inspect import spelt
 from bulketl.tables.casts import RULES, TARGETS, held_type, narrower, parse_target
 

@@ -22,7 +22,7 @@ import psycopg
 import pyarrow as pa
 from pgpq import ArrowToPostgresBinaryEncoder
 
-from bulketl.connections import talks
+from bulketl.connections import watch
 from bulketl.errors import DataError, MismatchError, TargetError
 from bulketl.postgres.ddl import columns, create_table, name
 from bulketl.postgres.locks import is_free
@@ -71,13 +71,13 @@ class _Session:
     mark: int
 
     @contextlib.contextmanager
-    def talk(self, what: str) -> Iterator[talks.Talk]:
+    def talk(self, what: str) -> Iterator[watch.Talk]:
         """Have what is done over it watched."""
         one = self.target.talk(what)
         one.number, one.mark = self.number, self.mark
         if not self.mark and not self.connection.closed:
             one.found(self.connection.fileno())
-        with talks.talk(one):
+        with watch.talk(one):
             yield one
 
 
@@ -111,8 +111,8 @@ def transaction(target: Postgres, run: str, what: str, encoder: Encoder, *, tria
             raise
         if not (trial and session and _rolled_back(session)):
             _discard(key)  # a new one costs less than doubt about this one's state
-        if isinstance(error, talks.StalledError):
-            raise TargetError(f"{what}: {error}", hint=talks.HINT, transient=True) from error
+        if isinstance(error, watch.StalledError):
+            raise TargetError(f"{what}: {error}", hint=watch.HINT, transient=True) from error
         if isinstance(error, (adbc_driver_manager.Error, psycopg.OperationalError)) or getattr(error, "sqlstate", None):
             raise failure(getattr(error, "sqlstate", None), str(error), what) from error
         raise
@@ -120,11 +120,11 @@ def transaction(target: Postgres, run: str, what: str, encoder: Encoder, *, tria
 
 def _opened(target: Postgres, key: _Key, what: str) -> _Session:
     """Open a session of this thread."""
-    with talks.talk(target.talk(what)) as one:
+    with watch.talk(target.talk(what)) as one:
         try:
             connection = target.opened(one, "psycopg" if key[2] == "pgpq" else "adbc")
         except BaseException:
-            talks.free_mark(one.mark)
+            watch.free_mark(one.mark)
             raise
         if key[2] == "pgpq":
             connection.autocommit = False
@@ -148,14 +148,14 @@ def _rolled_back(session: _Session) -> bool:
     try:
         with session.talk("a trial"):
             session.connection.rollback()
-    except (AttributeError, adbc_driver_manager.Error, psycopg.Error, talks.StalledError):
+    except (AttributeError, adbc_driver_manager.Error, psycopg.Error, watch.StalledError):
         return False
     return True
 
 
 def close(run: str) -> None:
     """Close every connection of a run; to be called when its threads are done."""
-    for key in [key for key in _sessions if key[0] == run and not talks.hangs(key[1])]:
+    for key in [key for key in _sessions if key[0] == run and not watch.hangs(key[1])]:
         _discard(key)
 
 
@@ -173,9 +173,9 @@ def _discard(key: _Key) -> None:
     if session is None:
         return
     for end in (session.connection.rollback, session.connection.close):
-        with contextlib.suppress(adbc_driver_manager.Error, psycopg.Error, talks.StalledError), session.talk("its end"):
+        with contextlib.suppress(adbc_driver_manager.Error, psycopg.Error, watch.StalledError), session.talk("its end"):
             end()
-    talks.free_mark(session.mark)
+    watch.free_mark(session.mark)
 
 
 def copy(cursor: Any, rows: pa.Table, spec: TableSpec, schema: str, table: str) -> None:

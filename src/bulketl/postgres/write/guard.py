@@ -12,7 +12,7 @@ from bulketl.errors import DataError
 from bulketl.postgres.ddl import batch
 from bulketl.postgres.joins import BY_HASH, PLANNING
 from bulketl.postgres.write.merge import gone
-from bulketl.postgres.write.unknown import lost
+from bulketl.postgres.write.unrecorded import lost
 from bulketl.tables.spec import TableSpec
 
 

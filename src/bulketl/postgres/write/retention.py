@@ -24,8 +24,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from adbc_driver_postgresql import dbapi
 
-from bulketl.config.rules import Retention
-from bulketl.connections import talks
+from bulketl.config.tables import Retention
+from bulketl.connections import watch
 from bulketl.errors import PlanError, TargetError
 from bulketl.postgres.ddl import batch, name, rows_of, value
 from bulketl.postgres.ledger import entries, states
@@ -240,14 +240,14 @@ def _rows(tables: Iterator[pa.Table], size: int = 1024) -> Iterator[pa.Table]:
 @contextlib.contextmanager
 def _transaction(target: Postgres, table: str) -> Iterator[Any]:
     try:
-        with talks.talk(target.talk(f"table {table!r}")) as one:
+        with watch.talk(target.talk(f"table {table!r}")) as one:
             try:
                 with target.opened(one, "adbc") as connection, connection.cursor() as cursor:
                     cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
                     yield cursor
             finally:
-                talks.free_mark(one.mark)
-    except talks.StalledError as error:
-        raise TargetError(f"table {table!r}: {error}", hint=talks.HINT, transient=True) from error
+                watch.free_mark(one.mark)
+    except watch.StalledError as error:
+        raise TargetError(f"table {table!r}: {error}", hint=watch.HINT, transient=True) from error
     except dbapi.Error as error:
         raise failure(getattr(error, "sqlstate", None), str(error), f"table {table!r}") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulketl.loading.sparing import LOOK_SECONDS, Sparing
+from bulketl.loading.throttle import LOOK_SECONDS, Sparing
 
 
 def test_nothing_is_read_while_a_look_says_why_not() -> None:

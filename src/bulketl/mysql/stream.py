@@ -1,4 +1,4 @@
-"""A query drained into a file by a process of its own (`bulketl.mysql.spool`), and the batches in it.
+"""A query drained into a file by a process of its own (`bulketl.mysql.stream_process`), and the batches in it.
 
 The file has no name from before its first byte, so that rows never stand in the temporary folder of a process that was
 killed; the process inherits it open, and the system ends it with the thread that waits for it.
@@ -20,12 +20,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.ipc
 
-from bulketl.connections import talks
+from bulketl.connections import watch
 from bulketl.mysql.health import by_comment
 from bulketl.mysql.native import comment
 from bulketl.mysql.server import MySQL
 
-SPOOL = str(Path(__file__).with_name("spool.py"))  # by its path, so that it imports connectorx and pyarrow, and no more
+SPOOL = str(Path(__file__).with_name("stream_process.py"))  # by path: it imports nothing of bulketl
 LOOK_SECONDS = 1.0
 RUNNING_NS = 200_000  # between two looks; what waits runs less
 
@@ -44,9 +44,9 @@ def spooled(
         judge = by_comment(source.asking, sign)
         # The socket is the other process', so there is no driver here to wait in: the watch is `_drained`'s own.
         try:
-            with talks.talk(talks.Talk(f"table {table!r}", source.stall_seconds, frozenset(), judge)) as one:
+            with watch.talk(watch.Talk(f"table {table!r}", source.stall_seconds, frozenset(), judge)) as one:
                 told = _drained(order, file.fileno(), one)
-        except talks.StalledError as error:
+        except watch.StalledError as error:
             told = str(error)
         if told:
             yield told, ()
@@ -69,7 +69,7 @@ def _ran(process: int) -> int:
     return total
 
 
-def _drained(order: dict[str, object], file: int, one: talks.Talk) -> str:
+def _drained(order: dict[str, object], file: int, one: watch.Talk) -> str:
     """Have the file written; return the reason why that failed, or ''."""
     with subprocess.Popen(
         [sys.executable, "-P", SPOOL],
@@ -88,7 +88,7 @@ def _drained(order: dict[str, object], file: int, one: talks.Talk) -> str:
                     size, since, ran = written, now, running
                 elif now - since >= one.seconds and not one.ended:
                     since = now
-                    if talks.at_work(one):
+                    if watch.at_work(one):
                         since = time.monotonic()
                 if one.ended:
                     return one.ended

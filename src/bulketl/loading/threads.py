@@ -13,10 +13,10 @@ from concurrent.futures import Executor, Future, InvalidStateError
 from queue import SimpleQueue
 from typing import Any
 
-from bulketl.connections import talks
+from bulketl.connections import watch
 from bulketl.errors import SourceError
-from bulketl.loading.apart import Apart
 from bulketl.loading.memory import limited
+from bulketl.loading.process import Apart
 from bulketl.loading.schedule import LARGE_BYTES, Step
 from bulketl.postgres.write.copy import leave
 
@@ -48,7 +48,7 @@ class Crew(Executor):
         with self._lock:
             thread, apart = self._doing.get(future, (0, None))
         if thread:
-            talks.end(thread, why)
+            watch.end(thread, why)
         if apart:
             threading.Thread(target=apart.end, name="bulketl-end", daemon=True).start()
 
@@ -102,7 +102,7 @@ class Crew(Executor):
         with self._lock:
             self._doing[future] = (threading.get_ident(), apart)
         try:
-            with talks.given_up(give_up):
+            with watch.given_up(give_up):
                 result = apart.carry_out(fn, *args) if large else fn(*args)
         except BaseException as error:
             result = error

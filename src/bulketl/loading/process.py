@@ -20,10 +20,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, cast
 
-from bulketl.connections import talks
-from bulketl.connections.talks import ASK_SECONDS
+from bulketl.connections import watch
+from bulketl.connections.watch import ASK_SECONDS
 from bulketl.errors import SourceError
-from bulketl.mysql.spool import end_with
+from bulketl.mysql.stream_process import end_with
 from bulketl.postgres.write.copy import leave
 
 MEMORY = "it needs more memory than there is, most likely: give it more, lower workers, or exclude the column of long values"
@@ -129,7 +129,7 @@ def main() -> None:
 
 def _end_when_told() -> None:
     signal.sigwait({signal.SIGTERM})  # a driver may keep the main thread from handling it
-    talks.end_all("it was ended", ASK_SECONDS + 1)
+    watch.end_all("it was ended", ASK_SECONDS + 1)
     os._exit(1)
 
 
