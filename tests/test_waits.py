@@ -24,9 +24,12 @@ WAITS = {
     "loading/apart.py load": "a step in the other process, whose talks are watched there; its death ends the answer",
     "loading/apart.py poll": "does not wait",
     "loading/apart.py wait": "bounded, or of a process that has ended",
-    "verifying/checker.py result": TALK,
-    "verifying/checker.py shutdown": TALK,
-    "verifying/checker.py sleep": "a second",
+    "verifying/buckets.py result": TALK,
+    "verifying/counts.py result": TALK,
+    "verifying/keyed.py sleep": "a second",
+    "verifying/servers.py result": TALK,
+    "verifying/servers.py shutdown": TALK,
+    "verifying/sums.py result": TALK,
     "cli/app.py recv": "the thread that hears signals; nobody waits for it",
     "cli/loading.py sleep": "until the window opens, as was asked for; Ctrl-C ends it",
     "loading/dask.py join": "bounded",
@@ -53,7 +56,7 @@ ASKED_OTHERWISE = {
     "loading/dask.py _greet": "of a Dask cluster",
     "mysql/server.py _wants_tls": "a second look at a refusal, to say why it was one",
     "mysql/changes.py read_changes": "a part of survey.choices, which is tried again",
-    "mysql/compare.py hashes": "a part of api._hashes, which is tried again",
+    "mysql/digests.py hashes": "a part of api._hashes, which is tried again",
     "mysql/discover.py column_types": "a part of a step that fails, to say why it does",
     "mysql/discover.py read_catalog": "a part of survey.look, which is tried again",
     "mysql/locks.py gated": STEP,
@@ -62,6 +65,8 @@ ASKED_OTHERWISE = {
     "mysql/read.py figures": STEP,
     "postgres/server.py session": "asked by what is tried again",
     "postgres/compare/digests.py hashes": "a part of api._hashes, which is tried again",
+    "postgres/known.py earlier": "asked by survey.look, which tries it again",
+    "postgres/known.py recorded": "asked by survey.look, which tries it again",
     "postgres/locks.py keep": "puts it off, and is called again",
     "postgres/session.py _refuse_pooled_transactions": "a part of opening a session",
     "postgres/session.py opened": "is what opens a session",
@@ -136,7 +141,11 @@ def test_every_question_is_tried_again() -> None:
     for file, tree in TREES.items():
         for what, node in calls(tree):
             given = [ast.unparse(one) for one in node.args]
-            if what == "patient" or given[:1] == ["patient"] or ast.unparse(node.func).endswith((".here", ".there")):
+            if (
+                what == "patient"
+                or given[:1] == ["patient"]
+                or ast.unparse(node.func).endswith((".here", ".there", ".begin_here", ".begin_there"))
+            ):
                 patient |= {text.rpartition(".")[2] for text in given}
         for function in ast.walk(tree):
             if isinstance(function, ast.FunctionDef) and any(what == "connect" for what, _ in calls(function)):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bulketl.config.windows import Windows
-from bulketl.operations.schedulers import KINDS, Kind, snippet
+from bulketl.operations.schedulers import SCHEDULERS, Scheduler, snippet
 
 NIGHT = Windows(load="21:30-06:00 America/Chicago", days=("mon", "sat", "sun"))
 ODD = 'it\'s 100% $HOME; "odd"'
@@ -24,7 +24,7 @@ ODD = 'it\'s 100% $HOME; "odd"'
         ("airflow", 'schedule="30 21 * * 1,6,0"'),
     ],
 )
-def test_a_load_begins_when_the_window_opens(kind: Kind, line: str) -> None:
+def test_a_load_begins_when_the_window_opens(kind: Scheduler, line: str) -> None:
     """Sunday is 0 for cron."""
     text = snippet(kind, NIGHT, "/srv/bulketl")
     assert line in text
@@ -34,7 +34,7 @@ def test_a_load_begins_when_the_window_opens(kind: Kind, line: str) -> None:
 
 def test_every_snippet_takes_up_what_was_stopped() -> None:
     """Before the new load."""
-    for kind in KINDS:
+    for kind in SCHEDULERS:
         text = snippet(kind, NIGHT, "/srv/bulketl")
         assert text.index("load --resume last") < text.index("bulketl load --json")
 

@@ -21,7 +21,7 @@ from bulketl.rows.checks import failing
 from bulketl.rows.coerce import coerce
 from bulketl.tables.casts import cast
 from bulketl.tables.catalog import Column
-from bulketl.tables.checks import Check, Kind, Severity, Value, judged, said, span
+from bulketl.tables.checks import Check, CheckKind, Severity, Value, judged, said, span
 from bulketl.tables.spec import TableSpec
 
 SEVERITIES = st.sampled_from(["warn", "reject", "fail"])
@@ -226,11 +226,11 @@ def test_max_rejects_of_another_kind_is_refused(written: Any) -> None:
         Config.model_validate({"max_rejects": written})
 
 
-KINDS: tuple[Kind, ...] = ("range", "length", "regex")
+KINDS: tuple[CheckKind, ...] = ("range", "length", "regex")
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_batch_without_rows_passes(kind: Kind) -> None:
+def test_a_batch_without_rows_passes(kind: CheckKind) -> None:
     """An empty table has no fault in its rows."""
     table = pa.table({"c": pa.array([], pa.int32() if kind == "range" else pa.string())})
     assert (

@@ -15,7 +15,8 @@ from proposed import broken
 
 from bulketl.config.read import load_config
 from bulketl.config.settings import NameRule
-from bulketl.survey.findings import Finding, examine
+from bulketl.survey.examination import find
+from bulketl.survey.findings import Finding, Seen
 from bulketl.survey.proposals import Proposal, classify, cursor_candidates, doubt_of
 from bulketl.survey.tablesfile import fixed, missing, written
 from bulketl.tables.catalog import Catalog, Column, Key, Table
@@ -209,7 +210,7 @@ def worlds(draw: st.DrawFn) -> tuple[Catalog, dict[tuple[str, str], Profile], di
 def examined(path: Path, world: tuple[Catalog, Any, Any, Any]) -> tuple[Finding, ...]:
     catalog, profiles, arrivals, _ = world
     proposals = {item.table: item for item in classify(catalog, profiles, (), arrivals)}
-    return examine(load_config(path, None, {}), catalog, proposals, profiles, None, (), None, arrivals)
+    return find(Seen(load_config(path, None, {}), catalog, proposals, profiles, arrivals=arrivals))
 
 
 @given(worlds())

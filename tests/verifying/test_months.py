@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulketl.config.rules import TableRule
-from bulketl.rows.months import Counted, Month, sum_of
+from bulketl.rows.months import Month, MonthCount, sum_of
 from bulketl.tables.casts import cast
 from bulketl.tables.catalog import Column, Key, Table
 from bulketl.verifying.heatmap import MOST_TABLES, STEPS, cell, drawn, tables_grid, years_grid
-from bulketl.verifying.months import History, MonthPair, TableHistory, date_column, held, is_sentinel
+from bulketl.verifying.months import History, MonthPair, TableHistory, date_column, is_sentinel, side_by_side
 
 MONTHS: st.SearchStrategy[Month] = st.one_of(
     st.none(),
@@ -28,8 +28,8 @@ PAIRS = st.lists(
 )
 
 
-def counted(side: dict[Month, int]) -> dict[Month, Counted]:
-    return {month: Counted(rows, rows, (Decimal(rows),)) for month, rows in side.items()}
+def counted(side: dict[Month, int]) -> dict[Month, MonthCount]:
+    return {month: MonthCount(rows, rows, (Decimal(rows),)) for month, rows in side.items()}
 
 
 @given(SIDES, SIDES)
@@ -37,7 +37,7 @@ def test_every_month_of_either_side_is_there_once_and_no_row_is_lost(
     source: dict[Month, int], target: dict[Month, int]
 ) -> None:
     """In order, rows without a date first; months differ exactly where the counts do."""
-    found = held(counted(source), counted(target), ["n"])
+    found = side_by_side(counted(source), counted(target), ["n"])
     assert [item.month for item in found] == sorted({*source, *target}, key=lambda m: -1 if m is None else m)
     assert sum(item.source for item in found) == sum(source.values())
     assert sum(item.target for item in found) == sum(target.values())
@@ -48,9 +48,9 @@ def test_every_month_of_either_side_is_there_once_and_no_row_is_lost(
 
 def test_a_sum_that_differs_by_the_last_digit_differs_and_trailing_zeros_do_not() -> None:
     """NULL is no zero."""
-    one: dict[Month, Counted] = {202401: Counted(2, 2, (Decimal("0.10"), Decimal("1e-30"), None, None))}
-    other: dict[Month, Counted] = {202401: Counted(2, 2, (Decimal("0.1000"), Decimal(0), Decimal(0), None))}
-    (month,) = held(one, other, ["a", "b", "c", "d"])
+    one: dict[Month, MonthCount] = {202401: MonthCount(2, 2, (Decimal("0.10"), Decimal("1e-30"), None, None))}
+    other: dict[Month, MonthCount] = {202401: MonthCount(2, 2, (Decimal("0.1000"), Decimal(0), Decimal(0), None))}
+    (month,) = side_by_side(one, other, ["a", "b", "c", "d"])
     assert [name for name, _, _ in month.sums] == ["b", "c"]
     assert month.differs
 

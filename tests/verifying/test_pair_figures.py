@@ -11,10 +11,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from bulketl.config.pairs import Limit, Pair, limit, load_checks
+from bulketl.config.pairs import Pair, Tolerance, load_checks, tolerance_of
 from bulketl.config.sqltext import Answer
 from bulketl.errors import ConfigError, DataError
-from bulketl.verifying.pairs import agree, compare, plain, shown
+from bulketl.verifying.pairs import agree, compare_answers, plain, value_text
 
 NUMBERS = st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**40), max_value=10**40)
 DAY = dt.date(2026, 3, 1)
@@ -105,7 +105,7 @@ def test_the_window_is_whole_days_and_never_shorter_than_asked(number: int, unit
 @given(NUMBERS, NUMBERS, st.decimals(0, 10**12, allow_nan=False, allow_infinity=False, places=6))
 def test_an_amount_is_compared_exactly(source: Decimal, target: Decimal, amount: Decimal) -> None:
     """As fractions would be: neither 28 digits nor the size of the numbers matter."""
-    allowed = Limit(amount)
+    allowed = Tolerance(amount)
     assert agree(source, target, allowed) == (abs(Fraction(target) - Fraction(source)) <= Fraction(amount))
     assert agree(source, target, allowed) == agree(target, source, allowed)
 
@@ -114,7 +114,7 @@ def test_an_amount_is_compared_exactly(source: Decimal, target: Decimal, amount:
 def test_a_share_is_of_the_figure_at_the_source_and_exact(source: Decimal, target: Decimal, share: Decimal) -> None:
     """At a source figure of zero only zero agrees."""
     difference = abs(Fraction(target) - Fraction(source))
-    assert agree(source, target, Limit(share, share=True)) == (difference <= Fraction(share) * abs(Fraction(source)))
+    assert agree(source, target, Tolerance(share, share=True)) == (difference <= Fraction(share) * abs(Fraction(source)))
 
 
 @given(NUMBERS, st.decimals(0, 10**6, allow_nan=False, allow_infinity=False, places=4))
@@ -122,8 +122,8 @@ def test_the_edge_of_the_tolerance_agrees_and_the_next_digit_does_not(source: De
     """A cent is a cent at any size."""
     with localcontext(prec=200):
         edge, beyond = source + amount, source + amount + Decimal("1e-60")
-    assert agree(source, edge, Limit(amount))
-    assert not agree(source, beyond, Limit(amount))
+    assert agree(source, edge, Tolerance(amount))
+    assert not agree(source, beyond, Tolerance(amount))
 
 
 @given(st.one_of(st.integers(), st.floats(allow_nan=False, allow_infinity=False), NUMBERS))
@@ -131,9 +131,9 @@ def test_a_number_counts_the_same_whatever_the_driver_made_of_it(value: float | 
     """An integer, a float and a decimal of the same digits are equal; a float loses none of its digits."""
     found = plain(value)
     assert isinstance(found, Decimal)
-    assert agree(found, Decimal(str(value)), Limit(Decimal(0)))
+    assert agree(found, Decimal(str(value)), Tolerance(Decimal(0)))
     if isinstance(value, float):
-        assert float(shown(found)) == value
+        assert float(value_text(found)) == value
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_a_number_counts_the_same_whatever_the_driver_made_of_it(value: float | 
 )
 def test_values_of_other_types_are_equal_where_they_mean_the_same(source: object, target: object, equal: bool) -> None:
     """And NULL equals only NULL: a sum over no rows is not zero."""
-    assert agree(plain(source), plain(target), Limit(Decimal(0))) is equal
+    assert agree(plain(source), plain(target), Tolerance(Decimal(0))) is equal
 
 
 def test_rows_are_held_against_each_other_by_key_whatever_their_order_and_case() -> None:
@@ -171,9 +171,9 @@ def test_rows_are_held_against_each_other_by_key_whatever_their_order_and_case()
     target = Answer(
         ("Amount", "DAY", "N"), [(None, None, 1), (10.01, dt.datetime(2026, 3, 1), 3), (0, dt.date(2026, 3, 3), 0)]
     )
-    compared, found = compare(one, source, target)
+    compared, found = compare_answers(one, source, target)
     assert compared == 4
-    assert [(shown(d.key[0]), d.column, d.missing, d.by) for d in found] == [
+    assert [(value_text(d.key[0]), d.column, d.missing, d.by) for d in found] == [
         ("2026-03-01", "n", "", Decimal(1)), ("2026-03-02", "", "target", None), ("2026-03-03", "", "source", None),
     ]  # fmt: skip
 
@@ -200,7 +200,7 @@ def test_answers_that_cannot_be_compared_are_told_and_never_equal(
 ) -> None:
     """Each with what to do."""
     with pytest.raises(DataError) as caught:
-        compare(pair(**values), *(Answer(tuple(names), rows) for names, rows in (source, target)))  # type: ignore[arg-type]
+        compare_answers(pair(**values), *(Answer(tuple(names), rows) for names, rows in (source, target)))  # type: ignore[arg-type]
     assert words in caught.value.message
     assert caught.value.hint
 
@@ -214,7 +214,7 @@ def test_what_differs_is_exactly_what_was_changed(rows: dict[tuple[int | None, s
     with localcontext(prec=300):
         target |= {key: target[key] + 1 for key in raised}
     answers = [Answer(("a", "b", "n"), [(*key, value) for key, value in side.items()]) for side in (rows, target)]
-    compared, found = compare(pair(key=["a", "b"]), *answers)
+    compared, found = compare_answers(pair(key=["a", "b"]), *answers)
     assert compared == len(rows)
     assert {(item.key, item.missing) for item in found} == {(key, "target") for key in gone} | {(key, "") for key in raised}
     assert all(item.by == 1 for item in found if not item.missing)
@@ -223,14 +223,14 @@ def test_what_differs_is_exactly_what_was_changed(rows: dict[tuple[int | None, s
 @given(st.decimals(0, 10**9, allow_nan=False, allow_infinity=False, places=5))
 def test_a_tolerance_is_what_was_written(value: Decimal) -> None:
     """As a number, as text or as a share."""
-    assert limit(str(value)) == Limit(value)
-    assert limit(float(value)) == Limit(Decimal(repr(float(value))))
+    assert tolerance_of(str(value)) == Tolerance(value)
+    assert tolerance_of(float(value)) == Tolerance(Decimal(repr(float(value))))
     if value <= 100:
-        assert limit(f"{value}%") == Limit(value / 100, share=True)
+        assert tolerance_of(f"{value}%") == Tolerance(value / 100, share=True)
 
 
 @pytest.mark.parametrize("value", [-1, "-1", "1 000", "x", None, True, [], float("nan"), float("inf"), "101%"])
 def test_what_is_no_tolerance_is_refused(value: object) -> None:
     """Loudly."""
     with pytest.raises(ValueError, match=r"tolerance|share"):
-        limit(value)
+        tolerance_of(value)

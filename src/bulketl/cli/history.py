@@ -54,7 +54,7 @@ def history(
             heatmap.require()
         settings = configured(config, rules, schema=schema)
         found = bulketl.compare_history(settings, tiers=tiers_of(tier), tables=split_commas(tables), by=by, sums=sums)
-        print(json.dumps(months.history_json(found))) if as_json else out.print(months.history(found))
+        print(json.dumps(found.to_json())) if as_json else out.print(months.history(found))
         if png is not None:
             heatmap.draw(found, png)
             err.print(f"wrote {png}")

@@ -34,7 +34,7 @@ def pairs(
     def command() -> int:
         found = bulketl.run_pairs(configured(config, None, schema=schema), checks, split_commas(names))
         if as_json:
-            print(json.dumps([screen.pair_json(item) for item in found]))
+            print(json.dumps([item.to_json() for item in found]))
         else:
             out.print(screen.pairs(found))
         wrong = {item.severity for item in found if item.outcome != "equal"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import Annotated
@@ -41,7 +40,7 @@ def list_states(
     def command() -> int:
         found = bulketl.states(configured(config, None, schema=schema), split_commas(tables))
         if as_json:
-            print(json.dumps([dataclasses.asdict(item) for item in found]))
+            print(json.dumps([item.to_json() for item in found]))
         else:
             out.print(records.states(found))
         return DONE
@@ -60,7 +59,7 @@ def show_state(
 
     def command() -> int:
         (found,) = bulketl.states(configured(config, None, schema=schema), [table])[:1]
-        print(json.dumps(dataclasses.asdict(found))) if as_json else out.print(records.state(found))
+        print(json.dumps(found.to_json())) if as_json else out.print(records.state(found))
         return DONE
 
     run(command, as_json)
@@ -101,7 +100,7 @@ def verify_audit(
     def command() -> int:
         found = bulketl.verify_audit(configured(config, None, schema=schema), split_commas(tables))
         if as_json:
-            print(json.dumps([dataclasses.asdict(item) for item in found]))
+            print(json.dumps([item.to_json() for item in found]))
         else:
             out.print(records.verdicts(found))
         return FAILED if any(item.problem for item in found) else DONE
@@ -136,7 +135,7 @@ def retention(
         target = None if dry_run else folder or Path()
         found = bulketl.retain_tables(settings, split_commas(tables), target)
         if as_json:
-            print(json.dumps([dataclasses.asdict(item) for item in found]))
+            print(json.dumps([item.to_json() for item in found]))
         else:
             out.print(records.expired(found, done=not dry_run))
         return DONE

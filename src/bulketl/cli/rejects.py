@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import Annotated
@@ -45,7 +44,7 @@ def list_rejects(
 
     def command() -> int:
         found = bulketl.list_rejects(configured(config, None, schema=schema), split_commas(tables), of_run)
-        print(json.dumps([dataclasses.asdict(item) for item in found])) if as_json else out.print(counts(found))
+        print(json.dumps([item.to_json() for item in found])) if as_json else out.print(counts(found))
         return DONE
 
     run(command, as_json)
@@ -65,7 +64,7 @@ def show_rejects(
     def command() -> int:
         found = bulketl.show_rejects(configured(config, None, schema=schema), split_commas(tables), of_run, first)
         if as_json:
-            print(json.dumps([dataclasses.asdict(item) for item in found]))
+            print(json.dumps([item.to_json() for item in found]))
         else:
             out.print(rows(found, first))
         return DONE
@@ -107,7 +106,7 @@ def retry_rejects(
 
     def command() -> int:
         found = bulketl.retry_rejects(configured(config, rules, schema=schema), split_commas(tables), of_run)
-        print(json.dumps([dataclasses.asdict(item) for item in found])) if as_json else out.print(retried(found))
+        print(json.dumps([item.to_json() for item in found])) if as_json else out.print(retried(found))
         return DONE
 
     run(command, as_json)

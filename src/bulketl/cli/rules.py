@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import errno
 import json
 import os
@@ -51,8 +50,7 @@ def discover(
         if left := told(left_out(settings, catalog)):
             err.print(f"not taken from the source: {left}")
         if as_json:
-            extras = [{"table": p.table, "reasons": dict(p.reasons), "question": p.question} for p in proposals]
-            print(json.dumps([{**p.to_rule(), **extra} for p, extra in zip(proposals, extras, strict=True)]))
+            print(json.dumps([proposal.to_json() for proposal in proposals]))
         return DONE
 
     run(command, as_json)
@@ -79,7 +77,7 @@ def validate(
             return DONE
         findings = bulketl.validate(settings)
         if as_json:
-            print(json.dumps([dataclasses.asdict(finding) for finding in findings]))
+            print(json.dumps([finding.to_json() for finding in findings]))
         else:
             out.print(screen.findings(findings))
         path = rules or found(Path("config/tables.yaml"))
@@ -107,8 +105,7 @@ def casts(as_json: JsonOption = False) -> None:
 
     def command() -> int:
         if as_json:
-            keys = ("source", "target", "wire", "read", "clean", "unsigned", "size")
-            print(json.dumps([{key: getattr(rule, key) for key in keys} for rule in RULES]))
+            print(json.dumps([rule.to_json() for rule in RULES]))
         else:
             out.print(cast_rules())
             out.print(counted())

@@ -16,7 +16,7 @@ import polars as pl
 from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, field_validator, model_validator
 
 from bulketl.config.fields import Duration, Model
-from bulketl.tables.checks import ROW_FUNCTIONS, Check, Kind, Severity, Value, misplaced
+from bulketl.tables.checks import ROW_FUNCTIONS, Check, CheckKind, Severity, Value, misplaced
 
 
 def _names(value: object) -> object:
@@ -272,7 +272,7 @@ class Expression(OnRows):
         yield Check("expression", tuple(dict.fromkeys(names)), text=self.expression)
 
 
-_KINDS: tuple[Kind, ...] = get_args(Kind)
+_KINDS: tuple[CheckKind, ...] = get_args(CheckKind)
 
 
 def _kind(value: object) -> str | None:

@@ -42,7 +42,7 @@ def share(value: object) -> object:
     return float(value) if type(value) is int else value
 
 
-def limit(value: object) -> object:
+def row_limit(value: object) -> object:
     """Return a number of rows as an int, a share of the rows (`0.1%`, 0.001) as a float; raise ValueError for others."""
     if type(value) is int and value >= 0:
         return value
@@ -57,7 +57,7 @@ Duration = Annotated[dt.timedelta, BeforeValidator(duration)]
 Period = Annotated[str, BeforeValidator(period)]  # by the calendar: years with a day more are not a day shorter
 Share = Annotated[float, BeforeValidator(share), Field(ge=0, le=1)]
 _LIMIT = {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "number", "minimum": 0, "maximum": 1}, {"type": "string"}]}
-Limit = Annotated[Any, BeforeValidator(limit), WithJsonSchema(_LIMIT)]  # int: rows, float: a share of them
+RowLimit = Annotated[Any, BeforeValidator(row_limit), WithJsonSchema(_LIMIT)]  # int: rows, float: a share of them
 
 
 class Model(BaseModel):

@@ -33,10 +33,10 @@ def known_at_top(document: dict[str, Any], known: Collection[str], path: Path, l
     """Add a problem for each key at the top that is not known."""
     for key in document:
         if key not in known:
-            problems.append(f"{path}:{lines.of((key,))}: {key}: {unknown(key, known, problems)}")
+            problems.append(f"{path}:{lines.of((key,))}: {key}: {unknown_key(key, known, problems)}")
 
 
-def check(
+def validated(
     model: type[M],
     value: Any,
     path: Path,
@@ -63,7 +63,7 @@ def check(
             text = _EXPECTED.get(item["type"]) or item["msg"].removeprefix("Value error, ")
             if item["type"] == "extra_forbidden" or len(loc) < len(item["loc"]):
                 known = {*_keys(kinds), *(also if len(loc) == 1 else ())}
-                text = unknown(str(loc[-1]), known, problems)
+                text = unknown_key(str(loc[-1]), known, problems)
             elif item["type"] != "missing" and not isinstance(item["input"], (dict, list)):
                 secret = secret or _kinds(model, loc)[1] or str(item["input"]) in hidden
                 secret = secret or not (quoting or isinstance(item["input"], (int, float)))
@@ -124,7 +124,7 @@ def _keys(kinds: list[Any]) -> Iterator[str]:
             yield from (str(key) for key in get_args(get_args(kind)[0]))
 
 
-def unknown(key: str, known: Collection[str], problems: list[str]) -> str:
+def unknown_key(key: str, known: Collection[str], problems: list[str]) -> str:
     """Return what to say of a key that is not known: what it may have been meant to be, or what is known."""
     if len(problems) > _SUGGESTED:
         return "unknown key"

@@ -14,20 +14,20 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from bulketl.config.fields import Duration, Model
-from bulketl.config.mistakes import check, read_file
+from bulketl.config.mistakes import read_file, validated
 from bulketl.config.sqltext import Dialect, placeholders, problem
 from bulketl.errors import ConfigError
 
-Severity = Literal["warn", "fail"]
+PairSeverity = Literal["warn", "fail"]
 Side = Literal["source", "target"]
 EVERY = "*"
 _DAY = dt.timedelta(days=1)
 _EXACT = Context(prec=300_000)  # no number of either server has so many digits; only those there are cost anything
-_LIMIT = re.compile(r"(\d+(?:\.\d+)?)\s*(%?)")
+_TOLERANCE = re.compile(r"(\d+(?:\.\d+)?)\s*(%?)")
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class Tolerance:
     """How far two figures may lie apart: by `amount`, or by that share of the source's figure."""
 
     amount: Decimal
@@ -41,34 +41,34 @@ class Limit:
         return f"{self.amount * 100:f}%" if self.share else f"{self.amount:f}"
 
 
-EXACT = Limit(Decimal(0))
+EXACT = Tolerance(Decimal(0))
 
 
-def limit(value: object) -> object:
-    """Return a limit from a number, or from a share as `0.1%`; raise ValueError for anything else."""
-    if isinstance(value, Limit):
+def tolerance_of(value: object) -> object:
+    """Return a tolerance from a number, or from a share as `0.1%`; raise ValueError for anything else."""
+    if isinstance(value, Tolerance):
         return value
     text = f"{Decimal(str(value)):f}" if type(value) in (int, float) else value
-    found = _LIMIT.fullmatch(text.strip()) if isinstance(text, str) else None
+    found = _TOLERANCE.fullmatch(text.strip()) if isinstance(text, str) else None
     if found is None:
         raise ValueError("a tolerance is a number from 0 on, or a share of the source's figure as in 0.1%")
     amount = Decimal(found[1])
     if found[2] and amount > 100:
         raise ValueError("a share is at most 100%")
-    return Limit(_EXACT.divide(amount, Decimal(100)), share=True) if found[2] else Limit(amount)
+    return Tolerance(_EXACT.divide(amount, Decimal(100)), share=True) if found[2] else Tolerance(amount)
 
 
-def _limits(value: object) -> object:
-    return value if isinstance(value, dict) else {EVERY: limit(value)}
+def _tolerances(value: object) -> object:
+    return value if isinstance(value, dict) else {EVERY: tolerance_of(value)}
 
 
-_LIMIT_SCHEMA: dict[str, Any] = {
+_TOLERANCE_SCHEMA: dict[str, Any] = {
     "anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*%?\s*$"}]
 }
-Limits = Annotated[
-    dict[str, Annotated[Limit, BeforeValidator(limit), WithJsonSchema(_LIMIT_SCHEMA)]],
-    BeforeValidator(_limits),
-    WithJsonSchema({"anyOf": [*_LIMIT_SCHEMA["anyOf"], {"type": "object", "additionalProperties": _LIMIT_SCHEMA}]}),
+Tolerances = Annotated[
+    dict[str, Annotated[Tolerance, BeforeValidator(tolerance_of), WithJsonSchema(_TOLERANCE_SCHEMA)]],
+    BeforeValidator(_tolerances),
+    WithJsonSchema({"anyOf": [*_TOLERANCE_SCHEMA["anyOf"], {"type": "object", "additionalProperties": _TOLERANCE_SCHEMA}]}),
 ]
 
 
@@ -83,8 +83,8 @@ class Pair(Model):
     target: str
     key: tuple[str, ...] = Field(default=(), strict=False)
     last: Duration | None = None
-    tolerance: Limits = Field(default_factory=dict)
-    severity: Severity = "fail"
+    tolerance: Tolerances = Field(default_factory=dict)
+    severity: PairSeverity = "fail"
     time_limit: Duration = Field(default=dt.timedelta(minutes=1), ge=dt.timedelta(seconds=1))
 
     @field_validator("source", "target")
@@ -116,7 +116,7 @@ class Pair(Model):
             values["since"] = today - -(-self.last // _DAY) * _DAY
         return values
 
-    def limit(self, column: str) -> Limit:
+    def tolerated(self, column: str) -> Tolerance:
         """Return how far the two figures of a column may lie apart."""
         limits = {name.lower(): item for name, item in self.tolerance.items()}
         return limits.get(column, limits.get(EVERY, EXACT))
@@ -135,7 +135,7 @@ def load_checks(path: Path, names: Sequence[str] = ()) -> dict[str, Pair]:
     """
     problems: list[str] = []
     document, lines = read_file(path, problems)
-    found = None if problems and not document else check(Checks, document, path, lines, problems)
+    found = None if problems and not document else validated(Checks, document, path, lines, problems)
     if found is None or problems:
         raise ConfigError(
             "the checks are wrong:\n  " + "\n  ".join(problems), hint="correct the file and run the command again"

@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from bulketl.config.config import Config
-from bulketl.config.mistakes import check, known_at_top, read_file, without
+from bulketl.config.mistakes import known_at_top, read_file, validated, without
 from bulketl.config.rules import TableRule, circle
 from bulketl.config.settings import Settings
 from bulketl.config.snapshot import read_snapshot
@@ -82,7 +82,7 @@ def _check_settings(path: Path, environ: Mapping[str, str], problems: list[str])
     values, lines = read_file(path, problems)
     hidden: set[str] = set()
     values = _expand(values, environ, hidden, lambda at, text: problems.append(f"{path}:{lines.of(at)}: {text}"))
-    return {} if check(Settings, values, path, lines, problems, hidden=hidden, quoting=False) is None else dict(values)
+    return {} if validated(Settings, values, path, lines, problems, hidden=hidden, quoting=False) is None else dict(values)
 
 
 def _check_tables(document: dict[str, Any], path: Path, lines: Lines, problems: list[str]) -> dict[str, TableRule]:
@@ -107,7 +107,7 @@ def _check_rules(document: dict[str, Any], path: Path, lines: Lines, problems: l
     rules: dict[str, TableRule] = {}
     for name, value in source_tables.items():
         at = ("source_tables", name)
-        rule = check(TableRule, {} if value is None else value, path, lines, problems, at)
+        rule = validated(TableRule, {} if value is None else value, path, lines, problems, at)
         if rule is not None:
             rules[name] = rule
     return rules
@@ -135,7 +135,9 @@ def _check_later_tables(document: dict[str, Any], path: Path, lines: Lines, prob
             if isinstance(kept.get("monitoring"), dict):
                 kept["monitoring"] = {k: v for k, v in kept["monitoring"].items() if k not in _LATER_MONITORING}
             value = {key: [item] if key == "primary_key" and isinstance(item, str) else item for key, item in kept.items()}
-        rule = check(TableRule, {} if value is None else value, path, lines, problems, ("tables", name), also=_LATER_KEYS)
+        rule = validated(
+            TableRule, {} if value is None else value, path, lines, problems, ("tables", name), also=_LATER_KEYS
+        )
         if rule is not None:
             rules[name] = rule
     return rules

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from bulketl.config.checks import CheckRule, checks_of
-from bulketl.config.fields import Duration, Limit, Model, Period, Share
+from bulketl.config.fields import Duration, Model, Period, RowLimit, Share
 from bulketl.tables.casts import parse_target
 from bulketl.tables.checks import Check
 from bulketl.tables.spec import Consistency, Strategy, Tier
@@ -88,7 +88,7 @@ class TableRule(Model):
     adopt: bool = False
     exclude_columns: tuple[str, ...] = Field(default=(), strict=False)
     casts: dict[str, str] = Field(default_factory=dict)
-    max_rejects: Limit | None = None
+    max_rejects: RowLimit | None = None
     primary_key: tuple[str, ...] = Field(default=(), strict=False)
     partition_by: str | None = None
     publish: Literal["swap", "refill"] | None = None

@@ -86,7 +86,7 @@ def _parts(text: str, dialect: Dialect) -> Iterator[tuple[str, bool]]:
     yield text[at:], False
 
 
-MOST_ROWS = 100_000  # of an answer; more is no figure but a table
+MOST_ANSWERED = 100_000  # of an answer; more is no figure but a table
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from bulketl.loading.events import FiguresTaken
-from bulketl.rows.figures import ROWS, Figures, added, differing
+from bulketl.rows.figures import ROWS, Figures, summed, unequal
 
 
 @dataclass(slots=True)
@@ -28,12 +28,12 @@ class Certificate:
     def add(self, event: FiguresTaken) -> None:
         """Take what a step says into account: the figures of a range, of the target, or both."""
         if event.batches:
-            self.batches = added(self.batches, event.batches)
+            self.batches = summed(self.batches, event.batches)
             self.against[event.partition] = event.against
         if event.target:
-            self.target = added(self.target, event.target)
+            self.target = summed(self.target, event.target)
         if self.target:
-            self.different = tuple(differing(self.batches or {ROWS: "0"}, self.target, event.floats))
+            self.different = tuple(unequal(self.batches or {ROWS: "0"}, self.target, event.floats))
 
     def to_json(self) -> dict[str, object]:
         """Return it as plain values."""

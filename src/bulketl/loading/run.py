@@ -23,19 +23,17 @@ from bulketl.loading.summary import Summary
 from bulketl.mysql.server import MySQL
 from bulketl.mysql.source import MySQLSource
 from bulketl.mysql.strain import Strain
-from bulketl.plan.incremental import Choice
+from bulketl.plan.incremental import choice_of
 from bulketl.plan.plan import Plan
 from bulketl.plan.resumption import changed_since, remaining, restored
 from bulketl.plan.specify import specify
-from bulketl.postgres.inspect import read_tables
 from bulketl.postgres.ledger import runs
 from bulketl.postgres.ledger.states import read_states
 from bulketl.postgres.locks import alive
 from bulketl.postgres.server import SUPERSEDED, Connection, Postgres
 from bulketl.postgres.session import described
 from bulketl.postgres.target import PostgresTarget
-from bulketl.survey.look import look
-from bulketl.tables.catalog import TargetTable
+from bulketl.survey.look import look_for
 from bulketl.tables.cursor import State
 from bulketl.tables.measured import Cursor
 from bulketl.tables.partitions import Changes
@@ -149,8 +147,8 @@ def _over(run: str, reason: str) -> PlanError:
 
 def _still_so(config: Config, run: str, plan: Plan) -> None:
     """Raise PlanError when a table that is left would be loaded otherwise now."""
-    existing, states = patient(_there, Postgres.of(config), config.target_schema)
-    catalog = patient(look, MySQL.of(config), config, states, existing, [load.spec.table for load in plan.loads])
+    sight = look_for(config, [load.spec.table for load in plan.loads])
+    catalog = sight.everything
     tables = {table.name: table for table in catalog}
     lines = []
     if catalog.identity != plan.source:
@@ -165,18 +163,13 @@ def _still_so(config: Config, run: str, plan: Plan) -> None:
             lines.append(f"table {name} is excluded now")
         # Whether it is loaded whole was decided when the run was planned, and stays.
         cursor = None if load.spec.whole else Cursor("", "", Changes(""))
-        now = specify(config, catalog, tables[name], Choice(state=states.get(name), cursor=cursor))
+        now = specify(config, catalog, tables[name], dataclasses.replace(choice_of(sight.known, name), cursor=cursor))
         lines += [f"table {name}: {line}" for line in changed_since(load, now, rule)]
     if lines:
         raise PlanError(
             f"run {run} cannot be resumed, because what it was planned for has changed:\n  " + "\n  ".join(lines),
             hint="start a new one with `bulketl load`",
         )
-
-
-def _there(target: Postgres, schema: str) -> tuple[dict[str, TargetTable], dict[str, State]]:
-    with target.connect() as connection:
-        return read_tables(connection, schema), read_states(connection, schema)
 
 
 def _note_sessions(source: MySQL, target: Postgres, run: str) -> dict[str, dict[str, object]]:

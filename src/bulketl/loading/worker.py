@@ -19,9 +19,9 @@ from bulketl.errors import MismatchError, SourceError
 from bulketl.loading.schedule import Step
 from bulketl.plan.plan import TableLoad
 from bulketl.rows.coerce import Batch, coerce
-from bulketl.rows.figures import Figures, Taken, differing, figures, floats_of, together
+from bulketl.rows.figures import Figures, Taken, figures, floats_of, together, unequal
 from bulketl.rows.quality import Counted, around
-from bulketl.rows.reconcile import Differences, Here, There, mend
+from bulketl.rows.reconcile import Differences, Here, There, reconcile
 from bulketl.tables.partitions import Partition
 from bulketl.tables.spec import TableSpec
 
@@ -248,7 +248,7 @@ def _work(source: Source, target: Target, step: Step) -> Result:
     if step.kind == "publish":
         return Result(published=(target.publish(spec),))
     if step.kind == "compare":
-        return Result(differences=mend(source, target, spec))
+        return Result(differences=reconcile(source, target, spec))
     if step.kind == "settle":
         target.settle(spec, source)
         return Result()
@@ -323,7 +323,7 @@ def _taken(source: Source, spec: TableSpec, partitions: Sequence[Partition], bat
 
 def _held(source: Source, spec: TableSpec, partition: Partition, found: Figures) -> Taken:
     """Compare figures with the figures of the source now: what was written to meanwhile differs, and is not certified."""
-    return Taken(found, tuple(differing(found, source.figures(spec, partition), floats_of(spec))))
+    return Taken(found, tuple(unequal(found, source.figures(spec, partition), floats_of(spec))))
 
 
 def _small(source: Source, load: TableLoad) -> Batch | None:

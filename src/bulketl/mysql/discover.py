@@ -32,7 +32,7 @@ from bulketl.tables.partitions import (
     split_key,
 )
 
-Row = tuple[Any, ...]
+_Row = tuple[Any, ...]
 COUNTED_TOGETHER = 60  # tables per counting query, or columns per profiling query
 PROFILED_ROWS = 1000
 # A key value that the server shows and then refuses to compare with: 0000-00-00 under NO_ZERO_DATE. The table is streamed.
@@ -120,7 +120,7 @@ def read_catalog(source: MySQL, expected: Mapping[str, Expected] | None = None) 
 
 
 def _made(
-    rows: list[Row],
+    rows: list[_Row],
     columns: Mapping[str, list[Column]],
     keys: Mapping[str, tuple[Key, ...]],
     references: Mapping[str, list[str]],
@@ -152,7 +152,7 @@ def _made(
     return made, others
 
 
-def _versions(cursor: Cursor, rows: list[Row]) -> list[Other]:
+def _versions(cursor: Cursor, rows: list[_Row]) -> list[Other]:
     """Return the system-versioned tables, each with how many rows its history has, unless counting them takes long."""
     found = []
     for name, _, count, *_, kind in rows:
@@ -314,8 +314,8 @@ def walk(cursor: Cursor, table: Table, key: Key, size: int, only: str = "") -> I
         yield at
 
 
-def _keys(rows: list[Row]) -> dict[str, tuple[Key, ...]]:
-    grouped: dict[tuple[str, str], list[Row]] = {}
+def _keys(rows: list[_Row]) -> dict[str, tuple[Key, ...]]:
+    grouped: dict[tuple[str, str], list[_Row]] = {}
     for row in rows:
         grouped.setdefault((row[0], row[1]), []).append(row)
     keys: dict[str, list[Key]] = {}
@@ -326,7 +326,7 @@ def _keys(rows: list[Row]) -> dict[str, tuple[Key, ...]]:
     return {table: tuple(found) for table, found in keys.items()}
 
 
-def _rows(cursor: Cursor) -> list[Row]:
+def _rows(cursor: Cursor) -> list[_Row]:
     return list(cursor.fetchall())
 
 

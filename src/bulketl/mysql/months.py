@@ -7,16 +7,16 @@ from collections.abc import Iterable
 import pymysql
 
 from bulketl.mysql.server import MySQL, is_lost, text_of
-from bulketl.rows.months import Asked, Counted, Month, totals
+from bulketl.rows.months import Month, MonthCount, MonthsAsked, totals
 from bulketl.tables.casts import quoted
 
 
-def months(source: MySQL, asked: Iterable[Asked], zone: str = "") -> dict[str, dict[Month, Counted] | str]:
+def months(source: MySQL, asked: Iterable[MonthsAsked], zone: str = "") -> dict[str, dict[Month, MonthCount] | str]:
     """Return the months of each table, or why they cannot be counted; one table after another over one connection.
 
     `zone`: in which TIMESTAMPs were loaded, '' for the server's. Raise SourceError when the server cannot be used.
     """
-    found: dict[str, dict[Month, Counted] | str] = {}
+    found: dict[str, dict[Month, MonthCount] | str] = {}
     with source.connect() as cursor:
         at = ""  # the zone of the session; '' is the server's
         for item in asked:
@@ -34,13 +34,13 @@ def months(source: MySQL, asked: Iterable[Asked], zone: str = "") -> dict[str, d
                 found[item.table] = f"the source: {text_of(error)}"
                 continue
             found[item.table] = {
-                None if month is None else int(month): Counted(int(rows), int(dated), totals(item, sums))
+                None if month is None else int(month): MonthCount(int(rows), int(dated), totals(item, sums))
                 for month, rows, dated, *sums in cursor.fetchall()
             }
     return found
 
 
-def select(item: Asked) -> str:
+def select(item: MonthsAsked) -> str:
     """Return the query: month, rows, rows whose column is not NULL, then the sums."""
     sums = "".join(f", {here}" for _, (here, _), _ in item.sums)
     return (

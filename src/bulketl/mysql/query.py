@@ -10,7 +10,7 @@ import pymysql
 from pymysql.constants import FIELD_TYPE
 from pymysql.cursors import Cursor
 
-from bulketl.config.sqltext import MOST_ROWS, Answer, bound
+from bulketl.config.sqltext import MOST_ANSWERED, Answer, bound
 from bulketl.errors import SourceError
 from bulketl.mysql.server import MySQL, code_of, text_of
 
@@ -29,7 +29,7 @@ def today(source: MySQL, zone: str = "") -> dt.date:
 
 
 def answer(source: MySQL, select: str, values: Mapping[str, dt.date], limit: dt.timedelta, zone: str = "") -> Answer:
-    """Return what the source answers, up to MOST_ROWS + 1 rows; a date that is none counts as NULL, as in a load.
+    """Return what the source answers, up to MOST_ANSWERED + 1 rows; a date that is none counts as NULL, as in a load.
 
     Raise SourceError, also after the time `limit`.
     """
@@ -40,7 +40,7 @@ def answer(source: MySQL, select: str, values: Mapping[str, dt.date], limit: dt.
             cursor.execute("SET SESSION max_statement_time = %s", (limit.total_seconds(),))
         else:
             cursor.execute("SET SESSION max_execution_time = %s", (int(limit.total_seconds() * 1000),))
-        cursor.execute("SET SESSION sql_select_limit = %s", (MOST_ROWS + 1,))
+        cursor.execute("SET SESSION sql_select_limit = %s", (MOST_ANSWERED + 1,))
         cursor.execute("START TRANSACTION READ ONLY")
         try:
             cursor.execute(bound(select, "mysql"), dict(values))

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 
 import pyarrow as pa
 
-from bulketl.mysql import compare
+from bulketl.mysql import digests
 from bulketl.mysql.discover import column_types
 from bulketl.mysql.locks import Gate, TableLock, gated, locked
 from bulketl.mysql.read import count, figures, masked, read
@@ -50,11 +50,11 @@ class MySQLSource:
 
     def digests(self, spec: TableSpec, buckets: Buckets) -> Mapping[str, Digest]:
         """Return rows and hash per bucket."""
-        return compare.digests(self.mysql, spec, buckets)
+        return digests.digests(self.mysql, spec, buckets)
 
     def rows(self, spec: TableSpec, buckets: Buckets, which: Sequence[str]) -> Mapping[str, Row]:
         """Return key and hash of every row in some buckets."""
-        return compare.rows(self.mysql, spec, buckets, which)
+        return digests.rows(self.mysql, spec, buckets, which)
 
     def masked(self, spec: TableSpec) -> list[list[str]]:
         """Return the columns of each mask at the end of a row."""

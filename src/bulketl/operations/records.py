@@ -9,7 +9,7 @@ from bulketl.config.config import Config
 from bulketl.connections.patience import patient
 from bulketl.errors import PlanError
 from bulketl.postgres.compare import chain
-from bulketl.postgres.compare.chain import Verdict
+from bulketl.postgres.compare.chain import ChainVerdict
 from bulketl.postgres.ledger import chains, runs
 from bulketl.postgres.ledger.states import Known, list_states, reset_states
 from bulketl.postgres.server import Postgres
@@ -68,7 +68,7 @@ def _certificates(config: Config, run: str) -> tuple[dict[str, Any], dict[str, d
         return runs.certificates(connection, config.target_schema, run)
 
 
-def verify_audit(config: Config, tables: Sequence[str] = ()) -> list[Verdict]:
+def verify_audit(config: Config, tables: Sequence[str] = ()) -> list[ChainVerdict]:
     """Recompute the chains of audited tables and hold their rows against them; change nothing.
 
     Raise as `states` does.
@@ -76,7 +76,7 @@ def verify_audit(config: Config, tables: Sequence[str] = ()) -> list[Verdict]:
     return patient(_verified, config, tables)
 
 
-def _verified(config: Config, tables: Sequence[str]) -> list[Verdict]:
+def _verified(config: Config, tables: Sequence[str]) -> list[ChainVerdict]:
     with Postgres.of(config).connect() as connection:
         wanted = fitting(chains.audited(connection, config.target_schema), tables, config.target_schema, HINT)
-        return chain.verify(connection, config.target_schema, sorted(wanted)) if wanted else []
+        return chain.verify_chains(connection, config.target_schema, sorted(wanted)) if wanted else []

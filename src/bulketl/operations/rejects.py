@@ -24,22 +24,21 @@ from bulketl.errors import ConfigError, PlanError
 from bulketl.loading.record import recorded
 from bulketl.mysql.server import MySQL
 from bulketl.mysql.source import MySQLSource
-from bulketl.plan.incremental import Choice, another_source
+from bulketl.plan.incremental import Choice, another_source, choice_of
 from bulketl.plan.ownership import strange
 from bulketl.plan.plan import Group, Plan, TableLoad
 from bulketl.plan.publishing import differing
 from bulketl.plan.specify import specify
-from bulketl.postgres.inspect import read_tables
+from bulketl.postgres.known import known_of
 from bulketl.postgres.ledger import rejects, runs, schema
-from bulketl.postgres.ledger.rejects import Counted, Rejected
-from bulketl.postgres.ledger.states import read_states
+from bulketl.postgres.ledger.rejects import RejectCount, Rejected
 from bulketl.postgres.server import Connection, Postgres
 from bulketl.postgres.write.rows import retry
 from bulketl.rows.reconcile import reread
-from bulketl.survey.look import look
-from bulketl.tables.casts import Cast, parse_type
-from bulketl.tables.catalog import Catalog, TargetTable
-from bulketl.tables.cursor import State
+from bulketl.survey.look import in_view
+from bulketl.tables.casts import Cast
+from bulketl.tables.catalog import Catalog
+from bulketl.tables.measured import Known
 from bulketl.tables.partitions import KeyTuple, KeyValue
 from bulketl.tables.patterns import fitting
 from bulketl.tables.printable import count_of
@@ -64,8 +63,12 @@ class Retried:
     gone: int = 0
     unreadable: int = 0
 
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return dataclasses.asdict(self)
 
-def list_rejects(config: Config, tables: Sequence[str] = (), run: str = "") -> list[Counted]:
+
+def list_rejects(config: Config, tables: Sequence[str] = (), run: str = "") -> list[RejectCount]:
     """Return how many rows were rejected, per run, table, column and reason; the last run first.
 
     `tables` are names or patterns, empty means all; `run` is a run's name, `last` for the last load or repair, or '' for
@@ -75,7 +78,7 @@ def list_rejects(config: Config, tables: Sequence[str] = (), run: str = "") -> l
     return patient(_counted, config, tables, run)
 
 
-def _counted(config: Config, tables: Sequence[str], run: str) -> list[Counted]:
+def _counted(config: Config, tables: Sequence[str], run: str) -> list[RejectCount]:
     with Postgres.of(config).connect() as connection:
         names, which = _asked(connection, config, tables, run)
         return rejects.count(connection, config.target_schema, names, which) if rejects.there(connection) else []
@@ -127,7 +130,7 @@ def _json(stream: TextIO, rows: Iterator[Rejected]) -> int:
     count = 0
     stream.write("[")
     for count, row in enumerate(rows, 1):
-        stream.write(("," if count > 1 else "") + "\n" + json.dumps(dataclasses.asdict(row), ensure_ascii=False))
+        stream.write(("," if count > 1 else "") + "\n" + json.dumps(row.to_json(), ensure_ascii=False))
     stream.write("\n]\n")
     return count
 
@@ -161,13 +164,11 @@ def retry_rejects(config: Config, tables: Sequence[str] = (), run: str = "") -> 
     """
     check_libraries()
     source, target = MySQL.of(config), Postgres.of(config)
-    keys, existing, states = patient(_open, target, config, tables, run)
+    keys, known = patient(_open, target, config, tables, run)
     if not keys:
         return []
-    catalog = patient(look, source, config, states, existing, list(keys))
-    specs = [
-        _one_by_one(config, catalog, table, existing.get(table), states.get(table)) for table, asked in keys.items() if asked
-    ]
+    catalog = patient(in_view, source, config, known, list(keys))
+    specs = [_one_by_one(config, catalog, table, choice_of(known, table)) for table, asked in keys.items() if asked]
     done = {table: Retried(table, 0) for table in keys}
     if not specs:
         return list(done.values())
@@ -202,18 +203,18 @@ def _retried(source: MySQL, target: Postgres, run: str, spec: TableSpec, asked: 
 
 def _open(
     target: Postgres, config: Config, tables: Sequence[str], run: str
-) -> tuple[dict[str, list[dict[str, Any]]], dict[str, TargetTable], dict[str, State]]:
+) -> tuple[dict[str, list[dict[str, Any]]], Known]:
     """Return the keys of each table's open rejects, and what the target has."""
     with target.connect() as connection:
         names, which = _asked(connection, config, tables, run)
         if not rejects.there(connection):
-            return {}, {}, {}
+            return {}, Known({}, {})
         counted = rejects.count(connection, config.target_schema, names, which)
         wanted = dict.fromkeys(item.table for item in counted if item.rows > item.settled)
         keys = {table: rejects.open_keys(connection, config.target_schema, table, which) for table in wanted}
         if any(keys.values()):
             schema.create(connection, config.target_schema)
-        return keys, read_tables(connection, config.target_schema), read_states(connection, config.target_schema)
+        return keys, known_of(connection, config.target_schema)
 
 
 def _taken(source: MySQL, target: Postgres, run: str, spec: TableSpec, readable: Mapping[str, KeyTuple]) -> tuple[int, int]:
@@ -222,10 +223,9 @@ def _taken(source: MySQL, target: Postgres, run: str, spec: TableSpec, readable:
     return retry(target, run, spec, [json.loads(key) for key in readable], batches)
 
 
-def _one_by_one(
-    config: Config, catalog: Catalog, table: str, existing: TargetTable | None, state: State | None
-) -> TableSpec:
+def _one_by_one(config: Config, catalog: Catalog, table: str, choice: Choice) -> TableSpec:
     """Return what a worker must know to merge single rows into a table; raise PlanError when it cannot take them."""
+    state, existing = choice.state, choice.existing
     found = next((item for item in catalog if item.name == table), None)
     if found is None or existing is None:
         where = "at the source" if found is None else "in the target"
@@ -234,7 +234,7 @@ def _one_by_one(
         )
     if not existing.ours:
         raise strange(config.target_schema, existing)
-    spec = specify(config, catalog, found, Choice(state=state))
+    spec = specify(config, catalog, found, choice)
     if not spec.key:
         raise PlanError(
             f"table {table!r} has no primary key, so its rejected rows cannot be told from others at the source",
@@ -244,7 +244,7 @@ def _one_by_one(
     if state and state.source not in ("", catalog.identity):
         raise another_source(table, state, catalog.identity)
     other = differing(spec, existing, state)
-    if other.added or other.widened or other.changed or existing.primary_key != spec.key:
+    if other.added or other.widened or other.changed or existing.primary_key != spec.target_key:
         raise PlanError(
             f"table {table!r} has other columns or another key now than in the target",
             hint=f"load it, which follows them: `bulketl load --tables {table}`",
@@ -271,7 +271,7 @@ def _value(item: Cast, value: Any) -> KeyValue | None:
     if value is None or isinstance(value, (bool, int, float)):
         return None if item.clean == "instant" else value
     text = str(value)
-    base = parse_type(item.source).base
+    base = item.source_type.base
     if text.startswith("\\x") and (item.wire == "large_binary" or base == "bit"):
         if base == "uuid":
             return "-".join((text[2:10], text[10:14], text[14:18], text[18:22], text[22:]))

@@ -13,11 +13,11 @@ from typing import Literal
 
 from bulketl.config.windows import DAYS, Windows, parse_window
 
-Kind = Literal["systemd", "cron", "airflow"]
-KINDS: tuple[Kind, ...] = ("systemd", "cron", "airflow")
+Scheduler = Literal["systemd", "cron", "airflow"]
+SCHEDULERS: tuple[Scheduler, ...] = ("systemd", "cron", "airflow")
 
 
-def snippet(kind: Kind, windows: Windows, folder: str, load: Sequence[str] = ("bulketl", "load")) -> str:
+def snippet(kind: Scheduler, windows: Windows, folder: str, load: Sequence[str] = ("bulketl", "load")) -> str:
     """Return the text for one scheduler: a load at the begin of the window, in its zone, run in `folder`.
 
     `load`: the words of the command. A run that was stopped is taken up by the first of two commands: `--resume last`

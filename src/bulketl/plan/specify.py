@@ -12,7 +12,7 @@ from bulketl.errors import PlanError
 from bulketl.plan.absences import unseen
 from bulketl.plan.checks import planned
 from bulketl.plan.incremental import Choice
-from bulketl.rows.canonical import digests
+from bulketl.rows.canonical import hash_expressions
 from bulketl.tables.casts import Cast, cast, encoder_of
 from bulketl.tables.catalog import Catalog, Table
 from bulketl.tables.cursor import State
@@ -36,7 +36,7 @@ def specify(config: Config, catalog: Catalog, table: Table, choice: Choice, free
             hint="take it out of added_columns, or name it under the table's exclude_columns",
         )
     if ROW_HASH in config.added_columns:
-        hashed = digests(casts, {item.column: "" for item in casts}, config.nul_bytes)[0]
+        hashed = hash_expressions(casts, {item.column: "" for item in casts}, config.nul_bytes)[0]
         casts = (*casts, Cast(ROW_HASH, "", "text", "string", hashed, "", nullable=False, guarded=False))
     kept = {item.column for item in casts}
     whole = choice.whole
@@ -96,7 +96,8 @@ def _retained(table: Table, state: State | None) -> tuple[tuple[str, dt.datetime
 def _evidence(table: Table, rule: TableRule, spec: TableSpec) -> str:
     """Return when the table was changed last, '' if nobody knows, a blank, and a hash of all that says how it is loaded."""
     how = (spec.casts, spec.key, spec.zone, spec.nul_bytes, spec.stamps, spec.audit, spec.retained, repr(rule))
-    return f"{table.changed_at} {hashlib.sha256(repr(how).encode()).hexdigest()[:16]}"
+    named = tuple(item.name for item in spec.casts if item.name != item.column)  # not in the text of a cast
+    return f"{table.changed_at} {hashlib.sha256(repr((*how, named) if named else how).encode()).hexdigest()[:16]}"
 
 
 def known_columns(table: Table, rule: TableRule, kept: set[str]) -> None:

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 
 import psycopg
 
-from bulketl.config.sqltext import MOST_ROWS, Answer, bound
+from bulketl.config.sqltext import MOST_ANSWERED, Answer, bound
 from bulketl.errors import DataError, TargetError
 from bulketl.postgres.ddl import name
 from bulketl.postgres.server import Postgres
 
 
 def answer(target: Postgres, schema: str, select: str, values: Mapping[str, dt.date], limit: dt.timedelta) -> Answer:
-    """Return what the target answers, up to MOST_ROWS + 1 rows; names without a schema are looked for in `schema` first.
+    """Return what the target answers, up to MOST_ANSWERED + 1 rows; names without a schema are looked for in `schema` first.
 
     Raise TargetError, also after the time `limit`, and DataError for a date that Python has none for.
     """
@@ -28,7 +28,7 @@ def answer(target: Postgres, schema: str, select: str, values: Mapping[str, dt.d
                     (f"{name(schema)}, public", str(int(limit.total_seconds() * 1000))),
                 )
                 cursor.execute(bound(select, "postgres").encode(), dict(values))
-                rows = cursor.fetchmany(MOST_ROWS + 1)
+                rows = cursor.fetchmany(MOST_ANSWERED + 1)
                 return Answer(tuple(column.name for column in cursor.description or ()), rows)
         except psycopg.errors.QueryCanceled as error:
             raise TargetError(

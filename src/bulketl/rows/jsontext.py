@@ -16,7 +16,7 @@ import pyarrow as pa
 
 MINUS_ZERO = "-0 in JSON to 0"
 DOUBLE_KEY = "double key in JSON, the last stays"
-KINDS = (MINUS_ZERO, DOUBLE_KEY)
+JSON_CHANGES = (MINUS_ZERO, DOUBLE_KEY)
 
 _MINUS_ZERO = r"-0(?:\.0*)?(?:[eE][+-]?[0-9]+)?\s*(?:[,\]}]|$)"
 _KEY = r'"(?:[^"\\]|\\.)*"\s*:'
@@ -39,12 +39,12 @@ def altered(column: pa.ChunkedArray, *, parsed: bool) -> dict[str, pa.ChunkedArr
         suspect |= (keys.list.n_unique() < keys.list.len()) | t.str.contains(_ODD_KEY)
     found: dict[str, list[int]] = {}
     for row in texts.select(suspect.fill_null(False).arg_true()).to_series().to_list():
-        for kind in changes(texts["t"][row]):
+        for kind in json_changes(texts["t"][row]):
             found.setdefault(kind, []).append(row)
     return {kind: _mask(rows, len(texts)) for kind, rows in found.items()}
 
 
-def changes(text: str) -> frozenset[str]:
+def json_changes(text: str) -> frozenset[str]:
     """Return the kinds of what jsonb changes of one text."""
     found: set[str] = set()
 

@@ -117,7 +117,7 @@ class Differences:
     noted: Mapping[str, int] = field(default_factory=dict)
 
 
-def compare(here: Here, there: Compared, spec: TableSpec) -> Differences:
+def compare_rows(here: Here, there: Compared, spec: TableSpec) -> Differences:
     """Return what differs. For n rows that differ about n keys of each bucket with one are moved, and no rows."""
     buckets = there.buckets(spec)
     theirs = there.digests(spec, buckets)
@@ -135,12 +135,12 @@ def compare(here: Here, there: Compared, spec: TableSpec) -> Differences:
     return Differences(tuple(missing), tuple(differing), tuple(gone), sum(rows for rows, _ in theirs.values()))
 
 
-def mend(here: Here, there: There, spec: TableSpec) -> Differences:
+def reconcile(here: Here, there: There, spec: TableSpec) -> Differences:
     """Compare, read again what is missing or differs, and bring it into the target; return what was found.
 
     Raise DataError when more rows are gone than may go: then nothing is mended.
     """
-    found = compare(here, there, spec)
+    found = compare_rows(here, there, spec)
     noted = there.mend(spec, found, reread(here, spec, (*found.missing, *found.differing)))
     return dataclasses.replace(found, noted=noted)
 

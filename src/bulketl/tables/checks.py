@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 Severity = Literal["warn", "reject", "fail"]
-Kind = Literal[
+CheckKind = Literal[
     "not_null", "unique", "range", "one_of", "regex", "length", "foreign_key", "fresh", "row_count", "sum", "expression"
 ]
 Value = bool | int | float | str | dt.datetime | dt.date
 Counts = dict[str, dict[str, float]]  # severity -> check -> rows that fail it, or the figure that does
-ON_TABLE: frozenset[Kind] = frozenset({"unique", "foreign_key", "fresh", "row_count", "sum"})
+ON_TABLE: frozenset[CheckKind] = frozenset({"unique", "foreign_key", "fresh", "row_count", "sum"})
 # What an expression may call: all that is decided by a row alone, so that the batches' borders cannot change what is found.
 ROW_FUNCTIONS = frozenset({
     "abs", "cast", "ceil", "coalesce", "concat", "date_part", "ends_with", "extract", "floor", "greatest", "if", "least",
@@ -35,7 +35,7 @@ class Check:
     may be, by the clock of `zone`, an offset in seconds or a name; '' where the column has its own.
     """
 
-    kind: Kind
+    kind: CheckKind
     columns: tuple[str, ...] = ()
     severity: Severity = "warn"
     low: Value | None = None

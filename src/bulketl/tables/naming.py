@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-Kind = Literal["record", "passing", ""]
+NameKind = Literal["record", "passing", ""]
 
 
 def _set(text: str) -> frozenset[str]:
@@ -62,7 +62,7 @@ class Hint:
     rows themselves; a `log_search` or a `history_type` is only about them.
     """
 
-    kind: Kind = ""
+    kind: NameKind = ""
     word: str = ""
     whole: bool = True
     main: bool = True

@@ -17,6 +17,9 @@ from bulketl.rows.reconcile import Buckets, Digest, Row
 from bulketl.tables.partitions import KeyTuple
 from bulketl.tables.spec import TableSpec
 
+PAUSE_SECONDS = 1.0  # before what differs is looked at again; read as looks.PAUSE_SECONDS, so that it is set in one place
+DETAILED = 10_000  # rows that differ are read, to say in which columns; beyond, they are counted by their hashes
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -30,8 +33,8 @@ class Look:
         return bool(self.missing or self.differing or self.extra)
 
 
-def look(ours: Mapping[str, Row], theirs: Mapping[str, Row], newer: Iterable[str] = ()) -> Look:
-    """Hold the rows of both sides beside each other, by the text of their key, but for those that are newer."""
+def compare_listings(ours: Mapping[str, Row], theirs: Mapping[str, Row], newer: Iterable[str] = ()) -> Look:
+    """Compare the rows of both sides by the text of their key, but for the newer ones."""
     out = set(newer)
     return Look(
         {text: row for text, row in ours.items() if text not in theirs and text not in out},
@@ -143,7 +146,7 @@ def between(column: str, lo: int | None, hi: int | None) -> str:
     return " AND ".join(end for end in ends if end)
 
 
-def added(parts: Iterable[Mapping[str, Digest]]) -> dict[str, Digest]:
+def united_digests(parts: Iterable[Mapping[str, Digest]]) -> dict[str, Digest]:
     """Return the digests of several parts of a table as one."""
     total: dict[str, Digest] = {}
     for part in parts:

@@ -21,27 +21,25 @@ from bulketl.config.config import Config
 from bulketl.config.rules import TableRule
 from bulketl.connections.patience import patient
 from bulketl.errors import PlanError
-from bulketl.mysql import months as mysql_history
+from bulketl.mysql import months as source_months
 from bulketl.mysql.read import retained_condition
-from bulketl.mysql.server import MySQL
-from bulketl.plan.incremental import Choice
-from bulketl.plan.selection import select
+from bulketl.plan.incremental import choice_of
+from bulketl.plan.selection import Selection
 from bulketl.plan.specify import specify
-from bulketl.postgres.compare import months as postgres_history
+from bulketl.postgres.compare import months as target_months
 from bulketl.postgres.ddl import name as quoted_name
-from bulketl.postgres.inspect import read_tables
-from bulketl.postgres.ledger.states import read_states
-from bulketl.postgres.server import Postgres
-from bulketl.rows.months import DATED, Asked, Counted, Month, month_of, sum_of
-from bulketl.survey.look import look
+from bulketl.postgres.known import known
+from bulketl.rows.months import DATED, Month, MonthCount, MonthsAsked, month_of, sum_of
+from bulketl.survey.look import Sight, look
 from bulketl.survey.proposals import cursor_candidates
-from bulketl.tables.casts import held_type, parse_type
-from bulketl.tables.catalog import Catalog, Table, TargetTable
-from bulketl.tables.cursor import State
+from bulketl.tables.casts import held_type
+from bulketl.tables.catalog import Table
+from bulketl.tables.measured import Known
 from bulketl.tables.spec import DELETED_AT, Tier
+from bulketl.tables.types import TIMES
+from bulketl.verifying.pairs import figure
 
 FIRST, LAST = 190201, 209912  # a date outside stands for something else: 0001-01-01, 1900-01-01, 9999-12-31
-TIMES = ("date", "datetime", "timestamp")
 _WRITTEN = re.compile(r"entry|enter|creat|insert|added", re.IGNORECASE)
 
 
@@ -59,6 +57,13 @@ class MonthPair:
     def differs(self) -> bool:
         """Whether rows or sums differ."""
         return self.source != self.target or bool(self.sums)
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as plain values, without what is empty; sums are texts, so that no digit is lost."""
+        texts = {name: [None if one is None else figure(one, 30) for one in pair] for name, *pair in self.sums}
+        label = None if self.month is None else month_text(self.month)
+        values = {"month": label, "source": self.source, "target": self.target, "invalid": self.invalid, "sums": texts}
+        return {key: value for key, value in values.items() if key in ("month", "source", "target") or value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,16 @@ class TableHistory:
             return "error"
         return "skipped" if self.skipped else "differs" if self.differing else "equal"
 
+    def to_json(self) -> dict[str, object]:
+        """Return it as plain values, with every month."""
+        return {
+            "table": self.table,
+            "by": self.column,
+            "outcome": self.outcome,
+            "message": self.error or self.skipped,
+            "months": [month.to_json() for month in self.months],
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class History:
@@ -98,6 +113,15 @@ class History:
         """The tables that differ or could not be compared."""
         return tuple(table for table in self.tables if table.outcome in ("differs", "error"))
 
+    def to_json(self) -> dict[str, object]:
+        """Return it as plain values, every month of every table; sums only where they differ, as texts."""
+        return {
+            "at": self.at.isoformat(),
+            "source": self.source,
+            "schema": self.schema,
+            "tables": [table.to_json() for table in self.tables],
+        }
+
 
 def date_column(table: Table, rule: TableRule, loaded: Sequence[str], by: str = "") -> str:
     """Return the column by whose months a table is compared, or ''.
@@ -105,18 +129,18 @@ def date_column(table: Table, rule: TableRule, loaded: Sequence[str], by: str = 
     `by` where the table has it, else nothing. Without `by` its own cursor, then what says when a row was written or entered,
     then the first date it has. Only columns that are `loaded` count.
     """
-    dates = [c.name for c in table.columns if parse_type(c.type).base in TIMES and c.name in loaded]
+    dates = [c.name for c in table.columns if c.parsed.base in TIMES and c.name in loaded]
     written = [column.name for column in cursor_candidates(table)]
     written += [name for name in dates if _WRITTEN.search(name)]
     wanted = [by] if by else [rule.incremental_column, *written, *dates]
     return next((name for name in wanted if name in dates), "")
 
 
-def held(
-    source: Mapping[Month, Counted], target: Mapping[Month, Counted], sums: Sequence[str] = ()
+def side_by_side(
+    source: Mapping[Month, MonthCount], target: Mapping[Month, MonthCount], sums: Sequence[str] = ()
 ) -> tuple[MonthPair, ...]:
     """Return every month that either side has, in order, rows without a date first; `sums` are the columns' names."""
-    none = Counted(0, 0, (None,) * len(sums))
+    none = MonthCount(0, 0, (None,) * len(sums))
     found = []
     for month in sorted({*source, *target}, key=lambda month: -1 if month is None else month):
         mine, other = source.get(month, none), target.get(month, none)
@@ -146,19 +170,18 @@ def compare_history(
     retention or `deletes: mark` has taken away count on neither side. Raise ConfigError, SourceError or TargetError when a
     server cannot be used, PlanError when nothing fits `tiers` and `tables`, or no table has the column `by`.
     """
-    source, target = MySQL.of(config), Postgres.of(config)
-    existing, states = patient(_known, target, config.target_schema)
-    catalog, skipped, hidden = select(config, patient(look, source, config, states, existing, tables), tiers, tables)
-    found = {skip.table: TableHistory(skip.table, skipped=skip.reason) for skip in skipped}
-    found |= {refusal.table: TableHistory(refusal.table, error=refusal.message) for refusal in hidden}
-    asked: list[Asked] = []
+    sight = look(config, Selection(tuple(tiers), tuple(tables)), known)
+    catalog = sight.catalog
+    found = {skip.table: TableHistory(skip.table, skipped=skip.reason) for skip in sight.skipped}
+    found |= {refusal.table: TableHistory(refusal.table, error=refusal.message) for refusal in sight.hidden}
+    asked: list[MonthsAsked] = []
     for table in catalog:
         try:
-            one = _asked(config, catalog, table, existing.get(table.name), states.get(table.name), by, sums)
+            one = _asked(config, sight, table, by, sums)
         except PlanError as error:
             found[table.name] = TableHistory(table.name, error=error.message)
             continue
-        if isinstance(one, Asked):
+        if isinstance(one, MonthsAsked):
             asked.append(one)
         else:
             found[table.name] = one
@@ -166,8 +189,8 @@ def compare_history(
         raise PlanError(f"no table has a column {by!r}", hint="check the spelling; case counts")
     zone = config.session_zone
     with ThreadPoolExecutor(2) as pool:
-        waiting = pool.submit(patient, mysql_history.months, source, asked, zone)
-        theirs = patient(postgres_history.months, target, config.target_schema, asked)
+        waiting = pool.submit(patient, source_months.months, sight.source, asked, zone)
+        theirs = patient(target_months.months, sight.target, config.target_schema, asked)
         ours = waiting.result()
     for one in asked:
         found[one.table] = _history(one, ours[one.table], theirs[one.table])
@@ -175,22 +198,10 @@ def compare_history(
     return History(at, catalog.identity, config.target_schema, tuple(found[name] for name in sorted(found)))
 
 
-def _known(target: Postgres, schema: str) -> tuple[dict[str, TargetTable], dict[str, State]]:
-    with target.connect() as connection:
-        return read_tables(connection, schema), read_states(connection, schema)
-
-
-def _asked(
-    config: Config,
-    catalog: Catalog,
-    table: Table,
-    existing: TargetTable | None,
-    state: State | None,
-    by: str,
-    sums: bool,
-) -> Asked | TableHistory:
+def _asked(config: Config, sight: Sight[Known], table: Table, by: str, sums: bool) -> MonthsAsked | TableHistory:
     """Return what to ask about a table, or why nothing is; raise PlanError when it cannot be loaded at all."""
-    spec = specify(config, catalog, table, Choice(state=state))
+    choice = choice_of(sight.known, table.name)
+    spec, existing = specify(config, sight.catalog, table, choice), choice.existing
     if existing is None:
         return TableHistory(table.name, error="the target has no such table; was it ever loaded?")
     casts = {item.column: item for item in spec.casts if item.source}
@@ -207,7 +218,7 @@ def _asked(
         if name in there and (found := sum_of(item, quoted_name(name), there[name])):
             totals.append((name, *found))
     marked = spec.deletes == "mark" and DELETED_AT in there
-    return Asked(
+    return MonthsAsked(
         table=table.name,
         column=column,
         month=month_of(casts[column], quoted_name(column), there[column]),
@@ -217,8 +228,10 @@ def _asked(
     )
 
 
-def _history(asked: Asked, source: dict[Month, Counted] | str, target: dict[Month, Counted] | str) -> TableHistory:
+def _history(
+    asked: MonthsAsked, source: dict[Month, MonthCount] | str, target: dict[Month, MonthCount] | str
+) -> TableHistory:
     if isinstance(source, str) or isinstance(target, str):
         words = source if isinstance(source, str) else str(target)
         return TableHistory(asked.table, asked.column, error=words)
-    return TableHistory(asked.table, asked.column, held(source, target, [name for name, *_ in asked.sums]))
+    return TableHistory(asked.table, asked.column, side_by_side(source, target, [name for name, *_ in asked.sums]))

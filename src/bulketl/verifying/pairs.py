@@ -20,28 +20,28 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bulketl.config.config import Config
-from bulketl.config.pairs import EVERY, Limit, Pair, Severity, Side, load_checks
-from bulketl.config.sqltext import MOST_ROWS, Answer
+from bulketl.config.pairs import EVERY, Pair, PairSeverity, Side, Tolerance, load_checks
+from bulketl.config.sqltext import MOST_ANSWERED, Answer
 from bulketl.connections.patience import patient
 from bulketl.errors import BulketlError, DataError, SourceError, TargetError
-from bulketl.mysql import query as mysql_query
+from bulketl.mysql import query as source_query
 from bulketl.mysql.server import MySQL
-from bulketl.postgres import query as postgres_query
+from bulketl.postgres import query as target_query
 from bulketl.postgres.server import Postgres
 
 _EXACT = Context(prec=300_000)  # as in config.pairs: no number of either server has so many digits
-Value = Decimal | str | bytes | dt.datetime | dt.timedelta | None
-Key = tuple[Value, ...]
+PairValue = Decimal | str | bytes | dt.datetime | dt.timedelta | None
+PairKey = tuple[PairValue, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
     """A figure that differs by more than it may, or a row that one side does not have (`column` is empty then)."""
 
-    key: Key
+    key: PairKey
     column: str = ""
-    source: Value = None
-    target: Value = None
+    source: PairValue = None
+    target: PairValue = None
     missing: Literal["", "source", "target"] = ""
 
     @property
@@ -51,13 +51,22 @@ class Difference:
         numbers = [item for item in pair if isinstance(item, Decimal) and item.is_finite()]
         return _EXACT.subtract(numbers[1], numbers[0]) if len(numbers) == 2 else None
 
+    def to_json(self, columns: Sequence[str]) -> dict[str, object]:
+        """Return it as plain values; `columns` are the names of the key's."""
+        key = {name: None if value is None else value_text(value) for name, value in zip(columns, self.key, strict=True)}
+        if self.missing:
+            return {"key": key, "missing": self.missing}
+        values = {"source": self.source, "target": self.target, "target_has": self.by}
+        texts = {name: None if value is None else value_text(value) for name, value in values.items()}
+        return {"key": key, "figure": self.column, **texts}
+
 
 @dataclass(frozen=True, slots=True)
 class PairResult:
     """What became of a pair. `compared` counts rows of both sides together, once each; `error` says why there was none."""
 
     name: str
-    severity: Severity
+    severity: PairSeverity
     key: tuple[str, ...] = ()
     window: Mapping[str, dt.date] | None = None
     compared: int = 0
@@ -69,11 +78,23 @@ class PairResult:
         """How the pair ended. One that could not be compared proves nothing, and counts as one that differs."""
         return "error" if self.error else "differs" if self.differences else "equal"
 
+    def to_json(self) -> dict[str, object]:
+        """Return it as plain values; figures are texts, so that no digit is lost."""
+        result: dict[str, object] = {
+            "pair": self.name,
+            "severity": self.severity,
+            "outcome": self.outcome,
+            "window": {name: day.isoformat() for name, day in (self.window or {}).items()},
+            "compared": self.compared,
+            "differences": [one.to_json(self.key) for one in self.differences],
+        }
+        return result | (self.error.to_json() if self.error else {})
 
-def compare(pair: Pair, source: Answer, target: Answer) -> tuple[int, tuple[Difference, ...]]:
+
+def compare_answers(pair: Pair, source: Answer, target: Answer) -> tuple[int, tuple[Difference, ...]]:
     """Return how many rows were compared and what differs, in the order of the keys.
 
-    Raise DataError when the answers cannot be held against each other: other columns, a key twice, more than one row
+    Raise DataError when the answers cannot be compared: other columns, a key twice, more than one row
     without a key, text on one side and a number on the other.
     """
     mine, theirs = _columns(source, "source"), _columns(target, "target")
@@ -104,12 +125,12 @@ def compare(pair: Pair, source: Answer, target: Answer) -> tuple[int, tuple[Diff
             found.append(Difference(at, missing="target" if at in ours else "source"))
             continue
         for column, one, other in zip(figures, ours[at], there[at], strict=True):
-            if not agree(one, other, pair.limit(column)):
+            if not agree(one, other, pair.tolerated(column)):
                 found.append(Difference(at, column, one, other))
     return len(every), tuple(found)
 
 
-def agree(source: Value, target: Value, allowed: Limit) -> bool:
+def agree(source: PairValue, target: PairValue, allowed: Tolerance) -> bool:
     """Tell whether two values are equal, or two numbers within the limit; exactly, whatever their size."""
     if isinstance(source, Decimal) and isinstance(target, Decimal):
         if not (source.is_finite() and target.is_finite()):
@@ -118,7 +139,7 @@ def agree(source: Value, target: Value, allowed: Limit) -> bool:
     return source == target
 
 
-def plain(value: object) -> Value:
+def plain(value: object) -> PairValue:
     """Return a driver's value as one of the few kinds that are compared; raise DataError for one that is none of them."""
     if value is None or isinstance(value, (Decimal, str, bytes, dt.timedelta)):
         return value
@@ -139,7 +160,7 @@ def plain(value: object) -> Value:
     )
 
 
-def shown(value: Value) -> str:
+def value_text(value: PairValue) -> str:
     """Return a value for people and for JSON: numbers with all their digits, midnight as its day."""
     match value:
         case None:
@@ -153,6 +174,15 @@ def shown(value: Value) -> str:
     return str(value)
 
 
+def figure(value: PairValue, most: int = 9) -> str:
+    """Return a figure; with more than `most` places it comes from floats, and nine of them are shown if any is not zero."""
+    if isinstance(value, Decimal) and value.is_finite():
+        _, digits, exponent = value.as_tuple()
+        if isinstance(exponent, int) and exponent < -most and len(digits) + exponent > -9:
+            return f"{round(value, 9):f}".rstrip("0").rstrip(".")
+    return value_text(value)
+
+
 def _columns(answer: Answer, side: Side) -> list[str]:
     names = [name.lower() for name in answer.columns]
     if twice := [name for name in names if names.count(name) > 1]:
@@ -162,20 +192,21 @@ def _columns(answer: Answer, side: Side) -> list[str]:
 
 def _by_key(
     answer: Answer, columns: Sequence[str], key: Sequence[str], figures: Sequence[str], side: Side
-) -> dict[Key, tuple[Value, ...]]:
-    if len(answer.rows) > MOST_ROWS:
+) -> dict[PairKey, tuple[PairValue, ...]]:
+    if len(answer.rows) > MOST_ANSWERED:
         raise DataError(
-            f"the {side} answers with more than {MOST_ROWS:,} rows", hint="compare sums: GROUP BY fewer columns, or a month"
+            f"the {side} answers with more than {MOST_ANSWERED:,} rows",
+            hint="compare sums: GROUP BY fewer columns, or a month",
         )
     at = {name: n for n, name in enumerate(columns)}
-    found: dict[Key, tuple[Value, ...]] = {}
+    found: dict[PairKey, tuple[PairValue, ...]] = {}
     for n, row in enumerate(answer.rows):
         values = [plain(value) for value in row]
         place = tuple(_named(values[at[name]]) for name in key)
         if n and not key:
             place = (Decimal(n),)  # one too many, to be counted
         if place in found:
-            shown_key = ", ".join(f"{name} {shown(value)}" for name, value in zip(key, place, strict=True))
+            shown_key = ", ".join(f"{name} {value_text(value)}" for name, value in zip(key, place, strict=True))
             raise DataError(
                 f"the {side} answers with two rows for {shown_key}",
                 hint="GROUP BY the columns of the key; a date that is none counts as NULL, as in a load",
@@ -194,17 +225,17 @@ def _alike(names: Sequence[str], ours: Any, theirs: Any, what: str) -> None:
             )
 
 
-def _kind(value: Value) -> str:
+def _kind(value: PairValue) -> str:
     kinds = {Decimal: "a number", str: "text", bytes: "bytes", dt.datetime: "a date", dt.timedelta: "a time of day"}
     return "" if value is None else kinds[type(value)]
 
 
-def _named(value: Value) -> Value:
+def _named(value: PairValue) -> PairValue:
     """Return a value as a part of a key: NaN is not equal to itself, its text is."""
     return str(value) if isinstance(value, Decimal) and not value.is_finite() else value
 
 
-def _order(key: Key) -> tuple[tuple[str, Any], ...]:
+def _order(key: PairKey) -> tuple[tuple[str, Any], ...]:
     return tuple((_kind(value), "" if value is None else value) for value in key)
 
 
@@ -218,11 +249,8 @@ def run_pairs(config: Config, path: Path, names: Sequence[str] = ()) -> tuple[Pa
     pairs = load_checks(path, names)
     source, target = MySQL.of(config), Postgres.of(config)
     patient(_reached, target)
-    zone = config.session_zone
-    today = patient(mysql_query.today, source, zone)
-    return tuple(
-        _run(source, target, config.target_schema, name, pair, pair.window(today), zone) for name, pair in pairs.items()
-    )
+    today = patient(source_query.today, source, config.session_zone)
+    return tuple(_run(config, source, target, name, pair, today) for name, pair in pairs.items())
 
 
 def _reached(target: Postgres) -> None:
@@ -230,13 +258,12 @@ def _reached(target: Postgres) -> None:
         pass
 
 
-def _run(
-    source: MySQL, target: Postgres, schema: str, name: str, pair: Pair, window: Mapping[str, dt.date], zone: str
-) -> PairResult:
+def _run(config: Config, source: MySQL, target: Postgres, name: str, pair: Pair, today: dt.date) -> PairResult:
+    window = pair.window(today)
     try:
-        ours = patient(mysql_query.answer, source, pair.source, window, pair.time_limit, zone)
-        there = patient(postgres_query.answer, target, schema, pair.target, window, pair.time_limit)
-        compared, differences = compare(pair, ours, there)
+        ours = patient(source_query.answer, source, pair.source, window, pair.time_limit, config.session_zone)
+        there = patient(target_query.answer, target, config.target_schema, pair.target, window, pair.time_limit)
+        compared, differences = compare_answers(pair, ours, there)
     except (SourceError, TargetError, DataError) as error:
         return PairResult(name, pair.severity, pair.key, window, error=error)
     return PairResult(name, pair.severity, pair.key, window, compared, differences)

@@ -7,69 +7,90 @@ a key, or with a key twice in the target, is loaded whole.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-
-import pyarrow as pa
+from collections.abc import Mapping, Sequence
 
 from bulketl.config.config import Config
 from bulketl.connections.patience import patient
 from bulketl.errors import BulketlError
 from bulketl.loading.record import recorded
 from bulketl.loading.run import load
-from bulketl.mysql.read import masked, read
-from bulketl.mysql.server import MySQL
+from bulketl.mysql.read import masked
 from bulketl.plan.plan import Group, Plan, TableLoad
+from bulketl.plan.selection import Selection
 from bulketl.postgres.ledger import rejects
+from bulketl.postgres.server import Postgres
 from bulketl.postgres.write.rows import repair
 from bulketl.rows.coerce import coerce
 from bulketl.rows.reconcile import KEYS_READ, Differences
-from bulketl.survey.planning import make_plan
+from bulketl.survey.planning import planned
 from bulketl.tables.partitions import KeyTuple, Partition
-from bulketl.tables.spec import TableSpec
-from bulketl.verifying.checker import Checker
+from bulketl.verifying.details import read_all
+from bulketl.verifying.levels import compare_table
+from bulketl.verifying.request import Request
+from bulketl.verifying.servers import Both
 from bulketl.verifying.tasks import Found
 from bulketl.verifying.verdicts import Repaired, Verification
 
 
-def mend(
-    config: Config, checker: Checker, found: Sequence[Found], result: Verification, allowed: Sequence[str] = ()
+def repaired(
+    config: Config, both: Both, request: Request, found: Sequence[Found], result: Verification, selection: Selection
 ) -> Verification:
     """Repair the tables that differ, and return the result with what was done and what is found of them afterwards."""
     wrong = [item for item in found if item.verdict.wrong]
     whole = [item for item in wrong if not item.task.spec.key or item.verdict.doubled]
     rows = [item for item in wrong if item not in whole]
-    name = ""
-    repaired: list[Repaired] = []
-    after: list[Found] = []
+    run, done, after = "", list[Repaired](), list[Found]()
     if rows:
-        with recorded(checker.target, "repair", _plan(result, rows)) as run:
-            name = run.name
-            # The plan has what the verification found; under the locks the rows are found anew.
-            run.reasons.update(dict.fromkeys(run.reasons, "repair after a verification"))
-            for item in rows:
-                with run.at(item.task.spec.table) as entry:
-                    done = _rows(checker, name, checker.table(item.task, item.buckets))
-                    entry.rows, entry.deleted, entry.message = done.written, done.removed, done.problem
-                    entry.outcome = "failed" if done.problem else "loaded"
-                repaired.append(done)
-                checker.rejects = patient(_rejects, checker, result.schema)  # a repair may reject rows as a load does
-                after.append(checker.table(item.task, item.buckets).without_keys())
+        run, done, after = _by_rows(both, request, rows, result)
     if whole:
-        names = [item.task.spec.table for item in whole]
-        loaded = load(config, make_plan(config, tables=names, full=True, allow_deletes=allowed))
-        checker.rejects = patient(_rejects, checker, result.schema)
-        for item in whole:
-            told = loaded.tables[item.task.spec.table]
-            problem = "" if told.outcome == "loaded" else told.message
-            repaired.append(Repaired(told.table, told.rows, 0, whole=True, problem=problem))
-            after.append(checker.table(item.task, None))
-        name = name or loaded.run
-    again = tuple(item.verdict for item in after)
-    return dataclasses.replace(result, run=name, repaired=tuple(repaired), again=again)
+        loading, loaded, there = _whole(config, both, request, whole, selection)
+        run, done, after = run or loading, done + loaded, after + there
+    return dataclasses.replace(result, run=run, repaired=tuple(done), again=tuple(item.verdict for item in after))
 
 
-def _rejects(checker: Checker, schema: str) -> dict[str, list[str]]:
-    with checker.target.connect() as connection:
+def _by_rows(
+    both: Both, request: Request, found: Sequence[Found], result: Verification
+) -> tuple[str, list[Repaired], list[Found]]:
+    """Repair rows of tables under one run, and return its name, what was done, and what is found afterwards."""
+    done, after = list[Repaired](), list[Found]()
+    with recorded(both.target, "repair", _plan(result, found)) as run:
+        # The plan has what the verification found; under the locks the rows are found anew.
+        run.reasons.update(dict.fromkeys(run.reasons, "repair after a verification"))
+        for item in found:
+            with run.at(item.task.spec.table) as entry:
+                one = _rows(both, run.name, compare_table(both, request, item.task, item.buckets))
+                entry.rows, entry.deleted, entry.message = one.written, one.removed, one.problem
+                entry.outcome = "failed" if one.problem else "loaded"
+            done.append(one)
+            rejected = patient(_rejects, both.target, result.schema)
+            after.append(_again(both, request, item, rejected, item.buckets))
+        return run.name, done, after
+
+
+def _whole(
+    config: Config, both: Both, request: Request, found: Sequence[Found], selection: Selection
+) -> tuple[str, list[Repaired], list[Found]]:
+    """Load tables whole, and return the run's name, what was done, and what is found afterwards."""
+    names = tuple(item.task.spec.table for item in found)
+    loaded = load(config, planned(config, Selection(tables=names, full=True, allow_deletes=selection.allow_deletes)))
+    done = []
+    for told in (loaded.tables[name] for name in names):
+        problem = "" if told.outcome == "loaded" else told.message
+        done.append(Repaired(told.table, told.rows, 0, whole=True, problem=problem))
+    rejected = patient(_rejects, both.target, config.target_schema)
+    return loaded.run, done, [_again(both, request, item, rejected, None) for item in found]
+
+
+def _again(
+    both: Both, request: Request, item: Found, rejected: Mapping[str, Sequence[str]], buckets: Sequence[str] | None
+) -> Found:
+    """Compare a table once more; a repair may have rejected rows, as a load does."""
+    task = dataclasses.replace(item.task, rejected=rejected.get(item.task.spec.table, ()))
+    return compare_table(both, request, task, buckets).without_keys()
+
+
+def _rejects(target: Postgres, schema: str) -> dict[str, list[str]]:
+    with target.connect() as connection:
         return rejects.rejects(connection, schema)
 
 
@@ -100,7 +121,7 @@ def _partitions(key: tuple[str, ...], keys: Sequence[KeyTuple]) -> list[Partitio
     return [Partition(n, columns=key, only=piece) for n, piece in enumerate(pieces)]
 
 
-def _rows(checker: Checker, run: str, item: Found) -> Repaired:
+def _rows(both: Both, run: str, item: Found) -> Repaired:
     spec = item.task.writing
     if item.verdict.problem:
         return Repaired(spec.table, problem=item.verdict.problem)
@@ -109,14 +130,10 @@ def _rows(checker: Checker, run: str, item: Found) -> Repaired:
         batches = (
             coerce(rows, spec, masked(spec))
             for partition in _partitions(spec.key, _keys(item))
-            for rows in patient(_read, checker.source, spec, partition)
+            for rows in patient(read_all, both.source, spec, partition)
         )
-        written, removed = repair(checker.target, run, spec, differences, batches)
+        written, removed = repair(both.target, run, spec, differences, batches)
     except BulketlError as error:
         return Repaired(spec.table, problem=f"{error.message}. {error.hint}".strip())
     note = "rows that differ stay as they were first seen: `bulketl audit verify` tells whether they were altered here"
     return Repaired(spec.table, written, removed, problem=note if spec.audit and item.differing else "")
-
-
-def _read(source: MySQL, spec: TableSpec, partition: Partition) -> list[pa.Table]:
-    return list(read(source, spec, partition))

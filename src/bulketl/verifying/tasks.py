@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bulketl.config.config import Config
 from bulketl.errors import PlanError
-from bulketl.plan.incremental import Choice
+from bulketl.plan.incremental import Choice, choice_of
 from bulketl.plan.ownership import strange, with_article
 from bulketl.plan.plan import Refusal
 from bulketl.plan.publishing import differing
+from bulketl.plan.selection import Selection
 from bulketl.plan.specify import specify
-from bulketl.tables.catalog import Catalog, Table, TargetTable
+from bulketl.postgres.known import Recorded
+from bulketl.tables.catalog import Catalog, Table
 from bulketl.tables.cursor import State, Watermark, cursor_type
 from bulketl.tables.measured import Cursor
 from bulketl.tables.partitions import Changes, KeyTuple
-from bulketl.tables.patterns import matches
 from bulketl.tables.spec import DELETED_AT, TableSpec, Tier
 from bulketl.verifying.verdicts import TableVerdict
 
@@ -35,7 +36,9 @@ class Task:
 
     `spec`: with the columns that both sides have. `writing`: with all of them. `mark`: up to which value of the cursor the
     source's rows were loaded. `lookback`: of its rule. `rows`: by the source's statistics. `comparable`: it can be
-    compared although the verdict has a problem.
+    compared although the verdict has a problem. `rejected`: keys, as JSON texts, of rows that the target lacks because they
+    were rejected. `loaded_at`: when the last load began, by this machine's monotonic clock. `cuts`: through the integer key
+    of a large table.
     """
 
     verdict: TableVerdict
@@ -46,6 +49,9 @@ class Task:
     lookback: dt.timedelta | int | None = None
     rows: int = 0
     comparable: bool = False
+    rejected: Sequence[str] = ()
+    loaded_at: float | None = None
+    cuts: tuple[tuple[int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +70,20 @@ class Found:
         return dataclasses.replace(self, missing=(), differing=(), extra=())
 
 
-def tasks(
-    config: Config,
-    catalog: Catalog,
-    existing: Mapping[str, TargetTable],
-    states: Mapping[str, State],
-    allowed: Sequence[str] = (),
-) -> list[Task]:
-    """Return a task per table of the catalogue; tables that fit `allowed` may lose any share of their rows in a repair."""
-    return [_task(config, catalog, table, existing.get(table.name), states.get(table.name), allowed) for table in catalog]
+def tasks(config: Config, catalog: Catalog, known: Recorded, selection: Selection, asked_at: float) -> list[Task]:
+    """Return a task per table of the catalogue, from what the target has of each.
+
+    `asked_at`: when the ledger was asked, by this machine's monotonic clock.
+    """
+    found = []
+    for table in catalog:
+        task = _task(config, catalog, table, choice_of(known, table.name), selection.frees(table.name))
+        load, rejected = known.loads.get(table.name), known.rejects.get(table.name, ())
+        published = load.published if load and task.comparable else ""
+        verdict = dataclasses.replace(task.verdict, published=published)
+        loaded_at = None if load is None or load.age is None else asked_at - load.age
+        found.append(dataclasses.replace(task, verdict=verdict, rejected=rejected, loaded_at=loaded_at))
+    return found
 
 
 def unverifiable(refusal: Refusal) -> Task:
@@ -80,15 +91,8 @@ def unverifiable(refusal: Refusal) -> Task:
     return Task(TableVerdict(refusal.table, refusal.tier, "rows", problem=refusal.message), refusal.tier)
 
 
-def _task(
-    config: Config,
-    catalog: Catalog,
-    table: Table,
-    existing: TargetTable | None,
-    state: State | None,
-    allowed: Sequence[str],
-) -> Task:
-    rule = config.rule(table.name)
+def _task(config: Config, catalog: Catalog, table: Table, choice: Choice, free: bool) -> Task:
+    rule, state, existing = config.rule(table.name), choice.state, choice.existing
     verdict = TableVerdict(table.name, rule.table_importance, "rows")
     if existing is None or not existing.columns:
         what = f"{with_article(existing.kind)} has its name there" if existing else "it was never loaded"
@@ -96,9 +100,8 @@ def _task(
     mark = _mark(config, catalog, table, state)
     changes = mark if rule.extraction_strategy != "full_table" else None
     cursor = Cursor(changes.column, changes.type, Changes(changes.column)) if changes else None
-    free = matches(table.name, allowed)
     try:
-        writing = specify(config, catalog, table, Choice(state=state, cursor=cursor), free)
+        writing = specify(config, catalog, table, dataclasses.replace(choice, cursor=cursor), free)
     except PlanError as error:
         return Task(dataclasses.replace(verdict, problem=error.message), rule.table_importance)
     found = differing(writing, existing, state)
@@ -109,7 +112,7 @@ def _task(
         watermark=None, partitioned=existing.partitioned,
     )  # fmt: skip
     left_out = (*(f"{c}: the target lacks it" for c in found.added), *(f"{c}: has another type" for c in found.changed))
-    seen = tuple(i for i in writing.casts if i.source and i.column not in {*found.added, *found.changed})
+    seen = tuple(i for i in writing.casts if i.source and i.name not in {*found.added, *found.changed})
     spec = dataclasses.replace(writing, casts=seen, stamps=())
     notes = [] if state is None or state.source in ("", catalog.identity) else [f"it was loaded from {state.source}"]
     other = f"its columns are other ones than the source's: {'; '.join(left_out)}"

@@ -13,7 +13,7 @@ from typing import Literal
 
 Level = Literal["count", "sums", "keys", "rows"]
 LEVELS: tuple[Level, ...] = ("count", "sums", "keys", "rows")
-Kind = Literal["missing", "differs", "extra", "doubled"]
+RowKind = Literal["missing", "differs", "extra", "doubled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class RowFinding:
     """
 
     key: tuple[str, ...]
-    kind: Kind
+    kind: RowKind
     columns: tuple[str, ...] = ()
     source: tuple[str | None, ...] = ()
     target: tuple[str | None, ...] = ()

@@ -23,7 +23,7 @@ from bulketl.postgres.server import Postgres
 LOAD = "import bulketl.tables.partitions as p; p.MOST_ROWS = 50; from bulketl.cli.app import main; main()"
 
 SLOW = """
-import bulketl.mysql.compare as c
+import bulketl.mysql.digests as c
 hashed = c.row_hash
 c.row_hash = lambda spec: f"CONCAT({hashed(spec)}, LEFT(SLEEP(1), 0))"
 from bulketl.cli.app import main

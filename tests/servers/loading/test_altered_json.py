@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lab import Lab, execute
 
 import bulketl
-from bulketl.rows.jsontext import DOUBLE_KEY, KINDS, MINUS_ZERO, altered, changes
+from bulketl.rows.jsontext import DOUBLE_KEY, JSON_CHANGES, MINUS_ZERO, altered, json_changes
 
 TEXTS: list[tuple[str, set[str]]] = [
     ('{"a": -0.0}', {MINUS_ZERO}), ("-0", {MINUS_ZERO}), ("-0e5", {MINUS_ZERO}), ("[1, -0.00 ]", {MINUS_ZERO}),
@@ -30,7 +30,7 @@ TEXTS: list[tuple[str, set[str]]] = [
 @pytest.mark.parametrize(("text", "kinds"), TEXTS)
 def test_each_kind_is_seen_and_nothing_else(text: str, kinds: set[str]) -> None:
     """By the search, and by the parse behind it."""
-    assert changes(text) == kinds
+    assert json_changes(text) == kinds
     found = altered(pa.chunked_array([pa.array([None, text, "1", "no json"])]), parsed=False)
     assert {kind: mask.to_pylist() for kind, mask in found.items()} == {kind: [False, True, False, False] for kind in kinds}
     assert set(altered(pa.chunked_array([pa.array([text])]), parsed=True)) == kinds - {DOUBLE_KEY} or DOUBLE_KEY in kinds
@@ -56,7 +56,7 @@ def _spelt(key: str, odd: bool) -> str:
 @given(VALUES)
 def test_the_search_misses_nothing_that_the_parse_sees(text: str) -> None:
     """Whatever strings and keys look like JSON themselves."""
-    assert set(altered(pa.chunked_array([pa.array([text])]), parsed=False)) == changes(text)
+    assert set(altered(pa.chunked_array([pa.array([text])]), parsed=False)) == json_changes(text)
 
 
 def test_jsonb_changes_what_is_counted_and_nothing_else_in_meaning(postgres: str) -> None:
@@ -88,8 +88,10 @@ def test_what_is_changed_is_counted_in_the_load_and_noted_by_verify(lab: Lab, ki
     parsed = kind == "json" and lab.server.kind == "mysql"
     lab.mysql(f"CREATE TABLE t (id int PRIMARY KEY, doc {kind})")
     lab.insert("t", [(n, text) for n, (text, _) in enumerate(TEXTS)])
-    stored = [changes(text) for (text,) in lab.mysql("SELECT CAST(doc AS CHAR) FROM t")]
-    expected = {kind: sum(kind in found for found in stored) for kind in KINDS if any(kind in found for found in stored)}
+    stored = [json_changes(text) for (text,) in lab.mysql("SELECT CAST(doc AS CHAR) FROM t")]
+    expected = {
+        kind: sum(kind in found for found in stored) for kind in JSON_CHANGES if any(kind in found for found in stored)
+    }
     assert MINUS_ZERO in expected
     assert parsed or DOUBLE_KEY in expected
     rules: dict[str, Any] = {"t": {"casts": {"doc": "jsonb"}}}

@@ -22,7 +22,7 @@ from bulketl.mysql import source
 from bulketl.postgres.ddl import name
 from bulketl.postgres.target import PostgresTarget
 from bulketl.postgres.write.copy import copy
-from bulketl.rows.figures import added, differing
+from bulketl.rows.figures import summed, unequal
 
 KINDS = """id int PRIMARY KEY, i bigint unsigned, d decimal(40,3), e decimal(12,2), f float, g double, b bit(9), y year,
     o boolean, dt date, ts datetime(6), tz timestamp NULL, ti time(3), c varchar(300), t mediumtext, bl blob, u varbinary(9),
@@ -162,9 +162,9 @@ def figures(values: list[int | None]) -> dict[str, str | None]:
 def test_figures_of_parts_add_up_to_those_of_the_whole(one: list[int | None], other: list[int | None]) -> None:
     """However the rows were divided; and one number changed is noticed by one of them at least."""
     whole = figures(one + other)
-    assert differing(added(figures(one), figures(other)), whole, frozenset()) == []
+    assert unequal(summed(figures(one), figures(other)), whole, frozenset()) == []
     changed = [value if n else (0 if value is None else value + 1) for n, value in enumerate(one)]
-    assert differing(figures(changed + other), whole, frozenset())
+    assert unequal(figures(changed + other), whole, frozenset())
     assert not Certificate().certified
 
 

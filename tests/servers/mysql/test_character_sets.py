@@ -12,6 +12,7 @@ from lab import Lab
 
 import bulketl
 import bulketl.tables.casts
+import bulketl.tables.types
 from bulketl import validate
 from bulketl.mysql.source import MySQLSource
 
@@ -63,7 +64,7 @@ def test_text_of_every_type_in_every_character_set_is_loaded_and_found_equal(
     texts: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As values and as keys; what is planted in a key or value of any of them is named by its key, and mended."""
-    monkeypatch.setattr("bulketl.verifying.checker.PAUSE_SECONDS", 0)  # nobody writes here
+    monkeypatch.setattr("bulketl.verifying.looks.PAUSE_SECONDS", 0)  # nobody writes here
     names = sets(texts)
     rules: dict[str, Any] = {f"{at}_{name}": {} for name in names for at in "vk"}
     done = texts.load(rules=rules)
@@ -154,7 +155,7 @@ def test_every_type_the_server_names_is_loaded_or_refused_alike_by_plan_and_vali
                 cursor.execute("SHOW COLUMNS FROM tried")
                 kinds.setdefault(cursor.fetchall()[0][1], kind)
                 cursor.execute("DROP TEMPORARY TABLE tried")
-    assert {bulketl.tables.casts.parse_type(kind).base for kind in kinds} >= {
+    assert {bulketl.tables.types.parse_type(kind).base for kind in kinds} >= {
         "int",
         "enum",
         "set",

@@ -24,7 +24,7 @@ from session_variables import Setting, Way, applied, settings
 
 import bulketl
 from bulketl.errors import BulketlError, SourceError
-from bulketl.mysql import compare
+from bulketl.mysql import digests
 from bulketl.mysql import session as sessions
 from bulketl.mysql.discover import read_catalog
 from bulketl.mysql.read import count, read, select
@@ -65,7 +65,7 @@ class Clinic:
         streamed = sorted(repr(tuple(row.values())) for row in stream.to_pylist())
         return [
             catalog.zone, tables, rows, streamed, count(self.source, [(self.spec, Partition(0))]),
-            compare.digests(self.source, self.spec, Buckets()),
+            digests.digests(self.source, self.spec, Buckets()),
         ]  # fmt: skip
 
 

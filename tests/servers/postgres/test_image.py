@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from lab import execute
 
-from bulketl.postgres.compare.image import held, imageable, unlike
+from bulketl.postgres.compare.image import imageable, imaged, unlike_buckets
 from bulketl.postgres.ddl import create_table
 from bulketl.postgres.server import Postgres
 from bulketl.postgres.write.copy import close, copy, transaction
@@ -96,17 +96,17 @@ def test_what_was_copied_comes_back_as_it_was_sent(postgres: str, data: st.DataO
     try:
         with transaction(target, RUN, spec.table, spec.encoder) as cursor:
             copy(cursor, table(), spec, "public", spec.table)
-        image = held(target, RUN, spec, "true")
+        image = imaged(target, RUN, spec, "true")
         assert image.rows == len(ids)
-        assert unlike(table(), spec, BUCKETS, image) == set()
+        assert unlike_buckets(table(), spec, BUCKETS, image) == set()
         row, column = data.draw(st.integers(0, len(ids) - 1)), data.draw(st.integers(0, len(casts) - 2))
         other = data.draw(st.none() | values(casts[column]))
         assume(repr(other) != repr(rows[row][column]))
         rows[row][column] = other
         bucket = {str(BUCKETS.of(ids[row]))}
-        assert unlike(table(), spec, BUCKETS, image) == bucket
+        assert unlike_buckets(table(), spec, BUCKETS, image) == bucket
         del rows[row]
-        assert unlike(table(), spec, BUCKETS, image) == bucket
+        assert unlike_buckets(table(), spec, BUCKETS, image) == bucket
     finally:
         close(RUN)
         execute(postgres, f"DROP TABLE public.{spec.table}")

@@ -61,8 +61,7 @@ def logged(mariadb: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     patch = pytest.MonkeyPatch()
     no_pauses(patch)
     patch.setattr("bulketl.tables.partitions.MOST_ROWS", ROWS // 2)
-    patch.setattr("bulketl.verifying.checker.PAUSE_SECONDS", 0.0)
-    patch.setattr("bulketl.verifying.keyless.PAUSE_SECONDS", 0.0)
+    patch.setattr("bulketl.verifying.looks.PAUSE_SECONDS", 0.0)
     making = fresh(mariadb, server.uri)
     lab = next(making)
     for name in RULES:

@@ -105,8 +105,7 @@ def hung(
     patch = pytest.MonkeyPatch()
     patch.setattr("bulketl.tables.partitions.MOST_ROWS", CUT)
     no_pauses(patch)
-    patch.setattr("bulketl.verifying.checker.PAUSE_SECONDS", 0.0)
-    patch.setattr("bulketl.verifying.keyless.PAUSE_SECONDS", 0.0)
+    patch.setattr("bulketl.verifying.looks.PAUSE_SECONDS", 0.0)
     making = fresh(mariadb, postgres)
     lab = next(making)
     with psycopg.connect(lab.target, autocommit=True) as connection:

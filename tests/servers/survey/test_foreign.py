@@ -17,7 +17,8 @@ import bulketl
 from bulketl.config.read import load_config
 from bulketl.mysql.discover import read_catalog
 from bulketl.mysql.server import MySQL
-from bulketl.survey.findings import examine
+from bulketl.survey.examination import find
+from bulketl.survey.findings import Seen
 from bulketl.survey.proposals import classify, cursor_candidates
 from bulketl.survey.tablesfile import fixed, missing
 from bulketl.tables.catalog import Catalog, Column, Key, Table
@@ -87,7 +88,7 @@ def test_the_clinics_old_rules_are_warned_of_where_audit_hides_edits(tmp_path: P
         ((table.name, c.name) for table in catalog for c in cursor_candidates(table)), Profile(1000, 0, 0, 1, 9.0)
     )
     proposals = {item.table: item for item in classify(catalog, profiles)}
-    found = examine(config, catalog, proposals, profiles, None)
+    found = find(Seen(config, catalog, proposals, profiles))
     stamped = {
         table.name
         for table in catalog
@@ -101,7 +102,7 @@ def test_the_clinics_old_rules_are_warned_of_where_audit_hides_edits(tmp_path: P
         fixes.setdefault(item.table, {}).update(item.fix)
     assert len(missing(path.read_text(), fixes)) > 30
     path.write_text(fixed(path.read_text(), fixes))
-    again = examine(load_config(path, None, {}), catalog, proposals, profiles, None)
+    again = find(Seen(load_config(path, None, {}), catalog, proposals, profiles))
     assert [item for item in again if item.fix or item.severity == "error"] == []
 
 

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 import bulketl
 import bulketl.plan.specify
 from bulketl.cli.app import app
-from bulketl.rows.figures import added, differing
+from bulketl.rows.figures import summed, unequal
 from bulketl.tables.casts import TARGETS
 from bulketl.verifying.verdicts import Level
 
@@ -72,8 +72,7 @@ def planted(maria_lab: Lab, request: pytest.FixtureRequest, monkeypatch: pytest.
 
     Returned is in which column, per table and row. `plain` holds what both encoders take.
     """
-    monkeypatch.setattr("bulketl.verifying.checker.PAUSE_SECONDS", 0)  # nobody writes here
-    monkeypatch.setattr("bulketl.verifying.keyless.PAUSE_SECONDS", 0)
+    monkeypatch.setattr("bulketl.verifying.looks.PAUSE_SECONDS", 0)  # nobody writes here
     if getattr(request, "param", "") == "adbc":
         monkeypatch.setattr(bulketl.plan.specify, "encoder_of", lambda casts: "adbc")
     tables = {"plain": [base for base in COLUMNS if base not in ADBC_ONLY], "all_": list(COLUMNS)}
@@ -159,7 +158,7 @@ def test_the_nightly_comparison_mends_them_all(maria_lab: Lab, planted: dict[str
 
 def test_keys_that_only_the_target_can_hold_are_extra_rows_and_go(maria_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of each type that can be a key; by a repair, and by the nightly comparison."""
-    monkeypatch.setattr("bulketl.verifying.checker.PAUSE_SECONDS", 0)
+    monkeypatch.setattr("bulketl.verifying.looks.PAUSE_SECONDS", 0)
     rules: dict[str, Any] = {}
     many: dict[str, int] = {}
     plants: list[str] = []
@@ -241,6 +240,6 @@ def test_no_other_command_stumbles_over_them(
 
 def test_figures_of_which_one_is_no_number_are_added_and_differ() -> None:
     """As Postgres does: NaN is the greatest, and the sum of anything with it."""
-    both = added({"x min": "1", "x max": "NaN", "x sum": "2"}, {"x min": "NaN", "x max": "3", "x sum": "NaN"})
+    both = summed({"x min": "1", "x max": "NaN", "x sum": "2"}, {"x min": "NaN", "x max": "3", "x sum": "NaN"})
     assert both == {"x min": "1", "x max": "NaN", "x sum": "NaN"}
-    assert differing(both, {"x min": "1", "x max": "3", "x sum": "2"}, frozenset()) == ["x max", "x sum"]
+    assert unequal(both, {"x min": "1", "x max": "3", "x sum": "2"}, frozenset()) == ["x max", "x sum"]

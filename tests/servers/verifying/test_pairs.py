@@ -14,13 +14,13 @@ from typer.testing import CliRunner
 
 import bulketl
 from bulketl.cli.app import app
-from bulketl.config.sqltext import MOST_ROWS
+from bulketl.config.sqltext import MOST_ANSWERED
 from bulketl.errors import ConfigError
 from bulketl.mysql import query as mysql_query
 from bulketl.mysql.server import MySQL
 from bulketl.postgres import query as postgres_query
 from bulketl.postgres.server import Postgres
-from bulketl.verifying.pairs import PairResult, shown
+from bulketl.verifying.pairs import PairResult, value_text
 
 Command = Callable[..., Any]
 
@@ -65,7 +65,7 @@ def test_a_window_is_compared_per_key_and_what_differs_is_named(paid: Lab, tmp_p
     found = run(paid, tmp_path, pairs)["money"]
     day = {n: str(paid.mysql(f"SELECT CURDATE() - INTERVAL {n} DAY")[0][0]) for n in (3, 7)}
     assert found.outcome == "differs"
-    seen = {(shown(item.key[0]), item.column, item.missing, str(item.by)) for item in found.differences}
+    seen = {(value_text(item.key[0]), item.column, item.missing, str(item.by)) for item in found.differences}
     assert {(day[3], "amount", "", "0.01"), (day[7], "", "target", "None")} <= seen
     assert [missing for _, _, missing, _ in seen].count("source") == 1
     assert len(seen) == 3
@@ -186,7 +186,7 @@ def test_no_more_rows_than_that_leave_a_server(paid: Lab) -> None:
     config = paid.config()
     here = mysql_query.answer(MySQL(config.source), crossed, {}, dt.timedelta(seconds=60))
     there = postgres_query.answer(Postgres(config.target), paid.schema, crossed, {}, dt.timedelta(seconds=60))
-    assert (len(here.rows), len(there.rows)) == (MOST_ROWS + 1, MOST_ROWS + 1)
+    assert (len(here.rows), len(there.rows)) == (MOST_ANSWERED + 1, MOST_ANSWERED + 1)
 
 
 def test_what_a_server_does_not_understand_is_told_at_its_pair(paid: Lab, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from matrix import CASES, create
 from nights import INCREMENTAL
 
 import bulketl
-from bulketl.postgres.compare import digests as compare
+from bulketl.postgres.compare import digests as target_digests
 from bulketl.verifying.verdicts import Level, TableVerdict, Verification
 
 CREATE = (
@@ -102,8 +102,7 @@ def named(verdict: TableVerdict) -> list[tuple[str, str, tuple[str, ...]]]:
 
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bulketl.verifying.checker.PAUSE_SECONDS", 0.05)
-    monkeypatch.setattr("bulketl.verifying.keyless.PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr("bulketl.verifying.looks.PAUSE_SECONDS", 0.05)
 
 
 def test_every_corruption_is_found_by_key_and_column_and_repaired(lab: Lab) -> None:
@@ -216,9 +215,9 @@ def in_pieces(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
 def asked_for_hashes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return a list that will have the condition of each piece that the target hashes."""
     hashed: list[str] = []
-    digests = compare.digests
+    digests = target_digests.digests
     monkeypatch.setattr(
-        compare,
+        target_digests,
         "digests",
         lambda *given: hashed.append(given[3]) or digests(*given),  # type: ignore[func-returns-value]
     )
@@ -278,7 +277,7 @@ def test_over_a_slow_link_rows_are_hashed_where_they_are(
     maria_lab.load(rules={})
     in_pieces(monkeypatch, 4)
     monkeypatch.setattr("bulketl.verifying.ranges.SLOW", slow)
-    monkeypatch.setattr("bulketl.verifying.ranges.TIMES", times)
+    monkeypatch.setattr("bulketl.verifying.ranges.FASTER", times)
     hashed = asked_for_hashes(monkeypatch)
     found = only(verify(maria_lab, {}))
     assert (found.equal, found.compared, found.there) == (True, 30, 30)

@@ -25,7 +25,7 @@ from bulketl.verifying.verdicts import Level
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look again at once."""
-    monkeypatch.setattr("bulketl.verifying.checker.PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr("bulketl.verifying.looks.PAUSE_SECONDS", 0.0)
 
 
 def test_a_repair_respects_the_guard_of_deletes(lab: Lab) -> None:
@@ -50,7 +50,7 @@ def test_however_many_rows_differ_each_is_counted_and_repaired(
     maria_lab: Lab, monkeypatch: pytest.MonkeyPatch, first: int
 ) -> None:
     """Of few they are kept as they are, of the others by their keys, and some buckets are listed at a time."""
-    monkeypatch.setattr("bulketl.verifying.checker.DETAILED", first)
+    monkeypatch.setattr("bulketl.verifying.looks.DETAILED", first)
     monkeypatch.setattr("bulketl.rows.reconcile.KEYS_LISTED", 5000)
     maria_lab.mysql("CREATE TABLE t (id int PRIMARY KEY, n int)", "INSERT INTO t SELECT seq, seq FROM seq_1_to_20000")
     maria_lab.load()
@@ -348,7 +348,7 @@ def test_a_row_that_changes_between_two_looks_is_no_difference(lab: Lab, monkeyp
     lab.load(rules={})
     lab.mysql("UPDATE t SET c = 5 WHERE id = 1")
     assert only(verify(lab, {})).differing == 1
-    monkeypatch.setattr("bulketl.verifying.checker.time.sleep", lambda _: lab.mysql("UPDATE t SET c = c + 1 WHERE id = 1"))
+    monkeypatch.setattr("bulketl.verifying.keyed.time.sleep", lambda _: lab.mysql("UPDATE t SET c = c + 1 WHERE id = 1"))
     found = only(verify(lab, {}))
     assert (found.differing, found.changing) == (0, 1)
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
-from rich.table import Table
 from rich.text import Text
 
 from bulketl.cli.screens.common import size
+from bulketl.cli.screens.listing import Rows
 from bulketl.loading.events import (
     Event,
     PartitionLoaded,
@@ -163,7 +163,7 @@ class UnderWay:
         if not self._run.tables:
             return Group(*shown)
         widths = fitting(width)
-        table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
+        table = Rows(GAP)
         for title, width in widths.items():
             table.add_column(title, width=width, no_wrap=True, justify="left" if title in LEFT else "right")
         for line in self._shown:

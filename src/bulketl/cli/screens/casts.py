@@ -9,7 +9,7 @@ from rich.text import Text
 
 from bulketl.cli.screens.listing import Rows
 from bulketl.rows.coerce import INVALID_DATE, NUL_BYTE
-from bulketl.rows.jsontext import KINDS
+from bulketl.rows.jsontext import JSON_CHANGES
 from bulketl.tables.casts import RULES, CastRule
 
 
@@ -28,7 +28,7 @@ def casts(rules: Iterable[CastRule] = RULES) -> Table:
 
 def counted() -> Text:
     """Return what may be done to a value beside its cast, and is counted then."""
-    kinds = "; ".join((INVALID_DATE, NUL_BYTE, *KINDS))
+    kinds = "; ".join((INVALID_DATE, NUL_BYTE, *JSON_CHANGES))
     return Text(f"Nothing else is done to a value. Counted per column where it happens: {kinds}. See docs/types.md.")
 
 

@@ -15,8 +15,8 @@ from bulketl.tables.printable import in_a_line
 class Rows(Table):
     """A table without lines around it, each of whose rows is one line but where it is folded: no name makes a row."""
 
-    def __init__(self) -> None:
-        super().__init__(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    def __init__(self, gap: int = 2) -> None:
+        super().__init__(box=None, pad_edge=False, header_style="bold", padding=(0, gap, 0, 0))
 
     def add_row(self, *cells: RenderableType | None, style: StyleType | None = None, end_section: bool = False) -> None:
         """Add a row; a line feed in a cell is shown as a picture."""

@@ -7,10 +7,10 @@ from rich.padding import Padding
 from rich.text import Text
 
 from bulketl.cli.screens.listing import Rows
-from bulketl.cli.screens.pairs import MOST_LINES, figure, signed
+from bulketl.cli.screens.pairs import MOST_LINES, signed
 from bulketl.tables.printable import in_a_line
 from bulketl.verifying.months import History, MonthPair, TableHistory, month_text
-from bulketl.verifying.pairs import Difference
+from bulketl.verifying.pairs import Difference, figure
 
 
 def history(found: History) -> Group:
@@ -70,29 +70,3 @@ def _month_lines(month: MonthPair) -> list[tuple[Text, ...]]:
         tuple(map(Text, (label, f"sum of {name}", figure(one), figure(other), signed(Difference((), name, one, other).by))))
         for name, one, other in month.sums
     ]
-
-
-def history_json(found: History) -> dict[str, object]:
-    """Return the history as plain values, every month of every table; sums only where they differ, as texts."""
-    return {
-        "at": found.at.isoformat(),
-        "source": found.source,
-        "schema": found.schema,
-        "tables": [
-            {
-                "table": item.table,
-                "by": item.column,
-                "outcome": item.outcome,
-                "message": item.error or item.skipped,
-                "months": [_month_json(month) for month in item.months],
-            }
-            for item in found.tables
-        ],
-    }
-
-
-def _month_json(month: MonthPair) -> dict[str, object]:
-    texts = {name: [None if one is None else figure(one, 30) for one in pair] for name, *pair in month.sums}
-    label = None if month.month is None else month_text(month.month)
-    values = {"month": label, "source": month.source, "target": month.target, "invalid": month.invalid, "sums": texts}
-    return {key: value for key, value in values.items() if key in ("month", "source", "target") or value}

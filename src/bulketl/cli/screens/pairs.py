@@ -12,7 +12,7 @@ from rich.text import Text
 
 from bulketl.cli.screens.listing import Rows
 from bulketl.tables.printable import in_a_line
-from bulketl.verifying.pairs import Difference, PairResult, Value, shown
+from bulketl.verifying.pairs import PairResult, figure, value_text
 
 MOST_LINES = 20  # of what differs, per pair and per table; --json has all
 
@@ -65,7 +65,7 @@ def _differences(item: PairResult) -> Table:
     for name in ("source", "target", "target has"):
         table.add_column(name, justify="right", overflow="fold")
     for one in item.differences[:MOST_LINES]:
-        key = [Text(shown(value)) for value in one.key]
+        key = [Text(value_text(value)) for value in one.key]
         if one.missing:
             table.add_row(*key, "", *("no row" if one.missing == side else "a row" for side in ("source", "target")), "")
         else:
@@ -76,33 +76,3 @@ def _differences(item: PairResult) -> Table:
 def signed(by: Decimal | None) -> str:
     """Return a difference with its sign, '' for none."""
     return "" if by is None else f"{'+' if by > 0 else ''}{figure(by)}"
-
-
-def pair_json(item: PairResult) -> dict[str, object]:
-    """Return a result as plain values; figures are texts, so that no digit is lost."""
-    result: dict[str, object] = {
-        "pair": item.name,
-        "severity": item.severity,
-        "outcome": item.outcome,
-        "window": {name: day.isoformat() for name, day in (item.window or {}).items()},
-        "compared": item.compared,
-        "differences": [_difference_json(item, one) for one in item.differences],
-    }
-    return result | (item.error.to_json() if item.error else {})
-
-
-def _difference_json(item: PairResult, one: Difference) -> dict[str, object]:
-    key = {name: None if value is None else shown(value) for name, value in zip(item.key, one.key, strict=True)}
-    if one.missing:
-        return {"key": key, "missing": one.missing}
-    values = {"source": one.source, "target": one.target, "target_has": one.by}
-    return {"key": key, "figure": one.column, **{k: None if v is None else shown(v) for k, v in values.items()}}
-
-
-def figure(value: Value, most: int = 9) -> str:
-    """Return a figure; with more than `most` places it comes from floats, and nine of them are shown if any is not zero."""
-    if isinstance(value, Decimal) and value.is_finite():
-        _, digits, exponent = value.as_tuple()
-        if isinstance(exponent, int) and exponent < -most and len(digits) + exponent > -9:
-            return f"{round(value, 9):f}".rstrip("0").rstrip(".")
-    return shown(value)

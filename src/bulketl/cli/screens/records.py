@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bulketl.cli.screens.listing import Rows
-from bulketl.postgres.compare.chain import Verdict
+from bulketl.postgres.compare.chain import ChainVerdict
 from bulketl.postgres.ledger.states import Known
 from bulketl.postgres.write.retention import Expired
 from bulketl.tables.printable import count_of, in_a_line
@@ -50,7 +50,7 @@ def state(item: Known) -> Text:
     return text
 
 
-def verdicts(found: Sequence[Verdict]) -> Group | Text:
+def verdicts(found: Sequence[ChainVerdict]) -> Group | Text:
     """Return what the chains of audited tables say, a line each."""
     if not found:
         return Text("no table of this schema is audited yet: give it table_importance: audit, and load it")

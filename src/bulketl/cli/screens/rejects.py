@@ -10,7 +10,7 @@ from rich.text import Text
 
 from bulketl.cli.screens.listing import Rows
 from bulketl.operations.rejects import Retried
-from bulketl.postgres.ledger.rejects import Counted, Rejected
+from bulketl.postgres.ledger.rejects import RejectCount, Rejected
 
 
 def _table(*columns: str) -> Table:
@@ -21,7 +21,7 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def counts(found: Sequence[Counted]) -> Table | Text:
+def counts(found: Sequence[RejectCount]) -> Table | Text:
     """Return the counts, a line per run, table, column and reason."""
     if not found:
         return Text("no row was rejected")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from bulketl.postgres.ddl import name, own_rows
 from bulketl.postgres.ledger import chains
@@ -12,7 +14,7 @@ from bulketl.postgres.write.chain import JSON
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ChainVerdict:
     """What the chain says of a table. `problem` is '' when rows, trail and chain agree; `head` is its last link.
 
     `ended`: since when and by which run the table is no longer audited, '' when it is.
@@ -25,21 +27,25 @@ class Verdict:
     problem: str = ""
     ended: str = ""
 
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return dataclasses.asdict(self)
 
-def verify(connection: Connection, schema: str, tables: Sequence[str]) -> list[Verdict]:
+
+def verify_chains(connection: Connection, schema: str, tables: Sequence[str]) -> list[ChainVerdict]:
     """Recompute the chain of each of these tables, and the sum over its rows; read both whole, change nothing."""
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         return [_verify(connection, schema, table) for table in tables]
 
 
-def _verify(connection: Connection, schema: str, table: str) -> Verdict:
+def _verify(connection: Connection, schema: str, table: str) -> ChainVerdict:
     entries = chains.entries(connection, schema, table)
     if not entries:
-        return Verdict(table, 0, 0, "", "its chain is gone")
+        return ChainVerdict(table, 0, 0, "", "its chain is gone")
     last = entries[-1]
     ended = f"at {last.at} by run {last.run}" if last.kind == "end" else ""
-    verdict = Verdict(table, len(entries), last.all_rows, last.link, ended=ended)
+    verdict = ChainVerdict(table, len(entries), last.all_rows, last.link, ended=ended)
     for one in entries:
         if not one.right:
             return replace(verdict, problem=f"entry {one.seq} of its chain, of run {one.run} at {one.at}, was altered")
@@ -47,7 +53,7 @@ def _verify(connection: Connection, schema: str, table: str) -> Verdict:
     return replace(verdict, problem=problem)
 
 
-def _table_problem(connection: Connection, schema: str, verdict: Verdict) -> str:
+def _table_problem(connection: Connection, schema: str, verdict: ChainVerdict) -> str:
     """Return what is wrong with the rows of the table, '' for nothing, or when its audit has ended."""
     table = verdict.table
     if verdict.ended:

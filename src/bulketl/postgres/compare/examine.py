@@ -1,7 +1,7 @@
-"""The target's side of a verification: counts, sums, and which columns of a row are not what a load would write.
+"""Rows of the source beside the target's: which columns are not what a load would write.
 
-Rows of the source come here by the very way of a load, into a temporary table, and are held against the table's byte by
-byte (`*<>`). So nothing but the types that a load writes decides what is equal. Nothing that stays is changed.
+Rows of the source come here by the very way of a load, into a temporary table, and Postgres compares them with the table's
+byte by byte (`*<>`). So nothing but the types that a load writes decides what is equal. Nothing that stays is changed.
 """
 
 from __future__ import annotations
@@ -14,24 +14,18 @@ from typing import Any
 
 from bulketl.errors import DataError
 from bulketl.postgres import ddl
-from bulketl.postgres.compare.digests import alive, key_hash, row_hash
+from bulketl.postgres.compare.digests import key_hash, row_hash, unmarked
 from bulketl.postgres.ddl import name, rows_of, value
-from bulketl.postgres.joins import BY_HASH, PLANNING, joining
+from bulketl.postgres.joins import joining
 from bulketl.postgres.server import Postgres
 from bulketl.postgres.write import chain
 from bulketl.postgres.write.copy import TEMPORARY, copy, transaction, without_refused
-from bulketl.postgres.write.keylist import among, listing, send
 from bulketl.postgres.write.merge import matching
 from bulketl.postgres.write.stage import temporary, temporary_name
-from bulketl.rows.aggregates import aggregates
 from bulketl.rows.coerce import Batch, Reject
-from bulketl.tables.casts import parse_target
-from bulketl.tables.partitions import KeyTuple
 from bulketl.tables.spec import DELETED_AT, TableSpec
 
-COUNTED_TOGETHER = 60
-FIGURES_TOGETHER = 1000
-_EXTRA, _KEYS = "bulketl_extra", "bulketl_keys"
+_EXTRA = "bulketl_extra"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +39,9 @@ class Late:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """A row of the source held against the target: the hash of its key, its key, whether the target has it, and so on.
+    """A row of the source beside the target's: `text` is the hash of its key, `there` tells whether the target has it.
 
-    `columns`: those that differ, `source` and `target` their values, if asked for.
+    `columns`: the ones that differ, `source` and `target` their values, if asked for.
 
     `late`: it may have been written after the last load, which read it before. `noted`: the audit trail has it as it is.
     """
@@ -62,64 +56,10 @@ class Examined:
     target: tuple[str | None, ...]
 
 
-def present(target: Postgres, spec: TableSpec, keys: Sequence[str]) -> int:
-    """Return how many of these keys, JSON texts as of rejects, the table has: the row was corrected and loaded since."""
-    own = ", ".join(f"t.{name(column)}::text" for column in spec.key)
-    asked = ", ".join(f"k.key::jsonb->>{value(column)}" for column in spec.key)
-    query = (
-        f"SELECT count(*) FROM {TEMPORARY}.{_KEYS} k WHERE EXISTS (SELECT 1 FROM {rows_of(spec)} t"
-        f" WHERE ({own}) = ({asked}){alive(spec, 'AND')})"
-    )
-    with target.connect() as connection, connection.transaction(), connection.cursor() as cursor:
-        send(cursor, ["key"], [(key,) for key in keys], _KEYS)
-        cursor.execute(ddl.batch([PLANNING, BY_HASH]).encode())
-        ((count,),) = cursor.execute(query.encode()).fetchall()
-        return int(count)
-
-
-def counts(target: Postgres, specs: Sequence[TableSpec]) -> dict[str, int]:
-    """Count the rows of each table, a query for many."""
-    found: dict[str, int] = {}
-    with target.connect() as connection:
-        for start in range(0, len(specs), COUNTED_TOGETHER):
-            some = specs[start : start + COUNTED_TOGETHER]
-            parts = (f"SELECT {n}, count(*) FROM {rows_of(spec)}{alive(spec, 'WHERE')}" for n, spec in enumerate(some))
-            found |= {some[n].table: int(rows) for n, rows in connection.execute(" UNION ALL ".join(parts).encode())}
-    return found
-
-
-def key_span(target: Postgres, spec: TableSpec) -> tuple[Any, Any]:
-    """Return the smallest and largest key of one column."""
-    key = name(spec.key[0])
-    with target.connect() as connection:
-        found = connection.execute(f"SELECT min({key}), max({key}) FROM {rows_of(spec)}".encode())
-        lo, hi = found.fetchone() or (None, None)
-        return lo, hi
-
-
-def sums(target: Postgres, spec: TableSpec, without: Sequence[KeyTuple]) -> tuple[int, list[str | None]]:
-    """Return the number of rows, but for some keys, and the figures of `aggregates` over them as text, in its order."""
-    names = {item.column: name(item.column) for item in spec.casts}
-    wanted = [found.postgres for found in aggregates(spec.casts, names, spec.nul_bytes)]
-    values: list[str | None] = []
-    rows = 0
-    with target.connect() as connection, connection.transaction(), connection.cursor() as cursor:
-        out = f"NOT {among(spec, listing(cursor, spec, without, _KEYS))}" if without else "true"
-        cursor.execute(ddl.batch([PLANNING, BY_HASH]).encode())
-        for n in range(0, len(wanted), FIGURES_TOGETHER):
-            query = (
-                f"SELECT count(*), {', '.join(wanted[n : n + FIGURES_TOGETHER])}"
-                f" FROM {rows_of(spec)} t WHERE {out}{alive(spec, 'AND')}"
-            )
-            rows, *some = cursor.execute(query.encode()).fetchone() or (0,)
-            values += [None if found is None else str(found) for found in some]
-    return int(rows), values
-
-
 def examine(
     target: Postgres, run: str, spec: TableSpec, batch: Batch, late: Late | None, *, values: bool
 ) -> tuple[list[Examined], tuple[Reject, ...]]:
-    """Hold rows of the source against the target's of the same key; return both in the rows' order, and what is rejected."""
+    """Compare rows of the source with the target's of the same key; return them in their order, and what is rejected."""
     query = _examining(spec, late, values)
     batch, found = _staged(target, run, spec, batch, [], query)
     examined = []
@@ -151,7 +91,7 @@ def _examining(spec: TableSpec, late: Late | None, values: bool) -> str:
     noted = chain.noted(spec, "s") if spec.audit else "false"
     parts = (
         "s.bulketl_text",
-        f"ARRAY[{', '.join(f's.{name(key)}::text' for key in spec.key)}]",
+        f"ARRAY[{', '.join(f's.{name(key)}::text' for key in spec.target_key)}]",
         "t.ctid IS NOT NULL",
         f"array_remove(ARRAY[{differing}]::int[], NULL)",
         is_late,
@@ -164,12 +104,12 @@ def _examining(spec: TableSpec, late: Late | None, values: bool) -> str:
     return (
         f"SELECT json_build_array({', '.join(parts)})::text"
         f" FROM (SELECT *, {key_hash(spec)} AS bulketl_text FROM {name(TEMPORARY, temporary_name(0))}) s"
-        f" LEFT JOIN {there}{living} ORDER BY {', '.join(f's.{name(key)}' for key in spec.key)}"
+        f" LEFT JOIN {there}{living} ORDER BY {', '.join(f's.{name(key)}' for key in spec.target_key)}"
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class Beside:
     """A row of the source beside one of the target, both by their hashes: the columns that differ, and all values.
 
     `other` is None, and the rest empty, where the target has none to set it beside. Values only if asked for.
@@ -182,9 +122,9 @@ class Pair:
     target: list[str]
 
 
-def pairs(
+def cross_examine(
     target: Postgres, run: str, spec: TableSpec, batch: Batch, extra: Sequence[str], *, values: bool
-) -> tuple[list[Pair], tuple[Reject, ...]]:
+) -> tuple[list[Beside], tuple[Reject, ...]]:
     """Set rows of the source beside rows of a table without a key that have one of these hashes, each beside each.
 
     Return the pairs, and the rows that are rejected.
@@ -194,7 +134,7 @@ def pairs(
     table = rows_of(spec)
     making = (
         f"CREATE TEMPORARY TABLE {_EXTRA} ON COMMIT DROP AS SELECT DISTINCT ON (bulketl_hash) *"
-        f" FROM ({hashed} {table}{alive(spec, 'WHERE')}) x WHERE bulketl_hash = ANY({hashes})"
+        f" FROM ({hashed} {table}{unmarked(spec, 'WHERE')}) x WHERE bulketl_hash = ANY({hashes})"
     )
     differing = ", ".join(f"CASE WHEN {_differs(spec, n)} THEN {n} END" for n in range(len(spec.casts)))
     shown = (_texts(spec, "s"), _texts(spec, "t")) if values else ("NULL::text", "NULL::text")
@@ -208,7 +148,7 @@ def pairs(
     for (text,) in found:
         lost, other, columns, source, there = json.loads(text)
         named = tuple(spec.casts[n].column for n in columns) if other else ()
-        result.append(Pair(lost, other, named, source or [], there or []))
+        result.append(Beside(lost, other, named, source or [], there or []))
     return result, batch.rejects
 
 
@@ -239,9 +179,9 @@ def _differs(spec: TableSpec, n: int) -> str:
     """Return the condition that the n-th column of `t` is not, byte for byte, that of `s`."""
     item = spec.casts[n]
     # Images of two types cannot be compared; a narrower number becomes the wider one without a loss.
-    wider = f"::{parse_target(item.target)[0]}" if item.column in spec.widened else ""
-    return f"ROW(t.{name(item.column)}{wider})::record *<> ROW(s.{name(item.column)})::record"
+    wider = f"::{item.target_type.base}" if item.name in spec.widened else ""
+    return f"ROW(t.{name(item.name)}{wider})::record *<> ROW(s.{name(item.name)})::record"
 
 
 def _texts(spec: TableSpec, row: str) -> str:
-    return f"ARRAY[{', '.join(f'{row}.{name(item.column)}::text' for item in spec.casts)}]"
+    return f"ARRAY[{', '.join(f'{row}.{name(item.name)}::text' for item in spec.casts)}]"

@@ -9,15 +9,15 @@ import psycopg
 from bulketl.postgres.ddl import name, own_rows
 from bulketl.postgres.inspect import partitioned
 from bulketl.postgres.server import Postgres
-from bulketl.rows.months import Asked, Counted, Month, totals
+from bulketl.rows.months import Month, MonthCount, MonthsAsked, totals
 
 
-def months(target: Postgres, schema: str, asked: Iterable[Asked]) -> dict[str, dict[Month, Counted] | str]:
+def months(target: Postgres, schema: str, asked: Iterable[MonthsAsked]) -> dict[str, dict[Month, MonthCount] | str]:
     """Return the months of each table, or why they cannot be counted; one table after another over one connection.
 
     Raise TargetError when the server cannot be used.
     """
-    found: dict[str, dict[Month, Counted] | str] = {}
+    found: dict[str, dict[Month, MonthCount] | str] = {}
     with target.connect() as connection:
         whole = partitioned(connection, schema)
         for item in asked:
@@ -30,11 +30,11 @@ def months(target: Postgres, schema: str, asked: Iterable[Asked]) -> dict[str, d
                     raise
                 found[item.table] = f"the target: {' '.join(str(error).split())}"
                 continue
-            found[item.table] = {month: Counted(count, dated, totals(item, sums)) for month, count, dated, *sums in rows}
+            found[item.table] = {month: MonthCount(count, dated, totals(item, sums)) for month, count, dated, *sums in rows}
     return found
 
 
-def select(item: Asked, rows: str) -> str:
+def select(item: MonthsAsked, rows: str) -> str:
     """Return the query, of the FROM item `rows`: month, rows, rows whose column is not NULL, then the sums."""
     sums = "".join(f", {there}" for _, (_, there), _ in item.sums)
     return f"SELECT {item.month[1]}, count(*), count({name(item.column)}){sums} FROM {rows} WHERE {item.where[1]} GROUP BY 1"

@@ -21,7 +21,7 @@ from bulketl.postgres.write.copy import copy, transaction
 from bulketl.postgres.write.keylist import among, listing
 from bulketl.postgres.write.rows import GONE
 from bulketl.rows.coerce import Batch, Reject
-from bulketl.rows.reconcile import Buckets, Differences, Digest, Here, Row, compare, reread
+from bulketl.rows.reconcile import Buckets, Differences, Digest, Here, Row, compare_rows, reread
 from bulketl.tables.partitions import json_key
 from bulketl.tables.spec import TableSpec
 
@@ -32,7 +32,7 @@ def settle(target: Postgres, run: str, spec: TableSpec, source: Here) -> None:
     """Bring a table's staged rows to one moment of the source. Raise SourceError when it changes faster than that."""
     staged = _Staged(target, run)
     for _ in range(ROUNDS):
-        found = compare(source, staged, spec)
+        found = compare_rows(source, staged, spec)
         if not (found.missing or found.differing or found.gone):
             return
         again = reread(source, spec, (*found.missing, *found.differing))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ _OF = (
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class RejectCount:
     """Rejects of one run, table, column and reason. `loaded`: the run published the table; `settled`: how many are done."""
 
     run: str
@@ -28,6 +29,10 @@ class Counted:
     rows: int
     settled: int
     loaded: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return dataclasses.asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,10 @@ class Rejected:
     row: dict[str, Any] = field(repr=False)
     settled: str
     rejected_at: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return dataclasses.asdict(self)
 
 
 def there(connection: Connection) -> bool:
@@ -64,7 +73,7 @@ def tables(connection: Connection, schema: str) -> set[str]:
         return {table for (table,) in connection.execute(f"{loads} UNION {rejects}".encode(), {"schema": schema})}
 
 
-def count(connection: Connection, schema: str, tables: Sequence[str] | None, run: str) -> list[Counted]:
+def count(connection: Connection, schema: str, tables: Sequence[str] | None, run: str) -> list[RejectCount]:
     """Return how many rows were rejected, the last run first; `tables` None means all, `run` '' every one."""
     query = (
         "SELECT r.run, r.table_name, column_name, reason, count(*), count(settled_at), EXISTS (SELECT FROM"
@@ -73,7 +82,7 @@ def count(connection: Connection, schema: str, tables: Sequence[str] | None, run
     )
     with by_hash(connection):
         found = connection.execute(query.encode(), {"schema": schema, "tables": tables, "run": run})
-        return [Counted(*row) for row in found]
+        return [RejectCount(*row) for row in found]
 
 
 def read(

@@ -5,8 +5,10 @@ It is written by the very transaction that publishes the rows, so it can neither
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from bulketl.postgres.ddl import rows_of, value
 from bulketl.postgres.ledger import made
@@ -28,6 +30,10 @@ class Known:
     run: str
     published: str
     compared: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return dataclasses.asdict(self)
 
 
 def read_states(connection: Connection, schema: str) -> dict[str, State]:

@@ -27,7 +27,7 @@ def append(run: str, spec: TableSpec, stage: str) -> list[str]:
     """Return the statements that add the rows of `stage` (quoted) that the table lacks, and note those that differ."""
     table = rows_of(spec)
     statements = [_first(run, spec)]
-    filled_in = [item.column for item in spec.casts if item.column in spec.added]
+    filled_in = [item.name for item in spec.casts if item.name in spec.added]
     if filled_in or spec.widened:
         # A column that is filled changes every hash, a wider one may, so what is there is held against the chain first.
         statements += [_held(spec), *alter_table(spec)]
@@ -70,7 +70,7 @@ _SAME = "(o.bulketl_hash, o.bulketl_n) = (s.bulketl_hash, s.bulketl_n)"
 
 def _numbered(spec: TableSpec, table: str) -> str:
     """Return a table's rows with a hash of their content, and a number among those of the same: what a key is elsewhere."""
-    names = columns(item.column for item in spec.casts)
+    names = columns(item.name for item in spec.casts)
     content = f"md5(ROW({names})::text)"
     return f"(SELECT *, {content} AS bulketl_hash, row_number() OVER (PARTITION BY {content}) AS bulketl_n FROM {table})"
 
@@ -153,7 +153,7 @@ def noted(spec: TableSpec, row: str) -> str:
 
 def _json_columns(spec: TableSpec) -> list[str]:
     """Return the columns of JSON that the table has."""
-    types = [*((item.column, item.target) for item in spec.casts), *spec.kept]
+    types = [*((item.name, item.target) for item in spec.casts), *spec.kept]
     return [column for column, kind in types if kind in JSON]
 
 
@@ -188,9 +188,10 @@ def _unlike(old: str, new: str) -> str:
 
 
 def _key(spec: TableSpec, row: str) -> str:
-    return "jsonb_build_object(" + ", ".join(f"{value(key)}, {row}.{name(key)}" for key in spec.key) + ")"
+    pairs = zip(spec.key, spec.target_key, strict=True)
+    return "jsonb_build_object(" + ", ".join(f"{value(key)}, {row}.{name(there)}" for key, there in pairs) + ")"
 
 
 def _json(spec: TableSpec, row: str) -> str:
-    names = ", ".join(f"{row}.{name(item.column)}" for item in spec.casts)
+    names = ", ".join(f"{row}.{name(item.name)}" for item in spec.casts)
     return f"(SELECT to_jsonb(x.*) FROM (SELECT {names}) x)"

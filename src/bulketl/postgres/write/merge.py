@@ -26,7 +26,7 @@ def merge(run: str, spec: TableSpec, stage: str) -> list[str]:
 
 def unique(spec: TableSpec, stage: str) -> str:
     """Return the statement that fails when two rows of `stage` have the same key: only one of them could be merged."""
-    twice = f"SELECT FROM {stage} GROUP BY {columns(spec.key)} HAVING count(*) > 1"
+    twice = f"SELECT FROM {stage} GROUP BY {columns(spec.target_key)} HAVING count(*) > 1"
     words = f"rows have the same key ({', '.join(spec.key)}), which is not unique".replace("%", "%%")
     return f"IF EXISTS ({twice}) THEN RAISE EXCEPTION {value(words)} USING ERRCODE = '23505'; END IF"
 
@@ -42,14 +42,14 @@ def gone(spec: TableSpec, stage: str) -> str:
 
 def differs(spec: TableSpec, one: str, other: str) -> str:
     """Return the condition that two rows of the table's columns differ in any of their bytes."""
-    names = [item.column for item in spec.casts]
+    names = [item.name for item in spec.casts]
     left, right = (", ".join(f"{side}.{name(column)}" for column in names) for side in (one, other))
     return f"ROW({left})::record *<> ROW({right})::record"
 
 
 def matching(spec: TableSpec, one: str, other: str) -> str:
     """Return the condition that two rows have the same key."""
-    return " AND ".join(f"{one}.{name(key)} = {other}.{name(key)}" for key in spec.key)
+    return " AND ".join(f"{one}.{name(key)} = {other}.{name(key)}" for key in spec.target_key)
 
 
 def _upsert(run: str, spec: TableSpec, stage: str) -> list[str]:
@@ -57,8 +57,8 @@ def _upsert(run: str, spec: TableSpec, stage: str) -> list[str]:
 
     MERGE says only how many rows it wrote (before Postgres 17), so those that are new are counted first, by their keys.
     """
-    table, names = rows_of(spec), [item.column for item in spec.casts]
-    sets = [f"{name(column)} = s.{name(column)}" for column in names if column not in spec.key]
+    table, names = rows_of(spec), [item.name for item in spec.casts]
+    sets = [f"{name(column)} = s.{name(column)}" for column in names if column not in spec.target_key]
     different = differs(spec, "t", "s")
     if spec.deletes == "mark":
         sets.append(f"{name(DELETED_AT)} = NULL")
@@ -86,7 +86,7 @@ def _upsert(run: str, spec: TableSpec, stage: str) -> list[str]:
 
 def insert(run: str, spec: TableSpec, rows: str, new: str) -> str:
     """Return the INSERT of the rows of `rows`, a FROM item called s, for which the condition `new` holds."""
-    names = columns(item.column for item in spec.casts)
+    names = columns(item.name for item in spec.casts)
     into = ", ".join((names, *map(name, spec.stamps)))
     values = ", ".join((names, *(stamp(column, run) for column in spec.stamps)))
     return f"INSERT INTO {name(spec.schema, spec.table)} ({into}) SELECT {values} FROM {rows} WHERE {new}"

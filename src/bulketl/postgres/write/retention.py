@@ -11,6 +11,7 @@ that no later load brings it back, and for an audited table in its chain.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import os
 import urllib.parse
@@ -33,10 +34,10 @@ from bulketl.postgres.server import Postgres, failure
 from bulketl.postgres.write import chain, written
 from bulketl.tables.catalog import TargetTable
 from bulketl.tables.spec import TableSpec
+from bulketl.tables.types import TARGET_TIMES
 
 _EXACT = ("smallint", "integer", "bigint", "real", "double precision", "boolean", "text", "varchar", "date", "timestamp",
           "timestamptz", "bytea")  # fmt: skip
-_DATES = ("date", "timestamp", "timestamptz")
 _LAST_MOMENT = "294247-01-01"  # Arrow counts microseconds from 1970, Postgres from 2000
 
 
@@ -52,6 +53,10 @@ class Expired:
     file: str = ""
     sha256: str = field(default="", repr=False)
 
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return dataclasses.asdict(self)
+
 
 def retain(
     target: Postgres, run: str, spec: TableSpec, rule: Retention, existing: TargetTable, folder: Path | None
@@ -64,7 +69,7 @@ def retain(
     the commit itself fails that is not known: the error says so, and the archive stays.
     """
     types = {column: kind.split("(")[0] for column, kind in existing.columns}
-    if types.get(rule.by) not in _DATES:
+    if types.get(rule.by) not in TARGET_TIMES:
         what = f"is {types[rule.by]}" if rule.by in types else "is not there"
         raise PlanError(
             f"table {spec.table!r}: column {rule.by!r}, which its retention goes by, {what} in the target",
@@ -153,7 +158,7 @@ def _archived(cursor: Any, found: Expired, path: Path, types: dict[str, str], ol
 
 def _wild(cursor: Any, types: dict[str, str], old: str) -> set[str]:
     """Return the columns with a date, among the rows, that Arrow has no number for: it would become another one."""
-    dates = [column for column, kind in types.items() if kind in _DATES]
+    dates = [column for column, kind in types.items() if kind in TARGET_TIMES]
     wild = (
         f"bool_or(NOT isfinite(t.{name(column)})"
         + (f" OR t.{name(column)} >= '{_LAST_MOMENT}')" if types[column] != "date" else ")")

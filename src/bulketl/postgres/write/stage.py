@@ -56,7 +56,7 @@ def keyed(run: str, spec: TableSpec) -> list[str]:
 
 
 def _own_key(spec: TableSpec) -> tuple[str, ...]:
-    return spec.key if spec.publish in ("create", "swap") else ()
+    return spec.target_key if spec.publish in ("create", "swap") else ()
 
 
 def counting_group(specs: Sequence[TableSpec]) -> str:
@@ -84,7 +84,7 @@ def emptied(run: str, n: int, spec: TableSpec) -> list[str]:
             spec.schema,
             spec.table,
             spec.casts,
-            spec.key,
+            spec.target_key,
             kept=spec.kept,
             stamps=spec.stamps,
             run=run,

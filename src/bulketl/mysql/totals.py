@@ -1,4 +1,4 @@
-"""The source's side of a verification: counts, sums, and which rows are newer than what was loaded."""
+"""The source's totals for a verification: how many rows, sums over their columns, which are newer than what was loaded."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pymysql
 from pymysql.cursors import Cursor
 
-from bulketl.mysql.compare import zone
+from bulketl.mysql.digests import zone
 from bulketl.mysql.read import literal, retained_condition
 from bulketl.mysql.server import MySQL, is_lost, text_of
 from bulketl.rows.aggregates import aggregates
@@ -18,9 +18,9 @@ from bulketl.tables.cursor import Watermark
 from bulketl.tables.partitions import KeyTuple
 from bulketl.tables.spec import TableSpec
 
-COUNTED_TOGETHER = 60
-FIGURES_TOGETHER = 1000
-Counted = tuple[int, int, str]  # rows but for the newer, newer ones, why they could not be counted
+COUNTED_TOGETHER = 60  # tables in one query
+FIGURES_TOGETHER = 1000  # in one query
+TableCount = tuple[int, int, str]  # rows but for the newer, newer ones, why they could not be counted
 
 
 def newer(mark: Watermark | None) -> str:
@@ -35,9 +35,9 @@ def older(mark: Watermark | None) -> str:
     return f"({quoted(mark.column)}<={literal(mark.typed)} OR {quoted(mark.column)} IS NULL)"
 
 
-def counts(source: MySQL, asked: Sequence[tuple[TableSpec, Watermark | None]]) -> dict[str, Counted]:
+def counts(source: MySQL, asked: Sequence[tuple[TableSpec, Watermark | None]]) -> dict[str, TableCount]:
     """Count the rows of each table, a query for many, those apart that are newer."""
-    found: dict[str, Counted] = {}
+    found: dict[str, TableCount] = {}
     with source.connect() as cursor:
         # A session has one zone, and a literal for a TIMESTAMP means another instant in each.
         for some_zone in dict.fromkeys(spec.zone for spec, _ in asked):
@@ -48,7 +48,7 @@ def counts(source: MySQL, asked: Sequence[tuple[TableSpec, Watermark | None]]) -
     return found
 
 
-def _count(cursor: Cursor, some: Sequence[tuple[TableSpec, Watermark | None]]) -> dict[str, Counted]:
+def _count(cursor: Cursor, some: Sequence[tuple[TableSpec, Watermark | None]]) -> dict[str, TableCount]:
     parts = []
     for n, (spec, mark) in enumerate(some):
         late = f"COALESCE(SUM({newer(mark)}),0)" if mark and mark.value else "0"

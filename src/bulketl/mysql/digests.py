@@ -10,10 +10,11 @@ from pymysql.cursors import Cursor
 from bulketl.errors import DataError
 from bulketl.mysql.read import retained_condition
 from bulketl.mysql.server import MySQL, code_of, is_lost
-from bulketl.rows.canonical import digests as digest_pair
+from bulketl.rows.canonical import hash_expressions
 from bulketl.rows.reconcile import Buckets, Digest, Row, batches, united
-from bulketl.tables.casts import RAW_TEXTS, parse_type, quoted
+from bulketl.tables.casts import quoted
 from bulketl.tables.spec import TableSpec
+from bulketl.tables.types import RAW_TEXTS
 
 LOCK_SECONDS = 1  # for somebody else to be done with a table
 _LOCKED = frozenset({1205, 1213})  # a lock not had, a deadlock
@@ -116,17 +117,17 @@ def zone(cursor: Cursor, spec: TableSpec) -> None:
 
 def row_hash(spec: TableSpec) -> str:
     """Return the expression of a row's hash, in hexadecimal."""
-    return digest_pair(spec.casts, {item.column: "" for item in spec.casts}, spec.nul_bytes)[0]
+    return hash_expressions(spec.casts, {item.column: "" for item in spec.casts}, spec.nul_bytes)[0]
 
 
 def _key_hash(spec: TableSpec) -> str:
     casts = tuple(item for item in spec.casts if item.column in spec.key or not spec.key)
-    return digest_pair(casts, {item.column: "" for item in casts}, spec.nul_bytes)[0]
+    return hash_expressions(casts, {item.column: "" for item in casts}, spec.nul_bytes)[0]
 
 
 def _key(spec: TableSpec, column: str) -> str:
     """Return the key's column so that its value as a literal is equal to it: FLOAT is shown with six digits."""
-    base = next(parse_type(item.source).base for item in spec.casts if item.column == column)
+    base = next(item.source_type.base for item in spec.casts if item.column == column)
     shown = {"float": "{0}*1e0", "bit": "CAST({0} AS UNSIGNED)"} | dict.fromkeys(RAW_TEXTS, "CONVERT({0} USING utf8mb4)")
     return shown.get(base, "{0}").format(quoted(column))
 

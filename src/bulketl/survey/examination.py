@@ -1,0 +1,15 @@
+"""Every rule by which `validate` finds something, and what they all find."""
+
+from __future__ import annotations
+
+from bulketl.survey.findings import SEVERITIES, Finding, Rule, Seen
+from bulketl.survey.sourcefindings import AFTER_TABLES, BEFORE_TABLES
+from bulketl.survey.tablefindings import TABLE_RULES
+
+FINDING_RULES: tuple[Rule, ...] = (*BEFORE_TABLES, *TABLE_RULES, *AFTER_TABLES)
+
+
+def find(seen: Seen) -> tuple[Finding, ...]:
+    """Return every finding: errors first, then by table, then in the order of the rules."""
+    found = [finding for rule in FINDING_RULES for finding in rule.find(seen)]
+    return tuple(sorted(found, key=lambda one: (SEVERITIES.index(one.severity), one.table)))

@@ -1,0 +1,245 @@
+"""What may be wrong with a table beside its rule: its deletes, its key, and the cursor by which it is loaded."""
+
+from __future__ import annotations
+
+from bulketl.survey.findings import Finding, Rule, Ruled, of_tables
+from bulketl.survey.proposals import doubt_of
+from bulketl.tables.catalog import Table
+from bulketl.tables.evidence import edited, keeps_itself
+from bulketl.tables.naming import says_edit
+from bulketl.tables.types import MOMENTS
+
+
+def audit_deletes(one: Ruled) -> Finding | None:
+    """Tell that an audited table has a policy for deletes, which does nothing."""
+    policy = one.rule.deletes.policy
+    if one.rule.table_importance != "audit" or policy in (None, "ignore"):
+        return None
+    return one.finding(
+        "warning", f"is of tier audit and has deletes: {policy}",
+        "nothing is done to its rows: what is gone at the source is noted in bulketl.audit_trail",
+        "take the policy out, or give it another tier",
+    )  # fmt: skip
+
+
+def audit_edited(one: Ruled) -> Finding | None:
+    """Tell that rows of an audited table are edited at the source, and stay here as they were."""
+    said = edited(one.table, one.seen.arrivals.get(one.table.name))
+    if one.rule.table_importance != "audit" or not said:
+        return None
+    return one.finding(
+        "warning", f"is of tier audit, and {said}",
+        "its rows stay as they were first seen: edits never arrive, and what is gone stays; both are only noted",
+        "give it another tier, with deletes: mark where its rows are to stay; keep audit if that is meant",
+    )  # fmt: skip
+
+
+def no_guard(one: Ruled) -> Finding | None:
+    """Tell that all rows of a table may go without a word."""
+    deletes = one.rule.deletes
+    if one.rule.table_importance == "audit" or deletes.policy in ("ignore", "fail") or (deletes.guard or 0) < 1:
+        return None
+    return one.finding(
+        "warning", f"has deletes: guard {deletes.guard:.0%}",
+        "any share of its rows may go without a word, all of them too",
+        "take the guard out (5 %), or name a share that a usual night does not exceed; "
+        f"`load --allow-deletes {one.table.name}` lets more go once",
+    )  # fmt: skip
+
+
+def low_threshold(one: Ruled) -> Finding | None:
+    """Tell that more rows may be missing than need be."""
+    threshold, proposed = one.rule.monitoring.data_quality_threshold, one.proposal.threshold
+    lost = round(one.table.rows * (1 - threshold))
+    if not lost or threshold >= proposed:
+        return None
+    why = "a load is complete or it is not" if proposed == 1 else "rows that come and go need no more"
+    return one.finding(
+        "warning", f"data_quality_threshold {threshold:g}", f"{lost:,} of its rows may be missing and nobody is told",
+        f"{proposed:g}: {why}", {"monitoring.data_quality_threshold": proposed},
+    )  # fmt: skip
+
+
+def doubtful_key(one: Ruled) -> Finding | None:
+    """Tell that a key may not be unique."""
+    if not one.doubtful:
+        return None
+    return one.finding(
+        "warning", f"no unique index of the source keeps its key {', '.join(one.key)} unique",
+        "it can only be loaded whole, and fails when two rows have the same key",
+        "create that index at the source, or take primary_key out of its rule",
+    )  # fmt: skip
+
+
+def whole_without_key(one: Ruled) -> Finding | None:
+    """Tell that a table that is loaded whole has no key."""
+    if one.by_changes or one.key:
+        return None
+    return one.finding(
+        "note", "has no primary key",
+        "it can only be loaded whole; `bulketl verify` compares its rows by their content and repairs it as a whole",
+        _unique_hint(one.table),
+    )  # fmt: skip
+
+
+def silent_deletes(one: Ruled) -> Finding | None:
+    """Tell that nothing says what becomes of rows that are gone at the source."""
+    deletes = one.rule.deletes
+    said = deletes.policy is not None or deletes.every is not None
+    if not one.by_changes or one.rule.table_importance == "audit" or said:
+        return None
+    return one.finding(
+        "note", f"is {one.rule.extraction_strategy}, and nothing is said of its deletes",
+        "rows that are gone at the source stay, and changes that touched no stamp are not seen",
+        "deletes: mirror (or mark, fail), which compares it every day; or deletes: ignore when that is meant",
+    )  # fmt: skip
+
+
+def changes_without_key(one: Ruled) -> Finding | None:
+    """Tell that a table cannot be loaded by its changes, because it has no key."""
+    if not one.by_changes or one.key:
+        return None
+    return one.finding(
+        "error", f"is {one.rule.extraction_strategy} and has no primary key", "it can only be loaded whole, each time",
+        f"load it whole; {_unique_hint(one.table)}", {"extraction_strategy": "full_table"},
+    )  # fmt: skip
+
+
+def changes_by_doubtful_key(one: Ruled) -> Finding | None:
+    """Tell that a table cannot be loaded by its changes, because its key may not be unique."""
+    if not one.by_changes or not one.doubtful:
+        return None
+    return one.finding(
+        "error", f"is {one.rule.extraction_strategy} by a key that may not be unique",
+        "it can only be loaded whole, each time", "load it whole", {"extraction_strategy": "full_table"},
+    )  # fmt: skip
+
+
+def no_cursor(one: Ruled) -> Finding | None:
+    """Tell that a rule names no cursor, or one that the table has not."""
+    if not one.keyed_changes or one.column is not None:
+        return None
+    named = one.rule.incremental_column
+    what = "no incremental_column" if named is None else f"no column {named!r}"
+    return one.wrong_cursor(f"is {one.rule.extraction_strategy} and has {what}", "nothing says which rows are new")
+
+
+def key_as_cursor(one: Ruled) -> Finding | None:
+    """Tell that the cursor is the key, which no edit moves, although the table has a stamp."""
+    column = one.column
+    if not one.keyed_changes or column is None or column.name not in one.table.primary_key:
+        return None
+    stamp = next((c.name for c in (*one.trusted, *one.stamps)), None)
+    if stamp is None:
+        return None
+    return one.wrong_cursor(
+        f"cursor {column.name} is the key, although {stamp} says what changed", "rows that are edited later never arrive"
+    )
+
+
+def cursor_of_no_time(one: Ruled) -> Finding | None:
+    """Tell that the cursor holds no times."""
+    column = one.cursor
+    if column is None or column.parsed.base in MOMENTS:
+        return None
+    is_date = column.parsed.base == "date"
+    kind = "a date, so a day's changes are one value" if is_date else f"{column.type}, not a time"
+    return one.wrong_cursor(f"cursor {column.name} is {kind}", "changes are missed or read again and again")
+
+
+def cursor_without_edits(one: Ruled) -> Finding | None:
+    """Tell that the cursor does not move when a row is edited."""
+    column = one.cursor
+    if column is None or column.parsed.base not in MOMENTS or keeps_itself(column):
+        return None
+    then = "edited and back-dated rows never arrive"
+    if stamp := next((c.name for c in one.trusted if keeps_itself(c)), None):
+        return one.wrong_cursor(f"cursor {column.name} is no stamp of changes, although {stamp} is one", then)
+    if says_edit(column.name):
+        return None
+    stamps = one.stamps
+    none = "and the table has none" if not stamps else f"and {stamps[0].name} cannot be trusted to be one"
+    return one.wrong_cursor(f"cursor {column.name} is no stamp of changes, {none}", then)
+
+
+def cursor_zone(one: Ruled) -> Finding | None:
+    """Tell that a cursor's values are written in another zone than the server shows."""
+    column, config, catalog = one.cursor, one.seen.config, one.seen.catalog
+    if column is None or column.parsed.base != "timestamp" or config.timestamp_zone in ("server", catalog.zone):
+        return None
+    return one.finding(
+        "warning",
+        f"cursor {column.name} is a TIMESTAMP written in {config.timestamp_zone}, and the server shows {catalog.zone}",
+        "a watermark kept in one zone is compared in another", "leave timestamp_zone at server",
+    )  # fmt: skip
+
+
+def watermark_zone(one: Ruled) -> Finding | None:
+    """Tell that the last load's watermark was written in another zone than the cursor has now."""
+    column, config, state = one.cursor, one.seen.config, one.seen.states.get(one.table.name)
+    mark = state.watermark if state else None
+    if column is None or mark is None or column.parsed.base != "timestamp":
+        return None
+    now = f"timestamp in {config.zone(one.seen.catalog)}"
+    if mark.column != column.name or not mark.type.startswith("timestamp") or mark.type == now:
+        return None
+    refuse = config.invalid_watermark == "refuse"
+    return one.finding(
+        "error" if refuse else "warning",
+        f"cursor {column.name} is a {now}, and the watermark {mark.value} of the last load is a {mark.type}",
+        "it is not loaded, as invalid_watermark: refuse says" if refuse else "the next load takes the whole table",
+        "give the server its zone back; if the change is meant, load the table once with --full",
+    )  # fmt: skip
+
+
+def doubtful_cursor(one: Ruled) -> Finding | None:
+    """Tell that the cursor's values cannot be trusted."""
+    column = one.cursor
+    profile = column and one.profile(column)
+    doubt = doubt_of(column, profile) if column and profile else ""
+    if column is None or not doubt:
+        return None
+    return one.wrong_cursor(
+        f"cursor {column.name} cannot be trusted: {doubt}", "the watermark runs ahead of the data, or never moves"
+    )
+
+
+def cursor_without_index(one: Ruled) -> Finding | None:
+    """Tell that the source has to read the whole table to find what is new."""
+    column = one.cursor
+    if column is None or any(key.columns and key.columns[0] == column.name for key in one.table.keys):
+        return None
+    return one.finding(
+        "note", f"cursor {column.name} has no index at the source",
+        "each load reads the whole table there to find what is new",
+        "create an index on it if you may; on a small table it does not matter",
+    )  # fmt: skip
+
+
+TABLE_RULES: tuple[Rule, ...] = (
+    of_tables("audit deletes", audit_deletes),
+    of_tables("audit edited", audit_edited),
+    of_tables("no guard", no_guard),
+    of_tables("low threshold", low_threshold),
+    of_tables("doubtful key", doubtful_key),
+    of_tables("whole without key", whole_without_key),
+    of_tables("silent deletes", silent_deletes),
+    of_tables("changes without key", changes_without_key),
+    of_tables("changes by doubtful key", changes_by_doubtful_key),
+    of_tables("no cursor", no_cursor),
+    of_tables("key as cursor", key_as_cursor),
+    of_tables("cursor of no time", cursor_of_no_time),
+    of_tables("cursor without edits", cursor_without_edits),
+    of_tables("cursor zone", cursor_zone),
+    of_tables("watermark zone", watermark_zone),
+    of_tables("doubtful cursor", doubtful_cursor),
+    of_tables("cursor without index", cursor_without_index),
+)
+
+
+def _unique_hint(table: Table) -> str:
+    """Return what a person can do about a table without a primary key."""
+    known = next((key for key in table.keys if key.unique and key.whole), None)
+    if known is None or any(table.column(column).nullable for column in known.columns):
+        return "a primary key at the source would let it be loaded by its changes"
+    return f"primary_key: [{', '.join(known.columns)}] in its rule lets it be loaded by its changes"

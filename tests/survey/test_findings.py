@@ -1,0 +1,164 @@
+"""Each rule by which `validate` finds something: a case in which it does, and one beside it in which it does not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bulketl.config.read import load_config
+from bulketl.plan.plan import Refusal
+from bulketl.survey.examination import FINDING_RULES, find
+from bulketl.survey.findings import Seen
+from bulketl.survey.proposals import classify
+from bulketl.tables.catalog import Absent, Catalog, Column, Key, Other, Table, TargetTable
+from bulketl.tables.cursor import State, Watermark
+from bulketl.tables.evidence import Arrival
+from bulketl.tables.measured import Profile
+
+ID = Column("id", "int(11)", False, extra="auto_increment")
+STAMP = Column("at", "timestamp", False, extra="on update current_timestamp()")
+MADE = Column("created_at", "datetime", False)
+PRIMARY, BY_STAMP = Key("PRIMARY", ("id",), True), Key("at", ("at",), False)
+MANY = 50 << 20  # bytes: a table of this size is worth loading by its changes
+INCREMENTAL = {"extraction_strategy": "incremental", "deletes": "mirror"}
+SOUND = {**INCREMENTAL, "incremental_column": "at"}
+
+
+def table(*columns: Column, keys: tuple[Key, ...] = (PRIMARY, BY_STAMP), engine: str = "InnoDB") -> Table:
+    """A table t with the key `id`, if `keys` has it."""
+    primary = next((key.columns for key in keys if key.name == "PRIMARY"), ())
+    return Table("t", (ID, *columns), primary, keys, 9000, MANY, engine=engine)
+
+
+@dataclass(frozen=True)
+class World:
+    """Table t, its rule, and whatever else a finding is made of."""
+
+    rule: Mapping[str, Any] | None = field(default_factory=lambda: SOUND)
+    table: Table = field(default_factory=lambda: table(STAMP))
+    rules: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
+    more: Mapping[str, Any] = field(default_factory=dict)
+    others: tuple[Other, ...] = ()
+    absent: tuple[Absent, ...] = ()
+    known: Sequence[str] | None = None
+
+    def seen(self, folder: Path) -> Seen:
+        path = folder / "tables.yaml"
+        path.write_text(json.dumps({"source_tables": {**({} if self.rule is None else {"t": self.rule}), **self.rules}}))
+        catalog = Catalog("clinic", "11", "UTC", (self.table,), others=self.others, absent=self.absent)
+        profiles = {("t", column): profile for column, profile in self.profiles.items()}
+        proposals = {item.table: item for item in classify(catalog, profiles)}
+        config = load_config(path, None, {}, **self.settings)
+        if self.known is not None:
+            config = config.model_copy(update={"known": frozenset(self.known)})
+        return Seen(config, catalog, proposals, profiles, **self.more)
+
+
+def marked(zone: str) -> dict[str, Any]:
+    """The target knows t by a watermark of this zone."""
+    return {"states": {"t": State("clinic", Watermark("at", f"timestamp in {zone}", "2024-01-01 00:00:00"))}}
+
+
+def loaded(column_type: str) -> dict[str, Any]:
+    """The target has t with an `id` of this type."""
+    return {"target": {"t": TargetTable("t", (("id", column_type), ("at", "timestamp(0)")), ("id",))}}
+
+
+AUDIT = {"table_importance": "audit"}
+WITHOUT_KEY = table(STAMP, keys=(BY_STAMP,))
+EDITED = {"arrivals": {"t": Arrival(1000, 1.0, "created_at", 900, True)}}
+CASES: dict[str, tuple[World, World]] = {
+    "refused": (World(more={"refused": (Refusal("t", "important", "no", "mend it"),)}), World()),
+    "no tables": (World(others=(Other("sequence", "s"),)), World()),
+    "gone": (World(absent=(Absent("old", gone=True),)), World(absent=(Absent("old", why="a right is missing"),))),
+    "elsewhere": (World(table=table(STAMP, engine="FEDERATED")), World()),
+    "not yet": (World(settings={"reports": {"weekly": {"write": "reports"}}}), World()),
+    "new unknown": (World(settings={"new_tables": "report"}), World(settings={"new_tables": "report"}, known=["t"])),
+    "misnamed": (World(rule=None, rules={"T": {}}), World(rules={"T": {"exclude": True}})),
+    "audit deletes": (World({**AUDIT, "deletes": "mirror"}), World({**AUDIT, "deletes": "ignore"})),
+    "audit edited": (World(AUDIT), World(AUDIT, table(MADE))),
+    "no guard": (World({"deletes": {"guard": "100%"}}), World({"deletes": {"guard": "99%"}})),
+    "low threshold": (
+        World({"monitoring": {"data_quality_threshold": 0.5}}),
+        World({"monitoring": {"data_quality_threshold": 1.0}}),
+    ),
+    "doubtful key": (World({"primary_key": ["at"]}), World({"primary_key": ["id"]})),
+    "whole without key": (World({}, WITHOUT_KEY), World({})),
+    "silent deletes": (World({"extraction_strategy": "incremental", "incremental_column": "at"}), World()),
+    "changes without key": (World(table=WITHOUT_KEY), World()),
+    "changes by doubtful key": (World({**SOUND, "primary_key": ["at"]}), World({"primary_key": ["at"]})),
+    "no cursor": (World(INCREMENTAL), World()),
+    "key as cursor": (
+        World({**INCREMENTAL, "incremental_column": "id"}),
+        World({**INCREMENTAL, "incremental_column": "id"}, table(MADE)),
+    ),
+    "cursor of no time": (
+        World({**INCREMENTAL, "incremental_column": "day"}, table(Column("day", "date", False))),
+        World(),
+    ),
+    "cursor without edits": (
+        World({**INCREMENTAL, "incremental_column": "created_at"}, table(MADE, STAMP)),
+        World({**INCREMENTAL, "incremental_column": "updated_at"}, table(Column("updated_at", "datetime", False))),
+    ),
+    "cursor zone": (World(settings={"timestamp_zone": "America/Chicago"}), World(settings={"timestamp_zone": "UTC"})),
+    "watermark zone": (World(more=marked("America/Chicago")), World(more=marked("UTC"))),
+    "doubtful cursor": (
+        World(profiles={"at": Profile(1000, 0, 0, 900, 9.0)}),
+        World(profiles={"at": Profile(1000, 0, 0, 0, 9.0)}),
+    ),
+    "cursor without index": (World(table=table(STAMP, keys=(PRIMARY,))), World()),
+    "without rule": (World(rule=None, rules={"u": {}}), World()),
+    "narrow columns": (World(more=loaded("smallint")), World(more=loaded("integer"))),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_rule_finds_what_it_is_for_and_nothing_beside_it(name: str, tmp_path: Path) -> None:
+    (rule,) = [rule for rule in FINDING_RULES if rule.name == name]
+    wrong, right = (world.seen(tmp_path) for world in CASES[name])
+    (found,) = rule.find(wrong)
+    assert all((found.table, found.message, found.otherwise, found.advice))
+    assert list(rule.find(right)) == []
+    assert found in find(wrong)
+
+
+def test_every_rule_has_such_a_case() -> None:
+    names = [rule.name for rule in FINDING_RULES]
+    assert sorted(names) == sorted(CASES)
+    assert len(set(names)) == len(names)
+
+
+def test_a_sound_table_is_found_nowhere(tmp_path: Path) -> None:
+    assert find(World().seen(tmp_path)) == ()
+
+
+def test_errors_come_first_then_tables_then_rules_in_their_order(tmp_path: Path) -> None:
+    audit = {**AUDIT, "deletes": "mirror"}
+    world = World(
+        audit,
+        settings={"reports": {"weekly": {"write": "reports"}}},
+        more={"refused": (Refusal("z", "critical", "no", "mend it"),)},
+    )
+    found = find(world.seen(tmp_path))
+    told = [(one.severity, one.table, one.message.split(" ")[0]) for one in found if one.severity != "note"]
+    assert [(severity, where) for severity, where, _ in told] == [
+        ("error", "z"), ("warning", "bulketl.yaml"), ("warning", "t"), ("warning", "t"),
+    ]  # fmt: skip
+    deletes, edited = [one.message for one in found if one.table == "t" and one.severity == "warning"]
+    assert "deletes: mirror" in deletes
+    assert "deletes" not in edited
+
+
+def test_a_finding_is_told_as_plain_values(tmp_path: Path) -> None:
+    found = find(World({"monitoring": {"data_quality_threshold": 0.5}}).seen(tmp_path))
+    document = json.loads(json.dumps([one.to_json() for one in found]))
+    (one,) = [one for one in document if one["fix"]]
+    assert list(one) == ["table", "severity", "message", "otherwise", "advice", "fix"]
+    assert one["fix"] == {"monitoring.data_quality_threshold": 1.0}
