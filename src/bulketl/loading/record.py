@@ -8,14 +8,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import version
 
 from bulketl.connections.retrying import patient
 from bulketl.errors import BulketlError, TargetError
 from bulketl.loading.summary import DONE, Summary, TableSummary
 from bulketl.plan.plan import Plan
 from bulketl.postgres.ledger import runs, schema
-from bulketl.postgres.ledger.runs import Kind
+from bulketl.postgres.ledger.runs import Kind, Start
 from bulketl.postgres.locks import Locks, held, new_run
 from bulketl.postgres.server import Connection, Postgres
 from bulketl.postgres.write.copy import close
@@ -94,17 +93,7 @@ def _begin(target: Postgres, run: str, kind: Kind, plan: Plan, before: Before | 
         schema.create(connection, plan.schema)
         if before is not None:
             before(connection, run)
-        runs.start_run(
-            connection,
-            run,
-            kind,
-            source=plan.source,
-            schema=plan.schema,
-            zone=plan.zone,
-            plan=plan.fingerprint,
-            version=version("bulketl"),
-            document=plan.to_json(),
-        )
+        runs.start_run(connection, run, Start(kind, plan.source, plan.schema, plan.zone, plan.fingerprint, plan.to_json()))
 
 
 def _end(target: Postgres, run: Run, outcome: str) -> None:

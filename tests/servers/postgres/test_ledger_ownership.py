@@ -98,6 +98,24 @@ def test_a_ledger_of_version_4_is_taken_over_and_loads_go_on(loaded: Lab) -> Non
     assert loaded.load(rules=RULES).summary.failed[0].table == "foreign_one"
 
 
+def test_retries_and_retentions_of_an_older_ledger_are_put_on_record(loaded: Lab, tmp_path: Path) -> None:
+    """They were no runs then, and their names stand in its records."""
+    checks = [{"range": "c", "min": 3, "severity": "reject"}]
+    retention = {"keep": "1y", "by": "at", "action": "delete"}
+    config = loaded.config(rules={"small": {"checks": checks, "max_rejects": 5, "retention": retention}})
+    bulketl.load(config, bulketl.make_plan(config, full=True))
+    loaded.mysql("UPDATE small SET c = 9")
+    bulketl.retry_rejects(config)
+    bulketl.retain_tables(config, (), tmp_path)
+    found = "SELECT kind, run, source, schema_name, outcome FROM bulketl.run WHERE kind IN ('retry', 'retention') ORDER BY 1"
+    before = loaded.pg(found)
+    assert [kind for kind, *_ in before] == ["retention", "retry"]
+    loaded.pg("DELETE FROM bulketl.run WHERE kind IN ('retry', 'retention')")
+    downgrade(loaded)
+    loaded.load(rules=RULES)
+    assert loaded.pg(found) == before
+
+
 def test_migrations_that_are_carried_out_once_more_change_nothing(loaded: Lab) -> None:
     """As after the comment with the version was lost, and somebody wrote it again with an older one."""
     look = (

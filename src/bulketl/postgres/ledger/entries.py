@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from bulketl.postgres.ddl import value
 from bulketl.postgres.server import LEDGER
@@ -224,12 +225,20 @@ def removed(run: str, spec: TableSpec, gone: str) -> str:
 RETAINED = f"{LEDGER}.retained"
 
 
-def retained(
-    run: str, spec: TableSpec, column: str, limit: str, rows: int, action: str, file: str | None, sha256: str | None
-) -> str:
-    """Return the INSERT of the rows that left a table by its retention: those whose column was before the limit."""
-    parts = (run, spec.schema, spec.table, column, limit, rows, action, file, sha256)
-    return f"INSERT INTO {RETAINED} VALUES ({', '.join(map(value, parts))})"
+class Left(NamedTuple):
+    """Rows that left a table by its retention: those whose `column` was before the `limit`; their archive, if any."""
+
+    column: str
+    limit: str
+    rows: int
+    action: str
+    file: str | None
+    sha256: str | None
+
+
+def retained(run: str, spec: TableSpec, left: Left) -> str:
+    """Return the INSERT of the rows that left a table by its retention."""
+    return f"INSERT INTO {RETAINED} VALUES ({', '.join(map(value, (run, spec.schema, spec.table, *left)))})"
 
 
 def _at(run: str, spec: TableSpec, index: int) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from typing import Any, Literal, NamedTuple, get_args
 
 from bulketl.postgres.ddl import name, staging_name
@@ -23,23 +24,23 @@ REJECTING: tuple[Kind, ...] = ("load", "repair")  # the kinds of runs that may r
 COUNTS = ("inserted", "updated", "unchanged", "deleted")
 
 
-def start_run(
-    connection: Connection,
-    run: str,
-    kind: Kind,
-    *,
-    source: str,
-    schema: str,
-    zone: str,
-    plan: str,
-    version: str,
-    document: str,
-) -> None:
-    """Record that a run begins, unless it is on record; `plan` is the plan's fingerprint and `document` its JSON."""
+class Start(NamedTuple):
+    """What a run begins with: its kind, the source, schema and zone of its plan, the plan's fingerprint and its JSON."""
+
+    kind: Kind
+    source: str
+    schema: str
+    zone: str
+    plan: str
+    document: str
+
+
+def start_run(connection: Connection, run: str, start: Start) -> None:
+    """Record that a run begins here and now, unless it is on record."""
     connection.execute(
-        f"INSERT INTO {LEDGER}.run (run, kind, host, source, schema_name, zone, plan, document, version)"
+        f"INSERT INTO {LEDGER}.run (run, host, version, kind, source, schema_name, zone, plan, document)"
         " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (run) DO NOTHING",
-        (run, kind, socket.gethostname(), source, schema, zone, plan, document, version),
+        (run, socket.gethostname(), version("bulketl"), *start),
     )
 
 

@@ -109,6 +109,16 @@ ALTER TABLE {LEDGER}.{table} ALTER COLUMN source DROP DEFAULT, ALTER COLUMN sche
 """
     for table in ("table_load", "certificate")
 )
+# Retries and retentions before version 6 left records under the names of runs that are not on record themselves.
+_EARLIER = f"""
+INSERT INTO {LEDGER}.run (run, kind, host, source, schema_name, zone, plan, document, version, started_at, finished_at,
+    outcome, summary)
+SELECT f.run, f.kind, '', COALESCE(max(s.source), ''), f.schema_name, '', '', '{{}}', '', min(f.at), max(f.at), 'done',
+    jsonb_build_object('tables', count(DISTINCT f.table_name))
+FROM (SELECT run, 'retention' AS kind, schema_name, table_name, retained_at AS at FROM {LEDGER}.retained
+    UNION ALL SELECT settled, 'retry', schema_name, table_name, settled_at FROM {LEDGER}.reject WHERE settled IS NOT NULL) f
+LEFT JOIN {LEDGER}.state s USING (schema_name, table_name) GROUP BY f.run, f.kind, f.schema_name ON CONFLICT DO NOTHING;
+"""
 
 
 class Migration(NamedTuple):
@@ -121,7 +131,7 @@ class Migration(NamedTuple):
 MIGRATIONS = (
     Migration(4, _TABLES + _COLUMNS),
     Migration(5, f"{_MADE}{made.TAKE_OVER};"),
-    Migration(6, _KINDS + _PLACES),
+    Migration(6, _KINDS + _PLACES + _EARLIER),
 )
 _SCHEMA_LOCK = 0x62756C6B  # two first runs at once must not both create the tables
 

@@ -119,11 +119,12 @@ def _commit(cursor: Any, found: Expired) -> None:
 def _remove(cursor: Any, run: str, spec: TableSpec, found: Expired, old: str, note: str) -> None:
     delete = f"DELETE FROM {old}"
     deleting = chain.removed(run, spec, delete) if spec.audit else delete
-    about = (found.column, found.limit, found.rows, found.action, found.file or None, found.sha256 or None)
+    archive = (found.file or None, found.sha256 or None)
+    left = entries.Left(found.column, found.limit, found.rows, found.action, *archive)
     for statement in (
         batch([written.retired(spec, deleting, found.rows, f"(SELECT count(*) FROM {old})")]),
         states.retained(run, spec.schema, spec.table, found.column, note, found.rows),
-        entries.retained(run, spec, *about),
+        entries.retained(run, spec, left),
     ):
         cursor.execute(statement)
 
