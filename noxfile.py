@@ -1,4 +1,4 @@
-"""The whole workflow: `nox -s lint types unit tests guard demo bare bench`."""
+"""The whole workflow: `nox -s lint types unit tests guard walk demo bare bench`."""
 
 import sys
 
@@ -66,6 +66,14 @@ def guard(session: nox.Session) -> None:
     session.install("-q", "-e", ".[demo]", *group("guard"))
     session.run(*PROGRAMS)
     session.run("python", "-m", "benchmarks.guard", *session.posargs)
+
+
+@nox.session
+def walk(session: nox.Session) -> None:
+    """Print the rooms that planning one table enters, and its returns to a higher floor: `nox -s walk -- --help`."""
+    session.install("-q", "-e", ".[demo]", *group("guard"))
+    session.run(*PROGRAMS)
+    session.run("python", "-m", "benchmarks.walk", *session.posargs)
 
 
 @nox.session(venv_backend="none")

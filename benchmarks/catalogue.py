@@ -15,8 +15,9 @@ from psycopg import sql
 
 from bulketl.mysql.discover import read_catalog
 from bulketl.mysql.server import MySQL
-from bulketl.tables.casts import parse_type, quoted
+from bulketl.tables.casts import quoted
 from bulketl.tables.catalog import Column, Table
+from bulketl.tables.types import parse_type
 
 BUILDER = Path(__file__).resolve().parents[2] / "shared" / "opendental" / "build_source.py"
 ENGINES = ("InnoDB", "MyISAM")

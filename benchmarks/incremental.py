@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bulketl.config.config import Config
-from bulketl.tables.casts import parse_type, quoted
+from bulketl.tables.casts import quoted
 from bulketl.tables.catalog import Catalog, Column, Table
+from bulketl.tables.types import parse_type
 
 INSERTED, UPDATED = 4, 5  # rows of each changed table at most: 150 tables make some 1,000
 MOST_QUERIES = 2

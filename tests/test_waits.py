@@ -65,6 +65,8 @@ ASKED_OTHERWISE = {
     "mysql/read.py figures": STEP,
     "postgres/server.py session": "asked by what is tried again",
     "postgres/compare/digests.py hashes": "a part of api._hashes, which is tried again",
+    "postgres/known.py earlier": "asked by survey.look, which tries it again",
+    "postgres/known.py recorded": "asked by survey.look, which tries it again",
     "postgres/locks.py keep": "puts it off, and is called again",
     "postgres/session.py _refuse_pooled_transactions": "a part of opening a session",
     "postgres/session.py opened": "is what opens a session",

@@ -20,8 +20,9 @@ from psycopg import sql
 from benchmarks.catalogue import same
 from bulketl.mysql.discover import read_catalog
 from bulketl.mysql.server import MySQL
-from bulketl.tables.casts import GUARDED, cast, parse_type, quoted
+from bulketl.tables.casts import GUARDED, cast, quoted
 from bulketl.tables.catalog import Column, Table
+from bulketl.tables.types import parse_type
 
 SHOWN = 6
 _WHOLE = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint", "year", "decimal"})

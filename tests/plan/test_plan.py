@@ -11,9 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import bulketl.plan.specify
 from bulketl.config.read import load_config
 from bulketl.plan.decision import decide
 from bulketl.plan.plan import Plan
+from bulketl.plan.resumption import restored
+from bulketl.tables.casts import Cast, cast
 from bulketl.tables.catalog import Catalog, Column, Key, Made, Table, TargetTable
 from bulketl.tables.partitions import Bound
 
@@ -135,3 +138,24 @@ def test_what_cannot_be_loaded_is_refused_and_the_rest_is_planned() -> None:
     plan = decide(load_config(None, None, {}), source, bounds, {})
     assert [load.spec.table for load in plan.loads] == ["good"]
     assert {refusal.table for refusal in plan.refused} == {table.name for table in source} - {"good"}
+
+
+def test_a_plan_that_an_older_version_stored_comes_back() -> None:
+    """It knew no names of columns in the target; types are taken apart anew, and not stored."""
+    plan = decided(catalog("t"))
+    text = json.loads(plan.to_json())
+    (item, *_) = text["groups"][0]["loads"][0]["spec"]["casts"]
+    assert {*item} == {field.name for field in dataclasses.fields(Cast)}
+    for item in text["groups"][0]["loads"][0]["spec"]["casts"]:
+        del item["name"]
+    assert restored(json.dumps(text)) == plan
+    assert restored(plan.to_json()) == plan
+
+
+def test_a_name_in_the_target_is_part_of_a_plan_and_of_how_a_table_was_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = decided(catalog("t"))
+    monkeypatch.setattr(bulketl.plan.specify, "cast", lambda c, d: dataclasses.replace(cast(c, d), name=f"{c.name}2"))
+    other = decided(catalog("t"))
+    assert other.fingerprint != plan.fingerprint
+    assert next(other.loads).spec.evidence != next(plan.loads).spec.evidence
+    assert next(other.loads).spec.target_key == ("id2",)

@@ -14,8 +14,9 @@ from matrix import CASES, REJECT, Case, create
 
 import bulketl.plan.specify
 from bulketl.errors import PlanError
-from bulketl.tables.casts import RULES, CastRule, cast, parse_target, parse_type
+from bulketl.tables.casts import RULES, CastRule, cast, parse_target
 from bulketl.tables.catalog import Column
+from bulketl.tables.types import parse_type
 
 
 @dataclass

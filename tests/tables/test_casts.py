@@ -11,8 +11,9 @@ from typer.testing import CliRunner
 
 from bulketl.cli.app import app
 from bulketl.errors import PlanError
-from bulketl.tables.casts import RULES, CastRule, TypeName, cast, parse_target, parse_type, quoted, typed
+from bulketl.tables.casts import RULES, CastRule, cast, parse_target, quoted, typed
 from bulketl.tables.catalog import Column
+from bulketl.tables.types import TypeName, parse_type
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,8 @@ from bulketl.loading.events import Observer
 from bulketl.loading.run import threads
 from bulketl.loading.summary import Summary
 from bulketl.operations.schedulers import SCHEDULERS, snippet
-from bulketl.plan.plan import Plan
+from bulketl.plan.selection import Selection
+from bulketl.survey.planning import planned
 from bulketl.tables.spec import Tier
 
 STOPPED = "stopped; tables that were not published are as they were before; `bulketl load --resume last` goes on"
@@ -93,17 +94,23 @@ def load(
     partition. Ctrl-C once ends the steps under way and leaves a run that --resume continues; twice stops at once.
     """
 
+    def selected() -> Selection:
+        return Selection(
+            tiers=tiers_of(tier), tables=split_commas(tables), exclude=split_commas(exclude), full=full, since=since,
+            until=until, allow_deletes=split_commas(allow_deletes), adopt=split_commas(adopt),
+        )  # fmt: skip
+
     def command() -> int:
         settings = configured(config, rules, workers=workers, schema=schema, certify=certify or None)
         _check_executor(executor, scheduler)
         if dry_run and resume is None:
-            looked = make(settings, tier, tables, exclude, full, since, until, allow_deletes, adopt)
+            looked = planned(settings, selected())
             print(looked.to_json()) if as_json else out.print(plans.plan(looked))
             return DONE
         end = None if ignore_window or settings.windows is None else _window(settings.windows, wait)
         with dask(scheduler) if scheduler else nullcontext(threads) as where:
             if resume is None:  # looked at after the wait: a plan grows old
-                chosen = make(settings, tier, tables, exclude, full, since, until, allow_deletes, adopt)
+                chosen = planned(settings, selected())
             with watching(as_json=as_json) as observer:
                 observers = [observer]
                 if resume is None:
@@ -170,31 +177,6 @@ def _over(end: dt.datetime | None) -> bool:
     return end is not None and dt.datetime.now(dt.UTC) >= end
 
 
-def make(
-    settings: Config,
-    tier: list[str] | None,
-    tables: list[str] | None,
-    exclude: list[str] | None,
-    full: bool,
-    since: str,
-    until: str,
-    allow_deletes: list[str] | None,
-    adopt: list[str] | None,
-) -> Plan:
-    """Return the plan that the options ask for."""
-    return bulketl.make_plan(
-        settings,
-        tiers=tiers_of(tier),
-        tables=split_commas(tables),
-        exclude=split_commas(exclude),
-        full=full,
-        since=since,
-        until=until,
-        allow_deletes=split_commas(allow_deletes),
-        adopt=split_commas(adopt),
-    )
-
-
 def plan(
     tier: TierOption = None,
     tables: TablesOption = None,
@@ -216,17 +198,23 @@ def plan(
     The same as `load --dry-run`. With --diff the exit code is 0 whether or not something differs.
     """
 
+    def selected() -> Selection:
+        return Selection(
+            tiers=tiers_of(tier), tables=split_commas(tables), exclude=split_commas(exclude), full=full, since=since,
+            until=until, allow_deletes=split_commas(allow_deletes), adopt=split_commas(adopt),
+        )  # fmt: skip
+
     def command() -> int:
         settings = configured(config, rules, schema=schema)
-        planned = make(settings, tier, tables, exclude, full, since, until, allow_deletes, adopt)
+        chosen = planned(settings, selected())
         if sql:
-            found = bulketl.statements(settings, planned)
+            found = bulketl.statements(settings, chosen)
             print(json.dumps(found)) if as_json else hand_out(plans.sql(found))
         elif diff:
-            run_name, lines = bulketl.compare_with_last(settings, planned)
+            run_name, lines = bulketl.compare_with_last(settings, chosen)
             print(json.dumps(lines)) if as_json else out.print(plans.plan_changes(run_name, lines), soft_wrap=True)
         else:
-            print(planned.to_json()) if as_json else out.print(plans.plan(planned))
+            print(chosen.to_json()) if as_json else out.print(plans.plan(chosen))
         return DONE
 
     run(command, as_json)

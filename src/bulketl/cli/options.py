@@ -119,20 +119,20 @@ def found(path: Path) -> Path | None:
     return path if path.is_file() else None
 
 
-def split_commas(values: Sequence[str] | None) -> list[str]:
+def split_commas(values: Sequence[str] | None) -> tuple[str, ...]:
     """Return the words of a repeated or comma separated option."""
     words = [word.strip() for value in values or [] for word in value.split(",") if word.strip()]
     if values and not words:
         raise ConfigError(
             "an option has an empty value", hint="an unset variable, perhaps? Without the option all are meant"
         )
-    return words
+    return tuple(words)
 
 
-def tiers_of(values: Sequence[str] | None) -> list[Tier]:
+def tiers_of(values: Sequence[str] | None) -> tuple[Tier, ...]:
     """Return the tiers named; raise ConfigError for others."""
     words = split_commas(values)
     unknown = [word for word in words if word not in TIERS]
     if unknown:
         raise ConfigError(f"there is no tier {unknown[0]!r}", hint=f"the tiers are {', '.join(TIERS)}")
-    return cast(list[Tier], words)
+    return cast(tuple[Tier, ...], words)

@@ -9,10 +9,11 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from bulketl.config.fields import Model, RowLimit
 from bulketl.config.windows import Windows
-from bulketl.tables.casts import parse_target, parse_type
+from bulketl.tables.casts import parse_target
 from bulketl.tables.catalog import Column, Table
 from bulketl.tables.partitions import PARTITION_BYTES
 from bulketl.tables.spec import TIERS, Tier
+from bulketl.tables.types import parse_type
 
 PROCESS_MB = 200
 Channel = Literal["email", "slack", "webhook", "command"]
@@ -37,7 +38,7 @@ class UserCast(Model):
     def takes(self, table: Table, column: Column) -> bool:
         """Tell whether the rule is for that column; a rule with both conditions needs both."""
         if self.type is not None:
-            wanted, actual = parse_type(self.type), parse_type(column.type)
+            wanted, actual = parse_type(self.type), column.parsed
             sizes = wanted.sizes if "(" in self.type else ()
             if (
                 wanted.base not in (actual.base, actual.base.removesuffix(" binary"))

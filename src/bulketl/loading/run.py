@@ -1,44 +1,39 @@
-"""A run, from its locks to its last record: carrying out a plan, and going on with one that was interrupted."""
+"""A load: carrying out a plan, and going on with one that was interrupted."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import datetime as dt
-import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from importlib.metadata import version
 
 from bulketl.config.config import Config
 from bulketl.config.libraries import check_libraries
 from bulketl.connections.patience import patient
-from bulketl.errors import PlanError, TargetError
+from bulketl.errors import PlanError
 from bulketl.loading import engine
 from bulketl.loading.crew import Crew
 from bulketl.loading.events import Event, Observer
 from bulketl.loading.memory import resident_mb
+from bulketl.loading.record import Run, recorded
 from bulketl.loading.sparing import Sparing
-from bulketl.loading.summary import Summary, TableSummary
+from bulketl.loading.summary import Summary
 from bulketl.mysql.server import MySQL
 from bulketl.mysql.source import MySQLSource
 from bulketl.mysql.strain import Strain
-from bulketl.plan.incremental import Choice
+from bulketl.plan.incremental import choice_of
 from bulketl.plan.plan import Plan
 from bulketl.plan.resumption import changed_since, remaining, restored
 from bulketl.plan.specify import specify
-from bulketl.postgres.inspect import read_tables
 from bulketl.postgres.ledger import runs
-from bulketl.postgres.ledger import schema as ledger
 from bulketl.postgres.ledger.states import read_states
-from bulketl.postgres.locks import Locks, alive, held, new_run, sweep
+from bulketl.postgres.locks import alive
 from bulketl.postgres.server import SUPERSEDED, Connection, Postgres
 from bulketl.postgres.session import described
 from bulketl.postgres.target import PostgresTarget
-from bulketl.survey.look import look
-from bulketl.tables.catalog import TargetTable
-from bulketl.tables.checks import stored
+from bulketl.survey.look import look_for
 from bulketl.tables.cursor import State
 from bulketl.tables.measured import Cursor
 from bulketl.tables.partitions import Changes
@@ -70,30 +65,13 @@ def load(
     run that is interrupted leaves every table as it was or complete, and can be resumed until the next load.
     """
     check_libraries()
-    target = Postgres.of(config)
-    run = new_run()
-    tables = [item.spec.table for item in plan.loads]
-    with held(target, run, plan.source, plan.schema, tables) as locks:
-        patient(_begin, target, run, plan)
-        return _carry_out(config, run, plan, observers, closed, executor, locks)
 
-
-def _begin(target: Postgres, run: str, plan: Plan) -> None:
-    """Record that a run begins, and sweep away what earlier ones have left."""
-    with target.connect() as connection:
-        ledger.create(connection, plan.schema)
+    def begin(connection: Connection, run: str) -> None:
         _still_gone(read_states(connection, plan.schema), plan)
-        sweep(connection, run, plan.schema)
-        runs.start_run(
-            connection,
-            run,
-            source=plan.source,
-            schema=plan.schema,
-            zone=plan.zone,
-            plan=plan.fingerprint,
-            version=version("bulketl"),
-            document=plan.to_json(),
-        )
+        runs.sweep(connection, run, plan.schema)
+
+    with recorded(Postgres.of(config), "load", plan, before=begin) as run:
+        return _carry_out(config, run, plan, observers, closed, executor)
 
 
 def resume(
@@ -113,10 +91,8 @@ def resume(
     target = Postgres.of(config)
     name, left = patient(_left, target, config, run)
     _still_so(config, name, left)
-    tables = [item.spec.table for item in left.loads]
-    with held(target, name, left.source, left.schema, tables) as locks:
-        patient(_reopen, target, name, left.schema)
-        return _carry_out(config, name, left, observers, closed, executor, locks)
+    with recorded(target, "load", left, before=_reopen, resumed=name) as resumed:
+        return _carry_out(config, resumed, left, observers, closed, executor)
 
 
 def _left(target: Postgres, config: Config, run: str) -> tuple[str, Plan]:
@@ -126,11 +102,9 @@ def _left(target: Postgres, config: Config, run: str) -> tuple[str, Plan]:
         return name, remaining(plan, *runs.progress(connection, name, plan.schema))
 
 
-def _reopen(target: Postgres, run: str, schema: str) -> None:
-    with target.connect() as connection:
-        ledger.create(connection, schema)
-        if not runs.reopen_run(connection, run):
-            raise _taken(run)
+def _reopen(connection: Connection, run: str) -> None:
+    if not runs.reopen_run(connection, run):
+        raise _taken(run)
 
 
 def _still_gone(states: Mapping[str, State], plan: Plan) -> None:
@@ -146,14 +120,16 @@ def _still_gone(states: Mapping[str, State], plan: Plan) -> None:
 
 
 def _interrupted(connection: Connection, config: Config, run: str) -> tuple[str, Plan]:
-    found = runs.find_run(connection, config.target_schema, run)
+    found = runs.find_run(connection, config.target_schema, run, ("load",))
     if found is None:
         which = f"no run {run!r}" if run else "no run"
         raise PlanError(
             f"there is {which} into schema {config.target_schema!r} on record",
             hint="bulketl.run in the target lists them; without a name the last one is meant",
         )
-    name, outcome, document = found
+    name, kind, outcome, document = found
+    if kind != "load":
+        raise _over(name, f"it is a {kind}, which leaves each table as it was or done")
     if alive(connection, name):
         raise PlanError(f"run {name} is being carried out", hint="wait until it ends")
     if (outcome or "") not in RESUMABLE:
@@ -171,8 +147,8 @@ def _over(run: str, reason: str) -> PlanError:
 
 def _still_so(config: Config, run: str, plan: Plan) -> None:
     """Raise PlanError when a table that is left would be loaded otherwise now."""
-    existing, states = patient(_there, Postgres.of(config), config.target_schema)
-    catalog = patient(look, MySQL.of(config), config, states, existing, [load.spec.table for load in plan.loads])
+    sight = look_for(config, [load.spec.table for load in plan.loads])
+    catalog = sight.everything
     tables = {table.name: table for table in catalog}
     lines = []
     if catalog.identity != plan.source:
@@ -187,18 +163,13 @@ def _still_so(config: Config, run: str, plan: Plan) -> None:
             lines.append(f"table {name} is excluded now")
         # Whether it is loaded whole was decided when the run was planned, and stays.
         cursor = None if load.spec.whole else Cursor("", "", Changes(""))
-        now = specify(config, catalog, tables[name], Choice(state=states.get(name), cursor=cursor))
+        now = specify(config, catalog, tables[name], dataclasses.replace(choice_of(sight.known, name), cursor=cursor))
         lines += [f"table {name}: {line}" for line in changed_since(load, now, rule)]
     if lines:
         raise PlanError(
             f"run {run} cannot be resumed, because what it was planned for has changed:\n  " + "\n  ".join(lines),
             hint="start a new one with `bulketl load`",
         )
-
-
-def _there(target: Postgres, schema: str) -> tuple[dict[str, TargetTable], dict[str, State]]:
-    with target.connect() as connection:
-        return read_tables(connection, schema), read_states(connection, schema)
 
 
 def _note_sessions(source: MySQL, target: Postgres, run: str) -> dict[str, dict[str, object]]:
@@ -211,23 +182,20 @@ def _note_sessions(source: MySQL, target: Postgres, run: str) -> dict[str, dict[
 
 def _carry_out(
     config: Config,
-    run: str,
+    run: Run,
     plan: Plan,
     observers: Sequence[Observer],
     closed: Callable[[], bool] | None,
     executors: Executors,
-    locks: Locks,
 ) -> Summary:
     source, postgres = MySQL.of(config), Postgres.of(config)
     strain = Strain(source, config.source_limits) if config.source_limits.watched else None
     if strain is not None:
         patient(strain.look)  # a limit that cannot be looked at is an error now, and not silence all night
-    sessions = patient(_note_sessions, source, postgres, run)
-    target = PostgresTarget(dataclasses.replace(postgres, guarded=True), run)
-    summary = Summary()
-    outcome, watching = "interrupted", list(observers)
+    sessions = patient(_note_sessions, source, postgres, run.name)
+    target = PostgresTarget(dataclasses.replace(postgres, guarded=True), run.name)
     try:
-        with executors(run, config.at_once) as executor:
+        with executors(run.name, config.at_once) as executor:
             events = engine.run(
                 plan,
                 MySQLSource(source),
@@ -238,50 +206,22 @@ def _carry_out(
                 closed=closed or (lambda: False),
                 sparing=Sparing(strain, config.source_limits.mb_per_second),
                 full=lambda: resident_mb() > config.memory_mb,
-                tend=locks.keep,
+                tend=run.locks.keep,
                 sessions=sessions,
             )
             with contextlib.closing(events):
-                watching = _observe(events, summary, watching)
-        outcome = summary.outcome
+                _observe(events, run.summary, list(observers))
     finally:
         target.close()
-        if outcome not in ("interrupted", "stopped"):
-            patient(target.sweep)
-        reasons = {item.spec.table: item.reason for item in plan.loads}
-        if isinstance(sys.exception(), KeyboardInterrupt):  # who ends it does not wait; it goes on without a record too
-            with contextlib.suppress(TargetError):
-                _end(postgres, run, outcome, summary, reasons)
-        else:
-            patient(_end, postgres, run, outcome, summary, reasons)
-    return summary
+    if run.summary.outcome != "stopped":
+        patient(target.sweep)
+    return run.summary
 
 
-def _end(target: Postgres, run: str, outcome: str, summary: Summary, reasons: dict[str, str]) -> None:
-    """Record how a run ended, and what became of its tables."""
-    tables = [_record(table, reasons) for table in summary.tables.values()]
-    certificates = {name: table.certificate.to_json() for name, table in summary.tables.items() if table.certificate}
-    with target.connect() as connection:
-        runs.end_run(connection, run, outcome, dict(summary.totals), tables, certificates)
-
-
-def _observe(events: Iterator[Event], summary: Summary, watching: list[Observer]) -> list[Observer]:
+def _observe(events: Iterator[Event], summary: Summary, watching: list[Observer]) -> None:
     for event in events:
         summary.add(event)
         watching = [observer for observer in watching if _told(observer, event)]
-    return watching
-
-
-def _record(table: TableSummary, reasons: dict[str, str]) -> dict[str, object]:
-    values = dataclasses.asdict(table)
-    return {
-        **values,
-        "reason": reasons.get(values["table"], ""),
-        "drift": list(values["drift"]),
-        "checks": stored(table.checks),
-        "error": values["message"] or None,
-        "hint": values["hint"] or None,
-    }
 
 
 def _told(observer: Observer, event: Event) -> bool:

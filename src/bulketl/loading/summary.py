@@ -23,6 +23,8 @@ from bulketl.loading.events import (
 from bulketl.tables.catalog import Other
 from bulketl.tables.checks import stored
 
+DONE = ("loaded", "shortened")  # outcomes of tables that were written: by a retention the latter
+
 
 @dataclass(slots=True)
 class TableSummary:
@@ -172,8 +174,11 @@ class Summary:
 
     @property
     def totals(self) -> dict[str, float]:
-        """Tables, rows, bytes and rejects of the published tables, and how many were unchanged and failed."""
-        loaded = [table for table in self.tables.values() if table.outcome == "loaded"]
+        """Tables, rows, bytes and rejects of the published tables, and how many were unchanged and failed.
+
+        Of a retention, which publishes nothing, the tables that it has shortened, and the rows that have left.
+        """
+        loaded = [table for table in self.tables.values() if table.outcome in DONE]
         return {
             "tables": len(loaded),
             "unchanged": sum(table.outcome == "unchanged" for table in self.tables.values()),

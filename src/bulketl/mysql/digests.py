@@ -12,8 +12,9 @@ from bulketl.mysql.read import retained_condition
 from bulketl.mysql.server import MySQL, code_of, is_lost
 from bulketl.rows.canonical import hash_expressions
 from bulketl.rows.reconcile import Buckets, Digest, Row, batches, united
-from bulketl.tables.casts import RAW_TEXTS, parse_type, quoted
+from bulketl.tables.casts import quoted
 from bulketl.tables.spec import TableSpec
+from bulketl.tables.types import RAW_TEXTS
 
 LOCK_SECONDS = 1  # for somebody else to be done with a table
 _LOCKED = frozenset({1205, 1213})  # a lock not had, a deadlock
@@ -126,7 +127,7 @@ def _key_hash(spec: TableSpec) -> str:
 
 def _key(spec: TableSpec, column: str) -> str:
     """Return the key's column so that its value as a literal is equal to it: FLOAT is shown with six digits."""
-    base = next(parse_type(item.source).base for item in spec.casts if item.column == column)
+    base = next(item.source_type.base for item in spec.casts if item.column == column)
     shown = {"float": "{0}*1e0", "bit": "CAST({0} AS UNSIGNED)"} | dict.fromkeys(RAW_TEXTS, "CONVERT({0} USING utf8mb4)")
     return shown.get(base, "{0}").format(quoted(column))
 

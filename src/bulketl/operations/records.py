@@ -10,7 +10,7 @@ from bulketl.connections.patience import patient
 from bulketl.errors import PlanError
 from bulketl.postgres.compare import chain
 from bulketl.postgres.compare.chain import ChainVerdict
-from bulketl.postgres.ledger import runs
+from bulketl.postgres.ledger import chains, runs
 from bulketl.postgres.ledger.states import Known, list_states, reset_states
 from bulketl.postgres.server import Postgres
 from bulketl.tables.patterns import fitting
@@ -78,5 +78,5 @@ def verify_audit(config: Config, tables: Sequence[str] = ()) -> list[ChainVerdic
 
 def _verified(config: Config, tables: Sequence[str]) -> list[ChainVerdict]:
     with Postgres.of(config).connect() as connection:
-        wanted = fitting(chain.audited(connection, config.target_schema), tables, config.target_schema, HINT)
+        wanted = fitting(chains.audited(connection, config.target_schema), tables, config.target_schema, HINT)
         return chain.verify_chains(connection, config.target_schema, sorted(wanted)) if wanted else []

@@ -21,29 +21,27 @@ from bulketl.config.config import Config
 from bulketl.config.libraries import check_libraries
 from bulketl.connections.patience import patient
 from bulketl.errors import ConfigError, PlanError
+from bulketl.loading.record import recorded
 from bulketl.mysql.server import MySQL
 from bulketl.mysql.source import MySQLSource
-from bulketl.plan.incremental import Choice, another_source
+from bulketl.plan.incremental import Choice, another_source, choice_of
 from bulketl.plan.ownership import strange
+from bulketl.plan.plan import Group, Plan, TableLoad
 from bulketl.plan.publishing import differing
 from bulketl.plan.specify import specify
-from bulketl.postgres.inspect import read_tables
-from bulketl.postgres.ledger import rejects as record
-from bulketl.postgres.ledger import runs
-from bulketl.postgres.ledger import schema as ledger
+from bulketl.postgres.known import known_of
+from bulketl.postgres.ledger import rejects, runs, schema
 from bulketl.postgres.ledger.rejects import RejectCount, Rejected
-from bulketl.postgres.ledger.states import read_states
-from bulketl.postgres.locks import held, new_run
 from bulketl.postgres.server import Connection, Postgres
-from bulketl.postgres.write import retried
-from bulketl.postgres.write.copy import close
+from bulketl.postgres.write.rows import retry
 from bulketl.rows.reconcile import reread
-from bulketl.survey.look import look
-from bulketl.tables.casts import Cast, parse_type
-from bulketl.tables.catalog import Catalog, TargetTable
-from bulketl.tables.cursor import State
+from bulketl.survey.look import in_view
+from bulketl.tables.casts import Cast
+from bulketl.tables.catalog import Catalog
+from bulketl.tables.measured import Known
 from bulketl.tables.partitions import KeyTuple, KeyValue
 from bulketl.tables.patterns import fitting
+from bulketl.tables.printable import count_of
 from bulketl.tables.spec import TableSpec
 
 FORMATS = (".csv", ".json", ".parquet")
@@ -73,8 +71,9 @@ class Retried:
 def list_rejects(config: Config, tables: Sequence[str] = (), run: str = "") -> list[RejectCount]:
     """Return how many rows were rejected, per run, table, column and reason; the last run first.
 
-    `tables` are names or patterns, empty means all; `run` is a run's name, `last`, or '' for every run. Raise ConfigError or
-    TargetError when the target cannot be used, PlanError when there is no such run or a pattern fits nothing.
+    `tables` are names or patterns, empty means all; `run` is a run's name, `last` for the last load or repair, or '' for
+    every run. Raise ConfigError or TargetError when the target cannot be used, PlanError when there is no such run or a
+    pattern fits nothing.
     """
     return patient(_counted, config, tables, run)
 
@@ -82,7 +81,7 @@ def list_rejects(config: Config, tables: Sequence[str] = (), run: str = "") -> l
 def _counted(config: Config, tables: Sequence[str], run: str) -> list[RejectCount]:
     with Postgres.of(config).connect() as connection:
         names, which = _asked(connection, config, tables, run)
-        return record.count(connection, config.target_schema, names, which) if record.there(connection) else []
+        return rejects.count(connection, config.target_schema, names, which) if rejects.there(connection) else []
 
 
 def show_rejects(config: Config, tables: Sequence[str] = (), run: str = "", first: int = 20) -> list[Rejected]:
@@ -93,9 +92,9 @@ def show_rejects(config: Config, tables: Sequence[str] = (), run: str = "", firs
 def _shown(config: Config, tables: Sequence[str], run: str, first: int) -> list[Rejected]:
     with Postgres.of(config).connect() as connection:
         names, which = _asked(connection, config, tables, run)
-        if not record.there(connection):
+        if not rejects.there(connection):
             return []
-        return list(record.read(connection, config.target_schema, names, which, first))
+        return list(rejects.read(connection, config.target_schema, names, which, first))
 
 
 def export_rejects(config: Config, file: Path, tables: Sequence[str] = (), run: str = "") -> int:
@@ -110,7 +109,8 @@ def export_rejects(config: Config, file: Path, tables: Sequence[str] = (), run: 
         try:
             descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
-                found = record.read(connection, config.target_schema, names, which) if record.there(connection) else iter(())
+                there = rejects.there(connection)
+                found = rejects.read(connection, config.target_schema, names, which) if there else iter(())
                 return _WRITERS[file.suffix](stream, found)
         except OSError as error:
             raise ConfigError(f"{file} cannot be written: {error.strerror}", hint="name a new file") from None
@@ -136,11 +136,11 @@ def _json(stream: TextIO, rows: Iterator[Rejected]) -> int:
 
 
 def _parquet(stream: TextIO, rows: Iterator[Rejected]) -> int:
-    schema = pa.schema([(name, pa.string()) for name in _FIELDS])
+    texts = pa.schema([(name, pa.string()) for name in _FIELDS])
     count = 0
-    with pq.ParquetWriter(stream.buffer, schema) as writer:
-        while some := list(itertools.islice(rows, record.FETCHED)):
-            writer.write_table(pa.Table.from_pylist([_texts(row) for row in some], schema=schema))
+    with pq.ParquetWriter(stream.buffer, texts) as writer:
+        while some := list(itertools.islice(rows, rejects.FETCHED)):
+            writer.write_table(pa.Table.from_pylist([_texts(row) for row in some], schema=texts))
             count += len(some)
     return count
 
@@ -158,60 +158,74 @@ def _texts(row: Rejected) -> dict[str, str | None]:
 def retry_rejects(config: Config, tables: Sequence[str] = (), run: str = "") -> list[Retried]:
     """Read rejected rows again by their keys, load those that are good now, and settle them and those that are gone.
 
-    Each table is a transaction of its own, under the locks of a load. Rows of loads that failed are left alone: those
-    tables are to be loaded. Raise as `list_rejects`, and PlanError when a table cannot take single rows.
+    It is one run on record, under the locks of a load, and each table is a transaction of its own: tables before one that
+    fails stay done. Rows of loads that failed are left alone: those tables are to be loaded. Raise as `list_rejects`, and
+    PlanError, before anything is written, when a table cannot take single rows.
     """
     check_libraries()
     source, target = MySQL.of(config), Postgres.of(config)
-    keys, existing, states = patient(_open, target, config, tables, run)
+    keys, known = patient(_open, target, config, tables, run)
     if not keys:
         return []
-    catalog = patient(look, source, config, states, existing, list(keys))
-    done = []
-    for table, asked in keys.items():
-        if not asked:
-            done.append(Retried(table, 0))
-            continue
-        spec = _one_by_one(config, catalog, table, existing.get(table), states.get(table))
-        casts = {item.column: item for item in spec.casts}
-        readable = {json.dumps(key): known for key in asked if (known := _key(spec, casts, key)) is not None}
-        name = new_run()
-        with held(target, name, catalog.identity, spec.schema, [table]):
-            try:
-                loaded, rejected = patient(_taken, source, target, name, spec, readable)
-            finally:
-                close(name)
-        gone = len(readable) - loaded - rejected
-        done.append(Retried(table, len(asked), loaded, rejected, gone, len(asked) - len(readable)))
-    return done
+    catalog = patient(in_view, source, config, known, list(keys))
+    specs = [_one_by_one(config, catalog, table, choice_of(known, table)) for table, asked in keys.items() if asked]
+    done = {table: Retried(table, 0) for table in keys}
+    if not specs:
+        return list(done.values())
+    with recorded(target, "retry", _plan(config, catalog, specs, keys)) as retrying:
+        for spec in specs:
+            with retrying.at(spec.table) as entry:
+                one = done[spec.table] = _retried(source, target, retrying.name, spec, keys[spec.table])
+                entry.rows, entry.rejects = one.loaded, one.rejected
+    return list(done.values())
+
+
+def _plan(config: Config, catalog: Catalog, specs: Sequence[TableSpec], keys: Mapping[str, Sequence[object]]) -> Plan:
+    """Return the plan of a retry: for each table how many rows are read again. Their keys are on record as rejects."""
+    loads = (
+        TableLoad(
+            spec, (), config.rule(spec.table).table_importance,
+            f"retry: {count_of(len(keys[spec.table]), 'rejected row')} not settled", len(keys[spec.table]), 0,
+        )
+        for spec in specs
+    )  # fmt: skip
+    groups = tuple(Group(item.tier, (item,)) for item in loads)
+    return Plan(catalog.identity, config.target_schema, config.zone(catalog), groups)
+
+
+def _retried(source: MySQL, target: Postgres, run: str, spec: TableSpec, asked: Sequence[dict[str, Any]]) -> Retried:
+    casts = {item.column: item for item in spec.casts}
+    readable = {json.dumps(key): known for key in asked if (known := _key(spec, casts, key)) is not None}
+    loaded, rejected = patient(_taken, source, target, run, spec, readable)
+    gone = len(readable) - loaded - rejected
+    return Retried(spec.table, len(asked), loaded, rejected, gone, len(asked) - len(readable))
 
 
 def _open(
     target: Postgres, config: Config, tables: Sequence[str], run: str
-) -> tuple[dict[str, list[dict[str, Any]]], dict[str, TargetTable], dict[str, State]]:
+) -> tuple[dict[str, list[dict[str, Any]]], Known]:
     """Return the keys of each table's open rejects, and what the target has."""
     with target.connect() as connection:
         names, which = _asked(connection, config, tables, run)
-        if not record.there(connection):
-            return {}, {}, {}
-        counted = record.count(connection, config.target_schema, names, which)
+        if not rejects.there(connection):
+            return {}, Known({}, {})
+        counted = rejects.count(connection, config.target_schema, names, which)
         wanted = dict.fromkeys(item.table for item in counted if item.rows > item.settled)
-        keys = {table: record.open_keys(connection, config.target_schema, table, which) for table in wanted}
+        keys = {table: rejects.open_keys(connection, config.target_schema, table, which) for table in wanted}
         if any(keys.values()):
-            ledger.create(connection, config.target_schema)
-        return keys, read_tables(connection, config.target_schema), read_states(connection, config.target_schema)
+            schema.create(connection, config.target_schema)
+        return keys, known_of(connection, config.target_schema)
 
 
 def _taken(source: MySQL, target: Postgres, run: str, spec: TableSpec, readable: Mapping[str, KeyTuple]) -> tuple[int, int]:
     """Read rows by their keys and take them; both may be done twice."""
     batches = reread(MySQLSource(source), spec, tuple(readable.values()))
-    return retried.take(target, run, spec, [json.loads(key) for key in readable], batches)
+    return retry(target, run, spec, [json.loads(key) for key in readable], batches)
 
 
-def _one_by_one(
-    config: Config, catalog: Catalog, table: str, existing: TargetTable | None, state: State | None
-) -> TableSpec:
+def _one_by_one(config: Config, catalog: Catalog, table: str, choice: Choice) -> TableSpec:
     """Return what a worker must know to merge single rows into a table; raise PlanError when it cannot take them."""
+    state, existing = choice.state, choice.existing
     found = next((item for item in catalog if item.name == table), None)
     if found is None or existing is None:
         where = "at the source" if found is None else "in the target"
@@ -220,7 +234,7 @@ def _one_by_one(
         )
     if not existing.ours:
         raise strange(config.target_schema, existing)
-    spec = specify(config, catalog, found, Choice(state=state))
+    spec = specify(config, catalog, found, choice)
     if not spec.key:
         raise PlanError(
             f"table {table!r} has no primary key, so its rejected rows cannot be told from others at the source",
@@ -230,7 +244,7 @@ def _one_by_one(
     if state and state.source not in ("", catalog.identity):
         raise another_source(table, state, catalog.identity)
     other = differing(spec, existing, state)
-    if other.added or other.widened or other.changed or existing.primary_key != spec.key:
+    if other.added or other.widened or other.changed or existing.primary_key != spec.target_key:
         raise PlanError(
             f"table {table!r} has other columns or another key now than in the target",
             hint=f"load it, which follows them: `bulketl load --tables {table}`",
@@ -257,7 +271,7 @@ def _value(item: Cast, value: Any) -> KeyValue | None:
     if value is None or isinstance(value, (bool, int, float)):
         return None if item.clean == "instant" else value
     text = str(value)
-    base = parse_type(item.source).base
+    base = item.source_type.base
     if text.startswith("\\x") and (item.wire == "large_binary" or base == "bit"):
         if base == "uuid":
             return "-".join((text[2:10], text[10:14], text[14:18], text[18:22], text[22:]))
@@ -270,16 +284,15 @@ def _value(item: Cast, value: Any) -> KeyValue | None:
 
 def _asked(connection: Connection, config: Config, tables: Sequence[str], run: str) -> tuple[list[str] | None, str]:
     """Return the tables that are meant, None for all, and the run."""
-    schema = config.target_schema
+    into = config.target_schema
     which = ""
     if run:
-        found = runs.find_run(connection, schema, "" if run == LAST else run)
+        found = runs.find_run(connection, into, "" if run == LAST else run, runs.REJECTING)
         if found is None:
-            raise PlanError(f"there is no run {run!r} into schema {schema!r} on record", hint="see `bulketl rejects list`")
-        which = found[0]
+            raise PlanError(f"there is no run {run!r} into schema {into!r} on record", hint="see `bulketl rejects list`")
+        which = found.run
     if not tables:
         return None, which
-    known = {*config.tables, *record.tables(connection, schema)}
-    return sorted(
-        fitting(known, tables, schema, "check the spelling, and the schema: `bulketl rejects list` shows what was rejected")
-    ), which
+    known = {*config.tables, *rejects.tables(connection, into)}
+    hint = "check the spelling, and the schema: `bulketl rejects list` shows what was rejected"
+    return sorted(fitting(known, tables, into, hint)), which

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bulketl.config.config import Config
+from bulketl.config.rules import Retention
 from bulketl.connections.patience import patient
+from bulketl.loading.record import recorded
 from bulketl.mysql.server import MySQL
 from bulketl.operations.records import HINT
 from bulketl.plan.incremental import another_source
 from bulketl.plan.ownership import strange
+from bulketl.plan.plan import Group, Plan, TableLoad
 from bulketl.postgres.inspect import read_tables
-from bulketl.postgres.ledger import schema as ledger
+from bulketl.postgres.ledger import schema
 from bulketl.postgres.ledger.states import read_states
-from bulketl.postgres.locks import new_run
 from bulketl.postgres.server import Postgres
 from bulketl.postgres.write.retention import Expired, retain
 from bulketl.tables.catalog import TargetTable
@@ -26,39 +28,67 @@ from bulketl.tables.spec import TableSpec
 def retain_tables(config: Config, tables: Sequence[str] = (), folder: Path | None = None) -> list[Expired]:
     """Let rows leave the target that are older than their table's `retention` keeps; return what left, per table.
 
-    Without `folder` nothing leaves, and what would is returned; with one, archives are written below it. Each table is a
-    transaction of its own. Raise as `states` does, PlanError for the first table that is not bulketl's or came from another
-    source, and TargetError for the first that cannot be archived or shortened, or that a load has.
+    Without `folder` nothing leaves, and what would is returned; with one, archives are written below it. Then it is a run on
+    record, which holds the locks of its tables, and each table is a transaction of its own: tables before one that fails
+    stay shortened. Raise as `states` does; PlanError, before anything leaves, for a table that is not bulketl's or came from
+    another source; TargetError when a load has one of the tables, or for the first that cannot be archived or shortened.
     """
-    target, run = Postgres.of(config), new_run()
+    target = Postgres.of(config)
     existing, known = patient(_there, target, config.target_schema, create=folder is not None)
     source = MySQL.of(config).identity if config.source else ""
-    ruled = [name for name, rule in config.tables.items() if rule.retention and name in existing]
-    wanted = fitting(ruled, tables, config.target_schema, HINT)
+    ruled = {name: rule.retention for name, rule in config.tables.items() if rule.retention and name in existing}
+    wanted = sorted(fitting(ruled, tables, config.target_schema, HINT))
+    specs = [_spec(config, existing[name], known.get(name), source) for name in wanted]
+    if folder is None or not specs:
+        return [retain(target, "", spec, ruled[spec.table], existing[spec.table], None) for spec in specs]
+    sources = {source} if source else {state.source for name in wanted if (state := known.get(name))}
+    origin = sources.pop() if len(sources) == 1 else ""
     found = []
-    for name in sorted(wanted):
-        rule, state = config.rule(name), known.get(name)
-        if not existing[name].ours:
-            raise strange(config.target_schema, existing[name])
-        if source and state and state.source not in ("", source):
-            raise another_source(name, state, source)
-        spec = TableSpec(
-            table=name,
-            schema=config.target_schema,
-            casts=(),
-            key=existing[name].primary_key,
-            publish="merge",
-            kept=existing[name].columns,
-            source=source,
-            audit=rule.table_importance == "audit",
-            partitioned=existing[name].partitioned,
-        )
-        if rule.retention:
-            found.append(retain(target, run, spec, rule.retention, existing[name], folder))
+    with recorded(target, "retention", _plan(config, origin, specs, ruled)) as run:
+        for spec in specs:
+            rule = ruled[spec.table]
+            with run.at(spec.table) as entry:
+                one = retain(target, run.name, spec, rule, existing[spec.table], folder)
+                entry.rows = entry.deleted = 0 if rule.legal_hold else one.rows
+                entry.outcome = "shortened" if entry.rows else "unchanged"
+            found.append(one)
     return found
 
 
-def _there(target: Postgres, schema: str, *, create: bool) -> tuple[dict[str, TargetTable], dict[str, State]]:
+def _spec(config: Config, there: TargetTable, state: State | None, source: str) -> TableSpec:
+    """Return what must be known of a table to shorten it; raise PlanError when it is not ours to."""
+    if not there.ours:
+        raise strange(config.target_schema, there)
+    if source and state and state.source not in ("", source):
+        raise another_source(there.name, state, source)
+    return TableSpec(
+        table=there.name,
+        schema=config.target_schema,
+        casts=(),
+        key=there.primary_key,
+        publish="merge",
+        kept=there.columns,
+        source=source,
+        audit=config.rule(there.name).table_importance == "audit",
+        partitioned=there.partitioned,
+    )
+
+
+def _plan(config: Config, source: str, specs: Sequence[TableSpec], ruled: Mapping[str, Retention]) -> Plan:
+    """Return the plan of a retention: each table with its rule, in their order. `source`: '' when they came from several."""
+    loads = (
+        TableLoad(spec, (), config.rule(spec.table).table_importance, _reason(ruled[spec.table]), 0, 0) for spec in specs
+    )
+    return Plan(source, config.target_schema, "", tuple(Group(item.tier, (item,)) for item in loads))
+
+
+def _reason(rule: Retention) -> str:
+    held = ", but a legal hold keeps them" if rule.legal_hold else ""
+    return f"retention: {rule.action} rows whose {rule.by} is older than {rule.keep}{held}"
+
+
+def _there(target: Postgres, into: str, *, create: bool) -> tuple[dict[str, TargetTable], dict[str, State]]:
     with target.connect() as connection:
-        ledger.create(connection, schema) if create else None
-        return read_tables(connection, schema), read_states(connection, schema)
+        if create:
+            schema.create(connection, into)
+        return read_tables(connection, into), read_states(connection, into)

@@ -9,14 +9,15 @@ from bulketl.config.config import Config
 from bulketl.config.rules import TableRule, circle
 from bulketl.errors import PlanError
 from bulketl.rows.checks import mistake
-from bulketl.tables.casts import Cast, cast, held_type, parse_target, parse_type
+from bulketl.tables.casts import Cast, cast, held_type
 from bulketl.tables.catalog import Catalog, Table, TargetTable
 from bulketl.tables.checks import Check
+from bulketl.tables.types import TARGET_FLOATS, TARGET_INTEGERS, TARGET_TIMES
 
 _FAMILIES = {
-    "number": {"smallint", "integer", "bigint", "numeric", "real", "double precision"},
+    "number": {*TARGET_INTEGERS, "numeric", *TARGET_FLOATS},
     "text": {"text", "varchar"},
-    "time": {"date", "timestamp", "timestamptz"},
+    "time": {*TARGET_TIMES},
 }
 
 
@@ -115,9 +116,9 @@ def _family(target: str) -> str:
 
 def _clocked(config: Config, catalog: Catalog, table: Table, casts: Mapping[str, Cast], check: Check) -> Check:
     """Return a check of freshness with the clock that its column is written by; others as they are."""
-    if check.kind != "fresh" or parse_target(casts[check.columns[0]].target)[0] == "timestamptz":
+    if check.kind != "fresh" or casts[check.columns[0]].target_type.base == "timestamptz":
         return check
-    stamp = parse_type(table.column(check.columns[0]).type).base == "timestamp"
+    stamp = table.column(check.columns[0]).parsed.base == "timestamp"
     declared = stamp and config.timestamp_zone != "server"
     return dataclasses.replace(check, zone=config.timestamp_zone if declared else str(catalog.offset))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from bulketl.config.config import Config
 from bulketl.config.rules import TableRule
@@ -17,20 +17,20 @@ from bulketl.plan.checks import needed, pointing
 from bulketl.plan.consistency import consistent
 from bulketl.plan.grouping import grouped
 from bulketl.plan.incremental import Choice, partitions
-from bulketl.plan.ownership import Adoption, check, taken
-from bulketl.plan.plan import Plan, Refusal, Skip, TableLoad
+from bulketl.plan.ownership import check, taken
+from bulketl.plan.plan import Plan, Refusal, TableLoad
 from bulketl.plan.publishing import differing, publishing
+from bulketl.plan.selection import Selection
 from bulketl.plan.specify import known_columns, name_error, specify
-from bulketl.tables.catalog import Catalog, Other, Table, TargetTable
+from bulketl.tables.catalog import Catalog, Table, TargetTable
 from bulketl.tables.cursor import State
-from bulketl.tables.measured import Pace
 from bulketl.tables.partitions import Bound, Partition, fits, long_columns, row_bytes, rows_per_partition, split, split_key
-from bulketl.tables.patterns import matches
 from bulketl.tables.spec import NAME_BYTES, TableSpec
+from bulketl.tables.types import TARGET_FLOATS
 
 READ_HINT = "grant SELECT on it to the source user, or repair it; exclude: true leaves it out"
 NEW = "+ table, new at the source"
-NOTHING = Adoption()
+EVERYTHING = Selection()
 COMPARED_EVERY = dt.timedelta(days=1)  # where rows that are gone are to be found at all
 
 
@@ -41,61 +41,41 @@ def decide(
     target: Mapping[str, TargetTable],
     *,
     choices: Mapping[str, Choice] | None = None,
-    skipped: tuple[Skip, ...] = (),
-    hidden: tuple[Refusal, ...] = (),
-    left_out: tuple[Other, ...] = (),
-    history: Mapping[str, Pace] | None = None,
-    allowed: Sequence[str] = (),
-    adoption: Adoption = NOTHING,
+    selection: Selection = EVERYTHING,
 ) -> Plan:
     """Decide how each table of `catalog` is loaded. The catalog holds the wanted tables only.
 
     `bounds` has an entry for every table that is loaded whole, `target` for those that exist in the target schema; `choices`
-    says what else is known of a table, and whether only its changes are read; `skipped`, `hidden` and `left_out` are not
-    loaded, as was decided before; `history` has the pace of earlier loads; `allowed` are patterns of tables that may lose
-    any share of their rows; `adoption` what a person gives to bulketl. Raise nothing: what cannot be loaded is in `refused`.
+    says what else is known of a table, and whether only its changes are read; `selection` what a person asks for. Raise
+    nothing: what cannot be loaded is in `refused`.
     """
     loads: list[TableLoad] = []
-    refused = list(hidden)
+    refused: list[Refusal] = []
     collisions = _collisions(catalog)
     for table in catalog:
         rule = config.rule(table.name)
         try:
             if table.name in collisions:
                 raise name_error("table", table.name, collisions[table.name])
-            choice, existing = (choices or {}).get(table.name, Choice()), target.get(table.name)
-            check(config, catalog, table, existing, choice.state, adoption)
+            choice = dataclasses.replace((choices or {}).get(table.name, Choice()), existing=target.get(table.name))
+            check(config, catalog, table, choice, selection)
             if choice.refusal:
                 raise choice.refusal
-            load = _load(config, catalog, table, bounds.get(table.name), existing, choice, allowed)
-            load = taken(load, config, target, adoption)
+            load = _load(config, catalog, table, bounds.get(table.name), choice, selection.frees(table.name))
+            load = taken(load, config, target, selection)
             pointing(config, catalog, table, load.spec.casts, target)
             loads.append(load)
         except PlanError as error:
             refused.append(Refusal(table.name, rule.table_importance, error.message, error.hint))
-    if history:
-        loads = [_paced(load, history.get(load.spec.table)) for load in loads]
     zone = config.timestamp_zone if config.timestamp_zone != "server" else f"the server's, {catalog.zone}"
     needs = needed(config)
     groups = tuple(grouped(loads, needs, config.partition_bytes))
-    return Plan(catalog.identity, config.target_schema, zone, groups, tuple(refused), skipped, left_out)
+    return Plan(catalog.identity, config.target_schema, zone, groups, tuple(refused))
 
 
-def _paced(load: TableLoad, pace: Pace | None) -> TableLoad:
-    return dataclasses.replace(load, seconds=round(pace.seconds(load.rows), 3)) if pace else load
-
-
-def _load(
-    config: Config,
-    catalog: Catalog,
-    table: Table,
-    bound: Bound | None,
-    existing: TargetTable | None,
-    choice: Choice,
-    allowed: Sequence[str],
-) -> TableLoad:
-    rule, state = config.rule(table.name), choice.state
-    spec = specify(config, catalog, table, choice, matches(table.name, allowed))
+def _load(config: Config, catalog: Catalog, table: Table, bound: Bound | None, choice: Choice, free: bool) -> TableLoad:
+    rule, state, existing = config.rule(table.name), choice.state, choice.existing
+    spec = specify(config, catalog, table, choice, free)
     known_columns(table, rule, {item.column for item in spec.casts})
     if state and state.audited and not spec.audit:
         raise PlanError(
@@ -129,6 +109,7 @@ def _load(
         reason=f"{how}; {why}" + ("; then compared with the source" if compare else ""),
         rows=rows,
         bytes=size,
+        seconds=round(choice.pace.seconds(rows), 3) if choice.pace else None,
         long=bool(long_columns(table)),
         drift=(*([NEW] if existing is None and config.is_new(table.name) else []), *found.texts),
         declared=tuple(
@@ -153,7 +134,7 @@ def due(rule: TableRule, spec: TableSpec, state: State | None) -> bool:
     every = rule.deletes.every if rule.deletes.every is not None else COMPARED_EVERY if looked_for else None
     targets = {item.column: item.target for item in spec.casts}
     # Both servers write the same float in other words at times: a row would be missing and gone at once.
-    floats = any(targets.get(column) in ("real", "double precision") for column in spec.key)
+    floats = any(targets.get(column) in TARGET_FLOATS for column in spec.key)
     if every is None or not spec.key or floats:
         return False
     return state is None or state.compared is None or state.compared >= 0.9 * every.total_seconds()

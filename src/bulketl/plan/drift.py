@@ -28,7 +28,7 @@ class Drift:
 
 def drift(casts: tuple[Cast, ...], existing: TargetTable) -> Drift:
     """Compare what a table needs with what the target has."""
-    there, needed = dict(existing.columns), {item.column: item.target for item in casts}
+    there, needed = dict(existing.columns), {item.name: item.target for item in casts}
     added = tuple(name for name in needed if name not in there)
     dropped = tuple(name for name in there if name not in needed)
     differ = [name for name, target in needed.items() if name in there and there[name] != target]

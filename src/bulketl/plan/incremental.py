@@ -14,10 +14,9 @@ from bulketl.config.config import Config
 from bulketl.config.rules import TableRule
 from bulketl.errors import PlanError
 from bulketl.plan.drift import Drift
-from bulketl.tables.casts import parse_type
 from bulketl.tables.catalog import Catalog, Column, Table, TargetTable
 from bulketl.tables.cursor import NO_TIME, State, Watermark, before, cursor_type, is_time, parse_value, text_of
-from bulketl.tables.measured import Cursor, Measured
+from bulketl.tables.measured import Cursor, Known, Measured, Pace
 from bulketl.tables.partitions import Changes, KeyValue, Partition, split, split_key
 
 
@@ -31,24 +30,28 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What is known of a table before it is decided how to load it.
+    """What is known of a table before it is decided how to load it."""
 
-    `cursor` and `measured`: of its cursor column, if it has one; its changes are read when the cursor has some. `why`:
-    why it is loaded whole although its rule says otherwise. `watermark`: that it will have. `refusal`: why it is not
-    loaded.
-    """
-
-    state: State | None = None
+    # What the target has of it.
+    state: State | None = None  # how far it is loaded
+    existing: TargetTable | None = None
+    pace: Pace | None = None  # of its earlier loads
+    # What the source has of its cursor column; its changes are read when the cursor has some.
     cursor: Cursor | None = None
     measured: Measured | None = None
-    why: str = ""
-    watermark: Watermark | None = None
-    refusal: PlanError | None = None
+    watermark: Watermark | None = None  # that it will have
+    why: str = ""  # it is loaded whole although its rule says otherwise; ", " and the reason
+    refusal: PlanError | None = None  # why it is not loaded
 
     @property
     def whole(self) -> bool:
         """Whether all rows are to be read."""
         return self.cursor is None or self.cursor.changes is None
+
+
+def choice_of(known: Known, table: str) -> Choice:
+    """Return what is known of a table before anything is decided about it."""
+    return Choice(state=known.states.get(table), existing=known.existing.get(table))
 
 
 class FullLoad(Exception):  # noqa: N818 - no error: the reason why a table is loaded whole
@@ -59,8 +62,7 @@ def cursor(
     config: Config,
     catalog: Catalog,
     table: Table,
-    state: State | None,
-    existing: TargetTable | None,
+    choice: Choice,
     found: Drift,
     span: Span | None = None,
 ) -> Cursor:
@@ -69,7 +71,7 @@ def cursor(
     `found` is how the target's columns differ. Raise FullLoad with the reason when the whole table has to be read, and
     PlanError when it must not be loaded at all.
     """
-    rule = config.rule(table.name)
+    rule, state, existing = config.rule(table.name), choice.state, choice.existing
     try:
         column = watched(rule, table)
     except FullLoad as reason:
@@ -92,7 +94,7 @@ def cursor(
         raise _invalid(config, table.name, what)
     _columns(existing, found, rule, table, config)
     zone = config.session_zone
-    if zone != state.zone and any(parse_type(column.type).base == "timestamp" for column in table.columns):
+    if zone != state.zone and any(column.parsed.base == "timestamp" for column in table.columns):
         raise FullLoad("because TIMESTAMP columns are written in another zone now")
     if span is not None:
         return Cursor(column.name, kind, _between(column.name, kind, span))

@@ -11,14 +11,13 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from bulketl.config.config import Config
 from bulketl.errors import PlanError
-from bulketl.plan.incremental import another_source
+from bulketl.plan.incremental import Choice, another_source
 from bulketl.plan.plan import TableLoad
+from bulketl.plan.selection import Selection
 from bulketl.tables.catalog import Catalog, Table, TargetTable
-from bulketl.tables.cursor import State
 from bulketl.tables.partitions import Partition
 from bulketl.tables.patterns import matches
 from bulketl.tables.spec import Adopt, TableSpec, cut
@@ -26,44 +25,35 @@ from bulketl.tables.spec import Adopt, TableSpec, cut
 TABLES = ("table", "partitioned table")  # kinds that can be given to bulketl: rows can be written into them
 
 
-@dataclass(frozen=True, slots=True)
-class Adoption:
-    """What a person gives to bulketl in this load beside what the rules do: patterns of tables, and who that is."""
-
-    patterns: tuple[str, ...] = ()
-    person: str = ""
-
-
-def given(config: Config, table: str, existing: TargetTable, adoption: Adoption) -> Adopt:
+def given(config: Config, existing: TargetTable, selection: Selection) -> Adopt:
     """Return by what a table that bulketl did not make is given to it, '' when it is ours or nobody said so."""
     if existing.ours or existing.kind not in TABLES:
         return ""
-    if matches(table, adoption.patterns):
+    if matches(existing.name, selection.adopt):
         return "option"
-    return "rule" if config.rule(table).adopt else ""
+    return "rule" if config.rule(existing.name).adopt else ""
 
 
-def check(
-    config: Config, catalog: Catalog, table: Table, existing: TargetTable | None, state: State | None, adoption: Adoption
-) -> None:
+def check(config: Config, catalog: Catalog, table: Table, choice: Choice, selection: Selection) -> None:
     """Raise PlanError when what has the table's name in the target is not bulketl's to write, or of another source."""
+    existing, state = choice.existing, choice.state
     if existing is None:
         return
-    if not existing.ours and not given(config, table.name, existing, adoption):
+    if not existing.ours and not given(config, existing, selection):
         raise strange(config.target_schema, existing)
     if state and state.source not in ("", catalog.identity):
         raise another_source(table.name, state, catalog.identity)
 
 
-def taken(load: TableLoad, config: Config, target: Mapping[str, TargetTable], adoption: Adoption) -> TableLoad:
+def taken(load: TableLoad, config: Config, target: Mapping[str, TargetTable], selection: Selection) -> TableLoad:
     """Return the load with what a worker needs to write only to what is bulketl's, and to adopt what is given to it."""
     existing = target.get(load.spec.table)
     spec = dataclasses.replace(load.spec, key_name=_key_name(load.spec, target, existing))
-    adopt = given(config, spec.table, existing, adoption) if existing else ""
+    adopt = given(config, existing, selection) if existing else ""
     if existing is None or not adopt:
         return dataclasses.replace(load, spec=spec)
     # Its rows are counted and compared when they are replaced: what the state says is of another table, or of a copy.
-    spec = dataclasses.replace(spec, adopt=adopt, oid=existing.oid, person=adoption.person, rows=None)
+    spec = dataclasses.replace(spec, adopt=adopt, oid=existing.oid, person=selection.person, rows=None)
     how = "--adopt says" if adopt == "option" else "its rule says"
     reason = f"{load.reason}; adopted, as {how}: bulketl did not make it"
     return dataclasses.replace(load, spec=spec, reason=reason, partitions=load.partitions or (Partition(0),))

@@ -20,35 +20,28 @@ from bulketl.tables.spec import Strategy, TableSpec, Tier
 
 @dataclass(frozen=True, slots=True)
 class TableLoad:
-    """One table of a plan. `rows` and `bytes` are expectations.
+    """One table of a plan: what the writer must know, what is read, and why so."""
 
-    No partitions: it was counted as empty, or a repair finds its rows itself.
-
-    `drift`, `declared`, `hanging`: what changed in the columns, the casts a person chose, what hangs on the target
-    table. `seconds` is what it will take, by its earlier loads; None when there was none. `chunked`: its partitions
-    are published one after another, each on its own. `compare`: afterwards, its keys and rows are compared with the
-    source's. `prepared`: its staging table is there, with rows of an interrupted run. `due`: seconds after which somebody
-    should hear of it. `after`: tables of the plan that it depends on. `strategy`: of its
-    rule. `long`: a column of it holds values of any length.
-    """
-
+    # What is done.
     spec: TableSpec
-    partitions: tuple[Partition, ...]
+    partitions: tuple[Partition, ...]  # none: it was counted as empty, or a repair finds its rows itself
     tier: Tier
     reason: str
+    # What is expected.
     rows: int
     bytes: int
-    drift: tuple[str, ...] = ()
-    declared: tuple[str, ...] = ()
-    hanging: tuple[str, ...] = ()
-    seconds: float | None = None
-    chunked: bool = False
-    compare: bool = False
-    prepared: bool = False
-    due: float | None = None
-    after: tuple[str, ...] = ()
-    strategy: Strategy | None = None
-    long: bool = False
+    drift: tuple[str, ...] = ()  # what changed in its columns
+    declared: tuple[str, ...] = ()  # the casts that a person chose
+    hanging: tuple[str, ...] = ()  # what depends on the target table: views, rights and more
+    seconds: float | None = None  # that it will take, by its earlier loads; None when there was none
+    # How it is carried out.
+    chunked: bool = False  # its partitions are published one after another, each on its own
+    compare: bool = False  # its keys and rows are compared with the source's afterwards
+    prepared: bool = False  # its staging table is there, with rows of an interrupted run
+    due: float | None = None  # seconds after which somebody should hear of it
+    after: tuple[str, ...] = ()  # tables of the plan that it depends on
+    strategy: Strategy | None = None  # of its rule
+    long: bool = False  # a column of it holds values of any length
 
     @property
     def lock(self) -> str:
@@ -148,7 +141,7 @@ class Plan:
     @property
     def fingerprint(self) -> str:
         """A hash of everything in the plan, to compare two."""
-        return hashlib.sha256(repr(self).encode()).hexdigest()
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
 
 
 def differences(before: Mapping[str, Any], plan: Plan) -> list[str]:

@@ -12,7 +12,7 @@ from bulketl.config.config import Config
 from bulketl.config.rules import TableRule
 from bulketl.errors import PlanError
 from bulketl.plan.drift import Drift, drift
-from bulketl.rows.canonical import unhashed
+from bulketl.tables.casts import unhashed
 from bulketl.tables.catalog import TargetTable
 from bulketl.tables.cursor import State
 from bulketl.tables.spec import DELETED_AT, TableSpec
@@ -85,7 +85,7 @@ def _replaced(rule: TableRule, spec: TableSpec, parts: int, existing: TargetTabl
     if existing.hanging:
         way = f"emptied and refilled in one transaction, because of {hanging}"
         return dataclasses.replace(spec, publish="refill"), way
-    in_place = existing.primary_key == spec.key and _in_place(existing, found, spec.kept)
+    in_place = existing.primary_key == spec.target_key and _in_place(existing, found, spec.kept)
     if uncopied:
         why = f"built beside and swapped in, because no row can be copied past {', '.join(uncopied)}"
         return dataclasses.replace(spec, publish="swap", seen=existing.seen), why
@@ -124,7 +124,7 @@ def _kept(config: Config, rule: TableRule, spec: TableSpec, existing: TargetTabl
 
 def _only_added_to(spec: TableSpec, existing: TargetTable, found: Drift, why: str) -> None:
     """Raise PlanError when the table, which must stay, cannot take the rows with columns added or widened."""
-    if not (spec.key or spec.audit) or existing.primary_key != spec.key or not _in_place(existing, found, spec.kept):
+    if not (spec.key or spec.audit) or existing.primary_key != spec.target_key or not _in_place(existing, found, spec.kept):
         texts = f": {'; '.join(found.texts)}" if found.texts else ""
         raise PlanError(
             f"table {spec.table!r} {why}, so it is never replaced, and as it is it cannot take the source's rows{texts}",
@@ -141,7 +141,7 @@ def _in_place(existing: TargetTable, found: Drift, kept: tuple[tuple[str, str], 
 
 def _refuse(config: Config, spec: TableSpec, existing: TargetTable, found: Drift) -> None:
     name = existing.name
-    if existing.columns and existing.primary_key and existing.primary_key != spec.key:
+    if existing.columns and existing.primary_key and existing.primary_key != spec.target_key:
         raise PlanError(
             f"table {name!r} has the key {', '.join(spec.key) or 'none'} at the source "
             f"and {', '.join(existing.primary_key)} in the target",
@@ -156,7 +156,7 @@ def _refuse(config: Config, spec: TableSpec, existing: TargetTable, found: Drift
         return
     hanging = ", ".join(existing.hanging)
     kept = tuple((column, "") for column in found.dropped if config.dropped_columns == "keep")
-    if not existing.columns or existing.primary_key != spec.key or not _in_place(existing, found, kept):
+    if not existing.columns or existing.primary_key != spec.target_key or not _in_place(existing, found, kept):
         raise PlanError(
             f"table {name!r} has other columns or another key than the source now, "
             f"and cannot be replaced because of {hanging}" + (f": {'; '.join(found.texts)}" if existing.columns else ""),

@@ -1,13 +1,14 @@
-"""Which tables are asked for, and why the others are left out."""
+"""What a person asks for: which tables, which part of them, and why the others are left out."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 from bulketl.config.config import Config
 from bulketl.errors import PlanError
 from bulketl.plan.absences import absences
+from bulketl.plan.incremental import Span
 from bulketl.plan.leftout import fitting
 from bulketl.plan.plan import Refusal, Skip
 from bulketl.tables.catalog import Catalog
@@ -17,13 +18,59 @@ from bulketl.tables.spec import Tier
 NEW_TABLE = "new at the source; `bulketl discover --write` adds it to the rules, new_tables: load takes such tables at once"
 
 
-def select(
-    config: Config, catalog: Catalog, tiers: Sequence[Tier], patterns: Sequence[str], exclude: Sequence[str] = ()
-) -> tuple[Catalog, tuple[Skip, ...], tuple[Refusal, ...]]:
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a person asks for beside the rules. Tables are given as names or as patterns with `*` and `?`.
+
+    Raise PlanError when all of each table is asked for, and a part of it too.
+    """
+
+    # Which tables; empty means all.
+    tiers: tuple[Tier, ...] = ()
+    tables: tuple[str, ...] = ()  # a name in full also takes a table that its rule excludes, and a view
+    exclude: tuple[str, ...] = ()
+    # Which of their rows.
+    full: bool = False  # all of them, whatever the strategy of their rules
+    since: str = ""  # a value of the cursor: rows from it on are loaded again
+    until: str = ""  # a value of the cursor: rows before it are loaded again
+    # What may happen to a table in the target.
+    allow_deletes: tuple[str, ...] = ()  # it may lose any share of its rows
+    adopt: tuple[str, ...] = ()  # it is given to bulketl, which did not make it
+    person: str = ""  # who asks; planning fills it in
+
+    def __post_init__(self) -> None:
+        if self.span and self.full:
+            raise PlanError("a load is whole or of a part, not both", hint="leave out --full, or --since and --until")
+
+    @property
+    def everything(self) -> bool:
+        """Whether all tables are asked for."""
+        return not (self.tiers or self.tables or self.exclude)
+
+    @property
+    def span(self) -> Span | None:
+        """The part of the cursor that is loaded again, None for none."""
+        return Span(self.since, self.until) if self.since or self.until else None
+
+    def takes(self, config: Config, table: str) -> bool:
+        """Tell whether a table is asked for, under its rule."""
+        if matches(table, self.exclude):
+            return False
+        if table in self.tables:
+            return True
+        rule = config.rule(table)
+        wanted = not self.tables or matches(table, self.tables)
+        return wanted and not rule.exclude and (not self.tiers or rule.table_importance in self.tiers)
+
+    def frees(self, table: str) -> bool:
+        """Tell whether a table may lose any share of its rows."""
+        return matches(table, self.allow_deletes)
+
+
+def select(config: Config, catalog: Catalog, selection: Selection) -> tuple[Catalog, tuple[Skip, ...], tuple[Refusal, ...]]:
     """Return the catalogue with the tables that are asked for; those that wait or are gone; those that are out of view.
 
-    `patterns` are names or globs; a name in full also takes a table that its rule excludes. Raise PlanError when a pattern
-    fits no table, nothing is left, or there are more workers than connections.
+    Raise PlanError when a pattern fits no table, nothing is left, or there are more workers than connections.
     """
     if 0 < catalog.connections < config.at_once:
         raise PlanError(
@@ -31,30 +78,20 @@ def select(
             f"{catalog.connections}",
             hint="lower workers, or raise the user's MAX_USER_CONNECTIONS or the server's max_connections",
         )
-    fitting(catalog, patterns, exclude)
+    fitting(catalog, selection.tables, selection.exclude)
     kept, skipped = [], []
     for table in catalog:
-        if not _asked(config, table.name, tiers, patterns, exclude):
+        if not selection.takes(config, table.name):
             continue
-        if config.waits(table.name) and table.name not in patterns and not table.view:
+        if config.waits(table.name) and table.name not in selection.tables and not table.view:
             skipped.append(Skip(table.name, config.rule(table.name).table_importance, NEW_TABLE))
             continue
         kept.append(table)
-    refused, gone = absences(config, catalog, lambda name: _asked(config, name, tiers, patterns, exclude))
+    refused, gone = absences(config, catalog, lambda name: selection.takes(config, name))
     if not (kept or skipped or refused):
-        which = f"of tier {', '.join(tiers)} " if tiers else ""
+        which = f"of tier {', '.join(selection.tiers)} " if selection.tiers else ""
         raise PlanError(
             f"there is no table {which}to load in {catalog.identity}",
             hint="give tables their tier as table_importance in config/tables.yaml, or load without --tier",
         )
     return dataclasses.replace(catalog, tables=tuple(kept)), (*skipped, *gone), refused
-
-
-def _asked(config: Config, table: str, tiers: Sequence[Tier], patterns: Sequence[str], exclude: Sequence[str]) -> bool:
-    if matches(table, exclude):
-        return False
-    if table in patterns:
-        return True
-    rule = config.rule(table)
-    wanted = not patterns or matches(table, patterns)
-    return wanted and not rule.exclude and (not tiers or rule.table_importance in tiers)

@@ -96,7 +96,8 @@ def _retained(table: Table, state: State | None) -> tuple[tuple[str, dt.datetime
 def _evidence(table: Table, rule: TableRule, spec: TableSpec) -> str:
     """Return when the table was changed last, '' if nobody knows, a blank, and a hash of all that says how it is loaded."""
     how = (spec.casts, spec.key, spec.zone, spec.nul_bytes, spec.stamps, spec.audit, spec.retained, repr(rule))
-    return f"{table.changed_at} {hashlib.sha256(repr(how).encode()).hexdigest()[:16]}"
+    named = tuple(item.name for item in spec.casts if item.name != item.column)  # not in the text of a cast
+    return f"{table.changed_at} {hashlib.sha256(repr((*how, named) if named else how).encode()).hexdigest()[:16]}"
 
 
 def known_columns(table: Table, rule: TableRule, kept: set[str]) -> None:

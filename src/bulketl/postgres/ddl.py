@@ -68,7 +68,7 @@ def create_table(
     `kept` are further columns, with their types, which stay NULL; `stamps` get their value for `run` by default. `required`:
     columns that are NOT NULL too, with the names of these constraints.
     """
-    parts = [f"{name(item.column)} {item.target}{_not_null(item.column, required or {})}" for item in casts]
+    parts = [f"{name(item.name)} {item.target}{_not_null(item.name, required or {})}" for item in casts]
     parts += [f"{name(column)} {kind}" for column, kind in kept]
     parts += [f"{name(column)} {STAMPS[column]} DEFAULT {stamp(column, run)}" for column in stamps]
     if key:
@@ -108,7 +108,7 @@ SEEN = """md5(concat(c.relrowsecurity,
 
 def alter_table(spec: TableSpec) -> list[str]:
     """Return the statements that make the target table able to take the rows: columns added, and widened."""
-    table, targets = name(spec.schema, spec.table), {item.column: item.target for item in spec.casts}
+    table, targets = name(spec.schema, spec.table), {item.name: item.target for item in spec.casts}
     targets |= {**dict(spec.kept), **STAMPS}
     added = [f"ALTER TABLE {table} ADD COLUMN {name(column)} {targets[column]}" for column in spec.added]
     return added + [f"ALTER TABLE {table} ALTER COLUMN {name(column)} TYPE {targets[column]}" for column in spec.widened]

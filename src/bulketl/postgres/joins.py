@@ -61,7 +61,7 @@ def by_index(spec: TableSpec, stage: str) -> str:
     # A partitioned table has no pages of its own.
     sizes = f"SELECT sum(pg_relation_size(relid)) FROM pg_partition_tree({table})"
     pages = f"GREATEST(pg_relation_size({table}), COALESCE(({sizes}), 0)) / current_setting('block_size')::bigint"
-    key = ", ".join(value(column) for column in spec.key)
+    key = ", ".join(value(column) for column in spec.target_key)
     # Of the key's columns in any order: only an index that finds one row makes a lookup of a nested loop.
     columns = (
         "SELECT array_agg(a.attname::text ORDER BY a.attname) FROM pg_attribute a"

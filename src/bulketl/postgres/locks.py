@@ -19,8 +19,8 @@ import psycopg
 
 from bulketl.connections.patience import patient
 from bulketl.errors import TargetError
-from bulketl.postgres.ddl import name, value
-from bulketl.postgres.server import LEDGER, STAGING, SUPERSEDED, Connection, Postgres
+from bulketl.postgres.ddl import value
+from bulketl.postgres.server import LEDGER, SUPERSEDED, Connection, Postgres
 
 _SPACE = 0x62756C6B  # the first of the two keys of our locks: "bulk"
 _HELD = f"""
@@ -126,14 +126,6 @@ def is_free(run: str) -> str:
     return f"SELECT pg_try_advisory_xact_lock_shared({_SPACE}, hashtext({value(_run(run))}))"
 
 
-def dead_runs(connection: Connection) -> list[str]:
-    """Return the runs on record that did not end and that nobody carries out any more."""
-    if connection.execute(f"SELECT to_regclass('{LEDGER}.run')").fetchone() == (None,):
-        return []
-    found = connection.execute(f"SELECT run FROM {LEDGER}.run WHERE finished_at IS NULL ORDER BY run").fetchall()
-    return [run for (run,) in found if not alive(connection, run)]
-
-
 def alive(connection: Connection, run: str) -> bool:
     """Tell whether some process carries out that run."""
     key = (_run(run),)
@@ -141,37 +133,6 @@ def alive(connection: Connection, run: str) -> bool:
     if free:
         connection.execute(f"SELECT pg_advisory_unlock({_SPACE}, hashtext(%s))", key)
     return not free
-
-
-def sweep(connection: Connection, keep: str, schema: str) -> list[str]:
-    """Drop the staging tables of every run into the schema that nobody carries out, but of `keep`; return their runs.
-
-    Such runs can no longer be resumed, and their record says so. Those into other schemas that are there can. What else is
-    in the staging schema, of no run on record, is not ours and stays.
-    """
-    left = connection.execute(
-        "SELECT tablename FROM pg_tables WHERE schemaname = %s AND split_part(tablename, ' ', 1) IN"
-        f" (SELECT run FROM {LEDGER}.run) AND tablename LIKE '%% %%'",
-        (STAGING,),
-    ).fetchall()
-    owners = {str(table): str(table).partition(" ")[0] for (table,) in left}
-    elsewhere = {
-        str(run)
-        for (run,) in connection.execute(
-            f"SELECT run FROM {LEDGER}.run JOIN pg_namespace ON nspname = schema_name WHERE schema_name <> %s", (schema,)
-        )
-    }
-    found = {*owners.values(), *dead_runs(connection)} - elsewhere - {keep}
-    gone = {run for run in found if not alive(connection, run)}
-    for table, run in owners.items():
-        if run in gone:
-            connection.execute(f"DROP TABLE IF EXISTS {name(STAGING, table)}".encode())
-    connection.execute(
-        f"UPDATE {LEDGER}.run SET outcome = '{SUPERSEDED}', finished_at = COALESCE(finished_at, now())"
-        " WHERE run <> %s AND schema_name = %s AND (run = ANY(%s) OR outcome IN ('interrupted', 'stopped'))",
-        (keep, schema, sorted(gone)),
-    )
-    return sorted(gone)
 
 
 def _run(run: str) -> str:

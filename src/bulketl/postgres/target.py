@@ -15,31 +15,29 @@ from itertools import chain
 from typing import Any, TypeVar
 
 from bulketl.errors import DataError
-from bulketl.postgres.compare import digests as compare
+from bulketl.postgres.compare import digests
 from bulketl.postgres.compare.figures import figures
 from bulketl.postgres.compare.settle import settle
 from bulketl.postgres.ddl import batch, name, staging, staging_name
 from bulketl.postgres.joins import BY_HASH, PLANNING
-from bulketl.postgres.ledger import entries
-from bulketl.postgres.ledger import states as state
+from bulketl.postgres.ledger import entries, states
 from bulketl.postgres.ledger.made import held, noted, started
 from bulketl.postgres.server import STAGING, Postgres
-from bulketl.postgres.write import checks, mended
+from bulketl.postgres.write import checks
 from bulketl.postgres.write.chain import begun, ended
 from bulketl.postgres.write.copy import TEMPORARY, close, copy, transaction, without_refused
 from bulketl.postgres.write.guard import guard
 from bulketl.postgres.write.outcome import Loaded, Published, added, arrived, completed, too_bad, too_many
 from bulketl.postgres.write.publish import into, publish
+from bulketl.postgres.write.rows import mend
 from bulketl.postgres.write.stage import (
     BESIDE,
     beside,
-    counting,
     counting_group,
     emptied,
     keyed,
     place,
     placed,
-    placing,
     preparing,
     temporary,
     temporary_name,
@@ -115,7 +113,7 @@ class PostgresTarget:
             return total
 
     def _recorded(self, cursor: Any, spec: TableSpec, partition: int) -> Loaded:
-        cursor.execute(entries.recorded(self.run, spec, partition))
+        cursor.execute(entries.earlier(self.run, spec, partition))
         rows, rejects, size, changed, checks, expected = cursor.fetchall()[0]
         return Loaded(rows, rejects, size, json.loads(changed), json.loads(checks), expected)
 
@@ -212,10 +210,11 @@ class PostgresTarget:
 
     def _compare(self, cursor: Any, spec: TableSpec) -> list[Arrived]:
         """Compare staged rows and rejects with the records of the partitions; return what has arrived of each."""
-        cursor.execute(counting(self.run, spec))
+        stage = staging(self.run, spec.table)
+        cursor.execute(entries.counting(self.run, spec, stage))
         found = cursor.fetchall()
         if not found or found[0][0] != sum(rows for _, _, rows, *_ in found):
-            cursor.execute(placing(self.run, spec))
+            cursor.execute(entries.placing(self.run, spec, stage))
             places = (f"{rows} of partition {at}, and Postgres counts {there}" for at, rows, there in cursor.fetchall())
             raise _miscounted(spec, f"of the rows copied, on record are {'; '.join(places)}")
         for _, partition, rows, rejects, kept, _ in found:
@@ -303,19 +302,19 @@ class PostgresTarget:
 
     def buckets(self, spec: TableSpec) -> Buckets:
         """Return how to divide the table's keys for a comparison."""
-        return compare.buckets(self.postgres, spec)
+        return digests.buckets(self.postgres, spec)
 
     def digests(self, spec: TableSpec, buckets: Buckets) -> Mapping[str, Digest]:
         """Return rows and hash per bucket."""
-        return compare.digests(self.postgres, spec, buckets)
+        return digests.digests(self.postgres, spec, buckets)
 
     def rows(self, spec: TableSpec, buckets: Buckets, which: Sequence[str]) -> Mapping[str, Row]:
         """Return key and hash of every row in some buckets."""
-        return compare.rows(self.postgres, spec, buckets, which)
+        return digests.rows(self.postgres, spec, buckets, which)
 
     def mend(self, spec: TableSpec, found: Differences, batches: Iterator[Batch]) -> dict[str, int]:
         """Mend what a comparison found, in one transaction; return what the run has put into the table's audit trail."""
-        return mended.mend(self.postgres, self.run, spec, found, batches)
+        return mend(self.postgres, self.run, spec, found, batches)
 
     def sweep(self) -> None:
         """Drop the staging tables this run has left."""
@@ -343,7 +342,7 @@ def recording(run: str, spec: TableSpec, rows: int, score: float = 1.0, *, mark:
         *noted(run, spec),
         *(chain if spec.audit else [ended(run, spec)]),
         entries.published(run, spec, rows, score),
-        state.published(run, spec, rows=rows if counted else None, mark=mark),
+        states.published(run, spec, rows=rows if counted else None, mark=mark),
     ]
 
 

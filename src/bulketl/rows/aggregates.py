@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from bulketl.rows.canonical import microseconds, number, pair, possible
-from bulketl.tables.casts import Cast, parse_target, parse_type
+from bulketl.tables.casts import Cast
+from bulketl.tables.types import TARGET_FLOATS, TARGET_INTEGERS
 
 _TEXTS = ("text", "varchar", "json")
-_FLOATS = ("real", "double precision")
-_WHOLE = ("smallint", "integer", "bigint", "numeric", "boolean")
+_WHOLE = (*TARGET_INTEGERS, "numeric", "boolean")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def same(one: str | None, other: str | None) -> bool:
 
 
 def _figures(item: Cast, column: str, nul_bytes: str) -> list[Aggregate]:
-    base, _ = parse_target(item.target)
+    base = item.target_type.base
     here, there = _values(item, column, base, nul_bytes)
     found = [Aggregate(item.column, "count", f"COUNT({item.read})", f"count({column})")]
     if base in (*_TEXTS, "bytea"):
@@ -49,7 +49,7 @@ def _figures(item: Cast, column: str, nul_bytes: str) -> list[Aggregate]:
     if not here:
         return found
     found += [_of(item, what, f"{what.upper()}({here})", f"{what}({there})") for what in ("min", "max")]
-    if base in _FLOATS:
+    if base in TARGET_FLOATS:
         here = f"CASE WHEN ABS({here})<1e11 THEN CAST(FLOOR({here}*1e4) AS SIGNED) END"
         there = f"CASE WHEN abs({there})<1e11 THEN floor({there}*1e4)::bigint END"
     return [*found, _of(item, "sum", f"SUM({here})", f"sum({there})")]
@@ -63,8 +63,8 @@ def _values(item: Cast, column: str, base: str, nul_bytes: str) -> tuple[str, st
     """Return what is aggregated of a column on both sides, numbers all; '' where there is nothing."""
     if base in _WHOLE:
         return number(item), f"{column}::int" if base == "boolean" else f"{column}::numeric"
-    if base in _FLOATS:
-        return f"({item.read}*1e0)" if parse_type(item.source).base == "float" else item.read, f"{column}::float8"
+    if base in TARGET_FLOATS:
+        return f"({item.read}*1e0)" if item.source_type.base == "float" else item.read, f"{column}::float8"
     if base == "date":
         return f"(TO_DAYS({item.read})-719528)", _number(base, column, f"({column} - date '1970-01-01')")
     if base == "timestamp":

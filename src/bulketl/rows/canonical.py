@@ -9,7 +9,8 @@ MySQL 9 has MD5 only as a component that few have installed.
 
 from __future__ import annotations
 
-from bulketl.tables.casts import Cast, parse_target, parse_type, quoted
+from bulketl.tables.casts import Cast, quoted
+from bulketl.tables.types import TARGET_FLOATS
 
 # Between values stands the byte 1, which is doubled inside texts; a text begins with `=`, and NULL is `-`, which is no
 # number, date or hash.
@@ -57,15 +58,15 @@ _SHORT = frozenset({"char", "varchar", "enum", "set", "inet4", "inet6", "date", 
 
 def pair(item: Cast, column: str, nul_bytes: str = "strip") -> Expressions | None:
     """Return the expressions for MySQL and for Postgres; `column` is the quoted name in Postgres. None: it has no pair."""
-    base, sizes = parse_target(item.target)
+    base, sizes = item.target_type.base, item.target_type.sizes
     if base in _PAIRS:
         here, there = _PAIRS[base]
         return here.format(read=item.read, number=number(item)), there.format(column=column)
     if base == "numeric":
         return _decimal(item, column, sizes)
-    if base in ("real", "double precision"):
+    if base in TARGET_FLOATS:
         # A float is widened, for it is shown with six digits; a double(10,2) is freed of the zeros it is shown with.
-        source = parse_type(item.source)
+        source = item.source_type
         x, t, y = item.read, f"CAST({item.read} AS CHAR)", f"{column}::float8"
         if source.base == "float" or source.sizes:
             # MySQL has 22 characters for what it has reckoned, one too few for some numbers and their sign.
@@ -82,7 +83,7 @@ def pair(item: Cast, column: str, nul_bytes: str = "strip") -> Expressions | Non
         here = item.read if base == "timestamptz" else _DURATION.format(c=quoted(item.column))
         text, is_possible = f"{microseconds(column)}::text", possible(base, column)
         return here, f"CASE WHEN {is_possible} THEN {text} ELSE {column}::text END" if is_possible else text
-    if base == "jsonb" and parse_type(item.source).base != "json":
+    if not item.hashable:
         return None
     return _text(item, column, nul_bytes)
 
@@ -99,7 +100,7 @@ def microseconds(column: str) -> str:
 
 def number(item: Cast) -> str:
     """Return a number as MySQL writes it, without the zeros of zerofill."""
-    source = parse_type(item.source)
+    source = item.source_type
     plain = source.base not in ("year", "bit") and "zerofill" not in item.source.lower()
     # A decimal is read as text, and text + 0 would be a float.
     number = quoted(item.column) if source.base == "decimal" else item.read
@@ -107,7 +108,7 @@ def number(item: Cast) -> str:
 
 
 def _decimal(item: Cast, column: str, sizes: tuple[int, ...]) -> Expressions:
-    source, text = parse_type(item.source), number(item)
+    source, text = item.source_type, number(item)
     scale = source.sizes[1] if source.base == "decimal" else 0
     if (sizes[1:] or (0,))[0] == scale:
         return text, f"{column}::text"
@@ -121,7 +122,7 @@ def _text(item: Cast, column: str, nul_bytes: str) -> Expressions:
     here, there = f"CAST(CONVERT({item.read} USING utf8mb4) AS BINARY)", f"{column}::text"
     if nul_bytes == "strip":
         here = f"REPLACE({here},X'00','')"
-    if parse_type(item.source).base in _SHORT:
+    if item.source_type.base in _SHORT:
         return f"CONCAT('=',REPLACE({here},X'01',X'0101'))", f"'=' || replace({there}, E'\\x01', E'\\x01\\x01')"
     return f"SHA2({here},256)", _hashed(there)
 
@@ -137,11 +138,6 @@ def hash_expressions(casts: tuple[Cast, ...], names: dict[str, str], nul_bytes: 
 
 def _joined(texts: list[str]) -> str:
     return f"concat_ws(E'\\x01', {', '.join(texts)})"
-
-
-def unhashed(casts: tuple[Cast, ...]) -> tuple[str, ...]:
-    """Return the columns that have no pair, and so are no part of a row's hash."""
-    return tuple(item.column for item in casts if item.source and pair(item, "c") is None)
 
 
 def _hashed(text: str) -> str:

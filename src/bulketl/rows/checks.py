@@ -18,8 +18,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bulketl.errors import DataError
-from bulketl.tables.casts import Cast, parse_target
+from bulketl.tables.casts import Cast
 from bulketl.tables.checks import ON_TABLE, Check, CheckKind, Value
+from bulketl.tables.types import TARGET_TIMES
 
 _UNCHECKED = ("decimal256", "extension<arrow.json>")  # wire types that Polars does not take
 _TYPES: dict[str, pa.DataType] = {
@@ -185,8 +186,8 @@ def mistake(check: Check, casts: Mapping[str, Cast]) -> str:
         if wire.startswith(_UNCHECKED) and check.kind != "sum":
             return f"column {name!r} is {casts[name].target}, which only not_null, unique and foreign_key can check"
     if check.kind == "fresh":
-        base = parse_target(casts[names[0]].target)[0]
-        return "" if base in _DATES else f"column {names[0]!r} is {base}, and no date or time"
+        base = casts[names[0]].target_type.base
+        return "" if base in TARGET_TIMES else f"column {names[0]!r} is {base}, and no date or time"
     schema = pa.schema([(name, _arrow(casts[name])) for name in names])
     wanted = _WANTED.get(check.kind)
     if wanted and not any(test(schema.field(0).type) for test in wanted[0]):
@@ -196,7 +197,6 @@ def mistake(check: Check, casts: Mapping[str, Cast]) -> str:
     return _not_computed(check, schema)
 
 
-_DATES = ("date", "timestamp", "timestamptz")
 _NUMBERS = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
 _WANTED: dict[CheckKind, tuple[tuple[Any, ...], str]] = {
     "range": ((*_NUMBERS, pa.types.is_date32, pa.types.is_timestamp), "number, date or time"),
@@ -231,7 +231,7 @@ def _first_line(error: Exception) -> str:
 def _arrow(item: Cast) -> pa.DataType:
     """Return the Arrow type of a column as it is copied."""
     if item.wire.startswith("decimal"):
-        precision, scale = parse_target(item.target)[1]
+        precision, scale = item.target_type.sizes
         make = pa.decimal128 if item.wire.startswith("decimal128") else pa.decimal256
         return make(precision, scale)
     if item.wire == "large_binary":

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from bulketl.rows.checks import Fault, failing
 from bulketl.rows.jsontext import altered
-from bulketl.tables.casts import Cast, parse_target, parse_type
+from bulketl.tables.casts import Cast
 from bulketl.tables.checks import Severity
 from bulketl.tables.spec import TableSpec
 
@@ -117,7 +117,7 @@ def _text(
     if (cut := _cut(item, column)) is not None:
         bad.setdefault(item.column, (f"does not fit {item.target}", cut))
     if item.clean == "json":
-        kinds = altered(column, parsed=parse_type(item.source).base == "json")
+        kinds = altered(column, parsed=item.source_type.base == "json")
         changed |= {(item.column, kind): mask for kind, mask in kinds.items()}
     return column
 
@@ -156,7 +156,7 @@ def _clean(raw: pa.Table, spec: TableSpec) -> dict[str, pa.ChunkedArray]:
             # Polars keeps a time of day in nanoseconds only; these have microseconds, so nothing is cut.
             cleaned[item.column] = column.cast(pa.time64("us")) if item.clean == "time" else column
     for name, item in wide.items():  # Polars ends at 38 digits; pyarrow refuses instead of rounding
-        precision, scale = parse_target(item.target)[1]
+        precision, scale = item.target_type.sizes
         cleaned[name] = raw.column(name).cast(pa.decimal256(precision, scale))
     return cleaned | {name: _decoded(raw.column(name)) for name in raw_texts}
 
@@ -180,7 +180,7 @@ def _utf8(value: bytes) -> str | None:
 
 
 def _decimal(item: Cast) -> pl.Expr:
-    precision, scale = parse_target(item.target)[1]
+    precision, scale = item.target_type.sizes
     return pl.col(item.column).cast(pl.Decimal(precision, scale), strict=False)
 
 
@@ -229,8 +229,8 @@ def _cut(item: Cast, column: pa.ChunkedArray) -> pa.ChunkedArray | None:
 
     That is what it does to a text that is too long for a declared varchar(n) by blanks alone; others it refuses.
     """
-    base, sizes = parse_target(item.target)
-    source = parse_type(item.source)
+    base, sizes = item.target_type.base, item.target_type.sizes
+    source = item.source_type
     if base != "varchar" or not sizes or (source.base in ("char", "varchar") and source.sizes[0] <= sizes[0]):
         return None
     mask = pc.and_(pc.greater(pc.utf8_length(column), sizes[0]), pc.ends_with(column, " "))

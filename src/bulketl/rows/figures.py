@@ -17,12 +17,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bulketl.rows.aggregates import aggregates
-from bulketl.tables.casts import Cast, parse_target
+from bulketl.tables.casts import Cast
 from bulketl.tables.spec import TableSpec
+from bulketl.tables.types import TARGET_FLOATS
 
 Figures = Mapping[str, str | None]  # "column what" -> a number as text; "rows" -> their number
 ROWS = "rows"
-_FLOATS = ("real", "double precision")
 _EXACT = Context(prec=200)  # Python's own rounds to 28 digits
 SUMMED_DIGITS = 28  # of a decimal in Arrow, so that ten thousand million of them fit into its 38
 
@@ -79,7 +79,7 @@ class Taken:
 
 def floats_of(spec: TableSpec) -> frozenset[str]:
     """Return the columns whose minima and maxima are floats, which the servers spell in more than one way."""
-    return frozenset(item.column for item in spec.casts if parse_target(item.target)[0] in _FLOATS)
+    return frozenset(item.column for item in spec.casts if item.target_type.base in TARGET_FLOATS)
 
 
 def together(parts: Iterable[Figures]) -> Figures:
@@ -99,13 +99,13 @@ def _expression(name: str, casts: Mapping[str, Cast], frame: pl.DataFrame) -> pl
     column, what = name.rsplit(" ", 1)
     if column not in frame.columns:
         return None
-    base, _ = parse_target(casts[column].target)
+    base = casts[column].target_type.base
     x = pl.col(column)
     if what == "count":
         return x.count().cast(pl.Int128)
     if what == "length":
         return (x.bin.size() if base == "bytea" else x.str.len_bytes()).cast(pl.Int128).sum()
-    if base in _FLOATS:
+    if base in TARGET_FLOATS:
         x = x.cast(pl.Float64)
         if what == "sum":
             return (x.filter(x.abs() < 1e11) * 1e4).floor().cast(pl.Int128).sum()

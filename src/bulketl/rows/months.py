@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from decimal import Context, Decimal
 
 from bulketl.rows.canonical import Expressions
-from bulketl.tables.casts import VALID_DATE, Cast, held_type, parse_type, quoted
+from bulketl.tables.casts import VALID_DATE, Cast, held_type, quoted
+from bulketl.tables.types import FLOATS, INTEGERS, TARGET_FLOATS, TARGET_INTEGERS, TARGET_TIMES
 
 Month = int | None
 _EXACT = Context(prec=200)
-DATED = ("date", "timestamp", "timestamptz", "text", "varchar")  # types of the target that have months
+DATED = (*TARGET_TIMES, "text", "varchar")  # types of the target that have months
 FLOAT_UNIT = 2**53  # floats count up to here, where the next is two away, and to one part of it
 
 
@@ -62,17 +63,17 @@ def sum_of(item: Cast, column: str, there: str) -> tuple[Expressions, int] | Non
     A float of FLOAT_UNIT or more counts on neither side; one that is no number, which only the target can hold, makes the
     sum none either.
     """
-    base, kind = parse_type(item.source).base, held_type(there)[0]
+    base, kind = item.source_type.base, held_type(there)[0]
     here = item.read if base == "bit" else quoted(item.column)
-    if base in ("float", "double") and kind in ("real", "double precision"):
+    if base in FLOATS and kind in TARGET_FLOATS:
         none = f"sum(CASE WHEN {column} IN ('NaN', 'Infinity', '-Infinity') THEN 'NaN'::numeric ELSE 0 END)"
         both = (
             _float_sum(here, "TRUNCATE({x},0)", "CAST({x} AS SIGNED)", f"{FLOAT_UNIT}e0"),
             f"{_float_sum(f'{column}::float8', 'trunc({x})', '({x})::bigint', f'{FLOAT_UNIT}::float8')} + {none}",
         )
         return both, FLOAT_UNIT
-    numbers = base in ("tinyint", "smallint", "mediumint", "int", "bigint", "year", "bit", "decimal")
-    if numbers and kind in ("smallint", "integer", "bigint", "numeric"):
+    numbers = base in (*INTEGERS, "year", "bit", "decimal")
+    if numbers and kind in (*TARGET_INTEGERS, "numeric"):
         return (f"SUM({here})", f"sum({column})"), 1
     return None
 

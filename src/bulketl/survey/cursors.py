@@ -11,9 +11,10 @@ from bulketl.mysql.changes import read_changes
 from bulketl.mysql.server import MySQL
 from bulketl.plan.incremental import Choice, FullLoad, Span, cursor, judged, reached, watched
 from bulketl.plan.publishing import differing
+from bulketl.plan.selection import Selection
 from bulketl.plan.specify import specify
-from bulketl.tables.catalog import Catalog, Table, TargetTable
-from bulketl.tables.cursor import State, cursor_type
+from bulketl.tables.catalog import Catalog, Table
+from bulketl.tables.cursor import cursor_type
 from bulketl.tables.measured import Cursor, Measured
 
 
@@ -21,52 +22,39 @@ def choices(
     source: MySQL,
     config: Config,
     catalog: Catalog,
-    states: Mapping[str, State],
-    target: Mapping[str, TargetTable],
-    *,
-    full: bool = False,
-    span: Span | None = None,
+    known: Mapping[str, Choice],
+    selection: Selection,
 ) -> dict[str, Choice]:
     """Return for each table what is known of it, and whether only its changes are to be read; a few queries for all.
 
-    `full`: all tables whole, whatever their rules say. `span`: a part of the cursor to load again, the watermark left
-    as it is. Raise SourceError.
+    `known`: what the target has of each. Raise SourceError.
     """
+    zone, size = config.session_zone, config.partition_bytes
     found: dict[str, Choice] = {}
     asked: dict[Table, Cursor] = {}
     for table in catalog:
-        found[table.name] = _first(config, catalog, table, states.get(table.name), target.get(table.name), full, span)
+        found[table.name] = _first(config, catalog, table, known[table.name], selection)
         if wanted := found[table.name].cursor:
             asked[table] = wanted
-    zone = config.session_zone
-    measured = read_changes(source, asked, zone, config.partition_bytes)
+    measured = read_changes(source, asked, zone, size)
     for table, wanted in asked.items():
-        found[table.name] = _second(found[table.name], wanted, measured[table.name], span)
+        found[table.name] = _second(found[table.name], wanted, measured[table.name], selection.span)
     return found
 
 
-def _first(
-    config: Config,
-    catalog: Catalog,
-    table: Table,
-    state: State | None,
-    existing: TargetTable | None,
-    full: bool,
-    span: Span | None,
-) -> Choice:
-    rule = config.rule(table.name)
-    choice = Choice(state=state)
+def _first(config: Config, catalog: Catalog, table: Table, choice: Choice, selection: Selection) -> Choice:
+    rule, span = config.rule(table.name), selection.span
     try:
         if rule.extraction_strategy == "full_table" and not (span and rule.incremental_column):
             if span:
                 raise FullLoad("its rule names no cursor")
             return choice
-        if existing and not existing.ours:
+        if choice.existing and not choice.existing.ours:
             raise FullLoad("because bulketl did not make the table that is there")
-        if not full or span:
+        if not selection.full:
             spec = specify(config, catalog, table, choice)
-            found = differing(spec, existing, state)
-            return dataclasses.replace(choice, cursor=cursor(config, catalog, table, state, existing, found, span))
+            found = differing(spec, choice.existing, choice.state)
+            return dataclasses.replace(choice, cursor=cursor(config, catalog, table, choice, found, span))
         why = ", as asked"
     except PlanError as error:
         return dataclasses.replace(choice, refusal=error)

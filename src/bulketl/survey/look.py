@@ -1,28 +1,68 @@
-"""The look at both servers with which planning, validating and verifying begin."""
+"""The look at both servers with which planning, verifying and whatever else writes or compares rows begins.
+
+The target is asked first: nothing is read for a target that is not there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from bulketl.config.config import Config
+from bulketl.connections.patience import patient
 from bulketl.mysql.discover import read_catalog
 from bulketl.mysql.server import MySQL
 from bulketl.plan.absences import expected
 from bulketl.plan.leftout import with_views
-from bulketl.tables.catalog import Catalog, TargetTable
-from bulketl.tables.cursor import State
+from bulketl.plan.plan import Refusal, Skip
+from bulketl.plan.selection import Selection, select
+from bulketl.postgres.known import known as ask_known
+from bulketl.postgres.server import Postgres
+from bulketl.tables.catalog import Catalog
+from bulketl.tables.measured import Known
+
+K = TypeVar("K", bound=Known)
 
 
-def look(
-    source: MySQL,
-    config: Config,
-    states: Mapping[str, State],
-    target: Mapping[str, TargetTable],
-    names: Collection[str] = (),
-) -> Catalog:
+@dataclass(frozen=True, slots=True)
+class Sight(Generic[K]):
+    """Both servers, what each has, and what of it is asked for."""
+
+    source: MySQL
+    target: Postgres
+    everything: Catalog  # of the source, and the views among its tables that somebody wants
+    known: K
+    # Of everything:
+    catalog: Catalog  # the tables that are asked for
+    skipped: tuple[Skip, ...] = ()  # those that wait, or are gone at the source
+    hidden: tuple[Refusal, ...] = ()  # those that are known and not in view
+
+
+def look(config: Config, selection: Selection, ask: Callable[[Postgres, str], K]) -> Sight[K]:
+    """Return what both servers have, and what of it the selection takes.
+
+    `ask` asks the target what its schema has: `known` of `bulketl.postgres.known`, or more. Raise ConfigError, SourceError
+    or TargetError when a server cannot be used, PlanError when nothing fits the selection.
+    """
+    source, target = MySQL.of(config), Postgres.of(config)
+    known = patient(ask, target, config.target_schema)
+    everything = patient(in_view, source, config, known, selection.tables)
+    return Sight(source, target, everything, known, *select(config, everything, selection))
+
+
+def look_for(config: Config, names: Collection[str]) -> Sight[Known]:
+    """Return what both servers have, views of these names among the tables, with nothing selected. Raise as `look`."""
+    source, target = MySQL.of(config), Postgres.of(config)
+    known = patient(ask_known, target, config.target_schema)
+    everything = patient(in_view, source, config, known, names)
+    return Sight(source, target, everything, known, everything)
+
+
+def in_view(source: MySQL, config: Config, known: Known, names: Collection[str] = ()) -> Catalog:
     """Return what the source has, the views that somebody wants among its tables, and what is known and not in view.
 
     `names`: those a person names besides the rules. Raise SourceError.
     """
-    catalog = read_catalog(source, expected(config, source.identity, states, target))
-    return with_views(catalog, config, states, names)
+    catalog = read_catalog(source, expected(config, source.identity, known.states, known.existing))
+    return with_views(catalog, config, known.states, names)

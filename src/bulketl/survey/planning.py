@@ -6,37 +6,34 @@ import dataclasses
 import getpass
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from bulketl.config.config import Config
 from bulketl.config.libraries import check_libraries
 from bulketl.connections.patience import patient
-from bulketl.errors import PlanError
 from bulketl.mysql import digests as source_digests
 from bulketl.mysql.discover import read_bounds
 from bulketl.mysql.server import MySQL
 from bulketl.plan.absences import GONE_TABLE
 from bulketl.plan.decision import decide
-from bulketl.plan.incremental import Span
+from bulketl.plan.incremental import Choice
 from bulketl.plan.leftout import left_out
-from bulketl.plan.ownership import Adoption, unknown
-from bulketl.plan.plan import Plan, Skip, differences
-from bulketl.plan.selection import select
+from bulketl.plan.ownership import unknown
+from bulketl.plan.plan import Leftover, Plan, differences
+from bulketl.plan.selection import Selection
 from bulketl.plan.stale import leftovers
 from bulketl.postgres.compare import digests as target_digests
-from bulketl.postgres.inspect import count_rows, read_tables, with_rows
+from bulketl.postgres.inspect import count_rows, with_rows
+from bulketl.postgres.known import earlier
 from bulketl.postgres.ledger import runs
-from bulketl.postgres.ledger.states import last_loaded, read_states
 from bulketl.postgres.server import Postgres
 from bulketl.rows.reconcile import Digest
 from bulketl.survey.cursors import choices
 from bulketl.survey.look import look
 from bulketl.survey.unchanged import alike, unchanged
 from bulketl.tables.catalog import Catalog, TargetTable
-from bulketl.tables.cursor import State
-from bulketl.tables.measured import Pace
 from bulketl.tables.spec import TableSpec, Tier
 
 
@@ -61,60 +58,54 @@ def make_plan(
     TargetError when a server cannot be used, PlanError when nothing fits `tiers` and `tables`, a pattern of `adopt` fits no
     table, or the load is to be both `full` and of a part.
     """
+    selection = Selection(
+        tiers=tuple(tiers), tables=tuple(tables), exclude=tuple(exclude), full=full, since=since, until=until,
+        allow_deletes=tuple(allow_deletes), adopt=tuple(adopt),
+    )  # fmt: skip
+    return planned(config, selection)
+
+
+def planned(config: Config, selection: Selection) -> Plan:
+    """Look at both servers and return what a load of the selection would do; change nothing. Raise as `make_plan`."""
     check_libraries()
-    if full and (since or until):
-        raise PlanError("a load is whole or of a part, not both", hint="leave out --full, or --since and --until")
-    source, target = MySQL.of(config), Postgres.of(config)
-    # Asked first: nothing is read for a target that is not there.
-    existing, states, history, loaded = patient(_known, target, config.target_schema)
-    everything = patient(look, source, config, states, existing, tables)
-    catalog, skipped, hidden = select(config, everything, tiers, tables, exclude)
-    if error := unknown(adopt, everything):
+    sight = look(config, selection, earlier)
+    if error := unknown(selection.adopt, sight.everything):
         raise error
-    existing = patient(counted, config, target, existing, catalog)
-    left = () if tiers or tables or exclude else leftovers(config, everything, existing, states, loaded, _gone(skipped))
-    span = Span(since, until) if since or until else None
-    if not (full or span):
-        catalog, same = unchanged(config, catalog, states, existing, lambda names: patient(_count, config, target, names))
+    source, known, catalog, skipped = sight.source, sight.known, sight.catalog, sight.skipped
+    existing = patient(counted, config, sight.target, known.existing, catalog)
+    seen = {t.name: Choice(known.states.get(t.name), existing.get(t.name), known.paces.get(t.name)) for t in catalog}
+    sparing = not (selection.full or selection.span)  # what the target has need not be read once more
+    if sparing:
+        catalog, same = unchanged(config, catalog, seen, lambda names: patient(_count, config, sight.target, names))
         skipped += same
-    known = patient(choices, source, config, catalog, states, existing, full=full, span=span)
-    whole = [t for t in catalog if not known[t.name].refusal and known[t.name].whole]
+    choice = patient(choices, source, config, catalog, seen, selection)
+    whole = [t for t in catalog if not choice[t.name].refusal and choice[t.name].whole]
     by = {name: rule.partition_by for name, rule in config.tables.items() if rule.partition_by}
     bounds = patient(read_bounds, source, whole, by, config.partition_bytes)
-    if not (full or span):
-        catalog, same = alike(
-            config, catalog, states, existing, bounds, lambda specs: patient(_hashes, source, target, specs)
-        )
+    if sparing:
+        catalog, same = alike(config, catalog, seen, bounds, lambda specs: patient(_hashes, source, sight.target, specs))
         skipped += same
-    decided = decide(
-        config, catalog, bounds, existing, choices=known, skipped=skipped, hidden=hidden,
-        left_out=left_out(config, catalog, tables, exclude), history=history, allowed=allow_deletes,
-        adoption=Adoption(tuple(adopt), _person()),
+    asked = dataclasses.replace(selection, person=_person())
+    plan = decide(config, catalog, bounds, existing, choices=choice, selection=asked)
+    left: tuple[Leftover, ...] = ()
+    if selection.everything:
+        told = {item.table for item in skipped if item.reason == GONE_TABLE}
+        left = leftovers(config, sight.everything, existing, known.states, known.loaded, told)
+    return dataclasses.replace(
+        plan, refused=(*sight.hidden, *plan.refused), skipped=skipped, leftovers=left,
+        left_out=left_out(config, catalog, selection.tables, selection.exclude),
     )  # fmt: skip
-    return dataclasses.replace(decided, leftovers=left)
 
 
-def counted(config: Config, target: Postgres, existing: dict[str, TargetTable], catalog: Catalog) -> dict[str, TargetTable]:
+def counted(
+    config: Config, target: Postgres, existing: Mapping[str, TargetTable], catalog: Catalog
+) -> Mapping[str, TargetTable]:
     """Return what the target has, with the rows of those tables of the catalogue's names that bulketl did not make."""
     strange = [table.name for table in catalog if table.name in existing and not existing[table.name].ours]
     if not strange:
         return existing
     with target.connect() as connection:
         return with_rows(connection, config.target_schema, existing, strange)
-
-
-def _gone(skipped: Sequence[Skip]) -> set[str]:
-    """Return the tables of which it is told already that they are no longer in the source."""
-    return {item.table for item in skipped if item.reason == GONE_TABLE}
-
-
-def _known(
-    target: Postgres, schema: str
-) -> tuple[dict[str, TargetTable], dict[str, State], dict[str, Pace], dict[str, str]]:
-    """Return what the target has, how far it is loaded, how fast that went, and when it was."""
-    with target.connect() as connection:
-        states, paces = read_states(connection, schema), runs.paces(connection, schema)
-        return read_tables(connection, schema), states, paces, last_loaded(connection, schema)
 
 
 def _count(config: Config, target: Postgres, tables: Sequence[str]) -> dict[str, int]:

@@ -15,11 +15,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bulketl.config.settings import NameRule
-from bulketl.tables.casts import parse_type
 from bulketl.tables.catalog import Catalog, Column, Table
 from bulketl.tables.evidence import (
     COUNTING,
-    STAMPS,
     Arrival,
     against_audit,
     come_and_go,
@@ -31,6 +29,7 @@ from bulketl.tables.measured import Profile
 from bulketl.tables.naming import hint, keeps, says_added, says_edit
 from bulketl.tables.partitions import rows_per_partition
 from bulketl.tables.spec import DELETED_AT, Strategy, Tier
+from bulketl.tables.types import FLOATS, MOMENTS
 
 LARGE_SHARE = 0.04  # of the database's rows or bytes: a table that large is critical, whatever its name
 GROWTH_SHARE = 0.10  # of the rows that come or change in a day: so is a table that has so many of them,
@@ -57,7 +56,6 @@ _BY_NAME: tuple[tuple[str, dict[str, object]], ...] = (
 NAME_RULES = tuple(NameRule.model_validate({"match": g, **rule}) for globs, rule in _BY_NAME for g in globs.split())
 
 _TEXTS = frozenset({"char", "varchar", "binary", "uuid"})
-_FLOATS = frozenset({"float", "double"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +122,7 @@ def cursor_candidates(table: Table) -> tuple[Column, ...]:
     def rank(column: Column) -> tuple[bool, bool, int]:
         return (not keeps_itself(column), column.name not in indexed, -table.columns.index(column))
 
-    found = [c for c in table.columns if parse_type(c.type).base in STAMPS and (keeps_itself(c) or says_edit(c.name))]
+    found = [c for c in table.columns if c.parsed.base in MOMENTS and (keeps_itself(c) or says_edit(c.name))]
     return tuple(sorted(found, key=rank))
 
 
@@ -255,7 +253,7 @@ def _strategy(table: Table, profiles: Mapping[tuple[str, str], Profile]) -> tupl
 
 
 def _by_float(table: Table) -> bool:
-    return any(parse_type(table.column(name).type).base in _FLOATS for name in table.primary_key)
+    return any(table.column(name).parsed.base in FLOATS for name in table.primary_key)
 
 
 def _deletes(table: Table, tier: Tier, strategy: Strategy, came: Arrival | None) -> tuple[str | dict[str, str], str]:
@@ -326,7 +324,7 @@ def infer_references(catalog: Catalog) -> dict[str, frozenset[str]]:
     for table in catalog:
         targets = set(table.references)
         for column in table.columns:
-            if parse_type(column.type).base not in COUNTING | _TEXTS:
+            if column.parsed.base not in COUNTING | _TEXTS:
                 continue
             owner = owners.get(column.name)
             stem = column.name.lower().removesuffix("_id")

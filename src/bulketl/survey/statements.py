@@ -22,7 +22,6 @@ from bulketl.postgres.write.publish import arriving, carrying, into, replacing
 from bulketl.postgres.write.stage import (
     BESIDE,
     beside,
-    counting,
     counting_group,
     emptied,
     keyed,
@@ -75,7 +74,12 @@ def of_target(connection: Connection, load: TableLoad) -> list[str]:
             things = [json.loads(text) for (text,) in connection.execute(carrying(spec).encode())]
     before = [] if spec.publish in BESIDE else _checked(spec, staging(RUN, spec.table))
     after = _checked(spec, rows_of(spec)) if spec.publish in BESIDE else []
-    begun = [entries.claim_publish(RUN, spec), *started(RUN, spec), *keyed(RUN, spec), counting(RUN, spec)]
+    begun = [
+        entries.claim_publish(RUN, spec),
+        *started(RUN, spec),
+        *keyed(RUN, spec),
+        entries.counting(RUN, spec, staging(RUN, spec.table)),
+    ]
     publishing = [*begun, *before, *arriving(RUN, spec), *replacing(RUN, spec, things)]
     return [*found, "BEGIN", *publishing, *after, *done, "COMMIT"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from bulketl.survey.findings import Finding, Rule, Ruled, of_tables
 from bulketl.survey.proposals import doubt_of
-from bulketl.tables.casts import parse_type
 from bulketl.tables.catalog import Table
 from bulketl.tables.evidence import edited, keeps_itself
 from bulketl.tables.naming import says_edit
+from bulketl.tables.types import MOMENTS
 
 
 def audit_deletes(one: Ruled) -> Finding | None:
@@ -140,9 +140,9 @@ def key_as_cursor(one: Ruled) -> Finding | None:
 def cursor_of_no_time(one: Ruled) -> Finding | None:
     """Tell that the cursor holds no times."""
     column = one.cursor
-    if column is None or _holds_times(column.type):
+    if column is None or column.parsed.base in MOMENTS:
         return None
-    is_date = parse_type(column.type).base == "date"
+    is_date = column.parsed.base == "date"
     kind = "a date, so a day's changes are one value" if is_date else f"{column.type}, not a time"
     return one.wrong_cursor(f"cursor {column.name} is {kind}", "changes are missed or read again and again")
 
@@ -150,7 +150,7 @@ def cursor_of_no_time(one: Ruled) -> Finding | None:
 def cursor_without_edits(one: Ruled) -> Finding | None:
     """Tell that the cursor does not move when a row is edited."""
     column = one.cursor
-    if column is None or not _holds_times(column.type) or keeps_itself(column):
+    if column is None or column.parsed.base not in MOMENTS or keeps_itself(column):
         return None
     then = "edited and back-dated rows never arrive"
     if stamp := next((c.name for c in one.trusted if keeps_itself(c)), None):
@@ -165,7 +165,7 @@ def cursor_without_edits(one: Ruled) -> Finding | None:
 def cursor_zone(one: Ruled) -> Finding | None:
     """Tell that a cursor's values are written in another zone than the server shows."""
     column, config, catalog = one.cursor, one.seen.config, one.seen.catalog
-    if column is None or parse_type(column.type).base != "timestamp" or config.timestamp_zone in ("server", catalog.zone):
+    if column is None or column.parsed.base != "timestamp" or config.timestamp_zone in ("server", catalog.zone):
         return None
     return one.finding(
         "warning",
@@ -178,7 +178,7 @@ def watermark_zone(one: Ruled) -> Finding | None:
     """Tell that the last load's watermark was written in another zone than the cursor has now."""
     column, config, state = one.cursor, one.seen.config, one.seen.states.get(one.table.name)
     mark = state.watermark if state else None
-    if column is None or mark is None or parse_type(column.type).base != "timestamp":
+    if column is None or mark is None or column.parsed.base != "timestamp":
         return None
     now = f"timestamp in {config.zone(one.seen.catalog)}"
     if mark.column != column.name or not mark.type.startswith("timestamp") or mark.type == now:
@@ -235,10 +235,6 @@ TABLE_RULES: tuple[Rule, ...] = (
     of_tables("doubtful cursor", doubtful_cursor),
     of_tables("cursor without index", cursor_without_index),
 )
-
-
-def _holds_times(column_type: str) -> bool:
-    return parse_type(column_type).base in ("timestamp", "datetime")
 
 
 def _unique_hint(table: Table) -> str:

@@ -13,10 +13,9 @@ from bulketl.plan.incremental import Choice
 from bulketl.plan.plan import Skip
 from bulketl.plan.publishing import differing
 from bulketl.plan.specify import specify
-from bulketl.rows.canonical import unhashed
 from bulketl.rows.reconcile import Digest
-from bulketl.tables.catalog import Catalog, Table, TargetTable
-from bulketl.tables.cursor import State
+from bulketl.tables.casts import unhashed
+from bulketl.tables.catalog import Catalog, Table
 from bulketl.tables.partitions import Bound, row_bytes
 from bulketl.tables.spec import TableSpec
 
@@ -26,8 +25,7 @@ HASHED_BYTES = 1 << 20  # more are read about as fast as hashed on both servers
 def unchanged(
     config: Config,
     catalog: Catalog,
-    states: Mapping[str, State],
-    target: Mapping[str, TargetTable],
+    known: Mapping[str, Choice],
     counted: Callable[[Sequence[str]], Mapping[str, int]],
 ) -> tuple[Catalog, tuple[Skip, ...]]:
     """Return the catalogue without the tables that need not be loaded, and these with the proof.
@@ -35,12 +33,12 @@ def unchanged(
     The proof: the server says that no row was changed since the rows were read that are in the target, the table would be
     loaded in the same way, and the target, asked by `counted`, has as many rows as it was left with.
     """
-    likely = [t for t in catalog if _still(config, catalog, t, states.get(t.name), target.get(t.name))]
+    likely = [t for t in catalog if _still(config, catalog, t, known[t.name])]
     counts = counted([table.name for table in likely])
     proved = {
         table.name: f"not changed at the source since {table.changed_at}, and its {counts[table.name]:,} rows are there"
         for table in likely
-        if counts.get(table.name) == states[table.name].rows
+        if (state := known[table.name].state) and counts.get(table.name) == state.rows
     }
     return _without(config, catalog, proved, "the source's time of change")
 
@@ -48,8 +46,7 @@ def unchanged(
 def alike(
     config: Config,
     catalog: Catalog,
-    states: Mapping[str, State],
-    target: Mapping[str, TargetTable],
+    known: Mapping[str, Choice],
     bounds: Mapping[str, Bound],
     hashed: Callable[[Sequence[TableSpec]], tuple[Mapping[str, Digest], Mapping[str, Digest]]],
 ) -> tuple[Catalog, tuple[Skip, ...]]:
@@ -62,13 +59,13 @@ def alike(
     """
     likely: list[TableSpec] = []
     for table in catalog if not config.certify else ():
-        bound, state = bounds.get(table.name), states.get(table.name)
+        bound, state = bounds.get(table.name), known[table.name].state
         if table.changed_at or table.engine != "InnoDB" or not bound or bound.error or not bound.counted:
             continue
         rule = config.rule(table.name)
         if rule.extraction_strategy != "full_table" or rule.checks or bound.rows * row_bytes(table) > HASHED_BYTES:
             continue
-        spec = _again(config, catalog, table, state, target.get(table.name))
+        spec = _again(config, catalog, table, known[table.name])
         if spec and state and _way(state.evidence) == _way(spec.evidence) and not (spec.audit or unhashed(spec.casts)):
             likely.append(spec)
     ours, theirs = hashed(likely) if likely else ({}, {})
@@ -86,11 +83,12 @@ def _without(config: Config, catalog: Catalog, proved: Mapping[str, str], proof:
     return dataclasses.replace(catalog, tables=left), skips
 
 
-def _still(config: Config, catalog: Catalog, table: Table, state: State | None, existing: TargetTable | None) -> bool:
+def _still(config: Config, catalog: Catalog, table: Table, choice: Choice) -> bool:
     """Tell whether the server's time of change says that the table is as it was loaded."""
+    state = choice.state
     if not table.changed_at or state is None or not state.evidence.startswith(f"{table.changed_at} "):
         return False
-    spec, rule = _again(config, catalog, table, state, existing), config.rule(table.name)
+    spec, rule = _again(config, catalog, table, choice), config.rule(table.name)
     if spec is None or spec.evidence != state.evidence:
         return False
     return rule.extraction_strategy == "full_table" or not due(rule, spec, state)
@@ -101,10 +99,9 @@ def _way(evidence: str) -> str:
     return evidence.rpartition(" ")[2]
 
 
-def _again(
-    config: Config, catalog: Catalog, table: Table, state: State | None, existing: TargetTable | None
-) -> TableSpec | None:
+def _again(config: Config, catalog: Catalog, table: Table, choice: Choice) -> TableSpec | None:
     """Return how the table would be loaded, if the target has it so; None where a check looks beyond the table too."""
+    state, existing = choice.state, choice.existing
     if state is None or existing is None or not existing.ours or state.source != catalog.identity:
         return None
     if looks_elsewhere(config.rule(table.name)):
@@ -117,4 +114,4 @@ def _again(
     kept = state.kept if config.dropped_columns == "keep" else ()
     same = not (found.added or found.widened or found.changed or set(found.dropped).difference(kept))
     spec = dataclasses.replace(spec, partitioned=existing.partitioned)
-    return spec if same and existing.primary_key == spec.key else None
+    return spec if same and existing.primary_key == spec.target_key else None

@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from bulketl.errors import PlanError
 from bulketl.tables.catalog import Column
+from bulketl.tables.types import INTEGERS, RAW, RAW_TEXTS, TIMES, TypeName, parse_type
 
 # NULL for every date that is none: 0000-00-00, 2024-00-00, 2024-05-00, and 2024-02-31 under ALLOW_INVALID_DATES.
 # No shorter test works on both servers: NULLIF fails on MySQL, comparing DAYOFMONTH with 0 lets 2024-02-31 through.
@@ -34,16 +35,6 @@ EWKB = f"CONCAT(SUBSTR({RAW_GEOMETRY},5,4),X'20',SUBSTR({RAW_GEOMETRY},1,4),SUBS
 WKB = f"IF(ST_SRID({{c}})=0,SUBSTR({RAW_GEOMETRY},5),{EWKB})"
 
 Encoder = Literal["pgpq", "adbc"]
-GUARDED_SOURCES = frozenset({"date", "datetime", "timestamp"})
-
-
-@dataclass(frozen=True, slots=True)
-class TypeName:
-    """A MySQL type taken apart: `decimal(10,2) unsigned` is base `decimal`, sizes (10, 2), unsigned."""
-
-    base: str
-    sizes: tuple[int, ...] = ()
-    unsigned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,24 +72,42 @@ class CastRule:
 class Cast:
     """A rule applied to a column: all that reading, coercing and creating it need to know.
 
-    `guarded` marks a column whose invalid dates become NULL; `nullable` is the source's word on it.
+    `column` is its name at the source, `name` the one in the target, the same unless it is given another.
     """
 
     column: str
-    source: str
-    target: str
-    wire: str
-    read: str
-    clean: str
-    nullable: bool
-    guarded: bool
+    source: str  # its type in MySQL; '' for a column that bulketl adds
+    target: str  # its type in Postgres
+    wire: str  # its type in Arrow
+    read: str  # the expression in MySQL
+    clean: str  # the coercion, '' for none
+    nullable: bool  # at the source
+    guarded: bool  # its invalid dates become NULL
+    name: str = field(default="", repr=False)  # not in a hash of how a table is loaded, unless it is another one
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            object.__setattr__(self, "name", self.column)
+
+    @property
+    def source_type(self) -> TypeName:
+        """Its type in MySQL, taken apart."""
+        return parse_type(self.source)
+
+    @property
+    def target_type(self) -> TypeName:
+        """Its type in Postgres, taken apart."""
+        return TypeName(*parse_target(self.target))
+
+    @property
+    def hashable(self) -> bool:
+        """Whether both servers have one text for each of its values, so that it is part of a row's hash."""
+        return self.target_type.base != "jsonb" or self.source_type.base == "json"
 
 
 # A decimal or text column arrives as text because connectorx cuts decimals to ten places and fails beyond 18 digits.
-_INTEGERS = ("tinyint", "smallint", "mediumint", "int", "bigint")
 _WIDER = (("smallint", "int16"), ("integer", "int32"), ("bigint", "int64"), ("numeric(20,0)", "int64"))
 _TEXTS = ("char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set")
-RAW_TEXTS = ("enum binary", "set binary")  # of character set binary: their members are bytes
 _BINARIES = ("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob")
 _GEOMETRIES = (
     "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon",
@@ -117,8 +126,8 @@ RULES: tuple[CastRule, ...] = (
     CastRule("int", "bigint", "uint32", unsigned=True),
     CastRule("bigint", "bigint", "int64", unsigned=False),
     CastRule("bigint", "numeric(20,0)", "uint64", unsigned=True),
-    *(CastRule(source, "boolean", "bool", clean="boolean") for source in _INTEGERS),
-    *(CastRule(source, target, wire, clean="integer") for source in _INTEGERS for target, wire in _WIDER),
+    *(CastRule(source, "boolean", "bool", clean="boolean") for source in INTEGERS),
+    *(CastRule(source, target, wire, clean="integer") for source in INTEGERS for target, wire in _WIDER),
     CastRule("year", "smallint", "int16"),
     CastRule("year", "integer", "int32", clean="integer"),
     CastRule("bit", "boolean", "bool", clean="bit", size=(1, 1)),
@@ -161,8 +170,6 @@ RULES: tuple[CastRule, ...] = (
 )
 
 _WIDTHS = {"smallint": 2, "integer": 4, "bigint": 8, "real": 4, "double precision": 8}
-_RAW = "character set binary"
-_TYPE = re.compile(r"^([a-z0-9]+)(?:\((.*?)\))?(.*)$", re.DOTALL)
 _TARGET = re.compile(r"^\s*([a-z][a-z0-9 ]*?)\s*(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?\s*$")
 _ALIASES = {
     "bool": "boolean", "int2": "smallint", "int4": "integer", "int": "integer", "int8": "bigint", "float4": "real",
@@ -172,8 +179,6 @@ _ALIASES = {
 }  # fmt: skip
 # What rules make. A target table may have columns of any type beside these, also of a person's own: `held_type`.
 TARGETS = frozenset(rule.target.partition("(")[0] for rule in RULES)
-# What a bare MySQL name means; information_schema always writes the numbers of the others.
-_IMPLIED_SIZES = {"decimal": (10, 0), "datetime": (0,), "timestamp": (0,), "time": (0,), "bit": (1,), "char": (1,)}
 
 
 def encoder_of(casts: tuple[Cast, ...]) -> Encoder:
@@ -184,32 +189,22 @@ def encoder_of(casts: tuple[Cast, ...]) -> Encoder:
 def only_adbc(item: Cast) -> bool:
     """Tell whether no encoder but `adbc` stores a column exactly."""
     # pgpq knows neither decimal256 nor the JSON extension, and writes integers as integers, also into numeric.
-    into_numeric = parse_target(item.target)[0] == "numeric" and not item.wire.startswith(("decimal128", "uint64"))
+    into_numeric = item.target_type.base == "numeric" and not item.wire.startswith(("decimal128", "uint64"))
     return item.wire.startswith("extension") or into_numeric
+
+
+def unhashed(casts: tuple[Cast, ...]) -> tuple[str, ...]:
+    """Return the columns of the source that are no part of a row's hash."""
+    return tuple(item.column for item in casts if item.source and not item.hashable)
 
 
 def typed(column_type: str, charset: str) -> str:
     """Return a column's type as `information_schema` spells it, with its character set where that changes what arrives."""
     raw = charset in ("", "binary") and column_type[:4].lower() in ("enum", "set(")  # MySQL leaves the name out
-    return f"{column_type} {_RAW}" if raw else column_type
+    return f"{column_type} {RAW}" if raw else column_type
 
 
-@functools.lru_cache(maxsize=4096)  # a catalogue has thousands of columns and some fifty types
-def parse_type(text: str) -> TypeName:
-    """Take a MySQL type apart, as `information_schema.columns.column_type` spells it, or `typed`."""
-    plain = text.strip().lower()
-    match = _TYPE.match(plain)
-    if not match:
-        return TypeName(text)
-    base, inside, rest = match.groups()
-    if base in ("enum", "set"):
-        return TypeName(f"{base} binary" if plain.endswith(_RAW) else base)  # its members may be spelt like anything
-    numbers = tuple(int(n) for n in inside.split(",")) if inside and re.fullmatch(r"\d+(,\d+)?", inside) else ()
-    if base == "decimal" and len(numbers) == 1:
-        numbers = (*numbers, 0)
-    return TypeName(base, numbers or _IMPLIED_SIZES.get(base, ()), "unsigned" in rest)
-
-
+@functools.lru_cache(maxsize=1024)
 def parse_target(text: str) -> tuple[str, tuple[int, ...]]:
     """Take a type that a rule makes apart into its usual short name and its numbers; raise ValueError for any other.
 
@@ -245,7 +240,7 @@ def cast(column: Column, declared: str = "") -> Cast:
     `declared` is the Postgres type a user asked for, or empty for the default. Raise PlanError for a type no rule
     takes, for a declared target no rule makes of it, and for a declared numeric that would round.
     """
-    type_name = parse_type(column.type)
+    type_name = column.parsed
     matching = [rule for rule in RULES if rule.matches(type_name)]
     if not matching:
         raise PlanError(
@@ -263,7 +258,7 @@ def cast(column: Column, declared: str = "") -> Cast:
         read=rule.read.replace("{c}", quoted(column.name)),
         clean=rule.clean,
         nullable=column.nullable,
-        guarded=type_name.base in GUARDED_SOURCES and rule.read.startswith("CASE WHEN"),
+        guarded=type_name.base in TIMES and rule.read.startswith("CASE WHEN"),
     )
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from bulketl.tables.types import TypeName, parse_type
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -22,6 +24,11 @@ class Column:
     charset: str = ""
     extra: str = ""
     readable: bool = True
+
+    @property
+    def parsed(self) -> TypeName:
+        """Its type, taken apart."""
+        return parse_type(self.type)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,10 @@ import datetime as dt
 from dataclasses import dataclass
 
 from bulketl.errors import PlanError
-from bulketl.tables.casts import parse_type
 from bulketl.tables.catalog import Column
 from bulketl.tables.partitions import KeyValue
+from bulketl.tables.types import INTEGERS, TIMES
 
-INTEGERS = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint"})
-TIMES = frozenset({"date", "datetime", "timestamp"})
 # Rows that commit late bear an older stamp, and the clock goes back an hour when summer time ends.
 LOOKBACK = dt.timedelta(hours=2)
 LOOKBACK_KEYS = 1000  # the same for counting columns: a number is drawn before its row is committed
@@ -61,10 +59,10 @@ class State:
 
 def cursor_type(column: Column, zone: str) -> str:
     """Return the type a watermark of that column has; raise PlanError when its values have no order to go by."""
-    base = parse_type(column.type).base
+    base = column.parsed.base
     if base == "timestamp":
         return f"timestamp in {zone}"  # another zone shows other values
-    if base not in INTEGERS | TIMES:
+    if base not in INTEGERS + TIMES:
         raise PlanError(
             f"incremental_column {column.name!r} is {column.type}, and only numbers, dates and times say how new a row is",
             hint="name a stamp of changes or a counting key, or set extraction_strategy: full_table; "

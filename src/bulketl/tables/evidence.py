@@ -13,14 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from bulketl.tables.casts import parse_type
 from bulketl.tables.catalog import Column, Table
 from bulketl.tables.naming import Hint, hint, suggests_edit
+from bulketl.tables.types import MOMENTS
 
 ENOUGH_ROWS = 20  # a sample of that size says something of the other rows
 ODD_SHARE = 0.01  # of neighbours may be out of order: rows that were committed late, a clock that was set
 GAPS = 2.0  # keys per row, from which on many rows must have been deleted
-STAMPS = frozenset({"datetime", "timestamp"})
 COUNTING = frozenset({"int", "bigint", "mediumint"})
 
 
@@ -56,7 +55,7 @@ def edit_columns(table: Table) -> tuple[Column, ...]:
     return tuple(
         column
         for column in table.columns
-        if keeps_itself(column) or suggests_edit(column.name, time=parse_type(column.type).base in STAMPS | {"date", "time"})
+        if keeps_itself(column) or suggests_edit(column.name, time=column.parsed.base in {*MOMENTS, "date", "time"})
     )
 
 
@@ -65,12 +64,12 @@ def counting_key(table: Table) -> Column | None:
     if len(table.primary_key) != 1:
         return None
     key = table.column(table.primary_key[0])
-    return key if "auto_increment" in key.extra.lower() and parse_type(key.type).base in COUNTING else None
+    return key if "auto_increment" in key.extra.lower() and key.parsed.base in COUNTING else None
 
 
 def times(table: Table) -> tuple[tuple[Column, ...], tuple[Column, ...]]:
     """Return the columns of time to look at for how rows came, and those for when they were written last; a few each."""
-    stamps = [column for column in table.columns if parse_type(column.type).base in STAMPS]
+    stamps = [column for column in table.columns if column.parsed.base in MOMENTS]
     edits = {column.name for column in edit_columns(table)}
     return tuple(c for c in stamps if c.name not in edits)[:3], tuple(c for c in stamps if c.name in edits)[:2]
 

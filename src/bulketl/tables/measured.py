@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bulketl.tables.catalog import TargetTable
+from bulketl.tables.cursor import State
 from bulketl.tables.partitions import Changes, KeyTuple, KeyValue
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the target has of each table by its name, and how far that is loaded."""
+
+    existing: Mapping[str, TargetTable]
+    states: Mapping[str, State]
 
 
 @dataclass(frozen=True, slots=True)

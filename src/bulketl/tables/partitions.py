@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from bulketl.tables.casts import parse_type
 from bulketl.tables.catalog import Key, Table
+from bulketl.tables.types import INTEGERS, TIMES
 
 KeyValue = int | str | bytes | float | Decimal | dt.date | dt.datetime | dt.timedelta
 KeyTuple = tuple[KeyValue, ...]
@@ -26,14 +26,13 @@ UNKNOWN_ROW_BYTES = 800  # when the server has no idea how long a row is
 DENSE = 1.25  # integer keys this close to gapless are cut evenly, without walking the index
 
 # _ORDERED: types whose order in an index is that of `<` against a literal. ENUM sorts by number and compares as text.
-_INTEGER = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint"})
 _FIXED_BYTES = {
     "tinyint": 1, "smallint": 2, "mediumint": 3, "int": 4, "bigint": 8, "float": 4, "double": 8, "date": 3, "datetime": 5,
     "timestamp": 4, "time": 3, "year": 1, "varchar": 1, "varbinary": 1, "text": 2, "blob": 2,
 }  # fmt: skip
-_TIMES = frozenset({"year", "date", "datetime", "timestamp"})
 _LONG = frozenset({"mediumtext", "longtext", "mediumblob", "longblob", "json"})
-_ORDERED = _INTEGER | _TIMES | {"decimal", "char", "varchar", "binary", "varbinary", "uuid"}
+_TIMES = frozenset({"year", *TIMES})
+_ORDERED = frozenset(INTEGERS) | _TIMES | {"decimal", "char", "varchar", "binary", "varbinary", "uuid"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +91,7 @@ class Bound:
 
 def long_columns(table: Table) -> tuple[str, ...]:
     """Return the columns whose values may be so long that one row does not fit into memory."""
-    return tuple(column.name for column in table.columns if column.readable and parse_type(column.type).base in _LONG)
+    return tuple(column.name for column in table.columns if column.readable and column.parsed.base in _LONG)
 
 
 def split_key(table: Table, by: str | None = None) -> Key | None:
@@ -101,7 +100,7 @@ def split_key(table: Table, by: str | None = None) -> Key | None:
     The primary key first, then unique keys without NULLs, then a unique key of one nullable column.
     """
     nullable = {column.name: column.nullable for column in table.columns}
-    base = {column.name: parse_type(column.type).base for column in table.columns}
+    base = {column.name: column.parsed.base for column in table.columns}
     if by is not None:
         found = (key for key in table.keys if key.whole and key.columns[:1] == (by,) and base[by] in _ORDERED)
         return next((Key(key.name, (by,), key.unique and len(key.columns) == 1) for key in found), None)
@@ -116,7 +115,7 @@ def split_key(table: Table, by: str | None = None) -> Key | None:
 
 def is_integer_key(table: Table, key: Key) -> bool:
     """Tell whether the key is one integer column, so that its values can be counted by subtraction."""
-    return len(key.columns) == 1 and parse_type(table.column(key.columns[0]).type).base in _INTEGER
+    return len(key.columns) == 1 and table.column(key.columns[0]).parsed.base in INTEGERS
 
 
 def rows_per_partition(table: Table, partition_bytes: int = PARTITION_BYTES) -> int:
@@ -135,7 +134,7 @@ def row_bytes(table: Table) -> int:
     Just after a bulk insert InnoDB knows the rows and not yet the bytes: less than the fixed-size columns need is no
     answer, and an unknown row is taken to be long, so that a partition is too small rather than too large.
     """
-    least = sum(_FIXED_BYTES.get(parse_type(column.type).base, 0) for column in table.columns if not column.nullable)
+    least = sum(_FIXED_BYTES.get(column.parsed.base, 0) for column in table.columns if not column.nullable)
     if table.rows <= 0 or table.bytes < table.rows * max(1, least):
         return UNKNOWN_ROW_BYTES
     return max(1, table.bytes // table.rows)

@@ -17,11 +17,10 @@ from bulketl.mysql.read import masked, read, read_where
 from bulketl.mysql.server import MySQL
 from bulketl.postgres.compare import digests as target_digests
 from bulketl.postgres.compare.examine import Examined, examine
-from bulketl.rows.canonical import unhashed
 from bulketl.rows.coerce import Batch, Reject, coerce
 from bulketl.rows.jsontext import JSON_CHANGES
 from bulketl.rows.reconcile import KEYS_READ, Buckets
-from bulketl.tables.casts import encoder_of
+from bulketl.tables.casts import encoder_of, unhashed
 from bulketl.tables.partitions import KeyTuple, Partition, json_key, key_texts
 from bulketl.tables.spec import TableSpec
 from bulketl.verifying import looks

@@ -17,8 +17,8 @@ from bulketl.mysql import digests as source_digests
 from bulketl.mysql import totals as source_totals
 from bulketl.postgres.compare import digests as target_digests
 from bulketl.postgres.compare.image import imageable
-from bulketl.rows.canonical import unhashed
 from bulketl.rows.reconcile import Buckets
+from bulketl.tables.casts import unhashed
 from bulketl.tables.spec import TableSpec
 from bulketl.verifying import looks
 from bulketl.verifying.buckets import digest_both, pieces_of, sampled

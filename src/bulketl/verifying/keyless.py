@@ -14,9 +14,9 @@ from bulketl.mysql import digests as source_digests
 from bulketl.mysql.read import masked, read_where
 from bulketl.postgres.compare import digests as target_digests
 from bulketl.postgres.compare.examine import cross_examine
-from bulketl.rows.canonical import unhashed
 from bulketl.rows.coerce import coerce
 from bulketl.rows.reconcile import Buckets
+from bulketl.tables.casts import unhashed
 from bulketl.tables.spec import TableSpec
 from bulketl.verifying import looks
 from bulketl.verifying.buckets import digest_both, pieces_of, sampled

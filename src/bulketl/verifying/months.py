@@ -23,22 +23,20 @@ from bulketl.connections.patience import patient
 from bulketl.errors import PlanError
 from bulketl.mysql import months as source_months
 from bulketl.mysql.read import retained_condition
-from bulketl.mysql.server import MySQL
-from bulketl.plan.incremental import Choice
-from bulketl.plan.selection import select
+from bulketl.plan.incremental import choice_of
+from bulketl.plan.selection import Selection
 from bulketl.plan.specify import specify
 from bulketl.postgres.compare import months as target_months
 from bulketl.postgres.ddl import name as quoted_name
-from bulketl.postgres.inspect import read_tables
-from bulketl.postgres.ledger.states import read_states
-from bulketl.postgres.server import Postgres
+from bulketl.postgres.known import known
 from bulketl.rows.months import DATED, Month, MonthCount, MonthsAsked, month_of, sum_of
-from bulketl.survey.look import look
+from bulketl.survey.look import Sight, look
 from bulketl.survey.proposals import cursor_candidates
-from bulketl.tables.casts import held_type, parse_type
-from bulketl.tables.catalog import Table, TargetTable
-from bulketl.tables.cursor import TIMES, State
-from bulketl.tables.spec import DELETED_AT, TableSpec, Tier
+from bulketl.tables.casts import held_type
+from bulketl.tables.catalog import Table
+from bulketl.tables.measured import Known
+from bulketl.tables.spec import DELETED_AT, Tier
+from bulketl.tables.types import TIMES
 from bulketl.verifying.pairs import figure
 
 FIRST, LAST = 190201, 209912  # a date outside stands for something else: 0001-01-01, 1900-01-01, 9999-12-31
@@ -131,7 +129,7 @@ def date_column(table: Table, rule: TableRule, loaded: Sequence[str], by: str = 
     `by` where the table has it, else nothing. Without `by` its own cursor, then what says when a row was written or entered,
     then the first date it has. Only columns that are `loaded` count.
     """
-    dates = [c.name for c in table.columns if parse_type(c.type).base in TIMES and c.name in loaded]
+    dates = [c.name for c in table.columns if c.parsed.base in TIMES and c.name in loaded]
     written = [column.name for column in cursor_candidates(table)]
     written += [name for name in dates if _WRITTEN.search(name)]
     wanted = [by] if by else [rule.incremental_column, *written, *dates]
@@ -172,16 +170,14 @@ def compare_history(
     retention or `deletes: mark` has taken away count on neither side. Raise ConfigError, SourceError or TargetError when a
     server cannot be used, PlanError when nothing fits `tiers` and `tables`, or no table has the column `by`.
     """
-    source, target = MySQL.of(config), Postgres.of(config)
-    existing, states = patient(_known, target, config.target_schema)
-    catalog, skipped, hidden = select(config, patient(look, source, config, states, existing, tables), tiers, tables)
-    found = {skip.table: TableHistory(skip.table, skipped=skip.reason) for skip in skipped}
-    found |= {refusal.table: TableHistory(refusal.table, error=refusal.message) for refusal in hidden}
+    sight = look(config, Selection(tuple(tiers), tuple(tables)), known)
+    catalog = sight.catalog
+    found = {skip.table: TableHistory(skip.table, skipped=skip.reason) for skip in sight.skipped}
+    found |= {refusal.table: TableHistory(refusal.table, error=refusal.message) for refusal in sight.hidden}
     asked: list[MonthsAsked] = []
     for table in catalog:
         try:
-            spec = specify(config, catalog, table, Choice(state=states.get(table.name)))
-            one = _asked(config, table, spec, existing.get(table.name), by, sums)
+            one = _asked(config, sight, table, by, sums)
         except PlanError as error:
             found[table.name] = TableHistory(table.name, error=error.message)
             continue
@@ -193,8 +189,8 @@ def compare_history(
         raise PlanError(f"no table has a column {by!r}", hint="check the spelling; case counts")
     zone = config.session_zone
     with ThreadPoolExecutor(2) as pool:
-        waiting = pool.submit(patient, source_months.months, source, asked, zone)
-        theirs = patient(target_months.months, target, config.target_schema, asked)
+        waiting = pool.submit(patient, source_months.months, sight.source, asked, zone)
+        theirs = patient(target_months.months, sight.target, config.target_schema, asked)
         ours = waiting.result()
     for one in asked:
         found[one.table] = _history(one, ours[one.table], theirs[one.table])
@@ -202,15 +198,10 @@ def compare_history(
     return History(at, catalog.identity, config.target_schema, tuple(found[name] for name in sorted(found)))
 
 
-def _known(target: Postgres, schema: str) -> tuple[dict[str, TargetTable], dict[str, State]]:
-    with target.connect() as connection:
-        return read_tables(connection, schema), read_states(connection, schema)
-
-
-def _asked(
-    config: Config, table: Table, spec: TableSpec, existing: TargetTable | None, by: str, sums: bool
-) -> MonthsAsked | TableHistory:
-    """Return what to ask about a table, or why nothing is asked."""
+def _asked(config: Config, sight: Sight[Known], table: Table, by: str, sums: bool) -> MonthsAsked | TableHistory:
+    """Return what to ask about a table, or why nothing is; raise PlanError when it cannot be loaded at all."""
+    choice = choice_of(sight.known, table.name)
+    spec, existing = specify(config, sight.catalog, table, choice), choice.existing
     if existing is None:
         return TableHistory(table.name, error="the target has no such table; was it ever loaded?")
     casts = {item.column: item for item in spec.casts if item.source}

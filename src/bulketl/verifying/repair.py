@@ -8,23 +8,21 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 
 from bulketl.config.config import Config
 from bulketl.connections.patience import patient
 from bulketl.errors import BulketlError
+from bulketl.loading.record import recorded
 from bulketl.loading.run import load
 from bulketl.mysql.read import masked
 from bulketl.plan.plan import Group, Plan, TableLoad
-from bulketl.postgres.ledger import rejects, runs
-from bulketl.postgres.ledger import schema as ledger
-from bulketl.postgres.locks import held, new_run
+from bulketl.plan.selection import Selection
+from bulketl.postgres.ledger import rejects
 from bulketl.postgres.server import Postgres
-from bulketl.postgres.write.copy import close
-from bulketl.postgres.write.repaired import repair
+from bulketl.postgres.write.rows import repair
 from bulketl.rows.coerce import coerce
 from bulketl.rows.reconcile import KEYS_READ, Differences
-from bulketl.survey.planning import make_plan
+from bulketl.survey.planning import planned
 from bulketl.tables.partitions import KeyTuple, Partition
 from bulketl.verifying.details import read_all
 from bulketl.verifying.levels import compare_table
@@ -35,7 +33,7 @@ from bulketl.verifying.verdicts import Repaired, Verification
 
 
 def repaired(
-    config: Config, both: Both, request: Request, found: Sequence[Found], result: Verification, allowed: Sequence[str] = ()
+    config: Config, both: Both, request: Request, found: Sequence[Found], result: Verification, selection: Selection
 ) -> Verification:
     """Repair the tables that differ, and return the result with what was done and what is found of them afterwards."""
     wrong = [item for item in found if item.verdict.wrong]
@@ -45,7 +43,7 @@ def repaired(
     if rows:
         run, done, after = _by_rows(both, request, rows, result)
     if whole:
-        loading, loaded, there = _whole(config, both, request, whole, allowed)
+        loading, loaded, there = _whole(config, both, request, whole, selection)
         run, done, after = run or loading, done + loaded, after + there
     return dataclasses.replace(result, run=run, repaired=tuple(done), again=tuple(item.verdict for item in after))
 
@@ -54,26 +52,27 @@ def _by_rows(
     both: Both, request: Request, found: Sequence[Found], result: Verification
 ) -> tuple[str, list[Repaired], list[Found]]:
     """Repair rows of tables under one run, and return its name, what was done, and what is found afterwards."""
-    run, done, after = new_run(), list[Repaired](), list[Found]()
-    with held(both.target, run, result.source, result.schema, [item.task.spec.table for item in found]):
-        patient(_begin, both.target, run, _plan(result, found))
-        try:
-            for item in found:
-                done.append(_rows(both, run, compare_table(both, request, item.task, item.buckets)))
-                rejected = patient(_rejects, both.target, result.schema)
-                after.append(_again(both, request, item, rejected, item.buckets))
-        finally:
-            close(run)
-            _record(both, run, found, done)
-    return run, done, after
+    done, after = list[Repaired](), list[Found]()
+    with recorded(both.target, "repair", _plan(result, found)) as run:
+        # The plan has what the verification found; under the locks the rows are found anew.
+        run.reasons.update(dict.fromkeys(run.reasons, "repair after a verification"))
+        for item in found:
+            with run.at(item.task.spec.table) as entry:
+                one = _rows(both, run.name, compare_table(both, request, item.task, item.buckets))
+                entry.rows, entry.deleted, entry.message = one.written, one.removed, one.problem
+                entry.outcome = "failed" if one.problem else "loaded"
+            done.append(one)
+            rejected = patient(_rejects, both.target, result.schema)
+            after.append(_again(both, request, item, rejected, item.buckets))
+        return run.name, done, after
 
 
 def _whole(
-    config: Config, both: Both, request: Request, found: Sequence[Found], allowed: Sequence[str]
+    config: Config, both: Both, request: Request, found: Sequence[Found], selection: Selection
 ) -> tuple[str, list[Repaired], list[Found]]:
     """Load tables whole, and return the run's name, what was done, and what is found afterwards."""
-    names = [item.task.spec.table for item in found]
-    loaded = load(config, make_plan(config, tables=names, full=True, allow_deletes=allowed))
+    names = tuple(item.task.spec.table for item in found)
+    loaded = load(config, planned(config, Selection(tables=names, full=True, allow_deletes=selection.allow_deletes)))
     done = []
     for told in (loaded.tables[name] for name in names):
         problem = "" if told.outcome == "loaded" else told.message
@@ -88,15 +87,6 @@ def _again(
     """Compare a table once more; a repair may have rejected rows, as a load does."""
     task = dataclasses.replace(item.task, rejected=rejected.get(item.task.spec.table, ()))
     return compare_table(both, request, task, buckets).without_keys()
-
-
-def _begin(target: Postgres, run: str, plan: Plan) -> None:
-    with target.connect() as connection:
-        ledger.create(connection, plan.schema)
-        runs.start_run(
-            connection, run, source=plan.source, schema=plan.schema, zone=plan.zone, plan=plan.fingerprint,
-            version=version("bulketl"), document=plan.to_json(),
-        )  # fmt: skip
 
 
 def _rejects(target: Postgres, schema: str) -> dict[str, list[str]]:
@@ -147,28 +137,3 @@ def _rows(both: Both, run: str, item: Found) -> Repaired:
         return Repaired(spec.table, problem=f"{error.message}. {error.hint}".strip())
     note = "rows that differ stay as they were first seen: `bulketl audit verify` tells whether they were altered here"
     return Repaired(spec.table, written, removed, problem=note if spec.audit and item.differing else "")
-
-
-def _record(both: Both, run: str, found: Sequence[Found], repaired: Sequence[Repaired]) -> None:
-    done: Mapping[str, Repaired] = {item.table: item for item in repaired}
-    records: list[dict[str, object]] = []
-    for item in found:
-        table = item.task.spec.table
-        one = done.get(table, Repaired(table, problem="not reached"))
-        records.append(
-            {
-                "table": table, "tier": item.task.tier, "outcome": "failed" if one.problem else "loaded",
-                "rows": one.written, "rejects": 0, "bytes": 0, "seconds": 0.0, "changed": {}, "drift": [],
-                "reason": "repair after a verification", "error": one.problem or None, "hint": None,
-                "inserted": None, "updated": None, "unchanged": None, "deleted": one.removed, "consistency": "",
-                "checks": {}, "quality": None,
-            }
-        )  # fmt: skip
-    outcome = "failed" if any(item.problem for item in repaired) or len(repaired) < len(found) else "done"
-    totals: dict[str, object] = {"tables": len(found), "rows": sum(one.written for one in repaired), "repair": True}
-    patient(_end, both.target, run, outcome, totals, records)
-
-
-def _end(target: Postgres, run: str, outcome: str, totals: dict[str, object], records: Sequence[dict[str, object]]) -> None:
-    with target.connect() as connection:
-        runs.end_run(connection, run, outcome, totals, records)

@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bulketl.config.config import Config
 from bulketl.errors import PlanError
-from bulketl.plan.incremental import Choice
+from bulketl.plan.incremental import Choice, choice_of
 from bulketl.plan.ownership import strange, with_article
 from bulketl.plan.plan import Refusal
 from bulketl.plan.publishing import differing
+from bulketl.plan.selection import Selection
 from bulketl.plan.specify import specify
-from bulketl.postgres.ledger.states import Load
-from bulketl.tables.catalog import Catalog, Table, TargetTable
+from bulketl.postgres.known import Recorded
+from bulketl.tables.catalog import Catalog, Table
 from bulketl.tables.cursor import State, Watermark, cursor_type
 from bulketl.tables.measured import Cursor
 from bulketl.tables.partitions import Changes, KeyTuple
-from bulketl.tables.patterns import matches
 from bulketl.tables.spec import DELETED_AT, TableSpec, Tier
 from bulketl.verifying.verdicts import TableVerdict
 
@@ -55,20 +55,6 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class OnTarget:
-    """What the target has, and what its ledger tells of each table: how far it is loaded, since when, and its rejects.
-
-    `rejected`: keys as JSON texts. `at`: when the ledger was asked, by this machine's monotonic clock.
-    """
-
-    existing: Mapping[str, TargetTable]
-    states: Mapping[str, State]
-    loads: Mapping[str, Load]
-    rejected: Mapping[str, Sequence[str]]
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
 class Found:
     """A verdict with what a repair needs: keys as each server gave them, and the buckets they are in."""
 
@@ -84,9 +70,20 @@ class Found:
         return dataclasses.replace(self, missing=(), differing=(), extra=())
 
 
-def tasks(config: Config, catalog: Catalog, known: OnTarget, allowed: Sequence[str] = ()) -> list[Task]:
-    """Return a task per table of the catalogue; tables that fit `allowed` may lose any share of their rows in a repair."""
-    return [_task(config, catalog, table, known, allowed) for table in catalog]
+def tasks(config: Config, catalog: Catalog, known: Recorded, selection: Selection, asked_at: float) -> list[Task]:
+    """Return a task per table of the catalogue, from what the target has of each.
+
+    `asked_at`: when the ledger was asked, by this machine's monotonic clock.
+    """
+    found = []
+    for table in catalog:
+        task = _task(config, catalog, table, choice_of(known, table.name), selection.frees(table.name))
+        load, rejected = known.loads.get(table.name), known.rejects.get(table.name, ())
+        published = load.published if load and task.comparable else ""
+        verdict = dataclasses.replace(task.verdict, published=published)
+        loaded_at = None if load is None or load.age is None else asked_at - load.age
+        found.append(dataclasses.replace(task, verdict=verdict, rejected=rejected, loaded_at=loaded_at))
+    return found
 
 
 def unverifiable(refusal: Refusal) -> Task:
@@ -94,8 +91,8 @@ def unverifiable(refusal: Refusal) -> Task:
     return Task(TableVerdict(refusal.table, refusal.tier, "rows", problem=refusal.message), refusal.tier)
 
 
-def _task(config: Config, catalog: Catalog, table: Table, known: OnTarget, allowed: Sequence[str]) -> Task:
-    rule, existing, state = config.rule(table.name), known.existing.get(table.name), known.states.get(table.name)
+def _task(config: Config, catalog: Catalog, table: Table, choice: Choice, free: bool) -> Task:
+    rule, state, existing = config.rule(table.name), choice.state, choice.existing
     verdict = TableVerdict(table.name, rule.table_importance, "rows")
     if existing is None or not existing.columns:
         what = f"{with_article(existing.kind)} has its name there" if existing else "it was never loaded"
@@ -103,9 +100,8 @@ def _task(config: Config, catalog: Catalog, table: Table, known: OnTarget, allow
     mark = _mark(config, catalog, table, state)
     changes = mark if rule.extraction_strategy != "full_table" else None
     cursor = Cursor(changes.column, changes.type, Changes(changes.column)) if changes else None
-    free = matches(table.name, allowed)
     try:
-        writing = specify(config, catalog, table, Choice(state=state, cursor=cursor), free)
+        writing = specify(config, catalog, table, dataclasses.replace(choice, cursor=cursor), free)
     except PlanError as error:
         return Task(dataclasses.replace(verdict, problem=error.message), rule.table_importance)
     found = differing(writing, existing, state)
@@ -116,7 +112,7 @@ def _task(config: Config, catalog: Catalog, table: Table, known: OnTarget, allow
         watermark=None, partitioned=existing.partitioned,
     )  # fmt: skip
     left_out = (*(f"{c}: the target lacks it" for c in found.added), *(f"{c}: has another type" for c in found.changed))
-    seen = tuple(i for i in writing.casts if i.source and i.column not in {*found.added, *found.changed})
+    seen = tuple(i for i in writing.casts if i.source and i.name not in {*found.added, *found.changed})
     spec = dataclasses.replace(writing, casts=seen, stamps=())
     notes = [] if state is None or state.source in ("", catalog.identity) else [f"it was loaded from {state.source}"]
     other = f"its columns are other ones than the source's: {'; '.join(left_out)}"
@@ -128,19 +124,7 @@ def _task(config: Config, catalog: Catalog, table: Table, known: OnTarget, allow
     )
     if not seen or any(column not in {item.column for item in seen} for column in writing.key):
         return Task(verdict, rule.table_importance)
-    load = known.loads.get(table.name)
-    return Task(
-        dataclasses.replace(verdict, published=load.published if load else ""),
-        rule.table_importance,
-        spec,
-        writing,
-        mark,
-        rule.lookback,
-        table.rows,
-        comparable=True,
-        rejected=known.rejected.get(table.name, ()),
-        loaded_at=None if load is None or load.age is None else known.at - load.age,
-    )
+    return Task(verdict, rule.table_importance, spec, writing, mark, rule.lookback, table.rows, comparable=True)
 
 
 def _mark(config: Config, catalog: Catalog, table: Table, state: State | None) -> Watermark | None:

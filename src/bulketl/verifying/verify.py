@@ -12,11 +12,9 @@ from bulketl.config.libraries import check_libraries
 from bulketl.connections.patience import patient
 from bulketl.mysql.discover import read_bounds
 from bulketl.mysql.server import MySQL
-from bulketl.plan.selection import select
-from bulketl.postgres.inspect import read_tables
-from bulketl.postgres.ledger import rejects, states
+from bulketl.plan.selection import Selection
+from bulketl.postgres.known import recorded
 from bulketl.postgres.locks import new_run
-from bulketl.postgres.server import Postgres
 from bulketl.survey.look import look
 from bulketl.tables.catalog import Catalog
 from bulketl.tables.partitions import is_integer_key, split_key
@@ -25,7 +23,7 @@ from bulketl.verifying.levels import compare_tables
 from bulketl.verifying.repair import repaired
 from bulketl.verifying.request import Request, check_request
 from bulketl.verifying.servers import Both
-from bulketl.verifying.tasks import OnTarget, Task, tasks, unverifiable
+from bulketl.verifying.tasks import Task, tasks, unverifiable
 from bulketl.verifying.verdicts import Level, Verification
 
 
@@ -55,11 +53,10 @@ def verify(
     check_request(request, repair)
     check_libraries()
     began = time.monotonic()
-    source, target = MySQL.of(config), Postgres.of(config)
-    known = patient(_known, target, config.target_schema, began)
-    everything = patient(look, source, config, known.states, known.existing, tables)
-    catalog, skipped, hidden = select(config, everything, tiers, tables, exclude)
-    asked = [*tasks(config, catalog, known, allow_deletes), *map(unverifiable, hidden)]
+    selection = Selection(tuple(tiers), tuple(tables), tuple(exclude), allow_deletes=tuple(allow_deletes))
+    sight = look(config, selection, recorded)
+    source, target, catalog = sight.source, sight.target, sight.catalog
+    asked = [*tasks(config, catalog, sight.known, selection, began), *map(unverifiable, sight.hidden)]
     if level in ("keys", "rows") and sample == 1:
         asked = _cut(config, source, catalog, asked)
     both = Both(source, target, new_run(), config.at_once)
@@ -70,19 +67,11 @@ def verify(
             round(time.monotonic() - began, 3),
         )  # fmt: skip
         if repair and not result.equal:
-            result = repaired(config, both, request, found, result, allow_deletes)
+            result = repaired(config, both, request, found, result, selection)
     finally:
         both.close()
-    notes = tuple(f"{skip.table} is not verified: {skip.reason}" for skip in skipped)
+    notes = tuple(f"{skip.table} is not verified: {skip.reason}" for skip in sight.skipped)
     return dataclasses.replace(result, seconds=round(time.monotonic() - began, 3), notes=notes)
-
-
-def _known(target: Postgres, schema: str, at: float) -> OnTarget:
-    with target.connect() as connection:
-        return OnTarget(
-            read_tables(connection, schema), states.read_states(connection, schema), states.loads(connection, schema),
-            rejects.rejects(connection, schema), at,
-        )  # fmt: skip
 
 
 def _cut(config: Config, source: MySQL, catalog: Catalog, asked: Sequence[Task]) -> list[Task]:

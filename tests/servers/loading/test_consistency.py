@@ -183,9 +183,7 @@ def test_without_being_asked_the_label_says_what_is_so(
     make(maria_lab, engine)
     maria_lab.mysql(f"DELETE FROM account WHERE id > {rows}")
     assert label(loaded(maria_lab, None)) == expected
-    assert maria_lab.pg(
-        "SELECT consistency FROM bulketl.table_load JOIN bulketl.run USING (run) WHERE schema_name = '{s}'"
-    ) == [(expected,)]
+    assert maria_lab.pg("SELECT consistency FROM bulketl.table_load WHERE schema_name = '{s}'") == [(expected,)]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from lab import Lab, configure, execute
 import bulketl
 from bulketl.errors import PlanError, TargetError
 from bulketl.loading.events import Event, PartitionLoaded, TablePublished
-from bulketl.postgres.locks import dead_runs, held
+from bulketl.postgres.ledger.runs import dead_runs
+from bulketl.postgres.locks import held
 
 
 @pytest.fixture
@@ -230,7 +231,7 @@ def test_at_the_end_of_its_window_a_run_publishes_what_is_complete_and_can_be_re
 def test_of_runs_within_one_second_the_later_one_is_the_last(parts: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """Names have a random end, so which came first is what the ledger's clock says, for whoever asks for the last."""
     names = ["20260101-000000-ffff", "20260101-000000-0000"]
-    monkeypatch.setattr("bulketl.loading.run.new_run", iter([f"{name}{parts.schema[-4:]}" for name in names]).__next__)
+    monkeypatch.setattr("bulketl.loading.record.new_run", iter([f"{name}{parts.schema[-4:]}" for name in names]).__next__)
     rule = {"range": "id", "max": 399, "severity": "reject"}
     rules = {name: {"checks": [rule], "max_rejects": 1} for name in ("a", "b")}
     one, two = (parts.load(tables=[table], rules=rules).summary.run for table in ("a", "b"))

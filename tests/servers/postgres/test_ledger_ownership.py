@@ -65,7 +65,13 @@ def downgrade(lab: Lab) -> None:
 
 def test_a_ledger_of_version_4_is_taken_over_and_loads_go_on(loaded: Lab) -> None:
     """What it knows with a source is ours, before the first load of this version too; nothing else is."""
-    bulketl.reset(loaded.config(), ["marked"])  # the older version forgot the source then
+    # As the older version had them: it forgot the source with a reset, and had certificates.
+    bulketl.reset(loaded.config(), ["marked"])
+    columns = "run, source, schema_name, table_name"
+    loaded.pg(
+        f"INSERT INTO bulketl.certificate ({columns}, certified, document) SELECT {columns}, true, '{{}}'"
+        " FROM bulketl.table_load"
+    )
     downgrade(loaded)
     loaded.pg("CREATE TABLE raw.foreign_one (id int PRIMARY KEY); INSERT INTO raw.foreign_one VALUES (7)")
     loaded.mysql("CREATE TABLE foreign_one (id int PRIMARY KEY)")
@@ -84,9 +90,29 @@ def test_a_ledger_of_version_4_is_taken_over_and_loads_go_on(loaded: Lab) -> Non
     assert {origin for _, _, origin, _ in record} == {plan.source}
     assert {name for name, _, _, same in record if not same} == {"large"}  # swapped since
     assert loaded.pg("SELECT obj_description('bulketl'::regnamespace)") == [("bulketl's ledger, version 6",)]
+    places = f"SELECT run = '{done.summary.run}', source, schema_name FROM bulketl.{{}} GROUP BY 1, 2, 3"
+    assert sorted(loaded.pg(places.format("table_load"))) == [(new, plan.source, "raw") for new in (False, True)]
+    assert loaded.pg(places.format("certificate")) == [(False, plan.source, "raw")]
     for table in set(NAMES) - {"marked"}:
         assert loaded.differences(table) == []
     assert loaded.load(rules=RULES).summary.failed[0].table == "foreign_one"
+
+
+def test_migrations_that_are_carried_out_once_more_change_nothing(loaded: Lab) -> None:
+    """As after the comment with the version was lost, and somebody wrote it again with an older one."""
+    look = (
+        "SELECT relname, attname, atttypid::regtype::text, attnotnull, pg_get_constraintdef(k.oid) FROM pg_attribute"
+        " JOIN pg_class c ON c.oid = attrelid LEFT JOIN pg_constraint k ON conrelid = c.oid AND contype = 'p'"
+        " WHERE relnamespace = 'bulketl'::regnamespace AND relkind = 'r' AND attnum > 0 ORDER BY 1, attnum"
+    )
+    ((run,),) = loaded.pg("SELECT run FROM bulketl.run")
+    first = f"SELECT * FROM bulketl.table_load WHERE run = '{run}' ORDER BY table_name"
+    before, records = loaded.pg(look), loaded.pg(first)
+    assert ("table_load", "PRIMARY KEY (run, source, schema_name, table_name)") in {(row[0], row[4]) for row in before}
+    loaded.pg("COMMENT ON SCHEMA bulketl IS 'bulketl''s ledger, version 3'")
+    loaded.load(rules=RULES)
+    assert loaded.pg(look) == before
+    assert loaded.pg(first) == records
 
 
 @pytest.mark.parametrize("first", ["retry", "retention", "repair", "resume"])

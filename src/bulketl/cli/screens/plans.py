@@ -15,7 +15,7 @@ from bulketl.cli.screens.common import MANY, SMALL_ROWS, size
 from bulketl.plan.leftout import told
 from bulketl.plan.plan import Plan, TableLoad
 from bulketl.plan.stale import notes
-from bulketl.tables.casts import Cast, parse_type
+from bulketl.tables.casts import Cast
 from bulketl.tables.printable import count_of, in_a_line
 from bulketl.tables.spec import TIERS
 
@@ -149,7 +149,7 @@ def _unchanged(count: int, others: bool) -> str:
 
 
 def _same(item: Cast) -> bool:
-    wanted = parse_type(item.source)
+    wanted = item.source_type
     return not wanted.unsigned and _SAME.get(wanted.base, wanted.base) == item.target.partition("(")[0]
 
 

@@ -10,20 +10,19 @@ from bulketl.postgres.ddl import name, rows_of, value
 from bulketl.postgres.server import Connection, Postgres
 from bulketl.rows.canonical import hash_expressions
 from bulketl.rows.reconcile import Buckets, Digest, Row, batches, united
-from bulketl.tables.casts import parse_target
 from bulketl.tables.spec import DELETED_AT, TableSpec
+from bulketl.tables.types import TARGET_INTEGERS
 
 BUCKET_KEYS = 4096
 MOST_BUCKETS = 2000
 _HELD = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected, psycopg.errors.QueryCanceled)
-_COUNTING = ("smallint", "integer", "bigint")
 
 
 def buckets(target: Postgres, spec: TableSpec) -> Buckets:
     """Return how to divide the table's keys: integers by ranges that an index finds, others by their hash."""
-    if len(spec.key) != 1 or _type(spec, spec.key[0]) not in _COUNTING:
+    if len(spec.key) != 1 or _type(spec, spec.key[0]) not in TARGET_INTEGERS:
         return Buckets()
-    key = name(spec.key[0])
+    key = name(spec.target_key[0])
     with target.connect() as connection:
         found = connection.execute(f"SELECT min({key}), max({key}) FROM {rows_of(spec)}".encode()).fetchone()
     lo, hi = found or (None, None)
@@ -79,7 +78,7 @@ def _sum(hashed: str) -> str:
 def rows(target: Postgres, spec: TableSpec, buckets: Buckets, which: Sequence[str]) -> dict[str, Row]:
     """Return key and hash of every row in those buckets, by the hash of the key; keys are texts as Postgres shows them."""
     query = (
-        f"SELECT {key_hash(spec)}, {row_hash(spec)}, {', '.join(f'{name(key)}::text' for key in spec.key)}"
+        f"SELECT {key_hash(spec)}, {row_hash(spec)}, {', '.join(f'{name(key)}::text' for key in spec.target_key)}"
         f" FROM {rows_of(spec)} WHERE {within(spec, buckets, which)}{unmarked(spec, 'AND')}"
     )
     listed: dict[str, Row] = {}
@@ -103,24 +102,24 @@ def multiset(target: Postgres, spec: TableSpec, which: Sequence[str]) -> dict[st
 
 def row_hash(spec: TableSpec) -> str:
     """Return the expression of a row's hash, in hexadecimal."""
-    return hash_expressions(spec.casts, {item.column: name(item.column) for item in spec.casts}, spec.nul_bytes)[1]
+    return hash_expressions(spec.casts, {item.column: name(item.name) for item in spec.casts}, spec.nul_bytes)[1]
 
 
 def key_hash(spec: TableSpec) -> str:
     """Return the expression of the hash of a row's key, or of the whole row where the table has none."""
     casts = tuple(item for item in spec.casts if item.column in spec.key or not spec.key)
-    return hash_expressions(casts, {item.column: name(item.column) for item in casts}, spec.nul_bytes)[1]
+    return hash_expressions(casts, {item.column: name(item.name) for item in casts}, spec.nul_bytes)[1]
 
 
 def _bucket(spec: TableSpec, buckets: Buckets) -> str:
-    return f"{name(spec.key[0])} / {buckets.width}" if buckets.width else f"left({key_hash(spec)}, 3)"
+    return f"{name(spec.target_key[0])} / {buckets.width}" if buckets.width else f"left({key_hash(spec)}, 3)"
 
 
 def within(spec: TableSpec, buckets: Buckets, which: Sequence[str]) -> str:
     """Return the condition that a row is in one of those buckets."""
     if not buckets.width:
         return f"left({key_hash(spec)}, 3) IN ({', '.join(map(value, which))})"
-    column = name(spec.key[0])
+    column = name(spec.target_key[0])
     ranges = (buckets.range(int(bucket)) for bucket in which)
     return "(" + " OR ".join(f"{column} BETWEEN {lo} AND {hi}" for lo, hi in ranges) + ")"
 
@@ -131,4 +130,4 @@ def unmarked(spec: TableSpec, word: str) -> str:
 
 
 def _type(spec: TableSpec, column: str) -> str:
-    return parse_target(next(item.target for item in spec.casts if item.column == column))[0]
+    return next(item.target_type.base for item in spec.casts if item.column == column)

@@ -18,12 +18,11 @@ from bulketl.postgres.compare.digests import key_hash, row_hash, unmarked
 from bulketl.postgres.ddl import name, rows_of, value
 from bulketl.postgres.joins import joining
 from bulketl.postgres.server import Postgres
-from bulketl.postgres.write import chain as audit
+from bulketl.postgres.write import chain
 from bulketl.postgres.write.copy import TEMPORARY, copy, transaction, without_refused
 from bulketl.postgres.write.merge import matching
 from bulketl.postgres.write.stage import temporary, temporary_name
 from bulketl.rows.coerce import Batch, Reject
-from bulketl.tables.casts import parse_target
 from bulketl.tables.spec import DELETED_AT, TableSpec
 
 _EXTRA = "bulketl_extra"
@@ -89,10 +88,10 @@ def _examining(spec: TableSpec, late: Late | None, values: bool) -> str:
         column, since, read = name(late.column), value(late.since), value(late.read)
         moved = f"t.ctid IS NULL OR t.{column} IS DISTINCT FROM s.{column} OR s.{column} >= {read}::timestamp"
         is_late = f"COALESCE(s.{column} >= {since}::timestamp AND ({moved}), false)"
-    noted = audit.noted(spec, "s") if spec.audit else "false"
+    noted = chain.noted(spec, "s") if spec.audit else "false"
     parts = (
         "s.bulketl_text",
-        f"ARRAY[{', '.join(f's.{name(key)}::text' for key in spec.key)}]",
+        f"ARRAY[{', '.join(f's.{name(key)}::text' for key in spec.target_key)}]",
         "t.ctid IS NOT NULL",
         f"array_remove(ARRAY[{differing}]::int[], NULL)",
         is_late,
@@ -105,7 +104,7 @@ def _examining(spec: TableSpec, late: Late | None, values: bool) -> str:
     return (
         f"SELECT json_build_array({', '.join(parts)})::text"
         f" FROM (SELECT *, {key_hash(spec)} AS bulketl_text FROM {name(TEMPORARY, temporary_name(0))}) s"
-        f" LEFT JOIN {there}{living} ORDER BY {', '.join(f's.{name(key)}' for key in spec.key)}"
+        f" LEFT JOIN {there}{living} ORDER BY {', '.join(f's.{name(key)}' for key in spec.target_key)}"
     )
 
 
@@ -180,9 +179,9 @@ def _differs(spec: TableSpec, n: int) -> str:
     """Return the condition that the n-th column of `t` is not, byte for byte, that of `s`."""
     item = spec.casts[n]
     # Images of two types cannot be compared; a narrower number becomes the wider one without a loss.
-    wider = f"::{parse_target(item.target)[0]}" if item.column in spec.widened else ""
-    return f"ROW(t.{name(item.column)}{wider})::record *<> ROW(s.{name(item.column)})::record"
+    wider = f"::{item.target_type.base}" if item.name in spec.widened else ""
+    return f"ROW(t.{name(item.name)}{wider})::record *<> ROW(s.{name(item.name)})::record"
 
 
 def _texts(spec: TableSpec, row: str) -> str:
-    return f"ARRAY[{', '.join(f'{row}.{name(item.column)}::text' for item in spec.casts)}]"
+    return f"ARRAY[{', '.join(f'{row}.{name(item.name)}::text' for item in spec.casts)}]"

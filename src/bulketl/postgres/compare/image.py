@@ -23,7 +23,7 @@ from bulketl.postgres.ddl import name, rows_of
 from bulketl.postgres.server import Postgres
 from bulketl.postgres.write.copy import encode, transaction
 from bulketl.rows.reconcile import Buckets
-from bulketl.tables.casts import Cast, only_adbc, parse_target
+from bulketl.tables.casts import Cast, only_adbc
 from bulketl.tables.spec import TableSpec
 
 _BYTES = {"smallint": 2, "integer": 4, "bigint": 8}  # of a key
@@ -47,12 +47,12 @@ class Image:
 
 def imageable(spec: TableSpec) -> bool:
     """Tell whether rows of the table can be compared so: one integer is its key, and each value has one form only."""
-    if len(spec.key) != 1 or spec.key[0] in spec.widened:
+    if len(spec.key) != 1 or spec.target_key[0] in spec.widened:
         return False
-    kinds = {item.column: parse_target(item.target) for item in spec.casts}
-    wide = [kinds[item.column][1][1] for item in spec.casts if item.wire.startswith("decimal256")]
-    plain = all(base != "jsonb" for base, _ in kinds.values()) and all(scale <= _SPELT_SCALE for scale in wide)
-    return plain and kinds[spec.key[0]][0] in _BYTES
+    kinds = {item.column: item.target_type for item in spec.casts}
+    wide = [kinds[item.column].sizes[1] for item in spec.casts if item.wire.startswith("decimal256")]
+    plain = all(kind.base != "jsonb" for kind in kinds.values()) and all(scale <= _SPELT_SCALE for scale in wide)
+    return plain and kinds[spec.key[0]].base in _BYTES
 
 
 def unlike_buckets(rows: pa.Table, spec: TableSpec, buckets: Buckets, image: Image) -> set[str]:
@@ -75,7 +75,7 @@ def unlike_buckets(rows: pa.Table, spec: TableSpec, buckets: Buckets, image: Ima
 
 def _places(image: Image, key: Cast, buckets: Buckets) -> dict[str, tuple[int, int]]:
     """Return where the bytes of each bucket begin and end."""
-    width = _BYTES[parse_target(key.target)[0]]
+    width = _BYTES[key.target_type.base]
 
     def value(n: int) -> int:
         at = image.starts[n] + _FIELD
@@ -88,10 +88,10 @@ def _places(image: Image, key: Cast, buckets: Buckets) -> dict[str, tuple[int, i
 def imaged(target: Postgres, run: str, spec: TableSpec, condition: str) -> Image:
     """Return the image of the target's rows for which a condition holds."""
     casts = _ordered(spec)
-    columns = ", ".join(f"{name(item.column)}{'::text' if _spelt(item, spec) else ''}" for item in casts)
+    columns = ", ".join(f"{name(item.name)}{'::text' if _spelt(item, spec) else ''}" for item in casts)
     query = (
         f"COPY (SELECT {columns} FROM {rows_of(spec)} WHERE ({condition}){unmarked(spec, 'AND')}"
-        f" ORDER BY {name(spec.key[0])}) TO STDOUT (FORMAT binary)"
+        f" ORDER BY {name(spec.target_key[0])}) TO STDOUT (FORMAT binary)"
     )
     with transaction(target, run, f"table {spec.table!r}", "pgpq") as cursor:
         data, ends = _copied(cursor.connection.pgconn, query)
@@ -143,4 +143,4 @@ def _ordered(spec: TableSpec) -> list[Cast]:
 
 def _spelt(item: Cast, spec: TableSpec) -> bool:
     """Tell whether a column is compared as text: the encoder does not know it, or the target has a shorter integer."""
-    return only_adbc(item) or (item.column in spec.widened and parse_target(item.target)[0] in _BYTES)
+    return only_adbc(item) or (item.name in spec.widened and item.target_type.base in _BYTES)

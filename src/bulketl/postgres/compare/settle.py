@@ -12,14 +12,14 @@ from dataclasses import dataclass
 
 from bulketl.errors import SourceError
 from bulketl.postgres.compare import digests
-from bulketl.postgres.ddl import batch, staging, staging_name, value
+from bulketl.postgres.ddl import batch, staging, staging_name
 from bulketl.postgres.joins import BY_HASH, PLANNING
 from bulketl.postgres.ledger import entries
-from bulketl.postgres.server import LEDGER, STAGING, Postgres
-from bulketl.postgres.write import mended
+from bulketl.postgres.server import STAGING, Postgres
 from bulketl.postgres.write.checks import passing
 from bulketl.postgres.write.copy import copy, transaction
 from bulketl.postgres.write.keylist import among, listing
+from bulketl.postgres.write.rows import GONE
 from bulketl.rows.coerce import Batch, Reject
 from bulketl.rows.reconcile import Buckets, Differences, Digest, Here, Row, compare_rows, reread
 from bulketl.tables.partitions import json_key
@@ -47,32 +47,22 @@ def settle(target: Postgres, run: str, spec: TableSpec, source: Here) -> None:
 
 def _mended(target: Postgres, run: str, spec: TableSpec, found: Differences, batches: Iterator[Batch]) -> bool:
     """Take the rows as they are now into the staging table; False when all that differs are rows that are rejected."""
-    at = f"(run, schema_name, table_name) = ({value(run)}, {value(spec.schema)}, {value(spec.table)})"
     stage, old = staging(run, spec.table), (*found.gone, *found.differing)
     rows, size = 0, 0
     rejects: list[Reject] = []
     with transaction(target, run, f"table {spec.table!r}", spec.encoder) as cursor:
         if old:
-            listed = listing(cursor, spec, old, mended.GONE)
+            listed = listing(cursor, spec, old, GONE)
             cursor.execute(batch([PLANNING, BY_HASH]))
-            cursor.execute(
-                f"WITH d AS (DELETE FROM {stage} t WHERE {among(spec, listed)} RETURNING t.xmin AS x),"
-                f" n AS (SELECT x, count(*) AS rows FROM d GROUP BY x) UPDATE {LEDGER}.partition p"
-                f" SET rows = p.rows - n.rows, expected = p.expected - n.rows FROM n WHERE {at} AND p.written::xid = n.x"
-            )
+            cursor.execute(entries.taken_out(run, spec, stage, among(spec, listed)))
         for piece in passing(spec, batches):
             rejects += piece.rejects
             copy(cursor, piece.good, spec, STAGING, staging_name(run, spec.table))
             rows, size = rows + piece.good.num_rows, size + piece.good.nbytes
-        cursor.execute(f"SELECT key::text FROM {LEDGER}.reject WHERE {at}")
+        cursor.execute(entries.rejected_keys(run, spec))
         known = {json_key(key) for (key,) in cursor.fetchall()} if rejects else set()
         new = [item for item in rejects if json_key(item.key) not in known]  # others are missing in every round
-        cursor.execute(
-            f"INSERT INTO {LEDGER}.partition (run, schema_name, table_name, partition, rows, rejects, expected,"
-            " bytes, changed)"
-            f" SELECT {value(run)}, {value(spec.schema)}, {value(spec.table)}, COALESCE(max(partition), -1) + 1,"
-            f" {rows}, {len(new)}, {rows + len(new)}, {size}, '{{}}' FROM {LEDGER}.partition WHERE {at} RETURNING partition"
-        )
+        cursor.execute(entries.one_more(run, spec, rows, len(new), size))
         index = int(cursor.fetchall()[0][0])
         if new:
             cursor.execute(entries.rejected(run, spec, index, new))

@@ -34,7 +34,7 @@ def counts(target: Postgres, specs: Sequence[TableSpec]) -> dict[str, int]:
 
 def key_span(target: Postgres, spec: TableSpec) -> tuple[Any, Any]:
     """Return the smallest and largest key of one column."""
-    key = name(spec.key[0])
+    key = name(spec.target_key[0])
     with target.connect() as connection:
         found = connection.execute(f"SELECT min({key}), max({key}) FROM {rows_of(spec)}".encode())
         lo, hi = found.fetchone() or (None, None)
@@ -43,7 +43,7 @@ def key_span(target: Postgres, spec: TableSpec) -> tuple[Any, Any]:
 
 def sums(target: Postgres, spec: TableSpec, without: Sequence[KeyTuple]) -> tuple[int, list[str | None]]:
     """Return the number of rows, but for some keys, and the figures of `aggregates` over them as text, in its order."""
-    names = {item.column: name(item.column) for item in spec.casts}
+    names = {item.column: name(item.name) for item in spec.casts}
     wanted = [found.postgres for found in aggregates(spec.casts, names, spec.nul_bytes)]
     values: list[str | None] = []
     rows = 0
@@ -62,7 +62,7 @@ def sums(target: Postgres, spec: TableSpec, without: Sequence[KeyTuple]) -> tupl
 
 def present(target: Postgres, spec: TableSpec, keys: Sequence[str]) -> int:
     """Return how many of these keys, JSON texts as of rejects, the table has: the row was corrected and loaded since."""
-    own = ", ".join(f"t.{name(column)}::text" for column in spec.key)
+    own = ", ".join(f"t.{name(column)}::text" for column in spec.target_key)
     asked = ", ".join(f"k.key::jsonb->>{value(column)}" for column in spec.key)
     query = (
         f"SELECT count(*) FROM {TEMPORARY}.{_KEYS} k WHERE EXISTS (SELECT 1 FROM {rows_of(spec)} t"

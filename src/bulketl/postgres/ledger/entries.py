@@ -57,8 +57,11 @@ def loaded(
     )
 
 
-def recorded(run: str, spec: TableSpec, index: int) -> str:
-    """Return the SELECT of a partition's record: rows, rejects, bytes, changed and checks as text, expected."""
+def earlier(run: str, spec: TableSpec, index: int) -> str:
+    """Return the SELECT of a partition's record, which an earlier try did commit.
+
+    Rows, rejects, bytes, changed and checks as text, expected.
+    """
     return (
         f"SELECT rows, rejects, bytes, changed::text, checks::text, expected FROM {LEDGER}.partition "
         f"WHERE (run, schema_name, table_name, partition) = ({_at(run, spec, index)})"
@@ -131,5 +134,107 @@ def noted_by(run: str, spec: TableSpec) -> str:
     return f"SELECT COALESCE(jsonb_object_agg(kind, n), '{{}}')::text FROM ({counts}) noted"
 
 
+def forgotten(run: str, spec: TableSpec) -> list[str]:
+    """Return the statements that take an earlier try's records of partitions and rejects out of the ledger."""
+    return [f"DELETE FROM {LEDGER}.{table} WHERE {_of(run, spec)}" for table in ("partition", "reject")]
+
+
+def counting(run: str, spec: TableSpec, stage: str) -> str:
+    """Return the SELECT of every partition's record, beside the rejects that bear its transaction's number as their xmin.
+
+    A row each: rows of the whole staging table `stage`, partition, rows, rejects, kept rejects, expected rows.
+    """
+    rejects = f"SELECT xmin AS written, count(*) AS kept FROM {LEDGER}.reject WHERE {_of(run, spec)} GROUP BY xmin"
+    return (
+        f"SELECT (SELECT count(*) FROM {stage}), partition, rows, rejects, COALESCE(kept, 0), expected"
+        f" FROM {LEDGER}.partition p LEFT JOIN ({rejects}) r ON r.written = p.written::xid WHERE {_of(run, spec)}"
+    )
+
+
+def placing(run: str, spec: TableSpec, stage: str) -> str:
+    """Return the SELECT of partitions of which not as many rows are staged as on record, with both numbers; NULL is none.
+
+    A partition's rows bear the transaction's number as their xmin, and its record keeps that number.
+    """
+    return (
+        f"SELECT p.partition, COALESCE(p.rows, 0), COALESCE(s.counted, 0) FROM"
+        f" (SELECT partition, rows, written::xid FROM {LEDGER}.partition WHERE {_of(run, spec)}) p"
+        f" FULL JOIN (SELECT xmin AS written, count(*) AS counted FROM {stage} GROUP BY xmin) s"
+        " ON s.written = p.written WHERE COALESCE(p.rows, 0) <> COALESCE(s.counted, 0)"
+    )
+
+
+def taken_out(run: str, spec: TableSpec, stage: str, which: str) -> str:
+    """Return the statement that deletes rows of the staging table, `t`, and takes each out of its partition's record."""
+    return (
+        f"WITH d AS (DELETE FROM {stage} t WHERE {which} RETURNING t.xmin AS x),"
+        f" n AS (SELECT x, count(*) AS rows FROM d GROUP BY x) UPDATE {LEDGER}.partition p"
+        " SET rows = p.rows - n.rows, expected = p.expected - n.rows FROM n"
+        f" WHERE {_of(run, spec)} AND p.written::xid = n.x"
+    )
+
+
+def one_more(run: str, spec: TableSpec, rows: int, rejects: int, size: int) -> str:
+    """Return the INSERT of the record of one more partition, after the last one; it returns its number."""
+    return (
+        f"INSERT INTO {LEDGER}.partition (run, schema_name, table_name, partition, rows, rejects, expected, bytes, changed)"
+        f" SELECT {value(run)}, {value(spec.schema)}, {value(spec.table)}, COALESCE(max(partition), -1) + 1,"
+        f" {rows}, {rejects}, {rows + rejects}, {size}, '{{}}' FROM {LEDGER}.partition WHERE {_of(run, spec)}"
+        " RETURNING partition"
+    )
+
+
+def rejected_keys(run: str, spec: TableSpec) -> str:
+    """Return the SELECT of the keys, as JSON texts, of the rows of a table that a run has rejected."""
+    return f"SELECT key::text FROM {LEDGER}.reject WHERE {_of(run, spec)}"
+
+
+def none_rejected(run: str, spec: TableSpec) -> str:
+    """Return the condition that a run has rejected no row of a table."""
+    return f"NOT EXISTS (SELECT 1 FROM {LEDGER}.reject WHERE {_of(run, spec)})"
+
+
+def settled(run: str, spec: TableSpec, keys: str) -> str:
+    """Return the UPDATE that settles the open rejects of a table whose keys, JSON texts, are in column `key` of `keys`."""
+    return (
+        f"UPDATE {LEDGER}.reject SET settled_at = clock_timestamp(), settled = {value(run)}"
+        f" WHERE (schema_name, table_name) = ({value(spec.schema)}, {value(spec.table)})"
+        f" AND settled_at IS NULL AND key IN (SELECT key::jsonb FROM {keys})"
+    )
+
+
+def upserted(run: str, spec: TableSpec, new: str, changed: str) -> str:
+    """Return the UPDATE that adds rows to those inserted and updated in the record of a publish; both are expressions."""
+    return (
+        f"UPDATE {LEDGER}.published SET inserted = COALESCE(inserted, 0) + {new},"
+        f" updated = COALESCE(updated, 0) + {changed} WHERE {_of(run, spec)}"
+    )
+
+
+def appended(run: str, spec: TableSpec, new: str) -> str:
+    """Return the UPDATE that adds rows, an expression, to those inserted in the record of a publish that updates none."""
+    return f"UPDATE {LEDGER}.published SET updated = 0, inserted = COALESCE(inserted, 0) + ({new}) WHERE {_of(run, spec)}"
+
+
+def removed(run: str, spec: TableSpec, gone: str) -> str:
+    """Return the UPDATE that adds rows, an expression, to those deleted or marked in the record of a publish."""
+    return f"UPDATE {LEDGER}.published SET deleted = COALESCE(deleted, 0) + {gone} WHERE {_of(run, spec)}"
+
+
+RETAINED = f"{LEDGER}.retained"
+
+
+def retained(
+    run: str, spec: TableSpec, column: str, limit: str, rows: int, action: str, file: str | None, sha256: str | None
+) -> str:
+    """Return the INSERT of the rows that left a table by its retention: those whose column was before the limit."""
+    parts = (run, spec.schema, spec.table, column, limit, rows, action, file, sha256)
+    return f"INSERT INTO {RETAINED} VALUES ({', '.join(map(value, parts))})"
+
+
 def _at(run: str, spec: TableSpec, index: int) -> str:
     return f"{value(run)}, {value(spec.schema)}, {value(spec.table)}, {index}"
+
+
+def _of(run: str, spec: TableSpec) -> str:
+    return f"(run, schema_name, table_name) = ({value(run)}, {value(spec.schema)}, {value(spec.table)})"

@@ -67,7 +67,7 @@ def tables(connection: Connection, schema: str) -> set[str]:
     """Return the tables that some load into the schema was to load."""
     if not there(connection):
         return set()
-    loads = f"SELECT table_name FROM {LEDGER}.table_load JOIN {LEDGER}.run USING (run) WHERE schema_name = %(schema)s"
+    loads = f"SELECT table_name FROM {LEDGER}.table_load JOIN {LEDGER}.run r USING (run) WHERE r.schema_name = %(schema)s"
     rejects = f"SELECT table_name FROM {LEDGER}.reject WHERE schema_name = %(schema)s"
     with by_hash(connection):
         return {table for (table,) in connection.execute(f"{loads} UNION {rejects}".encode(), {"schema": schema})}

@@ -1,22 +1,32 @@
-"""Runs on record: when each began and ended, its plan, what became of its tables, and their certificates."""
+"""Runs on record: what kind of act each was, when it began and ended, its plan, what became of its tables.
+
+Every act that writes to tables is a run. Who asks for the last one says which kinds are meant: only a load can be resumed,
+has a plan to compare with, and tells how fast a table is.
+"""
 
 from __future__ import annotations
 
 import json
 import socket
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, NamedTuple, get_args
 
-from bulketl.postgres.ddl import staging_name
+from bulketl.postgres.ddl import name, staging_name
+from bulketl.postgres.ledger.made import there
+from bulketl.postgres.locks import alive
 from bulketl.postgres.server import LEDGER, STAGING, SUPERSEDED, Connection
 from bulketl.tables.measured import Pace
 
+Kind = Literal["load", "repair", "retry", "retention"]  # a retry takes in rejected rows
+KINDS: tuple[Kind, ...] = get_args(Kind)
+REJECTING: tuple[Kind, ...] = ("load", "repair")  # the kinds of runs that may reject rows
 COUNTS = ("inserted", "updated", "unchanged", "deleted")
 
 
 def start_run(
     connection: Connection,
     run: str,
+    kind: Kind,
     *,
     source: str,
     schema: str,
@@ -25,11 +35,11 @@ def start_run(
     version: str,
     document: str,
 ) -> None:
-    """Record that a run begins; `plan` is the plan's fingerprint and `document` its JSON."""
+    """Record that a run begins, unless it is on record; `plan` is the plan's fingerprint and `document` its JSON."""
     connection.execute(
-        f"INSERT INTO {LEDGER}.run (run, host, source, schema_name, zone, plan, document, version)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (run) DO NOTHING",
-        (run, socket.gethostname(), source, schema, zone, plan, document, version),
+        f"INSERT INTO {LEDGER}.run (run, kind, host, source, schema_name, zone, plan, document, version)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (run) DO NOTHING",
+        (run, kind, socket.gethostname(), source, schema, zone, plan, document, version),
     )
 
 
@@ -63,8 +73,8 @@ def end_run(
         ).fetchone()
         if found == (True,):
             return
-        record_tables(connection, run, tables)
-        certify(connection, run, certificates or {})
+        _record_tables(connection, run, tables)
+        _certify(connection, run, certificates or {})
         finish_run(connection, run, outcome, summary)
 
 
@@ -77,16 +87,36 @@ def reopen_run(connection: Connection, run: str) -> bool:
     return found.rowcount == 1
 
 
-def find_run(connection: Connection, schema: str, run: str) -> tuple[str, str | None, str] | None:
-    """Return name, outcome and plan (JSON) of a run into the schema, of the last one when `run` is '', or None."""
-    if connection.execute(f"SELECT to_regclass('{LEDGER}.run')").fetchone() == (None,):
+class Found(NamedTuple):
+    """A run on record: its name, kind and outcome, None while it has not ended, and its plan as JSON."""
+
+    run: str
+    kind: str
+    outcome: str | None
+    document: str
+
+
+def find_run(connection: Connection, schema: str, run: str, kinds: Sequence[Kind]) -> Found | None:
+    """Return a run into the schema by its name, whatever its kind; the last of these kinds when `run` is ''; or None."""
+    if (kind := _kind(connection)) is None:
         return None
     found = connection.execute(
-        f"SELECT run, outcome, document::text FROM {LEDGER}.run WHERE schema_name = %s AND (%s = '' OR run = %s)"
-        " ORDER BY started_at DESC LIMIT 1",
-        (schema, run, run),
+        f"SELECT run, {kind}, outcome, document::text FROM {LEDGER}.run r"
+        f" WHERE schema_name = %s AND CASE %s WHEN '' THEN {kind} = ANY(%s) ELSE run = %s END"
+        " ORDER BY started_at DESC LIMIT 1".encode(),
+        (schema, run, list(kinds), run),
     ).fetchone()
-    return None if found is None else (found[0], found[1], found[2])
+    return None if found is None else Found(*found)
+
+
+def _kind(connection: Connection) -> str | None:
+    """Return the expression of the kind of a run `r`, None when there is no ledger; one before version 6 has no column."""
+    columns = connection.execute(
+        "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0", (f"{LEDGER}.run",)
+    ).fetchall()
+    if not columns:
+        return None
+    return "r.kind" if ("kind",) in columns else "CASE WHEN r.summary ? 'repair' THEN 'repair' ELSE 'load' END"
 
 
 def progress(connection: Connection, run: str, schema: str) -> tuple[set[str], dict[str, set[int]], set[str]]:
@@ -100,23 +130,24 @@ def progress(connection: Connection, run: str, schema: str) -> tuple[set[str], d
         f"SELECT table_name, partition FROM {LEDGER}.partition WHERE run = %s AND schema_name = %s", at
     ):
         recorded.setdefault(table, set()).add(index)
-    names = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", (STAGING,)).fetchall()
-    there = {str(name) for (name,) in names}
-    staged = {table for table in recorded if staging_name(run, table) in there}
+    tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", (STAGING,)).fetchall()
+    left = {str(table) for (table,) in tables}
+    staged = {table for table in recorded if staging_name(run, table) in left}
     return {table for (table,) in published}, recorded, staged
 
 
-def record_tables(connection: Connection, run: str, tables: Sequence[dict[str, object]]) -> None:
-    """Record what became of each table; the mappings have the columns of `table_load` but `run`."""
+def _record_tables(connection: Connection, run: str, tables: Sequence[dict[str, object]]) -> None:
+    """Record what became of each table; the mappings have the columns of `table_load` but those of the run."""
     kept, summed = ("tier", "changed", "drift", "reason"), ("rows", "rejects", "bytes", "seconds")
     columns = (*kept, *summed, "outcome", "error", "hint", *COUNTS, "consistency", "checks", "quality")
     updates = [f"{column} = table_load.{column} + excluded.{column}" for column in summed]
     updates += [f"{column} = excluded.{column}" for column in columns if column not in (*summed, *kept)]
     with connection.cursor() as cursor:
         cursor.executemany(
-            f"INSERT INTO {LEDGER}.table_load (run, table_name, {', '.join(columns)})"
-            f" VALUES (%(run)s, %(table)s, {', '.join(f'%({column})s' for column in columns)})"
-            f" ON CONFLICT (run, table_name) DO UPDATE SET {', '.join(updates)}",
+            f"INSERT INTO {LEDGER}.table_load (run, source, schema_name, table_name, {', '.join(columns)})"
+            f" SELECT run, source, schema_name, %(table)s, {', '.join(f'%({column})s' for column in columns)}"
+            f" FROM {LEDGER}.run WHERE run = %(run)s"
+            f" ON CONFLICT (run, source, schema_name, table_name) DO UPDATE SET {', '.join(updates)}",
             [
                 {**table, "run": run, **{key: json.dumps(table[key]) for key in ("changed", "drift", "checks")}}
                 for table in tables
@@ -124,13 +155,15 @@ def record_tables(connection: Connection, run: str, tables: Sequence[dict[str, o
         )
 
 
-def certify(connection: Connection, run: str, certificates: Mapping[str, dict[str, object]]) -> None:
+def _certify(connection: Connection, run: str, certificates: Mapping[str, dict[str, object]]) -> None:
     """Record the certificates of a run's tables."""
     with connection.cursor() as cursor:
         cursor.executemany(
-            f"INSERT INTO {LEDGER}.certificate VALUES (%s, %s, %s, %s) ON CONFLICT (run, table_name)"
+            f"INSERT INTO {LEDGER}.certificate (run, source, schema_name, table_name, certified, document)"
+            f" SELECT run, source, schema_name, %s, %s, %s FROM {LEDGER}.run WHERE run = %s"
+            " ON CONFLICT (run, source, schema_name, table_name)"
             " DO UPDATE SET certified = excluded.certified, document = excluded.document",
-            [(run, table, found["certified"], json.dumps(found)) for table, found in certificates.items()],
+            [(table, found["certified"], json.dumps(found), run) for table, found in certificates.items()],
         )
 
 
@@ -155,30 +188,75 @@ def certificates(connection: Connection, schema: str, run: str) -> tuple[dict[st
 
 
 def paces(connection: Connection, schema: str) -> dict[str, Pace]:
-    """Return how fast the earlier loads of each table were; empty before the first.
+    """Return how fast the earlier loads of each table were; empty before the first. Single rows tell nothing of that.
 
     Tables that became visible in one transaction, whose records have its number as their xmin, share its seconds.
     """
-    if connection.execute(f"SELECT to_regclass('{LEDGER}.table_load')").fetchone() == (None,):
+    if (kind := _kind(connection)) is None:
         return {}
     found = connection.execute(
         "WITH took AS (SELECT table_name, t.rows, t.seconds / count(*) OVER (PARTITION BY run, p.xmin::text) AS seconds,"
         f" r.started_at FROM {LEDGER}.table_load t JOIN {LEDGER}.published p USING (run, table_name)"
-        f" JOIN {LEDGER}.run r USING (run) WHERE t.outcome = 'loaded' AND p.schema_name = %s)"
+        f" JOIN {LEDGER}.run r USING (run) WHERE t.outcome = 'loaded' AND {kind} = 'load' AND p.schema_name = %s)"
         " SELECT DISTINCT ON (table_name) table_name, seconds / greatest(rows, 1),"
-        " min(seconds) OVER (PARTITION BY table_name) FROM took ORDER BY table_name, rows DESC, started_at DESC",
+        " min(seconds) OVER (PARTITION BY table_name) FROM took ORDER BY table_name, rows DESC, started_at DESC".encode(),
         (schema,),
     )
     return {str(table): Pace(per_row, least) for table, per_row, least in found}
 
 
 def last_plan(connection: Connection, schema: str) -> tuple[str, dict[str, Any]] | None:
-    """Return the name of the last load into a schema and its plan, or None; a repair has a plan of single rows."""
-    if connection.execute(f"SELECT to_regclass('{LEDGER}.run')").fetchone() == (None,):
+    """Return the name of the last load into a schema and its plan, or None; other acts have a plan of single rows."""
+    if (kind := _kind(connection)) is None:
         return None
     found = connection.execute(
-        f"SELECT run, document FROM {LEDGER}.run WHERE schema_name = %s AND NOT COALESCE(summary ? 'repair', false)"
-        " ORDER BY started_at DESC LIMIT 1",
+        f"SELECT run, document FROM {LEDGER}.run r WHERE schema_name = %s AND {kind} = 'load'"
+        " ORDER BY started_at DESC LIMIT 1".encode(),
         (schema,),
     ).fetchone()
     return None if found is None else (found[0], found[1])
+
+
+def dead_runs(connection: Connection) -> list[str]:
+    """Return the runs on record that did not end and that nobody carries out any more."""
+    if not there(connection, "run"):
+        return []
+    found = connection.execute(f"SELECT run FROM {LEDGER}.run WHERE finished_at IS NULL ORDER BY run").fetchall()
+    return [run for (run,) in found if not alive(connection, run)]
+
+
+def sweep(connection: Connection, keep: str, schema: str) -> list[str]:
+    """Drop the staging tables of every run into the schema that nobody carries out, but of `keep`; return their runs.
+
+    Such loads can no longer be resumed, and their record says so. Those into other schemas that are there can. What else is
+    in the staging schema, of no run on record, is not ours and stays.
+    """
+    left = connection.execute(
+        "SELECT tablename FROM pg_tables WHERE schemaname = %s AND split_part(tablename, ' ', 1) IN"
+        f" (SELECT run FROM {LEDGER}.run) AND tablename LIKE '%% %%'",
+        (STAGING,),
+    ).fetchall()
+    owners = {str(table): str(table).partition(" ")[0] for (table,) in left}
+    elsewhere = {
+        str(run)
+        for (run,) in connection.execute(
+            f"SELECT run FROM {LEDGER}.run JOIN pg_namespace ON nspname = schema_name WHERE schema_name <> %s", (schema,)
+        )
+    }
+    found = {*owners.values(), *dead_runs(connection)} - elsewhere - {keep}
+    gone = {run for run in found if not alive(connection, run)}
+    for table, run in owners.items():
+        if run in gone:
+            connection.execute(f"DROP TABLE IF EXISTS {name(STAGING, table)}".encode())
+    connection.execute(
+        f"UPDATE {LEDGER}.run SET outcome = '{SUPERSEDED}', finished_at = COALESCE(finished_at, now()) WHERE kind = 'load'"
+        " AND run <> %s AND schema_name = %s AND (run = ANY(%s) OR outcome IN ('interrupted', 'stopped'))",
+        (keep, schema, sorted(gone)),
+    )
+    # No other kind of run can be resumed, and what it has done stays done: no load takes its place.
+    connection.execute(
+        f"UPDATE {LEDGER}.run SET outcome = 'interrupted', finished_at = now() WHERE kind <> 'load'"
+        " AND finished_at IS NULL AND schema_name = %s AND run = ANY(%s)",
+        (schema, sorted(gone)),
+    )
+    return sorted(gone)

@@ -97,6 +97,18 @@ _KINDS = f"""
 ALTER TABLE {LEDGER}.run ADD COLUMN IF NOT EXISTS kind text NOT NULL DEFAULT 'load';
 UPDATE {LEDGER}.run SET kind = 'repair' WHERE summary ? 'repair';
 """
+# A table's record says from which source into which schema, as the records beside the rows do. Of a run whose own record
+# somebody has deleted both are ''.
+_PLACES = "".join(
+    f"""
+ALTER TABLE {LEDGER}.{table} ADD COLUMN IF NOT EXISTS source text NOT NULL DEFAULT '',
+    ADD COLUMN IF NOT EXISTS schema_name text NOT NULL DEFAULT '';
+UPDATE {LEDGER}.{table} t SET source = r.source, schema_name = r.schema_name FROM {LEDGER}.run r WHERE r.run = t.run;
+ALTER TABLE {LEDGER}.{table} ALTER COLUMN source DROP DEFAULT, ALTER COLUMN schema_name DROP DEFAULT,
+    DROP CONSTRAINT IF EXISTS {table}_pkey, ADD PRIMARY KEY (run, source, schema_name, table_name);
+"""
+    for table in ("table_load", "certificate")
+)
 
 
 class Migration(NamedTuple):
@@ -109,7 +121,7 @@ class Migration(NamedTuple):
 MIGRATIONS = (
     Migration(4, _TABLES + _COLUMNS),
     Migration(5, f"{_MADE}{made.TAKE_OVER};"),
-    Migration(6, _KINDS),
+    Migration(6, _KINDS + _PLACES),
 )
 _SCHEMA_LOCK = 0x62756C6B  # two first runs at once must not both create the tables
 

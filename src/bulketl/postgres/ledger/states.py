@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bulketl.postgres.ddl import value
+from bulketl.postgres.ddl import rows_of, value
 from bulketl.postgres.ledger import made
 from bulketl.postgres.server import LEDGER, Connection
 from bulketl.tables.cursor import State, Watermark
@@ -144,6 +144,21 @@ def compared(run: str, spec: TableSpec, more: str) -> str:
         f"UPDATE {LEDGER}.state SET compared_at = clock_timestamp(), rows = rows + {more}, run = {value(run)}"
         f" WHERE (schema_name, table_name) = ({value(spec.schema)}, {value(spec.table)})"
     )
+
+
+def repaired(run: str, spec: TableSpec) -> str:
+    """Return the UPDATE that notes a repair. Rows are counted, not reckoned: what was lost before is in no ledger."""
+    return (
+        f"UPDATE {LEDGER}.state SET rows = (SELECT count(*) FROM {rows_of(spec)}), run = {value(run)}"
+        f" WHERE (schema_name, table_name) = ({value(spec.schema)}, {value(spec.table)})"
+    )
+
+
+def retried(run: str, spec: TableSpec) -> str:
+    """Return the UPDATE that adds the rows which the run's publish has inserted, and leaves all else as the load has it."""
+    at = f"(schema_name, table_name) = ({value(spec.schema)}, {value(spec.table)})"
+    new = f"SELECT COALESCE(inserted, 0) FROM {LEDGER}.published WHERE run = {value(run)} AND {at}"
+    return f"UPDATE {LEDGER}.state SET rows = rows + ({new}) WHERE {at}"
 
 
 def retained(run: str, schema: str, table: str, column: str, limit: str, fewer: int) -> str:

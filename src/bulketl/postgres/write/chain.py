@@ -10,18 +10,15 @@ inside it counts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from bulketl.postgres.ddl import alter_table, columns, name, rows_of, value
-from bulketl.postgres.server import LEDGER, TAMPERED
+from bulketl.postgres.ledger import chains, entries
+from bulketl.postgres.ledger.chains import Covered, entry
+from bulketl.postgres.server import TAMPERED
 from bulketl.postgres.write import written
-from bulketl.postgres.write.merge import absent, differs, insert, matching, no_rejects
+from bulketl.postgres.write.merge import absent, differs, insert, matching
 from bulketl.tables.spec import TableSpec
 
-_PARTS = tuple(range(1, 61, 15))  # of a SHA-256 in hexadecimal: four numbers of 60 bits, whose sums are exact
-_NOTHING = "ARRAY[0, 0, 0, 0]::numeric[]"
-_JSON = ("json", "jsonb")
-_TRAIL_JSON = ("key", "old_row", "new_row")
+JSON = ("json", "jsonb")
 # The last entry says that the audit has ended, or there is none: what is in the table is not covered.
 _OPEN = "p.seq IS NULL OR p.kind = 'end'"
 
@@ -30,7 +27,7 @@ def append(run: str, spec: TableSpec, stage: str) -> list[str]:
     """Return the statements that add the rows of `stage` (quoted) that the table lacks, and note those that differ."""
     table = rows_of(spec)
     statements = [_first(run, spec)]
-    filled_in = [item.column for item in spec.casts if item.column in spec.added]
+    filled_in = [item.name for item in spec.casts if item.name in spec.added]
     if filled_in or spec.widened:
         # A column that is filled changes every hash, a wider one may, so what is there is held against the chain first.
         statements += [_held(spec), *alter_table(spec)]
@@ -38,7 +35,7 @@ def append(run: str, spec: TableSpec, stage: str) -> list[str]:
             sets = ", ".join(f"{name(column)} = s.{name(column)}" for column in filled_in)
             statements.append(f"UPDATE {table} t SET {sets} FROM {stage} s WHERE {matching(spec, 's', 't')}")
             statements.append(written.set_in(spec, stage, filled_in))
-        statements.append(_link(run, spec, "columns", f"SELECT * FROM {table}", whole=True))
+        statements.append(entry(run, spec, Covered("columns", f"SELECT * FROM {table}", _json_columns(spec), whole=True)))
     else:
         statements += alter_table(spec)
     if spec.key:
@@ -47,18 +44,14 @@ def append(run: str, spec: TableSpec, stage: str) -> list[str]:
         statements.append(_deleted_content(run, spec, stage))
     elif spec.whole:
         missing = f"NOT EXISTS (SELECT 1 FROM {stage} x WHERE {matching(spec, 'x', 't')})"
-        statements.append(deleted(run, spec, f"{table} t WHERE {missing} AND {no_rejects(run, spec)}"))
+        statements.append(deleted(run, spec, f"{table} t WHERE {missing} AND {entries.none_rejected(run, spec)}"))
     rows = f"{stage} s" if spec.key else f"{_numbered(spec, stage)} s"
     new = absent(spec, table) if spec.key else f"NOT EXISTS (SELECT 1 FROM {_numbered(spec, table)} o WHERE {_SAME})"
-    adding = _link(run, spec, "append", f"{insert(run, spec, rows, new)} RETURNING *")
-    appended = f"SELECT rows FROM {LEDGER}.audit_chain WHERE {_of(spec)} ORDER BY seq DESC LIMIT 1"
+    adding = entry(run, spec, Covered("append", f"{insert(run, spec, rows, new)} RETURNING *", _json_columns(spec)))
+    appended = chains.last_rows(spec)
     left = f"(SELECT count(*) FROM {rows} WHERE {new})"
     statements.append(written.added(spec, stage, adding, f"({appended})", left))
-    record = f"run = {value(run)} AND {_of(spec)}"
-    statements.append(
-        f"UPDATE {LEDGER}.published SET updated = 0, inserted = COALESCE(inserted, 0) + ({appended}) WHERE {record}"
-    )
-    return statements
+    return [*statements, entries.appended(run, spec, appended)]
 
 
 def _first(run: str, spec: TableSpec) -> str:
@@ -68,8 +61,8 @@ def _first(run: str, spec: TableSpec) -> str:
     """
     table = rows_of(spec)
     there = [column for column in _json_columns(spec) if column not in spec.added]
-    rows = f"SELECT * FROM {table} WHERE (SELECT {_OPEN} FROM (SELECT) x LEFT JOIN ({_last(spec)}) p ON true)"
-    return _link(run, spec, "create", rows, whole=True, only=_OPEN, json=there)
+    rows = f"SELECT * FROM {table} WHERE (SELECT {_OPEN} FROM (SELECT) x LEFT JOIN ({chains.last(spec)}) p ON true)"
+    return entry(run, spec, Covered("create", rows, there, whole=True, only=_OPEN))
 
 
 _SAME = "(o.bulketl_hash, o.bulketl_n) = (s.bulketl_hash, s.bulketl_n)"
@@ -77,7 +70,7 @@ _SAME = "(o.bulketl_hash, o.bulketl_n) = (s.bulketl_hash, s.bulketl_n)"
 
 def _numbered(spec: TableSpec, table: str) -> str:
     """Return a table's rows with a hash of their content, and a number among those of the same: what a key is elsewhere."""
-    names = columns(item.column for item in spec.casts)
+    names = columns(item.name for item in spec.casts)
     content = f"md5(ROW({names})::text)"
     return f"(SELECT *, {content} AS bulketl_hash, row_number() OVER (PARTITION BY {content}) AS bulketl_n FROM {table})"
 
@@ -88,26 +81,26 @@ def _deleted_content(run: str, spec: TableSpec, stage: str) -> str:
     return _noting(
         run,
         spec,
-        f"SELECT {value(run)}, {_at(spec)}, {key}, 'delete', {_json(spec, 's')}, NULL"
-        f" FROM {_numbered(spec, rows_of(spec))} s LEFT JOIN ({_noted(spec)}) last ON last.key = {key}"
+        f"SELECT {value(run)}, {chains.at(spec)}, {key}, 'delete', {_json(spec, 's')}, NULL"
+        f" FROM {_numbered(spec, rows_of(spec))} s LEFT JOIN ({chains.noted(spec)}) last ON last.key = {key}"
         f" WHERE NOT EXISTS (SELECT 1 FROM {_numbered(spec, stage)} o WHERE {_SAME})"
-        f" AND last.kind IS DISTINCT FROM 'delete' AND {no_rejects(run, spec)}",
+        f" AND last.kind IS DISTINCT FROM 'delete' AND {entries.none_rejected(run, spec)}",
     )
 
 
 def begun(run: str, spec: TableSpec) -> str:
     """Return the statement that begins the chain of a table that was just created and filled."""
-    return _link(run, spec, "create", f"SELECT * FROM {rows_of(spec)}", whole=True)
+    return entry(run, spec, Covered("create", f"SELECT * FROM {rows_of(spec)}", _json_columns(spec), whole=True))
 
 
 def ended(run: str, spec: TableSpec) -> str:
     """Return the statement that ends the chain of a table, if it has one: its rows are not covered any more."""
-    return _link(run, spec, "end", "SELECT 1 AS x WHERE false", only=f"NOT ({_OPEN})", json=())
+    return entry(run, spec, Covered("end", "SELECT 1 AS x WHERE false", only=f"NOT ({_OPEN})"))
 
 
 def removed(run: str, spec: TableSpec, delete: str) -> str:
     """Return the statement that executes a DELETE (without RETURNING) and takes its rows out of the chain's sum."""
-    return _link(run, spec, "retention", f"{delete} RETURNING *", sign=-1)
+    return entry(run, spec, Covered("retention", f"{delete} RETURNING *", _json_columns(spec), sign=-1))
 
 
 def changed(run: str, spec: TableSpec, stage: str) -> str:
@@ -117,7 +110,7 @@ def changed(run: str, spec: TableSpec, stage: str) -> str:
     return _noting(
         run,
         spec,
-        f"SELECT {value(run)}, {_at(spec)}, {_key(spec, 's')},"
+        f"SELECT {value(run)}, {chains.at(spec)}, {_key(spec, 's')},"
         " CASE WHEN last.kind = 'delete' THEN 'return' ELSE 'update' END, j.old, j.new"
         f" FROM {join} {_with_noted(spec, _key(spec, 's'))},"
         f" LATERAL (SELECT {_json(spec, 't')} AS old, {_json(spec, 's')} AS new) j WHERE CASE WHEN t.ctid IS NULL THEN false"
@@ -134,9 +127,9 @@ def reverted(run: str, spec: TableSpec, stage: str, gone: str) -> str:
     return _noting(
         run,
         spec,
-        f"SELECT {value(run)}, {_at(spec)}, last.key,"
+        f"SELECT {value(run)}, {chains.at(spec)}, last.key,"
         " CASE WHEN last.kind = 'delete' THEN 'return' ELSE 'update' END, j.old, j.old"
-        f" FROM ({_noted(spec)}) last JOIN {rows_of(spec)} t ON last.key = {_key(spec, 't')},"
+        f" FROM ({chains.noted(spec)}) last JOIN {rows_of(spec)} t ON last.key = {_key(spec, 't')},"
         f" LATERAL (SELECT {_json(spec, 't')} AS old) j WHERE {_unlike('j.old', 'j.old')} AND NOT {here} AND NOT ({gone})",
     )
 
@@ -146,7 +139,7 @@ def deleted(run: str, spec: TableSpec, rows: str) -> str:
     return _noting(
         run,
         spec,
-        f"SELECT {value(run)}, {_at(spec)}, d.key, 'delete', d.old, NULL"
+        f"SELECT {value(run)}, {chains.at(spec)}, d.key, 'delete', d.old, NULL"
         f" FROM (SELECT {_key(spec, 't')} AS key, {_json(spec, 't')} AS old FROM {rows}) d"
         f" {_with_noted(spec, 'd.key')} WHERE last.kind IS DISTINCT FROM 'delete'",
     )
@@ -155,112 +148,36 @@ def deleted(run: str, spec: TableSpec, rows: str) -> str:
 def noted(spec: TableSpec, row: str) -> str:
     """Return the condition that the trail's last word on a row's key is this very row: it is so at the source since then."""
     alike = f"last.kind <> 'delete' AND last.new_row = {_json(spec, row)}"
-    return f"EXISTS (SELECT 1 FROM ({_last_noted(spec, _key(spec, row))}) last WHERE {alike})"
-
-
-# What an entry adds to the sums over the table: notes are no rows of it.
-_ADDED_ROWS = "CASE WHEN kind = 'trail' THEN 0 ELSE rows END"
-_ADDED_HASH = f"CASE WHEN kind = 'trail' THEN {_NOTHING} ELSE hash END"
-# The link over an entry of the chain and the link before it.
-_LINK = (
-    "encode(sha256(convert_to(concat_ws('|', COALESCE(link_before, ''), schema_name, table_name, seq, kind, run, rows, hash,"
-    " all_rows, all_hash, extract(epoch FROM at)), 'UTF8')), 'hex')"
-)
-
-
-def _summed(rows: str, sign: int = 1, json: Sequence[str] = ()) -> str:
-    """Return the SELECT of the number of rows and the sum of their hashes; `rows` is a SELECT, or the name of a CTE's.
-
-    `json` are its columns of JSON: NULLs inside them would be left out too, and SQL's be as JSON's own.
-    """
-    sums = ", ".join(f"{sign} * COALESCE(sum(('x' || substr(h, {at}, 15))::bit(60)::bigint), 0)" for at in _PARTS)
-    texts = "".join(f" || jsonb_build_object({value(column)}, r.{name(column)}::text)" for column in json)
-    text = f"jsonb_strip_nulls(to_jsonb(r.*){texts})::text"
-    return (
-        f"SELECT {sign} * count(*) AS n, ARRAY[{sums}]::numeric[] AS sums"
-        f" FROM (SELECT encode(sha256(convert_to({text}, 'UTF8')), 'hex') AS h FROM ({rows}) r) hashed"
-    )
-
-
-def _sum(one: str, other: str, sign: str = "+") -> str:
-    return "ARRAY[" + ", ".join(f"({one})[{n}] {sign} ({other})[{n}]" for n in range(1, 5)) + "]"
+    return f"EXISTS (SELECT 1 FROM ({chains.last_noted(spec, _key(spec, row))}) last WHERE {alike})"
 
 
 def _json_columns(spec: TableSpec) -> list[str]:
     """Return the columns of JSON that the table has."""
-    types = [*((item.column, item.target) for item in spec.casts), *spec.kept]
-    return [column for column, kind in types if kind in _JSON]
+    types = [*((item.name, item.target) for item in spec.casts), *spec.kept]
+    return [column for column, kind in types if kind in JSON]
 
 
 def _noting(run: str, spec: TableSpec, rows: str) -> str:
     """Return the statement that writes a SELECT's rows into the trail, and an entry of the chain over them, if any."""
-    note = f"INSERT INTO {LEDGER}.audit_trail (run, schema_name, table_name, key, kind, old_row, new_row) {rows} RETURNING *"
-    return _link(run, spec, "trail", note, only="n > 0", json=_TRAIL_JSON)
-
-
-def _link(
-    run: str,
-    spec: TableSpec,
-    kind: str,
-    rows: str,
-    *,
-    whole: bool = False,
-    sign: int = 1,
-    only: str = "true",
-    json: Sequence[str] | None = None,
-) -> str:
-    """Return the INSERT of the next entry: for the rows that a statement returns, or for the `whole` table as it is now.
-
-    `only`: the condition on the entry before, `p`, and the number of rows, `n`, for there to be one. `json`: the columns of
-    JSON that the rows have, when they are not the table's.
-    """
-    before = f"COALESCE(p.all_hash, {_NOTHING})"
-    batch = ("n - COALESCE(p.all_rows, 0)", _sum("sums", before, "-")) if whole else ("n", "sums")
-    total = ("n", "sums") if whole else ("n + COALESCE(p.all_rows, 0)", _sum("sums", before))
-    if kind == "trail":
-        total = ("COALESCE(p.all_rows, 0)", before)
-    summed = _summed("SELECT * FROM fresh", sign, _json_columns(spec) if json is None else json)
-    return (
-        f"WITH fresh AS ({rows}), summed AS ({summed}),"
-        f" entry AS (SELECT {_at(spec)}, COALESCE(p.seq, 0) + 1 AS seq, {value(kind)}::text AS kind, {value(run)}::text"
-        " AS run,"
-        f" {batch[0]} AS rows, {batch[1]} AS hash, {total[0]} AS all_rows, {total[1]} AS all_hash, clock_timestamp() AS at,"
-        f" p.link AS link_before FROM summed LEFT JOIN ({_last(spec)}) p ON true WHERE {only})"
-        f" INSERT INTO {LEDGER}.audit_chain SELECT schema_name, table_name, seq, kind, run, rows, hash, all_rows, all_hash,"
-        f" {_LINK}, at FROM entry"
-    )
-
-
-def _last(spec: TableSpec) -> str:
-    return f"SELECT * FROM {LEDGER}.audit_chain WHERE {_of(spec)} ORDER BY seq DESC LIMIT 1"
+    return entry(run, spec, Covered("trail", chains.noting(rows), chains.TRAIL_JSON, only="n > 0"))
 
 
 def _held(spec: TableSpec) -> str:
     """Return the statement that fails when the table's rows do not fit its chain."""
     table = rows_of(spec)
-    last = f"SELECT all_hash FROM {LEDGER}.audit_chain WHERE {_of(spec)} ORDER BY seq DESC LIMIT 1"
     there = [column for column in _json_columns(spec) if column not in spec.added]
     return (
-        f"IF (SELECT sums FROM ({_summed(f'SELECT * FROM {table}', json=there)}) x) IS DISTINCT FROM ({last}) THEN"
+        f"IF (SELECT sums FROM ({chains.summed(f'SELECT * FROM {table}', there)}) x)"
+        f" IS DISTINCT FROM ({chains.last_hash(spec)}) THEN"
         f" RAISE EXCEPTION 'rows were changed in the target since they were loaded' USING ERRCODE = '{TAMPERED}'; END IF"
     )
-
-
-def _noted(spec: TableSpec) -> str:
-    return f"SELECT DISTINCT ON (key) key, kind, new_row FROM {LEDGER}.audit_trail WHERE {_of(spec)} ORDER BY key, seq DESC"
 
 
 def _with_noted(spec: TableSpec, key: str) -> str:
     """Return the join with what was noted last of a key: all of the trail where the table is whole, else looked up."""
     if spec.whole:
-        return f"LEFT JOIN ({_noted(spec)}) last ON last.key = {key}"
-    return f"LEFT JOIN LATERAL ({_last_noted(spec, key)}) last ON true"
-
-
-def _last_noted(spec: TableSpec, key: str) -> str:
-    # By an expression: the order of the primary key would tempt Postgres to read the trail backwards until the key comes.
-    found = f"SELECT kind, new_row FROM {LEDGER}.audit_trail n WHERE {_of(spec)} AND n.key = {key}"
-    return f"{found} ORDER BY seq + 0 DESC LIMIT 1"
+        return f"LEFT JOIN ({chains.noted(spec)}) last ON last.key = {key}"
+    return f"LEFT JOIN LATERAL ({chains.last_noted(spec, key)}) last ON true"
 
 
 def _unlike(old: str, new: str) -> str:
@@ -271,17 +188,10 @@ def _unlike(old: str, new: str) -> str:
 
 
 def _key(spec: TableSpec, row: str) -> str:
-    return "jsonb_build_object(" + ", ".join(f"{value(key)}, {row}.{name(key)}" for key in spec.key) + ")"
+    pairs = zip(spec.key, spec.target_key, strict=True)
+    return "jsonb_build_object(" + ", ".join(f"{value(key)}, {row}.{name(there)}" for key, there in pairs) + ")"
 
 
 def _json(spec: TableSpec, row: str) -> str:
-    names = ", ".join(f"{row}.{name(item.column)}" for item in spec.casts)
+    names = ", ".join(f"{row}.{name(item.name)}" for item in spec.casts)
     return f"(SELECT to_jsonb(x.*) FROM (SELECT {names}) x)"
-
-
-def _at(spec: TableSpec) -> str:
-    return f"{value(spec.schema)}::text AS schema_name, {value(spec.table)}::text AS table_name"
-
-
-def _of(spec: TableSpec) -> str:
-    return f"(schema_name, table_name) = ({value(spec.schema)}, {value(spec.table)})"

@@ -28,7 +28,7 @@ from bulketl.postgres.ddl import columns, create_table, name
 from bulketl.postgres.locks import is_free
 from bulketl.postgres.server import Postgres, failure
 from bulketl.rows.coerce import KEPT_REJECTS, Batch, Reject, reject
-from bulketl.tables.casts import Cast, Encoder, parse_target
+from bulketl.tables.casts import Cast, Encoder
 from bulketl.tables.spec import TableSpec
 
 TEMPORARY = "pg_temp"
@@ -187,6 +187,7 @@ def copy(cursor: Any, rows: pa.Table, spec: TableSpec, schema: str, table: str) 
     check_types(rows.schema, spec.casts, spec.table)
     if not rows.num_rows:
         return
+    rows = rows.rename_columns([item.name for item in spec.casts])
     took = (_ingested if spec.encoder == "adbc" else _encoded)(cursor, rows, schema, table)
     if took != rows.num_rows:
         raise TargetError(  # no row is at fault, so none is looked for
@@ -229,7 +230,7 @@ def encode(rows: pa.Table) -> Iterator[bytes]:
 def check_types(schema: pa.Schema, casts: tuple[Cast, ...], table: str) -> None:
     """Raise MismatchError unless every column is of a type that COPY BINARY stores exactly in its target type."""
     for item, arrow in zip(casts, schema, strict=True):
-        base, numbers = parse_target(item.target)
+        base, numbers = item.target_type.base, item.target_type.sizes
         decimal = base == "numeric" and pa.types.is_decimal(arrow.type) and numbers[1] >= arrow.type.scale
         if item.column != arrow.name or not (decimal or type_name(arrow.type) in ALLOWED.get(base, ())):
             raise MismatchError.found(table, item.column, item.source, str(arrow.type), item.target)
@@ -270,7 +271,7 @@ def _reject(target: Postgres, run: str, spec: TableSpec, row: pa.Table, text: st
     """Return the record of a row that Postgres refused, with the column it refuses alone, if there is one."""
     reason = re.sub(r"^INVALID_DATA: .*? ERROR: | CONTEXT: .*", "", text.removeprefix(f"table {spec.table!r}: "))
     named = re.search(r"COPY \S+, line \d+, column (.+?)(?:$|:| \. SQLSTATE)", text)
-    column = named[1] if named and named[1] in row.column_names else None
+    column = next((item.column for item in spec.casts if named and item.name == named[1]), None)
     if column is None:
         alone = (dataclasses.replace(spec, casts=(item,), key=()) for item in spec.casts)
         found = (part.casts[0].column for part in alone if _try(target, run, part, row.select([part.casts[0].column])))
@@ -317,7 +318,7 @@ class _TriedError(Exception):
 def _try(target: Postgres, run: str, spec: TableSpec, rows: pa.Table) -> str | None:
     try:
         with transaction(target, run, f"table {spec.table!r}", spec.encoder, trial=True) as cursor:
-            cursor.execute(create_table(TEMPORARY, _TRIAL, spec.casts, spec.key))
+            cursor.execute(create_table(TEMPORARY, _TRIAL, spec.casts, spec.target_key))
             copy(cursor, rows, spec, TEMPORARY, _TRIAL)
             raise _TriedError
     except _TriedError:

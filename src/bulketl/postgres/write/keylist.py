@@ -23,8 +23,8 @@ def listing(cursor: Any, spec: TableSpec, keys: Sequence[KeyTuple], table: str) 
     """Put keys, values as either server gave them, into a new temporary table of that name; return its quoted name."""
     places = [f"k{n}" for n in range(len(spec.key))]
     send(cursor, places, [key_texts(key) for key in keys], f"{table}_texts")
-    types = {item.column: item.target for item in spec.casts}
-    typed = ", ".join(f"{place}::{types[key]} AS {name(key)}" for place, key in zip(places, spec.key, strict=True))
+    types = {item.name: item.target for item in spec.casts}
+    typed = ", ".join(f"{place}::{types[key]} AS {name(key)}" for place, key in zip(places, spec.target_key, strict=True))
     made = f"CREATE TEMPORARY TABLE {name(table)} ON COMMIT DROP AS SELECT {typed}"
     cursor.execute(f"{made} FROM {name(TEMPORARY, f'{table}_texts')}")
     return name(TEMPORARY, table)
@@ -42,5 +42,5 @@ def send(cursor: Any, places: Sequence[str], rows: Sequence[Sequence[str]], tabl
 
 def among(spec: TableSpec, listed: str, row: str = "t") -> str:
     """Return the condition that a row has one of the keys of that table, quoted; a join, whatever stands before it."""
-    same = " AND ".join(f"{row}.{name(key)} = k.{name(key)}" for key in spec.key)
+    same = " AND ".join(f"{row}.{name(key)} = k.{name(key)}" for key in spec.target_key)
     return f"EXISTS (SELECT FROM {listed} k WHERE {same})"

@@ -8,7 +8,7 @@ table; a row that somebody else inserted meanwhile ends the transaction.
 from __future__ import annotations
 
 from bulketl.postgres.ddl import alter_table, columns, name, rows_of, stamp, value
-from bulketl.postgres.server import LEDGER
+from bulketl.postgres.ledger import entries
 from bulketl.postgres.write import written
 from bulketl.tables.spec import DELETED_AT, TableSpec
 
@@ -26,7 +26,7 @@ def merge(run: str, spec: TableSpec, stage: str) -> list[str]:
 
 def unique(spec: TableSpec, stage: str) -> str:
     """Return the statement that fails when two rows of `stage` have the same key: only one of them could be merged."""
-    twice = f"SELECT FROM {stage} GROUP BY {columns(spec.key)} HAVING count(*) > 1"
+    twice = f"SELECT FROM {stage} GROUP BY {columns(spec.target_key)} HAVING count(*) > 1"
     words = f"rows have the same key ({', '.join(spec.key)}), which is not unique".replace("%", "%%")
     return f"IF EXISTS ({twice}) THEN RAISE EXCEPTION {value(words)} USING ERRCODE = '23505'; END IF"
 
@@ -42,14 +42,14 @@ def gone(spec: TableSpec, stage: str) -> str:
 
 def differs(spec: TableSpec, one: str, other: str) -> str:
     """Return the condition that two rows of the table's columns differ in any of their bytes."""
-    names = [item.column for item in spec.casts]
+    names = [item.name for item in spec.casts]
     left, right = (", ".join(f"{side}.{name(column)}" for column in names) for side in (one, other))
     return f"ROW({left})::record *<> ROW({right})::record"
 
 
 def matching(spec: TableSpec, one: str, other: str) -> str:
     """Return the condition that two rows have the same key."""
-    return " AND ".join(f"{one}.{name(key)} = {other}.{name(key)}" for key in spec.key)
+    return " AND ".join(f"{one}.{name(key)} = {other}.{name(key)}" for key in spec.target_key)
 
 
 def _upsert(run: str, spec: TableSpec, stage: str) -> list[str]:
@@ -57,8 +57,8 @@ def _upsert(run: str, spec: TableSpec, stage: str) -> list[str]:
 
     MERGE says only how many rows it wrote (before Postgres 17), so those that are new are counted first, by their keys.
     """
-    table, names = rows_of(spec), [item.column for item in spec.casts]
-    sets = [f"{name(column)} = s.{name(column)}" for column in names if column not in spec.key]
+    table, names = rows_of(spec), [item.name for item in spec.casts]
+    sets = [f"{name(column)} = s.{name(column)}" for column in names if column not in spec.target_key]
     different = differs(spec, "t", "s")
     if spec.deletes == "mark":
         sets.append(f"{name(DELETED_AT)} = NULL")
@@ -78,8 +78,7 @@ def _upsert(run: str, spec: TableSpec, stage: str) -> list[str]:
             written.net(spec, "bulketl_new"),
             written.nothing(spec, written.lost(spec, stage), written.LOST),
             written.others(spec, "ARRAY[bulketl_new, bulketl_rows - bulketl_new, 0]", staged),
-            f"UPDATE {LEDGER}.published SET inserted = COALESCE(inserted, 0) + bulketl_new,"
-            f" updated = COALESCE(updated, 0) + bulketl_rows - bulketl_new WHERE {_record(run, spec)}",
+            entries.upserted(run, spec, "bulketl_new", "bulketl_rows - bulketl_new"),
             variables=" bulketl_new bigint;",
         )
     ]
@@ -87,7 +86,7 @@ def _upsert(run: str, spec: TableSpec, stage: str) -> list[str]:
 
 def insert(run: str, spec: TableSpec, rows: str, new: str) -> str:
     """Return the INSERT of the rows of `rows`, a FROM item called s, for which the condition `new` holds."""
-    names = columns(item.column for item in spec.casts)
+    names = columns(item.name for item in spec.casts)
     into = ", ".join((names, *map(name, spec.stamps)))
     values = ", ".join((names, *(stamp(column, run) for column in spec.stamps)))
     return f"INSERT INTO {name(spec.schema, spec.table)} ({into}) SELECT {values} FROM {rows} WHERE {new}"
@@ -102,19 +101,14 @@ def _gone(run: str, spec: TableSpec, stage: str) -> str:
     table, absent_ = rows_of(spec), _absent(spec, stage)
     if spec.deletes == "mark":
         at = name(DELETED_AT)
-        return f"UPDATE {table} t SET {at} = now() WHERE t.{at} IS NULL AND {absent_} AND {no_rejects(run, spec)}"
+        return f"UPDATE {table} t SET {at} = now() WHERE t.{at} IS NULL AND {absent_} AND {entries.none_rejected(run, spec)}"
     return f"DELETE FROM {table} t WHERE {absent_}"
 
 
 def _left(run: str, spec: TableSpec, stage: str) -> str:
     """Return the SELECT of how many rows should have gone, and are there."""
-    alive = f" AND t.{name(DELETED_AT)} IS NULL AND {no_rejects(run, spec)}" if spec.deletes == "mark" else ""
+    alive = f" AND t.{name(DELETED_AT)} IS NULL AND {entries.none_rejected(run, spec)}" if spec.deletes == "mark" else ""
     return f"(SELECT count(*) FROM {rows_of(spec)} t WHERE {_absent(spec, stage)}{alive})"
-
-
-def no_rejects(run: str, spec: TableSpec) -> str:
-    """Return the condition that no row was rejected: one that was is not in the stage, and not gone either."""
-    return f"NOT EXISTS (SELECT 1 FROM {LEDGER}.reject WHERE {_record(run, spec)})"
 
 
 def _absent(spec: TableSpec, stage: str) -> str:
@@ -126,13 +120,5 @@ def removing(run: str, spec: TableSpec, statement: str, left: str, *, record: bo
 
     `left`: the SELECT, in parentheses, of how many of those that should have gone are still there.
     """
-    noted = (
-        f"UPDATE {LEDGER}.published SET deleted = COALESCE(deleted, 0) + bulketl_rows WHERE {_record(run, spec)}"
-        if record
-        else ""
-    )
+    noted = entries.removed(run, spec, "bulketl_rows") if record else ""
     return written.taken(spec, statement, left, noted, deletes=spec.deletes == "mirror")
-
-
-def _record(run: str, spec: TableSpec) -> str:
-    return f"(run, schema_name, table_name) = ({value(run)}, {value(spec.schema)}, {value(spec.table)})"

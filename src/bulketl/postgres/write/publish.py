@@ -108,7 +108,7 @@ def swap(spec: TableSpec, carried: list[dict[str, Any]]) -> list[str]:
     `carried`: the old table first, then its plain views in the order they can be created.
     """
     old, *views = carried
-    kept = {item.column for item in spec.casts} | {column for column, _ in spec.kept} | set(spec.stamps)
+    kept = {item.name for item in spec.casts} | {column for column, _ in spec.kept} | set(spec.stamps)
     statements = [f"DROP VIEW {name(view['schema'], view['name'])}" for view in reversed(views)]
     statements.append(f"DROP TABLE {name(spec.schema, spec.table)}")
     statements += _move(spec)
@@ -124,7 +124,7 @@ def swap(spec: TableSpec, carried: list[dict[str, Any]]) -> list[str]:
 
 def refill(spec: TableSpec) -> list[str]:
     """Return the statements that empty the table and fill it from the staging table."""
-    names = columns((*(item.column for item in spec.casts), *spec.stamps))
+    names = columns((*(item.name for item in spec.casts), *spec.stamps))
     table, stage = name(spec.schema, spec.table), _stage(spec)
     filling = f"INSERT INTO {table} ({names}) SELECT {names} FROM {stage}"
     return [*_emptied(spec), filling, PLANNING, BY_HASH, written.filled(spec, stage), FREE, f"DROP TABLE {stage}"]

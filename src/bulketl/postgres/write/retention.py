@@ -27,20 +27,17 @@ from adbc_driver_postgresql import dbapi
 from bulketl.config.rules import Retention
 from bulketl.connections import talks
 from bulketl.errors import PlanError, TargetError
-from bulketl.postgres.ddl import batch as together
-from bulketl.postgres.ddl import name, rows_of, value
-from bulketl.postgres.ledger import states as state
+from bulketl.postgres.ddl import batch, name, rows_of, value
+from bulketl.postgres.ledger import entries, states
 from bulketl.postgres.ledger.made import hold
-from bulketl.postgres.locks import held
-from bulketl.postgres.server import LEDGER, Postgres, failure
-from bulketl.postgres.write import chain as audit
-from bulketl.postgres.write import written
+from bulketl.postgres.server import Postgres, failure
+from bulketl.postgres.write import chain, written
 from bulketl.tables.catalog import TargetTable
 from bulketl.tables.spec import TableSpec
+from bulketl.tables.types import TARGET_TIMES
 
 _EXACT = ("smallint", "integer", "bigint", "real", "double precision", "boolean", "text", "varchar", "date", "timestamp",
           "timestamptz", "bytea")  # fmt: skip
-_DATES = ("date", "timestamp", "timestamptz")
 _LAST_MOMENT = "294247-01-01"  # Arrow counts microseconds from 1970, Postgres from 2000
 
 
@@ -67,20 +64,18 @@ def retain(
     """Remove the rows that are older than the rule keeps, and say which; with no `folder`, only say which.
 
     The limit is the start of a day, by the target's clock. `spec` needs table, schema, key and audit. Archives go below
-    `folder`. Raise PlanError when the rule does not fit the table, TargetError when Postgres or the file system
-    refuses, or a load has the table; nothing has left then. Only when the commit itself fails that is not known: the
-    error says so, and the archive stays.
+    `folder`; the run has the table's lock then, since a load that has begun would bring the rows back. Raise PlanError when
+    the rule does not fit the table, TargetError when Postgres or the file system refuses; nothing has left then. Only when
+    the commit itself fails that is not known: the error says so, and the archive stays.
     """
     types = {column: kind.split("(")[0] for column, kind in existing.columns}
-    if types.get(rule.by) not in _DATES:
+    if types.get(rule.by) not in TARGET_TIMES:
         what = f"is {types[rule.by]}" if rule.by in types else "is not there"
         raise PlanError(
             f"table {spec.table!r}: column {rule.by!r}, which its retention goes by, {what} in the target",
             hint="name a date or timestamp column under retention.by",
         )
-    # A load that has begun would bring the rows back; the lock comes before the snapshot.
-    lock = held(target, run, f"retention {spec.schema}", spec.schema, [spec.table])
-    with lock if folder is not None else contextlib.nullcontext(), _transaction(target, spec.table) as cursor:
+    with _transaction(target, spec.table) as cursor:
         if folder is not None:
             hold(cursor, run, [spec])
         cursor.execute(f"SELECT date_trunc('day', now() - interval {value(rule.keep)})::date::text")
@@ -117,19 +112,18 @@ def _commit(cursor: Any, found: Expired) -> None:
         raise TargetError(
             f"table {found.table!r}: whether its rows before {found.limit} have left is not known, for the commit failed"
             f"{stays}: {' '.join(str(error).split())}",
-            hint=f"look into {LEDGER}.retained: they have left when this run is there; else run retention again",
+            hint=f"look into {entries.RETAINED}: they have left when this run is there; else run retention again",
         ) from error
 
 
 def _remove(cursor: Any, run: str, spec: TableSpec, found: Expired, old: str, note: str) -> None:
     delete = f"DELETE FROM {old}"
-    deleting = audit.removed(run, spec, delete) if spec.audit else delete
-    values = (run, spec.schema, found.table, found.column, found.limit, found.rows, found.action, found.file or None)
-    record = ", ".join(value(part) for part in (*values, found.sha256 or None))
+    deleting = chain.removed(run, spec, delete) if spec.audit else delete
+    about = (found.column, found.limit, found.rows, found.action, found.file or None, found.sha256 or None)
     for statement in (
-        together([written.retired(spec, deleting, found.rows, f"(SELECT count(*) FROM {old})")]),
-        state.retained(run, spec.schema, spec.table, found.column, note, found.rows),
-        f"INSERT INTO {LEDGER}.retained VALUES ({record})",
+        batch([written.retired(spec, deleting, found.rows, f"(SELECT count(*) FROM {old})")]),
+        states.retained(run, spec.schema, spec.table, found.column, note, found.rows),
+        entries.retained(run, spec, *about),
     ):
         cursor.execute(statement)
 
@@ -163,7 +157,7 @@ def _archived(cursor: Any, found: Expired, path: Path, types: dict[str, str], ol
 
 def _wild(cursor: Any, types: dict[str, str], old: str) -> set[str]:
     """Return the columns with a date, among the rows, that Arrow has no number for: it would become another one."""
-    dates = [column for column, kind in types.items() if kind in _DATES]
+    dates = [column for column, kind in types.items() if kind in TARGET_TIMES]
     wild = (
         f"bool_or(NOT isfinite(t.{name(column)})"
         + (f" OR t.{name(column)} >= '{_LAST_MOMENT}')" if types[column] != "date" else ")")
@@ -213,22 +207,22 @@ def _write(cursor: Any, query: str, path: Path) -> int:
     cursor.execute(query)
     rows = 0
     with cursor.fetch_record_batch() as reader, pq.ParquetWriter(path, reader.schema, compression="zstd") as writer:
-        for batch in reader:
-            writer.write_batch(batch)
-            rows += batch.num_rows
+        for some in reader:
+            writer.write_batch(some)
+            rows += some.num_rows
     return rows
 
 
 def _same(cursor: Any, query: str, file: pq.ParquetFile) -> bool:
     cursor.execute(query)
     with cursor.fetch_record_batch() as reader:
-        there = (pa.Table.from_batches([batch]) for batch in reader)
+        there = (pa.Table.from_batches([some]) for some in reader)
         return all(one == other for one, other in zip(_rows(there), _rows(_tables(file, reader.schema)), strict=True))
 
 
 def _tables(file: pq.ParquetFile, schema: pa.Schema) -> Iterator[pa.Table]:
-    for batch in file.iter_batches():
-        yield pa.Table.from_batches([batch]).cast(schema)
+    for some in file.iter_batches():
+        yield pa.Table.from_batches([some]).cast(schema)
 
 
 def _rows(tables: Iterator[pa.Table], size: int = 1024) -> Iterator[pa.Table]:

@@ -16,9 +16,9 @@ from bulketl.postgres.ddl import (
     staging,
     staging_name,
     stamped,
-    value,
 )
-from bulketl.postgres.server import LEDGER, STAGING
+from bulketl.postgres.ledger import entries
+from bulketl.postgres.server import STAGING
 from bulketl.postgres.write import written
 from bulketl.postgres.write.copy import TEMPORARY
 from bulketl.tables.spec import TableSpec, cut
@@ -40,9 +40,7 @@ def preparing(run: str, spec: TableSpec) -> list[str]:
     required = {column: cut(f"{spec.table}_{column}_not_null") for column in _own_key(spec)}
     place = staging_name(run, spec.table)
     stage = create_table(STAGING, place, spec.casts, stamps=spec.stamps, run=run, required=required)
-    at = f"(run, schema_name, table_name) = ({value(run)}, {value(spec.schema)}, {value(spec.table)})"
-    forgotten = [f"DELETE FROM {LEDGER}.{table} WHERE {at}" for table in ("partition", "reject")]
-    return [*forgotten, f"DROP TABLE IF EXISTS {staging(run, spec.table)}", stage]
+    return [*entries.forgotten(run, spec), f"DROP TABLE IF EXISTS {staging(run, spec.table)}", stage]
 
 
 def keyed(run: str, spec: TableSpec) -> list[str]:
@@ -58,34 +56,7 @@ def keyed(run: str, spec: TableSpec) -> list[str]:
 
 
 def _own_key(spec: TableSpec) -> tuple[str, ...]:
-    return spec.key if spec.publish in ("create", "swap") else ()
-
-
-def counting(run: str, spec: TableSpec) -> str:
-    """Return the SELECT of every partition's record, beside the rejects that bear its transaction's number as their xmin.
-
-    A row each: rows of the whole staging table, partition, rows, rejects, kept rejects, expected rows.
-    """
-    at = f"(run, schema_name, table_name) = ({value(run)}, {value(spec.schema)}, {value(spec.table)})"
-    rejects = f"SELECT xmin AS written, count(*) AS kept FROM {LEDGER}.reject WHERE {at} GROUP BY xmin"
-    return (
-        f"SELECT (SELECT count(*) FROM {staging(run, spec.table)}), partition, rows, rejects, COALESCE(kept, 0), expected"
-        f" FROM {LEDGER}.partition p LEFT JOIN ({rejects}) r ON r.written = p.written::xid WHERE {at}"
-    )
-
-
-def placing(run: str, spec: TableSpec) -> str:
-    """Return the SELECT of partitions of which not as many rows are staged as on record, with both numbers; NULL is none.
-
-    A partition's rows bear the transaction's number as their xmin, and its record keeps that number.
-    """
-    return (
-        f"SELECT p.partition, COALESCE(p.rows, 0), COALESCE(s.counted, 0) FROM"
-        f" (SELECT partition, rows, written::xid FROM {LEDGER}.partition"
-        f"  WHERE (run, schema_name, table_name) = ({value(run)}, {value(spec.schema)}, {value(spec.table)})) p"
-        f" FULL JOIN (SELECT xmin AS written, count(*) AS counted FROM {staging(run, spec.table)} GROUP BY xmin) s"
-        " ON s.written = p.written WHERE COALESCE(p.rows, 0) <> COALESCE(s.counted, 0)"
-    )
+    return spec.target_key if spec.publish in ("create", "swap") else ()
 
 
 def counting_group(specs: Sequence[TableSpec]) -> str:
@@ -113,7 +84,7 @@ def emptied(run: str, n: int, spec: TableSpec) -> list[str]:
             spec.schema,
             spec.table,
             spec.casts,
-            spec.key,
+            spec.target_key,
             kept=spec.kept,
             stamps=spec.stamps,
             run=run,

@@ -92,13 +92,13 @@ def others(spec: TableSpec, expected: str, staged: str) -> str:
 def lost(spec: TableSpec, stage: str) -> str:
     """Return the expression of how many rows of `stage` the table does not have as they are; by content without a key."""
     if not spec.key:
-        names = columns(item.column for item in spec.casts)
+        names = columns(item.name for item in spec.casts)
         here, there = (
             f"SELECT md5(ROW({names})::text) AS h, count(*) AS n FROM {rows} GROUP BY 1" for rows in (stage, rows_of(spec))
         )
         return f"(SELECT count(*) FROM ({here}) s LEFT JOIN ({there}) t ON s.h = t.h WHERE t.n IS NULL OR t.n < s.n)"
-    same = " AND ".join(f"t.{name(key)} = s.{name(key)}" for key in spec.key)
-    left, right = (", ".join(f"{side}.{name(item.column)}" for item in spec.casts) for side in ("t", "s"))
+    same = " AND ".join(f"t.{name(key)} = s.{name(key)}" for key in spec.target_key)
+    left, right = (", ".join(f"{side}.{name(item.name)}" for item in spec.casts) for side in ("t", "s"))
     alive = f" AND t.{name(DELETED_AT)} IS NULL" if spec.deletes == "mark" else ""
     alike = f"{same} AND NOT ROW({left})::record *<> ROW({right})::record{alive}"
     return f"(SELECT count(*) FROM {stage} s WHERE NOT EXISTS (SELECT FROM {rows_of(spec)} t WHERE {alike}))"
@@ -140,7 +140,7 @@ def added(spec: TableSpec, stage: str, statement: str, appended: str, left: str)
     checked.append(nothing(spec, touched, "rows of it were changed or removed", always=True))
     if spec.key and not (spec.added or spec.widened):  # after which rows that were there before are as fresh
         fresh = "age(t.xmin) <= age(pg_current_xact_id()::xid)"
-        checked.append(nothing(spec, differing(spec, stage, [item.column for item in spec.casts], fresh), LOST))
+        checked.append(nothing(spec, differing(spec, stage, [item.name for item in spec.casts], fresh), LOST))
     return block(begin(spec), statement, did(), f"bulketl_rows := {appended}", *checked)
 
 
@@ -153,7 +153,7 @@ def set_in(spec: TableSpec, stage: str, names: Sequence[str]) -> str:
 
 def differing(spec: TableSpec, stage: str, names: Sequence[str], which: str) -> str:
     """Return the expression of how many rows, of those that a condition is for, differ from `stage` in some columns."""
-    same = " AND ".join(f"t.{name(key)} = s.{name(key)}" for key in spec.key)
+    same = " AND ".join(f"t.{name(key)} = s.{name(key)}" for key in spec.target_key)
     left, right = (", ".join(f"{side}.{name(column)}" for column in names) for side in ("t", "s"))
     unlike = f"CASE WHEN t.ctid IS NULL THEN false ELSE {which} AND ROW({left})::record *<> ROW({right})::record END"
     return f"(SELECT count(*) FROM {stage} s LEFT JOIN {rows_of(spec)} t ON {same} WHERE {unlike})"
