@@ -46,7 +46,7 @@ NAME_THE_LEDGER = {
     "operations/records.py": FOR_PEOPLE,
     "plan/specify.py": FOR_PEOPLE,
     "postgres/locks.py": "who takes lost locks again asks whether a later load came between; the ledger stands above locks",
-    "survey/findings.py": FOR_PEOPLE,
+    "survey/tablefindings.py": FOR_PEOPLE,
     "survey/proposals.py": FOR_PEOPLE,
 }
 
