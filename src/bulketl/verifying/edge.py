@@ -10,7 +10,6 @@ import dataclasses
 import datetime as dt
 
 from bulketl.postgres.compare.examine import Late
-from bulketl.tables.casts import parse_target
 from bulketl.tables.cursor import LOOKBACK, Watermark, is_time
 from bulketl.verifying.servers import Both
 from bulketl.verifying.tasks import Task
@@ -29,7 +28,7 @@ def late_rows(both: Both, task: Task) -> Late | None:
     mark = task.mark
     if mark is None or task.loaded_at is None or not is_time(mark.type):
         return None
-    kinds = {item.column: parse_target(item.target)[0] for item in task.spec.casts}
+    kinds = {item.column: item.target_type.base for item in task.spec.casts}
     if kinds.get(mark.column) not in ("timestamp", "date"):
         return None
     seen = both.source_time(task.spec, task.loaded_at)
