@@ -22,7 +22,7 @@ PairSeverity = Literal["warn", "fail"]
 Side = Literal["source", "target"]
 EVERY = "*"
 _DAY = dt.timedelta(days=1)
-_EXACT = Context(prec=300_000)  # no number of either server has so many digits; only those there are cost anything
+_EXACT = Context(prec=300_000)  # no number of either server has as many digits; only digits that are there cost anything
 _TOLERANCE = re.compile(r"(\d+(?:\.\d+)?)\s*(%?)")
 
 

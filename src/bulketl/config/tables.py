@@ -70,7 +70,7 @@ class Retention(Model):
 class TableRule(Model):
     """What a person decided about one table.
 
-    Keys of the first block are those of the guide's layout, of the second bulketl's own; those of the third have their
+    The first block has the keys of the guide's layout, the second bulketl's own; keys of the third have their
     place in the format and wait for the features they are for (`mask` is refused by the plan until then).
     """
 

@@ -25,7 +25,7 @@ stopping = threading.Event()  # while it is set nothing is asked again, nor anyt
 
 
 def patient(act: Callable[P, T], *args: P.args, **more: P.kwargs) -> T:
-    """Return what an act does, which may be done twice, after so many attempts; raise the error of the last."""
+    """Return what an act does, which may be done twice, after at most ATTEMPTS attempts; raise the error of the last."""
     attempt = 1
     while True:
         if stopping.is_set():

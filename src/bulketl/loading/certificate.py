@@ -10,7 +10,7 @@ from bulketl.rows.figures import ROWS, Figures, summed, unequal
 
 @dataclass(slots=True)
 class Certificate:
-    """What is known of one table: the figures of all its batches, those of the target, and what differs.
+    """What is known of one table: the figures of all its batches, the figures of the target, and what differs.
 
     `against`: per range, the figures that are others at the source; `different`: those that are others in the target.
     """

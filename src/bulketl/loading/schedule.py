@@ -2,7 +2,7 @@
 
 A group of direct tables is one step. A staged table is prepared, then its partitions are loaded in any order, then it
 is published; partitions that must see the same rows are given out together. A chunked table's partitions are published one
-after another. What is to be compared with its source is so when it is published. Of each tier only so many tables, or groups
+after another. What is to be compared with its source is so when it is published. Of each tier only some tables, or groups
 of small ones, are under way at once, and none begins before those it depends on have ended. Steps are offered in the plan's
 order, and a table's next step before the next table's first, so that tables end one after another.
 

@@ -131,7 +131,7 @@ class Summary:
             case TableCompared(table=name):
                 counts = {"missing": event.missing, "differing": event.differing, "gone": event.gone}
                 self.tables[name].compared = counts
-                self.tables[name].noted |= event.noted  # the run's so far, those of the load before it too
+                self.tables[name].noted |= event.noted  # the run's so far, with the edits of the load before it
             case TableFailed(table=name):
                 table = self.tables[name]
                 table.outcome, table.seconds = "failed", event.seconds

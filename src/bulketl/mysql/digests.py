@@ -38,7 +38,7 @@ def digests(source: MySQL, spec: TableSpec, buckets: Buckets, only: str = "TRUE"
 def hashes(source: MySQL, specs: Sequence[TableSpec]) -> dict[str, Digest]:
     """Return rows and the sum of their hashes of whole tables, a query for many; what cannot be read now is left out.
 
-    Tables that are locked for LOCK_SECONDS are left out with those of the same query. Who alters one waits for that query.
+    Tables that are locked for LOCK_SECONDS are left out with all of that query. Who alters one waits for it.
     """
     selects = [f"COUNT(*), COALESCE({_sum(row_hash(spec))},0) FROM {_all_of(spec)}" for spec in specs]
     found: dict[str, Digest] = {}

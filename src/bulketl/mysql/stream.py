@@ -34,7 +34,7 @@ RUNNING_NS = 200_000  # between two looks; what waits runs less
 def spooled(
     source: MySQL, query: str, before: list[str], rows: int, table: str
 ) -> Iterator[tuple[str, Iterable[pa.RecordBatch]]]:
-    """Drain the query; give the reason why that failed, or '', and its batches of so many rows."""
+    """Drain the query; give the reason why that failed, or '', and its batches of `rows` rows."""
     sign = comment()
     with tempfile.TemporaryFile(prefix="bulketl-") as file:
         order = {

@@ -23,7 +23,7 @@ import pyarrow.ipc
 
 
 def queried(uri: str, query: str, before: list[str], rows: int = 0) -> Any:
-    """Return what a query gives in a session that begins with some statements: a table, or a stream of so many `rows` each.
+    """Return what a query gives in a session that begins with some statements: a table, or a stream of `rows` each.
 
     The pool of connections that connectorx opens has one, so the statements run on the very one that reads. They come too
     late for a statement that was prepared before them, so none is kept.

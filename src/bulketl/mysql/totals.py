@@ -83,7 +83,7 @@ def sums(source: MySQL, spec: TableSpec, mark: Watermark | None) -> tuple[int, l
 
 
 def newer_keys(source: MySQL, spec: TableSpec, mark: Watermark, most: int) -> list[KeyTuple]:
-    """Return the keys of newer rows, at most so many."""
+    """Return the keys of newer rows, at most `most`."""
     with source.connect() as cursor:
         zone(cursor, spec)
         names = ", ".join(map(quoted, spec.key))

@@ -51,7 +51,7 @@ _FIELDS = [field.name for field in dataclasses.fields(Rejected)]
 
 @dataclass(frozen=True, slots=True)
 class Retried:
-    """What became of a table's rejected rows: of those `asked`, so many were loaded, are still bad, are gone at the source.
+    """What became of a table's rejected rows: of the `asked` ones how many were loaded, are still bad, or gone.
 
     `unreadable`: their key is not known, because it is what was wrong with them.
     """

@@ -48,7 +48,7 @@ def publishing(
     if rule.publish == "swap" and existing.hanging:
         raise PlanError(
             f"table {existing.name!r} cannot be swapped, as its rule asks, because of {', '.join(existing.hanging)}",
-            hint="take publish: swap out of its rule, or drop what hangs on it",
+            hint="take publish: swap out of its rule, or drop what depends on it",
         )
     _refuse(config, spec, existing, found)
     spec = dataclasses.replace(spec, partitioned=existing.partitioned, watched=existing.acting)
@@ -160,7 +160,7 @@ def _refuse(config: Config, spec: TableSpec, existing: TargetTable, found: Drift
         raise PlanError(
             f"table {name!r} has other columns or another key than the source now, "
             f"and cannot be replaced because of {hanging}" + (f": {'; '.join(found.texts)}" if existing.columns else ""),
-            hint="alter the target table by hand, or drop what hangs on it, and load again",
+            hint="alter the target table by hand, or drop what depends on it, and load again",
         )
     if existing.referenced and not spec.key:
         raise PlanError(

@@ -167,7 +167,7 @@ def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
 def with_rows(
     connection: Connection, schema: str, tables: Mapping[str, TargetTable], wanted: Sequence[str]
 ) -> dict[str, TargetTable]:
-    """Return the tables, those of the wanted ones that are not ours with their rows: counted if small, else estimated."""
+    """Return the tables, the wanted ones that are not ours with their rows: counted if small, else estimated."""
     strange = [table for table in wanted if table in tables and tables[table].columns and not tables[table].ours]
     found = dict(tables)
     for table in strange[:COUNTED_TABLES]:
@@ -190,7 +190,7 @@ def with_rows(
 
 
 def partitioned(connection: Connection, schema: str) -> set[str]:
-    """Return the partitioned tables of the schema: their rows are those of their partitions."""
+    """Return the partitioned tables of the schema: their rows are in their partitions."""
     query = (
         "SELECT relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
         " WHERE n.nspname = %s AND c.relkind = 'p'"

@@ -1,6 +1,6 @@
 """How Postgres joins what is staged with a table: decided here, from what is there, so that every join is linear.
 
-Statistics must not decide it. A staging table has none, a table that was emptied and filled again has those of the empty
+Statistics must not decide it. A staging table has none, a table that was emptied and filled again has them of the empty
 one, and an ANALYZE changes them at any time: with them a nested loop over 70,000 x 70,000 rows came and went. So of the
 join methods only those are left that cannot become quadratic, whatever Postgres believes:
 

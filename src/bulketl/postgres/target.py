@@ -228,7 +228,7 @@ class PostgresTarget:
     ) -> list[tuple[Loaded, Published]]:
         """Write small tables straight into place, all in one transaction; None is a table without rows to copy.
 
-        So many rows are `expected` of each, as many as were read where nobody says. Raise DataError when any of them cannot
+        `expected` is the number of rows of each, what was read where nobody says. Raise DataError when any of them cannot
         be loaded: then nothing of the group is.
         """
         expected = expected or [piece.read if piece else 0 for piece in batches]

@@ -74,7 +74,7 @@ def failing(rows: pa.Table, checks: Sequence[Check]) -> list[Fault]:
 
 
 def _short(column: pa.ChunkedArray, check: Check) -> bool:
-    """Tell whether no text is too long because none has so many bytes: a look at offsets, and no text is moved."""
+    """Tell whether no text is too long because none has as many bytes: a look at offsets, and no text is moved."""
     longest = pc.max(pc.binary_length(column)).as_py() or 0
     return not check.low and (check.high is None or longest <= int(str(check.high)))
 

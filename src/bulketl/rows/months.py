@@ -21,7 +21,7 @@ class MonthsAsked:
     """What to ask both servers about a table. `utc`: the target holds moments, and the months are in UTC.
 
     `month` and `sums` are expressions; `where` the conditions on the rows that count. Each sum has its column and its unit:
-    the sum is so many parts of 1.
+    the sum counts parts of 1 of that size.
     """
 
     table: str

@@ -32,7 +32,7 @@ from bulketl.tables.spec import DELETED_AT, Strategy, Tier
 from bulketl.tables.types import FLOATS, MOMENTS
 
 LARGE_SHARE = 0.04  # of the database's rows or bytes: a table that large is critical, whatever its name
-GROWTH_SHARE = 0.10  # of the rows that come or change in a day: so is a table that has so many of them,
+GROWTH_SHARE = 0.10  # of the rows that come or change in a day: so is a table that has this number of them,
 GROWTH_ROWS = 100  # if they are not fewer than this
 HUB_SHARE = 0.10  # of the tables: one to which that share refers is critical
 SMALL_BYTES = 1 << 20  # below, reading the whole table costs less than asking what changed

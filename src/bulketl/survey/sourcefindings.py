@@ -121,7 +121,7 @@ def narrow_columns(seen: Seen) -> Iterator[Finding]:
                     table.name, "warning",
                     f"column {column.name} is {there[column.name]} in the target and needs {made.target}",
                     "a load alters it, or builds the table anew",
-                    f"ALTER TABLE … ALTER COLUMN … TYPE {made.target} yourself to keep what hangs on it",
+                    f"ALTER TABLE … ALTER COLUMN … TYPE {made.target} yourself to keep what depends on it",
                 )  # fmt: skip
 
 

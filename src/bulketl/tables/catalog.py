@@ -144,7 +144,7 @@ class TargetTable:
     notice what appears later. `uncopied` are the columns whose types have no binary form to be read: COPY BINARY into
     the table fails while it has them, even where it leaves them out. `kind` is what Postgres calls it, `oid` its number
     there, `rows` what it has as far as that is known without much work. `made` is what the ledger knows of a table of that
-    name. `key_name` is that of its key's index. `partitioned`: its rows are those of its partitions. `acting`: triggers,
+    name. `key_name` is that of its key's index. `partitioned`: its rows are in its partitions. `acting`: triggers,
     rules or row security act on rows that are written to it.
     """
 

@@ -26,7 +26,7 @@ class Pace:
     least: float
 
     def seconds(self, rows: int) -> float:
-        """Return what so many rows will take."""
+        """Return how many seconds a number of rows will take."""
         return max(self.per_row * rows, self.least)
 
 

@@ -29,7 +29,7 @@ from bulketl.mysql.server import MySQL
 from bulketl.postgres import query as target_query
 from bulketl.postgres.server import Postgres
 
-_EXACT = Context(prec=300_000)  # as in config.pairs: no number of either server has so many digits
+_EXACT = Context(prec=300_000)  # as in config.pairs: no number of either server has as many digits
 PairValue = Decimal | str | bytes | dt.datetime | dt.timedelta | None
 PairKey = tuple[PairValue, ...]
 

@@ -48,7 +48,7 @@ class TableVerdict:
     `level`: at which it was compared. `compared`: rows of the source that were. `there`: rows of the target. `missing`,
     `differing`, `extra`, `doubled`: rows, all of them; `rows` has the first of them. `newer`: rows of the source stamped
     after what was loaded, which were left out. `rejected`: rows the target lacks because they were rejected. `kept`:
-    rows the source has no longer, or has otherwise, that the target keeps by its rule; `kept_edited`: those of them that
+    rows the source has no longer, or has otherwise, that the target keeps by its rule; `kept_edited`: of these, what
     the source has otherwise. `changing`: rows that were another when looked at again. `figures`: at level sums.
     `uncompared`: columns that could not be, with why. `published`: when it was loaded. `cursor`: the column that says how
     new a row is. `problem`: why it could not be compared at all, or not wholly. `notes`: what else has to be known.

@@ -52,7 +52,7 @@ class _Line:
     over: int = 0
     failed: int = 0
     late: bool = False
-    came: deque[tuple[float, int]] = field(default_factory=deque)  # when so many rows were there, the last in a while
+    came: deque[tuple[float, int]] = field(default_factory=deque)  # when how many rows were there, the last in a while
 
     def begin(self, now: float) -> None:
         self.began = now

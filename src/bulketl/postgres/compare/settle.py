@@ -1,4 +1,4 @@
-"""Making staged rows those of one moment, without a lock: compare them with the source, read again what differs, and again.
+"""Bringing staged rows to one moment, without a lock: compare them with the source, read again what differs, and again.
 
 The source hashes all its rows in one statement, so they are of one moment. When the staged rows have the same hashes they
 are that moment's too, whenever they were read.

@@ -95,7 +95,7 @@ def claim_publish(run: str, spec: TableSpec, *, returning: bool = True) -> str:
 
 
 def published(run: str, spec: TableSpec, rows: int, quality: float = 1.0) -> str:
-    """Return the UPDATE that completes a claimed record: so many (more) rows were read and are visible now.
+    """Return the UPDATE that completes a claimed record: these (more) rows were read and are visible now.
 
     `quality` is their score; of a table in chunks the worst one stays.
     """

@@ -122,7 +122,7 @@ SELECT DISTINCT table_name, key FROM r WHERE key <> '{{}}' UNION ALL SELECT tabl
 def rejects(connection: Connection, schema: str) -> dict[str, list[str]]:
     """Return the keys, as JSON texts, of the rows that the target lacks because they were rejected, per table.
 
-    Those of runs that published the table, from the last one on that loaded all of it; each key once, where there is one.
+    Rejects of runs that published the table, from the last one on that loaded all of it; each key once, where there is one.
     """
     if connection.execute(f"SELECT to_regclass('{LEDGER}.reject') IS NOT NULL").fetchone() != (True,):
         return {}

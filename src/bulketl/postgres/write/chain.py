@@ -29,7 +29,7 @@ def append(run: str, spec: TableSpec, stage: str) -> list[str]:
     statements = [_first(run, spec)]
     filled_in = [item.name for item in spec.casts if item.name in spec.added]
     if filled_in or spec.widened:
-        # A column that is filled changes every hash, a wider one may, so what is there is held against the chain first.
+        # A column that is filled changes every hash, a wider one may, so what is there is compared with the chain first.
         statements += [_held(spec), *alter_table(spec)]
         if filled_in:
             sets = ", ".join(f"{name(column)} = s.{name(column)}" for column in filled_in)
@@ -69,7 +69,7 @@ _SAME = "(o.bulketl_hash, o.bulketl_n) = (s.bulketl_hash, s.bulketl_n)"
 
 
 def _numbered(spec: TableSpec, table: str) -> str:
-    """Return a table's rows with a hash of their content, and a number among those of the same: what a key is elsewhere."""
+    """Return a table's rows with a hash of their content, and a number among equal ones: what a key is elsewhere."""
     names = columns(item.name for item in spec.casts)
     content = f"md5(ROW({names})::text)"
     return f"(SELECT *, {content} AS bulketl_hash, row_number() OVER (PARTITION BY {content}) AS bulketl_n FROM {table})"

@@ -1,7 +1,7 @@
 """What would be lost of a table whose rows are on no record: one that is adopted, or whose state was taken away.
 
-The guard compares numbers of rows as long as the ledger knows those of the last load. Here it cannot: as many rows with
-other keys are other rows. So the table is held against what is staged for it, by its key, and by the content of its rows
+The guard compares numbers of rows as long as the ledger knows the number of the last load. Here it cannot: as many rows with
+other keys are other rows. So the table is compared with what is staged for it, by its key, and by the content of its rows
 where it has none. What cannot be compared is lost.
 """
 

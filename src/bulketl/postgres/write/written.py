@@ -1,4 +1,4 @@
-"""What a publish has written, held against what it should have, in its own transaction and where it was written.
+"""What a publish has written, compared with what it should have, in its own transaction and where it was written.
 
 Triggers, rules, row security and keys that cascade may drop, change or add rows after they were counted. Postgres keeps, per
 transaction and table, how many rows were inserted, updated and deleted, whoever did it: these counters cost nothing, so
@@ -145,7 +145,7 @@ def added(spec: TableSpec, stage: str, statement: str, appended: str, left: str)
 
 
 def set_in(spec: TableSpec, stage: str, names: Sequence[str]) -> str:
-    """Return the block that checks that some columns of the table's rows were set to those of `stage`."""
+    """Return the block that checks that some columns of the table's rows were set to the values of `stage`."""
     return block(
         acting(spec), nothing(spec, differing(spec, stage, names, "true"), "rows were not filled as they were sent")
     )
@@ -160,7 +160,7 @@ def differing(spec: TableSpec, stage: str, names: Sequence[str], which: str) -> 
 
 
 def retired(spec: TableSpec, statement: str, rows: int, left: str) -> str:
-    """Return the block that removes so many rows by a statement, and checks that just these went.
+    """Return the block that removes a number of rows by a statement, and checks that just these went.
 
     `left`: the expression of how many there still are of them.
     """
