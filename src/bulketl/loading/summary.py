@@ -96,11 +96,14 @@ class TableSummary:
 class Summary:
     """Folds events; `tables` maps names to TableSummary in the order of the plan.
 
-    `left_out` is what no load takes, `notes` are of no one table.
+    `source` and `schema` are what the run reads and where it writes. `left_out` is what no load takes, `notes` are of no one
+    table.
     """
 
     def __init__(self) -> None:
         self.run = ""
+        self.source = ""
+        self.schema = ""
         self.zone = ""
         self.sessions: Mapping[str, Mapping[str, object]] = {}
         self.seconds = 0.0
@@ -112,7 +115,8 @@ class Summary:
         """Take one event into account."""
         match event:
             case RunStarted(run=run, zone=zone, tables=tables, left_out=left_out):
-                self.run, self.zone, self.sessions = run, zone, event.sessions
+                self.run, self.source, self.schema = run, event.source, event.schema
+                self.zone, self.sessions = zone, event.sessions
                 self.left_out, self.notes = left_out, event.notes
                 self.tables = {name: TableSummary(name, tier, rows) for name, (rows, tier) in tables.items()}
             case PartitionLoaded(table=name):
@@ -218,6 +222,8 @@ class Summary:
         )
         return {
             "run": self.run,
+            "source": self.source,
+            "schema": self.schema,
             "outcome": self.outcome,
             "timestamp_zone": self.zone,
             "sessions": {side: dict(found) for side, found in self.sessions.items()},
