@@ -121,6 +121,8 @@ def test_a_retry_and_a_pause_change_no_figure(parts: list[PartitionLoaded], asid
         ((published("a"), TableSkipped("r", "b", "new at the source")), "done"),
         ((published("a"), failed("b")), "partly done"),
         ((failed("a"), failed("b")), "failed"),
+        ((failed("a"), TableSkipped("r", "b", "new at the source")), "failed"),
+        ((failed("a"), TableSkipped("r", "b", "nothing has changed", "hashes")), "partly done"),
         ((published("a"), None), "stopped"),
         ((failed("a"), None), "stopped"),
         ((None, None), "stopped"),

@@ -169,16 +169,17 @@ class Summary:
 
     @property
     def outcome(self) -> str:
-        """`done`, `stopped` before its end, `partly done`, `failed` when no table was published, `not certified`."""
+        """`done`, `stopped` before its end, `partly done`, `failed` when no table is as it should be, `not certified`."""
         if self.unfinished:
             return "stopped"
         if not self.failed:
             return "not certified" if self.uncertified else "done"
-        return "partly done" if len(self.failed) < len(self.tables) else "failed"
+        well = any(table.outcome in (*DONE, "unchanged") for table in self.tables.values())
+        return "partly done" if well else "failed"
 
     @property
     def totals(self) -> dict[str, float]:
-        """Tables, rows, bytes and rejects of the published tables, and how many were unchanged and failed.
+        """Tables, rows and bytes that were published, how many tables were unchanged and failed, and the rejects of all.
 
         Of a retention, which publishes nothing, the tables that it has shortened, and the rows that have left.
         """
@@ -195,7 +196,7 @@ class Summary:
         }
 
     def to_json(self) -> dict[str, object]:
-        """Return the whole summary as plain values, the same for `--json`, the ledger and notebooks."""
+        """Return the whole summary as plain values, the same for `--json` and notebooks."""
         names = (
             "table",
             "tier",
