@@ -50,3 +50,10 @@ def test_a_kept_column_that_is_back_at_the_source_is_news_when_its_type_is_anoth
     """Only that it is gone was told before."""
     found = differing(wanted(), there(OTHER), State("mysql://h/d", kept=("c",)))
     assert found.texts == ("~ c integer -> varchar(9)",)
+
+
+def test_a_kept_column_whose_name_has_blanks_is_no_news_and_hides_no_other() -> None:
+    """Nor does one whose name another begins with."""
+    existing = there((*THERE, ("my", "text"), ("my col", "text")))
+    assert differing(wanted(), existing, State("mysql://h/d", kept=("my col",))).texts == ("- my text",)
+    assert differing(wanted(), existing, State("mysql://h/d", kept=("my",))).texts == ("- my col text",)

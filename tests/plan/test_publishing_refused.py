@@ -134,3 +134,17 @@ def test_an_audited_table_without_a_key_takes_no_new_columns() -> None:
     assert "so its new columns d cannot be filled" in told
     assert "declare its primary_key, name the columns under exclude_columns" in told
     assert published(wanted(audit=True), there(FEWER))[0].added == ("d",)
+
+
+@pytest.mark.parametrize("facts", [{"hanging": INDEX}, {"hanging": FOREIGN, "referenced": True}])
+def test_a_column_that_a_person_excludes_never_stays_where_the_table_cannot_be_replaced(facts: dict[str, Any]) -> None:
+    """A column that the source has no longer stays there; what is excluded is dropped or the table is refused, not kept."""
+    assert published(wanted(), there(MORE, **facts))[0].kept == (("gone", "text"),)
+    told = refusal(wanted(), there(MORE, **facts), exclude_columns=["gone"])
+    assert "cannot be replaced because of" in told
+    assert "- gone text" in told
+
+
+def test_a_table_without_a_key_that_something_else_has_the_name_of_is_refused() -> None:
+    """No key of the source differs from none there."""
+    assert "because of its being a view --" in refusal(wanted(key=()), there((), (), hanging=("its being a view",)))

@@ -30,8 +30,13 @@ def differing(spec: TableSpec, existing: TargetTable | None, state: State | None
     return dataclasses.replace(
         found,
         dropped=tuple(name for name in found.dropped if name not in own),
-        texts=tuple(line for line in found.texts if not (line.startswith("- ") and line[2:].split(" ")[0] in known)),
+        texts=tuple(line for line in found.texts if _gone(line, found.dropped) not in known),
     )
+
+
+def _gone(line: str, dropped: tuple[str, ...]) -> str:
+    """Return the column that a line says is gone, '' for another line. A name may have blanks, and begin another."""
+    return max((name for name in dropped if line.startswith(f"- {name} ")), key=len, default="")
 
 
 def publishing(
@@ -50,7 +55,7 @@ def publishing(
             f"table {existing.name!r} cannot be swapped, as its rule asks, because of {', '.join(existing.hanging)}",
             hint="take publish: swap out of its rule, or drop what depends on it",
         )
-    _refuse(config, spec, existing, found)
+    _refuse(config, rule, spec, existing, found)
     spec = dataclasses.replace(spec, partitioned=existing.partitioned, watched=existing.acting)
     spec = _kept(config, rule, spec, existing, found)
     if spec.audit:
@@ -112,14 +117,18 @@ def _possible(spec: TableSpec) -> None:
 def _kept(config: Config, rule: TableRule, spec: TableSpec, existing: TargetTable, found: Drift) -> TableSpec:
     """Return the spec with the columns that stay although the source has them no longer, and those that change."""
     there = dict(existing.columns)
-    gone = [name for name in found.dropped if config.dropped_columns == "keep" and name not in rule.exclude_columns]
-    kept = [(name, there[name]) for name in gone]
+    kept = [(name, there[name]) for name in _staying(config, rule, found)]
     if spec.deletes == "mark":
         kept.append((DELETED_AT, "timestamptz"))
     own = (*spec.stamps, *([DELETED_AT] if spec.deletes == "mark" else []))
     new = tuple(column for column in own if column not in there)
     added = (*found.added, *new)
     return dataclasses.replace(spec, kept=tuple(kept), added=added, widened=found.widened)
+
+
+def _staying(config: Config, rule: TableRule, found: Drift) -> list[str]:
+    """Return the columns that the source has no longer and the target keeps: never one that a person excludes."""
+    return [name for name in found.dropped if config.dropped_columns == "keep" and name not in rule.exclude_columns]
 
 
 def _only_added_to(spec: TableSpec, existing: TargetTable, found: Drift, why: str) -> None:
@@ -139,7 +148,7 @@ def _in_place(existing: TargetTable, found: Drift, kept: tuple[tuple[str, str], 
     return not (found.changed or not names.issuperset(found.dropped) or (found.widened and shown))
 
 
-def _refuse(config: Config, spec: TableSpec, existing: TargetTable, found: Drift) -> None:
+def _refuse(config: Config, rule: TableRule, spec: TableSpec, existing: TargetTable, found: Drift) -> None:
     name = existing.name
     if existing.columns and existing.primary_key and existing.primary_key != spec.target_key:
         raise PlanError(
@@ -155,7 +164,7 @@ def _refuse(config: Config, spec: TableSpec, existing: TargetTable, found: Drift
     if not existing.hanging:
         return
     hanging = ", ".join(existing.hanging)
-    kept = tuple((column, "") for column in found.dropped if config.dropped_columns == "keep")
+    kept = tuple((name, "") for name in _staying(config, rule, found))
     if not existing.columns or existing.primary_key != spec.target_key or not _in_place(existing, found, kept):
         raise PlanError(
             f"table {name!r} has other columns or another key than the source now, "
