@@ -110,7 +110,8 @@ def test_the_sum_of_floats_does_not_depend_on_their_order_or_server(
     """Any doubles and floats: added up as decimals, they agree to the last digit."""
     maria_lab.mysql("DROP TABLE IF EXISTS money", "CREATE TABLE money (id int PRIMARY KEY, at date, d double, f float)")
     maria_lab.insert("money", [(n, "2024-01-01", d, f) for n, (d, f) in enumerate(values)])
-    assert {table.message for table in maria_lab.load().summary.failed} == set()
+    unguarded = {"money": {"deletes": {"policy": "mirror", "guard": "100%"}}}  # the example before may have had more rows
+    assert {table.message for table in maria_lab.load(rules=unguarded).summary.failed} == set()
     maria_lab.pg("CREATE TABLE {s}.turned AS SELECT * FROM {s}.money ORDER BY id DESC; TRUNCATE {s}.money;"
                  " INSERT INTO {s}.money SELECT * FROM {s}.turned; DROP TABLE {s}.turned")  # fmt: skip
     assert history(maria_lab, sums=True)["money"].differing == ()
