@@ -14,13 +14,13 @@ from bulketl.operations.records import HINT
 from bulketl.plan.incremental import another_source
 from bulketl.plan.ownership import strange
 from bulketl.plan.plan import Group, Plan, TableLoad
-from bulketl.postgres.inspect import read_tables
+from bulketl.postgres.known import known_of
 from bulketl.postgres.ledger import schema
-from bulketl.postgres.ledger.states import read_states
 from bulketl.postgres.server import Postgres
 from bulketl.postgres.write.retention import Expired, retain
 from bulketl.tables.catalog import TargetTable
 from bulketl.tables.cursor import State
+from bulketl.tables.measured import Known
 from bulketl.tables.patterns import fitting
 from bulketl.tables.spec import TableSpec
 
@@ -34,14 +34,15 @@ def retain_tables(config: Config, tables: Sequence[str] = (), folder: Path | Non
     another source; TargetError when a load has one of the tables, or for the first that cannot be archived or shortened.
     """
     target = Postgres.of(config)
-    existing, known = patient(_there, target, config.target_schema, create=folder is not None)
+    known = patient(_known, target, config.target_schema, create=folder is not None)
+    existing, states = known.existing, known.states
     source = MySQL.of(config).identity if config.source else ""
     ruled = {name: rule.retention for name, rule in config.tables.items() if rule.retention and name in existing}
     wanted = sorted(fitting(ruled, tables, config.target_schema, HINT))
-    specs = [_spec(config, existing[name], known.get(name), source) for name in wanted]
+    specs = [_spec(config, existing[name], states.get(name), source) for name in wanted]
     if folder is None or not specs:
         return [retain(target, "", spec, ruled[spec.table], existing[spec.table], None) for spec in specs]
-    sources = {source} if source else {state.source for name in wanted if (state := known.get(name))}
+    sources = {source} if source else {state.source for name in wanted if (state := states.get(name))}
     origin = sources.pop() if len(sources) == 1 else ""
     found = []
     with recorded(target, "retention", _plan(config, origin, specs, ruled)) as run:
@@ -87,8 +88,8 @@ def _reason(rule: Retention) -> str:
     return f"retention: {rule.action} rows whose {rule.by} is older than {rule.keep}{held}"
 
 
-def _there(target: Postgres, into: str, *, create: bool) -> tuple[dict[str, TargetTable], dict[str, State]]:
+def _known(target: Postgres, into: str, *, create: bool) -> Known:
     with target.connect() as connection:
         if create:
             schema.create(connection, into)
-        return read_tables(connection, into), read_states(connection, into)
+        return known_of(connection, into)

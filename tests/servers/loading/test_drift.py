@@ -8,6 +8,7 @@ import pytest
 from faults import small_partitions
 from lab import Done, Lab, load
 
+import bulketl
 from bulketl.loading.events import ColumnsChanged, TableFailed, TableSkipped
 
 PARTS = pytest.mark.parametrize("rows", [3, 200], ids=["direct", "staged"])
@@ -82,6 +83,18 @@ def test_a_dropped_column_is_dropped_where_that_is_declared(used: Lab) -> None:
 def test_a_column_that_is_excluded_is_not_kept(used: Lab) -> None:
     """Who excludes a column wants its values gone."""
     loaded(used, rules={"t": {"exclude_columns": ["n"]}})
+    assert set(column_types(used)) == {"id", "c"}
+
+
+@PARTS
+def test_a_column_that_is_excluded_is_refused_where_the_table_cannot_be_replaced(used: Lab) -> None:
+    """Its values would stay there; once a person has dropped it the load goes on."""
+    used.pg("CREATE TABLE {s}.other (id int REFERENCES {s}.t)")
+    rules = {"t": {"exclude_columns": ["n"]}}
+    plan = bulketl.make_plan(used.config(rules=rules))
+    assert ["cannot be replaced because of" in item.message for item in plan.refused] == [True]
+    used.pg("ALTER TABLE {s}.t DROP COLUMN n")
+    assert used.load(rules=rules).summary.outcome == "done"
     assert set(column_types(used)) == {"id", "c"}
 
 

@@ -291,3 +291,15 @@ def test_ours_is_renamed_away_and_a_new_one_is_made_beside_it(loaded: Lab) -> No
         assert loaded.load(rules=RULES).summary.failed == []
     assert loaded.differences("large") == loaded.differences("small") == []
     assert loaded.pg("SELECT count(*) FROM raw.large_2024") == [(200,)]
+
+
+def test_a_ledger_of_a_later_bulketl_is_refused_and_stays_as_it_is(loaded: Lab) -> None:
+    """What that version keeps in it this one would not write."""
+    loaded.pg("COMMENT ON SCHEMA bulketl IS 'bulketl''s ledger, version 99'")
+    runs = loaded.pg("SELECT count(*) FROM bulketl.run")
+    with pytest.raises(ConfigError) as refused:
+        loaded.load(rules=RULES)
+    assert "is of version 99, and this bulketl knows" in refused.value.message
+    assert "install that version or a later one" in refused.value.hint
+    assert loaded.pg("SELECT obj_description('bulketl'::regnamespace)") == [("bulketl's ledger, version 99",)]
+    assert loaded.pg("SELECT count(*) FROM bulketl.run") == runs
