@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from faults import no_pauses, small_partitions
+from faults import fill_two
 from lab import Lab
 from lines import to_source, to_target, until
 
@@ -31,16 +31,7 @@ EVERY = int(os.environ.get("BULKETL_TEST_CUTS", "7"))  # how many questions apar
 @pytest.fixture
 def tables(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
     """A table of three partitions and a small one, loaded once."""
-    no_pauses(monkeypatch)
-    small_partitions(monkeypatch, 50)
-    many = "WITH RECURSIVE n AS (SELECT 1 i UNION ALL SELECT i + 1 FROM n WHERE i < 150) SELECT i, i FROM n"
-    lab.mysql(
-        "CREATE TABLE t (id int PRIMARY KEY, s int)",
-        f"INSERT INTO t {many}",
-        "CREATE TABLE small (id int PRIMARY KEY, s int)",
-        "INSERT INTO small VALUES (1, 1)",
-    )
-    lab.load()
+    fill_two(lab, monkeypatch).load()
     return lab
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from faults import no_pauses, small_partitions
+from faults import fill_two
 from lab import Lab
 from lines import Line, to_source, to_target, until
 
@@ -32,18 +32,8 @@ Stalled = tuple[Lab, subprocess.Popen[str], Line]
 @pytest.fixture
 def tables(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
     """A table of three partitions, two small ones, one of them for the reference encoder."""
-    no_pauses(monkeypatch)
-    small_partitions(monkeypatch, 50)
-    many = "WITH RECURSIVE n AS (SELECT 1 i UNION ALL SELECT i + 1 FROM n WHERE i < 150) SELECT i, i FROM n"
-    lab.mysql(
-        "CREATE TABLE t (id int PRIMARY KEY, s int)",
-        f"INSERT INTO t {many}",
-        "CREATE TABLE small (id int PRIMARY KEY, s int)",
-        "INSERT INTO small VALUES (1, 1)",
-        "CREATE TABLE exact (id int PRIMARY KEY, s int, d json)",
-        "INSERT INTO exact VALUES (1, 1, '{}')",
-    )
-    return lab
+    exact = ("CREATE TABLE exact (id int PRIMARY KEY, s int, d json)", "INSERT INTO exact VALUES (1, 1, '{}')")
+    return fill_two(lab, monkeypatch, *exact)
 
 
 def over(side: str, uri: str) -> dict[str, Any]:
