@@ -36,6 +36,7 @@ from bulketl.cli.options import (
     tiers_of,
 )
 from bulketl.errors import DONE, FAILED, NOT_CERTIFIED, OUTSIDE_WINDOW, PARTLY_DONE, ConfigError, OutsideWindowError
+from bulketl.loading import starting
 
 if TYPE_CHECKING:
     from bulketl.config.config import Config
@@ -98,7 +99,10 @@ def load(
         )  # fmt: skip
 
     def command() -> int:
+        starting.import_arrow()
         from bulketl.cli.screens import plans
+        from bulketl.cli.screens import summary as screen
+        from bulketl.loading.run import threads
         from bulketl.survey.planning import planned
 
         settings = configured(config, rules, workers=workers, schema=schema, certify=certify or None)
@@ -108,9 +112,6 @@ def load(
             print(looked.to_json()) if as_json else out.print(plans.plan(looked))
             return DONE
         end = None if ignore_window or settings.windows is None else _window(settings.windows, wait)
-        from bulketl.cli.screens import summary as screen
-        from bulketl.loading.run import threads
-
         with bulketl.dask(scheduler) if scheduler else nullcontext(threads) as where:
             if resume is None:  # looked at after the wait: a plan grows old
                 chosen = planned(settings, selected())

@@ -17,6 +17,7 @@ from bulketl.cli.screens import common
 from bulketl.cli.terminal import Terminal
 from bulketl.connections import retrying, watch
 from bulketl.errors import BulketlError, ConfigError
+from bulketl.loading import starting
 
 if TYPE_CHECKING:
     from bulketl.config.config import Config
@@ -110,7 +111,11 @@ def run(command: Callable[[], int], as_json: bool, stopped: str = "stopped") -> 
 
 
 def configured(config: Path | None, rules: Path | None, **overrides: object) -> Config:
-    """Return the configuration from the files named, or from those in config/ where they are."""
+    """Return the configuration from the files named, or from those in config/ where they are.
+
+    A command has imported by then what it uses.
+    """
+    starting.begin()
     settings = config or found(Path("config/bulketl.yaml"))
     tables = rules or found(Path("config/tables.yaml"))
     return bulketl.load_config(tables, settings, os.environ, **overrides)

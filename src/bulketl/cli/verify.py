@@ -28,6 +28,7 @@ from bulketl.cli.options import (
     tiers_of,
 )
 from bulketl.errors import DONE, FAILED, ConfigError
+from bulketl.loading import starting
 
 if TYPE_CHECKING:
     from bulketl.verifying.verdicts import Level
@@ -72,6 +73,7 @@ def verify(
         by_months(tier, tables, png=png, schema=schema, config=config, rules=rules, as_json=as_json)
 
     def command() -> int:
+        starting.import_arrow()
         from bulketl.cli.screens import verdicts
 
         with nullcontext() if repair else stopped_at_once():

@@ -145,10 +145,11 @@ def _still_carried_out(cursor: Any, run: str) -> None:
 
 def _rolled_back(session: _Session) -> bool:
     """Roll back after a trial that Postgres refused, of which there are many; False when the connection is no good."""
+    gone: tuple[type[Exception], ...] = (AttributeError, psycopg.Error, watch.StalledError, *adbc_errors())
     try:
         with session.talk("a trial"):
             session.connection.rollback()
-    except (AttributeError, *adbc_errors(), psycopg.Error, watch.StalledError):
+    except gone:
         return False
     return True
 
