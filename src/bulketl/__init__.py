@@ -58,7 +58,7 @@ if not TYPE_CHECKING:  # a checker knows the names from above, and would take an
         """Import what a name stands for, at its first use."""
         for home, names in _HOMES.items():
             if name in names:
-                value = globals()[name] = getattr(import_module(f"bulketl.{home}"), name)
+                value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
                 return value
         raise AttributeError(f"module 'bulketl' has no attribute {name!r}")
 

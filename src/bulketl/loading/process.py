@@ -29,9 +29,7 @@ from bulketl.postgres.write.copy import leave
 
 MEMORY = "it needs more memory than there is, most likely: give it more, lower workers, or exclude the column of long values"
 _ALLOCATION = re.compile(r"memory allocation of \d+ bytes failed")
-_START = (
-    f"from bulketl.loading import starting; starting.hold(); starting.import_arrow(); from {__name__} import main; main()"
-)
+_START = f"from bulketl.loading import starting as s; s.hold(); s.import_arrow(); from {__name__} import main; main()"
 _FIRST_TO_GO = "500"  # of the processes that the kernel may kill
 
 

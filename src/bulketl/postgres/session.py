@@ -111,7 +111,12 @@ def opened(
     between that gives each transaction another session.
     """
     info = conninfo(uri, mark)
-    connection: Any = psycopg.connect(info, autocommit=True) if driver == "psycopg" else _adbc(info)
+    if driver == "psycopg":
+        connection: Any = psycopg.connect(info, autocommit=True)
+    else:
+        from adbc_driver_postgresql import dbapi  # few tables need it, and its libraries take a tenth of a second
+
+        connection = dbapi.connect(info)
     tell(connection, 0)
     try:
         with connection.cursor() as cursor:
@@ -133,12 +138,6 @@ def opened(
         connection.close()
         raise
     return connection
-
-
-def _adbc(info: str) -> Any:
-    from adbc_driver_postgresql import dbapi  # few tables need it, and its libraries take a tenth of a second
-
-    return dbapi.connect(info)
 
 
 def adbc_errors() -> tuple[type[Exception], ...]:
