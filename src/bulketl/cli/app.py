@@ -71,7 +71,6 @@ def demo(
 
 def main() -> None:
     """Run the command line."""
-    starting.hold()
     share_memory()
     hear_signals()
     speak()
