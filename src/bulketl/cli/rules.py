@@ -70,7 +70,6 @@ def validate(
 
     def command() -> int:
         from bulketl.cli.screens import rules as screen
-        from bulketl.survey import tablesfile
 
         settings = configured(config, rules, schema=schema)
         if not settings.source:
@@ -83,6 +82,8 @@ def validate(
             out.print(screen.findings(findings))
         path = rules or found(Path("config/tables.yaml"))
         if fix and path:
+            from bulketl.survey import tablesfile
+
             fixes: dict[str, dict[str, object]] = {}
             for finding in findings:
                 fixes.setdefault(finding.table, {}).update(finding.fix)
