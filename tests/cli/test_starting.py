@@ -112,3 +112,11 @@ def test_arrow_comes_without_numpy_which_can_still_be_had() -> None:
     after = "import numpy, pyarrow as pa, pyarrow.compute as pc, polars as pl\n"
     assert ran(code + after + "print(pc.sum(pl.DataFrame({'a': [1, 2]}).to_arrow()['a']), numpy.arange(3).sum())") == "3 3"
     assert ran("import numpy\n" + code + after + "print(pa.array(numpy.arange(3)).to_pylist())") == "[0, 1, 2]"
+
+
+def test_a_process_for_steps_loads_what_steps_use() -> None:
+    """There is one for each worker of a load of large tables."""
+    code = "from bulketl.loading import starting\nstarting.import_arrow()\nfrom bulketl.loading import process, worker\n"
+    found = ast.literal_eval(ran(code + LOADED))
+    moving = {"connectorx", "pgpq", "polars", "psycopg", "pyarrow", "pymysql"}
+    assert set(found) - moving == {f"bulketl.{room}" for room in ("mysql", "plan", "postgres", "rows")}
