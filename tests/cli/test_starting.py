@@ -114,15 +114,6 @@ def test_arrow_comes_without_numpy_which_can_still_be_had() -> None:
     assert ran("import numpy\n" + code + after + "print(pa.array(numpy.arange(3)).to_pylist())") == "[0, 1, 2]"
 
 
-def test_what_is_imported_meanwhile_is_there_at_the_end() -> None:
-    """What cannot be is somebody else's error, and is no word of a thread."""
-    code = (
-        "import time\nfrom bulketl.loading import starting\nwith starting.importing('polars', 'no_such_module', 'yaml'):\n"
-    )
-    code += "    assert 'polars' not in sys.modules or not hasattr(sys.modules['polars'], 'DataFrame')\n"
-    assert ran(code + LOADED) == "['polars', 'pyarrow']"
-
-
 def test_a_process_for_steps_loads_what_steps_use() -> None:
     """There is one for each worker of a load of large tables."""
     code = "from bulketl.loading import starting\nstarting.import_arrow()\nfrom bulketl.loading import process, worker\n"

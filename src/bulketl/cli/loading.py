@@ -110,12 +110,14 @@ def load(
             return DONE
         end = None if ignore_window or settings.windows is None else _window(settings.windows, wait)
         with bulketl.dask(scheduler) if scheduler else nullcontext() as cluster:
-            with starting.importing("bulketl.loading.run", "bulketl.cli.progress.display", "bulketl.cli.screens.summary"):
-                if resume is None:  # looked at after the wait: a plan grows old
-                    chosen = planned(settings, selected())
+            if resume is None:  # looked at after the wait: a plan grows old
+                chosen = planned(settings, selected())
+            starting.hold()
+            starting.import_arrow()
             from bulketl.cli.screens import summary as screen
             from bulketl.loading.run import threads
 
+            starting.begin()
             where = cluster or threads
             with watching(as_json=as_json) as observer:
                 observers = [observer]

@@ -6,12 +6,8 @@ Nearly all of the time is Python's, which imports one library after the other; d
 from __future__ import annotations
 
 import atexit
-import contextlib
 import gc
 import sys
-import threading
-from collections.abc import Iterator
-from importlib import import_module
 
 
 def hold() -> None:
@@ -44,23 +40,3 @@ def import_arrow() -> None:
         import pyarrow.compute  # noqa: F401
     finally:
         del modules["numpy"]
-
-
-@contextlib.contextmanager
-def importing(*modules: str) -> Iterator[None]:
-    """Import Arrow and modules in a thread, for who waits for servers meanwhile; at the end they are there."""
-
-    def work() -> None:
-        with contextlib.suppress(Exception):  # who needs what cannot be imported says so
-            import_arrow()
-            for module in modules:
-                import_module(module)
-
-    hold()
-    thread = threading.Thread(target=work, name="bulketl-import", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        thread.join()  # also when the rest is an error: native code does not like to be left half loaded
-        begin()
