@@ -104,4 +104,4 @@ def _chunk(load: TableLoad, partition: Partition) -> list[str]:
 
 
 def _copy(schema: str, table: str, spec: TableSpec) -> str:
-    return f"COPY {name(schema, table)} ({columns(item.column for item in spec.casts)}) FROM STDIN (FORMAT binary)"
+    return f"COPY {name(schema, table)} ({columns(item.name for item in spec.casts)}) FROM STDIN (FORMAT binary)"

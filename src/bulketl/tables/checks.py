@@ -31,7 +31,8 @@ _WORDS = frozenset(
 class Check:
     """One thing that must hold. `low` and `high` bound a value, a length, a count or a sum; None is open.
 
-    `text`: a pattern, or an expression. `table`, `keys`: what a foreign key points to. `seconds`: how old the newest row
+    `text`: a pattern, or an expression. `table`, `keys`: what a foreign key points to; `places`: the keys by their
+    names in the target, which a plan fills in. `seconds`: how old the newest row
     may be, by the clock of `zone`, an offset in seconds or a name; '' where the column has its own.
     """
 
@@ -44,6 +45,7 @@ class Check:
     text: str = ""
     table: str = ""
     keys: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
     seconds: int = 0
     zone: str = ""
 

@@ -85,7 +85,7 @@ def _examining(spec: TableSpec, late: Late | None, values: bool) -> str:
     differing = ", ".join(f"CASE WHEN {_differs(spec, n)} THEN {n} END" for n in range(len(spec.casts)))
     is_late = "false"
     if late:
-        column, since, read = name(late.column), value(late.since), value(late.read)
+        column, since, read = name(*spec.target_names([late.column])), value(late.since), value(late.read)
         moved = f"t.ctid IS NULL OR t.{column} IS DISTINCT FROM s.{column} OR s.{column} >= {read}::timestamp"
         is_late = f"COALESCE(s.{column} >= {since}::timestamp AND ({moved}), false)"
     noted = chain.noted(spec, "s") if spec.audit else "false"

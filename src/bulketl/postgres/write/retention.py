@@ -69,8 +69,9 @@ def retain(
     the commit itself fails that is not known: the error says so, and the archive stays.
     """
     types = {column: kind.split("(")[0] for column, kind in existing.columns}
-    if types.get(rule.by) not in TARGET_TIMES:
-        what = f"is {types[rule.by]}" if rule.by in types else "is not there"
+    (stored,) = spec.target_names([rule.by])
+    if types.get(stored) not in TARGET_TIMES:
+        what = f"is {types[stored]}" if stored in types else "is not there"
         raise PlanError(
             f"table {spec.table!r}: column {rule.by!r}, which its retention goes by, {what} in the target",
             hint="name a date or timestamp column under retention.by",
@@ -80,7 +81,7 @@ def retain(
             hold(cursor, run, [spec])
         cursor.execute(f"SELECT date_trunc('day', now() - interval {value(rule.keep)})::date::text")
         limit = cursor.fetchone()[0]
-        by = f"t.{name(rule.by)}"
+        by = f"t.{name(stored)}"
         old = f"{rows_of(spec)} t WHERE {by} < {value(limit)} AND isfinite({by})"  # no date is no reason
         cursor.execute(f"SELECT count(*) FROM {old}")
         rows = cursor.fetchone()[0]
@@ -90,10 +91,10 @@ def retain(
             return found
         path = _created(folder, spec, f"-before-{limit}-{run}.parquet") if rule.action == "archive" else None
         # An instant is noted with its zone: the source may show it in another one.
-        note = f"{limit} 00:00:00+00:00" if types[rule.by] == "timestamptz" else limit
+        note = f"{limit} 00:00:00+00:00" if types[stored] == "timestamptz" else limit
         try:
             if path is not None:
-                found = _archived(cursor, found, path, types, old, spec.key)
+                found = _archived(cursor, found, path, types, old, spec.target_key or (stored, "ctid"))
             _remove(cursor, run, spec, found, old, note)
         except BaseException:
             if path is not None:
@@ -129,15 +130,14 @@ def _remove(cursor: Any, run: str, spec: TableSpec, found: Expired, old: str, no
         cursor.execute(statement)
 
 
-def _archived(cursor: Any, found: Expired, path: Path, types: dict[str, str], old: str, key: tuple[str, ...]) -> Expired:
+def _archived(cursor: Any, found: Expired, path: Path, types: dict[str, str], old: str, order: tuple[str, ...]) -> Expired:
     """Write the rows to a file, read it back, compare; return what was found with the file and its SHA-256."""
     wild = _wild(cursor, types, old)
     columns = ", ".join(
         f"t.{name(column)}" if kind in _EXACT and column not in wild else f"t.{name(column)}::text AS {name(column)}"
         for column, kind in types.items()
     )
-    order = ", ".join(f"t.{name(column)}" for column in key) or f"t.{name(found.column)}, t.ctid"
-    query = f"SELECT {columns} FROM {old} ORDER BY {order}"
+    query = f"SELECT {columns} FROM {old} ORDER BY {', '.join(f't.{name(column)}' for column in order)}"
     try:
         rows = _write(cursor, query, path)
         for place in (path, *list(path.parents)[:3]):  # the file, and the folders that may be new

@@ -27,7 +27,7 @@ def lost(cursor: Any, spec: TableSpec, rows: int, stage: str) -> tuple[int, int]
     table = name(spec.schema, spec.table)
     cursor.execute(_COMMON.format(table=value(table), stage=value(stage)))
     common = {str(column) for (column,) in cursor.fetchall()}
-    if spec.key and common.issuperset(spec.key):
+    if spec.key and common.issuperset(spec.target_key):
         cursor.execute(gone(spec, stage))
         fewer, there = cursor.fetchall()[0]
         return int(fewer), int(there)
