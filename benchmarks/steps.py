@@ -32,8 +32,9 @@ from bulketl.loading.schedule import Step
 from bulketl.plan.decision import decide
 from bulketl.plan.plan import Group, Plan, TableLoad
 from bulketl.plan.resumption import restored
+from bulketl.postgres.ledger.entries import CopyResult
 from bulketl.postgres.server import Postgres
-from bulketl.postgres.write.outcome import Loaded, Published
+from bulketl.postgres.write.outcome import PublishResult
 from bulketl.rows.coerce import Batch
 from bulketl.rows.quality import Counted
 from bulketl.tables.catalog import Catalog, Column, Key, Table
@@ -75,19 +76,19 @@ class Nothing:
         """Count nothing."""
         return [0] * len(pieces)
 
-    def load(self, _spec: TableSpec, _partition: Partition, _batches: Iterable[Batch], _counted: Counted) -> Loaded:
+    def load(self, _spec: TableSpec, _partition: Partition, _batches: Iterable[Batch], _counted: Counted) -> CopyResult:
         """Copy nothing."""
-        return Loaded()
+        return CopyResult()
 
-    def publish(self, _spec: TableSpec) -> Published:
+    def publish(self, _spec: TableSpec) -> PublishResult:
         """Publish nothing."""
-        return Published()
+        return PublishResult()
 
     def load_group(
         self, specs: Sequence[TableSpec], _batches: Sequence[Batch | None], _expected: Sequence[int]
-    ) -> list[tuple[Loaded, Published]]:
+    ) -> list[tuple[CopyResult, PublishResult]]:
         """Write nothing."""
-        return [(Loaded(), Published()) for _ in specs]
+        return [(CopyResult(), PublishResult()) for _ in specs]
 
 
 class AtOnce(Executor):
@@ -149,7 +150,7 @@ def per_step(plan: Plan, executor: Executor, workers: int) -> tuple[float, int]:
     source: Any = nothing
     seen: Counter[str] = Counter()
     began = time.perf_counter()
-    for event in engine.run(plan, source, source, executor, workers=workers):
+    for event in engine.run(plan, source, source, executor, engine.AtOnce(workers)):
         seen[type(event).__name__] += 1
     seconds = time.perf_counter() - began
     assert seen["TableFailed"] == 0, "a step failed"

@@ -13,6 +13,7 @@ from bulketl.mysql.read import select
 from bulketl.plan.plan import Plan, TableLoad
 from bulketl.postgres.ddl import columns, name, rows_of, staging, staging_name
 from bulketl.postgres.ledger import entries
+from bulketl.postgres.ledger.entries import CopyResult
 from bulketl.postgres.ledger.made import held, started
 from bulketl.postgres.server import STAGING, Connection, Postgres
 from bulketl.postgres.target import recording
@@ -57,7 +58,7 @@ def of_target(connection: Connection, load: TableLoad) -> list[str]:
         return [statement for partition in load.partitions for statement in _chunk(load, partition)]
     if load.direct:
         copies = [_copy(*place(0, spec), spec)] if load.partitions else []
-        record = entries.partition(RUN, spec, 0, load.rows, 0, 0, {})
+        record = entries.partition(RUN, spec, 0, CopyResult(load.rows))
         claim = entries.claim_publish(RUN, spec)
         merged = into(RUN, spec, name(*place(0, spec))) if beside(spec) else []
         begun = [claim, *held(RUN, [spec]), *emptied(RUN, 0, spec)]
@@ -65,7 +66,7 @@ def of_target(connection: Connection, load: TableLoad) -> list[str]:
         return ["BEGIN", *written, *_checked(spec, rows_of(spec)), "COMMIT"]
     found = ["BEGIN", *preparing(RUN, spec), "COMMIT"]
     for partition in load.partitions:
-        record = entries.partition(RUN, spec, partition.index, 0, 0, 0, {})
+        record = entries.partition(RUN, spec, partition.index, CopyResult())
         found += ["BEGIN", record, _copy(STAGING, staging_name(RUN, spec.table), spec), "COMMIT"]
     things = []
     if spec.publish == "swap":

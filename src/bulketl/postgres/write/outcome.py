@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from bulketl.errors import DataError
-from bulketl.postgres.ledger import entries
+from bulketl.postgres.ledger.entries import CopyResult
 from bulketl.postgres.write import checks
 from bulketl.postgres.write.copy import limit
 from bulketl.rows.coerce import Batch
@@ -18,24 +18,7 @@ from bulketl.tables.spec import TableSpec
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
-    """What a step brought into one table; `bytes` are of Arrow.
-
-    `changed` counts per column and kind of change, `checks` per severity and check the rows that fail it; `expected` rows
-    were at the source. `figures`: of a certificate, where rows were written into place.
-    """
-
-    rows: int = 0
-    rejects: int = 0
-    bytes: int = 0
-    changed: dict[str, dict[str, int]] = field(default_factory=dict)
-    checks: Counts = field(default_factory=dict)
-    expected: int = 0
-    figures: Figures | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
+class PublishResult:
     """What a publish did: rows read, and of these and the table's how many were what; None where that is not counted.
 
     `checks`: per severity and check on the table as a whole, what was found; `quality`: rows here per row at the source.
@@ -73,18 +56,12 @@ def too_many(spec: TableSpec, rejects: int, run: str) -> DataError:
     )
 
 
-def completed(run: str, spec: TableSpec, partition: int, total: Loaded) -> str:
-    """Return the UPDATE that completes a partition's claimed record."""
-    counts = (total.rows, total.rejects, total.bytes, total.changed, total.checks, total.expected)
-    return entries.loaded(run, spec, partition, *counts)
-
-
-def arrived(partition: int, total: Loaded) -> Arrived:
+def arrived(partition: int, total: CopyResult) -> Arrived:
     """Return what the quality score is made from."""
     return Arrived(partition, total.rows, total.rejects, total.expected)
 
 
-def added(total: Loaded, piece: Batch | None, spec: TableSpec) -> Loaded:
+def added(total: CopyResult, piece: Batch | None, spec: TableSpec) -> CopyResult:
     """Return the sum; raise DataError unless every row of the piece that was read is in it once, good or rejected."""
     if piece is None:
         return total
@@ -96,7 +73,7 @@ def added(total: Loaded, piece: Batch | None, spec: TableSpec) -> Loaded:
     for (severity, label), count in piece.checks.items():
         counts = found.setdefault(severity, {})
         counts[label] = counts.get(label, 0) + count
-    return Loaded(
+    return CopyResult(
         total.rows + piece.good.num_rows,
         total.rejects + len(piece.rejects),
         total.bytes + piece.good.nbytes,

@@ -18,6 +18,7 @@ from bulketl.errors import DataError
 from bulketl.postgres.ddl import batch, name, rows_of
 from bulketl.postgres.joins import BY_HASH, PLANNING
 from bulketl.postgres.ledger import entries, states
+from bulketl.postgres.ledger.entries import CopyResult
 from bulketl.postgres.ledger.made import hold
 from bulketl.postgres.server import Postgres
 from bulketl.postgres.write import chain, checks
@@ -81,7 +82,7 @@ def repair(target: Postgres, run: str, spec: TableSpec, found: Differences, batc
         hint = "correct them at the source, change the column's cast, or raise max_rejects"
         stage.fill(batches, found.rows, "of the rows to repair", hint)
         statements = [entries.claim_publish(run, spec, returning=False)]
-        statements.append(entries.partition(run, spec, 0, stage.rows, len(stage.rejects), stage.size, {}))
+        statements.append(entries.partition(run, spec, 0, CopyResult(stage.rows, len(stage.rejects), stage.size)))
         if stage.rejects:
             statements.append(entries.rejected(run, spec, 0, stage.rejects))
         # Gone ones first, as above.
