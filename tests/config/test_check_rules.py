@@ -16,12 +16,12 @@ from bulketl.config.config import Config
 from bulketl.config.read import load_config
 from bulketl.config.tables import circle
 from bulketl.errors import ConfigError, PlanError
-from bulketl.plan.checks import looks_elsewhere, needed, pointing
 from bulketl.plan.decision import decide
 from bulketl.plan.incremental import Choice
+from bulketl.plan.planned_checks import looks_elsewhere, needed, pointing
 from bulketl.plan.resumption import restored
 from bulketl.plan.specify import specify
-from bulketl.rows.checks import mistake
+from bulketl.rows.row_checks import mistake
 from bulketl.tables.casts import cast
 from bulketl.tables.catalog import Catalog, Column, Table
 from bulketl.tables.checks import Check

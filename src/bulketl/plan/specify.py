@@ -10,8 +10,8 @@ from bulketl.config.config import Config
 from bulketl.config.tables import TableRule
 from bulketl.errors import PlanError
 from bulketl.plan.absences import unseen
-from bulketl.plan.checks import planned
 from bulketl.plan.incremental import Choice
+from bulketl.plan.planned_checks import planned
 from bulketl.rows.canonical import hash_expressions
 from bulketl.tables.casts import Cast, cast, encoder_of
 from bulketl.tables.catalog import Catalog, Table

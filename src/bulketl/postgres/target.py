@@ -24,7 +24,7 @@ from bulketl.postgres.ledger import entries, states
 from bulketl.postgres.ledger.entries import CopyResult
 from bulketl.postgres.ledger.made import held, noted, started
 from bulketl.postgres.server import STAGING, Postgres
-from bulketl.postgres.write import checks
+from bulketl.postgres.write import table_checks
 from bulketl.postgres.write.chain import begun, ended
 from bulketl.postgres.write.copy import TEMPORARY, close, copy, transaction, without_refused
 from bulketl.postgres.write.guard import guard
@@ -134,9 +134,9 @@ class PostgresTarget:
             taken = figures(cursor, spec, staging(self.run, spec.table))
             # Rows that replace the table are checked before anybody has to wait for its lock, others where they have come.
             replaced = spec.publish not in BESIDE
-            found = checks.hold(cursor, [spec], [staging(self.run, spec.table)]) if replaced else []
+            found = table_checks.hold(cursor, [spec], [staging(self.run, spec.table)]) if replaced else []
             publish(cursor, self.run, spec)
-            found = found or checks.hold(cursor, [spec])
+            found = found or table_checks.hold(cursor, [spec])
             cursor.execute(batch([*recording(self.run, spec, rows, score), *self._noted([spec], found)]))
             return dataclasses.replace(self._done(cursor, spec), figures=taken)
 
@@ -176,7 +176,7 @@ class PostgresTarget:
             merging = into(self.run, spec, name(TEMPORARY, temporary_name(0)))
             records = [*merging, record, *recording(self.run, reached, total.rows, score, mark=partition.mark or None)]
             cursor.execute(batch(records))
-            if last and (noted := self._noted([spec], checks.hold(cursor, [spec]))):
+            if last and (noted := self._noted([spec], table_checks.hold(cursor, [spec]))):
                 cursor.execute(batch(noted))
             return dataclasses.replace(total, figures=taken), self._done(cursor, spec)
 
@@ -274,7 +274,7 @@ class PostgresTarget:
                     records += into(self.run, spec, name(*place(n, spec)))
                 records += recording(self.run, spec, total.rows, score)
             cursor.execute(batch(records))
-            if noted := self._noted(specs, checks.hold(cursor, specs)):
+            if noted := self._noted(specs, table_checks.hold(cursor, specs)):
                 cursor.execute(batch(noted))
             return [(total, self._done(cursor, spec)) for spec, total in zip(specs, done, strict=True)]
 

@@ -18,8 +18,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bulketl.rows.checks import Fault, failing
 from bulketl.rows.jsontext import altered
+from bulketl.rows.row_checks import Fault, failing
 from bulketl.tables.casts import Cast
 from bulketl.tables.checks import Severity
 from bulketl.tables.spec import TableSpec

@@ -17,7 +17,7 @@ from bulketl.postgres.ledger.entries import CopyResult
 from bulketl.postgres.ledger.made import held, started
 from bulketl.postgres.server import STAGING, Connection, Postgres
 from bulketl.postgres.target import recording
-from bulketl.postgres.write import checks
+from bulketl.postgres.write import table_checks
 from bulketl.postgres.write.copy import TEMPORARY
 from bulketl.postgres.write.publish import arriving, carrying, into, replacing
 from bulketl.postgres.write.stage import (
@@ -86,7 +86,7 @@ def of_target(connection: Connection, load: TableLoad) -> list[str]:
 
 
 def _checked(spec: TableSpec, place: str) -> list[str]:
-    return [text] if (text := checks.query([spec], [place])) else []
+    return [text] if (text := table_checks.query([spec], [place])) else []
 
 
 def _chunk(load: TableLoad, partition: Partition) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from bulketl.errors import DataError
 from bulketl.postgres.ledger.entries import CopyResult
-from bulketl.postgres.write import checks
+from bulketl.postgres.write import table_checks
 from bulketl.postgres.write.copy import limit
 from bulketl.rows.coerce import Batch
 from bulketl.rows.figures import Figures
@@ -39,7 +39,7 @@ class PublishResult:
 def too_bad(spec: TableSpec, piece: Batch, rejects: int, read: int, run: str, *, whole: bool = False) -> DataError | None:
     """Return why the table fails because of a batch, or None; `rejects` of the `read` rows so far, or of the `whole`."""
     try:
-        checks.within(spec, piece, checks.SEEN_HINT.format(table=spec.table))
+        table_checks.within(spec, piece, table_checks.SEEN_HINT.format(table=spec.table))
     except DataError as error:
         return error
     return too_many(spec, rejects, run) if rejects > (spec.rejectable(read) if whole else limit(spec, read)) else None
@@ -65,7 +65,7 @@ def added(total: CopyResult, piece: Batch | None, spec: TableSpec) -> CopyResult
     """Return the sum; raise DataError unless every row of the piece that was read is in it once, good or rejected."""
     if piece is None:
         return total
-    checks.complete(spec, piece)
+    table_checks.complete(spec, piece)
     changed = {column: Counter(kinds) for column, kinds in total.changed.items()}
     for (column, kind), count in piece.changed.items():
         changed.setdefault(column, Counter())[kind] += count

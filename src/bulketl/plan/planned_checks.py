@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from bulketl.config.config import Config
 from bulketl.config.tables import TableRule, circle
 from bulketl.errors import PlanError
-from bulketl.rows.checks import mistake
+from bulketl.rows.row_checks import mistake
 from bulketl.tables.casts import Cast, cast, held_type
 from bulketl.tables.catalog import Catalog, Table, TargetTable
 from bulketl.tables.checks import Check

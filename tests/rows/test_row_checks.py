@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from bulketl.config.config import Config
 from bulketl.errors import DataError
-from bulketl.rows.checks import failing
 from bulketl.rows.coerce import coerce
+from bulketl.rows.row_checks import failing
 from bulketl.tables.casts import cast
 from bulketl.tables.catalog import Column
 from bulketl.tables.checks import Check, CheckKind, Severity, Value, judged, said, span
