@@ -18,12 +18,12 @@ _DEFAULT_RULE = TableRule()
 class Config(Settings):
     """Settings and table rules in one value; what every decision is taken from.
 
-    `known` are the tables the source had when the rules were last written, None when nobody noted it; `noted` are their
-    columns. `other_names` are, by table, the names in the target of columns that do not keep theirs; no rule gives one yet.
+    `known` are the tables the source had when the rules were last written, None when nobody noted it; `known_columns`
+    are theirs. `other_names` has, by table, the names in the target of columns that get another; no rule fills it yet.
     """
 
     known: frozenset[str] | None = None
-    noted: dict[str, frozenset[str]] = Field(default_factory=dict)
+    known_columns: dict[str, frozenset[str]] = Field(default_factory=dict)
     other_names: dict[str, dict[str, str]] = Field(default_factory=dict)
     tables: dict[str, TableRule] = Field(default_factory=dict)
 

@@ -58,7 +58,7 @@ def load_config(tables: Path | None, settings: Path | None, environ: Mapping[str
             problems.append(f"{error.message}; {error.hint}")
         else:
             values["known"] = None if noted is None else frozenset(noted)
-            values["noted"] = {table: frozenset(columns) for table, columns in (noted or {}).items()}
+            values["known_columns"] = {table: frozenset(columns) for table, columns in (noted or {}).items()}
     config = _made({**values, "tables": rules}, problems)
     if config is None or problems:
         text = "the configuration is wrong:\n  " + "\n  ".join(problems)

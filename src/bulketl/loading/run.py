@@ -25,7 +25,7 @@ from bulketl.mysql.server import MySQL
 from bulketl.mysql.source import MySQLSource
 from bulketl.plan.incremental import choice_of
 from bulketl.plan.plan import Plan
-from bulketl.plan.resumption import changed_since, remaining, restored
+from bulketl.plan.resumption import changed_since, plan_from_json, remaining
 from bulketl.plan.specify import specify
 from bulketl.postgres.ledger import runs
 from bulketl.postgres.ledger.states import read_states
@@ -134,7 +134,7 @@ def _interrupted(connection: Connection, config: Config, run: str) -> tuple[str,
         raise PlanError(f"run {name} is being carried out", hint="wait until it ends")
     if (outcome or "") not in RESUMABLE:
         raise _taken(name) if outcome == SUPERSEDED else _over(name, f"it ended: {outcome}")
-    return name, restored(document)
+    return name, plan_from_json(document)
 
 
 def _taken(run: str) -> PlanError:

@@ -81,7 +81,7 @@ def list_rejects(config: Config, tables: Sequence[str] = (), run: str = "") -> l
 def _counted(config: Config, tables: Sequence[str], run: str) -> list[RejectCount]:
     with Postgres.of(config).connect() as connection:
         names, which = _asked(connection, config, tables, run)
-        return rejects.count(connection, config.target_schema, names, which) if rejects.there(connection) else []
+        return rejects.count(connection, config.target_schema, names, which) if rejects.readable(connection) else []
 
 
 def show_rejects(config: Config, tables: Sequence[str] = (), run: str = "", first: int = 20) -> list[Rejected]:
@@ -92,7 +92,7 @@ def show_rejects(config: Config, tables: Sequence[str] = (), run: str = "", firs
 def _shown(config: Config, tables: Sequence[str], run: str, first: int) -> list[Rejected]:
     with Postgres.of(config).connect() as connection:
         names, which = _asked(connection, config, tables, run)
-        if not rejects.there(connection):
+        if not rejects.readable(connection):
             return []
         return list(rejects.read(connection, config.target_schema, names, which, first))
 
@@ -109,7 +109,7 @@ def export_rejects(config: Config, file: Path, tables: Sequence[str] = (), run: 
         try:
             descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
-                there = rejects.there(connection)
+                there = rejects.readable(connection)
                 found = rejects.read(connection, config.target_schema, names, which) if there else iter(())
                 return _WRITERS[file.suffix](stream, found)
         except OSError as error:
@@ -207,7 +207,7 @@ def _open(
     """Return the keys of each table's open rejects, and what the target has."""
     with target.connect() as connection:
         names, which = _asked(connection, config, tables, run)
-        if not rejects.there(connection):
+        if not rejects.readable(connection):
             return {}, Known({}, {})
         counted = rejects.count(connection, config.target_schema, names, which)
         wanted = dict.fromkeys(item.table for item in counted if item.rows > item.settled)

@@ -42,7 +42,7 @@ def expected(
         rule, existing = config.rule(name), target.get(name) if name in loaded else None
         own = {there: column for column, there in config.renamed(name).items()}
         there = {own.get(column, column) for column, _ in existing.columns} if existing else set()
-        noted = set() if name in loaded else {*config.noted.get(name, ())}
+        noted = set() if name in loaded else {*config.known_columns.get(name, ())}
         columns = {*there, *noted, *_named(rule)}.difference(_OWN)
         key = bool(existing and existing.primary_key and not rule.primary_key)
         found[name] = Expected(frozenset(columns), key, name in loaded)

@@ -193,7 +193,7 @@ def _columns(existing: TargetTable, found: Drift, table: Table, config: Config) 
         raise FullLoad(f"because {', '.join(gone)} is to be dropped")
 
 
-def judged(state: State, cursor: Cursor, measured: Measured) -> None:
+def check_watermark(state: State, cursor: Cursor, measured: Measured) -> None:
     """Raise FullLoad when what was measured shows that the watermark is above everything the source has."""
     mark = state.watermark
     if cursor.changes is None or mark is None or cursor.changes.hi is not None or not mark.value:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bulketl.plan.stored import stored
+from bulketl.plan.stored import tagged
 from bulketl.tables.catalog import Other
 from bulketl.tables.partitions import Partition
 from bulketl.tables.spec import Strategy, TableSpec, Tier
@@ -136,7 +136,7 @@ class Plan:
 
     def to_json(self) -> str:
         """Return the plan as JSON; equal plans give equal text."""
-        return json.dumps(dataclasses.asdict(self), default=stored, sort_keys=True, indent=1)
+        return json.dumps(dataclasses.asdict(self), default=tagged, sort_keys=True, indent=1)
 
     @property
     def fingerprint(self) -> str:

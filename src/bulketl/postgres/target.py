@@ -22,13 +22,13 @@ from bulketl.postgres.ddl import batch, name, staging, staging_name
 from bulketl.postgres.joins import BY_HASH, PLANNING
 from bulketl.postgres.ledger import entries, states
 from bulketl.postgres.ledger.entries import CopyResult
-from bulketl.postgres.ledger.made import held, noted, started
+from bulketl.postgres.ledger.made import registered, reserving, started
 from bulketl.postgres.server import STAGING, Postgres
 from bulketl.postgres.write import table_checks
 from bulketl.postgres.write.chain import begun, ended
 from bulketl.postgres.write.copy import TEMPORARY, close, copy, transaction, without_refused
 from bulketl.postgres.write.guard import guard
-from bulketl.postgres.write.outcome import PublishResult, added, arrived, too_bad, too_many
+from bulketl.postgres.write.outcome import PublishResult, arrived, plus_batch, too_bad, too_many
 from bulketl.postgres.write.publish import into, publish
 from bulketl.postgres.write.rows import mend
 from bulketl.postgres.write.stage import (
@@ -47,7 +47,7 @@ from bulketl.rows import quality
 from bulketl.rows.coerce import KEPT_REJECTS, Batch, Reject
 from bulketl.rows.quality import Arrived, Counted
 from bulketl.rows.reconcile import Buckets, Differences, Digest, Here, Row
-from bulketl.tables.checks import Counts, restored
+from bulketl.tables.checks import Counts, counts_from_json
 from bulketl.tables.partitions import Partition
 from bulketl.tables.spec import TableSpec
 
@@ -166,7 +166,7 @@ class PostgresTarget:
             if not cursor.fetchall():
                 return self._recorded(cursor, spec, partition.index), self._done(cursor, spec)
             claimed = entries.claim_publish(self.run, spec, returning=False)
-            cursor.execute(batch([claimed, *held(self.run, [spec]), temporary(0, spec)]))
+            cursor.execute(batch([claimed, *reserving(self.run, [spec]), temporary(0, spec)]))
             total = self._copied(cursor, spec, partition, batches, counted, (TEMPORARY, temporary_name(0)))
             self._compare_group(cursor, [spec], [total])
             score = quality.hold(spec, [arrived(partition.index, total)])
@@ -193,7 +193,7 @@ class PostgresTarget:
         total, read = CopyResult(), 0
         some: list[Reject] = []
         for piece in batches:
-            total, read = added(total, piece, spec), read + piece.read
+            total, read = plus_batch(total, piece, spec), read + piece.read
             some = [*some, *piece.rejects][:KEPT_REJECTS]
             if reason := too_bad(spec, piece, total.rejects, read, self.run):
                 raise _RejectedError(reason, piece.failing or some)
@@ -206,7 +206,7 @@ class PostgresTarget:
         cursor.execute(entries.outcome_of(self.run, spec))
         rows, inserted, updated, unchanged, deleted, found, score, noted = cursor.fetchall()[0]
         counts = (rows, inserted, updated, unchanged, deleted)
-        return PublishResult(*counts, restored(json.loads(found)), score, noted=json.loads(noted))
+        return PublishResult(*counts, counts_from_json(json.loads(found)), score, noted=json.loads(noted))
 
     def _compare(self, cursor: Any, spec: TableSpec) -> list[Arrived]:
         """Compare staged rows and rejects with the records of the partitions; return what has arrived of each."""
@@ -254,11 +254,11 @@ class PostgresTarget:
             if not cursor.fetchall():  # the whole group was committed before
                 return [(self._recorded(cursor, spec, 0), self._done(cursor, spec)) for spec in specs]
             emptying = (s for n, spec in enumerate(specs) for s in emptied(self.run, n, spec))
-            cursor.execute(batch([*held(self.run, specs), *emptying]))
+            cursor.execute(batch([*reserving(self.run, specs), *emptying]))
             done = []
             records = [entries.claim_publish(self.run, spec, returning=False) for spec in specs[1:]]
             for n, (spec, piece) in enumerate(zip(specs, batches, strict=True)):
-                total = dataclasses.replace(added(CopyResult(), piece, spec), expected=expected[n])
+                total = dataclasses.replace(plus_batch(CopyResult(), piece, spec), expected=expected[n])
                 if piece:
                     copy(cursor, piece.good, spec, *place(n, spec))
                     if piece.rejects:
@@ -338,7 +338,7 @@ def recording(run: str, spec: TableSpec, rows: int, score: float = 1.0, *, mark:
     counted = spec.publish not in BESIDE or (spec.whole and spec.deletes == "mirror")
     chain = [begun(run, spec)] if spec.publish == "create" else []
     return [
-        *noted(run, spec),
+        *registered(run, spec),
         *(chain if spec.audit else [ended(run, spec)]),
         entries.published(run, spec, rows, score),
         states.published(run, spec, rows=rows if counted else None, mark=mark),

@@ -14,7 +14,7 @@ from bulketl.plan.plan import Plan, TableLoad
 from bulketl.postgres.ddl import columns, name, rows_of, staging, staging_name
 from bulketl.postgres.ledger import entries
 from bulketl.postgres.ledger.entries import CopyResult
-from bulketl.postgres.ledger.made import held, started
+from bulketl.postgres.ledger.made import reserving, started
 from bulketl.postgres.server import STAGING, Connection, Postgres
 from bulketl.postgres.target import recording
 from bulketl.postgres.write import table_checks
@@ -61,7 +61,7 @@ def of_target(connection: Connection, load: TableLoad) -> list[str]:
         record = entries.partition(RUN, spec, 0, CopyResult(load.rows))
         claim = entries.claim_publish(RUN, spec)
         merged = into(RUN, spec, name(*place(0, spec))) if beside(spec) else []
-        begun = [claim, *held(RUN, [spec]), *emptied(RUN, 0, spec)]
+        begun = [claim, *reserving(RUN, [spec]), *emptied(RUN, 0, spec)]
         written = [*begun, *copies, counting_group([spec]), record, *merged, *done]
         return ["BEGIN", *written, *_checked(spec, rows_of(spec)), "COMMIT"]
     found = ["BEGIN", *preparing(RUN, spec), "COMMIT"]
@@ -94,7 +94,7 @@ def _chunk(load: TableLoad, partition: Partition) -> list[str]:
     return [
         "BEGIN",
         entries.claim(RUN, spec, partition.index),
-        *held(RUN, [spec]),
+        *reserving(RUN, [spec]),
         temporary(0, spec),
         _copy(*place_, spec),
         *into(RUN, spec, name(*place_)),

@@ -10,12 +10,12 @@ from rich.text import Text
 
 from bulketl.cli.screens.listing import Rows
 from bulketl.postgres.compare.chain import ChainVerdict
-from bulketl.postgres.ledger.states import Known
+from bulketl.postgres.ledger.states import TableState
 from bulketl.postgres.write.retention import Expired
 from bulketl.tables.printable import count_of, in_a_line
 
 
-def states(found: Sequence[Known]) -> Table | Text:
+def states(found: Sequence[TableState]) -> Table | Text:
     """Return the state of each table, a line each."""
     if not found:
         return Text("nothing was loaded into this schema yet")
@@ -32,7 +32,7 @@ def states(found: Sequence[Known]) -> Table | Text:
     return table
 
 
-def state(item: Known) -> Text:
+def state(item: TableState) -> Text:
     """Return everything that is known of one table."""
     text = Text(f"{in_a_line(item.table)}\n", style="bold")
     details = {

@@ -12,7 +12,7 @@ from bulketl.postgres.server import LEDGER
 from bulketl.rows.coerce import Reject
 from bulketl.rows.figures import Figures
 from bulketl.rows.reconcile import Differences
-from bulketl.tables.checks import Counts, stored
+from bulketl.tables.checks import Counts, counts_to_json
 from bulketl.tables.spec import TableSpec
 
 
@@ -80,7 +80,7 @@ def rejected(run: str, spec: TableSpec, index: int, rejects: Sequence[Reject]) -
 def checked(run: str, spec: TableSpec, found: Counts) -> str:
     """Return the UPDATE that notes, with the record of a publish, what its checks on the table have found."""
     return (
-        f"UPDATE {LEDGER}.published SET checks = {value(json.dumps(stored(found)))} "
+        f"UPDATE {LEDGER}.published SET checks = {value(json.dumps(counts_to_json(found)))} "
         f"WHERE (run, schema_name, table_name) = ({value(run)}, {value(spec.schema)}, {value(spec.table)})"
     )
 

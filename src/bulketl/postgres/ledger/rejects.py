@@ -54,7 +54,7 @@ class Rejected:
         return dataclasses.asdict(self)
 
 
-def there(connection: Connection) -> bool:
+def readable(connection: Connection) -> bool:
     """Tell whether the ledger has rejects that can be settled: it was made, or brought up to date, by this version."""
     found = connection.execute(
         "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attname = 'settled')",
@@ -65,7 +65,7 @@ def there(connection: Connection) -> bool:
 
 def tables(connection: Connection, schema: str) -> set[str]:
     """Return the tables that some load into the schema was to load."""
-    if not there(connection):
+    if not readable(connection):
         return set()
     loads = f"SELECT table_name FROM {LEDGER}.table_load JOIN {LEDGER}.run r USING (run) WHERE r.schema_name = %(schema)s"
     rejects = f"SELECT table_name FROM {LEDGER}.reject WHERE schema_name = %(schema)s"

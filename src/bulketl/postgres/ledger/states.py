@@ -18,7 +18,7 @@ from bulketl.tables.spec import TableSpec
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class TableState:
     """A table's state as people look at it; `published` and `compared` are times as text, '' for never."""
 
     table: str
@@ -75,7 +75,7 @@ def last_loaded(connection: Connection, schema: str) -> dict[str, str]:
     return {str(table): str(day) for table, day in found}
 
 
-def list_states(connection: Connection, schema: str) -> list[Known]:
+def list_states(connection: Connection, schema: str) -> list[TableState]:
     """Return what is known of each table of the schema, by name."""
     if not _there(connection):
         return []
@@ -86,7 +86,7 @@ def list_states(connection: Connection, schema: str) -> list[Known]:
         f" FROM {LEDGER}.state WHERE schema_name = %s ORDER BY table_name",
         (schema,),
     )
-    return [Known(*row) for row in found]
+    return [TableState(*row) for row in found]
 
 
 def reset_states(connection: Connection, schema: str, tables: Sequence[str]) -> int:
@@ -177,7 +177,7 @@ def retained(run: str, schema: str, table: str, column: str, limit: str, fewer: 
 
 
 def _there(connection: Connection) -> bool:
-    return made.there(connection, "state")
+    return made.exists(connection, "state")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from bulketl.errors import DataError
 from bulketl.postgres.ledger.entries import CopyResult
 from bulketl.postgres.write import table_checks
-from bulketl.postgres.write.copy import limit
+from bulketl.postgres.write.copy import batch_limit
 from bulketl.rows.coerce import Batch
 from bulketl.rows.figures import Figures
 from bulketl.rows.quality import Arrived
@@ -42,7 +42,7 @@ def too_bad(spec: TableSpec, piece: Batch, rejects: int, read: int, run: str, *,
         table_checks.within(spec, piece, table_checks.SEEN_HINT.format(table=spec.table))
     except DataError as error:
         return error
-    return too_many(spec, rejects, run) if rejects > (spec.rejectable(read) if whole else limit(spec, read)) else None
+    return too_many(spec, rejects, run) if rejects > (spec.rejectable(read) if whole else batch_limit(spec, read)) else None
 
 
 def too_many(spec: TableSpec, rejects: int, run: str) -> DataError:
@@ -61,7 +61,7 @@ def arrived(partition: int, total: CopyResult) -> Arrived:
     return Arrived(partition, total.rows, total.rejects, total.expected)
 
 
-def added(total: CopyResult, piece: Batch | None, spec: TableSpec) -> CopyResult:
+def plus_batch(total: CopyResult, piece: Batch | None, spec: TableSpec) -> CopyResult:
     """Return the sum; raise DataError unless every row of the piece that was read is in it once, good or rejected."""
     if piece is None:
         return total

@@ -29,7 +29,7 @@ from bulketl.connections import watch
 from bulketl.errors import PlanError, TargetError
 from bulketl.postgres.ddl import batch, name, rows_of, value
 from bulketl.postgres.ledger import entries, states
-from bulketl.postgres.ledger.made import hold
+from bulketl.postgres.ledger.made import reserve
 from bulketl.postgres.server import Postgres, failure
 from bulketl.postgres.write import chain, written
 from bulketl.tables.catalog import TargetTable
@@ -78,7 +78,7 @@ def retain(
         )
     with _transaction(target, spec.table) as cursor:
         if folder is not None:
-            hold(cursor, run, [spec])
+            reserve(cursor, run, [spec])
         cursor.execute(f"SELECT date_trunc('day', now() - interval {value(rule.keep)})::date::text")
         limit = cursor.fetchone()[0]
         by = f"t.{name(stored)}"

@@ -19,7 +19,7 @@ from bulketl.postgres.ddl import batch, name, rows_of
 from bulketl.postgres.joins import BY_HASH, PLANNING
 from bulketl.postgres.ledger import entries, states
 from bulketl.postgres.ledger.entries import CopyResult
-from bulketl.postgres.ledger.made import hold
+from bulketl.postgres.ledger.made import reserve
 from bulketl.postgres.server import Postgres
 from bulketl.postgres.write import chain, table_checks
 from bulketl.postgres.write.copy import TEMPORARY, copy, transaction, without_refused
@@ -157,7 +157,7 @@ class _Stage:
 def _staged(target: Postgres, run: str, spec: TableSpec) -> Iterator[_Stage]:
     """Give an empty temporary table beside a table that is ours and stays so, in a transaction of its own."""
     with transaction(target, run, f"table {spec.table!r}", spec.encoder) as cursor:
-        hold(cursor, run, [spec])
+        reserve(cursor, run, [spec])
         cursor.execute(temporary(0, spec))
         yield _Stage(cursor, target, run, spec)
 

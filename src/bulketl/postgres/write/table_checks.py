@@ -13,7 +13,7 @@ from bulketl.errors import DataError
 from bulketl.postgres.ddl import batch, name, own_rows, rows_of, value
 from bulketl.postgres.joins import BY_HASH, PLANNING
 from bulketl.rows.coerce import Batch
-from bulketl.tables.checks import ON_TABLE, Check, Counts, judged, said
+from bulketl.tables.checks import ON_TABLE, Check, Counts, passes, said
 from bulketl.tables.spec import DELETED_AT, TableSpec
 
 SEEN_HINT = "`bulketl rejects show {table}` shows them"
@@ -36,7 +36,7 @@ def hold(cursor: Any, specs: Sequence[TableSpec], tables: Sequence[str] = ()) ->
     for place, (n, check) in enumerate(asked):
         text = figures.get(place)
         figure = None if text is None else _number(text)
-        if not judged(check, figure):
+        if not passes(check, figure):
             found[n].setdefault(check.severity, {})[check.label] = figure if figure is not None else -1
     for spec, counts in zip(specs, found, strict=True):
         if counts.get("fail"):
