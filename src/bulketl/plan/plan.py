@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bulketl.plan.stored import tagged
+from bulketl.plan.tagged import tagged
 from bulketl.tables.catalog import Other
 from bulketl.tables.partitions import Partition
 from bulketl.tables.spec import Strategy, TableSpec, Tier

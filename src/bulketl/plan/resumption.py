@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from bulketl.config.tables import TableRule
 from bulketl.plan.plan import Group, Plan, TableLoad
-from bulketl.plan.stored import untagged
+from bulketl.plan.tagged import untagged
 from bulketl.tables.spec import TableSpec
 
 # What of a table must be as it was; the rest follows from the state of the target or was an option of the run.
