@@ -53,9 +53,12 @@ _FIELDS = [field.name for field in dataclasses.fields(Rejected)]
 class Retried:
     """What became of a table's rejected rows: of the `asked` ones how many were loaded, are still bad, or gone.
 
-    `unreadable`: their key is not known, because it is what was wrong with them.
+    `unreadable`: their key is not known, because it is what was wrong with them. `source`: the database that they were
+    read from again; `schema`: of the target.
     """
 
+    source: str
+    schema: str
     table: str
     asked: int
     loaded: int = 0
@@ -169,7 +172,7 @@ def retry_rejects(config: Config, tables: Sequence[str] = (), run: str = "") -> 
         return []
     catalog = patient(in_view, source, config, known, list(keys))
     specs = [_one_by_one(config, catalog, table, choice_of(known, table)) for table, asked in keys.items() if asked]
-    done = {table: Retried(table, 0) for table in keys}
+    done = {table: Retried(catalog.identity, config.target_schema, table, 0) for table in keys}
     if not specs:
         return list(done.values())
     with recorded(target, "retry", _plan(config, catalog, specs, keys)) as retrying:
@@ -198,7 +201,7 @@ def _retried(source: MySQL, target: Postgres, run: str, spec: TableSpec, asked: 
     readable = {json.dumps(key): known for key in asked if (known := _key(spec, casts, key)) is not None}
     loaded, rejected = patient(_taken, source, target, run, spec, readable)
     gone = len(readable) - loaded - rejected
-    return Retried(spec.table, len(asked), loaded, rejected, gone, len(asked) - len(readable))
+    return Retried(spec.source, spec.schema, spec.table, len(asked), loaded, rejected, gone, len(asked) - len(readable))
 
 
 def _open(

@@ -72,7 +72,7 @@ def _spec(config: Config, there: TargetTable, state: State | None, source: str) 
         key=tuple(own.get(column, column) for column in there.primary_key),
         publish="merge",
         kept=tuple(item for item in there.columns if item[0] not in own),
-        source=source,
+        source=source or (state.source if state else ""),
         audit=config.rule(there.name).table_importance == "audit",
         partitioned=there.partitioned,
     )

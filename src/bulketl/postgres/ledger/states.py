@@ -19,10 +19,14 @@ from bulketl.tables.spec import TableSpec
 
 @dataclass(frozen=True, slots=True)
 class TableState:
-    """A table's state as people look at it; `published` and `compared` are times as text, '' for never."""
+    """A table's state as people look at it; `published` and `compared` are times as text, '' for never.
 
-    table: str
+    `source`: the database that its rows came from, '' once the state was reset. `schema`: of the target.
+    """
+
     source: str
+    schema: str
+    table: str
     column: str
     type: str
     watermark: str
@@ -81,8 +85,8 @@ def list_states(connection: Connection, schema: str) -> list[TableState]:
         return []
     time = "COALESCE(to_char({}, 'YYYY-MM-DD HH24:MI:SSOF'), '')"
     found = connection.execute(
-        "SELECT table_name, source, COALESCE(cursor_column, ''), COALESCE(cursor_type, ''), COALESCE(watermark, ''),"
-        f" rows, run, {time.format('published_at')}, {time.format('compared_at')}"
+        "SELECT source, schema_name, table_name, COALESCE(cursor_column, ''), COALESCE(cursor_type, ''),"
+        f" COALESCE(watermark, ''), rows, run, {time.format('published_at')}, {time.format('compared_at')}"
         f" FROM {LEDGER}.state WHERE schema_name = %s ORDER BY table_name",
         (schema,),
     )

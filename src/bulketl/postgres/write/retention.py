@@ -43,8 +43,13 @@ _LAST_MOMENT = "294247-01-01"  # Arrow counts microseconds from 1970, Postgres f
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """Rows of a table that are older than they may be: `column` before `limit`; what is, or was, done about them."""
+    """Rows of a table that are older than they may be: `column` before `limit`; what is, or was, done about them.
 
+    `source`: the database that the table was loaded from; `schema`: of the target.
+    """
+
+    source: str
+    schema: str
     table: str
     column: str
     limit: str
@@ -86,7 +91,7 @@ def retain(
         cursor.execute(f"SELECT count(*) FROM {old}")
         rows = cursor.fetchone()[0]
         action = "kept: legal hold" if rule.legal_hold else rule.action
-        found = Expired(spec.table, rule.by, limit, rows, action)
+        found = Expired(spec.source, spec.schema, spec.table, rule.by, limit, rows, action)
         if rule.legal_hold or not rows or folder is None:
             return found
         path = _created(folder, spec, f"-before-{limit}-{run}.parquet") if rule.action == "archive" else None
@@ -153,7 +158,7 @@ def _archived(cursor: Any, found: Expired, path: Path, types: dict[str, str], ol
             f"table {found.table!r}: the archive {path} does not hold what the table holds",
             hint="nothing was deleted; report it",
         )
-    return Expired(found.table, found.column, found.limit, found.rows, found.action, str(path), digest)
+    return dataclasses.replace(found, file=str(path), sha256=digest)
 
 
 def _wild(cursor: Any, types: dict[str, str], old: str) -> set[str]:
