@@ -26,7 +26,7 @@ from bulketl.mysql.server import MySQL
 from bulketl.mysql.source import MySQLSource
 from bulketl.plan.incremental import Choice, another_source, choice_of
 from bulketl.plan.ownership import strange
-from bulketl.plan.plan import Group, Plan, TableLoad
+from bulketl.plan.plan import Plan, TableLoad, in_turn
 from bulketl.plan.publishing import differing
 from bulketl.plan.specify import specify
 from bulketl.postgres.known import known_of
@@ -192,8 +192,7 @@ def _plan(config: Config, catalog: Catalog, specs: Sequence[TableSpec], keys: Ma
         )
         for spec in specs
     )  # fmt: skip
-    groups = tuple(Group(item.tier, (item,)) for item in loads)
-    return Plan(catalog.identity, config.target_schema, config.zone(catalog), groups)
+    return in_turn(catalog.identity, config.target_schema, config.zone(catalog), loads)
 
 
 def _retried(source: MySQL, target: Postgres, run: str, spec: TableSpec, asked: Sequence[dict[str, Any]]) -> Retried:

@@ -13,7 +13,7 @@ from bulketl.mysql.server import MySQL
 from bulketl.operations.records import HINT
 from bulketl.plan.incremental import another_source
 from bulketl.plan.ownership import strange
-from bulketl.plan.plan import Group, Plan, TableLoad
+from bulketl.plan.plan import Plan, TableLoad, in_turn
 from bulketl.postgres.known import known_of
 from bulketl.postgres.ledger import schema
 from bulketl.postgres.server import Postgres
@@ -88,7 +88,7 @@ def _plan(config: Config, source: str, specs: Sequence[TableSpec], ruled: Mappin
     loads = (
         TableLoad(spec, (), config.rule(spec.table).table_importance, _reason(ruled[spec.table]), 0, 0) for spec in specs
     )
-    return Plan(source, config.target_schema, "", tuple(Group(item.tier, (item,)) for item in loads))
+    return in_turn(source, config.target_schema, "", loads)
 
 
 def _reason(rule: Retention) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -142,6 +142,15 @@ class Plan:
     def fingerprint(self) -> str:
         """A hash of everything in the plan, to compare two."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+
+def in_turn(source: str, schema: str, zone: str, loads: Iterable[TableLoad]) -> Plan:
+    """Return the plan of an act other than a load, a repair say: tables in their order, each in a transaction of its own.
+
+    Its loads have no partitions: what is read is found under the locks, or is on record. `source` and `zone` are '' where
+    nothing is read.
+    """
+    return Plan(source, schema, zone, tuple(Group(item.tier, (item,)) for item in loads))
 
 
 def differences(before: Mapping[str, Any], plan: Plan) -> list[str]:
