@@ -185,13 +185,11 @@ def retry_rejects(config: Config, tables: Sequence[str] = (), run: str = "") -> 
 
 def _plan(config: Config, catalog: Catalog, specs: Sequence[TableSpec], keys: Mapping[str, Sequence[object]]) -> Plan:
     """Return the plan of a retry: for each table how many rows are read again. Their keys are on record as rejects."""
-    loads = (
-        TableLoad(
-            spec, (), config.rule(spec.table).table_importance,
-            f"retry: {count_of(len(keys[spec.table]), 'rejected row')} not settled", len(keys[spec.table]), 0,
-        )
-        for spec in specs
-    )  # fmt: skip
+    loads = []
+    for spec in specs:
+        rows = len(keys[spec.table])
+        why = f"retry: {count_of(rows, 'rejected row')} not settled"
+        loads.append(TableLoad(spec, (), config.rule(spec.table).table_importance, why, rows, 0))
     return in_turn(catalog.identity, config.target_schema, config.zone(catalog), loads)
 
 
