@@ -27,6 +27,7 @@ from bulketl.errors import DataError, MismatchError, TargetError
 from bulketl.postgres.ddl import columns, create_table, name
 from bulketl.postgres.locks import is_free
 from bulketl.postgres.server import Postgres, failure
+from bulketl.postgres.write.numeric import numeric_bytes
 from bulketl.rows.coerce import KEPT_REJECTS, Batch, Reject, reject
 from bulketl.tables.casts import Cast, Encoder
 from bulketl.tables.spec import TableSpec
@@ -220,6 +221,9 @@ def _encoded(cursor: Any, rows: pa.Table, schema: str, table: str) -> int:
 
 def encode(rows: pa.Table) -> Iterator[bytes]:
     """Yield what COPY BINARY sends for the rows, from its first byte to its last; for the encoder pgpq only."""
+    for n, field in enumerate(rows.schema):
+        if pa.types.is_decimal256(field.type):
+            rows = rows.set_column(n, field.name, numeric_bytes(rows.column(n)))
     encoder = ArrowToPostgresBinaryEncoder(rows.schema)
     yield encoder.write_header()
     for batch in rows.to_batches(max_chunksize=ENCODED_ROWS):
