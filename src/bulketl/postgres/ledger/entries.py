@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from bulketl.postgres.ddl import value
 from bulketl.postgres.server import LEDGER
+from bulketl.rows.aggregates import Figures
 from bulketl.rows.coerce import Reject
-from bulketl.rows.figures import Figures
 from bulketl.rows.reconcile import Differences
 from bulketl.tables.checks import Counts, counts_to_json
 from bulketl.tables.spec import TableSpec

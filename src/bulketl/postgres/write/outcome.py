@@ -9,8 +9,8 @@ from bulketl.errors import DataError
 from bulketl.postgres.ledger.entries import CopyResult
 from bulketl.postgres.write import table_checks
 from bulketl.postgres.write.copy import batch_limit
+from bulketl.rows.aggregates import Figures
 from bulketl.rows.coerce import Batch
-from bulketl.rows.figures import Figures
 from bulketl.rows.quality import Arrived
 from bulketl.tables.checks import Counts
 from bulketl.tables.printable import count_of
