@@ -51,6 +51,7 @@ WHAT = {
 }
 _ONE_TABLE = "takes one table at a time; left out where there are many"
 LEFT_OUT: dict[str, dict[str, str]] = {
+    "json": {COPY_BINARY: "the file has the form of jsonb"},
     "blobs": {PIPE: "the client prints bytes as if they were text, which COPY refuses"},
     **{
         name: {

@@ -18,8 +18,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bulketl.rows.checks import Fault, failing
 from bulketl.rows.jsontext import altered
+from bulketl.rows.row_checks import Fault, failing
 from bulketl.rows.unpack import spelt, strange, unpacked
 from bulketl.tables.alterations import INVALID_DATE, NUL_BYTE
 from bulketl.tables.casts import Cast

@@ -27,6 +27,7 @@ from bulketl.postgres.ddl import columns, create_table, name
 from bulketl.postgres.locks import is_free
 from bulketl.postgres.server import Postgres, failure
 from bulketl.postgres.session import adbc_errors
+from bulketl.postgres.write.numeric import numeric_bytes
 from bulketl.rows.coerce import KEPT_REJECTS, Batch, Reject, reject
 from bulketl.tables.casts import Cast, Encoder
 from bulketl.tables.spec import TableSpec
@@ -221,6 +222,9 @@ def _encoded(cursor: Any, rows: pa.Table, schema: str, table: str) -> int:
 
 def encode(rows: pa.Table) -> Iterator[bytes]:
     """Yield what COPY BINARY sends for the rows, from its first byte to its last; for the encoder pgpq only."""
+    for n, field in enumerate(rows.schema):
+        if pa.types.is_decimal256(field.type):
+            rows = rows.set_column(n, field.name, numeric_bytes(rows.column(n)))
     encoder = ArrowToPostgresBinaryEncoder(rows.schema)
     yield encoder.write_header()
     for batch in rows.to_batches(max_chunksize=ENCODED_ROWS):
@@ -249,7 +253,7 @@ def without_refused(target: Postgres, run: str, spec: TableSpec, batch: Batch, *
     search ends when there are more than the table may have. To be called after a copy failed with a DataError; the batch
     comes back as it was when no single row is at fault.
     """
-    most = spec.rejectable(batch.read) if whole else limit(spec, batch.read)
+    most = spec.rejectable(batch.read) if whole else batch_limit(spec, batch.read)
     refused = list(itertools.islice(_refused(target, run, spec, batch.good), most + 1))
     if not refused:
         return batch
@@ -259,7 +263,7 @@ def without_refused(target: Postgres, run: str, spec: TableSpec, batch: Batch, *
     return dataclasses.replace(batch, good=batch.good.filter(keep), rejects=batch.rejects + rejects)
 
 
-def limit(spec: TableSpec, read: int) -> int:
+def batch_limit(spec: TableSpec, read: int) -> int:
     """Return how many of the rows of one batch may be rejected; what the table may have is known when all are read.
 
     A share of the table's rows may lie in one batch, so that there a share of the batch's, or 1,000, is the limit.
