@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from bulketl.rows.jsontext import altered
 from bulketl.rows.row_checks import Fault, failing
-from bulketl.rows.unpack import spelt, unreadable, unpacked
+from bulketl.rows.unpack import spelt, unpacked, unreadable
 from bulketl.tables.alterations import INVALID_DATE, NUL_BYTE
 from bulketl.tables.casts import Cast
 from bulketl.tables.checks import Severity
