@@ -1,8 +1,8 @@
 """The start of the command line: CPU seconds of its process as a multiple of those of `python -c pass`, in the same run.
 
 Seconds say little where others work too, and CPU seconds differ from machine to machine; a multiple moves by a tenth. The
-limits are above what is measured beside busy neighbours, 16 and 52, and below what the program took when it loaded everything
-for every command: 60 for the help, 60 to 70 for a load.
+limits are above what is measured beside busy neighbours, 16 and 52, and below what the program took when it loaded all for
+every command: 60 for the help, 60 to 70 for a load.
 """
 
 from __future__ import annotations
