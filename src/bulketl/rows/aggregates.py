@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from bulketl.rows.canonical import microseconds, number, pair, possible
+from bulketl.rows.canonical import days_ahead, microseconds, number, pair, possible
 from bulketl.tables.casts import Cast
 from bulketl.tables.types import TARGET_FLOATS, TARGET_INTEGERS
 
@@ -69,10 +69,12 @@ def _values(item: Cast, column: str, base: str, nul_bytes: str) -> tuple[str, st
     if base in TARGET_FLOATS:
         return f"({item.read}*1e0)" if item.source_type.base == "float" else item.read, f"{column}::float8"
     if base == "date":
-        return f"(TO_DAYS({item.read})-719528)", _number(base, column, f"({column} - date '1970-01-01')")
+        days = f"({column} - date '1970-01-01' + {days_ahead(column)})"
+        return f"(TO_DAYS({item.read})-719528)", _number(base, column, days)
     if base == "timestamp":
         here = f"TIMESTAMPDIFF(MICROSECOND,'1970-01-01',{item.read})"
-        return here, _number(base, column, microseconds(column))
+        there = f"({microseconds(column)} + {days_ahead(column)} * 86400000000)"
+        return here, _number(base, column, there)
     if base in ("timestamptz", "interval", "time"):
         found = pair(item, column, nul_bytes)
         return (f"CAST({found[0]} AS SIGNED)", _number(base, column, microseconds(column))) if found else ("", "")
