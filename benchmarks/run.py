@@ -12,11 +12,12 @@ peers      eight databases of all kinds, beside other programs, each with what i
 scale      the large table at three sizes: seconds and memory over rows
 growth     every way to write, compare and mend a table at three sizes: what a further row costs, and memory
 link       the whole database over a slow link: seconds, bytes and round trips
+harm       a clinic at work while a large table of each engine is loaded, by bulketl and by others: what it waits for
 kills      loads of audited and marked tables that are killed at random moments, and the load after each
 
 Contenders run in turn, A B A B, and are compared by their medians. On your servers, payments, merge and verify make and drop
 the database `bulketl_benchmark` at the source, peers `bulketl_peers` and `bulketl_peers_tenth`, scale `bulketl_scale`;
-catalogue only reads the database of the URI; nightly, link and whole need servers of their own.
+catalogue only reads the database of the URI; nightly, link, whole and harm need servers of their own.
 All make and drop schemas that begin with `bulketl_benchmark` in the target; the ledger's schema `bulketl` stays there.
 """
 
@@ -38,6 +39,7 @@ from rich.console import Console
 from benchmarks import catalogue, payments
 from benchmarks.checking import run_checks
 from benchmarks.growth import WAYS, run_growth
+from benchmarks.harm.run import run_harm
 from benchmarks.kills import run_kills
 from benchmarks.link import run_link
 from benchmarks.measure import Contender, ContenderError, measure
@@ -149,6 +151,7 @@ def main() -> int:
         "scale": run_scale,
         "growth": run_growth,
         "link": run_link,
+        "harm": run_harm,
         "kills": run_kills,
     }
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__.split("\n")[0])
@@ -175,8 +178,8 @@ def main() -> int:
     if bool(options.source) != bool(options.target):
         parser.error("--source and --target go together")
     missing = [program for program in ("mariadb", "psql") if not shutil.which(program)]
-    if missing and {"payments", "merge", "peers"}.intersection(wanted):
-        parser.error(f"the scenarios payments, merge and peers need the program {missing[0]}")
+    if missing and {"payments", "merge", "peers", "harm"}.intersection(wanted):
+        parser.error(f"the scenarios payments, merge, peers and harm need the program {missing[0]}")
     given = contextlib.nullcontext(Servers(options.source, options.target, tcp=options.target or ""))
     document = _read(options.json)
     options.done = set() if options.again else {one["scenario"] for one in document["scenarios"]}
