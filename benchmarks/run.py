@@ -39,7 +39,7 @@ from rich.console import Console
 from benchmarks import catalogue, payments
 from benchmarks.checking import run_checks
 from benchmarks.growth import WAYS, run_growth
-from benchmarks.harm.run import run_harm
+from benchmarks.harm.run import NAMES, run_harm
 from benchmarks.kills import run_kills
 from benchmarks.link import run_link
 from benchmarks.measure import Contender, ContenderError, measure
@@ -163,7 +163,8 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=3, help="of each contender (%(default)s); two at most in most of peers")
     parser.add_argument("--kills", type=int, default=40, help="loads that are killed (%(default)s)")
     parser.add_argument("--seed", type=int, default=7, help="of the moments of kills (%(default)s)")
-    parser.add_argument("--only", type=_names, metavar="NAME,…", help=f"peers with these only: {', '.join(WHAT)}; or growth")
+    only = f"these of peers: {', '.join(WHAT)}; of growth; of harm: engines or programs"
+    parser.add_argument("--only", type=_names, metavar="NAME,…", help=only)
     parser.add_argument("--source", help="a MySQL or MariaDB URI, instead of a throw-away server")
     parser.add_argument("--target", help="a Postgres URI; with --source")
     parser.add_argument("--pgloader", action="store_true", help="run pgloader too, once per catalogue, for information")
@@ -173,8 +174,9 @@ def main() -> int:
     wanted = options.scenarios or list(USUAL)
     if unknown := set(wanted) - set(scenarios):
         parser.error(f"no scenario is called {', '.join(sorted(unknown))}")
-    if unknown := set(options.only or ()) - (set(WAYS) if wanted == ["growth"] else set(WHAT)):
-        parser.error(f"peers has no scenario called {', '.join(sorted(unknown))}")
+    parts = {"growth": set(WAYS), "harm": set(NAMES)}.get(wanted[0], set(WHAT))
+    if unknown := set(options.only or ()) - parts:
+        parser.error(f"{wanted[0]} has no part called {', '.join(sorted(unknown))}")
     if bool(options.source) != bool(options.target):
         parser.error("--source and --target go together")
     missing = [program for program in ("mariadb", "psql") if not shutil.which(program)]

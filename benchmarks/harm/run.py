@@ -11,7 +11,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,18 +29,19 @@ from benchmarks.servers import LOADED, Servers, out
 
 DATABASE = "bulketl_harm"
 CONTENDERS = (OURS, *(peer for peer in PEERS if peer.name in (PIPE, "DuckDB", "pgloader", "sling")))
+NAMES = (*clinic.ENGINES, *(peer.name for peer in CONTENDERS))
 IDLE_SECONDS = 15.0
 QUIET_SECONDS = 1.0  # before a load begins and after it ended
 MOST_SECONDS = 240
 
 
 def run_harm(servers: Servers, options: argparse.Namespace, folder: Path) -> Iterator[HarmScenario]:
-    """Measure each engine."""
+    """Measure each engine, or those that `--only` names; and with every program, or with those."""
     if not servers.processes:
         out.print("harm: skipped, because it needs servers of its own")
         return
     try:
-        for engine in clinic.ENGINES:
+        for engine in _of(clinic.ENGINES, options.only):
             yield _one(servers, engine, options, folder)
     finally:
         servers.without(*(_schema(peer) for peer in CONTENDERS))
@@ -48,6 +49,10 @@ def run_harm(servers: Servers, options: argparse.Namespace, folder: Path) -> Ite
             for database in (DATABASE, clinic.DATABASE):
                 cursor.execute(f"DROP DATABASE IF EXISTS {database}")
             cursor.execute("DROP USER IF EXISTS clinic@'%'")
+
+
+def _of(names: Sequence[str], wanted: Sequence[str] | None) -> list[str]:
+    return [name for name in names if name in (wanted or ())] or list(names)
 
 
 def _schema(peer: Peer) -> str:
@@ -61,7 +66,8 @@ def _one(servers: Servers, engine: str, options: argparse.Namespace, folder: Pat
     ready: list[tuple[Harm, Peer, Path]] = []
     idle = Harm(IDLE)
     scenario.results.append(idle)
-    for peer in CONTENDERS:
+    wanted = _of([peer.name for peer in CONTENDERS], options.only)
+    for peer in (peer for peer in CONTENDERS if peer.name in wanted):
         result = Harm(peer.name)
         scenario.results.append(result)
         try:

@@ -258,17 +258,17 @@ def _count(cursor: Cursor, tables: list[Table], size: int) -> dict[str, Bound]:
     found = {}
     for n, count, longest in _rows(cursor):
         table, rows = tables[int(n)], int(count)
-        counted = table.engine == "MyISAM" or fits(table, rows, size)
+        counted = table.counts or fits(table, rows, size)
         found[table.name] = Bound(rows if counted else max(rows, table.rows), counted, longest=int(longest or 0))
     return found
 
 
 def _counting(n: int, table: Table, size: int) -> str:
     length = " + ".join(f"COALESCE(OCTET_LENGTH({quoted(column)}), 0)" for column in long_columns(table)) or "0"
-    if table.engine == "MyISAM" and length == "0":  # kept by the engine, exact
+    if table.counts and length == "0":  # kept by the engine, exact
         return f"SELECT {n}, COUNT(*), 0 FROM {quoted(table.name)}"
     most = 2 * rows_per_partition(table, size) + 1
-    count = f"(SELECT COUNT(*) FROM {quoted(table.name)})" if table.engine == "MyISAM" else "COUNT(*)"
+    count = f"(SELECT COUNT(*) FROM {quoted(table.name)})" if table.counts else "COUNT(*)"
     return f"SELECT {n}, {count}, MAX(l) FROM (SELECT {length} l FROM {quoted(table.name)} LIMIT {most}) t"
 
 

@@ -17,6 +17,7 @@ from decimal import Decimal
 import pyarrow as pa
 
 from bulketl.errors import SourceError
+from bulketl.mysql import slices
 from bulketl.mysql.locks import before_reading
 from bulketl.mysql.native import queried
 from bulketl.mysql.server import MySQL, source_error
@@ -25,6 +26,7 @@ from bulketl.rows.aggregates import aggregates
 from bulketl.rows.figures import ROWS
 from bulketl.tables.casts import VALID_DATE, quoted
 from bulketl.tables.partitions import Changes, KeyTuple, KeyValue, Partition
+from bulketl.tables.slices import in_slices
 from bulketl.tables.spec import TableSpec
 
 NOT_NULL_MASK = "bulketl not null {0}"  # a blank: no column of a sane schema is called so
@@ -49,7 +51,19 @@ def read(source: MySQL, spec: TableSpec, partition: Partition, sign: str = "") -
     if partition.stream:
         yield from _spooled(source, spec, query, before, partition.stream)
         return
+    if in_slices(spec, partition) and not sign:
+        yield slices.drained(source.identity, spec, partition, _asking(source, spec, before))
+        return
     yield _arrow(source, spec, query, before)
+
+
+def _asking(source: MySQL, spec: TableSpec, before: list[str]) -> slices.Asking:
+    """Return how a range that is read in slices is asked for."""
+
+    def rows(some: Partition, most: int) -> pa.Table:
+        return _arrow(source, spec, f"{select(spec, some)} ORDER BY {quoted(some.columns[0])} LIMIT {most}", before)
+
+    return slices.Asking(rows, lambda some: count(source, [(spec, some)])[0], lambda some: greatest(source, spec, some))
 
 
 def read_where(source: MySQL, spec: TableSpec, condition: str) -> pa.Table:
@@ -100,6 +114,15 @@ def count(source: MySQL, pieces: Sequence[tuple[TableSpec, Partition]]) -> list[
         cursor.execute(counting)
         found = {int(n): int(rows) for n, rows in cursor.fetchall()}
     return [found[n] for n in range(len(pieces))]
+
+
+def greatest(source: MySQL, spec: TableSpec, partition: Partition) -> int | None:
+    """Return the greatest key of a range along one integer column, None when it has no rows. Raise SourceError."""
+    column = quoted(partition.columns[0])
+    with source.connect() as cursor:
+        cursor.execute(f"SELECT {column} FROM {_rows(spec, partition)} ORDER BY {column} DESC LIMIT 1")
+        row = cursor.fetchone()
+    return None if row is None else int(row[0])
 
 
 def figures(source: MySQL, spec: TableSpec, partition: Partition) -> dict[str, str | None]:
