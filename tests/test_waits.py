@@ -63,7 +63,7 @@ ASKED_OTHERWISE = {
     "mysql/locks.py locked": STEP,
     "mysql/read.py count": STEP,
     "mysql/read.py figures": STEP,
-    "mysql/read.py greatest": STEP,
+    "mysql/read.py _after": STEP,
     "postgres/server.py session": "asked by what is tried again",
     "postgres/compare/digests.py hashes": "a part of planning._hashes, which is tried again",
     "postgres/known.py earlier": "asked by survey.look, which tries it again",

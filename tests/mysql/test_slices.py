@@ -48,7 +48,7 @@ class Server:
 
     def drained(self, lo: int | None = None, hi: int | None = None) -> list[int]:
         part = Partition(0, "PRIMARY", ("id",), None if lo is None else (lo,), None if hi is None else (hi,))
-        ask = slices.Asking(self.rows, lambda some: len(self.within(some)), self.last)
+        ask = slices.Asking(self.rows, lambda some, rest: (len(self.within(some)) if some else 0, self.last(rest)))
         found: list[int] = slices.drained(next(names), SPEC, part, ask).column("id").to_pylist()
         return found
 
@@ -96,10 +96,10 @@ def test_over_a_slow_link_a_statement_reads_for_as_long_as_it_connects(server: S
 
 
 def test_a_source_that_gets_slower_is_asked_for_less_and_for_more_when_it_is_quick_again(server: Server) -> None:
-    """By half at most, or twice as much, from one statement to the next; and never for none."""
+    """For a quarter at least and four times as much at most, from one statement to the next; and never for none."""
     server.seconds = lambda rows: 0.01 + rows / (10_000 if 4 < len(server.asked) < 12 else 50_000)
     server.drained()
-    assert all(0.49 < after / before < 2.01 for before, after in itertools.pairwise(server.asked[1:]))
+    assert all(0.24 < after / before < 4.01 for before, after in itertools.pairwise(server.asked[1:]))
     assert max(server.asked[:5]) > 2000
     assert min(server.asked[5:12]) < 600
     assert max(server.asked[12:]) > 2000

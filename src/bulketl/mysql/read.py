@@ -63,7 +63,7 @@ def _asking(source: MySQL, spec: TableSpec, before: list[str]) -> slices.Asking:
     def rows(some: Partition, most: int) -> pa.Table:
         return _arrow(source, spec, f"{select(spec, some)} ORDER BY {quoted(some.columns[0])} LIMIT {most}", before)
 
-    return slices.Asking(rows, lambda some: count(source, [(spec, some)])[0], lambda some: greatest(source, spec, some))
+    return slices.Asking(rows, lambda counted, behind: _after(source, spec, counted, behind))
 
 
 def read_where(source: MySQL, spec: TableSpec, condition: str) -> pa.Table:
@@ -116,13 +116,17 @@ def count(source: MySQL, pieces: Sequence[tuple[TableSpec, Partition]]) -> list[
     return [found[n] for n in range(len(pieces))]
 
 
-def greatest(source: MySQL, spec: TableSpec, partition: Partition) -> int | None:
-    """Return the greatest key of a range along one integer column, None when it has no rows. Raise SourceError."""
-    column = quoted(partition.columns[0])
+def _after(source: MySQL, spec: TableSpec, counted: Partition | None, behind: Partition) -> tuple[int, int | None]:
+    """Return how many rows a range along one integer column has, 0 for None, and the greatest key of the range behind it."""
+    column = quoted(behind.columns[0])
     with source.connect() as cursor:
-        cursor.execute(f"SELECT {column} FROM {_rows(spec, partition)} ORDER BY {column} DESC LIMIT 1")
-        row = cursor.fetchone()
-    return None if row is None else int(row[0])
+        if spec.zone:
+            cursor.execute("SET SESSION time_zone = %s", (spec.zone,))
+        cursor.execute(f"SELECT COUNT(*) FROM {_rows(spec, counted)}" if counted else "SELECT 0")
+        ((rows,),) = cursor.fetchall()
+        cursor.execute(f"SELECT {column} FROM {_rows(spec, behind)} ORDER BY {column} DESC LIMIT 1")
+        last = cursor.fetchall()
+    return int(rows), int(last[0][0]) if last else None
 
 
 def figures(source: MySQL, spec: TableSpec, partition: Partition) -> dict[str, str | None]:

@@ -23,45 +23,55 @@ from bulketl.tables.spec import TableSpec
 
 SECONDS = 0.05  # of a statement
 FIRST_ROWS, LEAST_ROWS, MOST_ROWS = 1000, 100, 100_000
-MOST_FACTOR = 2.0  # from one statement to the next
+MOST_FACTOR = 4.0  # from one statement to the next
 TRIES = 5
 
 clock = time.monotonic
 
 
 @dataclass(slots=True)
-class Pace:
-    """How many rows the next statement on a table asks for, and whose turn it is.
+class Line:
+    """A source, as far as reading it goes: the least seconds that a statement with its connection took, of any table.
 
-    Each statement has a connection of its own. The first asks for one row, which tells how long that takes: `connecting`,
-    the seconds of the quickest. Where it takes longer than SECONDS, as over a slow link, so may the reading after it.
+    Each statement has a connection of its own; the very first one asks for one row, which tells what that costs.
     """
 
-    rows: int = 1
     connecting: float = math.inf
+
+
+@dataclass(slots=True)
+class Pace:
+    """How many rows the next statement on a table asks for, and whose turn it is."""
+
+    line: Line
+    rows: int
     turn: threading.Lock = field(default_factory=threading.Lock)
 
     def learn(self, rows: int, seconds: float) -> None:
-        """Take into account how long a statement took for so many rows."""
-        self.connecting = min(self.connecting, seconds)
-        if rows == 1:
-            self.rows = FIRST_ROWS
-            return
-        reading, wanted = seconds - self.connecting, max(SECONDS, self.connecting)
+        """Take into account how long a statement took for so many rows.
+
+        Where connecting takes longer than SECONDS, as over a slow link, so may the reading after it.
+        """
+        self.line.connecting = min(self.line.connecting, seconds)
+        reading, wanted = seconds - self.line.connecting, max(SECONDS, self.line.connecting)
         factor = wanted / reading if reading > 0 else MOST_FACTOR
-        self.rows = int(min(MOST_ROWS, max(LEAST_ROWS, rows * min(MOST_FACTOR, max(1 / MOST_FACTOR, factor)))))
+        most = min(MOST_ROWS, max(LEAST_ROWS, rows * min(MOST_FACTOR, max(1 / MOST_FACTOR, factor))))
+        self.rows = FIRST_ROWS if rows == 1 else int(most)
 
 
-_paces: dict[tuple[str, str], Pace] = {}  # of this process, by source and table
+_lines: dict[str, Line] = {}  # of this process, by source
+_paces: dict[tuple[str, str], Pace] = {}  # and by table
 
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """How the source is asked: for the first rows of a range, for their number, and for the greatest key in it or None."""
+    """How the source is asked: for the first rows of a range; for the rows in a range and the greatest key in another.
+
+    None stands for no key, and for a range that is not asked for.
+    """
 
     rows: Callable[[Partition, int], pa.Table]
-    count: Callable[[Partition], int]
-    last: Callable[[Partition], int | None]
+    after: Callable[[Partition | None, Partition], tuple[int, int | None]]
 
 
 def drained(source: str, spec: TableSpec, partition: Partition, ask: Asking) -> pa.Table:
@@ -69,7 +79,7 @@ def drained(source: str, spec: TableSpec, partition: Partition, ask: Asking) -> 
 
     Raise SourceError, a passing one, when rows come and go faster than they can be counted.
     """
-    pace = _paces.setdefault((source, spec.table), Pace())
+    pace = _pace(source, spec.table)
     found: list[pa.Table] = []
     left, end, tries = partition, None, TRIES
     while tries:
@@ -80,29 +90,36 @@ def drained(source: str, spec: TableSpec, partition: Partition, ask: Asking) -> 
             if full:
                 pace.learn(most, clock() - began)
         last = _last(rows, left)
-        if not full and not _proved(ask, left, rows.num_rows, last):
-            tries -= 1
-            continue
-        found.append(rows)
-        left = left if last is None else dataclasses.replace(left, lo=(last + 1,))
-        if not full and (end is None or last is None):
-            more = ask.last(left)
+        behind = left if last is None else dataclasses.replace(left, lo=(last + 1,))
+        if not full:
+            read = None if last is None else dataclasses.replace(left, hi=(last + 1,))
+            counted, more = ask.after(read, behind)
+            if counted != rows.num_rows:
+                tries -= 1
+                continue
             if more is None:
-                return pa.concat_tables(found)
+                return pa.concat_tables([*found, rows])
             end = more if end is None else end  # what comes behind it later, comes after the read
             tries -= last is None
+        found.append(rows)
+        left = behind
         if end is not None and last is not None and last >= end:
             return pa.concat_tables(found)
-    raise _restless(spec)
+    raise SourceError(
+        f"table {spec.table!r}: rows come and go faster than they can be read and counted",
+        hint="load it at another time, or ask for consistency: locked, for which writers wait",
+        transient=True,
+    )
 
 
-def _proved(ask: Asking, left: Partition, rows: int, last: int | None) -> bool:
-    """Tell whether the server, too, counts so many rows up to the last key."""
-    return last is None or ask.count(dataclasses.replace(left, hi=(last + 1,))) == rows
+def _pace(source: str, table: str) -> Pace:
+    line = _lines.setdefault(source, Line())
+    first = 1 if math.isinf(line.connecting) else FIRST_ROWS
+    return _paces.setdefault((source, table), Pace(line, first))
 
 
 def _last(rows: pa.Table, left: Partition) -> int | None:
-    """Return the last key, None where there are no rows."""
+    """Return the last key, None where there are no rows. Raise SourceError when it cannot be the last."""
     if rows.num_rows == 0:
         return None
     keys = rows.column(left.columns[0])
@@ -110,11 +127,3 @@ def _last(rows: pa.Table, left: Partition) -> int | None:
     if not isinstance(last, int) or not (left.lo or (first,))[0] <= first <= last:
         raise SourceError(f"the rows of a slice are not in the order of {left.columns[0]!r}: its last key is {last!r}")
     return last
-
-
-def _restless(spec: TableSpec) -> SourceError:
-    return SourceError(
-        f"table {spec.table!r}: rows come and go faster than they can be read and counted",
-        hint="load it at another time, or ask for consistency: locked, for which writers wait",
-        transient=True,
-    )

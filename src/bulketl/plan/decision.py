@@ -25,7 +25,7 @@ from bulketl.plan.specify import known_columns, name_error, specify
 from bulketl.tables.catalog import Catalog, Key, Table, TargetTable
 from bulketl.tables.cursor import State
 from bulketl.tables.partitions import Bound, Partition, fits, long_columns, row_bytes, rows_per_partition, split, split_key
-from bulketl.tables.slices import WHOLE_ROWS, sliceable, slicing
+from bulketl.tables.slices import sliceable, slicing, waited_for
 from bulketl.tables.spec import NAME_BYTES, TableSpec
 from bulketl.tables.types import TARGET_FLOATS
 
@@ -155,7 +155,7 @@ def _parts(table: Table, rule: TableRule, bound: Bound, size: int) -> tuple[tupl
         ), "one streamed read, because no key can be cut into ranges"
     if along and sliceable(table, along, bound.rows, rule.consistency):
         return split(table, along, ()), f"all of {along.columns[0]}{_sparing(table, along)}"
-    waited = table.locks and bound.rows > WHOLE_ROWS and not (along and slicing(table, along))
+    waited = waited_for(table, bound.rows) and not (along and slicing(table, along))
     return (
         Partition(0),
     ), f"one read{', which writers wait for: no key to cut it by is one integer column' if waited else ''}"

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from bulketl.tables.casts import quoted
 from bulketl.tables.catalog import Key, Table
-from bulketl.tables.partitions import Partition, is_integer_key
+from bulketl.tables.partitions import Partition, is_integer_key, row_bytes
 from bulketl.tables.spec import Consistency, TableSpec
 from bulketl.tables.types import INTEGERS
 
-WHOLE_ROWS = 5_000  # read by one statement, which takes less than the slices would in all
+WHOLE_ROWS, WHOLE_BYTES = 10_000, 2 << 20  # up to both, one statement reads them, in some 50 ms
 _ASKS_NOTHING: tuple[Consistency | None, ...] = (None, "best effort")
 
 
@@ -23,7 +23,12 @@ def slicing(table: Table, key: Key) -> bool:
 
 def sliceable(table: Table, key: Key, rows: int, asked: Consistency | None) -> bool:
     """Tell whether a table that would be read at once is so rather; not where rows of one moment are asked for."""
-    return slicing(table, key) and rows > WHOLE_ROWS and asked in _ASKS_NOTHING
+    return slicing(table, key) and waited_for(table, rows) and asked in _ASKS_NOTHING
+
+
+def waited_for(table: Table, rows: int) -> bool:
+    """Tell whether writers would wait long for a statement that reads so many rows of the table."""
+    return table.locks and (rows > WHOLE_ROWS or rows * row_bytes(table) > WHOLE_BYTES)
 
 
 def in_slices(spec: TableSpec, partition: Partition) -> bool:
