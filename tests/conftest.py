@@ -42,6 +42,9 @@ def folder() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def mariadb(folder: Path) -> Iterator[Server]:
     """A MariaDB with nothing in it."""
+    if given := os.environ.get("BULKETL_TEST_MARIADB"):
+        yield Server("mariadb", given)
+        return
     server = MariaDB(folder)
     yield Server("mariadb", server.uri(""))
     server.stop()

@@ -30,7 +30,7 @@ BEGIN, END = "<!-- made from bulketl.tables.casts.RULES -->", "<!-- end -->"
 
 def cast_table() -> str:
     """Return the cast rules as a Markdown table."""
-    lines = ["| MySQL | Postgres | wire (Arrow) | read as | then |", "|---|---|---|---|---|"]
+    lines = ["| MySQL | Postgres | wire (Arrow) | read as | then | by a load as | unpacked |", "|---" * 7 + "|"]
     for rule in RULES:
         cells = [cell.replace("|", "\\|") for cell in cast_row(rule)]
         lines.append("| " + " | ".join(f"`{cell}`" if cell else "" for cell in cells) + " |")

@@ -31,14 +31,17 @@ class Crew(Executor):
         self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._doing: dict[Future[Any], tuple[int, Apart]] = {}
-        self._idle = 0
+        self._open: set[Future[Any]] = set()  # submitted and not done
         self._lock = threading.Lock()
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Have a step carried out as soon as a thread is free."""
         future: Future[Any] = Future()
         with self._lock:
-            if self._idle <= self._tasks.qsize() and len(self._threads) < self._at_once:
+            # Each step that is not done has a thread, up to all there may be: steps may wait for each other.
+            self._open.add(future)
+            future.add_done_callback(self._open.discard)
+            if len(self._threads) < min(len(self._open), self._at_once):
                 self._hire()
         self._tasks.put((future, lambda *some: fn(*some, **kwargs), args) if kwargs else (future, fn, args))
         return future
@@ -74,11 +77,7 @@ class Crew(Executor):
         apart, me = Apart(), threading.current_thread()
         try:
             while me in self._threads:
-                with self._lock:
-                    self._idle += 1
                 task = self._tasks.get()  # until `shutdown`
-                with self._lock:
-                    self._idle -= 1
                 if task is None:
                     return
                 self._carry_out(apart, *task)

@@ -94,9 +94,11 @@ def _names(spec: TableSpec) -> list[str]:
 
 def select(spec: TableSpec, partition: Partition) -> str:
     """Return the SELECT for a partition: the casts' expressions, then masks of which guarded columns are not NULL."""
-    columns = [
-        item.read if item.read == quoted(item.column) else f"{item.read} AS {quoted(item.column)}" for item in spec.casts
-    ]
+    packed = {item.column: item.packed for item in spec.packed_casts}
+    columns = []
+    for item in spec.casts:
+        read = packed.get(item.column, item.read)
+        columns.append(read if read == quoted(item.column) else f"{read} AS {quoted(item.column)}")
     for n, names in enumerate(masked(spec)):
         bits = "|".join(f"(({quoted(name)} IS NOT NULL)<<{bit})" for bit, name in enumerate(names))
         columns.append(f"CAST({bits} AS UNSIGNED) AS {quoted(NOT_NULL_MASK.format(n))}")
@@ -205,11 +207,12 @@ def _tuple(value: KeyValue | None) -> KeyTuple | None:
 
 
 def masked(spec: TableSpec) -> list[list[str]]:
-    """Return the nullable columns whose invalid dates become NULL, in lists of one mask each.
+    """Return the nullable columns whose invalid dates become NULL at the source, in lists of one mask each.
 
     A NULL there can be the row's own, so the mask tells; in a NOT NULL column every NULL was an invalid date.
     """
-    names = [item.column for item in spec.casts if item.guarded and item.nullable]
+    packed = {item.column for item in spec.packed_casts}
+    names = [item.column for item in spec.casts if item.guarded and item.nullable and item.column not in packed]
     return [names[n : n + MASK_BITS] for n in range(0, len(names), MASK_BITS)]
 
 

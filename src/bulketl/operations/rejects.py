@@ -268,8 +268,10 @@ def _key(spec: TableSpec, casts: Mapping[str, Cast], key: Mapping[str, Any]) -> 
 
 
 def _value(item: Cast, value: Any) -> KeyValue | None:
-    if value is None or isinstance(value, (bool, int, float)):
-        return None if item.clean == "instant" else value
+    if value is None or item.clean == "instant":  # whose digits are of another zone than the session's
+        return None
+    if isinstance(value, (bool, int, float)):
+        return value
     text = str(value)
     base = item.source_type.base
     if text.startswith("\\x") and (item.wire == "large_binary" or base == "bit"):

@@ -99,7 +99,7 @@ def _load(config: Config, catalog: Catalog, table: Table, bound: Bound | None, c
         size = rows * row_bytes(table)
     found = differing(spec, existing, state)
     agreed, parts = consistent(config, rule, table, parts, spec)
-    spec = dataclasses.replace(spec, consistency=agreed)
+    spec = dataclasses.replace(spec, consistency=agreed, packed=True)
     stream = bool(parts and parts[0].stream)
     spec, why = publishing(config, rule, spec, 2 if stream else len(parts), existing, found)
     compare = not spec.whole and due(rule, spec, state)

@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 
 from bulketl.rows.checks import Fault, failing
 from bulketl.rows.jsontext import altered
+from bulketl.rows.unpack import spelt, strange, unpacked
 from bulketl.tables.casts import Cast
 from bulketl.tables.checks import Severity
 from bulketl.tables.spec import TableSpec
@@ -61,30 +62,31 @@ class Batch:
 def coerce(rows: pa.Table, spec: TableSpec, masked: list[list[str]]) -> Batch:
     """Return the rows in their wire types, apart from those that cannot be.
 
-    `rows` has a column per cast, in its order, and then one bit mask per list of `masked`: bit n is set where the
-    n-th column of the list is not NULL at the source. Raise nothing for a value, but DataError for an expression that
-    cannot be computed of one; a wrong shape is a bug.
+    `rows` has a column per cast, in its order, packed where the spec says so, and then one bit mask per list of `masked`:
+    bit n is set where the n-th column of the list is not NULL at the source. Raise nothing for a value, but DataError for
+    an expression that cannot be computed of one; a wrong shape is a bug.
     """
     read = rows.num_rows
     changed: dict[tuple[str, str], pa.Array] = {}  # column, kind -> mask of its rows
     bad: dict[str, tuple[str, pa.Array]] = {}  # column -> reason, mask of its rows
     raw = rows.select([item.column for item in spec.casts])
     cleaned = _clean(raw, spec)
+    packed = {item.column for item in spec.packed_casts}
     columns = []
     for item in spec.casts:
         column = cleaned.get(item.column, raw.column(item.column))
-        if item.column in cleaned and column.null_count > raw.column(item.column).null_count:
-            mask = pc.and_(pc.is_null(column), pc.is_valid(raw.column(item.column)))
-            reason = "holds bytes that are no UTF-8 text" if item.clean == "text" else f"does not fit {item.target}"
-            bad[item.column] = (reason, mask)
+        if column.null_count > raw.column(item.column).null_count:
+            _lost(item, column, raw.column(item.column), item.column in packed, bad, changed)
         if item.wire in ("string", "extension<arrow.json>"):
             column = _text(item, column, spec, bad, changed)
-        if item.guarded and column.null_count:
+        if item.column not in packed and item.guarded and column.null_count:
             changed[item.column, INVALID_DATE] = _invalid_dates(rows, item, masked)
         columns.append(_extended(column) if item.clean == "json" else column)
     for name in spec.key:
-        if columns[raw.schema.get_field_index(name)].null_count and name not in bad:
-            bad[name] = ("is no valid value, and part of the key", pc.is_null(raw.column(name)))
+        column = columns[raw.schema.get_field_index(name)]
+        if column.null_count:
+            reason, mask = bad.get(name, ("is no valid value, and part of the key", pc.is_null(column)))
+            bad[name] = (reason, pc.or_(mask, pc.is_null(column)))
     good = pa.Table.from_arrays(columns, names=raw.column_names)
     rejects: tuple[Reject, ...] = ()
     if bad:
@@ -97,6 +99,28 @@ def coerce(rows: pa.Table, spec: TableSpec, masked: list[list[str]]) -> Batch:
         batch, changed = _checked(batch, raw, spec, changed)
     counts = {what: int(pc.sum(mask).as_py() or 0) for what, mask in changed.items()}
     return dataclasses.replace(batch, changed={what: count for what, count in counts.items() if count})
+
+
+def _lost(
+    item: Cast,
+    column: pa.ChunkedArray,
+    raw: pa.ChunkedArray,
+    packed: bool,
+    bad: dict[str, tuple[str, pa.Array]],
+    changed: dict[tuple[str, str], pa.Array],
+) -> None:
+    """Note in `bad` and `changed` the values that became NULL on the way."""
+    mask = pc.and_(pc.is_null(column), pc.is_valid(raw))
+    reason = "holds bytes that are no UTF-8 text" if item.clean == "text" else f"does not fit {item.target}"
+    if packed:
+        unknown = strange(raw, item)
+        if item.guarded:
+            changed[item.column, INVALID_DATE] = pc.and_(mask, pc.invert(unknown))
+            mask = unknown
+        if pc.any(unknown).as_py():
+            reason = f"arrived as a number that no {item.source} is read as"
+    if pc.any(mask).as_py():
+        bad[item.column] = (reason, mask)
 
 
 def _text(
@@ -144,10 +168,12 @@ def _checked(
 
 def _clean(raw: pa.Table, spec: TableSpec) -> dict[str, pa.ChunkedArray]:
     """Return the columns that Polars converts, by name; a value that does not convert is NULL there."""
-    raw_texts = [item.column for item in spec.casts if item.clean == "text"]
-    wide = {item.column: item for item in spec.casts if item.wire.startswith("decimal256")}
-    items = [item for item in spec.casts if item.clean in _CLEANERS and item.column not in wide]
-    cleaned: dict[str, pa.ChunkedArray] = {}
+    packed = spec.packed_casts
+    others = [item for item in spec.casts if item not in packed]
+    raw_texts = [item.column for item in others if item.clean == "text"]
+    wide = {item.column: item for item in others if item.wire.startswith("decimal256")}
+    items = [item for item in others if item.clean in _CLEANERS and item.column not in wide]
+    cleaned = unpacked(raw, packed) if packed else {}
     if items:
         frame = pl.DataFrame(raw.select([item.column for item in items]))
         table = frame.select(_CLEANERS[item.clean](item) for item in items).to_arrow()
@@ -252,7 +278,7 @@ def _rejects(raw: pa.Table, spec: TableSpec, bad: dict[str, tuple[str, pa.Array]
     gone = pc.invert(keep)
     faults = {name: (reason, mask.filter(gone).to_pylist()) for name, (reason, mask) in bad.items()}
     rejects = []
-    for index, row in enumerate(raw.filter(gone).to_pylist()):
+    for index, row in enumerate(_readable(raw.filter(gone), spec)):
         name, reason = next((n, reason) for n, (reason, mask) in faults.items() if mask[index])
         rejects.append(reject(row, spec, [name], reason))
     return tuple(rejects)
@@ -263,10 +289,19 @@ def _failing(raw: pa.Table, spec: TableSpec, faults: list[Fault], most: int) -> 
     which = functools.reduce(pc.or_, (fault.mask for fault in faults))
     masks = [fault.mask.filter(which).slice(0, most).to_pylist() for fault in faults if fault.mask is not None]
     rejects = []
-    for index, row in enumerate(raw.filter(which).slice(0, most).to_pylist()):
+    for index, row in enumerate(_readable(raw.filter(which).slice(0, most), spec)):
         check = next(fault.check for fault, mask in zip(faults, masks, strict=True) if mask[index])
         rejects.append(reject(row, spec, check.columns, f"fails {check.label}"))
     return tuple(rejects)
+
+
+def _readable(raw: pa.Table, spec: TableSpec) -> list[dict[str, object]]:
+    """Return rows as they were read, what was packed as MySQL prints it."""
+    rows: list[dict[str, object]] = raw.to_pylist()
+    for item in spec.packed_casts:
+        for row, value in zip(rows, spelt(raw.column(item.column), item), strict=True):
+            row[item.column] = value
+    return rows
 
 
 def reject(row: dict[str, object], spec: TableSpec, columns: Sequence[str], reason: str) -> Reject:

@@ -4,6 +4,10 @@ A rule has three types. `source` is MySQL's; `wire` is the Arrow type handed to 
 so it must fit `target`, the Postgres type, byte for byte. `read` is the SELECT expression (`{c}` is the quoted
 column) and `clean` names the coercion in `bulketl.rows.coerce` that makes the wire type of what connectorx delivers.
 
+An integer is the cheapest value to read, so a load takes many others as integers: `packed` is the SELECT expression for
+that (`{unit}` is ten to the number of decimal places), and `unpack` names what makes the value whole again in
+`bulketl.rows.unpack`. A verification reads by `read`, so a mistake in there does not hide behind itself.
+
 The first rule that matches a column is its default. A declared target picks the first matching rule with that target
 type instead, so the list holds every conversion there is: nothing else is ever done to a value. `bulketl casts`
 prints it, the docs are made from it, and the type matrix in the tests runs over it. The reasons for each `read` were
@@ -27,6 +31,9 @@ VALID_DATE = "CASE WHEN DAYOFMONTH({c}) BETWEEN 1 AND DAYOFMONTH(LAST_DAY({c})) 
 # A TIMESTAMP is an instant or zero, whatever the mode, and its parts cost more: each needs the session's zone.
 VALID_TIMESTAMP = "CASE WHEN {c}<>0 THEN %s END"
 GUARDED = VALID_DATE % "{c}"
+# The digits of a date, a time or a decimal as one number, which no SQL mode and no invalid date changes.
+PACKED = "CAST({c}*{unit} AS SIGNED)"
+PACKED_INSTANT = "CAST(UNIX_TIMESTAMP({c})*{unit} AS SIGNED)"
 AS_TEXT = "CAST({c} AS CHAR)"
 # MySQL stores a geometry as a 4-byte SRID and then its WKB, little endian. EWKB is WKB with a flag and the SRID put in.
 # Taken from the stored bytes because ST_AsBinary swaps the axes of SRID 4326 on MySQL.
@@ -42,7 +49,7 @@ class CastRule:
     """How one MySQL type becomes one Postgres type.
 
     `size` bounds the type's first number (both ends included), `unsigned` None matches both kinds. In `target`,
-    `{0}` and `{1}` stand for the type's numbers.
+    `{0}` and `{1}` stand for the type's numbers. Without `packed` a load reads as everybody does, by `read`.
     """
 
     source: str
@@ -52,6 +59,8 @@ class CastRule:
     clean: str = ""
     unsigned: bool | None = None
     size: tuple[int, int] = (0, 1 << 62)
+    packed: str = ""
+    unpack: str = ""
 
     def matches(self, type_name: TypeName) -> bool:
         """Tell whether this rule takes columns of that type."""
@@ -64,7 +73,7 @@ class CastRule:
 
     def to_json(self) -> dict[str, object]:
         """Return it as plain values."""
-        keys = ("source", "target", "wire", "read", "clean", "unsigned", "size")
+        keys = ("source", "target", "wire", "read", "clean", "unsigned", "size", "packed", "unpack")
         return {key: getattr(self, key) for key in keys}
 
 
@@ -83,7 +92,10 @@ class Cast:
     clean: str  # the coercion, '' for none
     nullable: bool  # at the source
     guarded: bool  # its invalid dates become NULL
-    name: str = field(default="", repr=False)  # not in a hash of how a table is loaded, unless it is another one
+    # What follows is not in a hash of how a table is loaded; another name is.
+    name: str = field(default="", repr=False)
+    packed: str = field(default="", repr=False)  # the expression in MySQL that makes an integer of it, '' for none
+    unpack: str = field(default="", repr=False)  # what makes a value of that integer
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -130,23 +142,52 @@ RULES: tuple[CastRule, ...] = (
     *(CastRule(source, target, wire, clean="integer") for source in INTEGERS for target, wire in _WIDER),
     CastRule("year", "smallint", "int16"),
     CastRule("year", "integer", "int32", clean="integer"),
-    CastRule("bit", "boolean", "bool", clean="bit", size=(1, 1)),
+    CastRule("bit", "boolean", "bool", clean="bit", size=(1, 1), packed="CAST({c} AS UNSIGNED)", unpack="flag"),
     CastRule("bit", "bigint", "int64", read="CAST({c} AS UNSIGNED)", clean="integer", size=(1, 63)),
     CastRule("bit", "numeric(20,0)", "uint64", read="CAST({c} AS UNSIGNED)", clean="integer"),
     CastRule("bit", "bytea", "large_binary"),
-    CastRule("decimal", "numeric({0},{1})", "decimal128", read=AS_TEXT, clean="decimal", size=(1, 38)),
+    CastRule(
+        "decimal",
+        "numeric({0},{1})",
+        "decimal128",
+        read=AS_TEXT,
+        clean="decimal",
+        size=(1, 18),
+        packed=PACKED,
+        unpack="digits",
+    ),
+    CastRule("decimal", "numeric({0},{1})", "decimal128", read=AS_TEXT, clean="decimal", size=(19, 38)),
     CastRule("decimal", "numeric({0},{1})", "decimal256", read=AS_TEXT, clean="decimal"),
     CastRule("decimal", "text", "string", read=AS_TEXT),
     CastRule("float", "real", "float"),
     CastRule("float", "double precision", "double", clean="double"),
     CastRule("double", "double precision", "double"),
-    CastRule("date", "date", "date32[day]", read=GUARDED),
+    CastRule("date", "date", "date32[day]", read=GUARDED, packed=PACKED, unpack="date"),
+    # Four places more than the fourteen digits of a date and a time are all that 64 bits have room for.
+    CastRule("datetime", "timestamp({0})", "timestamp[us]", read=GUARDED, size=(0, 4), packed=PACKED, unpack="moment"),
     CastRule("datetime", "timestamp({0})", "timestamp[us]", read=GUARDED),
+    CastRule(
+        "timestamp",
+        "timestamp({0})",
+        "timestamp[us]",
+        read=VALID_TIMESTAMP % "{c}",
+        size=(0, 4),
+        packed=PACKED,
+        unpack="moment",
+    ),
     CastRule("timestamp", "timestamp({0})", "timestamp[us]", read=VALID_TIMESTAMP % "{c}"),
-    CastRule("timestamp", "timestamptz({0})", "timestamp[us, tz=UTC]", read=_UNIX_MICROSECONDS, clean="instant"),
+    CastRule(
+        "timestamp",
+        "timestamptz({0})",
+        "timestamp[us, tz=UTC]",
+        read=_UNIX_MICROSECONDS,
+        clean="instant",
+        packed=PACKED_INSTANT,
+        unpack="instant",
+    ),
     *(CastRule(source, "text", "string", read=AS_TEXT) for source in ("date", "datetime", "timestamp")),
-    CastRule("time", "interval({0})", "duration[us]", read=AS_TEXT, clean="duration"),
-    CastRule("time", "time({0})", "time64[us]", read=AS_TEXT, clean="time"),
+    CastRule("time", "interval({0})", "duration[us]", read=AS_TEXT, clean="duration", packed=PACKED, unpack="span"),
+    CastRule("time", "time({0})", "time64[us]", read=AS_TEXT, clean="time", packed=PACKED, unpack="clock"),
     CastRule("time", "text", "string", read=AS_TEXT),
     CastRule("char", "varchar({0})", "string", size=(1, 255)),
     CastRule("varchar", "varchar({0})", "string", size=(1, 65535)),
@@ -259,6 +300,8 @@ def cast(column: Column, declared: str = "") -> Cast:
         clean=rule.clean,
         nullable=column.nullable,
         guarded=type_name.base in TIMES and rule.read.startswith("CASE WHEN"),
+        packed=rule.packed.replace("{c}", quoted(column.name)).replace("{unit}", str(10**type_name.places)),
+        unpack=rule.unpack,
     )
 
 

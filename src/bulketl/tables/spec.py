@@ -54,6 +54,7 @@ class TableSpec:
     checks: tuple[Check, ...] = ()  # what must hold of it
     # How it is read.
     whole: bool = True  # all rows, not only changes
+    packed: bool = False  # values as integers, where the cast rules know how: a load, but not what proves it
     zone: str = ""  # the session's time zone; '' leaves it as it is
     nul_bytes: str = "strip"  # or reject
     # Per column: rows with a smaller value in it have left the target by its retention, and are not read again. A value
@@ -87,6 +88,11 @@ class TableSpec:
     def rejectable(self, read: int) -> int:
         """Return how many of the rows read may be rejected."""
         return self.max_rejects if isinstance(self.max_rejects, int) else int(self.max_rejects * read + 1e-9)
+
+    @property
+    def packed_casts(self) -> tuple[Cast, ...]:
+        """The columns that are read as integers and taken apart afterwards."""
+        return tuple(item for item in self.casts if item.packed) if self.packed else ()
 
     @property
     def target_key(self) -> tuple[str, ...]:

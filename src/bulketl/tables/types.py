@@ -31,6 +31,11 @@ class TypeName:
     sizes: tuple[int, ...] = ()
     unsigned: bool = False
 
+    @property
+    def places(self) -> int:
+        """Decimal places of a number, or of the seconds of a time."""
+        return self.sizes[-1] if self.sizes and self.base in ("decimal", *MOMENTS, "time") else 0
+
 
 @functools.lru_cache(maxsize=4096)  # a catalogue has thousands of columns and some fifty types
 def parse_type(text: str) -> TypeName:
