@@ -5,6 +5,7 @@
 Pairs run in turn, and the best of each are compared: what else the machine does can only add, and the first is the warm-up.
 Two ratios are judged: wall seconds, and CPU seconds of everything, servers included, which other work hardly moves. The
 limits are above what a machine with three other jobs per core gives, so that only a program that got slower exceeds them.
+The start is judged too, beside `python -c pass` (`benchmarks.starting`).
 The exit code is 1 then, or when what was loaded is not what was there.
 """
 
@@ -20,6 +21,7 @@ from pathlib import Path
 from benchmarks import catalogue, payments
 from benchmarks.measure import Contender, Measured, measure
 from benchmarks.servers import LOADED, OTHER, Servers, bulketl, out, throw_away
+from benchmarks.starting import slow_starts
 
 ROWS, PAIRS = 300_000, 3
 MOST_SECONDS_RATIO = 4.0
@@ -44,7 +46,7 @@ def psql() -> str:
 
 
 def main() -> int:
-    """Measure, say both ratios, judge them."""
+    """Measure, say the ratios, judge them."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.guard", description=__doc__.split("\n")[0])
     parser.add_argument("--rows", type=int, default=ROWS, help="of payments (%(default)s)")
     parser.add_argument("--pairs", type=int, default=PAIRS, help="%(default)s")
@@ -61,8 +63,9 @@ def main() -> int:
             before()
             for contender in (theirs, ours):
                 found[contender.name].append(measure(contender, Path(folder), servers.processes))
+        slow = slow_starts(servers, Path(folder))
         compared = catalogue.compare(servers.database(payments.DATABASE), servers.target, LOADED)
-    bad = [f"different: {text}" for text in compared.different]
+    bad = [*(f"different: {text}" for text in compared.different), *slow]
     for what, limit in (("seconds", MOST_SECONDS_RATIO), ("CPU seconds", MOST_CPU_RATIO)):
         best = {name: min(_of(what, run) for run in runs) for name, runs in found.items()}
         ratio = best[ours.name] / best[theirs.name]

@@ -217,6 +217,19 @@ def _here(column: Column, name: str, kind: str) -> tuple[sql.Composable, sql.Com
     return sql.SQL("count({})").format(column_name), sql.SQL(form).format(column_name)
 
 
+def keying(source: str, target: str, schema: str) -> list[str]:
+    """Return the statements that give each table of the schema the primary key of its source, where it has none."""
+    with psycopg.connect(target, autocommit=True) as connection:
+        present = _tables(connection, schema)
+    found = []
+    for table in read_catalog(MySQL(source)):
+        name, types, keyed = present.get(_bare(table.name), ("", {}, True))
+        if table.primary_key and not keyed and all(_bare(column) in types for column in table.primary_key):
+            columns = ", ".join(f'"{types[_bare(column)][0]}"' for column in table.primary_key)
+            found.append(f'ALTER TABLE {schema}."{name}" ADD PRIMARY KEY ({columns});')
+    return found
+
+
 def created(source: str, schema: str) -> list[str]:
     """Return statements that create the schema and the tables of a database, as our casts make them, without keys."""
     tables: list[Table] = list(read_catalog(MySQL(source)))

@@ -27,7 +27,10 @@ QUIET = {"SLING_DISABLE_TELEMETRY": "TRUE", "RUNTIME__DLTHUB_TELEMETRY": "false"
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What to load and where to. `keys`: each table with the integer key that it can be read in partitions of, or ''."""
+    """What to load and where to. `keys`: each table with the integer key that it can be read in partitions of, or ''.
+
+    `rules`: bulketl's, where a column is declared to be of another type than its default.
+    """
 
     servers: Servers
     source: str
@@ -35,6 +38,7 @@ class Task:
     schema: str
     keys: dict[str, str]
     folder: Path
+    rules: Path | None = None
 
     @property
     def tables(self) -> list[str]:
@@ -128,7 +132,8 @@ def _script(name: str, parameters: str = "", **more: str) -> Callable[[Task, Pat
 
 
 def _bulketl(task: Task, _: Path) -> Contender:
-    words = ("bulketl", "load", "--schema", task.schema, "--full", "--json")
+    declared = ("--rules", str(task.rules)) if task.rules else ()
+    words = ("bulketl", "load", "--schema", task.schema, "--full", "--json", *declared)
     made = python(task.servers, BULKETL, task.source, *words)
     return Contender(BULKETL, made.commands, {**made.environ, "BULKETL_TARGET": task.target})
 

@@ -1,5 +1,8 @@
 """The scenario `peers`: several databases, each loaded by every contender in turn, A B A B, after one warm-up.
 
+A contender is measured as its documentation says, and with the primary keys that it leaves out made after it, so that like
+stands beside like. bulketl, those that come near it and the floors run as often as asked, the others twice.
+
 The warm-up is each contender's load of a tenth of the rows through a relay that counts bytes, on both sides; its seconds
 are not kept. The catalogue has none: one table after another, it is warm at once. After its last run, what a contender
 loaded is compared with the source.
@@ -16,9 +19,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from benchmarks import catalogue, payments
-from benchmarks.measure import Contender, ContenderError, measure
+from benchmarks.measure import Contender, ContenderError, Measured, measure
 from benchmarks.peers import check, tables
-from benchmarks.peers.contenders import COPY_BINARY, FLOOR_PEERS, OURS, PEERS, PIPE, Peer, Task, psql
+from benchmarks.peers.contenders import COPY_BINARY, FLOOR_PEERS, FLOORS, OURS, PEERS, PIPE, Peer, Task, psql
 from benchmarks.peers.environments import NotMeasuredError
 from benchmarks.peers.results import PeerScenario, Result
 from benchmarks.relay import relayed
@@ -32,12 +35,15 @@ SHARE = 10
 MOST_SECONDS = 120
 # Where many tables are loaded one by one, some need minutes: they are ended, and what they needed is more than that.
 LESS_SECONDS = {"tiny": 60, "catalogue": 60}
-FEWER_RUNS = {"payments": 99, "tiny": 1, "catalogue": 1}  # two of the others
+FEWER_RUNS = {"payments": 99, "tiny": 99, "catalogue": 1}  # two of the others
+NEAR = (BULKETL, PIPE, "DuckDB", *FLOORS)
 WHAT = {
     "payments": "18 columns of keys, money, dates and texts",
     "narrow": "6 columns of integers",
     "text": "4 texts of 2,200 characters in all",
     "decimals": "5 decimals, a date, 2 points in time",
+    "digits": "3 decimals of 65 digits",
+    "json": "2 columns of JSON",
     "blobs": "1.4 MB in each row",
     "tiny": "tables of 60 rows",
     "skewed": "a key with clusters and huge gaps",
@@ -45,6 +51,7 @@ WHAT = {
 }
 _ONE_TABLE = "takes one table at a time; left out where there are many"
 LEFT_OUT: dict[str, dict[str, str]] = {
+    "json": {COPY_BINARY: "the file has the form of jsonb"},
     "blobs": {PIPE: "the client prints bytes as if they were text, which COPY refuses"},
     **{
         name: {
@@ -90,9 +97,14 @@ def _one(servers: Servers, name: str, options: argparse.Namespace, runs: int, fo
     sums = {share: check.summed(servers.database(TENTH if share > 1 else DATABASE)) for share in (1, SHARE)}
     by_name = {peer.name: peer for peer in (OURS, *PEERS, *FLOOR_PEERS)}
 
+    rules = None
+    if declared := tables.rules(tables.SCENARIOS.get(name, [])):
+        rules = folder / "tables.yaml"
+        rules.write_text(declared)
+
     def task(peer: Peer, source: str = "", target: str = "") -> Task:
         database = servers.database(TENTH if peer.share > 1 else DATABASE)
-        return Task(servers, source or database, target or servers.tcp, _schema(peer), keys, folder)
+        return Task(servers, source or database, target or servers.tcp, _schema(peer), keys, folder, rules)
 
     def ready(results: Sequence[Result]) -> list[tuple[Result, Peer]]:
         return [(result, by_name[result.name]) for result in results if not result.absent]
@@ -102,12 +114,10 @@ def _one(servers: Servers, name: str, options: argparse.Namespace, runs: int, fo
         # A schema of its own: bulketl remembers which source a schema was loaded from, and the relay is another.
         warm = replace(task(peer), schema=f"{_schema(peer)}_warm", keys=_keys(servers, name, TENTH))
         by_name[peer.name] = _warm_up(servers, result, peer, warm, places[peer.name], sums[SHARE].rows)
-    _in_turn(servers, ready(scenario.results), task, places, runs, sums, limit)
     if len(keys) == 1:
-        floors = [_prepared(peer, name, places) for peer in FLOOR_PEERS]
-        scenario.results += floors
-        _file(task(by_name[COPY_BINARY]), name)
-        _in_turn(servers, ready(floors), task, places, runs, sums, limit)
+        scenario.results += [_prepared(peer, name, places) for peer in FLOOR_PEERS]
+        _file(servers, task(OURS), task(by_name[COPY_BINARY]), places[BULKETL])
+    _in_turn(servers, ready(scenario.results), task, places, runs, sums, limit)
     for result in scenario.results:
         result.rows = 0 if result.absent and not result.runs else sums[SHARE if result.share > 1 else 1].rows
     return scenario
@@ -217,29 +227,45 @@ def _in_turn(
 ) -> None:
     for n in range(runs):
         for result, peer in contenders:
-            if result.absent:
+            if result.absent or (n > 1 and peer.name not in NEAR):
                 continue
             job = task(peer)
             _before(servers, peer, job)
             try:
                 measured = measure(peer.command(job, places[peer.name]), job.folder, servers.processes, limit)
+                made, keys = _keyed(servers, job)
             except ContenderError as error:
                 _failed(result, error)
                 continue
             result.runs.append(measured)
-            out.print(f"[dim]run {n + 1}, {peer.name}: {measured.seconds:.2f} s[/]", highlight=False)
-            if n == runs - 1 and peer.name != FLOOR_PEERS[0].name:
+            result.keying += keys
+            said = f" and {keys[0].seconds:.2f} s for the key" if keys else ""
+            out.print(f"[dim]run {n + 1}, {peer.name}: {measured.seconds:.2f} s{said}[/]", highlight=False)
+            if n == 0 and peer.name != FLOOR_PEERS[0].name:
                 result.check = check.checked(sums[peer.share], servers.tcp, job.schema)
-            if peer.name != BULKETL or n < runs - 1:
-                servers.without(job.schema)
+                result.check.keyed -= made
+            servers.without(job.schema)
 
 
-def _file(task: Task, name: str) -> None:
-    """Have Postgres write what bulketl loaded to a file in its own format, for the floor; its schema stays for that."""
+def _keyed(servers: Servers, task: Task) -> tuple[int, list[Measured]]:
+    """Make the primary keys that a contender has left out; return how many, and what they took."""
+    statements = check.keying(task.source, servers.tcp, task.schema)
+    if not statements:
+        return 0, []
+    file = task.folder / "keys.sql"
+    file.write_text("\n".join(statements))
+    keys = Contender("the keys", (psql(task, f"--file={file}"),))
+    return len(statements), [measure(keys, task.folder, servers.processes)]
+
+
+def _file(servers: Servers, ours: Task, task: Task, place: Path) -> None:
+    """Have Postgres write what bulketl loads to a file in its own format, for the floor."""
     (table,) = task.tables
     file = task.folder / "rows.bin"
     file.unlink(missing_ok=True)
-    ours = f'{_schema(OURS)}."{table}"'
-    words = psql(task, f"--command=\\copy {ours} to '{file}' with (format binary)")
+    _before(servers, OURS, ours)
+    words = psql(task, f"""--command=\\copy {ours.schema}."{table}" to '{file}' with (format binary)""")
     with contextlib.suppress(ContenderError):
-        measure(Contender(name, (words,)), task.folder)
+        measure(OURS.command(ours, place), ours.folder)
+        measure(Contender("the file", (words,)), task.folder)
+    servers.without(ours.schema)

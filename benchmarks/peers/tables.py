@@ -29,6 +29,7 @@ class Seeded:
     """One table: its columns in MySQL's words, and what makes `rows` rows after the first `start`.
 
     `key`: the integer key that it may be read in partitions of. `hexed`: columns written as hexadecimal digits.
+    `casts`: columns with the type that bulketl is told to make of them.
     """
 
     name: str
@@ -38,6 +39,17 @@ class Seeded:
     key: str = "id"
     hexed: tuple[str, ...] = ()
     chunk: int = CHUNK
+    casts: tuple[tuple[str, str], ...] = ()
+
+
+def rules(tables: list[Seeded]) -> str:
+    """Return the tables.yaml of what is declared, '' for nothing."""
+    found = [
+        f"{table.name}: {{casts: {{{', '.join(f'{c}: {kind}' for c, kind in table.casts)}}}}}"
+        for table in tables
+        if table.casts
+    ]
+    return "\n".join(["source_tables:", *(f"  {line}" for line in found)]) + "\n" if found else ""
 
 
 def fill(connection: pymysql.Connection[pymysql.cursors.Cursor], database: str, tables: list[Seeded], share: float) -> int:
@@ -123,6 +135,30 @@ def _decimals(start: int, rows: int, g: Generator) -> pl.DataFrame:
     )
 
 
+def _digits(start: int, rows: int, g: Generator) -> pl.DataFrame:
+    def exact(places: int) -> pl.Series:
+        """Numbers of up to 65 digits, each of its parts drawn by itself."""
+        parts = {str(n): g.integers(0, 10**13, rows) for n in range(5)}
+        padded = [pl.col(name).cast(pl.String).str.zfill(13) for name in parts]
+        joined = pl.DataFrame(parts).select(pl.concat_str(padded).alias("n"))["n"]
+        return joined.str.slice(0, 65 - places) + "." + joined.str.slice(65 - places) if places else joined
+
+    return pl.DataFrame(
+        {"id": np.arange(start + 1, start + rows + 1), "balance": exact(30), "serial": exact(0), "rate": exact(10)}
+    )
+
+
+def _forms(start: int, rows: int, g: Generator) -> pl.DataFrame:
+    # As jsonb prints them: shorter keys first, and a blank after each comma and colon.
+    patient, visits = g.integers(0, 10**6, rows).tolist(), g.integers(0, 100, rows).tolist()
+    answers = [
+        f'{{"smoker": false, "history": {{"note": "none", "visits": {v}}}, "patient": {p}, "allergies": ["dust {v}"]}}'
+        for p, v in zip(patient, visits, strict=True)
+    ]
+    marks = [f"[{v}, {p}]" for p, v in zip(patient, visits, strict=True)]
+    return pl.DataFrame({"id": np.arange(start + 1, start + rows + 1), "answers": answers, "marks": marks})
+
+
 def _blobs(start: int, rows: int, g: Generator) -> pl.DataFrame:
     sizes = g.integers(BLOB_BYTES * 9 // 10, BLOB_BYTES * 11 // 10, rows)
     return pl.DataFrame(
@@ -165,6 +201,8 @@ DECIMALS = (
     f"{_KEY}, fee decimal(10,2) NOT NULL, paid decimal(12,2), rate decimal(8,4) NOT NULL, exact decimal(18,6) NOT NULL,"
     " thousands decimal(15,2) NOT NULL, born date, seen datetime(6) NOT NULL, edited datetime NOT NULL"
 )
+DIGITS = f"{_KEY}, balance decimal(65,30) NOT NULL, serial decimal(65,0) NOT NULL, rate decimal(65,10)"
+FORMS = f"{_KEY}, answers json NOT NULL, marks json"
 TINY = f"{_KEY}, name varchar(60) NOT NULL, place int NOT NULL, made date NOT NULL"
 SKEWED = f"{_KEY}, patient {_INT}, amount double NOT NULL, noted varchar(255) NOT NULL"
 
@@ -172,6 +210,8 @@ SCENARIOS: dict[str, list[Seeded]] = {
     "narrow": [Seeded("measurement", NARROW, _narrow, 1_500_000)],
     "text": [Seeded("letters", WIDE, _wide, 80_000, chunk=40_000)],
     "decimals": [Seeded("fees", DECIMALS, _decimals, 500_000)],
+    "digits": [Seeded("accounts", DIGITS, _digits, 200_000)],
+    "json": [Seeded("forms", FORMS, _forms, 300_000, casts=(("answers", "jsonb"), ("marks", "jsonb")))],
     "blobs": [Seeded("documents", f"{_KEY}, image longblob NOT NULL", _blobs, 120, hexed=("image",), chunk=25)],
     "tiny": [Seeded(f"list{n:03}", TINY, _tiny, TINY_ROWS) for n in range(TINY_TABLES)],
     "skewed": [Seeded("events", SKEWED, _skewed, 700_000)],

@@ -9,7 +9,8 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulketl.rows.coerce import INVALID_DATE, NUL_BYTE, coerce
+from bulketl.rows.coerce import coerce
+from bulketl.tables.alterations import INVALID_DATE, NUL_BYTE
 from bulketl.tables.casts import cast
 from bulketl.tables.catalog import Column
 from bulketl.tables.spec import TableSpec

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulketl.rows.coerce import INVALID_DATE, Batch, coerce
+from bulketl.rows.coerce import Batch, coerce
 from bulketl.rows.unpack import spelt, unpacked
+from bulketl.tables.alterations import INVALID_DATE
 from bulketl.tables.casts import cast
 from bulketl.tables.catalog import Column
 from bulketl.tables.spec import TableSpec

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import gc
 import logging
 import os
 import signal
@@ -20,6 +19,7 @@ from bulketl.cli import history as history_command
 from bulketl.cli import pairs as pairs_command
 from bulketl.cli.options import EXIT_CODES, ending, err, out, run, telling
 from bulketl.cli.terminal import Spoken
+from bulketl.loading import starting
 
 app = typer.Typer(
     name="bulketl",
@@ -63,6 +63,7 @@ def demo(
     def command() -> int:
         from bulketl.cli.demo.demo import show  # its extra is not needed for anything else
 
+        starting.begin()
         return show(out, keep=keep)
 
     run(command, False)
@@ -73,7 +74,6 @@ def main() -> None:
     share_memory()
     hear_signals()
     speak()
-    gc.freeze()  # what was imported stays: nothing looks through it again, nor at the end
     app()
 
 

@@ -9,7 +9,6 @@ import typer
 
 import bulketl
 from bulketl.cli.options import ConfigOption, JsonOption, SchemaOption, configured, out, run
-from bulketl.cli.screens import certificates
 from bulketl.errors import DONE, NOT_CERTIFIED
 
 
@@ -22,6 +21,8 @@ def certificate(
     """Print the certificate of a load with --certify: the figures of source, batches and target, and what differs."""
 
     def command() -> int:
+        from bulketl.cli.screens import certificates
+
         about, tables = bulketl.certificate(configured(config, None, schema=schema), name)
         document = {**about, "tables": tables}
         print(json.dumps(document)) if as_json else out.print(certificates.certificate(about, tables))

@@ -23,9 +23,7 @@ from bulketl.cli.options import (
     split_commas,
     tiers_of,
 )
-from bulketl.cli.screens import months
 from bulketl.errors import DONE, FAILED
-from bulketl.verifying import heatmap
 
 
 def history(
@@ -50,6 +48,9 @@ def history(
     """
 
     def command() -> int:
+        from bulketl.cli.screens import months
+        from bulketl.verifying import heatmap
+
         if png is not None:
             heatmap.require()
         settings = configured(config, rules, schema=schema)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -35,20 +35,16 @@ from bulketl.cli.options import (
     telling,
     tiers_of,
 )
-from bulketl.cli.progress.display import Display, Lines
-from bulketl.cli.screens import plans
-from bulketl.cli.screens import summary as screen
-from bulketl.config.config import Config
-from bulketl.config.windows import Windows, closes, opens, parse_window
 from bulketl.errors import DONE, FAILED, NOT_CERTIFIED, OUTSIDE_WINDOW, PARTLY_DONE, ConfigError, OutsideWindowError
-from bulketl.loading.dask import check_address, dask
-from bulketl.loading.events import Observer
-from bulketl.loading.run import threads
-from bulketl.loading.summary import Summary
-from bulketl.operations.schedulers import SCHEDULERS, snippet
-from bulketl.plan.selection import Selection
-from bulketl.survey.planning import planned
-from bulketl.tables.spec import Tier
+from bulketl.loading import starting
+
+if TYPE_CHECKING:
+    from bulketl.config.config import Config
+    from bulketl.config.windows import Windows
+    from bulketl.loading.events import Observer
+    from bulketl.loading.summary import Summary
+    from bulketl.plan.selection import Selection
+    from bulketl.tables.spec import Tier
 
 STOPPED = "stopped; tables that were not published are as they were before; `bulketl load --resume last` goes on"
 
@@ -95,12 +91,20 @@ def load(
     """
 
     def selected() -> Selection:
+        from bulketl.plan.selection import Selection
+
         return Selection(
             tiers=tiers_of(tier), tables=split_commas(tables), exclude=split_commas(exclude), full=full, since=since,
             until=until, allow_deletes=split_commas(allow_deletes), adopt=split_commas(adopt),
         )  # fmt: skip
 
     def command() -> int:
+        starting.import_arrow()
+        from bulketl.cli.screens import plans
+        from bulketl.cli.screens import summary as screen
+        from bulketl.loading.run import threads
+        from bulketl.survey.planning import planned
+
         settings = configured(config, rules, workers=workers, schema=schema, certify=certify or None)
         _check_executor(executor, scheduler)
         if dry_run and resume is None:
@@ -108,7 +112,7 @@ def load(
             print(looked.to_json()) if as_json else out.print(plans.plan(looked))
             return DONE
         end = None if ignore_window or settings.windows is None else _window(settings.windows, wait)
-        with dask(scheduler) if scheduler else nullcontext(threads) as where:
+        with bulketl.dask(scheduler) if scheduler else nullcontext(threads) as where:
             if resume is None:  # looked at after the wait: a plan grows old
                 chosen = planned(settings, selected())
             with watching(as_json=as_json) as observer:
@@ -127,6 +131,8 @@ def load(
 @contextmanager
 def watching(*, as_json: bool) -> Iterator[Observer]:
     """Yield what tells of the load on standard error, and while that is a live display have it tell of a signal."""
+    from bulketl.cli.progress.display import Display, Lines
+
     if as_json or not err.is_terminal:
         yield Lines(err)
         return
@@ -143,6 +149,8 @@ def _check_executor(executor: str, scheduler: str) -> None:
     if executor not in ("threads", "dask"):
         raise ConfigError(f"there is no executor {executor!r}", hint="choose one of threads, dask")
     if executor == "dask":
+        from bulketl.loading.dask import check_address
+
         check_address(scheduler)
     elif scheduler:
         raise ConfigError("--scheduler is for --executor dask only", hint="add --executor dask, or leave it out")
@@ -151,7 +159,7 @@ def _check_executor(executor: str, scheduler: str) -> None:
 def _exit_code(settings: Config, result: Summary) -> int:
     if result.outcome == "stopped":
         return OUTSIDE_WINDOW
-    if result.outcome == "failed" or any(settings.blocks(cast(Tier, table.tier)) for table in result.failed):
+    if result.outcome == "failed" or any(settings.blocks(cast("Tier", table.tier)) for table in result.failed):
         return FAILED
     if result.failed:
         return PARTLY_DONE
@@ -160,6 +168,8 @@ def _exit_code(settings: Config, result: Summary) -> int:
 
 def _window(windows: Windows, wait: bool) -> dt.datetime:
     """Return when the window closes; outside it wait for it to open, or raise OutsideWindowError."""
+    from bulketl.config.windows import closes, opens, parse_window
+
     while (end := closes(windows, dt.datetime.now(dt.UTC))) is None:
         begin = opens(windows, dt.datetime.now(dt.UTC))
         local = begin.astimezone(parse_window(windows.load)[2])
@@ -199,12 +209,17 @@ def plan(
     """
 
     def selected() -> Selection:
+        from bulketl.plan.selection import Selection
+
         return Selection(
             tiers=tiers_of(tier), tables=split_commas(tables), exclude=split_commas(exclude), full=full, since=since,
             until=until, allow_deletes=split_commas(allow_deletes), adopt=split_commas(adopt),
         )  # fmt: skip
 
     def command() -> int:
+        from bulketl.cli.screens import plans
+        from bulketl.survey.planning import planned
+
         settings = configured(config, rules, schema=schema)
         chosen = planned(settings, selected())
         if sql:
@@ -227,6 +242,8 @@ def schedule(
     """Print what a scheduler needs to start a load when its window opens; bulketl has no scheduler of its own."""
 
     def command() -> int:
+        from bulketl.operations.schedulers import SCHEDULERS, snippet
+
         settings = configured(config, None)
         if kind not in SCHEDULERS:
             raise ConfigError(f"there is no scheduler {kind!r}", hint=f"choose one of {', '.join(SCHEDULERS)}")

@@ -8,17 +8,20 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, NoReturn, cast
+from typing import TYPE_CHECKING, Annotated, NoReturn, cast
 
 import typer
 
+import bulketl
 from bulketl.cli.screens import common
 from bulketl.cli.terminal import Terminal
-from bulketl.config.config import Config
-from bulketl.config.read import load_config
 from bulketl.connections import retrying, watch
 from bulketl.errors import BulketlError, ConfigError
-from bulketl.tables.spec import TIERS, Tier
+from bulketl.loading import starting
+
+if TYPE_CHECKING:
+    from bulketl.config.config import Config
+    from bulketl.tables.spec import Tier
 
 EXIT_CODES = """
 
@@ -108,10 +111,14 @@ def run(command: Callable[[], int], as_json: bool, stopped: str = "stopped") -> 
 
 
 def configured(config: Path | None, rules: Path | None, **overrides: object) -> Config:
-    """Return the configuration from the files named, or from those in config/ where they are."""
+    """Return the configuration from the files named, or from those in config/ where they are.
+
+    A command has imported by then what it uses.
+    """
+    starting.begin()
     settings = config or found(Path("config/bulketl.yaml"))
     tables = rules or found(Path("config/tables.yaml"))
-    return load_config(tables, settings, os.environ, **overrides)
+    return bulketl.load_config(tables, settings, os.environ, **overrides)
 
 
 def found(path: Path) -> Path | None:
@@ -131,8 +138,10 @@ def split_commas(values: Sequence[str] | None) -> tuple[str, ...]:
 
 def tiers_of(values: Sequence[str] | None) -> tuple[Tier, ...]:
     """Return the tiers named; raise ConfigError for others."""
+    from bulketl.tables.spec import TIERS
+
     words = split_commas(values)
     unknown = [word for word in words if word not in TIERS]
     if unknown:
         raise ConfigError(f"there is no tier {unknown[0]!r}", hint=f"the tiers are {', '.join(TIERS)}")
-    return cast(tuple[Tier, ...], words)
+    return cast("tuple[Tier, ...]", words)

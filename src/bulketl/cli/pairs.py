@@ -10,7 +10,6 @@ import typer
 
 import bulketl
 from bulketl.cli.options import ConfigOption, JsonOption, SchemaOption, configured, out, run, split_commas
-from bulketl.cli.screens import pairs as screen
 from bulketl.errors import DONE, FAILED, PARTLY_DONE
 
 CHECKS = Path("config/checks.yaml")
@@ -32,6 +31,8 @@ def pairs(
     """
 
     def command() -> int:
+        from bulketl.cli.screens import pairs as screen
+
         found = bulketl.run_pairs(configured(config, None, schema=schema), checks, split_commas(names))
         if as_json:
             print(json.dumps([item.to_json() for item in found]))

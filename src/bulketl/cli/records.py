@@ -21,7 +21,6 @@ from bulketl.cli.options import (
     run,
     split_commas,
 )
-from bulketl.cli.screens import records
 from bulketl.errors import DONE, FAILED, ConfigError
 from bulketl.tables.printable import count_of, in_a_line
 
@@ -38,6 +37,8 @@ def list_states(
     """List the tables that were loaded: watermark, rows, when they were published and compared."""
 
     def command() -> int:
+        from bulketl.cli.screens import records
+
         found = bulketl.states(configured(config, None, schema=schema), split_commas(tables))
         if as_json:
             print(json.dumps([item.to_json() for item in found]))
@@ -58,6 +59,8 @@ def show_state(
     """Show everything that is known of one table."""
 
     def command() -> int:
+        from bulketl.cli.screens import records
+
         (found,) = bulketl.states(configured(config, None, schema=schema), [table])[:1]
         print(json.dumps(found.to_json())) if as_json else out.print(records.state(found))
         return DONE
@@ -98,6 +101,8 @@ def verify_audit(
     """
 
     def command() -> int:
+        from bulketl.cli.screens import records
+
         found = bulketl.verify_audit(configured(config, None, schema=schema), split_commas(tables))
         if as_json:
             print(json.dumps([item.to_json() for item in found]))
@@ -125,6 +130,8 @@ def retention(
     """
 
     def command() -> int:
+        from bulketl.cli.screens import records
+
         settings = configured(config, rules, schema=schema)
         archives = any(rule.retention and rule.retention.action == "archive" for rule in settings.tables.values())
         if archives and folder is None and not dry_run:

@@ -21,7 +21,6 @@ from bulketl.cli.options import (
     run,
     split_commas,
 )
-from bulketl.cli.screens.rejects import counts, retried, rows
 from bulketl.errors import DONE
 
 TableArguments = Annotated[list[str] | None, typer.Argument(metavar="[TABLE]...", help="Names or patterns; none means all.")]
@@ -43,6 +42,8 @@ def list_rejects(
     """Count rejected rows by run, table, column and reason; no value is shown."""
 
     def command() -> int:
+        from bulketl.cli.screens.rejects import counts
+
         found = bulketl.list_rejects(configured(config, None, schema=schema), split_commas(tables), of_run)
         print(json.dumps([item.to_json() for item in found])) if as_json else out.print(counts(found))
         return DONE
@@ -62,6 +63,8 @@ def show_rejects(
     """Show rejected rows with their values: key, column, value and reason; --json has the whole row."""
 
     def command() -> int:
+        from bulketl.cli.screens.rejects import rows
+
         found = bulketl.show_rejects(configured(config, None, schema=schema), split_commas(tables), of_run, first)
         if as_json:
             print(json.dumps([item.to_json() for item in found]))
@@ -105,6 +108,8 @@ def retry_rejects(
     """
 
     def command() -> int:
+        from bulketl.cli.screens.rejects import retried
+
         found = bulketl.retry_rejects(configured(config, rules, schema=schema), split_commas(tables), of_run)
         print(json.dumps([item.to_json() for item in found])) if as_json else out.print(retried(found))
         return DONE

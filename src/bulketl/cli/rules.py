@@ -7,23 +7,18 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 import bulketl
 from bulketl.cli.options import ConfigOption, JsonOption, RulesOption, SchemaOption, configured, err, found, out, run
-from bulketl.cli.screens import rules as screen
-from bulketl.cli.screens.casts import casts as cast_rules
-from bulketl.cli.screens.casts import counted
-from bulketl.config import snapshot
-from bulketl.config.config import Config
 from bulketl.errors import DONE, WRONG_REQUEST, ConfigError
-from bulketl.plan.leftout import left_out, told
-from bulketl.survey import tablesfile
-from bulketl.survey.proposals import Proposal
-from bulketl.tables.casts import RULES
-from bulketl.tables.catalog import Catalog
+
+if TYPE_CHECKING:
+    from bulketl.config.config import Config
+    from bulketl.survey.proposals import Proposal
+    from bulketl.tables.catalog import Catalog
 
 
 def discover(
@@ -41,6 +36,9 @@ def discover(
     """
 
     def command() -> int:
+        from bulketl.cli.screens import rules as screen
+        from bulketl.plan.leftout import left_out, told
+
         settings = configured(config, write and found(write))
         catalog, proposals = bulketl.propose(settings)
         if write is not None:
@@ -71,6 +69,8 @@ def validate(
     """
 
     def command() -> int:
+        from bulketl.cli.screens import rules as screen
+
         settings = configured(config, rules, schema=schema)
         if not settings.source:
             err.print("the files are well-formed; set BULKETL_SOURCE to compare them with the source too")
@@ -82,6 +82,8 @@ def validate(
             out.print(screen.findings(findings))
         path = rules or found(Path("config/tables.yaml"))
         if fix and path:
+            from bulketl.survey import tablesfile
+
             fixes: dict[str, dict[str, object]] = {}
             for finding in findings:
                 fixes.setdefault(finding.table, {}).update(finding.fix)
@@ -104,11 +106,14 @@ def casts(as_json: JsonOption = False) -> None:
     """
 
     def command() -> int:
+        from bulketl.cli.screens import casts as screen
+        from bulketl.tables.casts import RULES
+
         if as_json:
             print(json.dumps([rule.to_json() for rule in RULES]))
         else:
-            out.print(cast_rules())
-            out.print(counted())
+            out.print(screen.casts())
+            out.print(screen.counted())
         return DONE
 
     run(command, as_json)
@@ -138,6 +143,10 @@ def _confirmed(what: str) -> bool:
 
 
 def _write(path: Path, settings: Config, catalog: Catalog, proposals: Sequence[Proposal], *, yes: bool) -> None:
+    from bulketl.cli.screens import rules as screen
+    from bulketl.config import snapshot
+    from bulketl.survey import tablesfile
+
     before = path.read_text(encoding="utf-8") if path.is_file() else ""
     after, now = tablesfile.written(before, proposals), snapshot.snapshot(catalog)
     known = snapshot.read_snapshot(path) if before else None

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+import bulketl
 from bulketl.cli.history import history as by_months
 from bulketl.cli.options import (
     AllowOption,
@@ -26,10 +27,11 @@ from bulketl.cli.options import (
     stopped_at_once,
     tiers_of,
 )
-from bulketl.cli.screens import verdicts
 from bulketl.errors import DONE, FAILED, ConfigError
-from bulketl.verifying import verify as verifying
-from bulketl.verifying.verdicts import Level
+from bulketl.loading import starting
+
+if TYPE_CHECKING:
+    from bulketl.verifying.verdicts import Level
 
 EXIT = "\n\nExit codes: 0 equal, 1 something differs or a server refused, 2 the request was wrong."
 
@@ -71,13 +73,16 @@ def verify(
         by_months(tier, tables, png=png, schema=schema, config=config, rules=rules, as_json=as_json)
 
     def command() -> int:
+        starting.import_arrow()
+        from bulketl.cli.screens import verdicts
+
         with nullcontext() if repair else stopped_at_once():
-            found = verifying.verify(
+            found = bulketl.verify(
                 configured(config, rules, schema=schema),
                 tiers=tiers_of(tier),
                 tables=split_commas(tables),
                 exclude=split_commas(exclude),
-                level=cast(Level, level),
+                level=cast("Level", level),
                 sample=_share(sample),
                 seed=seed,
                 first=first,

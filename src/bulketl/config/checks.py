@@ -12,7 +12,6 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
-import polars as pl
 from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, field_validator, model_validator
 
 from bulketl.config.values import Duration, Model
@@ -165,6 +164,8 @@ class Regex(OnRows):
     @field_validator("pattern")
     @classmethod
     def _compiles(cls, pattern: str) -> str:
+        import polars as pl  # slow to load, and few have such a check
+
         try:
             pl.Series([""]).str.contains(pattern)
         except pl.exceptions.PolarsError as error:
@@ -259,6 +260,8 @@ class Expression(OnRows):
             raise ValueError(
                 f"{found} has no place in a check of single rows; functions that have: {', '.join(sorted(ROW_FUNCTIONS))}"
             )
+        import polars as pl
+
         try:
             if not pl.sql_expr(expression).meta.root_names():
                 raise ValueError("it names no column")
@@ -268,6 +271,8 @@ class Expression(OnRows):
 
     def checks(self) -> Iterator[Check]:
         """Yield it."""
+        import polars as pl
+
         names = pl.sql_expr(self.expression).meta.root_names()
         yield Check("expression", tuple(dict.fromkeys(names)), text=self.expression)
 

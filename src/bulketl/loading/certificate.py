@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from bulketl.loading.events import FiguresTaken
-from bulketl.rows.figures import ROWS, Figures, summed, unequal
+from bulketl.rows.aggregates import ROWS, Figures
+from bulketl.rows.figures import summed, unequal
 
 
 @dataclass(slots=True)

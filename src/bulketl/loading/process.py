@@ -23,11 +23,13 @@ from typing import IO, Any, cast
 from bulketl.connections import watch
 from bulketl.connections.watch import ASK_SECONDS
 from bulketl.errors import SourceError
+from bulketl.loading.starting import begin
 from bulketl.mysql.stream_process import end_with
 from bulketl.postgres.write.copy import leave
 
 MEMORY = "it needs more memory than there is, most likely: give it more, lower workers, or exclude the column of long values"
 _ALLOCATION = re.compile(r"memory allocation of \d+ bytes failed")
+_START = f"from bulketl.loading import starting as s; s.hold(); s.import_arrow(); from {__name__} import main; main()"
 _FIRST_TO_GO = "500"  # of the processes that the kernel may kill
 
 
@@ -87,7 +89,7 @@ def _started(words: IO[bytes]) -> subprocess.Popen[bytes]:
     path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
     process = subprocess.Popen(
         # -P: what lies in the current folder, a types.py perhaps, is imported there only if it would be here.
-        [sys.executable, "-P", "-c", f"from {__name__} import main; main()"],
+        [sys.executable, "-P", "-c", _START],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=words, env={**os.environ, "PYTHONPATH": path},
         process_group=0,  # Ctrl-C is for the driver: it lets this one end its step
     )  # fmt: skip
@@ -124,6 +126,7 @@ def main() -> None:
             fn, args = pickle.load(given)  # noqa: S301
         except EOFError:
             return
+        begin()
         _answer(told, fn, args)
 
 

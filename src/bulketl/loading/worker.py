@@ -18,8 +18,9 @@ import pyarrow as pa
 from bulketl.errors import MismatchError, SourceError
 from bulketl.loading.schedule import Step
 from bulketl.plan.plan import TableLoad
+from bulketl.rows.aggregates import Figures
 from bulketl.rows.coerce import Batch, coerce
-from bulketl.rows.figures import Figures, Taken, figures, floats_of, together, unequal
+from bulketl.rows.figures import Taken, figures, floats_of, together, unequal
 from bulketl.rows.quality import Counted, around
 from bulketl.rows.reconcile import Differences, Here, There, reconcile
 from bulketl.tables.partitions import Partition

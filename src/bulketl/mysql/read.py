@@ -13,21 +13,20 @@ import errno
 import re
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from bulketl.errors import SourceError
 from bulketl.mysql import slices
 from bulketl.mysql.locks import before_reading
-from bulketl.mysql.native import queried
 from bulketl.mysql.server import MySQL, source_error
-from bulketl.mysql.stream import spooled
-from bulketl.rows.aggregates import aggregates
-from bulketl.rows.figures import ROWS
+from bulketl.rows.aggregates import ROWS, aggregates
 from bulketl.tables.casts import VALID_DATE, quoted
 from bulketl.tables.partitions import Changes, KeyTuple, KeyValue, Partition
 from bulketl.tables.slices import in_slices
 from bulketl.tables.spec import TableSpec
+
+if TYPE_CHECKING:  # who plans asks for conditions only, and neither Arrow nor connectorx is quick to load
+    import pyarrow as pa
 
 NOT_NULL_MASK = "bulketl not null {0}"  # a blank: no column of a sane schema is called so
 MASK_BITS = 60
@@ -78,6 +77,8 @@ def _begun(source: MySQL, spec: TableSpec) -> list[str]:
 
 
 def _arrow(source: MySQL, spec: TableSpec, query: str, before: list[str]) -> pa.Table:
+    from bulketl.mysql.native import queried
+
     try:
         rows: pa.Table = queried(source, query, before, spec.table)
     except BaseException as error:  # a Rust panic is a BaseException
@@ -262,6 +263,10 @@ def literal(value: KeyValue) -> str:
 
 
 def _spooled(source: MySQL, spec: TableSpec, query: str, before: list[str], rows: int) -> Iterator[pa.Table]:
+    import pyarrow as pa
+
+    from bulketl.mysql.stream import spooled
+
     with spooled(source, query, before, rows, spec.table) as (told, batches):
         if told:
             raise _failure(spec, told)

@@ -12,12 +12,11 @@ import urllib.parse
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pymysql
 import pymysql.cursors
 
-from bulketl.config.config import Config
 from bulketl.connections.sockets import FIRST_MARK
 from bulketl.connections.tls import OPPORTUNISTIC, Protection, check_file, problem, protection
 from bulketl.connections.tls import known as known_parameters
@@ -25,6 +24,9 @@ from bulketl.connections.watch import ASK_SECONDS, HINT, STALL_SECONDS, StalledE
 from bulketl.errors import ConfigError, Ease, SourceError
 from bulketl.mysql.health import by_number
 from bulketl.mysql.session import CONNECT_SECONDS, Session, known, opened, preparation
+
+if TYPE_CHECKING:  # workers have no configuration, and its models take time to load
+    from bulketl.config.config import Config
 
 DRIVERS = frozenset({"pymysql"})
 GREETING_SECONDS = 30  # for a server to let us in and to set what a session begins with

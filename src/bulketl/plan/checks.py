@@ -8,7 +8,6 @@ from collections.abc import Collection, Mapping, Sequence
 from bulketl.config.config import Config
 from bulketl.config.tables import TableRule, circle
 from bulketl.errors import PlanError
-from bulketl.rows.checks import mistake
 from bulketl.tables.casts import Cast, cast, held_type
 from bulketl.tables.catalog import Catalog, Table, TargetTable
 from bulketl.tables.checks import Check
@@ -29,6 +28,8 @@ def planned(config: Config, catalog: Catalog, table: Table, casts: Sequence[Cast
     rule = config.rule(table.name)
     if not rule.checks:
         return ()
+    from bulketl.rows.checks import mistake  # Polars tries them: slow to load, and few tables have checks
+
     by_name = {item.column: item for item in casts}
     wrong = [f"checks.{n} ({check.label}): {why}" for n, check in _placed(rule) if (why := mistake(check, by_name))]
     _refuse(table.name, wrong)

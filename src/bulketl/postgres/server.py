@@ -9,17 +9,19 @@ import threading
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from bulketl.config.config import Config
 from bulketl.connections import sockets
 from bulketl.connections.tls import OPPORTUNISTIC, Protection, problem
 from bulketl.connections.watch import ASK_SECONDS, HINT, STALL_SECONDS, StalledError, Talk, mark, new_mark, talk
 from bulketl.errors import BulketlError, ConfigError, DataError, Ease, TargetError
 from bulketl.postgres.health import by_backend
 from bulketl.postgres.session import FORM, POOLED, Driver, Session, described, opened, parameters
+
+if TYPE_CHECKING:  # workers have no configuration, and its models take time to load
+    from bulketl.config.config import Config
 
 DRIVERS = frozenset({"psycopg", "adbc_driver_manager", "adbc_driver_postgresql"})
 Connection = psycopg.Connection[tuple[Any, ...]]

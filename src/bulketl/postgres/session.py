@@ -9,12 +9,12 @@ pooler shows itself by another backend's number than the one it gave us, and is 
 from __future__ import annotations
 
 import dataclasses
+import sys
 import urllib.parse
 from collections.abc import Callable
 from typing import Any, Literal
 
 import psycopg
-from adbc_driver_postgresql import dbapi
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from bulketl.connections.sockets import FIRST_MARK
@@ -60,6 +60,7 @@ SETTINGS: dict[str, str] = {
     "tcp_keepalives_idle": "20",
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
+    "jit": "off",  # compiling takes longer than any question that a session of ours asks
     "client_min_messages": "notice",  # nobody reads more, and each would be a packet
 }
 # Only a superuser may set these.
@@ -110,7 +111,12 @@ def opened(
     between that gives each transaction another session.
     """
     info = conninfo(uri, mark)
-    connection: Any = psycopg.connect(info, autocommit=True) if driver == "psycopg" else dbapi.connect(info)
+    if driver == "psycopg":
+        connection: Any = psycopg.connect(info, autocommit=True)
+    else:
+        from adbc_driver_postgresql import dbapi  # few tables need it, and its libraries take a tenth of a second
+
+        connection = dbapi.connect(info)
     tell(connection, 0)
     try:
         with connection.cursor() as cursor:
@@ -132,6 +138,12 @@ def opened(
         connection.close()
         raise
     return connection
+
+
+def adbc_errors() -> tuple[type[Exception], ...]:
+    """Return what ADBC raises, nothing as long as nobody has loaded it."""
+    loaded = sys.modules.get("adbc_driver_manager")
+    return (loaded.Error,) if loaded else ()
 
 
 def parameters(uri: str) -> tuple[Protection, dict[str, Any]]:

@@ -7,6 +7,7 @@ order to the same. Text and bytes have the sum of their lengths, because collati
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -14,6 +15,8 @@ from bulketl.rows.canonical import microseconds, number, pair, possible
 from bulketl.tables.casts import Cast
 from bulketl.tables.types import TARGET_FLOATS, TARGET_INTEGERS
 
+Figures = Mapping[str, str | None]  # "column what" -> a number as text; "rows" -> their number
+ROWS = "rows"
 _TEXTS = ("text", "varchar", "json")
 _WHOLE = (*TARGET_INTEGERS, "numeric", "boolean")
 

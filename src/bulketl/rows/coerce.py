@@ -21,12 +21,11 @@ import pyarrow.compute as pc
 from bulketl.rows.checks import Fault, failing
 from bulketl.rows.jsontext import altered
 from bulketl.rows.unpack import spelt, strange, unpacked
+from bulketl.tables.alterations import INVALID_DATE, NUL_BYTE
 from bulketl.tables.casts import Cast
 from bulketl.tables.checks import Severity
 from bulketl.tables.spec import TableSpec
 
-INVALID_DATE = "invalid date to NULL"
-NUL_BYTE = "NUL byte stripped"
 _INTEGERS = {"int16": pl.Int16, "int32": pl.Int32, "int64": pl.Int64, "uint64": pl.UInt64}
 KEPT_REJECTS = 1000  # of a table that fails for them: enough to see why
 _TIME = r"^(-?)(\d+):(\d\d):(\d\d)(?:\.(\d{1,6}))?$"

@@ -16,13 +16,11 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bulketl.rows.aggregates import aggregates
+from bulketl.rows.aggregates import ROWS, Figures, aggregates
 from bulketl.tables.casts import Cast
 from bulketl.tables.spec import TableSpec
 from bulketl.tables.types import TARGET_FLOATS
 
-Figures = Mapping[str, str | None]  # "column what" -> a number as text; "rows" -> their number
-ROWS = "rows"
 _EXACT = Context(prec=200)  # Python's own rounds to 28 digits
 SUMMED_DIGITS = 28  # of a decimal in Arrow, so that ten thousand million of them fit into its 38
 

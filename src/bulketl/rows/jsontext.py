@@ -14,9 +14,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-MINUS_ZERO = "-0 in JSON to 0"
-DOUBLE_KEY = "double key in JSON, the last stays"
-JSON_CHANGES = (MINUS_ZERO, DOUBLE_KEY)
+from bulketl.tables.alterations import DOUBLE_KEY, MINUS_ZERO
 
 _MINUS_ZERO = r"-0(?:\.0*)?(?:[eE][+-]?[0-9]+)?\s*(?:[,\]}]|$)"
 _KEY = r'"(?:[^"\\]|\\.)*"\s*:'

@@ -10,13 +10,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import pyarrow as pa
-
-from bulketl.rows.coerce import Batch, coerce
 from bulketl.tables.partitions import KeyTuple, Partition
 from bulketl.tables.spec import TableSpec
+
+if TYPE_CHECKING:  # who compares hashes moves no rows, and neither Arrow nor Polars is quick to load
+    import pyarrow as pa
+
+    from bulketl.rows.coerce import Batch
 
 Digest = tuple[int, int]  # rows, and the sum of their hashes
 KEYS_READ = 2000  # rows fetched by their keys in one query
@@ -147,6 +149,8 @@ def reconcile(here: Here, there: There, spec: TableSpec) -> Differences:
 
 def reread(here: Here, spec: TableSpec, keys: Sequence[KeyTuple]) -> Iterator[Batch]:
     """Yield the source's rows with these keys, KEYS_READ at a time."""
+    from bulketl.rows.coerce import coerce
+
     masked = here.masked(spec)
     for n in range(0, len(keys), KEYS_READ):
         partition = Partition(n // KEYS_READ, columns=spec.key, only=tuple(keys[n : n + KEYS_READ]))

@@ -229,8 +229,8 @@ def encoder_of(casts: tuple[Cast, ...]) -> Encoder:
 
 def only_adbc(item: Cast) -> bool:
     """Tell whether no encoder but `adbc` stores a column exactly."""
-    # pgpq knows neither decimal256 nor the JSON extension, and writes integers as integers, also into numeric.
-    into_numeric = item.target_type.base == "numeric" and not item.wire.startswith(("decimal128", "uint64"))
+    # pgpq does not know the JSON extension, and writes integers as integers, also into numeric.
+    into_numeric = item.target_type.base == "numeric" and not item.wire.startswith(("decimal", "uint64"))
     return item.wire.startswith("extension") or into_numeric
 
 

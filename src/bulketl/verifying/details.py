@@ -18,8 +18,8 @@ from bulketl.mysql.server import MySQL
 from bulketl.postgres.compare import digests as target_digests
 from bulketl.postgres.compare.examine import Examined, examine
 from bulketl.rows.coerce import Batch, Reject, coerce
-from bulketl.rows.jsontext import JSON_CHANGES
 from bulketl.rows.reconcile import KEYS_READ, Buckets
+from bulketl.tables.alterations import OF_JSON
 from bulketl.tables.casts import encoder_of, unhashed
 from bulketl.tables.partitions import KeyTuple, Partition, json_key, key_texts
 from bulketl.tables.spec import TableSpec
@@ -142,7 +142,7 @@ def read_all(source: MySQL, spec: TableSpec, partition: Partition) -> list[pa.Ta
 def _note(altered: Counter[str], batch: Batch, columns: Container[str]) -> None:
     """Count what jsonb has changed of these columns, in rows that were read: they are equal but for that."""
     for (column, kind), count in batch.changed.items():
-        if kind in JSON_CHANGES and column in columns:
+        if kind in OF_JSON and column in columns:
             altered[f"{column}: {kind}"] += count
 
 

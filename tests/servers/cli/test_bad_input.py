@@ -236,7 +236,7 @@ def test_a_value_that_does_not_fit_fails_its_table_and_the_hint_shows_the_reject
     settings = two.config(casts=[{"column": "bad.c", "to": "time"}])
     assert settings.casts
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bulketl.cli.options.load_config", lambda *_, **__: settings)
+        patch.setattr("bulketl.load_config", lambda *_, **__: settings)
         told = partly(two, run(two), "max_rejects")
         words = told["hint"].partition("` shows")[0].split()[1:]
         shown = CliRunner().invoke(app, [*words, "--json"])

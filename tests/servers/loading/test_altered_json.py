@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from lab import Lab, execute
 
 import bulketl
-from bulketl.rows.jsontext import DOUBLE_KEY, JSON_CHANGES, MINUS_ZERO, altered, json_changes
+from bulketl.rows.jsontext import altered, json_changes
+from bulketl.tables.alterations import DOUBLE_KEY, MINUS_ZERO, OF_JSON
 
 TEXTS: list[tuple[str, set[str]]] = [
     ('{"a": -0.0}', {MINUS_ZERO}), ("-0", {MINUS_ZERO}), ("-0e5", {MINUS_ZERO}), ("[1, -0.00 ]", {MINUS_ZERO}),
@@ -89,9 +90,7 @@ def test_what_is_changed_is_counted_in_the_load_and_noted_by_verify(lab: Lab, ki
     lab.mysql(f"CREATE TABLE t (id int PRIMARY KEY, doc {kind})")
     lab.insert("t", [(n, text) for n, (text, _) in enumerate(TEXTS)])
     stored = [json_changes(text) for (text,) in lab.mysql("SELECT CAST(doc AS CHAR) FROM t")]
-    expected = {
-        kind: sum(kind in found for found in stored) for kind in JSON_CHANGES if any(kind in found for found in stored)
-    }
+    expected = {kind: sum(kind in found for found in stored) for kind in OF_JSON if any(kind in found for found in stored)}
     assert MINUS_ZERO in expected
     assert parsed or DOUBLE_KEY in expected
     rules: dict[str, Any] = {"t": {"casts": {"doc": "jsonb"}}}

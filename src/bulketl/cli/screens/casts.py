@@ -8,8 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bulketl.cli.screens.listing import Rows
-from bulketl.rows.coerce import INVALID_DATE, NUL_BYTE
-from bulketl.rows.jsontext import JSON_CHANGES
+from bulketl.tables.alterations import KINDS
 from bulketl.tables.casts import RULES, CastRule
 
 
@@ -28,7 +27,7 @@ def casts(rules: Iterable[CastRule] = RULES) -> Table:
 
 def counted() -> Text:
     """Return what may be done to a value beside its cast, and is counted then."""
-    kinds = "; ".join((INVALID_DATE, NUL_BYTE, *JSON_CHANGES))
+    kinds = "; ".join(KINDS)
     return Text(f"Nothing else is done to a value. Counted per column where it happens: {kinds}. See docs/types.md.")
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from bulketl.cli.screens.listing import Rows
-from bulketl.postgres.compare.chain import ChainVerdict
-from bulketl.postgres.ledger.states import Known
-from bulketl.postgres.write.retention import Expired
 from bulketl.tables.printable import count_of, in_a_line
+
+if TYPE_CHECKING:
+    from bulketl.postgres.compare.chain import ChainVerdict
+    from bulketl.postgres.ledger.states import Known
+    from bulketl.postgres.write.retention import Expired
 
 
 def states(found: Sequence[Known]) -> Table | Text:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from bulketl.cli.screens.listing import Rows
-from bulketl.operations.rejects import Retried
-from bulketl.postgres.ledger.rejects import RejectCount, Rejected
+
+if TYPE_CHECKING:
+    from bulketl.operations.rejects import Retried
+    from bulketl.postgres.ledger.rejects import RejectCount, Rejected
 
 
 def _table(*columns: str) -> Table:

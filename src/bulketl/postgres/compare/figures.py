@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bulketl.postgres.ddl import name
-from bulketl.rows.aggregates import aggregates
-from bulketl.rows.figures import ROWS, Figures
+from bulketl.rows.aggregates import ROWS, Figures, aggregates
 from bulketl.tables.spec import TableSpec
 
 FIGURES_TOGETHER = 500  # a SELECT has 1,664 columns at most

@@ -142,5 +142,9 @@ def _ordered(spec: TableSpec) -> list[Cast]:
 
 
 def _spelt(item: Cast, spec: TableSpec) -> bool:
-    """Tell whether a column is compared as text: the encoder does not know it, or the target has a shorter integer."""
-    return only_adbc(item) or (item.name in spec.widened and item.target_type.base in _BYTES)
+    """Tell whether a column is compared as text: the load writes another form of it, or the target has a shorter integer."""
+    return (
+        only_adbc(item)
+        or item.wire.startswith("decimal256")
+        or (item.name in spec.widened and item.target_type.base in _BYTES)
+    )

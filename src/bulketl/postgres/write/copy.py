@@ -17,7 +17,6 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-import adbc_driver_manager
 import psycopg
 import pyarrow as pa
 from pgpq import ArrowToPostgresBinaryEncoder
@@ -27,6 +26,8 @@ from bulketl.errors import DataError, MismatchError, TargetError
 from bulketl.postgres.ddl import columns, create_table, name
 from bulketl.postgres.locks import is_free
 from bulketl.postgres.server import Postgres, failure
+from bulketl.postgres.session import adbc_errors
+from bulketl.postgres.write.numeric import numeric_bytes
 from bulketl.rows.coerce import KEPT_REJECTS, Batch, Reject, reject
 from bulketl.tables.casts import Cast, Encoder
 from bulketl.tables.spec import TableSpec
@@ -113,7 +114,7 @@ def transaction(target: Postgres, run: str, what: str, encoder: Encoder, *, tria
             _discard(key)  # a new one costs less than doubt about this one's state
         if isinstance(error, watch.StalledError):
             raise TargetError(f"{what}: {error}", hint=watch.HINT, transient=True) from error
-        if isinstance(error, (adbc_driver_manager.Error, psycopg.OperationalError)) or getattr(error, "sqlstate", None):
+        if isinstance(error, (*adbc_errors(), psycopg.OperationalError)) or getattr(error, "sqlstate", None):
             raise failure(getattr(error, "sqlstate", None), str(error), what) from error
         raise
 
@@ -145,10 +146,11 @@ def _still_carried_out(cursor: Any, run: str) -> None:
 
 def _rolled_back(session: _Session) -> bool:
     """Roll back after a trial that Postgres refused, of which there are many; False when the connection is no good."""
+    gone: tuple[type[Exception], ...] = (AttributeError, psycopg.Error, watch.StalledError, *adbc_errors())
     try:
         with session.talk("a trial"):
             session.connection.rollback()
-    except (AttributeError, adbc_driver_manager.Error, psycopg.Error, watch.StalledError):
+    except gone:
         return False
     return True
 
@@ -173,7 +175,7 @@ def _discard(key: _Key) -> None:
     if session is None:
         return
     for end in (session.connection.rollback, session.connection.close):
-        with contextlib.suppress(adbc_driver_manager.Error, psycopg.Error, watch.StalledError), session.talk("its end"):
+        with contextlib.suppress(*adbc_errors(), psycopg.Error, watch.StalledError), session.talk("its end"):
             end()
     watch.free_mark(session.mark)
 
@@ -220,6 +222,9 @@ def _encoded(cursor: Any, rows: pa.Table, schema: str, table: str) -> int:
 
 def encode(rows: pa.Table) -> Iterator[bytes]:
     """Yield what COPY BINARY sends for the rows, from its first byte to its last; for the encoder pgpq only."""
+    for n, field in enumerate(rows.schema):
+        if pa.types.is_decimal256(field.type):
+            rows = rows.set_column(n, field.name, numeric_bytes(rows.column(n)))
     encoder = ArrowToPostgresBinaryEncoder(rows.schema)
     yield encoder.write_header()
     for batch in rows.to_batches(max_chunksize=ENCODED_ROWS):

@@ -9,8 +9,8 @@ from bulketl.errors import DataError
 from bulketl.postgres.ledger import entries
 from bulketl.postgres.write import checks
 from bulketl.postgres.write.copy import limit
+from bulketl.rows.aggregates import Figures
 from bulketl.rows.coerce import Batch
-from bulketl.rows.figures import Figures
 from bulketl.rows.quality import Arrived
 from bulketl.tables.checks import Counts
 from bulketl.tables.printable import count_of

@@ -1,0 +1,51 @@
+"""The start of the command line: CPU seconds of its process as a multiple of those of `python -c pass`, in the same run.
+
+Seconds say little where others work too, and CPU seconds differ from machine to machine; a multiple moves by a tenth. The
+limits are a fifth above what is measured beside busy neighbours, and below what the program took when it loaded everything
+for every command: 60 for the help, 60 to 70 for a load.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from benchmarks.measure import Contender, measure, median
+from benchmarks.servers import LOADED, Servers, out, python
+
+ROUNDS = 7
+YARDSTICKS = 5  # in each round, for one takes a hundredth of a second
+DATABASE = "bulketl_tiny"
+LIMITS = {"--help": 20.0, "load of two rows": 55.0}
+
+
+def slow_starts(servers: Servers, folder: Path) -> list[str]:
+    """Measure, say each multiple, and return what is above its limit."""
+    with servers.connect() as connection, connection.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE IF NOT EXISTS {DATABASE}")
+        cursor.execute(f"CREATE OR REPLACE TABLE {DATABASE}.tiny (id int PRIMARY KEY, name varchar(20))")
+        cursor.execute(f"INSERT INTO {DATABASE}.tiny VALUES (1, 'one'), (2, 'two')")
+        connection.commit()
+    source = servers.database(DATABASE)
+    nothing = Contender("python -c pass", ((sys.executable, "-c", "pass"),))
+    ours = {
+        "--help": python(servers, "--help", source, "bulketl", "--help"),
+        "load of two rows": python(servers, "load", source, "bulketl", "load", "--full", "--schema", LOADED, "--json"),
+    }
+    least: list[float] = []
+    spent: dict[str, list[float]] = {name: [] for name in ours}
+    for n in range(ROUNDS + 1):
+        least += [measure(nothing, folder).cpu for _ in range(YARDSTICKS)]
+        for name, contender in ours.items():
+            found = measure(contender, folder).cpu
+            if n:  # the first compiles
+                spent[name].append(found)
+    bad = []
+    for name, limit in LIMITS.items():
+        seconds = median(spent[name])
+        multiple = seconds / median(least)
+        text = f"bulketl {name}: {seconds:.2f} CPU seconds, {multiple:.0f} times python -c pass; the limit is {limit:.0f}"
+        out.print(f"{text}, median of {ROUNDS}", highlight=False)
+        if multiple > limit:
+            bad.append(f"the start has got slower: {text}")
+    return bad
