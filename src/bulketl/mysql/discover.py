@@ -31,6 +31,7 @@ from bulketl.tables.partitions import (
     rows_per_partition,
     split_key,
 )
+from bulketl.tables.slices import waited_for
 
 _Row = tuple[Any, ...]
 COUNTED_TOGETHER = 60  # tables per counting query, or columns per profiling query
@@ -193,7 +194,12 @@ def read_bounds(
     bounds: dict[str, Bound] = {}
     with source.connect() as cursor:
         wanted = list(tables)
-        for some in (wanted[n : n + COUNTED_TOGETHER] for n in range(0, len(wanted), COUNTED_TOGETHER)):
+        # One query locks all its tables until it ends: where rows are looked at for long, a table is asked of alone.
+        alone = [table for table in wanted if long_columns(table) and waited_for(table, table.rows)]
+        names = {table.name for table in alone}
+        others = [table for table in wanted if table.name not in names]
+        together = [others[n : n + COUNTED_TOGETHER] for n in range(0, len(others), COUNTED_TOGETHER)]
+        for some in (*together, *([table] for table in alone)):
             bounds |= _count(cursor, some, size)
         for table in wanted:
             bound = bounds[table.name]

@@ -276,3 +276,19 @@ def test_rows_whose_key_is_null_are_read_too(maria_lab: Lab, clock: list[tuple[s
     done(maria_lab)
     assert len(clock) > 3
     assert maria_lab.differences("t") == []
+
+
+@pytest.mark.parametrize("engine", ["MyISAM", "Aria", "InnoDB"])
+def test_no_query_locks_two_tables_whose_rows_it_looks_at_for_long(maria_lab: Lab, log: list[str], engine: str) -> None:
+    """Neither the one that looks for long values, nor the one that proves by a hash that nothing has changed."""
+    for name in ("one", "other"):
+        maria_lab.mysql(f"CREATE TABLE {name} (id int PRIMARY KEY, note mediumtext) ENGINE={engine}",
+                        f"INSERT INTO {name} SELECT seq, REPEAT('x', 300) FROM seq_1_to_11000")  # fmt: skip
+    for _ in range(2):
+        done(maria_lab)
+    rows = maria_lab.server.execute(
+        "SELECT CONVERT(argument USING utf8mb4) FROM mysql.general_log WHERE command_type IN ('Query', 'Execute')"
+    )
+    both = [text for (text,) in rows if "`one`" in text and "`other`" in text]
+    assert bool(both) == (engine == "InnoDB"), both
+    assert maria_lab.differences("one") == maria_lab.differences("other") == []
