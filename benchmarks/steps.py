@@ -31,9 +31,10 @@ from bulketl.loading.run import Executors
 from bulketl.loading.schedule import Step
 from bulketl.plan.decision import decide
 from bulketl.plan.plan import Group, Plan, TableLoad
-from bulketl.plan.resumption import restored
+from bulketl.plan.resumption import plan_from_json
+from bulketl.postgres.ledger.entries import CopyResult
 from bulketl.postgres.server import Postgres
-from bulketl.postgres.write.outcome import Loaded, Published
+from bulketl.postgres.write.outcome import PublishResult
 from bulketl.rows.coerce import Batch
 from bulketl.rows.quality import Counted
 from bulketl.tables.catalog import Catalog, Column, Key, Table
@@ -75,19 +76,19 @@ class Nothing:
         """Count nothing."""
         return [0] * len(pieces)
 
-    def load(self, _spec: TableSpec, _partition: Partition, _batches: Iterable[Batch], _counted: Counted) -> Loaded:
+    def load(self, _spec: TableSpec, _partition: Partition, _batches: Iterable[Batch], _counted: Counted) -> CopyResult:
         """Copy nothing."""
-        return Loaded()
+        return CopyResult()
 
-    def publish(self, _spec: TableSpec) -> Published:
+    def publish(self, _spec: TableSpec) -> PublishResult:
         """Publish nothing."""
-        return Published()
+        return PublishResult()
 
     def load_group(
         self, specs: Sequence[TableSpec], _batches: Sequence[Batch | None], _expected: Sequence[int]
-    ) -> list[tuple[Loaded, Published]]:
+    ) -> list[tuple[CopyResult, PublishResult]]:
         """Write nothing."""
-        return [(Loaded(), Published()) for _ in specs]
+        return [(CopyResult(), PublishResult()) for _ in specs]
 
 
 class AtOnce(Executor):
@@ -149,7 +150,7 @@ def per_step(plan: Plan, executor: Executor, workers: int) -> tuple[float, int]:
     source: Any = nothing
     seen: Counter[str] = Counter()
     began = time.perf_counter()
-    for event in engine.run(plan, source, source, executor, workers=workers):
+    for event in engine.run(plan, source, source, executor, engine.AtOnce(workers)):
         seen[type(event).__name__] += 1
     seconds = time.perf_counter() - began
     assert seen["TableFailed"] == 0, "a step failed"
@@ -185,7 +186,7 @@ def main() -> int:
     found["plan as JSON, seconds"], text = timed(plan.to_json)
     found["plan as JSON, MB"] = len(text) / 1e6
     found["fingerprint, seconds"], _ = timed(lambda: plan.fingerprint)
-    found["plan restored, seconds"], again = timed(restored, text)
+    found["plan restored, seconds"], again = timed(plan_from_json, text)
     assert again == plan, "a plan that was stored is another one"
     found["peak of this process, MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
     spec = max(plan.loads, key=lambda load: len(load.partitions)).spec

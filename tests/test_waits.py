@@ -68,7 +68,7 @@ ASKED_OTHERWISE = {
     "postgres/server.py session": "asked by what is tried again",
     "postgres/compare/digests.py hashes": "a part of planning._hashes, which is tried again",
     "postgres/known.py earlier": "asked by survey.look, which tries it again",
-    "postgres/known.py recorded": "asked by survey.look, which tries it again",
+    "postgres/known.py on_record": "asked by survey.look, which tries it again",
     "postgres/locks.py keep": "puts it off, and is called again",
     "postgres/session.py _refuse_pooled_transactions": "a part of opening a session",
     "postgres/session.py opened": "is what opens a session",
@@ -146,7 +146,7 @@ def test_every_question_is_tried_again() -> None:
             if (
                 what == "patient"
                 or given[:1] == ["patient"]
-                or ast.unparse(node.func).endswith((".here", ".there", ".begin_here", ".begin_there"))
+                or ast.unparse(node.func).endswith((".ask_source", ".ask_target", ".begin_source", ".begin_target"))
             ):
                 patient |= {text.rpartition(".")[2] for text in given}
         for function in ast.walk(tree):

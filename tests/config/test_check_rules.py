@@ -16,12 +16,12 @@ from bulketl.config.config import Config
 from bulketl.config.read import load_config
 from bulketl.config.tables import circle
 from bulketl.errors import ConfigError, PlanError
-from bulketl.plan.checks import looks_elsewhere, needed, pointing
 from bulketl.plan.decision import decide
 from bulketl.plan.incremental import Choice
-from bulketl.plan.resumption import restored
+from bulketl.plan.planned_checks import looks_elsewhere, needed, pointing
+from bulketl.plan.resumption import plan_from_json
 from bulketl.plan.specify import specify
-from bulketl.rows.checks import mistake
+from bulketl.rows.row_checks import mistake
 from bulketl.tables.casts import cast
 from bulketl.tables.catalog import Catalog, Column, Table
 from bulketl.tables.checks import Check
@@ -198,7 +198,7 @@ def test_a_plan_with_checks_is_stored_and_restored() -> None:
     wanted = config(entries, max_rejects="1%")
     plan = decide(wanted, catalog(PAY, PATIENT, offset=-18000), {"pay": Bound(5), "patient": Bound(5)}, {})
     assert not plan.refused
-    assert restored(plan.to_json()) == plan
+    assert plan_from_json(plan.to_json()) == plan
     (made,) = (load.spec for load in plan.loads if load.spec.table == "pay")
     assert [check.zone for check in made.checks if check.kind == "fresh"] == ["-18000"]
 

@@ -15,7 +15,7 @@ import bulketl.plan.specify
 from bulketl.config.read import load_config
 from bulketl.plan.decision import decide
 from bulketl.plan.plan import Plan
-from bulketl.plan.resumption import restored
+from bulketl.plan.resumption import plan_from_json
 from bulketl.tables.casts import Cast, cast
 from bulketl.tables.catalog import Catalog, Column, Key, Made, Table, TargetTable
 from bulketl.tables.partitions import Bound
@@ -148,8 +148,8 @@ def test_a_plan_that_an_older_version_stored_comes_back() -> None:
     assert {*item} == {field.name for field in dataclasses.fields(Cast)}
     for item in text["groups"][0]["loads"][0]["spec"]["casts"]:
         del item["name"]
-    assert restored(json.dumps(text)) == plan
-    assert restored(plan.to_json()) == plan
+    assert plan_from_json(json.dumps(text)) == plan
+    assert plan_from_json(plan.to_json()) == plan
 
 
 def test_a_name_in_the_target_is_part_of_a_plan_and_of_how_a_table_was_loaded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -160,5 +160,5 @@ def test_a_finding_is_told_as_plain_values(tmp_path: Path) -> None:
     found = find(World({"monitoring": {"data_quality_threshold": 0.5}}).seen(tmp_path))
     document = json.loads(json.dumps([one.to_json() for one in found]))
     (one,) = [one for one in document if one["fix"]]
-    assert list(one) == ["table", "severity", "message", "otherwise", "advice", "fix"]
+    assert list(one) == ["table", "severity", "message", "otherwise", "advice", "fix", "source", "schema"]
     assert one["fix"] == {"monitoring.data_quality_threshold": 1.0}

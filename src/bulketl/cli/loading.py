@@ -99,10 +99,7 @@ def load(
         )  # fmt: skip
 
     def command() -> int:
-        starting.import_arrow()
         from bulketl.cli.screens import plans
-        from bulketl.cli.screens import summary as screen
-        from bulketl.loading.run import threads
         from bulketl.survey.planning import planned
 
         settings = configured(config, rules, workers=workers, schema=schema, certify=certify or None)
@@ -112,9 +109,16 @@ def load(
             print(looked.to_json()) if as_json else out.print(plans.plan(looked))
             return DONE
         end = None if ignore_window or settings.windows is None else _window(settings.windows, wait)
-        with bulketl.dask(scheduler) if scheduler else nullcontext(threads) as where:
+        with bulketl.dask(scheduler) if scheduler else nullcontext() as cluster:
             if resume is None:  # looked at after the wait: a plan grows old
                 chosen = planned(settings, selected())
+            starting.hold()
+            starting.import_arrow()
+            from bulketl.cli.screens import summary as screen
+            from bulketl.loading.run import threads
+
+            starting.begin()
+            where = cluster or threads
             with watching(as_json=as_json) as observer:
                 observers = [observer]
                 if resume is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import Field
@@ -17,12 +18,13 @@ _DEFAULT_RULE = TableRule()
 class Config(Settings):
     """Settings and table rules in one value; what every decision is taken from.
 
-    `known` are the tables the source had when the rules were last written, None when nobody noted it; `noted` are their
-    columns.
+    `known` are the tables the source had when the rules were last written, None when nobody noted it; `known_columns`
+    are theirs. `other_names` has, by table, the names in the target of columns that get another; no rule fills it yet.
     """
 
     known: frozenset[str] | None = None
-    noted: dict[str, frozenset[str]] = Field(default_factory=dict)
+    known_columns: dict[str, frozenset[str]] = Field(default_factory=dict)
+    other_names: dict[str, dict[str, str]] = Field(default_factory=dict)
     tables: dict[str, TableRule] = Field(default_factory=dict)
 
     def uri(self, side: Literal["source", "target"]) -> str:
@@ -42,6 +44,15 @@ class Config(Settings):
     def rule(self, table: str) -> TableRule:
         """Return the rule for a table, the defaults when none is written."""
         return self.tables.get(table, _DEFAULT_RULE)
+
+    def renamed(self, table: str) -> dict[str, str]:
+        """Return the columns of a table that have another name in the target, with that name."""
+        return self.other_names.get(table, {})
+
+    def target_names(self, table: str, columns: Iterable[str]) -> tuple[str, ...]:
+        """Return columns of a table by their names in the target."""
+        names = self.renamed(table)
+        return tuple(names.get(column, column) for column in columns)
 
     def is_new(self, table: str) -> bool:
         """Tell whether a table came to the source after the rules were written."""

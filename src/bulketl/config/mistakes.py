@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
@@ -18,40 +19,53 @@ _EXPECTED = {"tuple_type": "a list is expected", "dict_type": "a mapping is expe
 M = TypeVar("M", bound=BaseModel)
 
 
-def read_file(path: Path, problems: list[str]) -> tuple[dict[str, Any], Lines]:
-    """Return the mapping in a YAML file and the lines of its keys; add what is wrong with it, or that it is not there."""
+@dataclass(frozen=True, slots=True)
+class YamlFile:
+    """A YAML file that is being read: the mapping in it, the lines of its keys, and what is wrong, to which more is added.
+
+    The list of mistakes may be that of several files.
+    """
+
+    path: Path
+    document: dict[str, Any]
+    lines: Lines
+    problems: list[str]
+
+    def wrong(self, at: KeyPath, text: str) -> None:
+        """Add a mistake, at the line of its key."""
+        self.problems.append(f"{self.path}:{self.lines.of(at)}: {text}")
+
+    def known_at_top(self, known: Collection[str]) -> None:
+        """Add a mistake for each key at the top that is not known."""
+        for key in self.document:
+            if key not in known:
+                self.wrong((key,), f"{key}: {unknown_key(key, known, self.problems)}")
+
+
+def read_file(path: Path, problems: list[str]) -> YamlFile:
+    """Return a YAML file as it was read; add what is wrong with it, or that it is not there."""
     try:
         document, lines, found = read_yaml(path)
     except OSError as error:
         problems.append(f"{path}: {error.strerror or error}")
-        return {}, Lines()
+        return YamlFile(path, {}, Lines(), problems)
     problems += found
-    return document, lines
-
-
-def known_at_top(document: dict[str, Any], known: Collection[str], path: Path, lines: Lines, problems: list[str]) -> None:
-    """Add a problem for each key at the top that is not known."""
-    for key in document:
-        if key not in known:
-            problems.append(f"{path}:{lines.of((key,))}: {key}: {unknown_key(key, known, problems)}")
+    return YamlFile(path, document, lines, problems)
 
 
 def validated(
     model: type[M],
     value: Any,
-    path: Path,
-    lines: Lines,
-    problems: list[str],
+    file: YamlFile,
     at: KeyPath = (),
     *,
     also: Collection[str] = (),
-    hidden: Collection[str] = (),
-    quoting: bool = True,
+    hidden: Collection[str] | None = None,
 ) -> M | None:
-    """Return the value as a model, or add its problems; `also` are keys that may stand there too.
+    """Return the value, of a file at a place, as a model, or add its mistakes; `also` are keys that may stand there too.
 
-    What is in `hidden`, or in a field that has no place in a repr, is not repeated: it may be a password. Without `quoting`
-    no text is, wherever it stands: a password may be written under the wrong key.
+    A value in a field that has no place in a repr is not repeated: it may be a password. With `hidden`, which came out of
+    the environment, these are not either, nor is any text, wherever it stands: a password may be under the wrong key.
     """
     try:
         return model.model_validate(value)
@@ -63,15 +77,15 @@ def validated(
             text = _EXPECTED.get(item["type"]) or item["msg"].removeprefix("Value error, ")
             if item["type"] == "extra_forbidden" or len(loc) < len(item["loc"]):
                 known = {*_keys(kinds), *(also if len(loc) == 1 else ())}
-                text = unknown_key(str(loc[-1]), known, problems)
+                text = unknown_key(str(loc[-1]), known, file.problems)
             elif item["type"] != "missing" and not isinstance(item["input"], (dict, list)):
-                secret = secret or _kinds(model, loc)[1] or str(item["input"]) in hidden
-                secret = secret or not (quoting or isinstance(item["input"], (int, float)))
+                secret = secret or _kinds(model, loc)[1] or str(item["input"]) in (hidden or ())
+                secret = secret or not (hidden is None or isinstance(item["input"], (int, float)))
                 text = without(text, item["input"]) if secret else text
                 given = repr(item["input"])  # a whole SELECT, perhaps
                 text += "" if secret else f", not {given if len(given) <= _GIVEN else given[: _GIVEN - 1] + '…'}"
             name = in_a_line(f"{'.'.join(map(str, place))}: ") if place else ""
-            problems.append(f"{path}:{lines.of(place)}: {name}{text}")
+            file.wrong(place, f"{name}{text}")
         return None
 
 

@@ -134,8 +134,8 @@ def load_checks(path: Path, names: Sequence[str] = ()) -> dict[str, Pair]:
     Raise ConfigError with every mistake of the file, and for a name that is not in it.
     """
     problems: list[str] = []
-    document, lines = read_file(path, problems)
-    found = None if problems and not document else validated(Checks, document, path, lines, problems)
+    file = read_file(path, problems)
+    found = None if problems and not file.document else validated(Checks, file.document, file)
     if found is None or problems:
         raise ConfigError(
             "the checks are wrong:\n  " + "\n  ".join(problems), hint="correct the file and run the command again"

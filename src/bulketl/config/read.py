@@ -16,11 +16,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from bulketl.config.config import Config
-from bulketl.config.mistakes import known_at_top, read_file, validated, without
+from bulketl.config.mistakes import YamlFile, read_file, validated, without
 from bulketl.config.settings import Settings
 from bulketl.config.snapshot import read_snapshot
 from bulketl.config.tables import TableRule, circle
-from bulketl.config.yamlfile import KeyPath, Lines
+from bulketl.config.yamlfile import KeyPath
 from bulketl.errors import ConfigError
 from bulketl.tables.spec import Tier
 
@@ -51,15 +51,14 @@ def load_config(tables: Path | None, settings: Path | None, environ: Mapping[str
     values |= {key: value for key, value in overrides.items() if value is not None}
     rules: dict[str, Any] = {}
     if tables is not None:
-        document, lines = read_file(tables, problems)
-        rules = _check_tables(document, tables, lines, problems)
+        rules = _check_tables(read_file(tables, problems))
         try:
             noted = read_snapshot(tables)
         except ConfigError as error:
             problems.append(f"{error.message}; {error.hint}")
         else:
             values["known"] = None if noted is None else frozenset(noted)
-            values["noted"] = {table: frozenset(columns) for table, columns in (noted or {}).items()}
+            values["known_columns"] = {table: frozenset(columns) for table, columns in (noted or {}).items()}
     config = _made({**values, "tables": rules}, problems)
     if config is None or problems:
         text = "the configuration is wrong:\n  " + "\n  ".join(problems)
@@ -79,48 +78,47 @@ def _made(values: dict[str, Any], problems: list[str]) -> Config | None:
 
 def _check_settings(path: Path, environ: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
     """Return the values of the settings; none when something is wrong with them."""
-    values, lines = read_file(path, problems)
+    file = read_file(path, problems)
     hidden: set[str] = set()
-    values = _expand(values, environ, hidden, lambda at, text: problems.append(f"{path}:{lines.of(at)}: {text}"))
-    return {} if validated(Settings, values, path, lines, problems, hidden=hidden, quoting=False) is None else dict(values)
+    values = _expand(file.document, environ, hidden, file.wrong)
+    return {} if validated(Settings, values, file, hidden=hidden) is None else dict(values)
 
 
-def _check_tables(document: dict[str, Any], path: Path, lines: Lines, problems: list[str]) -> dict[str, TableRule]:
-    rules = _check_rules(document, path, lines, problems)
+def _check_tables(file: YamlFile) -> dict[str, TableRule]:
+    rules = _check_rules(file)
     if cyclic := circle({name: rule.dependencies for name, rule in rules.items()}):
-        at = ("source_tables" if "source_tables" in document else "tables", cyclic[0], "dependencies")
+        at = ("source_tables" if "source_tables" in file.document else "tables", cyclic[0], "dependencies")
         text = f"tables depend on each other in a circle, and none can be first: {' -> '.join(cyclic)}"
-        problems.append(f"{path}:{lines.of(at)}: {'.'.join(at)}: {text}")
+        file.wrong(at, f"{'.'.join(at)}: {text}")
     return rules
 
 
-def _check_rules(document: dict[str, Any], path: Path, lines: Lines, problems: list[str]) -> dict[str, TableRule]:
+def _check_rules(file: YamlFile) -> dict[str, TableRule]:
     # staging_tables and target_tables of the guide's layout say nothing that is not decided better from the live schema.
-    if "tables" in document and "source_tables" not in document:
-        return _check_later_tables(document, path, lines, problems)
-    known = {"source_tables", "staging_tables", "target_tables"}
-    known_at_top(document, known, path, lines, problems)
-    source_tables = document.get("source_tables") or {}
+    if "tables" in file.document and "source_tables" not in file.document:
+        return _check_later_tables(file)
+    file.known_at_top({"source_tables", "staging_tables", "target_tables"})
+    source_tables = file.document.get("source_tables") or {}
     if not isinstance(source_tables, dict):
-        problems.append(f"{path}:{lines.of(('source_tables',))}: source_tables: a mapping of tables is expected")
+        file.wrong(("source_tables",), "source_tables: a mapping of tables is expected")
         return {}
     rules: dict[str, TableRule] = {}
     for name, value in source_tables.items():
         at = ("source_tables", name)
-        rule = validated(TableRule, {} if value is None else value, path, lines, problems, at)
+        rule = validated(TableRule, {} if value is None else value, file, at)
         if rule is not None:
             rules[name] = rule
     return rules
 
 
-def _check_later_tables(document: dict[str, Any], path: Path, lines: Lines, problems: list[str]) -> dict[str, TableRule]:
+def _check_later_tables(file: YamlFile) -> dict[str, TableRule]:
     """Read the layout with `metadata` and `tables`: one cursor of its several, a tier from its size class."""
     rules: dict[str, TableRule] = {}
-    known_at_top(document, {"metadata", "tables", "staging_tables", "target_tables"}, path, lines, problems)
-    if not isinstance(document["tables"] or {}, dict):
-        problems.append(f"{path}:{lines.of(('tables',))}: tables: a mapping of tables is expected")
+    file.known_at_top({"metadata", "tables", "staging_tables", "target_tables"})
+    if not isinstance(file.document["tables"] or {}, dict):
+        file.wrong(("tables",), "tables: a mapping of tables is expected")
         return {}
-    for name, value in (document["tables"] or {}).items():
+    for name, value in (file.document["tables"] or {}).items():
         if isinstance(value, dict):
             columns = value.get("incremental_columns")
             columns = columns if isinstance(columns, list) else []
@@ -135,9 +133,7 @@ def _check_later_tables(document: dict[str, Any], path: Path, lines: Lines, prob
             if isinstance(kept.get("monitoring"), dict):
                 kept["monitoring"] = {k: v for k, v in kept["monitoring"].items() if k not in _LATER_MONITORING}
             value = {key: [item] if key == "primary_key" and isinstance(item, str) else item for key, item in kept.items()}
-        rule = validated(
-            TableRule, {} if value is None else value, path, lines, problems, ("tables", name), also=_LATER_KEYS
-        )
+        rule = validated(TableRule, {} if value is None else value, file, ("tables", name), also=_LATER_KEYS)
         if rule is not None:
             rules[name] = rule
     return rules

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from bulketl.config.checks import CheckRule, checks_of
+from bulketl.config.check_rules import CheckRule, checks_of
 from bulketl.config.values import Duration, Model, Period, RowLimit, Share
 from bulketl.tables.casts import parse_target
 from bulketl.tables.checks import Check

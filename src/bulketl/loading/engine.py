@@ -13,6 +13,7 @@ import time
 import zlib
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from dataclasses import dataclass, field
 
 from bulketl.errors import BugError, BulketlError, DataError, RunEndedError, SourceError
 from bulketl.loading.events import (
@@ -49,38 +50,47 @@ POLL_SECONDS = 0.001
 STOPPABLE = ("prepare", "load", "settle")  # steps after which nothing is visible
 
 
-def run(
-    plan: Plan,
-    source: Source,
-    target: Target,
-    executor: Executor,
-    *,
-    workers: int,
-    tables_at_once: Mapping[Tier, int] | None = None,
-    closed: Callable[[], bool] = lambda: False,
-    sparing: Sparing | None = None,
-    full: Callable[[], bool] = lambda: False,
-    tend: Callable[[], None] = lambda: None,
-    sessions: Mapping[str, Mapping[str, object]] | None = None,
-) -> Generator[Event]:
-    """Carry out the plan, yielding what happens; the last event is RunFinished.
+@dataclass(frozen=True, slots=True)
+class AtOnce:
+    """How much is done at once: steps, and tables, or groups of small ones, of each tier."""
 
-    `workers`: steps at once; `tables_at_once`: tables, or groups of small ones, of each tier. Once `closed` says so,
-    steps under way are finished, tables that are complete are published, and nothing else begins. Nothing is read while
-    `sparing` forbids it, nor more at once while `full` says that memory is used up. A table that fails is an event and
-    leaves the others alone, also when the reason is a bug; so do the plan's refusals. Closing the generator, or an exception
-    thrown into it, waits for the steps in flight and starts no other; so does whatever `tend` raises, which is called
-    whenever the driver looks around, and the error of an executor that cannot go on.
+    workers: int
+    tables: Mapping[Tier, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Brakes:
+    """What slows a run down or ends it; the driver asks each of them whenever it looks around.
+
+    Once `closed` says so, steps under way are finished, tables that are complete are published, and nothing else begins.
+    Nothing is read while `sparing` forbids it, nor more at once while `full` says that memory is used up. What `tend` raises
+    ends the run.
+    """
+
+    closed: Callable[[], bool] = lambda: False
+    full: Callable[[], bool] = lambda: False
+    tend: Callable[[], None] = lambda: None
+    sparing: Sparing = field(default_factory=Sparing)
+
+
+def run(
+    plan: Plan, source: Source, target: Target, executor: Executor, at_once: AtOnce, brakes: Brakes | None = None
+) -> Generator[Event]:
+    """Carry out the plan, yielding what happens after `decided`; the last event is RunFinished.
+
+    A table that fails is an event and leaves the others alone, also when the reason is a bug. Closing the generator, or an
+    exception thrown into it, waits for the steps in flight and starts no other; so does whatever the brakes raise, and the
+    error of an executor that cannot go on.
     """
     began = time.monotonic()
-    yield from _decided(target.run, plan, sessions or {})
-    schedule = Schedule(plan.groups, tables_at_once, workers=workers, jitter=lambda: random.uniform(0.5, 1.5))  # noqa: S311
+    schedule = Schedule(plan.groups, at_once.tables, workers=at_once.workers, jitter=_jitter)
     driver = _Driver(plan, source, target, executor, schedule)
-    sparing = sparing or Sparing()
+    brakes = brakes or Brakes()
+    sparing = brakes.sparing
     try:
         while not schedule.done:
-            tend()
-            if closed():
+            brakes.tend()
+            if brakes.closed():
                 schedule.close()
             yield from driver.overdue()
             spared, since = sparing.why, sparing.since
@@ -88,7 +98,7 @@ def run(
             if bool(sparing.why) != bool(spared):
                 seconds = time.monotonic() - since
                 yield SourceSpared(target.run, sparing.why) if sparing.why else SourceReadAgain(target.run, seconds)
-            while step := schedule.next(time.monotonic(), reading=reading and not (driver.running and full())):
+            while step := schedule.next(time.monotonic(), reading=reading and not (driver.running and brakes.full())):
                 yield from driver.begin(step)
                 reading = sparing.may_read(time.monotonic())
             now = time.monotonic()
@@ -107,8 +117,15 @@ def run(
     yield RunFinished(target.run, time.monotonic() - began)
 
 
-def _decided(name: str, plan: Plan, sessions: Mapping[str, Mapping[str, object]]) -> Iterator[Event]:
-    """Say what the plan has decided before the first step."""
+def _jitter() -> float:
+    return random.uniform(0.5, 1.5)  # noqa: S311
+
+
+def decided(name: str, plan: Plan, sessions: Mapping[str, Mapping[str, object]]) -> Iterator[Event]:
+    """Yield what the plan has decided, before the first step of the run: what it is to load, and what it refuses or skips.
+
+    `sessions`: per side, what is known of its sessions.
+    """
     expected = {load.spec.table: (load.rows, str(load.tier)) for load in plan.loads}
     expected |= {refusal.table: (0, str(refusal.tier)) for refusal in plan.refused}
     expected |= {skip.table: (0, str(skip.tier)) for skip in plan.skipped}

@@ -18,7 +18,7 @@ from bulketl.postgres.ledger.runs import End, Kind, Start
 from bulketl.postgres.locks import Locks, held, new_run
 from bulketl.postgres.server import Connection, Postgres
 from bulketl.postgres.write.copy import close
-from bulketl.tables.checks import stored
+from bulketl.tables.checks import counts_to_json
 
 Before = Callable[[Connection, str], None]
 
@@ -110,7 +110,7 @@ def _entry(table: TableSummary, reasons: dict[str, str]) -> dict[str, object]:
         **values,
         "reason": reasons.get(table.table, ""),
         "drift": list(table.drift),
-        "checks": stored(table.checks),
+        "checks": counts_to_json(table.checks),
         "error": table.message or None,
         "hint": table.hint or None,
     }

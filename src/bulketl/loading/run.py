@@ -26,7 +26,7 @@ from bulketl.mysql.server import MySQL
 from bulketl.mysql.source import MySQLSource
 from bulketl.plan.incremental import choice_of
 from bulketl.plan.plan import Plan
-from bulketl.plan.resumption import changed_since, remaining, restored
+from bulketl.plan.resumption import changed_since, plan_from_json, remaining
 from bulketl.plan.specify import specify
 from bulketl.postgres.ledger import runs
 from bulketl.postgres.ledger.states import read_states
@@ -135,7 +135,7 @@ def _interrupted(connection: Connection, config: Config, run: str) -> tuple[str,
         raise PlanError(f"run {name} is being carried out", hint="wait until it ends")
     if (outcome or "") not in RESUMABLE:
         raise _taken(name) if outcome == SUPERSEDED else _over(name, f"it ended: {outcome}")
-    return name, restored(document)
+    return name, plan_from_json(document)
 
 
 def _taken(run: str) -> PlanError:
@@ -214,23 +214,19 @@ def _carry_out(
         patient(strain.look)  # a limit that cannot be looked at is an error now, and not silence all night
     sessions = patient(_note_sessions, source, postgres, run.name)
     target = PostgresTarget(dataclasses.replace(postgres, guarded=True), run.name)
+    brakes = engine.Brakes(
+        closed=closed or (lambda: False),
+        full=lambda: resident_mb() > config.memory_mb,
+        tend=run.locks.keep,
+        sparing=Sparing(strain, config.source_limits.mb_per_second),
+    )
     try:
         with _counted(source, run.summary), executors(run.name, config.at_once) as executor:
-            events = engine.run(
-                plan,
-                MySQLSource(source),
-                target,
-                executor,
-                workers=config.at_once,
-                tables_at_once=config.tables_at_once,
-                closed=closed or (lambda: False),
-                sparing=Sparing(strain, config.source_limits.mb_per_second),
-                full=lambda: resident_mb() > config.memory_mb,
-                tend=run.locks.keep,
-                sessions=sessions,
-            )
+            watching = _observe(engine.decided(run.name, plan, sessions), run.summary, observers)
+            at_once = engine.AtOnce(config.at_once, config.tables_at_once)
+            events = engine.run(plan, MySQLSource(source), target, executor, at_once, brakes)
             with contextlib.closing(events):
-                _observe(events, run.summary, list(observers))
+                _observe(events, run.summary, watching)
     finally:
         target.close()
     if run.summary.outcome != "stopped":
@@ -238,10 +234,12 @@ def _carry_out(
     return run.summary
 
 
-def _observe(events: Iterator[Event], summary: Summary, watching: list[Observer]) -> None:
+def _observe(events: Iterator[Event], summary: Summary, watching: Sequence[Observer]) -> Sequence[Observer]:
+    """Tell every event, and return the observers that still listen."""
     for event in events:
         summary.add(event)
         watching = [observer for observer in watching if _told(observer, event)]
+    return watching
 
 
 def _told(observer: Observer, event: Event) -> bool:

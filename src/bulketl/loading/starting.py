@@ -16,6 +16,7 @@ def hold() -> None:
     `begin` is to be called when that is done. Nor does the end of the process look at anything.
     """
     gc.disable()
+    atexit.unregister(gc.freeze)
     atexit.register(gc.freeze)
 
 

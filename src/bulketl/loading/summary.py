@@ -21,7 +21,7 @@ from bulketl.loading.events import (
     TableSkipped,
 )
 from bulketl.tables.catalog import Other
-from bulketl.tables.checks import stored
+from bulketl.tables.checks import counts_to_json
 
 DONE = ("loaded", "shortened")  # outcomes of tables that were written: by a retention the latter
 
@@ -237,7 +237,7 @@ class Summary:
             "tables": [
                 {
                     **{name: getattr(table, name) for name in names},
-                    "checks": stored(table.checks),
+                    "checks": counts_to_json(table.checks),
                     "certified": table.certified,
                 }
                 for table in self.tables.values()

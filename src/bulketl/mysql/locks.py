@@ -43,7 +43,7 @@ class TableLock:
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class TableGate:
     """A gate that is shut, and the session that keeps it. Readers are known by their signs."""
 
     source: MySQL
@@ -79,11 +79,11 @@ def locked(source: MySQL, spec: TableSpec) -> Iterator[TableLock]:
 
 
 @contextlib.contextmanager
-def gated(source: MySQL, spec: TableSpec, name: str) -> Iterator[Gate]:
+def gated(source: MySQL, spec: TableSpec, name: str) -> Iterator[TableGate]:
     """Keep a gate of that name shut until it is opened; the lock that it takes then lasts as long as the context."""
     with source.connect() as cursor:
         cursor.execute("DO GET_LOCK(%s, 0)", (gate_of(name),))
-        yield Gate(source, spec, cursor, gate_of(name))
+        yield TableGate(source, spec, cursor, gate_of(name))
 
 
 def _lock(source: MySQL, spec: TableSpec, cursor: Cursor) -> str:

@@ -44,6 +44,6 @@ def select(item: MonthsAsked) -> str:
     """Return the query: month, rows, rows whose column is not NULL, then the sums."""
     sums = "".join(f", {here}" for _, (here, _), _ in item.sums)
     return (
-        f"SELECT {item.month[0]}, COUNT(*), COUNT({quoted(item.column)}){sums}"
+        f"SELECT {item.month[0]}, COUNT(*), COUNT({item.dated[0]}){sums}"
         f" FROM {quoted(item.table)} WHERE {item.where[0]} GROUP BY 1"
     )

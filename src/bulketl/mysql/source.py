@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from bulketl.mysql import digests
 from bulketl.mysql.discover import column_types
-from bulketl.mysql.locks import Gate, TableLock, gated, locked
+from bulketl.mysql.locks import TableGate, TableLock, gated, locked
 from bulketl.mysql.read import count, figures, masked, read
 from bulketl.mysql.server import MySQL
 from bulketl.rows.reconcile import Buckets, Digest, Row
@@ -44,7 +44,7 @@ class MySQLSource:
         """Keep everybody from writing to the table for a while."""
         return locked(self.mysql, spec)
 
-    def gated(self, spec: TableSpec, sign: str) -> AbstractContextManager[Gate]:
+    def gated(self, spec: TableSpec, sign: str) -> AbstractContextManager[TableGate]:
         """Keep the gate shut at which readers with such signs wait."""
         return gated(self.mysql, spec, sign)
 

@@ -11,14 +11,14 @@ from bulketl.errors import PlanError
 from bulketl.postgres.compare import chain
 from bulketl.postgres.compare.chain import ChainVerdict
 from bulketl.postgres.ledger import chains, runs
-from bulketl.postgres.ledger.states import Known, list_states, reset_states
+from bulketl.postgres.ledger.states import TableState, list_states, reset_states
 from bulketl.postgres.server import Postgres
 from bulketl.tables.patterns import fitting
 
 HINT = "check the spelling, and the schema: `bulketl state list` shows what was loaded"
 
 
-def states(config: Config, tables: Sequence[str] = ()) -> list[Known]:
+def states(config: Config, tables: Sequence[str] = ()) -> list[TableState]:
     """Return what is known of each table that was loaded into the schema; `tables` are names or patterns, empty means all.
 
     Raise ConfigError or TargetError when the target cannot be used, PlanError when a pattern fits nothing.
@@ -28,7 +28,7 @@ def states(config: Config, tables: Sequence[str] = ()) -> list[Known]:
     return [item for item in known if item.table in wanted]
 
 
-def _states(config: Config) -> list[Known]:
+def _states(config: Config) -> list[TableState]:
     with Postgres.of(config).connect() as connection:
         return list_states(connection, config.target_schema)
 

@@ -26,7 +26,7 @@ from bulketl.mysql.server import MySQL
 from bulketl.mysql.source import MySQLSource
 from bulketl.plan.incremental import Choice, another_source, choice_of
 from bulketl.plan.ownership import strange
-from bulketl.plan.plan import Group, Plan, TableLoad
+from bulketl.plan.plan import Plan, TableLoad, in_turn
 from bulketl.plan.publishing import differing
 from bulketl.plan.specify import specify
 from bulketl.postgres.known import known_of
@@ -53,9 +53,12 @@ _FIELDS = [field.name for field in dataclasses.fields(Rejected)]
 class Retried:
     """What became of a table's rejected rows: of the `asked` ones how many were loaded, are still bad, or gone.
 
-    `unreadable`: their key is not known, because it is what was wrong with them.
+    `unreadable`: their key is not known, because it is what was wrong with them. `source`: the database that they were
+    read from again; `schema`: of the target.
     """
 
+    source: str
+    schema: str
     table: str
     asked: int
     loaded: int = 0
@@ -81,7 +84,7 @@ def list_rejects(config: Config, tables: Sequence[str] = (), run: str = "") -> l
 def _counted(config: Config, tables: Sequence[str], run: str) -> list[RejectCount]:
     with Postgres.of(config).connect() as connection:
         names, which = _asked(connection, config, tables, run)
-        return rejects.count(connection, config.target_schema, names, which) if rejects.there(connection) else []
+        return rejects.count(connection, config.target_schema, names, which) if rejects.readable(connection) else []
 
 
 def show_rejects(config: Config, tables: Sequence[str] = (), run: str = "", first: int = 20) -> list[Rejected]:
@@ -92,7 +95,7 @@ def show_rejects(config: Config, tables: Sequence[str] = (), run: str = "", firs
 def _shown(config: Config, tables: Sequence[str], run: str, first: int) -> list[Rejected]:
     with Postgres.of(config).connect() as connection:
         names, which = _asked(connection, config, tables, run)
-        if not rejects.there(connection):
+        if not rejects.readable(connection):
             return []
         return list(rejects.read(connection, config.target_schema, names, which, first))
 
@@ -109,7 +112,7 @@ def export_rejects(config: Config, file: Path, tables: Sequence[str] = (), run: 
         try:
             descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
-                there = rejects.there(connection)
+                there = rejects.readable(connection)
                 found = rejects.read(connection, config.target_schema, names, which) if there else iter(())
                 return _WRITERS[file.suffix](stream, found)
         except OSError as error:
@@ -169,7 +172,7 @@ def retry_rejects(config: Config, tables: Sequence[str] = (), run: str = "") -> 
         return []
     catalog = patient(in_view, source, config, known, list(keys))
     specs = [_one_by_one(config, catalog, table, choice_of(known, table)) for table, asked in keys.items() if asked]
-    done = {table: Retried(table, 0) for table in keys}
+    done = {table: Retried(catalog.identity, config.target_schema, table, 0) for table in keys}
     if not specs:
         return list(done.values())
     with recorded(target, "retry", _plan(config, catalog, specs, keys)) as retrying:
@@ -182,15 +185,12 @@ def retry_rejects(config: Config, tables: Sequence[str] = (), run: str = "") -> 
 
 def _plan(config: Config, catalog: Catalog, specs: Sequence[TableSpec], keys: Mapping[str, Sequence[object]]) -> Plan:
     """Return the plan of a retry: for each table how many rows are read again. Their keys are on record as rejects."""
-    loads = (
-        TableLoad(
-            spec, (), config.rule(spec.table).table_importance,
-            f"retry: {count_of(len(keys[spec.table]), 'rejected row')} not settled", len(keys[spec.table]), 0,
-        )
-        for spec in specs
-    )  # fmt: skip
-    groups = tuple(Group(item.tier, (item,)) for item in loads)
-    return Plan(catalog.identity, config.target_schema, config.zone(catalog), groups)
+    loads = []
+    for spec in specs:
+        rows = len(keys[spec.table])
+        why = f"retry: {count_of(rows, 'rejected row')} not settled"
+        loads.append(TableLoad(spec, (), config.rule(spec.table).table_importance, why, rows, 0))
+    return in_turn(catalog.identity, config.target_schema, config.zone(catalog), loads)
 
 
 def _retried(source: MySQL, target: Postgres, run: str, spec: TableSpec, asked: Sequence[dict[str, Any]]) -> Retried:
@@ -198,7 +198,7 @@ def _retried(source: MySQL, target: Postgres, run: str, spec: TableSpec, asked: 
     readable = {json.dumps(key): known for key in asked if (known := _key(spec, casts, key)) is not None}
     loaded, rejected = patient(_taken, source, target, run, spec, readable)
     gone = len(readable) - loaded - rejected
-    return Retried(spec.table, len(asked), loaded, rejected, gone, len(asked) - len(readable))
+    return Retried(spec.source, spec.schema, spec.table, len(asked), loaded, rejected, gone, len(asked) - len(readable))
 
 
 def _open(
@@ -207,7 +207,7 @@ def _open(
     """Return the keys of each table's open rejects, and what the target has."""
     with target.connect() as connection:
         names, which = _asked(connection, config, tables, run)
-        if not rejects.there(connection):
+        if not rejects.readable(connection):
             return {}, Known({}, {})
         counted = rejects.count(connection, config.target_schema, names, which)
         wanted = dict.fromkeys(item.table for item in counted if item.rows > item.settled)

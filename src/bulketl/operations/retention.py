@@ -13,11 +13,12 @@ from bulketl.mysql.server import MySQL
 from bulketl.operations.records import HINT
 from bulketl.plan.incremental import another_source
 from bulketl.plan.ownership import strange
-from bulketl.plan.plan import Group, Plan, TableLoad
+from bulketl.plan.plan import Plan, TableLoad, in_turn
 from bulketl.postgres.known import known_of
 from bulketl.postgres.ledger import schema
 from bulketl.postgres.server import Postgres
 from bulketl.postgres.write.retention import Expired, retain
+from bulketl.tables.casts import Cast
 from bulketl.tables.catalog import TargetTable
 from bulketl.tables.cursor import State
 from bulketl.tables.measured import Known
@@ -62,17 +63,24 @@ def _spec(config: Config, there: TargetTable, state: State | None, source: str) 
         raise strange(config.target_schema, there)
     if source and state and state.source not in ("", source):
         raise another_source(there.name, state, source)
+    types, renamed = dict(there.columns), config.renamed(there.name)
+    own = {stored: column for column, stored in renamed.items() if stored in types}
     return TableSpec(
         table=there.name,
         schema=config.target_schema,
-        casts=(),
-        key=there.primary_key,
+        casts=tuple(_stored(column, types[stored], stored) for stored, column in own.items()),
+        key=tuple(own.get(column, column) for column in there.primary_key),
         publish="merge",
-        kept=there.columns,
-        source=source,
+        kept=tuple(item for item in there.columns if item[0] not in own),
+        source=source or (state.source if state else ""),
         audit=config.rule(there.name).table_importance == "audit",
         partitioned=there.partitioned,
     )
+
+
+def _stored(column: str, kind: str, name: str) -> Cast:
+    """Return what is known of a column with another name in the target than at the source, which is not asked."""
+    return Cast(column, "", kind, "", "", "", nullable=True, guarded=False, name=name)
 
 
 def _plan(config: Config, source: str, specs: Sequence[TableSpec], ruled: Mapping[str, Retention]) -> Plan:
@@ -80,7 +88,7 @@ def _plan(config: Config, source: str, specs: Sequence[TableSpec], ruled: Mappin
     loads = (
         TableLoad(spec, (), config.rule(spec.table).table_importance, _reason(ruled[spec.table]), 0, 0) for spec in specs
     )
-    return Plan(source, config.target_schema, "", tuple(Group(item.tier, (item,)) for item in loads))
+    return in_turn(source, config.target_schema, "", loads)
 
 
 def _reason(rule: Retention) -> str:

@@ -40,8 +40,9 @@ def expected(
     found = {}
     for name in {*config.tables, *(config.known or ()), *loaded}:
         rule, existing = config.rule(name), target.get(name) if name in loaded else None
-        there = {column for column, _ in existing.columns} if existing else set()
-        noted = set() if name in loaded else {*config.noted.get(name, ())}
+        own = {there: column for column, there in config.renamed(name).items()}
+        there = {own.get(column, column) for column, _ in existing.columns} if existing else set()
+        noted = set() if name in loaded else {*config.known_columns.get(name, ())}
         columns = {*there, *noted, *_named(rule)}.difference(_OWN)
         key = bool(existing and existing.primary_key and not rule.primary_key)
         found[name] = Expected(frozenset(columns), key, name in loaded)

@@ -13,12 +13,12 @@ from collections.abc import Mapping
 from bulketl.config.config import Config
 from bulketl.config.tables import TableRule
 from bulketl.errors import PlanError
-from bulketl.plan.checks import needed, pointing
 from bulketl.plan.consistency import consistent
 from bulketl.plan.grouping import grouped
 from bulketl.plan.incremental import Choice, partitions
-from bulketl.plan.ownership import check, taken
+from bulketl.plan.ownership import check, with_ownership
 from bulketl.plan.plan import Plan, Refusal, TableLoad
+from bulketl.plan.planned_checks import needed, pointing
 from bulketl.plan.publishing import differing, publishing
 from bulketl.plan.selection import Selection
 from bulketl.plan.specify import known_columns, name_error, specify
@@ -63,7 +63,7 @@ def decide(
             if choice.refusal:
                 raise choice.refusal
             load = _load(config, catalog, table, bounds.get(table.name), choice, selection.frees(table.name))
-            load = taken(load, config, target, selection)
+            load = with_ownership(load, config, target, selection)
             pointing(config, catalog, table, load.spec.casts, target)
             loads.append(load)
         except PlanError as error:

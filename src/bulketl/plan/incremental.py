@@ -92,7 +92,7 @@ def cursor(
     if span is None and (mark.column, mark.type) != (column.name, kind):
         what = f"its watermark is of {mark.column} ({mark.type}), and the cursor is {column.name} ({kind})"
         raise _invalid(config, table.name, what)
-    _columns(existing, found, rule, table, config)
+    _columns(existing, found, table, config)
     zone = config.session_zone
     if zone != state.zone and any(column.parsed.base == "timestamp" for column in table.columns):
         raise FullLoad("because TIMESTAMP columns are written in another zone now")
@@ -177,9 +177,9 @@ def _given(kind: str, text: str) -> KeyValue | None:
     return found
 
 
-def _columns(existing: TargetTable, found: Drift, rule: TableRule, table: Table, config: Config) -> None:
-    key = rule.primary_key or table.primary_key
-    if existing.primary_key != key:
+def _columns(existing: TargetTable, found: Drift, table: Table, config: Config) -> None:
+    rule = config.rule(table.name)
+    if existing.primary_key != config.target_names(table.name, rule.primary_key or table.primary_key):
         raise FullLoad("because the target table has another primary key")
     if found.added:
         raise FullLoad(f"because {', '.join(found.added)} is new, and rows have values in it that no stamp tells of")
@@ -187,12 +187,13 @@ def _columns(existing: TargetTable, found: Drift, rule: TableRule, table: Table,
         raise FullLoad(f"because {', '.join(found.changed)} has another type now")
     if found.widened and (existing.views or existing.materialized):
         raise FullLoad(f"because {', '.join(found.widened)} is wider now, and views show the table")
-    gone = [name for name in found.dropped if config.dropped_columns == "drop" or name in rule.exclude_columns]
+    excluded = config.target_names(table.name, rule.exclude_columns)
+    gone = [name for name in found.dropped if config.dropped_columns == "drop" or name in excluded]
     if gone:
         raise FullLoad(f"because {', '.join(gone)} is to be dropped")
 
 
-def judged(state: State, cursor: Cursor, measured: Measured) -> None:
+def check_watermark(state: State, cursor: Cursor, measured: Measured) -> None:
     """Raise FullLoad when what was measured shows that the watermark is above everything the source has."""
     mark = state.watermark
     if cursor.changes is None or mark is None or cursor.changes.hi is not None or not mark.value:

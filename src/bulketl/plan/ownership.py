@@ -45,7 +45,7 @@ def check(config: Config, catalog: Catalog, table: Table, choice: Choice, select
         raise another_source(table.name, state, catalog.identity)
 
 
-def taken(load: TableLoad, config: Config, target: Mapping[str, TargetTable], selection: Selection) -> TableLoad:
+def with_ownership(load: TableLoad, config: Config, target: Mapping[str, TargetTable], selection: Selection) -> TableLoad:
     """Return the load with what a worker needs to write only to what is bulketl's, and to adopt what is given to it."""
     existing = target.get(load.spec.table)
     spec = dataclasses.replace(load.spec, key_name=_key_name(load.spec, target, existing))

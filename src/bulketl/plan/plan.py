@@ -8,11 +8,11 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bulketl.plan.stored import stored
+from bulketl.plan.tagged import tagged
 from bulketl.tables.catalog import Other
 from bulketl.tables.partitions import Partition
 from bulketl.tables.spec import Strategy, TableSpec, Tier
@@ -136,12 +136,21 @@ class Plan:
 
     def to_json(self) -> str:
         """Return the plan as JSON; equal plans give equal text."""
-        return json.dumps(dataclasses.asdict(self), default=stored, sort_keys=True, indent=1)
+        return json.dumps(dataclasses.asdict(self), default=tagged, sort_keys=True, indent=1)
 
     @property
     def fingerprint(self) -> str:
         """A hash of everything in the plan, to compare two."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+
+def in_turn(source: str, schema: str, zone: str, loads: Iterable[TableLoad]) -> Plan:
+    """Return the plan of an act other than a load, a repair say: tables in their order, each in a transaction of its own.
+
+    Its loads have no partitions: what is read is found under the locks, or is on record. `source` and `zone` are '' where
+    nothing is read.
+    """
+    return Plan(source, schema, zone, tuple(Group(item.tier, (item,)) for item in loads))
 
 
 def differences(before: Mapping[str, Any], plan: Plan) -> list[str]:

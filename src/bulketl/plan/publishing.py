@@ -101,7 +101,7 @@ def _replaced(rule: TableRule, spec: TableSpec, parts: int, existing: TargetTabl
 
 
 def _possible(spec: TableSpec) -> None:
-    if spec.deletes == "mark" and any(item.column == DELETED_AT for item in spec.casts):
+    if spec.deletes == "mark" and any(item.name == DELETED_AT for item in spec.casts):
         raise PlanError(
             f"table {spec.table!r} has a column {DELETED_AT!r} of its own, and deletes: mark needs that name",
             hint="choose another policy for its deletes, or name the column under exclude_columns",
@@ -117,7 +117,7 @@ def _possible(spec: TableSpec) -> None:
 def _kept(config: Config, rule: TableRule, spec: TableSpec, existing: TargetTable, found: Drift) -> TableSpec:
     """Return the spec with the columns that stay although the source has them no longer, and those that change."""
     there = dict(existing.columns)
-    kept = [(name, there[name]) for name in _staying(config, rule, found)]
+    kept = [(name, there[name]) for name in _staying(config, rule, spec, found)]
     if spec.deletes == "mark":
         kept.append((DELETED_AT, "timestamptz"))
     own = (*spec.stamps, *([DELETED_AT] if spec.deletes == "mark" else []))
@@ -126,9 +126,10 @@ def _kept(config: Config, rule: TableRule, spec: TableSpec, existing: TargetTabl
     return dataclasses.replace(spec, kept=tuple(kept), added=added, widened=found.widened)
 
 
-def _staying(config: Config, rule: TableRule, found: Drift) -> list[str]:
+def _staying(config: Config, rule: TableRule, spec: TableSpec, found: Drift) -> list[str]:
     """Return the columns that the source has no longer and the target keeps: never one that a person excludes."""
-    return [name for name in found.dropped if config.dropped_columns == "keep" and name not in rule.exclude_columns]
+    excluded = config.target_names(spec.table, rule.exclude_columns)
+    return [name for name in found.dropped if config.dropped_columns == "keep" and name not in excluded]
 
 
 def _only_added_to(spec: TableSpec, existing: TargetTable, found: Drift, why: str) -> None:
@@ -164,7 +165,7 @@ def _refuse(config: Config, rule: TableRule, spec: TableSpec, existing: TargetTa
     if not existing.hanging:
         return
     hanging = ", ".join(existing.hanging)
-    kept = tuple((name, "") for name in _staying(config, rule, found))
+    kept = tuple((name, "") for name in _staying(config, rule, spec, found))
     if not existing.columns or existing.primary_key != spec.target_key or not _in_place(existing, found, kept):
         raise PlanError(
             f"table {name!r} has other columns or another key than the source now, "

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from bulketl.config.tables import TableRule
 from bulketl.plan.plan import Group, Plan, TableLoad
-from bulketl.plan.stored import unstored
+from bulketl.plan.tagged import untagged
 from bulketl.tables.spec import TableSpec
 
 # What of a table must be as it was; the rest follows from the state of the target or was an option of the run.
@@ -22,9 +22,9 @@ _KEPT = (
 )  # fmt: skip
 
 
-def restored(text: str) -> Plan:
+def plan_from_json(text: str) -> Plan:
     """Return the plan that `Plan.to_json` wrote; equal to it in every value."""
-    return TypeAdapter(Plan).validate_python(json.loads(text, object_hook=unstored))
+    return TypeAdapter(Plan).validate_python(json.loads(text, object_hook=untagged))
 
 
 def remaining(

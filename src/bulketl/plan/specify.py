@@ -10,8 +10,8 @@ from bulketl.config.config import Config
 from bulketl.config.tables import TableRule
 from bulketl.errors import PlanError
 from bulketl.plan.absences import unseen
-from bulketl.plan.checks import planned
 from bulketl.plan.incremental import Choice
+from bulketl.plan.planned_checks import planned
 from bulketl.rows.canonical import hash_expressions
 from bulketl.tables.casts import Cast, cast, encoder_of
 from bulketl.tables.catalog import Catalog, Table
@@ -29,7 +29,7 @@ def specify(config: Config, catalog: Catalog, table: Table, choice: Choice, free
     """
     rule, state = config.rule(table.name), choice.state
     casts = _casts(config, rule, table, unseen(config, catalog, table))
-    taken = [item.column for item in casts if item.column in config.added_columns]
+    taken = [item.name for item in casts if item.name in config.added_columns]
     if taken:
         raise PlanError(
             f"table {table.name!r} has a column {taken[0]!r} of its own, which added_columns would add",
@@ -147,19 +147,22 @@ def _casts(config: Config, rule: TableRule, table: Table, hidden: frozenset[str]
         )
     if not columns:
         raise PlanError(f"table {table.name!r} has no column left to load", hint="shorten its exclude_columns")
+    renamed = config.renamed(table.name)
     for column in columns:
-        if len(column.name.encode()) > NAME_BYTES:
-            raise name_error("column", column.name, (), of=table.name)
-        if column.name in _SYSTEM_COLUMNS:
+        name = renamed.get(column.name, column.name)
+        if len(name.encode()) > NAME_BYTES:
+            raise name_error("column", name, (), of=table.name)
+        if name in _SYSTEM_COLUMNS:
             raise PlanError(
-                f"column {column.name!r} of {table.name!r} has the name of a system column of Postgres",
+                f"column {name!r} of {table.name!r} has the name of a system column of Postgres",
                 hint="name it under exclude_columns, or rename it in a view at the source and name that in tables.yaml",
             )
     made: list[Cast] = []
     wrong: list[PlanError] = []
     for column in columns:
         try:
-            made.append(cast(column, config.declared_type(table, column)))
+            item = cast(column, config.declared_type(table, column))
+            made.append(dataclasses.replace(item, name=renamed[column.name]) if column.name in renamed else item)
         except PlanError as error:
             wrong.append(error)
     if wrong:

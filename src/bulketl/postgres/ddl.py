@@ -57,27 +57,28 @@ def create_table(
     casts: tuple[Cast, ...],
     key: tuple[str, ...] = (),
     *,
-    kept: tuple[tuple[str, str], ...] = (),
-    stamps: tuple[str, ...] = (),
-    run: str = "",
-    key_name: str = "",
+    more: Iterable[str] = (),
     required: Mapping[str, str] | None = None,
 ) -> str:
     """Return CREATE TABLE; only the key is NOT NULL, as in a raw schema that takes what the source has.
 
-    `kept` are further columns, with their types, which stay NULL; `stamps` get their value for `run` by default. `required`:
-    columns that are NOT NULL too, with the names of these constraints.
+    `more` are further columns and constraints, in SQL. `required`: columns that are NOT NULL too, with the names of these
+    constraints.
     """
     parts = [f"{name(item.name)} {item.target}{_not_null(item.name, required or {})}" for item in casts]
-    parts += [f"{name(column)} {kind}" for column, kind in kept]
-    parts += [f"{name(column)} {STAMPS[column]} DEFAULT {stamp(column, run)}" for column in stamps]
+    parts += more
     if key:
-        parts.append(primary_key(table, key, key_name))
+        parts.append(primary_key(table, key))
     return f"CREATE TABLE {name(schema, table)} ({', '.join(parts)})"
 
 
 def _not_null(column: str, required: Mapping[str, str]) -> str:
     return f" CONSTRAINT {name(required[column])} NOT NULL" if column in required else ""
+
+
+def stamp_columns(stamps: Iterable[str], run: str) -> list[str]:
+    """Return the definitions of stamp columns that get their value for this run by default."""
+    return [f"{name(column)} {STAMPS[column]} DEFAULT {stamp(column, run)}" for column in stamps]
 
 
 def stamp(column: str, run: str) -> str:

@@ -47,7 +47,7 @@ def earlier(target: Postgres, schema: str) -> Earlier:
         return Earlier(found.existing, found.states, runs.paces(connection, schema), states.last_loaded(connection, schema))
 
 
-def recorded(target: Postgres, schema: str) -> Recorded:
+def on_record(target: Postgres, schema: str) -> Recorded:
     """Return what a schema has and what is on record of it, asked in one session. Raise TargetError."""
     with target.connect() as connection:
         found = known_of(connection, schema)

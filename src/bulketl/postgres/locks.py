@@ -78,9 +78,16 @@ class Locks:
             )
 
     def release(self) -> None:
-        """Let go of all of them, the connection too."""
-        self._connection = None
-        with contextlib.suppress(TargetError):  # it was lost before
+        """Let go of all of them, the connection too.
+
+        By their own statement first: the server frees what a closed session held a moment later, and whatever is done next
+        would be told that this run is not over.
+        """
+        connection, self._connection = self._connection, None
+        with contextlib.suppress(TargetError, psycopg.Error):  # it was lost before
+            if connection is not None and not _spoken(connection):
+                connection.execute("SELECT pg_advisory_unlock_all()")
+        with contextlib.suppress(TargetError):
             self._stack.close()
 
 

@@ -21,13 +21,14 @@ from bulketl.postgres.compare.settle import settle
 from bulketl.postgres.ddl import batch, name, staging, staging_name
 from bulketl.postgres.joins import BY_HASH, PLANNING
 from bulketl.postgres.ledger import entries, states
-from bulketl.postgres.ledger.made import held, noted, started
+from bulketl.postgres.ledger.entries import CopyResult
+from bulketl.postgres.ledger.made import registered, reserving, started
 from bulketl.postgres.server import STAGING, Postgres
-from bulketl.postgres.write import checks
+from bulketl.postgres.write import table_checks
 from bulketl.postgres.write.chain import begun, ended
 from bulketl.postgres.write.copy import TEMPORARY, close, copy, transaction, without_refused
 from bulketl.postgres.write.guard import guard
-from bulketl.postgres.write.outcome import Loaded, Published, added, arrived, completed, too_bad, too_many
+from bulketl.postgres.write.outcome import PublishResult, arrived, plus_batch, too_bad, too_many
 from bulketl.postgres.write.publish import into, publish
 from bulketl.postgres.write.rows import mend
 from bulketl.postgres.write.stage import (
@@ -46,7 +47,7 @@ from bulketl.rows import quality
 from bulketl.rows.coerce import KEPT_REJECTS, Batch, Reject
 from bulketl.rows.quality import Arrived, Counted
 from bulketl.rows.reconcile import Buckets, Differences, Digest, Here, Row
-from bulketl.tables.checks import Counts, restored
+from bulketl.tables.checks import Counts, counts_from_json
 from bulketl.tables.partitions import Partition
 from bulketl.tables.spec import TableSpec
 
@@ -70,7 +71,7 @@ class PostgresTarget:
         with self._transaction(spec) as cursor:
             cursor.execute(f"DROP TABLE IF EXISTS {staging(self.run, spec.table)}")
 
-    def load(self, spec: TableSpec, partition: Partition, batches: Iterable[Batch], counted: Counted = int) -> Loaded:
+    def load(self, spec: TableSpec, partition: Partition, batches: Iterable[Batch], counted: Counted = int) -> CopyResult:
         """Copy a partition into the staging table, with its record and its rejects, in one transaction.
 
         The first batch is taken before the transaction begins. When Postgres refuses rows, they are rejected: a range is in
@@ -102,22 +103,22 @@ class PostgresTarget:
             self._keep_rejects(spec, partition.index, error.rejects)
             raise error.reason from None
 
-    def _load(self, spec: TableSpec, partition: Partition, batches: Iterable[Batch], counted: Counted) -> Loaded:
+    def _load(self, spec: TableSpec, partition: Partition, batches: Iterable[Batch], counted: Counted) -> CopyResult:
         with self._transaction(spec) as cursor:
             cursor.execute(entries.claim(self.run, spec, partition.index))
             if not cursor.fetchall():
                 return self._recorded(cursor, spec, partition.index)
             stage = (STAGING, staging_name(self.run, spec.table))
-            total = self._copied(cursor, spec, partition, batches, counted, *stage)
-            cursor.execute(completed(self.run, spec, partition.index, total))
+            total = self._copied(cursor, spec, partition, batches, counted, stage)
+            cursor.execute(entries.completed(self.run, spec, partition.index, total))
             return total
 
-    def _recorded(self, cursor: Any, spec: TableSpec, partition: int) -> Loaded:
+    def _recorded(self, cursor: Any, spec: TableSpec, partition: int) -> CopyResult:
         cursor.execute(entries.earlier(self.run, spec, partition))
         rows, rejects, size, changed, checks, expected = cursor.fetchall()[0]
-        return Loaded(rows, rejects, size, json.loads(changed), json.loads(checks), expected)
+        return CopyResult(rows, rejects, size, json.loads(changed), json.loads(checks), expected)
 
-    def publish(self, spec: TableSpec) -> Published:
+    def publish(self, spec: TableSpec) -> PublishResult:
         """Build the key, compare the counts of every partition, make the table visible; return what that did."""
         with self._transaction(spec) as cursor:
             cursor.execute(entries.claim_publish(self.run, spec))  # waits for an earlier try that is still at work
@@ -133,9 +134,9 @@ class PostgresTarget:
             taken = figures(cursor, spec, staging(self.run, spec.table))
             # Rows that replace the table are checked before anybody has to wait for its lock, others where they have come.
             replaced = spec.publish not in BESIDE
-            found = checks.hold(cursor, [spec], [staging(self.run, spec.table)]) if replaced else []
+            found = table_checks.hold(cursor, [spec], [staging(self.run, spec.table)]) if replaced else []
             publish(cursor, self.run, spec)
-            found = found or checks.hold(cursor, [spec])
+            found = found or table_checks.hold(cursor, [spec])
             cursor.execute(batch([*recording(self.run, spec, rows, score), *self._noted([spec], found)]))
             return dataclasses.replace(self._done(cursor, spec), figures=taken)
 
@@ -148,7 +149,7 @@ class PostgresTarget:
 
     def load_chunk(
         self, spec: TableSpec, partition: Partition, batches: Iterable[Batch], last: bool, counted: Counted = int
-    ) -> tuple[Loaded, Published]:
+    ) -> tuple[CopyResult, PublishResult]:
         """Merge a partition's rows into the table and move its watermark, in one transaction.
 
         The `last` chunk moves it to the end. Raise DataError as `load` does.
@@ -157,7 +158,7 @@ class PostgresTarget:
 
     def _load_chunk(
         self, spec: TableSpec, partition: Partition, batches: Iterable[Batch], last: bool, counted: Counted
-    ) -> tuple[Loaded, Published]:
+    ) -> tuple[CopyResult, PublishResult]:
         if partition.index > 0:  # the first chunk has altered the table
             spec = dataclasses.replace(spec, added=(), widened=())
         with self._transaction(spec) as cursor:
@@ -165,17 +166,17 @@ class PostgresTarget:
             if not cursor.fetchall():
                 return self._recorded(cursor, spec, partition.index), self._done(cursor, spec)
             claimed = entries.claim_publish(self.run, spec, returning=False)
-            cursor.execute(batch([claimed, *held(self.run, [spec]), temporary(0, spec)]))
-            total = self._copied(cursor, spec, partition, batches, counted, TEMPORARY, temporary_name(0))
+            cursor.execute(batch([claimed, *reserving(self.run, [spec]), temporary(0, spec)]))
+            total = self._copied(cursor, spec, partition, batches, counted, (TEMPORARY, temporary_name(0)))
             self._compare_group(cursor, [spec], [total])
             score = quality.hold(spec, [arrived(partition.index, total)])
             taken = figures(cursor, spec, name(TEMPORARY, temporary_name(0)))
             reached = spec if last or partition.mark else dataclasses.replace(spec, watermark=None)
-            record = completed(self.run, spec, partition.index, total)
+            record = entries.completed(self.run, spec, partition.index, total)
             merging = into(self.run, spec, name(TEMPORARY, temporary_name(0)))
             records = [*merging, record, *recording(self.run, reached, total.rows, score, mark=partition.mark or None)]
             cursor.execute(batch(records))
-            if last and (noted := self._noted([spec], checks.hold(cursor, [spec]))):
+            if last and (noted := self._noted([spec], table_checks.hold(cursor, [spec]))):
                 cursor.execute(batch(noted))
             return dataclasses.replace(total, figures=taken), self._done(cursor, spec)
 
@@ -186,27 +187,26 @@ class PostgresTarget:
         partition: Partition,
         batches: Iterable[Batch],
         counted: Counted,
-        schema: str,
-        table: str,
-    ) -> Loaded:
-        """Copy the batches and note their rejects; return what the partition has then. Raise _RejectedError."""
-        total, read = Loaded(), 0
+        place: tuple[str, str],
+    ) -> CopyResult:
+        """Copy the batches into a table and note their rejects; return what the partition has then. Raise _RejectedError."""
+        total, read = CopyResult(), 0
         some: list[Reject] = []
         for piece in batches:
-            total, read = added(total, piece, spec), read + piece.read
+            total, read = plus_batch(total, piece, spec), read + piece.read
             some = [*some, *piece.rejects][:KEPT_REJECTS]
             if reason := too_bad(spec, piece, total.rejects, read, self.run):
                 raise _RejectedError(reason, piece.failing or some)
-            copy(cursor, piece.good, spec, schema, table)
+            copy(cursor, piece.good, spec, *place)
             if piece.rejects:
                 cursor.execute(entries.rejected(self.run, spec, partition.index, piece.rejects))
         return dataclasses.replace(total, expected=counted(read))
 
-    def _done(self, cursor: Any, spec: TableSpec) -> Published:
+    def _done(self, cursor: Any, spec: TableSpec) -> PublishResult:
         cursor.execute(entries.outcome_of(self.run, spec))
         rows, inserted, updated, unchanged, deleted, found, score, noted = cursor.fetchall()[0]
         counts = (rows, inserted, updated, unchanged, deleted)
-        return Published(*counts, restored(json.loads(found)), score, noted=json.loads(noted))
+        return PublishResult(*counts, counts_from_json(json.loads(found)), score, noted=json.loads(noted))
 
     def _compare(self, cursor: Any, spec: TableSpec) -> list[Arrived]:
         """Compare staged rows and rejects with the records of the partitions; return what has arrived of each."""
@@ -225,7 +225,7 @@ class PostgresTarget:
 
     def load_group(
         self, specs: Sequence[TableSpec], batches: Sequence[Batch | None], expected: Sequence[int] = ()
-    ) -> list[tuple[Loaded, Published]]:
+    ) -> list[tuple[CopyResult, PublishResult]]:
         """Write small tables straight into place, all in one transaction; None is a table without rows to copy.
 
         `expected` is the number of rows of each, what was read where nobody says. Raise DataError when any of them cannot
@@ -245,7 +245,7 @@ class PostgresTarget:
 
     def _load_group(
         self, specs: Sequence[TableSpec], batches: Sequence[Batch | None], expected: Sequence[int]
-    ) -> list[tuple[Loaded, Published]]:
+    ) -> list[tuple[CopyResult, PublishResult]]:
         for spec, piece in zip(specs, batches, strict=True):
             if piece:  # a table that is not alone comes back so, and what is wrong with it is kept then
                 self._within_limit(spec, 0, piece, whole=True, keep=len(specs) == 1)
@@ -254,11 +254,11 @@ class PostgresTarget:
             if not cursor.fetchall():  # the whole group was committed before
                 return [(self._recorded(cursor, spec, 0), self._done(cursor, spec)) for spec in specs]
             emptying = (s for n, spec in enumerate(specs) for s in emptied(self.run, n, spec))
-            cursor.execute(batch([*held(self.run, specs), *emptying]))
+            cursor.execute(batch([*reserving(self.run, specs), *emptying]))
             done = []
             records = [entries.claim_publish(self.run, spec, returning=False) for spec in specs[1:]]
             for n, (spec, piece) in enumerate(zip(specs, batches, strict=True)):
-                total = dataclasses.replace(added(Loaded(), piece, spec), expected=expected[n])
+                total = dataclasses.replace(plus_batch(CopyResult(), piece, spec), expected=expected[n])
                 if piece:
                     copy(cursor, piece.good, spec, *place(n, spec))
                     if piece.rejects:
@@ -269,17 +269,16 @@ class PostgresTarget:
                 score = quality.hold(spec, [arrived(0, total)])
                 done[n] = dataclasses.replace(total, figures=figures(cursor, spec, placed(n, spec)))
                 guard(cursor, spec, total.rows, placed(n, spec))
-                counts = (total.rows, total.rejects, total.bytes, total.changed, total.checks, total.expected)
-                records.append(entries.partition(self.run, spec, 0, *counts))
+                records.append(entries.partition(self.run, spec, 0, done[n]))
                 if beside(spec):
                     records += into(self.run, spec, name(*place(n, spec)))
                 records += recording(self.run, spec, total.rows, score)
             cursor.execute(batch(records))
-            if noted := self._noted(specs, checks.hold(cursor, specs)):
+            if noted := self._noted(specs, table_checks.hold(cursor, specs)):
                 cursor.execute(batch(noted))
             return [(total, self._done(cursor, spec)) for spec, total in zip(specs, done, strict=True)]
 
-    def _compare_group(self, cursor: Any, specs: Sequence[TableSpec], done: Sequence[Loaded]) -> None:
+    def _compare_group(self, cursor: Any, specs: Sequence[TableSpec], done: Sequence[CopyResult]) -> None:
         cursor.execute(counting_group(specs))
         for n, counted in cursor.fetchall():
             if counted != done[n].rows:
@@ -339,7 +338,7 @@ def recording(run: str, spec: TableSpec, rows: int, score: float = 1.0, *, mark:
     counted = spec.publish not in BESIDE or (spec.whole and spec.deletes == "mirror")
     chain = [begun(run, spec)] if spec.publish == "create" else []
     return [
-        *noted(run, spec),
+        *registered(run, spec),
         *(chain if spec.audit else [ended(run, spec)]),
         entries.published(run, spec, rows, score),
         states.published(run, spec, rows=rows if counted else None, mark=mark),

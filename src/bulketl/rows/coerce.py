@@ -18,9 +18,9 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bulketl.rows.checks import Fault, failing
 from bulketl.rows.jsontext import altered
-from bulketl.rows.unpack import spelt, strange, unpacked
+from bulketl.rows.row_checks import Fault, failing
+from bulketl.rows.unpack import spelt, unpacked, unreadable
 from bulketl.tables.alterations import INVALID_DATE, NUL_BYTE
 from bulketl.tables.casts import Cast
 from bulketl.tables.checks import Severity
@@ -112,7 +112,7 @@ def _lost(
     mask = pc.and_(pc.is_null(column), pc.is_valid(raw))
     reason = "holds bytes that are no UTF-8 text" if item.clean == "text" else f"does not fit {item.target}"
     if packed:
-        unknown = strange(raw, item)
+        unknown = unreadable(raw, item)
         if item.guarded:
             changed[item.column, INVALID_DATE] = pc.and_(mask, pc.invert(unknown))
             mask = unknown

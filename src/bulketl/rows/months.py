@@ -20,12 +20,13 @@ FLOAT_UNIT = 2**53  # floats count up to here, where the next is two away, and t
 class MonthsAsked:
     """What to ask both servers about a table. `utc`: the target holds moments, and the months are in UTC.
 
-    `month` and `sums` are expressions; `where` the conditions on the rows that count. Each sum has its column and its unit:
-    the sum counts parts of 1 of that size.
+    `dated`, `month` and `sums` are expressions: the date column, its month, and a sum with its column and its unit, which
+    counts parts of 1 of that size. `where` has the conditions on the rows that count.
     """
 
     table: str
-    column: str
+    column: str  # as the source calls it
+    dated: Expressions
     month: Expressions
     sums: tuple[tuple[str, Expressions, int], ...] = ()
     where: Expressions = ("TRUE", "TRUE")

@@ -2,7 +2,7 @@
 
 A cast rule says in `packed` how MySQL makes one integer of a value, and in `unpack` which of these makes it whole again.
 Nothing guards the value at the source: a date that is none is seen here, where its parts are. A number that no value is
-packed into is never guessed at: `strange` names its rows, which are rejects.
+packed into is never guessed at: `unreadable` names its rows, which are rejects.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def unpacked(rows: pa.Table, items: Sequence[Cast]) -> dict[str, pa.ChunkedArray
     return {item.column: _wire(table.column(item.column), item) for item in items}
 
 
-def strange(column: pa.ChunkedArray, item: Cast) -> pa.ChunkedArray:
+def unreadable(column: pa.ChunkedArray, item: Cast) -> pa.ChunkedArray:
     """Return a mask of the numbers that no value is packed into; NULL is none of them."""
     frame = pl.DataFrame({item.column: pl.Series(column)})
     return pa.chunked_array([frame.select(~PACKINGS[item.unpack].understood(item).fill_null(True)).to_series().to_arrow()])
@@ -53,7 +53,7 @@ def spelt(column: pa.ChunkedArray, item: Cast) -> list[str | int | None]:
     print_one = PACKINGS[item.unpack].spelt
     return [
         number if number is None or unknown else print_one(item, number)
-        for number, unknown in zip(column.to_pylist(), strange(column, item).to_pylist(), strict=True)
+        for number, unknown in zip(column.to_pylist(), unreadable(column, item).to_pylist(), strict=True)
     ]
 
 

@@ -9,7 +9,7 @@ from bulketl.config.config import Config
 from bulketl.errors import PlanError
 from bulketl.mysql.changes import read_changes
 from bulketl.mysql.server import MySQL
-from bulketl.plan.incremental import Choice, FullLoad, Span, cursor, judged, reached, watched
+from bulketl.plan.incremental import Choice, FullLoad, Span, check_watermark, cursor, reached, watched
 from bulketl.plan.publishing import differing
 from bulketl.plan.selection import Selection
 from bulketl.plan.specify import specify
@@ -81,7 +81,7 @@ def _second(choice: Choice, wanted: Cursor, measured: Measured, span: Span | Non
     whole, watermark = dataclasses.replace(wanted, changes=None), reached(wanted, measured)
     try:
         if choice.state:
-            judged(choice.state, wanted, measured)
+            check_watermark(choice.state, wanted, measured)
     except FullLoad as reason:
         return dataclasses.replace(choice, cursor=whole, why=f", {reason}", watermark=watermark)
     return dataclasses.replace(choice, watermark=watermark)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 
 from bulketl.config.config import Config
@@ -81,7 +82,8 @@ def validate(config: Config) -> tuple[Finding, ...]:
     lacks = (Finding(where, "error", text, "what needs it is not loaded", advice) for where, text, advice in missing)
     refused = _refused(config, catalog, Known(target or {}, known.states))
     others = find(Seen(config, catalog, proposals, profiles, target, refused, known.states, arrivals))
-    return (*lacks, *stale(config.target_schema, left), *foreign, *others)
+    every = (*lacks, *stale(config.target_schema, left), *foreign, *others)
+    return tuple(dataclasses.replace(one, source=catalog.identity, schema=config.target_schema) for one in every)
 
 
 def _seen(target: Postgres, schema: str) -> tuple[Known, dict[str, str], list[tuple[str, str]]]:

@@ -28,7 +28,8 @@ SEVERITIES: tuple[FindingSeverity, ...] = ("error", "warning", "note")
 class Finding:
     """One thing to mend: what is, what happens if it is ignored, what to do.
 
-    `fix` maps keys of the table's rule to the values that mend it; empty when a person has to decide.
+    `fix` maps keys of the table's rule to the values that mend it; empty when a person has to decide. `validate` fills in
+    `source`, the database, and `schema`, of the target, between which it was found.
     """
 
     table: str
@@ -37,6 +38,8 @@ class Finding:
     otherwise: str
     advice: str
     fix: Mapping[str, object] = field(default_factory=dict)
+    source: str = ""
+    schema: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain values."""

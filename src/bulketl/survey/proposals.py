@@ -142,6 +142,7 @@ def classify(
     used = Counter(target for targets in references.values() for target in targets)
     rows, size = sum(table.rows for table in catalog), sum(table.bytes for table in catalog)
     hubs = {name for name, count in used.items() if count >= max(3, HUB_SHARE * len(catalog.tables))}
+    graph = _Graph(references, used, hubs)
     dependencies = _acyclic(references)
     growth = _growth(catalog, profiles)
     proposals = []
@@ -154,10 +155,7 @@ def classify(
         record = hint(table.name)
         against = against_audit(table, came) if record.kind == "record" else ""
         audit = f"a record of what happened: its name says so ({record.word}), and its rows came in the order of their key"
-        tier, why = _tier(
-            table, named, large, used[table.name], references[table.name], hubs,
-            audit if record.kind == "record" and not against else "",
-        )  # fmt: skip
+        tier, why = _tier(table, named, large, graph, audit if record.kind == "record" and not against else "")
         strategy, cursor, how = _strategy(table, profiles)
         exclude = named is not None and named.exclude
         reasons = {"table_importance": why, "extraction_strategy": how}
@@ -201,9 +199,17 @@ def _growth(catalog: Catalog, profiles: Mapping[tuple[str, str], Profile]) -> di
     }
 
 
-def _tier(
-    table: Table, named: NameRule | None, large: str, used: int, references: frozenset[str], hubs: set[str], audit: str
-) -> tuple[Tier, str]:
+@dataclass(frozen=True, slots=True)
+class _Graph:
+    """Which tables each refers to, how many refer to it, and those that many refer to."""
+
+    references: Mapping[str, frozenset[str]]
+    used: Mapping[str, int]
+    hubs: set[str]
+
+
+def _tier(table: Table, named: NameRule | None, large: str, graph: _Graph, audit: str) -> tuple[Tier, str]:
+    references, used, hubs = graph.references[table.name], graph.used.get(table.name, 0), graph.hubs
     if named and named.tier and (named.tier == "reference" or named not in NAME_RULES):
         return named.tier, named.why
     if named and named.exclude:

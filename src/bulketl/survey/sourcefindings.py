@@ -112,14 +112,16 @@ def narrow_columns(seen: Seen) -> Iterator[Finding]:
             continue
         existing = (seen.target or {}).get(table.name)
         there = dict(existing.columns) if existing else {}
+        renamed = config.renamed(table.name)
         for column in table.columns:
-            if column.name not in there or column.name in rule.exclude_columns:
+            name = renamed.get(column.name, column.name)
+            if name not in there or column.name in rule.exclude_columns:
                 continue
             made = cast(column, config.declared_type(table, column))
-            if narrower(there[column.name], made.target):
+            if narrower(there[name], made.target):
                 yield Finding(
                     table.name, "warning",
-                    f"column {column.name} is {there[column.name]} in the target and needs {made.target}",
+                    f"column {name} is {there[name]} in the target and needs {made.target}",
                     "a load alters it, or builds the table anew",
                     f"ALTER TABLE … ALTER COLUMN … TYPE {made.target} yourself to keep what depends on it",
                 )  # fmt: skip

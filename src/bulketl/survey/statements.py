@@ -13,10 +13,11 @@ from bulketl.mysql.read import select
 from bulketl.plan.plan import Plan, TableLoad
 from bulketl.postgres.ddl import columns, name, rows_of, staging, staging_name
 from bulketl.postgres.ledger import entries
-from bulketl.postgres.ledger.made import held, started
+from bulketl.postgres.ledger.entries import CopyResult
+from bulketl.postgres.ledger.made import reserving, started
 from bulketl.postgres.server import STAGING, Connection, Postgres
 from bulketl.postgres.target import recording
-from bulketl.postgres.write import checks
+from bulketl.postgres.write import table_checks
 from bulketl.postgres.write.copy import TEMPORARY
 from bulketl.postgres.write.publish import arriving, carrying, into, replacing
 from bulketl.postgres.write.stage import (
@@ -57,15 +58,15 @@ def of_target(connection: Connection, load: TableLoad) -> list[str]:
         return [statement for partition in load.partitions for statement in _chunk(load, partition)]
     if load.direct:
         copies = [_copy(*place(0, spec), spec)] if load.partitions else []
-        record = entries.partition(RUN, spec, 0, load.rows, 0, 0, {})
+        record = entries.partition(RUN, spec, 0, CopyResult(load.rows))
         claim = entries.claim_publish(RUN, spec)
         merged = into(RUN, spec, name(*place(0, spec))) if beside(spec) else []
-        begun = [claim, *held(RUN, [spec]), *emptied(RUN, 0, spec)]
+        begun = [claim, *reserving(RUN, [spec]), *emptied(RUN, 0, spec)]
         written = [*begun, *copies, counting_group([spec]), record, *merged, *done]
         return ["BEGIN", *written, *_checked(spec, rows_of(spec)), "COMMIT"]
     found = ["BEGIN", *preparing(RUN, spec), "COMMIT"]
     for partition in load.partitions:
-        record = entries.partition(RUN, spec, partition.index, 0, 0, 0, {})
+        record = entries.partition(RUN, spec, partition.index, CopyResult())
         found += ["BEGIN", record, _copy(STAGING, staging_name(RUN, spec.table), spec), "COMMIT"]
     things = []
     if spec.publish == "swap":
@@ -85,7 +86,7 @@ def of_target(connection: Connection, load: TableLoad) -> list[str]:
 
 
 def _checked(spec: TableSpec, place: str) -> list[str]:
-    return [text] if (text := checks.query([spec], [place])) else []
+    return [text] if (text := table_checks.query([spec], [place])) else []
 
 
 def _chunk(load: TableLoad, partition: Partition) -> list[str]:
@@ -93,7 +94,7 @@ def _chunk(load: TableLoad, partition: Partition) -> list[str]:
     return [
         "BEGIN",
         entries.claim(RUN, spec, partition.index),
-        *held(RUN, [spec]),
+        *reserving(RUN, [spec]),
         temporary(0, spec),
         _copy(*place_, spec),
         *into(RUN, spec, name(*place_)),
@@ -104,4 +105,4 @@ def _chunk(load: TableLoad, partition: Partition) -> list[str]:
 
 
 def _copy(schema: str, table: str, spec: TableSpec) -> str:
-    return f"COPY {name(schema, table)} ({columns(item.column for item in spec.casts)}) FROM STDIN (FORMAT binary)"
+    return f"COPY {name(schema, table)} ({columns(item.name for item in spec.casts)}) FROM STDIN (FORMAT binary)"

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from bulketl.config.config import Config
 from bulketl.errors import PlanError
-from bulketl.plan.checks import looks_elsewhere
 from bulketl.plan.decision import due
 from bulketl.plan.incremental import Choice
 from bulketl.plan.plan import Skip
+from bulketl.plan.planned_checks import looks_elsewhere
 from bulketl.plan.publishing import differing
 from bulketl.plan.specify import specify
 from bulketl.rows.reconcile import Digest

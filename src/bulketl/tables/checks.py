@@ -31,7 +31,8 @@ _WORDS = frozenset(
 class Check:
     """One thing that must hold. `low` and `high` bound a value, a length, a count or a sum; None is open.
 
-    `text`: a pattern, or an expression. `table`, `keys`: what a foreign key points to. `seconds`: how old the newest row
+    `text`: a pattern, or an expression. `table`, `keys`: what a foreign key points to; `places`: the keys by their
+    names in the target, which a plan fills in. `seconds`: how old the newest row
     may be, by the clock of `zone`, an offset in seconds or a name; '' where the column has its own.
     """
 
@@ -44,6 +45,7 @@ class Check:
     text: str = ""
     table: str = ""
     keys: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
     seconds: int = 0
     zone: str = ""
 
@@ -78,7 +80,7 @@ def misplaced(text: str) -> str:
     return next((name for name in called if name.lower() not in ROW_FUNCTIONS | _WORDS), "")
 
 
-def judged(check: Check, figure: float | None) -> bool:
+def passes(check: Check, figure: float | None) -> bool:
     """Tell whether a table passes a check on the whole of it.
 
     `figure`: the rows at fault of unique and foreign_key, the count, the sum, the seconds since the newest row.
@@ -106,7 +108,7 @@ def said(label: str, figure: float) -> str:
     return f"{figure:,.0f} row{'s' if figure != 1 else ''}" + (f" with {what}" if what else "")
 
 
-def stored(found: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float | str]]:
+def counts_to_json(found: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float | str]]:
     """Return what checks found as JSON can have it: a sum over NaN, which only a target holds, is no number there."""
     return {
         severity: {label: figure if math.isfinite(figure) else str(figure) for label, figure in counts.items()}
@@ -114,6 +116,6 @@ def stored(found: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, floa
     }
 
 
-def restored(found: Mapping[str, Mapping[str, float | str]]) -> Counts:
-    """Return what `stored` was made of."""
+def counts_from_json(found: Mapping[str, Mapping[str, float | str]]) -> Counts:
+    """Return what `counts_to_json` was made of."""
     return {severity: {label: float(figure) for label, figure in counts.items()} for severity, counts in found.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -97,5 +98,9 @@ class TableSpec:
     @property
     def target_key(self) -> tuple[str, ...]:
         """The key's columns by their names in the target."""
+        return self.target_names(self.key)
+
+    def target_names(self, columns: Iterable[str]) -> tuple[str, ...]:
+        """Return columns of the source by their names in the target; one without a cast has the same name there."""
         names = {item.column: item.name for item in self.casts}
-        return tuple(names.get(column, column) for column in self.key)
+        return tuple(names.get(column, column) for column in columns)

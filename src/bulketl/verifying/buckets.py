@@ -46,6 +46,6 @@ def digest_both(
 ) -> tuple[dict[str, Digest], dict[str, Digest]]:
     """Return rows and hash per bucket of the target and of the source, several pieces of the table at once."""
     older = source_totals.older(task.mark)
-    theirs = [both.begin_there(target_digests.digests, spec, buckets, two) for _, two in pieces]
-    ours = [both.begin_here(source_digests.digests, spec, buckets, f"({one}) AND {older}") for one, _ in pieces]
+    theirs = [both.begin_target(target_digests.digests, spec, buckets, two) for _, two in pieces]
+    ours = [both.begin_source(source_digests.digests, spec, buckets, f"({one}) AND {older}") for one, _ in pieces]
     return united_digests(future.result() for future in theirs), united_digests(future.result() for future in ours)

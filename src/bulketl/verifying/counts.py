@@ -14,8 +14,8 @@ from bulketl.verifying.tasks import Found, Task, surplus_of
 
 def count_tables(both: Both, tasks: Sequence[Task]) -> list[Found]:
     """Return what the counts of both sides say of each table."""
-    theirs = both.begin_there(target_totals.counts, [task.spec for task in tasks])
-    ours = both.begin_here(source_totals.counts, [(task.spec, edge(both, task)) for task in tasks])
+    theirs = both.begin_target(target_totals.counts, [task.spec for task in tasks])
+    ours = both.begin_source(source_totals.counts, [(task.spec, edge(both, task)) for task in tasks])
     found = []
     for task in tasks:
         rows, newer, problem = ours.result()[task.spec.table]
@@ -35,5 +35,5 @@ def count_tables(both: Both, tasks: Sequence[Task]) -> list[Found]:
 def count_rejected(both: Both, task: Task, lacking: int) -> int:
     """Return how many of the rows that the target lacks were rejected, and not corrected and loaded since."""
     known = task.rejected if lacking > 0 else ()
-    back = both.there(target_totals.present, task.spec, known) if known and task.spec.key else 0
+    back = both.ask_target(target_totals.present, task.spec, known) if known and task.spec.key else 0
     return min(len(known) - back, max(0, lacking))

@@ -51,13 +51,13 @@ def add_unhashed(
     for group in (list(names[n : n + at_once]) for n in range(0, len(names), at_once)):
         older = source_totals.older(task.mark)
         condition = f"{source_digests.within(spec, buckets, group)} AND {older}"
-        batch = coerce(both.here(read_where, narrow, condition), narrow, masked(narrow))
+        batch = coerce(both.ask_source(read_where, narrow, condition), narrow, masked(narrow))
         _note(altered, batch, columns)
-        rows, _ = both.there(examine, both.run, narrow, batch, None, values=False)
-        seen = {one.text for one in rows if one.there and one.columns}
+        rows, _ = both.ask_target(examine, both.run, narrow, batch, None, values=False)
+        seen = {one.text for one in rows if one.in_target and one.columns}
         if seen - found.differing.keys():
-            mine = both.here(source_digests.rows, spec, buckets, group, older)
-            other = both.there(target_digests.rows, spec, buckets, group)
+            mine = both.ask_source(source_digests.rows, spec, buckets, group, older)
+            other = both.ask_target(target_digests.rows, spec, buckets, group)
             for text in seen & mine.keys() & other.keys():
                 found.differing.setdefault(text, (mine[text], other[text]))
             where += group
@@ -78,8 +78,8 @@ def examined(both: Both, request: Request, task: Task, total: Total, where: Sequ
         seen |= {one.text: one for one in rows}
         rejected += sum(json_key(one.key) in known for one in refused)
     late = {text for text, one in seen.items() if one.late}
-    noted = {text for text, one in seen.items() if one.noted and one.there} - late
-    same = {text for text, one in seen.items() if one.there and not one.columns} - late - noted - doubled
+    noted = {text for text, one in seen.items() if one.in_trail and one.in_target} - late
+    same = {text for text, one in seen.items() if one.in_target and not one.columns} - late - noted - doubled
     out = late | noted | same
     missing = {text: row for text, row in found.missing.items() if text not in out}
     differing = {text: one for text, (one, _) in found.differing.items() if text not in out | doubled}
@@ -128,10 +128,10 @@ def _read(
     late = late_rows(both, task) if keys else None
     for n in range(0, len(keys), KEYS_READ):
         partition = Partition(0, columns=spec.key, only=tuple(keys[n : n + KEYS_READ]))
-        for rows in both.here(read_all, spec, partition):
+        for rows in both.ask_source(read_all, spec, partition):
             batch = coerce(rows, spec, masked(spec))
             _note(altered, batch, {item.column for item in spec.casts}.difference(unhashed(spec.casts)))
-            yield both.there(examine, both.run, spec, batch, late, values=request.show_values)
+            yield both.ask_target(examine, both.run, spec, batch, late, values=request.show_values)
 
 
 def read_all(source: MySQL, spec: TableSpec, partition: Partition) -> list[pa.Table]:

@@ -47,7 +47,7 @@ def compare_keyed(both: Both, request: Request, task: Task, only: Sequence[str] 
         there=seen.theirs + sum(rows for rows, _ in theirs.values()),
     )
     if task.mark and task.mark.value:
-        ((_, newer, _),) = both.here(source_totals.counts, [(spec, task.mark)]).values()
+        ((_, newer, _),) = both.ask_source(source_totals.counts, [(spec, task.mark)]).values()
         verdict = dataclasses.replace(verdict, newer=newer)
     total, where, changing = _listed_twice(both, task, spec, buckets, unequal)
     verdict, altered = dataclasses.replace(verdict, changing=changing), Counter[str]()
@@ -88,9 +88,9 @@ def _listed_twice(
 
 def _listed(both: Both, task: Task, spec: TableSpec, buckets: Buckets, which: Sequence[str]) -> Look:
     """List those buckets on both sides; return what differs."""
-    old = both.there(target_digests.rows, spec, buckets, which)
-    new = both.here(source_digests.rows, spec, buckets, which, source_totals.older(task.mark))
+    old = both.ask_target(target_digests.rows, spec, buckets, which)
+    new = both.ask_source(source_digests.rows, spec, buckets, which, source_totals.older(task.mark))
     fresh: Mapping[str, object] = {}
     if task.mark and task.mark.value:
-        fresh = both.here(source_digests.rows, keys_only(spec), buckets, which, source_totals.newer(task.mark))
+        fresh = both.ask_source(source_digests.rows, keys_only(spec), buckets, which, source_totals.newer(task.mark))
     return compare_listings(new, old, fresh)

@@ -56,8 +56,8 @@ def _unmatched(both: Both, spec: TableSpec, which: Sequence[str]) -> tuple[dict[
     lost: dict[str, int] = {}
     more: dict[str, int] = {}
     for some in (list(which[n : n + 512]) for n in range(0, len(which), 512)):
-        old = both.there(target_digests.multiset, spec, some)
-        new = both.here(source_digests.multiset, spec, some)
+        old = both.ask_target(target_digests.multiset, spec, some)
+        new = both.ask_source(source_digests.multiset, spec, some)
         for text in {*old, *new}:
             if fewer := new.get(text, 0) - old.get(text, 0):
                 (lost if fewer > 0 else more)[text] = abs(fewer)
@@ -73,14 +73,16 @@ def _matched(both: Both, request: Request, task: Task, lost: dict[str, int], mor
     refused: list[str] = []
     if some:
         hashes = ", ".join(f"'{int(text, 16):064x}'" for text in some)
-        read = both.here(read_where, spec, f"{source_digests.row_hash(spec)} IN ({hashes})")
+        read = both.ask_source(read_where, spec, f"{source_digests.row_hash(spec)} IN ({hashes})")
         batch = coerce(read, spec, masked(spec))
-        found, _ = both.there(cross_examine, both.run, spec, batch, others, values=request.show_values)
-        fit = {one.lost for one in found}
+        found, _ = both.ask_target(cross_examine, both.run, spec, batch, others, values=request.show_values)
+        fit = {one.source_hash for one in found}
         refused = [text for text in some if text not in fit][:known]
-        near = [(one.lost, one.other, one.columns) for one in found if one.other is not None]
+        near = [(one.source_hash, one.target_hash, one.columns) for one in found if one.target_hash is not None]
         matched = nearest(near, len(spec.casts))
-        values = {(one.lost, one.other): (one.source, one.target) for one in found if one.other is not None}
+        values = {
+            (one.source_hash, one.target_hash): (one.source, one.target) for one in found if one.target_hash is not None
+        }
     rejected = min(known, sum(lost.pop(text) for text in refused))
     rows: list[RowFinding] = []
     places = {item.column: n for n, item in enumerate(spec.casts)}
@@ -111,7 +113,7 @@ def _matched(both: Both, request: Request, task: Task, lost: dict[str, int], mor
 def _again(both: Both, spec: TableSpec, more: dict[str, int]) -> set[str]:
     """Return which of the rows that are too many the source has too, only not so often."""
     buckets = sorted({text[:3] for text in more})
-    return more.keys() & both.here(source_digests.multiset, spec, buckets).keys()
+    return more.keys() & both.ask_source(source_digests.multiset, spec, buckets).keys()
 
 
 def _steady(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:

@@ -32,7 +32,7 @@ from bulketl.postgres.known import known
 from bulketl.rows.months import DATED, Month, MonthCount, MonthsAsked, month_of, sum_of
 from bulketl.survey.look import Sight, look
 from bulketl.survey.proposals import cursor_candidates
-from bulketl.tables.casts import held_type
+from bulketl.tables.casts import held_type, quoted
 from bulketl.tables.catalog import Table
 from bulketl.tables.measured import Known
 from bulketl.tables.spec import DELETED_AT, Tier
@@ -208,20 +208,23 @@ def _asked(config: Config, sight: Sight[Known], table: Table, by: str, sums: boo
     column = date_column(table, config.rule(table.name), list(casts), by)
     if not column:
         return TableHistory(table.name, skipped=f"no date column {by!r}" if by else "no date column")
-    there = dict(existing.columns)
+    types = dict(existing.columns)
+    there = {name: types[item.name] for name, item in casts.items() if item.name in types}  # as the source calls them
     if column not in there:
         return TableHistory(table.name, error=f"the target has no column {column!r}; load the table again")
     if held_type(there[column])[0] not in DATED:
         return TableHistory(table.name, error=f"the target has {column!r} as {there[column]}; load the table again")
     totals = []
     for name, item in casts.items() if sums else ():
-        if name in there and (found := sum_of(item, quoted_name(name), there[name])):
+        if name in there and (found := sum_of(item, quoted_name(item.name), there[name])):
             totals.append((name, *found))
-    marked = spec.deletes == "mark" and DELETED_AT in there
+    marked = spec.deletes == "mark" and DELETED_AT in types
+    stored = quoted_name(casts[column].name)
     return MonthsAsked(
         table=table.name,
         column=column,
-        month=month_of(casts[column], quoted_name(column), there[column]),
+        dated=(quoted(column), stored),
+        month=month_of(casts[column], stored, there[column]),
         sums=tuple(totals),
         where=(retained_condition(spec), f"{quoted_name(DELETED_AT)} IS NULL" if marked else "TRUE"),
         utc=there[column].startswith("timestamptz"),

@@ -100,7 +100,7 @@ def compare_ranges(
 
 def _begin(both: Both, older: str, spec: TableSpec, buckets: Buckets, piece: Piece) -> Future[PieceRead]:
     """Begin to compare a piece; the target is asked first."""
-    theirs = both.begin_there(imaged, both.run, spec, piece[1])
+    theirs = both.begin_target(imaged, both.run, spec, piece[1])
     condition = f"({piece[0]}) AND {older} ORDER BY {quoted(spec.key[0])}"
     return both.source_threads.submit(_read, both.source, spec, buckets, condition, theirs)
 

@@ -15,7 +15,7 @@ from bulketl.errors import BulketlError
 from bulketl.loading.record import recorded
 from bulketl.loading.run import load
 from bulketl.mysql.read import masked
-from bulketl.plan.plan import Group, Plan, TableLoad
+from bulketl.plan.plan import Plan, TableLoad, in_turn
 from bulketl.plan.selection import Selection
 from bulketl.postgres.ledger import rejects
 from bulketl.postgres.server import Postgres
@@ -107,8 +107,7 @@ def _plan(result: Verification, found: Sequence[Found]) -> Plan:
         )
         read = item.verdict.missing + (0 if item.task.spec.audit else item.verdict.differing)
         loads.append(TableLoad(item.task.writing, (), item.task.tier, reason, read, 0))
-    groups = tuple(Group(item.tier, (item,)) for item in loads)
-    return Plan(result.source, result.schema, found[0].task.writing.zone if found else "", groups)
+    return in_turn(result.source, result.schema, found[0].task.writing.zone if found else "", loads)
 
 
 def _keys(item: Found) -> tuple[KeyTuple, ...]:

@@ -42,26 +42,26 @@ class Both:
         self.source_threads = ThreadPoolExecutor(self.at_once, thread_name_prefix="bulketl-source")
         self.target_threads = ThreadPoolExecutor(self.at_once, thread_name_prefix="bulketl-target")
 
-    def begin_here(self, ask: Callable[..., T], *args: Any) -> Future[T]:
+    def begin_source(self, ask: Callable[..., T], *args: Any) -> Future[T]:
         """Begin to ask the source, by one of its connections."""
         return self.source_threads.submit(patient, ask, self.source, *args)
 
-    def begin_there(self, ask: Callable[..., T], *args: Any, **more: Any) -> Future[T]:
+    def begin_target(self, ask: Callable[..., T], *args: Any, **more: Any) -> Future[T]:
         """Begin to ask the target, by one of its connections."""
         return self.target_threads.submit(patient, ask, self.target, *args, **more)
 
-    def here(self, ask: Callable[..., T], *args: Any) -> T:
+    def ask_source(self, ask: Callable[..., T], *args: Any) -> T:
         """Ask the source, and wait for the answer."""
-        return self.begin_here(ask, *args).result()
+        return self.begin_source(ask, *args).result()
 
-    def there(self, ask: Callable[..., T], *args: Any, **more: Any) -> T:
+    def ask_target(self, ask: Callable[..., T], *args: Any, **more: Any) -> T:
         """Ask the target, and wait for the answer."""
-        return self.begin_there(ask, *args, **more).result()
+        return self.begin_target(ask, *args, **more).result()
 
     def source_time(self, spec: TableSpec, at: float) -> dt.datetime:
         """Return what the source's clock shows, in the zone of the table, when this machine's monotonic clock shows `at`."""
         if spec.zone not in self._clocks:
-            self._clocks[spec.zone] = self.here(totals.now, spec) - dt.timedelta(seconds=time.monotonic())
+            self._clocks[spec.zone] = self.ask_source(totals.now, spec) - dt.timedelta(seconds=time.monotonic())
         return self._clocks[spec.zone] + dt.timedelta(seconds=at)
 
     def close(self) -> None:

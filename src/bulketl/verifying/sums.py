@@ -20,9 +20,9 @@ NEWER_LISTED = 20_000
 def compare_sums(both: Both, request: Request, task: Task) -> Found:
     """Return which figures of a table differ; rows that are newer than its last load are in neither side's."""
     spec, mark = task.spec, edge(both, task)
-    fresh = both.here(source_totals.newer_keys, spec, mark, NEWER_LISTED + 1) if mark and mark.value else []
-    theirs = both.begin_there(target_totals.sums, spec, fresh[:NEWER_LISTED])
-    ours = both.begin_here(source_totals.sums, spec, mark)
+    fresh = both.ask_source(source_totals.newer_keys, spec, mark, NEWER_LISTED + 1) if mark and mark.value else []
+    theirs = both.begin_target(target_totals.sums, spec, fresh[:NEWER_LISTED])
+    ours = both.begin_source(source_totals.sums, spec, mark)
     there, other = theirs.result()
     rows, mine = ours.result()
     verdict = dataclasses.replace(task.verdict, compared=rows, there=there, newer=len(fresh))

@@ -13,7 +13,7 @@ from bulketl.connections.retrying import patient
 from bulketl.mysql.discover import read_bounds
 from bulketl.mysql.server import MySQL
 from bulketl.plan.selection import Selection
-from bulketl.postgres.known import recorded
+from bulketl.postgres.known import on_record
 from bulketl.postgres.locks import new_run
 from bulketl.survey.look import look
 from bulketl.tables.catalog import Catalog
@@ -54,7 +54,7 @@ def verify(
     check_libraries()
     began = time.monotonic()
     selection = Selection(tuple(tiers), tuple(tables), tuple(exclude), allow_deletes=tuple(allow_deletes))
-    sight = look(config, selection, recorded)
+    sight = look(config, selection, on_record)
     source, target, catalog = sight.source, sight.target, sight.catalog
     asked = [*tasks(config, catalog, sight.known, selection, began), *map(unverifiable, sight.hidden)]
     if level in ("keys", "rows") and sample == 1:

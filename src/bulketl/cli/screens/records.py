@@ -14,11 +14,11 @@ from bulketl.tables.printable import count_of, in_a_line
 
 if TYPE_CHECKING:
     from bulketl.postgres.compare.chain import ChainVerdict
-    from bulketl.postgres.ledger.states import Known
+    from bulketl.postgres.ledger.states import TableState
     from bulketl.postgres.write.retention import Expired
 
 
-def states(found: Sequence[Known]) -> Table | Text:
+def states(found: Sequence[TableState]) -> Table | Text:
     """Return the state of each table, a line each."""
     if not found:
         return Text("nothing was loaded into this schema yet")
@@ -35,7 +35,7 @@ def states(found: Sequence[Known]) -> Table | Text:
     return table
 
 
-def state(item: Known) -> Text:
+def state(item: TableState) -> Text:
     """Return everything that is known of one table."""
     text = Text(f"{in_a_line(item.table)}\n", style="bold")
     details = {

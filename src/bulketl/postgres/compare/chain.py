@@ -9,6 +9,7 @@ from typing import Any
 
 from bulketl.postgres.ddl import name, own_rows
 from bulketl.postgres.ledger import chains
+from bulketl.postgres.ledger.states import read_states
 from bulketl.postgres.server import Connection
 from bulketl.postgres.write.chain import JSON
 
@@ -17,9 +18,12 @@ from bulketl.postgres.write.chain import JSON
 class ChainVerdict:
     """What the chain says of a table. `problem` is '' when rows, trail and chain agree; `head` is its last link.
 
-    `ended`: since when and by which run the table is no longer audited, '' when it is.
+    `ended`: since when and by which run the table is no longer audited, '' when it is. `source`: the database that its rows
+    came from, '' once its state was reset; `schema`: of the target.
     """
 
+    source: str
+    schema: str
     table: str
     entries: int
     rows: int
@@ -36,16 +40,17 @@ def verify_chains(connection: Connection, schema: str, tables: Sequence[str]) ->
     """Recompute the chain of each of these tables, and the sum over its rows; read both whole, change nothing."""
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        return [_verify(connection, schema, table) for table in tables]
+        known = read_states(connection, schema)
+        return [_verify(connection, known[table].source if table in known else "", schema, table) for table in tables]
 
 
-def _verify(connection: Connection, schema: str, table: str) -> ChainVerdict:
+def _verify(connection: Connection, source: str, schema: str, table: str) -> ChainVerdict:
     entries = chains.entries(connection, schema, table)
     if not entries:
-        return ChainVerdict(table, 0, 0, "", "its chain is gone")
+        return ChainVerdict(source, schema, table, 0, 0, "", "its chain is gone")
     last = entries[-1]
     ended = f"at {last.at} by run {last.run}" if last.kind == "end" else ""
-    verdict = ChainVerdict(table, len(entries), last.all_rows, last.link, ended=ended)
+    verdict = ChainVerdict(source, schema, table, len(entries), last.all_rows, last.link, ended=ended)
     for one in entries:
         if not one.right:
             return replace(verdict, problem=f"entry {one.seq} of its chain, of run {one.run} at {one.at}, was altered")

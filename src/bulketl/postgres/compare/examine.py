@@ -39,19 +39,19 @@ class Late:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """A row of the source beside the target's: `text` is the hash of its key, `there` tells whether the target has it.
+    """A row of the source beside the target's: `text` is the hash of its key, `in_target` tells whether the target has it.
 
     `columns`: the ones that differ, `source` and `target` their values, if asked for.
 
-    `late`: it may have been written after the last load, which read it before. `noted`: the audit trail has it as it is.
+    `late`: it may have been written after the last load, which read it before. `in_trail`: the audit trail has it as it is.
     """
 
     text: str
     key: tuple[str, ...]
-    there: bool
+    in_target: bool
     columns: tuple[str, ...]
     late: bool
-    noted: bool
+    in_trail: bool
     source: tuple[str | None, ...]
     target: tuple[str | None, ...]
 
@@ -85,10 +85,10 @@ def _examining(spec: TableSpec, late: Late | None, values: bool) -> str:
     differing = ", ".join(f"CASE WHEN {_differs(spec, n)} THEN {n} END" for n in range(len(spec.casts)))
     is_late = "false"
     if late:
-        column, since, read = name(late.column), value(late.since), value(late.read)
+        column, since, read = name(*spec.target_names([late.column])), value(late.since), value(late.read)
         moved = f"t.ctid IS NULL OR t.{column} IS DISTINCT FROM s.{column} OR s.{column} >= {read}::timestamp"
         is_late = f"COALESCE(s.{column} >= {since}::timestamp AND ({moved}), false)"
-    noted = chain.noted(spec, "s") if spec.audit else "false"
+    noted = chain.in_trail(spec, "s") if spec.audit else "false"
     parts = (
         "s.bulketl_text",
         f"ARRAY[{', '.join(f's.{name(key)}::text' for key in spec.target_key)}]",
@@ -112,11 +112,11 @@ def _examining(spec: TableSpec, late: Late | None, values: bool) -> str:
 class Beside:
     """A row of the source beside one of the target, both by their hashes: the columns that differ, and all values.
 
-    `other` is None, and the rest empty, where the target has none to set it beside. Values only if asked for.
+    `target_hash` is None, and the rest empty, where the target has none to set it beside. Values only if asked for.
     """
 
-    lost: str
-    other: str | None
+    source_hash: str
+    target_hash: str | None
     columns: tuple[str, ...]
     source: list[str]
     target: list[str]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import psycopg
 
-from bulketl.postgres.ddl import name, own_rows
+from bulketl.postgres.ddl import own_rows
 from bulketl.postgres.inspect import partitioned
 from bulketl.postgres.server import Postgres
 from bulketl.rows.months import Month, MonthCount, MonthsAsked, totals
@@ -37,4 +37,4 @@ def months(target: Postgres, schema: str, asked: Iterable[MonthsAsked]) -> dict[
 def select(item: MonthsAsked, rows: str) -> str:
     """Return the query, of the FROM item `rows`: month, rows, rows whose column is not NULL, then the sums."""
     sums = "".join(f", {there}" for _, (_, there), _ in item.sums)
-    return f"SELECT {item.month[1]}, count(*), count({name(item.column)}){sums} FROM {rows} WHERE {item.where[1]} GROUP BY 1"
+    return f"SELECT {item.month[1]}, count(*), count({item.dated[1]}){sums} FROM {rows} WHERE {item.where[1]} GROUP BY 1"

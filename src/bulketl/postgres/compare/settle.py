@@ -16,10 +16,10 @@ from bulketl.postgres.ddl import batch, staging, staging_name
 from bulketl.postgres.joins import BY_HASH, PLANNING
 from bulketl.postgres.ledger import entries
 from bulketl.postgres.server import STAGING, Postgres
-from bulketl.postgres.write.checks import passing
 from bulketl.postgres.write.copy import copy, transaction
 from bulketl.postgres.write.keylist import among, listing
 from bulketl.postgres.write.rows import GONE
+from bulketl.postgres.write.table_checks import passing
 from bulketl.rows.coerce import Batch, Reject
 from bulketl.rows.reconcile import Buckets, Differences, Digest, Here, Row, compare_rows, reread
 from bulketl.tables.partitions import json_key

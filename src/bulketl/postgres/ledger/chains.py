@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from bulketl.postgres.ddl import name, value
-from bulketl.postgres.ledger.made import there
+from bulketl.postgres.ledger.made import exists
 from bulketl.postgres.server import LEDGER, Connection
 from bulketl.tables.spec import TableSpec
 
@@ -101,7 +101,7 @@ def last_hash(spec: TableSpec) -> str:
     return f"SELECT all_hash FROM {LEDGER}.audit_chain WHERE {_of(spec)} ORDER BY seq DESC LIMIT 1"
 
 
-def noted(spec: TableSpec) -> str:
+def last_notes(spec: TableSpec) -> str:
     """Return the SELECT of the trail's last word on each key of a table: key, kind and new row."""
     return f"SELECT DISTINCT ON (key) key, kind, new_row FROM {LEDGER}.audit_trail WHERE {_of(spec)} ORDER BY key, seq DESC"
 
@@ -120,7 +120,7 @@ def at(spec: TableSpec) -> str:
 
 def audited(connection: Connection, schema: str) -> list[str]:
     """Return the tables of the schema that have a chain, or were ever appended to and should have one."""
-    if not there(connection, "audit_chain"):
+    if not exists(connection, "audit_chain"):
         return []
     found = connection.execute(
         f"SELECT table_name FROM {LEDGER}.audit_chain WHERE schema_name = %(schema)s UNION"

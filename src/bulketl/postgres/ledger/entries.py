@@ -4,56 +4,54 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from bulketl.postgres.ddl import value
 from bulketl.postgres.server import LEDGER
+from bulketl.rows.aggregates import Figures
 from bulketl.rows.coerce import Reject
 from bulketl.rows.reconcile import Differences
-from bulketl.tables.checks import Counts, stored
+from bulketl.tables.checks import Counts, counts_to_json
 from bulketl.tables.spec import TableSpec
+
+
+@dataclass(frozen=True, slots=True)
+class CopyResult:
+    """What a step copied of one partition, as its record has it; `bytes` are of Arrow.
+
+    `changed` counts per column and kind of change, `checks` per severity and check the rows that fail it; `expected` rows
+    were at the source. `figures`: of a certificate, where rows were written into place; no record has them.
+    """
+
+    rows: int = 0
+    rejects: int = 0
+    bytes: int = 0
+    changed: dict[str, dict[str, int]] = field(default_factory=dict)
+    checks: Counts = field(default_factory=dict)
+    expected: int = 0
+    figures: Figures | None = None
 
 
 def claim(run: str, spec: TableSpec, index: int) -> str:
     """Return the INSERT that claims a partition's record: it returns a row unless an earlier try did commit."""
-    return f"{partition(run, spec, index, 0, 0, 0, {})} ON CONFLICT DO NOTHING RETURNING 1"
+    return f"{partition(run, spec, index, CopyResult())} ON CONFLICT DO NOTHING RETURNING 1"
 
 
-def partition(
-    run: str,
-    spec: TableSpec,
-    index: int,
-    rows: int,
-    rejects: int,
-    size: int,
-    changed: dict[str, dict[str, int]],
-    checks: Counts | None = None,
-    expected: int = 0,
-) -> str:
+def partition(run: str, spec: TableSpec, index: int, copied: CopyResult) -> str:
     """Return the INSERT of a partition's record."""
-    found = value(json.dumps(checks or {}))
-    counts = f"{rows}, {rejects}, {size}, {value(json.dumps(changed))}, clock_timestamp(), {found}, {expected}"
+    counts = f"{copied.rows}, {copied.rejects}, {copied.bytes}, {_json(copied.changed)}, clock_timestamp()"
     return (
         f"INSERT INTO {LEDGER}.partition (run, schema_name, table_name, partition, rows, rejects, bytes, changed, loaded_at,"
-        f" checks, expected) VALUES ({_at(run, spec, index)}, {counts})"
+        f" checks, expected) VALUES ({_at(run, spec, index)}, {counts}, {_json(copied.checks)}, {copied.expected})"
     )
 
 
-def loaded(
-    run: str,
-    spec: TableSpec,
-    index: int,
-    rows: int,
-    rejects: int,
-    size: int,
-    changed: dict[str, dict[str, int]],
-    checks: Counts,
-    expected: int,
-) -> str:
+def completed(run: str, spec: TableSpec, index: int, copied: CopyResult) -> str:
     """Return the UPDATE that completes a claimed record."""
     return (
-        f"UPDATE {LEDGER}.partition SET rows={rows}, rejects={rejects}, bytes={size}, changed={value(json.dumps(changed))},"
-        f" checks={value(json.dumps(checks))}, expected={expected}"
+        f"UPDATE {LEDGER}.partition SET rows={copied.rows}, rejects={copied.rejects}, bytes={copied.bytes},"
+        f" changed={_json(copied.changed)}, checks={_json(copied.checks)}, expected={copied.expected}"
         f" WHERE (run, schema_name, table_name, partition) = ({_at(run, spec, index)})"
     )
 
@@ -82,7 +80,7 @@ def rejected(run: str, spec: TableSpec, index: int, rejects: Sequence[Reject]) -
 def checked(run: str, spec: TableSpec, found: Counts) -> str:
     """Return the UPDATE that notes, with the record of a publish, what its checks on the table have found."""
     return (
-        f"UPDATE {LEDGER}.published SET checks = {value(json.dumps(stored(found)))} "
+        f"UPDATE {LEDGER}.published SET checks = {value(json.dumps(counts_to_json(found)))} "
         f"WHERE (run, schema_name, table_name) = ({value(run)}, {value(spec.schema)}, {value(spec.table)})"
     )
 
@@ -239,6 +237,10 @@ class Left(NamedTuple):
 def retained(run: str, spec: TableSpec, left: Left) -> str:
     """Return the INSERT of the rows that left a table by its retention."""
     return f"INSERT INTO {RETAINED} VALUES ({', '.join(map(value, (run, spec.schema, spec.table, *left)))})"
+
+
+def _json(found: object) -> str:
+    return value(json.dumps(found))
 
 
 def _at(run: str, spec: TableSpec, index: int) -> str:

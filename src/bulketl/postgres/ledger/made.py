@@ -2,9 +2,9 @@
 
 `bulketl.made` is only added to; the last entry of a name counts. It holds the table's oid, which another table never has:
 one that was dropped and made anew, or renamed into the name, is not ours. An entry is written by the transaction that
-creates a table, swaps it in or adopts it, and every transaction that writes to tables begins with `held`: under a lock that
-keeps the answer true it fails unless each is ours, or not there yet where it is to be created. So what appears between plan
-and load is as safe as what the plan has seen.
+creates a table, swaps it in or adopts it, and every transaction that writes to tables begins with `reserving`: under a lock
+that keeps the answer true it fails unless each is ours, or not there yet where it is to be created. So what appears
+between plan and load is as safe as what the plan has seen.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _LAST = (
 OTHER_TYPE = "t.typrelid = 0 AND NOT EXISTS (SELECT FROM pg_type e WHERE e.typarray = t.oid)"
 
 
-def there(connection: Connection, table: str) -> bool:
+def exists(connection: Connection, table: str) -> bool:
     """Tell whether the ledger has that table. Raise ConfigError when the schema `bulketl` is somebody else's."""
     found = connection.execute(
         "SELECT obj_description(n.oid, 'pg_namespace'), to_regclass(%s) IS NOT NULL, pg_get_userbyid(n.nspowner), ("
@@ -66,7 +66,7 @@ def there(connection: Connection, table: str) -> bool:
 def read(connection: Connection, schema: str) -> dict[str, Made]:
     """Return the last entry of each table of the schema; of an older ledger what it will be taken over as."""
     at = "to_char(made_at, 'YYYY-MM-DD HH24:MI:SSOF')"
-    if there(connection, "made"):
+    if exists(connection, "made"):
         # By the tables that are there, for the record grows with every swap; a name has another collation than the index.
         table, schema_ = (f'{column}::text COLLATE "default"' for column in ("c.relname", "n.nspname"))
         last = f"m.schema_name = {schema_} AND m.table_name = {table} ORDER BY seq DESC LIMIT 1"
@@ -75,7 +75,7 @@ def read(connection: Connection, schema: str) -> dict[str, Made]:
             f" ON c.relnamespace = n.oid, LATERAL (SELECT * FROM {LEDGER}.made m WHERE {last}) m"
             " WHERE n.nspname = %s AND c.relkind IN ('r', 'p')"
         )
-    elif there(connection, "state"):
+    elif exists(connection, "state"):
         query = f"SELECT table_name, oid::bigint, source, run, how, {at} FROM ({_BEFORE}) b WHERE schema_name = %s"
     else:
         return {}
@@ -83,7 +83,7 @@ def read(connection: Connection, schema: str) -> dict[str, Made]:
     return {table: Made(*rest) for table, *rest in found}
 
 
-def held(run: str, specs: Sequence[TableSpec]) -> list[str]:
+def reserving(run: str, specs: Sequence[TableSpec]) -> list[str]:
     """Return the statements that let a transaction write to these tables: it fails unless each is ours and stays so.
 
     What is given to bulketl is adopted first. A table that is emptied or replaced is locked for it at once; of others the
@@ -99,13 +99,13 @@ def held(run: str, specs: Sequence[TableSpec]) -> list[str]:
     return [*adopting, owned(specs), *([*locks, owned(specs)] if locks else []), *passed]
 
 
-def hold(cursor: Any, run: str, specs: Sequence[TableSpec]) -> None:
-    """Let the transaction of a cursor write to these tables, as `held` says, in one round trip."""
-    cursor.execute(batch(held(run, specs)))
+def reserve(cursor: Any, run: str, specs: Sequence[TableSpec]) -> None:
+    """Let the transaction of a cursor write to these tables, as `reserving` says, in one round trip."""
+    cursor.execute(batch(reserving(run, specs)))
 
 
 def started(run: str, spec: TableSpec) -> list[str]:
-    """Return the statements with which the publish of a staged table begins: `held` without its locks, which come late."""
+    """Return the statements that begin the publish of a staged table: `reserving` but for its locks, which come late."""
     place = value(name(STAGING, spec.table))
     words = value(
         f"{name(STAGING, spec.table)} is somebody else's, and in the way of the rows that are staged".replace("%", "%%")
@@ -116,7 +116,7 @@ def started(run: str, spec: TableSpec) -> list[str]:
 
 def outsiders(connection: Connection) -> list[str]:
     """Return the tables and other relations in the staging schema that are of no run on record."""
-    ours = f"split_part(c.relname, ' ', 1) IN (SELECT run FROM {LEDGER}.run)" if there(connection, "run") else "false"
+    ours = f"split_part(c.relname, ' ', 1) IN (SELECT run FROM {LEDGER}.run)" if exists(connection, "run") else "false"
     found = connection.execute(
         f"SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = '{STAGING}'"
         f" AND c.relkind NOT IN ('i', 'I', 't') AND NOT ({ours}) ORDER BY 1".encode()
@@ -143,7 +143,7 @@ IF bulketl_strange IS NOT NULL THEN RAISE EXCEPTION '%', bulketl_strange USING E
 END"""
 
 
-def noted(run: str, spec: TableSpec) -> list[str]:
+def registered(run: str, spec: TableSpec) -> list[str]:
     """Return the statement that records a table as ours which this transaction has created or swapped in; else none."""
     if spec.publish not in ("create", "swap"):
         return []

@@ -20,9 +20,14 @@ _OF = (
 
 @dataclass(frozen=True, slots=True)
 class RejectCount:
-    """Rejects of one run, table, column and reason. `loaded`: the run published the table; `settled`: how many are done."""
+    """Rejects of one run, table, column and reason. `loaded`: the run published the table; `settled`: how many are done.
+
+    `source`: the database that the run read; `schema`: of the target.
+    """
 
     run: str
+    source: str
+    schema: str
     table: str
     column: str
     reason: str
@@ -37,9 +42,14 @@ class RejectCount:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A row on record. Key and row are as they were read; `settled`: the retry that took it in, or found it gone, or ''."""
+    """A row on record. Key and row are as they were read; `settled`: the retry that took it in, or found it gone, or ''.
+
+    `source`: the database that the run read; `schema`: of the target.
+    """
 
     run: str
+    source: str
+    schema: str
     table: str
     column: str
     value: str | None = field(repr=False)
@@ -54,7 +64,7 @@ class Rejected:
         return dataclasses.asdict(self)
 
 
-def there(connection: Connection) -> bool:
+def readable(connection: Connection) -> bool:
     """Tell whether the ledger has rejects that can be settled: it was made, or brought up to date, by this version."""
     found = connection.execute(
         "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attname = 'settled')",
@@ -65,7 +75,7 @@ def there(connection: Connection) -> bool:
 
 def tables(connection: Connection, schema: str) -> set[str]:
     """Return the tables that some load into the schema was to load."""
-    if not there(connection):
+    if not readable(connection):
         return set()
     loads = f"SELECT table_name FROM {LEDGER}.table_load JOIN {LEDGER}.run r USING (run) WHERE r.schema_name = %(schema)s"
     rejects = f"SELECT table_name FROM {LEDGER}.reject WHERE schema_name = %(schema)s"
@@ -76,9 +86,10 @@ def tables(connection: Connection, schema: str) -> set[str]:
 def count(connection: Connection, schema: str, tables: Sequence[str] | None, run: str) -> list[RejectCount]:
     """Return how many rows were rejected, the last run first; `tables` None means all, `run` '' every one."""
     query = (
-        "SELECT r.run, r.table_name, column_name, reason, count(*), count(settled_at), EXISTS (SELECT FROM"
-        f" {LEDGER}.published p WHERE (p.run, p.schema_name, p.table_name) = (r.run, %(schema)s, r.table_name)) FROM {_OF}"
-        " GROUP BY 1, 2, 3, 4, s.started_at ORDER BY s.started_at DESC, 2, 5 DESC, 3, 4"
+        "SELECT r.run, s.source, r.schema_name, r.table_name, column_name, reason, count(*), count(settled_at),"
+        f" EXISTS (SELECT FROM {LEDGER}.published p WHERE (p.run, p.schema_name, p.table_name) ="
+        f" (r.run, %(schema)s, r.table_name)) FROM {_OF}"
+        " GROUP BY 1, 2, 3, 4, 5, 6, s.started_at ORDER BY s.started_at DESC, 4, 7 DESC, 5, 6"
     )
     with by_hash(connection):
         found = connection.execute(query.encode(), {"schema": schema, "tables": tables, "run": run})
@@ -90,7 +101,7 @@ def read(
 ) -> Iterator[Rejected]:
     """Yield the rows on record, the last run first, at most `first`; few of them are in memory at once."""
     query = (
-        "SELECT run, table_name, column_name, value, reason, key, row, COALESCE(settled, ''),"
+        "SELECT run, s.source, r.schema_name, table_name, column_name, value, reason, key, row, COALESCE(settled, ''),"
         f" to_char(rejected_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') FROM {_OF}"
         " ORDER BY s.started_at DESC, table_name, rejected_at, key LIMIT %(first)s"
     )

@@ -13,7 +13,7 @@ from importlib.metadata import version
 from typing import Any, Literal, NamedTuple, get_args
 
 from bulketl.postgres.ddl import name, staging_name
-from bulketl.postgres.ledger.made import there
+from bulketl.postgres.ledger.made import exists
 from bulketl.postgres.locks import alive
 from bulketl.postgres.server import LEDGER, STAGING, SUPERSEDED, Connection
 from bulketl.tables.measured import Pace
@@ -105,7 +105,7 @@ def reopen_run(connection: Connection, run: str) -> bool:
     return found.rowcount == 1
 
 
-class Found(NamedTuple):
+class RunEntry(NamedTuple):
     """A run on record: its name, kind and outcome, None while it has not ended, and its plan as JSON."""
 
     run: str
@@ -114,7 +114,7 @@ class Found(NamedTuple):
     document: str
 
 
-def find_run(connection: Connection, schema: str, run: str, kinds: Sequence[Kind]) -> Found | None:
+def find_run(connection: Connection, schema: str, run: str, kinds: Sequence[Kind]) -> RunEntry | None:
     """Return a run into the schema by its name, whatever its kind; the last of these kinds when `run` is ''; or None."""
     if (kind := _kind(connection)) is None:
         return None
@@ -124,7 +124,7 @@ def find_run(connection: Connection, schema: str, run: str, kinds: Sequence[Kind
         " ORDER BY started_at DESC LIMIT 1".encode(),
         (schema, run, list(kinds), run),
     ).fetchone()
-    return None if found is None else Found(*found)
+    return None if found is None else RunEntry(*found)
 
 
 def _kind(connection: Connection) -> str | None:
@@ -237,7 +237,7 @@ def last_plan(connection: Connection, schema: str) -> tuple[str, dict[str, Any]]
 
 def dead_runs(connection: Connection) -> list[str]:
     """Return the runs on record that did not end and that nobody carries out any more."""
-    if not there(connection, "run"):
+    if not exists(connection, "run"):
         return []
     found = connection.execute(f"SELECT run FROM {LEDGER}.run WHERE finished_at IS NULL ORDER BY run").fetchall()
     return [run for (run,) in found if not alive(connection, run)]

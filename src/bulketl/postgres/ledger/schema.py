@@ -165,7 +165,7 @@ def create(connection: Connection, target_schema: str) -> None:
 
 def _version(connection: Connection) -> int:
     """Return the version of the ledger, 0 when it is new."""
-    made.there(connection, "run")  # raises when the schema is somebody else's
+    made.exists(connection, "run")  # raises when the schema is somebody else's
     ((comment,),) = connection.execute(f"SELECT obj_description(to_regnamespace('{LEDGER}'), 'pg_namespace')").fetchall()
     number = str(comment or "").removeprefix(made.TITLE)
     return int(number) if number.isdigit() else 0

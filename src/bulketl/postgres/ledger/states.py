@@ -18,11 +18,15 @@ from bulketl.tables.spec import TableSpec
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """A table's state as people look at it; `published` and `compared` are times as text, '' for never."""
+class TableState:
+    """A table's state as people look at it; `published` and `compared` are times as text, '' for never.
 
-    table: str
+    `source`: the database that its rows came from, '' once the state was reset. `schema`: of the target.
+    """
+
     source: str
+    schema: str
+    table: str
     column: str
     type: str
     watermark: str
@@ -75,18 +79,18 @@ def last_loaded(connection: Connection, schema: str) -> dict[str, str]:
     return {str(table): str(day) for table, day in found}
 
 
-def list_states(connection: Connection, schema: str) -> list[Known]:
+def list_states(connection: Connection, schema: str) -> list[TableState]:
     """Return what is known of each table of the schema, by name."""
     if not _there(connection):
         return []
     time = "COALESCE(to_char({}, 'YYYY-MM-DD HH24:MI:SSOF'), '')"
     found = connection.execute(
-        "SELECT table_name, source, COALESCE(cursor_column, ''), COALESCE(cursor_type, ''), COALESCE(watermark, ''),"
-        f" rows, run, {time.format('published_at')}, {time.format('compared_at')}"
+        "SELECT source, schema_name, table_name, COALESCE(cursor_column, ''), COALESCE(cursor_type, ''),"
+        f" COALESCE(watermark, ''), rows, run, {time.format('published_at')}, {time.format('compared_at')}"
         f" FROM {LEDGER}.state WHERE schema_name = %s ORDER BY table_name",
         (schema,),
     )
-    return [Known(*row) for row in found]
+    return [TableState(*row) for row in found]
 
 
 def reset_states(connection: Connection, schema: str, tables: Sequence[str]) -> int:
@@ -177,7 +181,7 @@ def retained(run: str, schema: str, table: str, column: str, limit: str, fewer: 
 
 
 def _there(connection: Connection) -> bool:
-    return made.there(connection, "state")
+    return made.exists(connection, "state")
 
 
 @dataclass(frozen=True, slots=True)

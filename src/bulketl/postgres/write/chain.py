@@ -50,7 +50,7 @@ def append(run: str, spec: TableSpec, stage: str) -> list[str]:
     adding = entry(run, spec, Covered("append", f"{insert(run, spec, rows, new)} RETURNING *", _json_columns(spec)))
     appended = chains.last_rows(spec)
     left = f"(SELECT count(*) FROM {rows} WHERE {new})"
-    statements.append(written.added(spec, stage, adding, f"({appended})", left))
+    statements.append(written.checked_insert(spec, stage, adding, f"({appended})", left))
     return [*statements, entries.appended(run, spec, appended)]
 
 
@@ -82,7 +82,7 @@ def _deleted_content(run: str, spec: TableSpec, stage: str) -> str:
         run,
         spec,
         f"SELECT {value(run)}, {chains.at(spec)}, {key}, 'delete', {_json(spec, 's')}, NULL"
-        f" FROM {_numbered(spec, rows_of(spec))} s LEFT JOIN ({chains.noted(spec)}) last ON last.key = {key}"
+        f" FROM {_numbered(spec, rows_of(spec))} s LEFT JOIN ({chains.last_notes(spec)}) last ON last.key = {key}"
         f" WHERE NOT EXISTS (SELECT 1 FROM {_numbered(spec, stage)} o WHERE {_SAME})"
         f" AND last.kind IS DISTINCT FROM 'delete' AND {entries.none_rejected(run, spec)}",
     )
@@ -129,7 +129,7 @@ def reverted(run: str, spec: TableSpec, stage: str, gone: str) -> str:
         spec,
         f"SELECT {value(run)}, {chains.at(spec)}, last.key,"
         " CASE WHEN last.kind = 'delete' THEN 'return' ELSE 'update' END, j.old, j.old"
-        f" FROM ({chains.noted(spec)}) last JOIN {rows_of(spec)} t ON last.key = {_key(spec, 't')},"
+        f" FROM ({chains.last_notes(spec)}) last JOIN {rows_of(spec)} t ON last.key = {_key(spec, 't')},"
         f" LATERAL (SELECT {_json(spec, 't')} AS old) j WHERE {_unlike('j.old', 'j.old')} AND NOT {here} AND NOT ({gone})",
     )
 
@@ -145,7 +145,7 @@ def deleted(run: str, spec: TableSpec, rows: str) -> str:
     )
 
 
-def noted(spec: TableSpec, row: str) -> str:
+def in_trail(spec: TableSpec, row: str) -> str:
     """Return the condition that the trail's last word on a row's key is this very row: it is so at the source since then."""
     alike = f"last.kind <> 'delete' AND last.new_row = {_json(spec, row)}"
     return f"EXISTS (SELECT 1 FROM ({chains.last_noted(spec, _key(spec, row))}) last WHERE {alike})"
@@ -176,7 +176,7 @@ def _held(spec: TableSpec) -> str:
 def _with_noted(spec: TableSpec, key: str) -> str:
     """Return the join with what was noted last of a key: all of the trail where the table is whole, else looked up."""
     if spec.whole:
-        return f"LEFT JOIN ({chains.noted(spec)}) last ON last.key = {key}"
+        return f"LEFT JOIN ({chains.last_notes(spec)}) last ON last.key = {key}"
     return f"LEFT JOIN LATERAL ({chains.last_noted(spec, key)}) last ON true"
 
 

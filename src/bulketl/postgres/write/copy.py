@@ -253,7 +253,7 @@ def without_refused(target: Postgres, run: str, spec: TableSpec, batch: Batch, *
     search ends when there are more than the table may have. To be called after a copy failed with a DataError; the batch
     comes back as it was when no single row is at fault.
     """
-    most = spec.rejectable(batch.read) if whole else limit(spec, batch.read)
+    most = spec.rejectable(batch.read) if whole else batch_limit(spec, batch.read)
     refused = list(itertools.islice(_refused(target, run, spec, batch.good), most + 1))
     if not refused:
         return batch
@@ -263,7 +263,7 @@ def without_refused(target: Postgres, run: str, spec: TableSpec, batch: Batch, *
     return dataclasses.replace(batch, good=batch.good.filter(keep), rejects=batch.rejects + rejects)
 
 
-def limit(spec: TableSpec, read: int) -> int:
+def batch_limit(spec: TableSpec, read: int) -> int:
     """Return how many of the rows of one batch may be rejected; what the table may have is known when all are read.
 
     A share of the table's rows may lie in one batch, so that there a share of the batch's, or 1,000, is the limit.

@@ -11,7 +11,7 @@ from typing import Any
 from bulketl.errors import DataError
 from bulketl.postgres.ddl import batch
 from bulketl.postgres.joins import BY_HASH, PLANNING
-from bulketl.postgres.write.merge import gone
+from bulketl.postgres.write.merge import counting_gone
 from bulketl.postgres.write.unrecorded import lost
 from bulketl.tables.spec import TableSpec
 
@@ -22,7 +22,7 @@ def guard(cursor: Any, spec: TableSpec, rows: int, stage: str) -> None:
         return
     if spec.publish == "merge":
         cursor.execute(batch([PLANNING, BY_HASH]))
-        cursor.execute(gone(spec, stage))
+        cursor.execute(counting_gone(spec, stage))
         fewer, there = cursor.fetchall()[0]
     elif spec.rows is None:
         fewer, there = lost(cursor, spec, rows, stage)

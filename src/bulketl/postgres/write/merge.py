@@ -31,7 +31,7 @@ def unique(spec: TableSpec, stage: str) -> str:
     return f"IF EXISTS ({twice}) THEN RAISE EXCEPTION {value(words)} USING ERRCODE = '23505'; END IF"
 
 
-def gone(spec: TableSpec, stage: str) -> str:
+def counting_gone(spec: TableSpec, stage: str) -> str:
     """Return the SELECT of how many rows of the table are not in `stage`, and how many it has."""
     table = f"{rows_of(spec)} t"
     alive = f"t.{name(DELETED_AT)} IS NULL" if spec.deletes == "mark" and DELETED_AT not in spec.added else "true"
@@ -76,7 +76,7 @@ def _upsert(run: str, spec: TableSpec, stage: str) -> list[str]:
             "GET DIAGNOSTICS bulketl_rows = ROW_COUNT",
             written.did(),
             written.net(spec, "bulketl_new"),
-            written.nothing(spec, written.lost(spec, stage), written.LOST),
+            written.nothing(spec, written.lacking(spec, stage), written.LOST),
             written.others(spec, "ARRAY[bulketl_new, bulketl_rows - bulketl_new, 0]", staged),
             entries.upserted(run, spec, "bulketl_new", "bulketl_rows - bulketl_new"),
             variables=" bulketl_new bigint;",
@@ -121,4 +121,4 @@ def removing(run: str, spec: TableSpec, statement: str, left: str, *, record: bo
     `left`: the SELECT, in parentheses, of how many of those that should have gone are still there.
     """
     noted = entries.removed(run, spec, "bulketl_rows") if record else ""
-    return written.taken(spec, statement, left, noted, deletes=spec.deletes == "mirror")
+    return written.checked_removal(spec, statement, left, noted, deletes=spec.deletes == "mirror")

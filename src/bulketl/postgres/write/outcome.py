@@ -6,9 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from bulketl.errors import DataError
-from bulketl.postgres.ledger import entries
-from bulketl.postgres.write import checks
-from bulketl.postgres.write.copy import limit
+from bulketl.postgres.ledger.entries import CopyResult
+from bulketl.postgres.write import table_checks
+from bulketl.postgres.write.copy import batch_limit
 from bulketl.rows.aggregates import Figures
 from bulketl.rows.coerce import Batch
 from bulketl.rows.quality import Arrived
@@ -18,24 +18,7 @@ from bulketl.tables.spec import TableSpec
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
-    """What a step brought into one table; `bytes` are of Arrow.
-
-    `changed` counts per column and kind of change, `checks` per severity and check the rows that fail it; `expected` rows
-    were at the source. `figures`: of a certificate, where rows were written into place.
-    """
-
-    rows: int = 0
-    rejects: int = 0
-    bytes: int = 0
-    changed: dict[str, dict[str, int]] = field(default_factory=dict)
-    checks: Counts = field(default_factory=dict)
-    expected: int = 0
-    figures: Figures | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
+class PublishResult:
     """What a publish did: rows read, and of these and the table's how many were what; None where that is not counted.
 
     `checks`: per severity and check on the table as a whole, what was found; `quality`: rows here per row at the source.
@@ -56,10 +39,10 @@ class Published:
 def too_bad(spec: TableSpec, piece: Batch, rejects: int, read: int, run: str, *, whole: bool = False) -> DataError | None:
     """Return why the table fails because of a batch, or None; `rejects` of the `read` rows so far, or of the `whole`."""
     try:
-        checks.within(spec, piece, checks.SEEN_HINT.format(table=spec.table))
+        table_checks.within(spec, piece, table_checks.SEEN_HINT.format(table=spec.table))
     except DataError as error:
         return error
-    return too_many(spec, rejects, run) if rejects > (spec.rejectable(read) if whole else limit(spec, read)) else None
+    return too_many(spec, rejects, run) if rejects > (spec.rejectable(read) if whole else batch_limit(spec, read)) else None
 
 
 def too_many(spec: TableSpec, rejects: int, run: str) -> DataError:
@@ -73,22 +56,16 @@ def too_many(spec: TableSpec, rejects: int, run: str) -> DataError:
     )
 
 
-def completed(run: str, spec: TableSpec, partition: int, total: Loaded) -> str:
-    """Return the UPDATE that completes a partition's claimed record."""
-    counts = (total.rows, total.rejects, total.bytes, total.changed, total.checks, total.expected)
-    return entries.loaded(run, spec, partition, *counts)
-
-
-def arrived(partition: int, total: Loaded) -> Arrived:
+def arrived(partition: int, total: CopyResult) -> Arrived:
     """Return what the quality score is made from."""
     return Arrived(partition, total.rows, total.rejects, total.expected)
 
 
-def added(total: Loaded, piece: Batch | None, spec: TableSpec) -> Loaded:
+def plus_batch(total: CopyResult, piece: Batch | None, spec: TableSpec) -> CopyResult:
     """Return the sum; raise DataError unless every row of the piece that was read is in it once, good or rejected."""
     if piece is None:
         return total
-    checks.complete(spec, piece)
+    table_checks.complete(spec, piece)
     changed = {column: Counter(kinds) for column, kinds in total.changed.items()}
     for (column, kind), count in piece.changed.items():
         changed.setdefault(column, Counter())[kind] += count
@@ -96,7 +73,7 @@ def added(total: Loaded, piece: Batch | None, spec: TableSpec) -> Loaded:
     for (severity, label), count in piece.checks.items():
         counts = found.setdefault(severity, {})
         counts[label] = counts.get(label, 0) + count
-    return Loaded(
+    return CopyResult(
         total.rows + piece.good.num_rows,
         total.rejects + len(piece.rejects),
         total.bytes + piece.good.nbytes,

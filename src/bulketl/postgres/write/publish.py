@@ -13,7 +13,7 @@ from typing import Any
 from bulketl.errors import TargetError
 from bulketl.postgres.ddl import SEEN, alter_table, batch, columns, name, rows_of, staging, value
 from bulketl.postgres.joins import BY_HASH, FREE, PLANNING, joining
-from bulketl.postgres.ledger.made import held
+from bulketl.postgres.ledger.made import reserving
 from bulketl.postgres.server import STAGING
 from bulketl.postgres.write import written
 from bulketl.postgres.write.chain import append
@@ -71,7 +71,7 @@ def publish(cursor: Any, run: str, spec: TableSpec) -> None:
 
 def arriving(run: str, spec: TableSpec) -> list[str]:
     """Return the statements that give the staging table its final name and lock the old table, which has to be ours."""
-    statements = [f"ALTER TABLE {staging(run, spec.table)} RENAME TO {name(spec.table)}", *held(run, [spec])]
+    statements = [f"ALTER TABLE {staging(run, spec.table)} RENAME TO {name(spec.table)}", *reserving(run, [spec])]
     if spec.publish == "swap":
         statements.append("SET LOCAL search_path = pg_catalog")  # makes view definitions name their schemas
     return statements

@@ -29,7 +29,7 @@ from bulketl.connections import watch
 from bulketl.errors import PlanError, TargetError
 from bulketl.postgres.ddl import batch, name, rows_of, value
 from bulketl.postgres.ledger import entries, states
-from bulketl.postgres.ledger.made import hold
+from bulketl.postgres.ledger.made import reserve
 from bulketl.postgres.server import Postgres, failure
 from bulketl.postgres.write import chain, written
 from bulketl.tables.catalog import TargetTable
@@ -43,8 +43,13 @@ _LAST_MOMENT = "294247-01-01"  # Arrow counts microseconds from 1970, Postgres f
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """Rows of a table that are older than they may be: `column` before `limit`; what is, or was, done about them."""
+    """Rows of a table that are older than they may be: `column` before `limit`; what is, or was, done about them.
 
+    `source`: the database that the table was loaded from; `schema`: of the target.
+    """
+
+    source: str
+    schema: str
     table: str
     column: str
     limit: str
@@ -69,31 +74,32 @@ def retain(
     the commit itself fails that is not known: the error says so, and the archive stays.
     """
     types = {column: kind.split("(")[0] for column, kind in existing.columns}
-    if types.get(rule.by) not in TARGET_TIMES:
-        what = f"is {types[rule.by]}" if rule.by in types else "is not there"
+    (stored,) = spec.target_names([rule.by])
+    if types.get(stored) not in TARGET_TIMES:
+        what = f"is {types[stored]}" if stored in types else "is not there"
         raise PlanError(
             f"table {spec.table!r}: column {rule.by!r}, which its retention goes by, {what} in the target",
             hint="name a date or timestamp column under retention.by",
         )
     with _transaction(target, spec.table) as cursor:
         if folder is not None:
-            hold(cursor, run, [spec])
+            reserve(cursor, run, [spec])
         cursor.execute(f"SELECT date_trunc('day', now() - interval {value(rule.keep)})::date::text")
         limit = cursor.fetchone()[0]
-        by = f"t.{name(rule.by)}"
+        by = f"t.{name(stored)}"
         old = f"{rows_of(spec)} t WHERE {by} < {value(limit)} AND isfinite({by})"  # no date is no reason
         cursor.execute(f"SELECT count(*) FROM {old}")
         rows = cursor.fetchone()[0]
         action = "kept: legal hold" if rule.legal_hold else rule.action
-        found = Expired(spec.table, rule.by, limit, rows, action)
+        found = Expired(spec.source, spec.schema, spec.table, rule.by, limit, rows, action)
         if rule.legal_hold or not rows or folder is None:
             return found
         path = _created(folder, spec, f"-before-{limit}-{run}.parquet") if rule.action == "archive" else None
         # An instant is noted with its zone: the source may show it in another one.
-        note = f"{limit} 00:00:00+00:00" if types[rule.by] == "timestamptz" else limit
+        note = f"{limit} 00:00:00+00:00" if types[stored] == "timestamptz" else limit
         try:
             if path is not None:
-                found = _archived(cursor, found, path, types, old, spec.key)
+                found = _archived(cursor, found, path, types, old, spec.target_key or (stored, "ctid"))
             _remove(cursor, run, spec, found, old, note)
         except BaseException:
             if path is not None:
@@ -129,15 +135,14 @@ def _remove(cursor: Any, run: str, spec: TableSpec, found: Expired, old: str, no
         cursor.execute(statement)
 
 
-def _archived(cursor: Any, found: Expired, path: Path, types: dict[str, str], old: str, key: tuple[str, ...]) -> Expired:
+def _archived(cursor: Any, found: Expired, path: Path, types: dict[str, str], old: str, order: tuple[str, ...]) -> Expired:
     """Write the rows to a file, read it back, compare; return what was found with the file and its SHA-256."""
     wild = _wild(cursor, types, old)
     columns = ", ".join(
         f"t.{name(column)}" if kind in _EXACT and column not in wild else f"t.{name(column)}::text AS {name(column)}"
         for column, kind in types.items()
     )
-    order = ", ".join(f"t.{name(column)}" for column in key) or f"t.{name(found.column)}, t.ctid"
-    query = f"SELECT {columns} FROM {old} ORDER BY {order}"
+    query = f"SELECT {columns} FROM {old} ORDER BY {', '.join(f't.{name(column)}' for column in order)}"
     try:
         rows = _write(cursor, query, path)
         for place in (path, *list(path.parents)[:3]):  # the file, and the folders that may be new
@@ -153,7 +158,7 @@ def _archived(cursor: Any, found: Expired, path: Path, types: dict[str, str], ol
             f"table {found.table!r}: the archive {path} does not hold what the table holds",
             hint="nothing was deleted; report it",
         )
-    return Expired(found.table, found.column, found.limit, found.rows, found.action, str(path), digest)
+    return dataclasses.replace(found, file=str(path), sha256=digest)
 
 
 def _wild(cursor: Any, types: dict[str, str], old: str) -> set[str]:

@@ -18,9 +18,10 @@ from bulketl.errors import DataError
 from bulketl.postgres.ddl import batch, name, rows_of
 from bulketl.postgres.joins import BY_HASH, PLANNING
 from bulketl.postgres.ledger import entries, states
-from bulketl.postgres.ledger.made import hold
+from bulketl.postgres.ledger.entries import CopyResult
+from bulketl.postgres.ledger.made import reserve
 from bulketl.postgres.server import Postgres
-from bulketl.postgres.write import chain, checks
+from bulketl.postgres.write import chain, table_checks
 from bulketl.postgres.write.copy import TEMPORARY, copy, transaction, without_refused
 from bulketl.postgres.write.guard import check_gone
 from bulketl.postgres.write.keylist import among, listing, send
@@ -81,7 +82,7 @@ def repair(target: Postgres, run: str, spec: TableSpec, found: Differences, batc
         hint = "correct them at the source, change the column's cast, or raise max_rejects"
         stage.fill(batches, found.rows, "of the rows to repair", hint)
         statements = [entries.claim_publish(run, spec, returning=False)]
-        statements.append(entries.partition(run, spec, 0, stage.rows, len(stage.rejects), stage.size, {}))
+        statements.append(entries.partition(run, spec, 0, CopyResult(stage.rows, len(stage.rejects), stage.size)))
         if stage.rejects:
             statements.append(entries.rejected(run, spec, 0, stage.rejects))
         # Gone ones first, as above.
@@ -93,7 +94,7 @@ def repair(target: Postgres, run: str, spec: TableSpec, found: Differences, batc
         statements += [entries.published(run, spec, stage.rows), states.repaired(run, spec)]
         statements.append(entries.compared(run, spec, found))
         stage.cursor.execute(batch(statements))
-        (noted,) = checks.hold(stage.cursor, [spec])
+        (noted,) = table_checks.hold(stage.cursor, [spec])
         if noted:
             stage.cursor.execute(entries.checked(run, spec, noted))
     return stage.rows, len(found.gone) if gone else 0
@@ -117,7 +118,7 @@ def retry(
         statements = [*into(run, spec, _STAGE), entries.published(run, spec, stage.rows), states.retried(run, spec)]
         settled = entries.settled(run, spec, name(TEMPORARY, _DONE))
         stage.cursor.execute(batch([*statements, PLANNING, BY_HASH, settled]))
-        checks.hold(stage.cursor, [spec])
+        table_checks.hold(stage.cursor, [spec])
     return stage.rows, len(still)
 
 
@@ -141,7 +142,7 @@ class _Stage:
         spec, read = self.spec, 0
         if spec.max_rejects:  # what Postgres refuses is found by trials over a connection of their own
             batches = (without_refused(self.target, self.run, spec, piece) for piece in batches)
-        for piece in checks.passing(spec, batches):
+        for piece in table_checks.passing(spec, batches):
             self.rejects += piece.rejects
             read += piece.read
             if len(self.rejects) > spec.rejectable(read if of is None else of):
@@ -156,7 +157,7 @@ class _Stage:
 def _staged(target: Postgres, run: str, spec: TableSpec) -> Iterator[_Stage]:
     """Give an empty temporary table beside a table that is ours and stays so, in a transaction of its own."""
     with transaction(target, run, f"table {spec.table!r}", spec.encoder) as cursor:
-        hold(cursor, run, [spec])
+        reserve(cursor, run, [spec])
         cursor.execute(temporary(0, spec))
         yield _Stage(cursor, target, run, spec)
 

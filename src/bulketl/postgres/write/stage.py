@@ -15,6 +15,7 @@ from bulketl.postgres.ddl import (
     rows_of,
     staging,
     staging_name,
+    stamp_columns,
     stamped,
 )
 from bulketl.postgres.ledger import entries
@@ -39,7 +40,7 @@ def preparing(run: str, spec: TableSpec) -> list[str]:
     """
     required = {column: cut(f"{spec.table}_{column}_not_null") for column in _own_key(spec)}
     place = staging_name(run, spec.table)
-    stage = create_table(STAGING, place, spec.casts, stamps=spec.stamps, run=run, required=required)
+    stage = create_table(STAGING, place, spec.casts, more=stamp_columns(spec.stamps, run), required=required)
     return [*entries.forgotten(run, spec), f"DROP TABLE IF EXISTS {staging(run, spec.table)}", stage]
 
 
@@ -80,17 +81,10 @@ def emptied(run: str, n: int, spec: TableSpec) -> list[str]:
     if beside(spec):
         return [temporary(n, spec)]
     if spec.publish == "create":
-        made = create_table(
-            spec.schema,
-            spec.table,
-            spec.casts,
-            spec.target_key,
-            kept=spec.kept,
-            stamps=spec.stamps,
-            run=run,
-            key_name=spec.key_name,
-        )
-        return [made]
+        more = [f"{name(column)} {kind}" for column, kind in spec.kept] + stamp_columns(spec.stamps, run)
+        if spec.key:
+            more.append(primary_key(spec.table, spec.target_key, spec.key_name))
+        return [create_table(spec.schema, spec.table, spec.casts, more=more)]
     return [written.unplanned(spec), f"TRUNCATE {rows_of(spec)}", *alter_table(spec), *stamped(spec, run)]
 
 

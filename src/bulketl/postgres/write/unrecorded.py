@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from bulketl.postgres.ddl import name, value
-from bulketl.postgres.write.merge import gone
+from bulketl.postgres.write.merge import counting_gone
 from bulketl.tables.spec import TableSpec
 
 # Columns that table and stage both have, in types whose values can be equal.
@@ -27,8 +27,8 @@ def lost(cursor: Any, spec: TableSpec, rows: int, stage: str) -> tuple[int, int]
     table = name(spec.schema, spec.table)
     cursor.execute(_COMMON.format(table=value(table), stage=value(stage)))
     common = {str(column) for (column,) in cursor.fetchall()}
-    if spec.key and common.issuperset(spec.key):
-        cursor.execute(gone(spec, stage))
+    if spec.key and common.issuperset(spec.target_key):
+        cursor.execute(counting_gone(spec, stage))
         fewer, there = cursor.fetchall()[0]
         return int(fewer), int(there)
     cursor.execute(f"SELECT count(*) FROM {table}")

@@ -89,7 +89,7 @@ def others(spec: TableSpec, expected: str, staged: str) -> str:
     return f"IF {differ} THEN\n{BY_HASH};\n{asked};\nEND IF"
 
 
-def lost(spec: TableSpec, stage: str) -> str:
+def lacking(spec: TableSpec, stage: str) -> str:
     """Return the expression of how many rows of `stage` the table does not have as they are; by content without a key."""
     if not spec.key:
         names = columns(item.name for item in spec.casts)
@@ -114,11 +114,11 @@ def filled(spec: TableSpec, stage: str) -> str:
         acting(spec),
         "IF bulketl_acting IS NOT NULL THEN SET CONSTRAINTS ALL IMMEDIATE; END IF",
         nothing(spec, count, "rows more or fewer are there than were sent", always=True),
-        nothing(spec, lost(spec, stage), LOST),
+        nothing(spec, lacking(spec, stage), LOST),
     )
 
 
-def taken(spec: TableSpec, statement: str, left: str, record: str, *, deletes: bool) -> str:
+def checked_removal(spec: TableSpec, statement: str, left: str, record: str, *, deletes: bool) -> str:
     """Return the block that removes or marks rows, checks that just these went, and then does `record`.
 
     `left`: the expression of how many there still are of those that should have gone.
@@ -130,7 +130,7 @@ def taken(spec: TableSpec, statement: str, left: str, record: str, *, deletes: b
     return block(begin(spec), statement, "GET DIAGNOSTICS bulketl_rows = ROW_COUNT", did(), *checked, record)
 
 
-def added(spec: TableSpec, stage: str, statement: str, appended: str, left: str) -> str:
+def checked_insert(spec: TableSpec, stage: str, statement: str, appended: str, left: str) -> str:
     """Return the block that adds rows of `stage` by a statement, and checks that just these came and no other was touched.
 
     `appended`: the expression of how many it added; `left`: of how many would be added if it were done again.

@@ -16,7 +16,7 @@ _TEXTS: dict[str, Any] = {
 }
 
 
-def stored(value: object) -> object:
+def tagged(value: object) -> object:
     """Return a value of a plan that JSON has no form for, tagged with its type; raise TypeError for others."""
     if isinstance(value, bytes):
         return {"$": "bytes", "text": base64.b64encode(value).decode()}
@@ -31,6 +31,6 @@ def stored(value: object) -> object:
     raise TypeError(f"{type(value).__name__} has no place in a plan")
 
 
-def unstored(found: dict[str, Any]) -> Any:
+def untagged(found: dict[str, Any]) -> Any:
     """Return the value of a tagged mapping, any other mapping as it is; for `json.loads(object_hook=...)`."""
     return _TEXTS[found["$"]](found["text"]) if found.keys() == {"$", "text"} else found

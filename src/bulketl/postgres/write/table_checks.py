@@ -10,10 +10,10 @@ from decimal import Decimal
 from typing import Any
 
 from bulketl.errors import DataError
-from bulketl.postgres.ddl import batch, columns, name, own_rows, rows_of, value
+from bulketl.postgres.ddl import batch, name, own_rows, rows_of, value
 from bulketl.postgres.joins import BY_HASH, PLANNING
 from bulketl.rows.coerce import Batch
-from bulketl.tables.checks import ON_TABLE, Check, Counts, judged, said
+from bulketl.tables.checks import ON_TABLE, Check, Counts, passes, said
 from bulketl.tables.spec import DELETED_AT, TableSpec
 
 SEEN_HINT = "`bulketl rejects show {table}` shows them"
@@ -36,7 +36,7 @@ def hold(cursor: Any, specs: Sequence[TableSpec], tables: Sequence[str] = ()) ->
     for place, (n, check) in enumerate(asked):
         text = figures.get(place)
         figure = None if text is None else _number(text)
-        if not judged(check, figure):
+        if not passes(check, figure):
             found[n].setdefault(check.severity, {})[check.label] = figure if figure is not None else -1
     for spec, counts in zip(specs, found, strict=True):
         if counts.get("fail"):
@@ -60,7 +60,7 @@ def query(specs: Sequence[TableSpec], places: Sequence[str], there: Mapping[str,
             if check.kind in ("unique", "foreign_key"):
                 parts.append(_own(n, spec, place, check, there))
             else:
-                single.append((n, _figure(check)))
+                single.append((n, _figure(spec, check)))
             n += 1
         if single:
             sums = ", ".join(f"({figure})::text AS f{k}" for k, figure in single)
@@ -71,24 +71,24 @@ def query(specs: Sequence[TableSpec], places: Sequence[str], there: Mapping[str,
 
 
 def _own(n: int, spec: TableSpec, place: str, check: Check, there: Mapping[str, bool] | None) -> str:
-    own = [name(column) for column in check.columns]
+    own = [name(column) for column in spec.target_names(check.columns)]
     whole = " AND ".join(f"t.{column} IS NOT NULL" for column in own) + _alive(spec, " AND", "t.")
     if check.kind == "unique":
-        groups = f"SELECT count(*) AS c FROM {place} t WHERE {whole} GROUP BY {columns(check.columns)} HAVING count(*) > 1"
+        groups = f"SELECT count(*) AS c FROM {place} t WHERE {whole} GROUP BY {', '.join(own)} HAVING count(*) > 1"
         return f"SELECT {n}, COALESCE(sum(c), 0)::text FROM ({groups}) g"
     other = own_rows(spec.schema, check.table, (there or {}).get(check.table, False))
     if check.table == spec.table:
         other = place  # rows of the same table arrive together
     elif there is not None and check.table not in there:
         return f"SELECT {n}, count(*)::text FROM {place} t WHERE {whole}"  # no table, no parent
-    same = " AND ".join(f"o.{name(key)} = t.{column}" for key, column in zip(check.keys, own, strict=True))
+    same = " AND ".join(f"o.{name(key)} = t.{column}" for key, column in zip(check.places or check.keys, own, strict=True))
     return f"SELECT {n}, count(*)::text FROM {place} t WHERE {whole} AND NOT EXISTS (SELECT 1 FROM {other} o WHERE {same})"
 
 
-def _figure(check: Check) -> str:
+def _figure(spec: TableSpec, check: Check) -> str:
     if check.kind == "row_count":
         return "count(*)"
-    column = name(check.columns[0])
+    column = name(*spec.target_names(check.columns))
     if check.kind == "sum":
         return f"COALESCE(sum({column}), 0)"
     now = "now()"

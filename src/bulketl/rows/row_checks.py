@@ -2,7 +2,7 @@
 
 A check on rows is computed by Polars on the Arrow columns that are about to be copied, all of a table in one select that
 counts; masks are made only for those that found something and reject or fail. A check on the table as a whole is
-Postgres' work (`bulketl.postgres.write.checks`). As in SQL, a NULL passes every check but `not_null`.
+Postgres' work (`bulketl.postgres.write.table_checks`). As in SQL, a NULL passes every check but `not_null`.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ _ONE_OR_MORE = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type"
 _NUMBER_OR_DATE = {"type": ["number", "string"]}
 Name = Annotated[str, Field(min_length=1)]
 Names = Annotated[tuple[Name, ...], BeforeValidator(_names), Field(strict=False, min_length=1), WithJsonSchema(_ONE_OR_MORE)]
-Bound = Annotated[Any, BeforeValidator(_bound), WithJsonSchema(_NUMBER_OR_DATE)]
+NumberOrDate = Annotated[Any, BeforeValidator(_bound), WithJsonSchema(_NUMBER_OR_DATE)]
 Number = Annotated[Any, BeforeValidator(_number), WithJsonSchema({"type": "number"})]
 Scalar = Annotated[Any, BeforeValidator(_scalar), WithJsonSchema({"type": ["number", "string", "boolean"]})]
 Count = Annotated[int, Field(ge=0)]
@@ -136,8 +136,8 @@ class Range(OnRows, Bounded):
     """Numbers, dates or times from `min` to `max`."""
 
     range: Name
-    min: Bound | None = None
-    max: Bound | None = None
+    min: NumberOrDate | None = None
+    max: NumberOrDate | None = None
 
     def checks(self) -> Iterator[Check]:
         """Yield it."""

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 from bulketl.config.config import Config
 from bulketl.errors import DataError
-from bulketl.rows.checks import failing
 from bulketl.rows.coerce import coerce
+from bulketl.rows.row_checks import failing
 from bulketl.tables.casts import cast
 from bulketl.tables.catalog import Column
-from bulketl.tables.checks import Check, CheckKind, Severity, Value, judged, said, span
+from bulketl.tables.checks import Check, CheckKind, Severity, Value, passes, said, span
 from bulketl.tables.spec import TableSpec
 
 SEVERITIES = st.sampled_from(["warn", "reject", "fail"])
@@ -184,11 +184,11 @@ def test_an_expression_that_fails_on_a_value_does_not_show_it() -> None:
 @given(st.integers(0, 20), st.integers(0, 20), st.integers(0, 20))
 def test_figures_are_judged_with_both_ends_included(figure: int, low: int, high: int) -> None:
     """Counts and sums; rows at fault; the age of the newest row."""
-    assert judged(Check("row_count", low=low, high=high), figure) == (low <= figure <= high)
-    assert judged(Check("sum", ("c",), low=low), figure) == (figure >= low)
-    assert judged(Check("unique", ("c",)), figure) == (figure == 0)
-    assert judged(Check("fresh", ("c",), seconds=low), figure) == (figure <= low)
-    assert not judged(Check("fresh", ("c",), seconds=low), None)
+    assert passes(Check("row_count", low=low, high=high), figure) == (low <= figure <= high)
+    assert passes(Check("sum", ("c",), low=low), figure) == (figure >= low)
+    assert passes(Check("unique", ("c",)), figure) == (figure == 0)
+    assert passes(Check("fresh", ("c",), seconds=low), figure) == (figure <= low)
+    assert not passes(Check("fresh", ("c",), seconds=low), None)
 
 
 def test_what_was_found_is_said_in_words() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from bulketl.config.config import Config
 from bulketl.config.tables import TableRule, circle
@@ -28,12 +28,12 @@ def planned(config: Config, catalog: Catalog, table: Table, casts: Sequence[Cast
     rule = config.rule(table.name)
     if not rule.checks:
         return ()
-    from bulketl.rows.checks import mistake  # Polars tries them: slow to load, and few tables have checks
+    from bulketl.rows.row_checks import mistake  # Polars tries them: slow to load, and few tables have checks
 
     by_name = {item.column: item for item in casts}
     wrong = [f"checks.{n} ({check.label}): {why}" for n, check in _placed(rule) if (why := mistake(check, by_name))]
     _refuse(table.name, wrong)
-    return tuple(_clocked(config, catalog, table, by_name, check) for check in rule.all_checks)
+    return tuple(_pointed(config, _clocked(config, catalog, table, by_name, check)) for check in rule.all_checks)
 
 
 def pointing(
@@ -47,7 +47,7 @@ def pointing(
     for n, check in _placed(rule):
         if check.kind != "foreign_key":
             continue
-        there = _types(config, tables.get(check.table), target.get(check.table), rule if check.table == table.name else None)
+        there = _types(config, check.table, tables.get(check.table), target.get(check.table))
         at = f"checks.{n} ({check.label})"
         if not there:
             wrong.append(f"{at}: table {check.table!r} is not loaded now and not in the target")
@@ -96,11 +96,15 @@ def _placed(rule: TableRule) -> list[tuple[int, Check]]:
     return [(n, check) for n, entry in enumerate(rule.checks) for check in entry.checks()]
 
 
-def _types(config: Config, table: Table | None, existing: TargetTable | None, own: TableRule | None) -> dict[str, str]:
-    """Return the columns that a table has in the target, or will have, with their types; empty when there is none."""
-    found = dict(existing.columns) if existing else {}
+def _types(config: Config, name: str, table: Table | None, existing: TargetTable | None) -> dict[str, str]:
+    """Return the columns, as the source calls them, that a table has in the target, or will have, with their types there.
+
+    It is empty when there is no such table.
+    """
+    own_names = {there: column for column, there in config.renamed(name).items()}
+    found = {own_names.get(column, column): kind for column, kind in existing.columns} if existing else {}
     if table is not None:
-        excluded: Collection[str] = (own or config.rule(table.name)).exclude_columns
+        excluded = config.rule(name).exclude_columns
         for column in table.columns:
             if column.name not in excluded and column.readable:
                 try:
@@ -122,6 +126,11 @@ def _clocked(config: Config, catalog: Catalog, table: Table, casts: Mapping[str,
     stamp = table.column(check.columns[0]).parsed.base == "timestamp"
     declared = stamp and config.timestamp_zone != "server"
     return dataclasses.replace(check, zone=config.timestamp_zone if declared else str(catalog.offset))
+
+
+def _pointed(config: Config, check: Check) -> Check:
+    """Return a foreign key with the names that the columns it points to have in the target; others as they are."""
+    return dataclasses.replace(check, places=config.target_names(check.table, check.keys)) if check.keys else check
 
 
 def _refuse(table: str, wrong: list[str]) -> None:
