@@ -24,6 +24,7 @@ from bulketl.rows.figures import Taken, figures, floats_of, together, unequal
 from bulketl.rows.quality import Counted, around
 from bulketl.rows.reconcile import Differences, Here, There, reconcile
 from bulketl.tables.partitions import Partition
+from bulketl.tables.slices import in_slices
 from bulketl.tables.spec import TableSpec
 
 MOST_ROWS = 2_000  # of a table that is read over a session with others: beyond, connectorx is faster
@@ -274,8 +275,11 @@ def _work(source: Source, target: Target, step: Step) -> Result:
 
 
 def _counting(source: Source, step: Step, spec: TableSpec, partition: Partition) -> Counted:
-    """Return what says, after the read, how many rows there were at the source; nothing is counted while others wait."""
-    if step.sign:
+    """Return what says, after the read, how many rows there were at the source.
+
+    Nothing is counted while others wait, nor where the read itself has proved how many there are.
+    """
+    if step.sign or in_slices(spec, partition):
         return int
     (before,) = source.count([(spec, partition)])
     return lambda read: read if read == before else around(before, read, *source.count([(spec, partition)]))
@@ -284,7 +288,8 @@ def _counting(source: Source, step: Step, spec: TableSpec, partition: Partition)
 def _counted(source: Source, loads: Sequence[TableLoad], batches: Sequence[Batch | None]) -> list[int]:
     """Return how many rows each small table should have: the plan counted them, and where that differs they are again."""
     read = [batch.read if batch else 0 for batch in batches]
-    differ = [n for n, load in enumerate(loads) if read[n] != load.rows and load.partitions]
+    proved = [any(in_slices(load.spec, part) for part in load.partitions) for load in loads]
+    differ = [n for n, load in enumerate(loads) if read[n] != load.rows and load.partitions and not proved[n]]
     after = source.count([(loads[n].spec, loads[n].partitions[0]) for n in differ]) if differ else []
     for n, rows in zip(differ, after, strict=True):
         read[n] = around(loads[n].rows, read[n], rows)
