@@ -288,7 +288,7 @@ def _counting(source: Source, step: Step, spec: TableSpec, partition: Partition)
 def _counted(source: Source, loads: Sequence[TableLoad], batches: Sequence[Batch | None]) -> list[int]:
     """Return how many rows each small table should have: the plan counted them, and where that differs they are again."""
     read = [batch.read if batch else 0 for batch in batches]
-    proved = [any(in_slices(load.spec, part) for part in load.partitions) for load in loads]
+    proved = [not _is_small(load) and any(in_slices(load.spec, part) for part in load.partitions) for load in loads]
     differ = [n for n, load in enumerate(loads) if read[n] != load.rows and load.partitions and not proved[n]]
     after = source.count([(loads[n].spec, loads[n].partitions[0]) for n in differ]) if differ else []
     for n, rows in zip(differ, after, strict=True):
@@ -341,7 +341,7 @@ def _held(source: Source, spec: TableSpec, partition: Partition, found: Figures)
 
 def _small(source: Source, loads: Sequence[TableLoad]) -> list[Batch | None]:
     """Return the rows of each table, None where the plan found none; the small ones are read over one session."""
-    tiny = [n for n, load in enumerate(loads) if load.partitions and load.rows <= MOST_ROWS and load.bytes <= MOST_BYTES]
+    tiny = [n for n, load in enumerate(loads) if load.partitions and _is_small(load)]
     pieces = [(loads[n].spec, loads[n].partitions[0]) for n in tiny]
     together = dict(zip(tiny, source.read_small(pieces), strict=True)) if len(pieces) > 1 else {}
     batches: list[Batch | None] = []
@@ -351,3 +351,7 @@ def _small(source: Source, loads: Sequence[TableLoad]) -> list[Batch | None]:
             (rows,) = source.read(load.spec, load.partitions[0])
         batches.append(None if rows is None else coerce(rows, load.spec, source.masked(load.spec)))
     return batches
+
+
+def _is_small(load: TableLoad) -> bool:
+    return load.rows <= MOST_ROWS and load.bytes <= MOST_BYTES
