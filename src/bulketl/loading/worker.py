@@ -16,6 +16,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from bulketl.errors import MismatchError, SourceError
+from bulketl.loading.column_types import hold_types
 from bulketl.loading.schedule import Step
 from bulketl.plan.plan import TableLoad
 from bulketl.rows.aggregates import Figures
@@ -79,8 +80,8 @@ class Source(Here, Protocol):
         """Return the figures of a certificate over a partition's rows as they are now."""
         ...
 
-    def types(self, table: str) -> Mapping[str, str]:
-        """Return the types of a table's columns as they are now."""
+    def types(self, tables: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+        """Return the types of the columns of each table as they are now, in one query."""
         ...
 
     def locked(self, spec: TableSpec) -> AbstractContextManager[Lock]:
@@ -236,7 +237,7 @@ def work(source: Source, target: Target, step: Step) -> Result:
     try:
         return dataclasses.replace(_work(source, target, step), seconds=time.monotonic() - began)
     except MismatchError as error:
-        raise error.explained(source.types(error.table).get(error.column)) from error
+        raise error.explained(source.types([error.table]).get(error.table, {}).get(error.column)) from error
     except MemoryError as error:
         raise SourceError(
             f"there is not enough memory for the rows of {', '.join(map(repr, step.tables))}",
@@ -249,16 +250,19 @@ def _work(source: Source, target: Target, step: Step) -> Result:
     spec, partition = step.spec, step.partition
     if spec is None:
         batches = _small(source, step.loads)
+        hold_types(source, [load.spec for load in step.loads if load.partitions])
         done = target.load_group([load.spec for load in step.loads], batches, _counted(source, step.loads, batches))
         taken = tuple(
             _taken(source, load.spec, load.partitions, batch) for load, batch in zip(step.loads, batches, strict=True)
         )
         return Result(tuple(loaded for loaded, _ in done), taken, tuple(published for _, published in done))
     if step.kind == "publish":
+        hold_types(source, [spec])
         return Result(published=(target.publish(spec),))
     if step.kind == "compare":
-        return Result(differences=reconcile(source, target, spec))
+        return Result(differences=reconcile(source, target, spec, lambda: hold_types(source, [spec])))
     if step.kind == "settle":
+        hold_types(source, [spec])  # else all rows differ, however often they are read
         target.settle(spec, source)
         return Result()
     if step.kind == "discard":
@@ -268,7 +272,8 @@ def _work(source: Source, target: Target, step: Step) -> Result:
         target.prepare(spec)
         return Result()
     reading, counted = _Reading(source, spec, partition, step.sign), _counting(source, step, spec, partition)
-    if step.kind == "chunk":
+    if step.kind == "chunk":  # it is visible at once
+        counted = _unaltered(source, spec, counted)
         loaded, published = target.load_chunk(spec, partition, reading, step.last, counted)
         return Result((loaded,), (reading.held(),), (published,) if step.last else ())
     return Result((target.load(spec, partition, reading, counted),), (reading.held(),))
@@ -283,6 +288,16 @@ def _counting(source: Source, step: Step, spec: TableSpec, partition: Partition)
         return int
     (before,) = source.count([(spec, partition)])
     return lambda read: read if read == before else around(before, read, *source.count([(spec, partition)]))
+
+
+def _unaltered(source: Source, spec: TableSpec, counted: Counted) -> Counted:
+    """Return what counts, and asks before that whether what was read is still of the types of its casts."""
+
+    def count(read: int) -> int:
+        hold_types(source, [spec])
+        return counted(read)
+
+    return count
 
 
 def _counted(source: Source, loads: Sequence[TableLoad], batches: Sequence[Batch | None]) -> list[int]:

@@ -24,6 +24,7 @@ from bulketl.tables.casts import VALID_DATE, quoted
 from bulketl.tables.partitions import Changes, KeyTuple, KeyValue, Partition
 from bulketl.tables.slices import in_slices
 from bulketl.tables.spec import TableSpec
+from bulketl.tables.types import TIMES
 
 if TYPE_CHECKING:  # who plans asks for conditions only, and neither Arrow nor connectorx is quick to load
     import pyarrow as pa
@@ -156,7 +157,8 @@ def _rows(spec: TableSpec, partition: Partition) -> str:
     """Return what a SELECT of the partition's rows has after FROM."""
     rows, conditions = quoted(spec.table), []
     if partition.only:
-        conditions.append(_among(partition.columns, partition.only))
+        times = {item.column for item in spec.casts if item.source_type.base in TIMES}
+        conditions.append(_among(partition.columns, partition.only, times))
     elif partition.columns:
         rows += f" FORCE INDEX ({quoted(partition.key)})"
         within = range_condition(partition.columns, partition.lo, partition.hi)
@@ -196,11 +198,30 @@ def _stays(column: str, limit: dt.datetime) -> str:
     return f"COALESCE({(VALID_DATE % what).replace('{c}', quoted(column))}>={least},TRUE)"
 
 
-def _among(columns: tuple[str, ...], keys: tuple[KeyTuple, ...]) -> str:
-    if len(columns) == 1:
+def _among(columns: tuple[str, ...], keys: tuple[KeyTuple, ...], times: set[str]) -> str:
+    """Return the condition that a row has one of the keys; `times` are the columns of dates, whose values may be none."""
+    if len(columns) == 1 and not (columns[0] in times and any(_no_date(value) for (value,) in keys)):
         return f"{quoted(columns[0])} IN ({', '.join(literal(key[0]) for key in keys)})"
-    rows = (" AND ".join(f"{quoted(c)}={literal(v)}" for c, v in zip(columns, key, strict=True)) for key in keys)
+    rows = (" AND ".join(_is(c, v, c in times) for c, v in zip(columns, key, strict=True)) for key in keys)
     return "(" + " OR ".join(f"({row})" for row in rows) + ")"
+
+
+def _is(column: str, value: KeyValue, time: bool) -> str:
+    # Neither server finds each date that is none by its text, whatever the SQL mode: connectorx has it prepared before.
+    if time and _no_date(value):
+        return f"{quoted(column)}*1={re.sub('[^0-9.]', '', str(value))}"
+    return f"{quoted(column)}={literal(value)}"
+
+
+def _no_date(value: KeyValue) -> bool:
+    """Tell whether a text is no date, as 2024-02-31, or one that Python cannot tell from that."""
+    if not isinstance(value, str):
+        return False
+    try:
+        dt.datetime.fromisoformat(value)
+    except ValueError:
+        return True
+    return False
 
 
 def _tuple(value: KeyValue | None) -> KeyTuple | None:

@@ -41,9 +41,9 @@ class MySQLSource:
         """Return the figures of a certificate over a partition's rows as they are now."""
         return figures(self.mysql, spec, partition)
 
-    def types(self, table: str) -> Mapping[str, str]:
-        """Return the types of a table's columns as they are now."""
-        return column_types(self.mysql, table)
+    def types(self, tables: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+        """Return the types of the columns of each table as they are now, in one query."""
+        return column_types(self.mysql, tables)
 
     def locked(self, spec: TableSpec) -> AbstractContextManager[TableLock]:
         """Keep everybody from writing to the table for a while."""
