@@ -22,7 +22,6 @@ from bulketl.tables.partitions import Partition
 from bulketl.tables.spec import TableSpec
 
 SECONDS = 0.05  # of a statement
-PROBED = 16  # of so many statements one asks for a single row
 FIRST_ROWS, LEAST_ROWS, MOST_ROWS = 1000, 100, 100_000
 MOST_FACTOR = 4.0  # from one statement to the next
 TRIES = 5
@@ -32,18 +31,12 @@ clock = time.monotonic
 
 @dataclass(slots=True)
 class Line:
-    """A source, as far as reading it goes: how many seconds a statement's connection takes at present, of any table.
+    """A source, as far as reading it goes: the least seconds that a statement with its connection took, of any table.
 
-    Each statement has one of its own. The first, and each sixteenth after it, asks for one row: that tells what it costs.
+    Each statement has a connection of its own; the very first one asks for one row, which tells what that costs.
     """
 
     connecting: float = math.inf
-    asked: int = 0
-
-    def learn(self, rows: int, seconds: float) -> None:
-        """Take into account how long a statement took."""
-        fresh = rows > 1 or math.isinf(self.connecting)
-        self.connecting = min(self.connecting, seconds) if fresh else (self.connecting + seconds) / 2
 
 
 @dataclass(slots=True)
@@ -51,24 +44,19 @@ class Pace:
     """How many rows the next statement on a table asks for, and whose turn it is."""
 
     line: Line
-    rows: int = FIRST_ROWS
+    rows: int
     turn: threading.Lock = field(default_factory=threading.Lock)
-
-    def next(self) -> int:
-        """Return how many rows the next statement asks for."""
-        self.line.asked += 1
-        return self.rows if self.line.asked % PROBED != 1 else 1
 
     def learn(self, rows: int, seconds: float) -> None:
         """Take into account how long a statement took for so many rows.
 
         Where connecting takes longer than SECONDS, as over a slow link, so may the reading after it.
         """
-        self.line.learn(rows, seconds)
-        if rows > 1:
-            reading, wanted = seconds - self.line.connecting, max(SECONDS, self.line.connecting)
-            factor = wanted / reading if reading > 0 else MOST_FACTOR
-            self.rows = int(min(MOST_ROWS, max(LEAST_ROWS, rows * min(MOST_FACTOR, max(1 / MOST_FACTOR, factor)))))
+        self.line.connecting = min(self.line.connecting, seconds)
+        reading, wanted = seconds - self.line.connecting, max(SECONDS, self.line.connecting)
+        factor = wanted / reading if reading > 0 else MOST_FACTOR
+        most = min(MOST_ROWS, max(LEAST_ROWS, rows * min(MOST_FACTOR, max(1 / MOST_FACTOR, factor))))
+        self.rows = FIRST_ROWS if rows == 1 else int(most)
 
 
 _lines: dict[str, Line] = {}  # of this process, by source
@@ -91,12 +79,12 @@ def drained(source: str, spec: TableSpec, partition: Partition, ask: Asking) -> 
 
     Raise SourceError, a passing one, when rows come and go faster than they can be counted.
     """
-    pace = _paces.setdefault((source, spec.table), Pace(_lines.setdefault(source, Line())))
+    pace = _pace(source, spec.table)
     found: list[pa.Table] = []
     left, end, tries = partition, None, TRIES
     while tries:
         with pace.turn:
-            most, began = pace.next(), clock()
+            most, began = pace.rows, clock()
             rows = ask.rows(left, most)
             full = rows.num_rows == most
             if full:
@@ -122,6 +110,12 @@ def drained(source: str, spec: TableSpec, partition: Partition, ask: Asking) -> 
         hint="load it at another time, or ask for consistency: locked, for which writers wait",
         transient=True,
     )
+
+
+def _pace(source: str, table: str) -> Pace:
+    line = _lines.setdefault(source, Line())
+    first = 1 if math.isinf(line.connecting) else FIRST_ROWS
+    return _paces.setdefault((source, table), Pace(line, first))
 
 
 def _last(rows: pa.Table, left: Partition) -> int | None:
