@@ -65,6 +65,7 @@ ASKED_OTHERWISE = {
     "mysql/read.py count": STEP,
     "mysql/read.py figures": STEP,
     "mysql/read.py _after": STEP,
+    "mysql/small.py read_small": STEP,
     "postgres/server.py session": "asked by what is tried again",
     "postgres/compare/digests.py hashes": "a part of planning._hashes, which is tried again",
     "postgres/known.py earlier": "asked by survey.look, which tries it again",

@@ -85,10 +85,10 @@ def _arrow(source: MySQL, spec: TableSpec, query: str, before: list[str]) -> pa.
         if isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit)):
             raise
         raise _failure(spec, str(error)) from None
-    return rows.rename_columns(_names(spec))
+    return rows.rename_columns(names(spec))
 
 
-def _names(spec: TableSpec) -> list[str]:
+def names(spec: TableSpec) -> list[str]:
     """Return the names of the columns of `select`: the driver's are in a character set that it does not know of."""
     return [*(item.column for item in spec.casts), *(NOT_NULL_MASK.format(n) for n in range(len(masked(spec))))]
 
@@ -271,7 +271,7 @@ def _spooled(source: MySQL, spec: TableSpec, query: str, before: list[str], rows
         if told:
             raise _failure(spec, told)
         for batch in batches:
-            yield pa.Table.from_batches([batch]).rename_columns(_names(spec))
+            yield pa.Table.from_batches([batch]).rename_columns(names(spec))
 
 
 _WENT_AWAY = (

@@ -28,6 +28,9 @@ _POSSIBLE = {
 }
 # Microseconds, not as bigint: that ends in the year 294247, and Postgres' timestamps do not.
 _MICROSECONDS = "trunc(extract(epoch FROM {column}) * 1000000)"
+# What MySQL calls the year 0 is 1 BC in Postgres; and it has a 29th of February there.
+_YEAR_0 = "{column} < '0001-01-01' AND {column} >= '0001-01-01 BC'"
+_BEFORE_MARCH_0 = "({column} < '0001-03-01 BC')::int"
 Expressions = tuple[str, str]  # the same for MySQL and for Postgres
 # Both servers write floats in these bounds alike; beyond, sign, digits and the exponent of the first digit are taken out.
 _PLAIN = "({x}=0 OR ({x}>=1e-4 AND {x}<1e15) OR ({x}<=-1e-4 AND {x}>-1e15))"
@@ -51,7 +54,7 @@ _PAIRS: dict[str, Expressions] = {
     "boolean": ("{number}", "{column}::int::text"),
     "bytea": ("SHA2({read},256)", "encode(sha256({column}), 'hex')"),
     "uuid": ("LOWER(HEX({read}))", "replace({column}::text, '-', '')"),
-    "date": ("{read}", "{column}::text"),
+    "date": ("{read}", f"CASE WHEN {_YEAR_0} THEN to_char({{column}}, '0000-MM-DD') ELSE {{column}}::text END"),
 }
 _SHORT = frozenset({"char", "varchar", "enum", "set", "inet4", "inet6", "date", "datetime", "timestamp", "time"})
 
@@ -76,9 +79,10 @@ def pair(item: Cast, column: str, nul_bytes: str = "strip") -> Expressions | Non
     if base == "timestamp":
         # Postgres leaves out zeros at the end of a fraction; and to_char the era, and infinity.
         digits = sizes[0] if sizes else 6
-        shown = f"to_char({column}, 'YYYY-MM-DD HH24:MI:SS.FF{digits}')"
-        plain = f"isfinite({column}) AND {column} >= '0001-01-01'"
-        return item.read, f"CASE WHEN {plain} THEN {shown} ELSE {column}::text END" if digits else f"{column}::text"
+        shown = f"to_char({column}, 'YYYY-MM-DD HH24:MI:SS{f'.FF{digits}' if digits else ''}')"
+        plain = f"WHEN isfinite({column}) AND {column} >= '0001-01-01' THEN {shown}" if digits else ""
+        year_0 = f"WHEN {_YEAR_0.format(column=column)} THEN {shown.replace('YYYY', '0000')}"
+        return item.read, f"CASE {plain} {year_0} ELSE {column}::text END"
     if base in ("timestamptz", "interval", "time"):
         here = item.read if base == "timestamptz" else _DURATION.format(c=quoted(item.column))
         text, is_possible = f"{microseconds(column)}::text", possible(base, column)
@@ -91,6 +95,11 @@ def pair(item: Cast, column: str, nul_bytes: str = "strip") -> Expressions | Non
 def possible(base: str, column: str) -> str:
     """Return the condition that a value of Postgres is one that the source can have; '' where all are."""
     return _POSSIBLE.get(base, "").format(column=column)
+
+
+def days_ahead(column: str) -> str:
+    """Return by how many days MySQL's number of a day is ahead of Postgres': its year 0 has no 29th of February."""
+    return _BEFORE_MARCH_0.format(column=column)
 
 
 def microseconds(column: str) -> str:
