@@ -25,7 +25,11 @@ from bulketl.rows.figures import Taken, figures, floats_of, together, unequal
 from bulketl.rows.quality import Counted, around
 from bulketl.rows.reconcile import Differences, Here, There, reconcile
 from bulketl.tables.partitions import Partition
+from bulketl.tables.slices import in_slices
 from bulketl.tables.spec import TableSpec
+
+MOST_ROWS = 2_000  # of a table that is read over a session with others: beyond, connectorx is faster
+MOST_BYTES = 1_000_000
 
 
 class Lock(Protocol):
@@ -62,6 +66,10 @@ class Source(Here, Protocol):
 
     def read(self, spec: TableSpec, partition: Partition, sign: str = "") -> Iterator[pa.Table]:
         """Yield the partition's rows; with a sign, as they are at the moment at which that named lock is taken."""
+        ...
+
+    def read_small(self, pieces: Sequence[tuple[TableSpec, Partition]]) -> Iterator[pa.Table | None]:
+        """Yield the rows of each small table, all over one session; None for one that is to be read by itself."""
         ...
 
     def count(self, pieces: Sequence[tuple[TableSpec, Partition]]) -> list[int]:
@@ -241,7 +249,7 @@ def work(source: Source, target: Target, step: Step) -> Result:
 def _work(source: Source, target: Target, step: Step) -> Result:
     spec, partition = step.spec, step.partition
     if spec is None:
-        batches = [_small(source, load) for load in step.loads]
+        batches = _small(source, step.loads)
         hold_types(source, [load.spec for load in step.loads if load.partitions])
         done = target.load_group([load.spec for load in step.loads], batches, _counted(source, step.loads, batches))
         taken = tuple(
@@ -272,8 +280,11 @@ def _work(source: Source, target: Target, step: Step) -> Result:
 
 
 def _counting(source: Source, step: Step, spec: TableSpec, partition: Partition) -> Counted:
-    """Return what says, after the read, how many rows there were at the source; nothing is counted while others wait."""
-    if step.sign:
+    """Return what says, after the read, how many rows there were at the source.
+
+    Nothing is counted while others wait, nor where the read itself has proved how many there are.
+    """
+    if step.sign or in_slices(spec, partition):
         return int
     (before,) = source.count([(spec, partition)])
     return lambda read: read if read == before else around(before, read, *source.count([(spec, partition)]))
@@ -292,7 +303,8 @@ def _unaltered(source: Source, spec: TableSpec, counted: Counted) -> Counted:
 def _counted(source: Source, loads: Sequence[TableLoad], batches: Sequence[Batch | None]) -> list[int]:
     """Return how many rows each small table should have: the plan counted them, and where that differs they are again."""
     read = [batch.read if batch else 0 for batch in batches]
-    differ = [n for n, load in enumerate(loads) if read[n] != load.rows and load.partitions]
+    proved = [not _is_small(load) and any(in_slices(load.spec, part) for part in load.partitions) for load in loads]
+    differ = [n for n, load in enumerate(loads) if read[n] != load.rows and load.partitions and not proved[n]]
     after = source.count([(loads[n].spec, loads[n].partitions[0]) for n in differ]) if differ else []
     for n, rows in zip(differ, after, strict=True):
         read[n] = around(loads[n].rows, read[n], rows)
@@ -342,8 +354,19 @@ def _held(source: Source, spec: TableSpec, partition: Partition, found: Figures)
     return Taken(found, tuple(unequal(found, source.figures(spec, partition), floats_of(spec))))
 
 
-def _small(source: Source, load: TableLoad) -> Batch | None:
-    if not load.partitions:
-        return None
-    (rows,) = source.read(load.spec, load.partitions[0])
-    return coerce(rows, load.spec, source.masked(load.spec))
+def _small(source: Source, loads: Sequence[TableLoad]) -> list[Batch | None]:
+    """Return the rows of each table, None where the plan found none; the small ones are read over one session."""
+    tiny = [n for n, load in enumerate(loads) if load.partitions and _is_small(load)]
+    pieces = [(loads[n].spec, loads[n].partitions[0]) for n in tiny]
+    together = dict(zip(tiny, source.read_small(pieces), strict=True)) if len(pieces) > 1 else {}
+    batches: list[Batch | None] = []
+    for n, load in enumerate(loads):
+        rows = together.get(n)
+        if rows is None and load.partitions:
+            (rows,) = source.read(load.spec, load.partitions[0])
+        batches.append(None if rows is None else coerce(rows, load.spec, source.masked(load.spec)))
+    return batches
+
+
+def _is_small(load: TableLoad) -> bool:
+    return load.rows <= MOST_ROWS and load.bytes <= MOST_BYTES

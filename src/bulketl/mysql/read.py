@@ -16,11 +16,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from bulketl.errors import SourceError
+from bulketl.mysql import slices
 from bulketl.mysql.locks import before_reading
 from bulketl.mysql.server import MySQL, source_error
 from bulketl.rows.aggregates import ROWS, aggregates
 from bulketl.tables.casts import VALID_DATE, quoted
 from bulketl.tables.partitions import Changes, KeyTuple, KeyValue, Partition
+from bulketl.tables.slices import in_slices
 from bulketl.tables.spec import TableSpec
 from bulketl.tables.types import TIMES
 
@@ -49,7 +51,19 @@ def read(source: MySQL, spec: TableSpec, partition: Partition, sign: str = "") -
     if partition.stream:
         yield from _spooled(source, spec, query, before, partition.stream)
         return
+    if in_slices(spec, partition) and not sign:
+        yield slices.drained(source.identity, spec, partition, _asking(source, spec, before))
+        return
     yield _arrow(source, spec, query, before)
+
+
+def _asking(source: MySQL, spec: TableSpec, before: list[str]) -> slices.Asking:
+    """Return how a range that is read in slices is asked for."""
+
+    def rows(some: Partition, most: int) -> pa.Table:
+        return _arrow(source, spec, f"{select(spec, some)} ORDER BY {quoted(some.columns[0])} LIMIT {most}", before)
+
+    return slices.Asking(rows, lambda counted, behind: _after(source, spec, counted, behind))
 
 
 def read_where(source: MySQL, spec: TableSpec, condition: str) -> pa.Table:
@@ -72,10 +86,10 @@ def _arrow(source: MySQL, spec: TableSpec, query: str, before: list[str]) -> pa.
         if isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit)):
             raise
         raise _failure(spec, str(error)) from None
-    return rows.rename_columns(_names(spec))
+    return rows.rename_columns(names(spec))
 
 
-def _names(spec: TableSpec) -> list[str]:
+def names(spec: TableSpec) -> list[str]:
     """Return the names of the columns of `select`: the driver's are in a character set that it does not know of."""
     return [*(item.column for item in spec.casts), *(NOT_NULL_MASK.format(n) for n in range(len(masked(spec))))]
 
@@ -104,6 +118,19 @@ def count(source: MySQL, pieces: Sequence[tuple[TableSpec, Partition]]) -> list[
         cursor.execute(counting)
         found = {int(n): int(rows) for n, rows in cursor.fetchall()}
     return [found[n] for n in range(len(pieces))]
+
+
+def _after(source: MySQL, spec: TableSpec, counted: Partition | None, behind: Partition) -> tuple[int, int | None]:
+    """Return how many rows a range along one integer column has, 0 for None, and the greatest key of the range behind it."""
+    column = quoted(behind.columns[0])
+    with source.connect() as cursor:
+        if spec.zone:
+            cursor.execute("SET SESSION time_zone = %s", (spec.zone,))
+        cursor.execute(f"SELECT COUNT(*) FROM {_rows(spec, counted)}" if counted else "SELECT 0")
+        ((rows,),) = cursor.fetchall()
+        cursor.execute(f"SELECT {column} FROM {_rows(spec, behind)} ORDER BY {column} DESC LIMIT 1")
+        last = cursor.fetchall()
+    return int(rows), int(last[0][0]) if last else None
 
 
 def figures(source: MySQL, spec: TableSpec, partition: Partition) -> dict[str, str | None]:
@@ -265,7 +292,7 @@ def _spooled(source: MySQL, spec: TableSpec, query: str, before: list[str], rows
         if told:
             raise _failure(spec, told)
         for batch in batches:
-            yield pa.Table.from_batches([batch]).rename_columns(_names(spec))
+            yield pa.Table.from_batches([batch]).rename_columns(names(spec))
 
 
 _WENT_AWAY = (

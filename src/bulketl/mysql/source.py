@@ -13,6 +13,7 @@ from bulketl.mysql.discover import column_types
 from bulketl.mysql.locks import TableGate, TableLock, gated, locked
 from bulketl.mysql.read import count, figures, masked, read
 from bulketl.mysql.server import MySQL
+from bulketl.mysql.small import read_small
 from bulketl.rows.reconcile import Buckets, Digest, Row
 from bulketl.tables.partitions import Partition
 from bulketl.tables.spec import TableSpec
@@ -27,6 +28,10 @@ class MySQLSource:
     def read(self, spec: TableSpec, partition: Partition, sign: str = "") -> Iterator[pa.Table]:
         """Yield the partition's rows in Arrow; with a sign, as they are when that named lock is taken."""
         return read(self.mysql, spec, partition, sign)
+
+    def read_small(self, pieces: Sequence[tuple[TableSpec, Partition]]) -> Iterator[pa.Table | None]:
+        """Yield the rows of each small table, all over one session; None for one that is to be read by itself."""
+        return read_small(self.mysql, pieces)
 
     def count(self, pieces: Sequence[tuple[TableSpec, Partition]]) -> list[int]:
         """Count the rows of some partitions, in one query."""
