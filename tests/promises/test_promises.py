@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from faults import Proxy, no_pauses, once, small_partitions, use
+from faults import Proxy, no_pauses, once, one_by_one, small_partitions, use
 from lab import Lab, execute
 
 from bulketl.errors import BulketlError, SourceError, TargetError
@@ -324,6 +324,7 @@ def test_a_failed_table_does_not_stop_the_others(
             return super().read(spec, partition)
 
     monkeypatch.setattr(runs, "MySQLSource", Source)
+    one_by_one(monkeypatch)
     done = maria_lab.load()
     assert {table.table for table in done.summary.failed} == {"b", "big1"}
     assert done.summary.outcome == "partly done"

@@ -15,6 +15,7 @@ import bulketl.connections.retrying
 import bulketl.loading.run
 import bulketl.tables.partitions
 from bulketl.errors import BulketlError
+from bulketl.mysql.source import MySQLSource
 from bulketl.postgres.server import Postgres
 from bulketl.postgres.target import PostgresTarget
 from bulketl.rows.coerce import Batch
@@ -34,6 +35,11 @@ def small_partitions(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Try again at once."""
     monkeypatch.setattr(bulketl.connections.retrying, "PAUSES", (0.0, 0.0, 0.0))
+
+
+def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have each small table read by itself, so that what a test puts around `read` stands around all of them."""
+    monkeypatch.setattr(MySQLSource, "read_small", lambda _, pieces: iter([None] * len(pieces)))
 
 
 class FaultyTarget:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from faults import small_partitions, use
+from faults import one_by_one, small_partitions, use
 from lab import Lab
 
 import bulketl
@@ -33,6 +33,7 @@ def test_a_bug_fails_its_table_and_the_others_are_loaded(
     small_partitions(monkeypatch, 50)
     make(maria_lab, "large", "larger")
     make(maria_lab, "a", "b", "c", rows=3)
+    one_by_one(monkeypatch)
     read = source.MySQLSource.read
 
     def faulty(source: Any, spec: Any, *rest: Any) -> Any:

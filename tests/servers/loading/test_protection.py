@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faults import no_pauses, small_partitions
+from faults import no_pauses, one_by_one, small_partitions
 from lab import Lab, configure, load
 
 import bulketl
@@ -210,6 +210,7 @@ def test_after_want_of_memory_a_table_is_read_in_smaller_batches(
     no_pauses(monkeypatch)
     small_partitions(monkeypatch, 300)
     make(maria_lab, "t", "neighbour", rows=rows)
+    one_by_one(monkeypatch)
     read = source.MySQLSource.read
 
     def faulty(source: Any, spec: Any, partition: Any, sign: str = "") -> Any:

@@ -17,6 +17,7 @@ import bulketl
 from bulketl.mysql.read import read
 from bulketl.mysql.server import MySQL
 from bulketl.mysql.small import read_small
+from bulketl.mysql.source import MySQLSource
 from bulketl.plan.plan import TableLoad
 
 
@@ -115,3 +116,16 @@ def test_what_arrow_cannot_read_is_left_to_connectorx(maria_lab: Lab) -> None:
     (load,) = bulketl.make_plan(maria_lab.config()).loads
     (table,) = read_small(MySQL(maria_lab.source), [(load.spec, load.partitions[0])])
     assert table is None or table.column("c").cast(pa.int64())[0].as_py() < -62_135_596_800_000_000
+
+
+def test_what_nobody_foresaw_while_reading_together_costs_no_table(maria_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each table of the group is then read alone, by connectorx."""
+    maria_lab.mysql(*(f"CREATE TABLE {name} (id int PRIMARY KEY)" for name in "abc"))
+    maria_lab.mysql(*(f"INSERT INTO {name} VALUES (1)" for name in "abc"))
+
+    def broken(*_: object) -> Iterator[pa.Table | None]:
+        raise KeyError("nobody foresaw this")
+
+    monkeypatch.setattr(MySQLSource, "read_small", broken)
+    summary = maria_lab.load().summary
+    assert {name: one.outcome for name, one in summary.tables.items()} == dict.fromkeys("abc", "loaded")
