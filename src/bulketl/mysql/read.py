@@ -129,7 +129,7 @@ def _rows(spec: TableSpec, partition: Partition) -> str:
     """Return what a SELECT of the partition's rows has after FROM."""
     rows, conditions = quoted(spec.table), []
     if partition.only:
-        conditions.append(_among(partition.columns, partition.only))
+        conditions.append(among(partition.columns, partition.only))
     elif partition.columns:
         rows += f" FORCE INDEX ({quoted(partition.key)})"
         within = range_condition(partition.columns, partition.lo, partition.hi)
@@ -169,7 +169,8 @@ def _stays(column: str, limit: dt.datetime) -> str:
     return f"COALESCE({(VALID_DATE % what).replace('{c}', quoted(column))}>={least},TRUE)"
 
 
-def _among(columns: tuple[str, ...], keys: tuple[KeyTuple, ...]) -> str:
+def among(columns: tuple[str, ...], keys: tuple[KeyTuple, ...]) -> str:
+    """Return the condition that a row has one of these keys."""
     if len(columns) == 1:
         return f"{quoted(columns[0])} IN ({', '.join(literal(key[0]) for key in keys)})"
     rows = (" AND ".join(f"{quoted(c)}={literal(v)}" for c, v in zip(columns, key, strict=True)) for key in keys)

@@ -1,0 +1,336 @@
+"""Why a value is what it is: one row looked at on both sides, with all that is on record of it.
+
+Each server is asked by the row's key alone, so the size of the table does not matter. A side that does not answer leaves
+the rest of the story, and what is not known then is said. Nothing is changed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bulketl.config.config import Config
+from bulketl.config.libraries import check_libraries
+from bulketl.errors import BulketlError, PlanError, SourceError, TargetError
+from bulketl.mysql import row as source_row
+from bulketl.mysql.read import masked
+from bulketl.mysql.row import SourceRow
+from bulketl.mysql.server import MySQL
+from bulketl.plan.incremental import choice_of
+from bulketl.plan.selection import Selection
+from bulketl.plan.specify import specify
+from bulketl.postgres.compare import row as target_row
+from bulketl.postgres.compare.examine import examine
+from bulketl.postgres.compare.row import KeyTexts, TargetRow
+from bulketl.postgres.known import Recorded, known
+from bulketl.postgres.ledger.rowrecords import RowRecord, read_record
+from bulketl.postgres.locks import new_run
+from bulketl.postgres.server import Postgres
+from bulketl.postgres.write.copy import close
+from bulketl.rows.coerce import Batch, coerce
+from bulketl.survey.look import in_view
+from bulketl.survey.nextload import NextLoad, next_load
+from bulketl.tables.casts import held_type
+from bulketl.tables.catalog import Catalog, Column, Table, TargetTable
+from bulketl.tables.keytext import read_key, spread, words_of
+from bulketl.tables.measured import Known
+from bulketl.tables.partitions import KeyTuple, Partition
+from bulketl.tables.spec import TableSpec
+from bulketl.verifying.because import explained
+from bulketl.verifying.details import read_all
+from bulketl.verifying.rowcolumns import Values, columns_of, hidden
+from bulketl.verifying.rowstory import RowStory
+from bulketl.verifying.tasks import Task, tasks
+
+# Types of the source whose values are spelt as those of a type of the target, where only the target is known.
+_LIKE = {
+    **dict.fromkeys(("smallint", "integer", "bigint"), "bigint"), "numeric": "decimal(65,30)", "real": "double",
+    "double precision": "double", "date": "date", "timestamp": "datetime(6)", "bytea": "blob", "uuid": "uuid",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    """Both sides as far as they answered: the table on each, and how it would be loaded and compared."""
+
+    config: Config
+    name: str
+    known: Known
+    catalog: Catalog | None = None
+    table: Table | None = None
+    existing: TargetTable | None = None
+    problems: Mapping[str, str] = dataclasses.field(default_factory=dict)  # of "source" and "target"
+    task: Task | None = None
+    spec: TableSpec | None = None  # by which the source's row is read
+    next: NextLoad | None = None
+
+
+def why(config: Config, table: str, key: object, column: str | None = None) -> RowStory:
+    """Return why the row of a table with this key, or one column of it, is in the target what it is; change nothing.
+
+    `key`: the value of the primary key as the source or the target spells it; for a key of several columns a sequence in
+    their order, a mapping by column, or a text like `a=1,b=2`. `column`: by its name at the source. The story has `equal`,
+    and its sentence as `because`. Where one server does not answer it has what the other one and the ledger know. Raise
+    SourceError or TargetError when neither answers, ConfigError for a wrong configuration, PlanError when there is no such
+    table or column, the key is none of the table, or nobody knows a row with it.
+    """
+    return _told(config, table, words_of(key), column or "")
+
+
+def why_words(config: Config, table: str, words: Sequence[str]) -> RowStory:
+    """Return the same for words of a command line: those of the key, and then perhaps a column. Raise as `why`."""
+    return _told(config, table, tuple(words), None)
+
+
+def _told(config: Config, table: str, words: tuple[str, ...], column: str | None) -> RowStory:
+    check_libraries()
+    sight = _look(config, table)
+    keys = _key_columns(sight)
+    if column is None:
+        words, column = _split(words, keys)
+    texts = spread(table, words, keys)
+    key = read_key(table, words, keys)
+    story = RowStory(
+        database=sight.catalog.identity if sight.catalog else MySQL.of(config).identity,
+        schema=config.target_schema, table=table, key=tuple(zip((c.name for c in keys), texts, strict=True)), column=column,
+        table_gone=sight.catalog is not None and sight.table is None, in_target=sight.existing is not None,
+        tier=config.rule(table).table_importance, next=sight.next,
+        deletes=sight.next.deletes if sight.next else config.rule(table).deletes.policy or "",
+    )  # fmt: skip
+    return _with_rows(sight, story, key)
+
+
+def _split(words: tuple[str, ...], keys: Sequence[Column]) -> tuple[tuple[str, ...], str]:
+    """Return the words of the key, and the column that comes after them, '' for none."""
+    named = sum(any(word.startswith(f"{c.name}=") for c in keys) for word in words)
+    one = len(words) == 2 and (named == 1 or words[0].count(",") == len(keys) - 1)
+    if len(words) > 1 and (len(words) == len(keys) + 1 or (one and len(keys) != len(words)) or named == len(words) - 1 > 0):
+        return words[:-1], words[-1]
+    return words, ""
+
+
+def _look(config: Config, name: str) -> _Sight:
+    """Look at both servers; raise when neither answers, and PlanError when nobody knows the table."""
+    source, target = MySQL.of(config), Postgres.of(config)
+    problems: dict[str, str] = {}
+    failed: list[BulketlError] = []
+    there, catalog = Known({}, {}), None
+    try:
+        there = known(target, config.target_schema)
+    except TargetError as error:
+        problems["target"] = _plain(error)
+        failed.append(error)
+    try:
+        catalog = in_view(source, config, there, [name])
+    except SourceError as error:
+        problems["source"] = _plain(error)
+        if failed:
+            raise TargetError(failed[0].message, hint=f"{failed[0].hint}. Nor does the source: {_plain(error)}") from None
+    table = next((one for one in catalog if one.name == name), None) if catalog else None
+    existing = there.existing.get(name)
+    if existing is not None and not existing.columns:
+        problems["target"], existing = f"a {existing.kind} has the table's name there", None
+    if table is None and existing is None and name not in there.states:
+        names = sorted({*(one.name for one in catalog or ()), *there.existing})
+        close_to = difflib.get_close_matches(name, names, 1, 0.6)
+        where = (
+            "at the source that answers"
+            if "target" in problems
+            else "on the side that answers"
+            if problems
+            else "on either side"
+        )
+        raise PlanError(
+            f"there is no table {name!r} {where}",
+            hint=f"{close_to[0]} is there; case counts" if close_to else "check the spelling: case counts",
+        )
+    sight = _Sight(config, name, there, catalog, table, existing, problems)
+    return _planned(sight, catalog, table) if catalog and table else sight
+
+
+def _plain(error: BulketlError) -> str:
+    """Return an error as the end of a sentence."""
+    return " ".join(error.message.split()).rstrip(".?")
+
+
+def _planned(sight: _Sight, catalog: Catalog, table: Table) -> _Sight:
+    """Return the sight with how the table is loaded and compared."""
+    config = sight.config
+    recorded = Recorded(sight.known.existing, sight.known.states, {}, {})
+    one = dataclasses.replace(catalog, tables=(table,))
+    task = tasks(config, one, recorded, Selection(), 0.0)[0]
+    following = None if "target" in sight.problems else next_load(config, catalog, table, sight.known)
+    try:
+        spec = specify(config, one, table, choice_of(sight.known, table.name))
+    except PlanError as error:
+        problems = {**sight.problems, "source": _plain(error)}
+        return dataclasses.replace(sight, task=task, next=following, problems=problems)
+    return dataclasses.replace(sight, task=task, spec=spec, next=following)
+
+
+def _key_columns(sight: _Sight) -> tuple[Column, ...]:
+    """Return the columns of the table's key, as the source has them or as the target tells; raise PlanError without one."""
+    if sight.table:
+        names = sight.config.rule(sight.name).primary_key or sight.table.primary_key
+        found = tuple(column for name in names for column in sight.table.columns if column.name == name)
+        if names and len(found) == len(names):
+            return found
+    elif sight.existing and sight.existing.primary_key:
+        own = {there: column for column, there in sight.config.renamed(sight.name).items()}
+        kinds = {column: held_type(kind)[0] for column, kind in sight.existing.columns}
+        return tuple(
+            Column(own.get(name, name), _LIKE.get(kinds[name], "text"), False) for name in sight.existing.primary_key
+        )
+    elif not sight.existing:
+        raise PlanError(
+            f"table {sight.name!r} is on record, and on no side that answers",
+            hint=f"`bulketl state show {sight.name}` tells of it",
+        )
+    raise PlanError(
+        f"table {sight.name!r} has no primary key, so none of its rows can be told from the others",
+        hint=f"declare its primary_key in tables.yaml when a unique index keeps one; `bulketl verify --tables {sight.name}` "
+        "compares it without",
+    )
+
+
+def _with_rows(sight: _Sight, story: RowStory, key: KeyTuple) -> RowStory:
+    """Return the story with what both sides have of the row, and what is on record."""
+    _check_column(sight, story.column)
+    ours, theirs, batch, record = None, None, None, RowRecord()
+    try:
+        ours, batch = _at_source(sight, key)
+    except SourceError as error:
+        sight = dataclasses.replace(sight, problems={**sight.problems, "source": _plain(error)})
+    try:
+        theirs, record = _in_target(sight, story, _parts(sight, batch, key), ours)
+    except TargetError as error:
+        sight = dataclasses.replace(sight, problems={**sight.problems, "target": _plain(error)})
+    source_problem, target_problem = sight.problems.get("source", ""), sight.problems.get("target", "")
+    story = dataclasses.replace(story, source_problem=source_problem, target_problem=target_problem)
+    if sight.spec and "source" not in sight.problems:
+        story = dataclasses.replace(story, source="there" if ours else "absent")
+    elif story.table_gone:
+        story = dataclasses.replace(story, source="absent")
+    if "target" not in sight.problems:
+        story = dataclasses.replace(story, target="there" if theirs else "absent")
+    if ours is None and theirs is None and not (record.rejects or record.trail or sight.problems):
+        told = ", ".join(f"{column}={text}" for column, text in story.key)
+        raise PlanError(
+            f"no row of table {sight.name!r} has the key {told}: neither side has it, and nothing is on record of it",
+            hint="check the key. A row that was deleted at the source and removed by deletes: mirror leaves no record",
+        )
+    values = _values(sight, ours, batch, theirs)
+    refused = [f"{reject.column} {reject.reason}" for reject in batch.rejects] if batch else []
+    stamp = sight.task.mark.column if sight.task and sight.task.mark else ""
+    casts = sight.spec.casts if sight.spec else ()
+    secret = hidden(sight.config, sight.name)
+    story = dataclasses.replace(
+        story,
+        columns=columns_of(sight.config, sight.table, casts, sight.existing, values),
+        refused=refused[0] if refused else "",
+        stamp=(stamp, (ours.texts.get(stamp) or "NULL") if ours and stamp not in secret else "") if stamp else ("", ""),
+        watermark=sight.task.mark.value if sight.task and sight.task.mark else "",
+        record=_discreet(record, secret),
+    )  # fmt: skip
+    if ours:
+        story = dataclasses.replace(story, newer=ours.newer, within=ours.within, stays=ours.stays)
+    if theirs:
+        story = dataclasses.replace(story, stamped_run=theirs.run, loaded_at=theirs.loaded_at, deleted_at=theirs.deleted_at)
+    return explained(story)
+
+
+def _check_column(sight: _Sight, column: str) -> None:
+    """Raise PlanError when neither side has the column."""
+    names = [one.name for one in sight.table.columns] if sight.table else []
+    names += [name for name, _ in sight.existing.columns if name not in names] if sight.existing else []
+    if column and column not in names:
+        close_to = difflib.get_close_matches(column, names, 1, 0.6)
+        raise PlanError(
+            f"table {sight.name!r} has no column {column!r}",
+            hint=f"{close_to[0]} is there; case counts" if close_to else f"its columns are {', '.join(names[:12])}",
+        )
+
+
+def _at_source(sight: _Sight, key: KeyTuple) -> tuple[SourceRow | None, Batch | None]:
+    """Return the row of the source, and what a load would make of it."""
+    spec = sight.spec
+    if spec is None or not spec.key:
+        return None, None
+    source, secret = MySQL.of(sight.config), hidden(sight.config, sight.name)
+    shown = [item for item in spec.casts if item.source and (item.column not in secret or item.column in spec.key)]
+    mark = sight.task.mark if sight.task else None
+    found = source_row.find_row(source, spec, key, shown, mark, sight.next.since if sight.next else None)
+    if found is None:
+        return None, None
+    plain = dataclasses.replace(
+        spec, retained=(), casts=tuple(item for item in spec.casts if item.column not in secret - {*spec.key})
+    )
+    for rows in read_all(source, plain, Partition(0, columns=spec.key, only=(key,))):
+        if rows.num_rows:
+            return found, coerce(rows, plain, masked(plain))
+    return None, None  # it went while it was looked at
+
+
+def _parts(sight: _Sight, batch: Batch | None, key: KeyTuple) -> tuple[object, ...]:
+    """Return the key as a load writes it, when the source has the row and a load can take it; else as it was given."""
+    if batch is None or sight.spec is None or not batch.good.num_rows:
+        return key
+    return tuple(batch.good.column(name)[0].as_py() for name in sight.spec.key)
+
+
+def _in_target(
+    sight: _Sight, story: RowStory, parts: tuple[object, ...], ours: SourceRow | None
+) -> tuple[TargetRow | None, RowRecord]:
+    """Return the row of the target, and what is on record of it."""
+    if "target" in sight.problems:
+        return None, RowRecord()
+    schema, existing = sight.config.target_schema, sight.existing
+    names = sight.config.target_names(sight.name, [column for column, _ in story.key])
+    rejected = [
+        (column, ((ours.texts.get(column) if ours else None) or text).replace("\0", "\\0"))  # as their record spells it
+        for column, text in story.key
+    ]
+    with Postgres.of(sight.config).connect() as connection:
+        found, noted, texts = None, "", KeyTexts()
+        if existing and set(names) <= {column for column, _ in existing.columns}:
+            texts = target_row.key_texts(parts, names, existing)
+            found = target_row.find_row(connection, schema, existing, texts)
+            if found:
+                noted = target_row.json_key(existing, [column for column, _ in story.key], texts)
+        xid = found.xid if found else ""
+        record = read_record(connection, schema, sight.name, xid, rejected, noted, [text for _, text in texts])
+    return found, record
+
+
+def _values(sight: _Sight, ours: SourceRow | None, batch: Batch | None, theirs: TargetRow | None) -> Values:
+    """Return the values of both sides, compared by the way of a load."""
+    altered: dict[str, tuple[str, ...]] = {}
+    for column, kind in batch.changed if batch else ():
+        altered[column] = (*altered.get(column, ()), kind)
+    faulty = [column for reject in (batch.rejects if batch else ()) for column in reject.column.split(", ")]
+    values = Values(ours.texts if ours else None, theirs.texts if theirs else None, None, altered, faulty)
+    task = sight.task
+    if not (ours and theirs and batch and batch.good.num_rows and task and task.comparable) or theirs.deleted_at:
+        return values
+    spec = dataclasses.replace(task.spec, casts=tuple(i for i in task.spec.casts if i.column in batch.good.column_names))
+    good = batch.good.select([item.column for item in spec.casts])
+    run = new_run()
+    try:
+        seen, _ = examine(Postgres.of(sight.config), run, spec, dataclasses.replace(batch, good=good), None, values=True)
+    finally:
+        close(run)
+    if not seen or not seen[0].in_target:
+        return values
+    return dataclasses.replace(values, written=dict(zip(seen[0].columns, seen[0].source, strict=True)))
+
+
+def _discreet(record: RowRecord, secret: frozenset[str]) -> RowRecord:
+    """Return the record without values of columns that are shown to nobody."""
+    if not secret:
+        return record
+    kept = (
+        one if secret.isdisjoint(one.column.split(", ")) else dataclasses.replace(one, value=None) for one in record.rejects
+    )
+    return dataclasses.replace(record, rejects=tuple(kept))
