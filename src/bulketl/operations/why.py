@@ -8,63 +8,31 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from bulketl.config.config import Config
 from bulketl.config.libraries import check_libraries
-from bulketl.errors import BulketlError, PlanError, SourceError, TargetError
+from bulketl.errors import DataError, PlanError, SourceError, TargetError
 from bulketl.mysql import row as source_row
 from bulketl.mysql.read import masked
 from bulketl.mysql.row import SourceRow
 from bulketl.mysql.server import MySQL
-from bulketl.plan.incremental import choice_of
-from bulketl.plan.selection import Selection
-from bulketl.plan.specify import specify
 from bulketl.postgres.compare import row as target_row
 from bulketl.postgres.compare.examine import examine
 from bulketl.postgres.compare.row import KeyTexts, TargetRow
-from bulketl.postgres.known import Recorded, known
 from bulketl.postgres.ledger.rowrecords import RowRecord, read_record
 from bulketl.postgres.locks import new_run
 from bulketl.postgres.server import Postgres
 from bulketl.postgres.write.copy import close
 from bulketl.rows.coerce import Batch, coerce
-from bulketl.survey.look import in_view
-from bulketl.survey.nextload import NextLoad, next_load
-from bulketl.tables.casts import held_type
-from bulketl.tables.catalog import Catalog, Column, Table, TargetTable
+from bulketl.tables.catalog import Column
 from bulketl.tables.keytext import read_key, spread, words_of
-from bulketl.tables.measured import Known
 from bulketl.tables.partitions import KeyTuple, Partition
-from bulketl.tables.spec import TableSpec
 from bulketl.verifying.because import explained
 from bulketl.verifying.details import read_all
 from bulketl.verifying.rowcolumns import Values, columns_of, hidden
+from bulketl.verifying.rowsight import RowSight, as_problem, key_columns, look_at
 from bulketl.verifying.rowstory import RowStory
-from bulketl.verifying.tasks import Task, tasks
-
-# Types of the source whose values are spelt as those of a type of the target, where only the target is known.
-_LIKE = {
-    **dict.fromkeys(("smallint", "integer", "bigint"), "bigint"), "numeric": "decimal(65,30)", "real": "double",
-    "double precision": "double", "date": "date", "timestamp": "datetime(6)", "bytea": "blob", "uuid": "uuid",
-}  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class _Sight:
-    """Both sides as far as they answered: the table on each, and how it would be loaded and compared."""
-
-    config: Config
-    name: str
-    known: Known
-    catalog: Catalog | None = None
-    table: Table | None = None
-    existing: TargetTable | None = None
-    problems: Mapping[str, str] = dataclasses.field(default_factory=dict)  # of "source" and "target"
-    task: Task | None = None
-    spec: TableSpec | None = None  # by which the source's row is read
-    next: NextLoad | None = None
 
 
 def why(config: Config, table: str, key: object, column: str | None = None) -> RowStory:
@@ -86,8 +54,8 @@ def why_words(config: Config, table: str, words: Sequence[str]) -> RowStory:
 
 def _told(config: Config, table: str, words: tuple[str, ...], column: str | None) -> RowStory:
     check_libraries()
-    sight = _look(config, table)
-    keys = _key_columns(sight)
+    sight = look_at(config, table)
+    keys = key_columns(sight)
     if column is None:
         words, column = _split(words, keys)
     texts = spread(table, words, keys)
@@ -95,7 +63,8 @@ def _told(config: Config, table: str, words: tuple[str, ...], column: str | None
     story = RowStory(
         database=sight.catalog.identity if sight.catalog else MySQL.of(config).identity,
         schema=config.target_schema, table=table, key=tuple(zip((c.name for c in keys), texts, strict=True)), column=column,
-        table_gone=sight.catalog is not None and sight.table is None, in_target=sight.existing is not None,
+        table_gone=sight.catalog is not None and sight.table is None and "source" not in sight.problems,
+        in_target=sight.existing is not None,
         tier=config.rule(table).table_importance, next=sight.next,
         deletes=sight.next.deletes if sight.next else config.rule(table).deletes.policy or "",
     )  # fmt: skip
@@ -111,102 +80,18 @@ def _split(words: tuple[str, ...], keys: Sequence[Column]) -> tuple[tuple[str, .
     return words, ""
 
 
-def _look(config: Config, name: str) -> _Sight:
-    """Look at both servers; raise when neither answers, and PlanError when nobody knows the table."""
-    source, target = MySQL.of(config), Postgres.of(config)
-    problems: dict[str, str] = {}
-    failed: list[BulketlError] = []
-    there, catalog = Known({}, {}), None
-    try:
-        there = known(target, config.target_schema)
-    except TargetError as error:
-        problems["target"] = _plain(error)
-        failed.append(error)
-    try:
-        catalog = in_view(source, config, there, [name])
-    except SourceError as error:
-        problems["source"] = _plain(error)
-        if failed:
-            raise TargetError(failed[0].message, hint=f"{failed[0].hint}. Nor does the source: {_plain(error)}") from None
-    table = next((one for one in catalog if one.name == name), None) if catalog else None
-    existing = there.existing.get(name)
-    if existing is not None and not existing.columns:
-        problems["target"], existing = f"a {existing.kind} has the table's name there", None
-    if table is None and existing is None and name not in there.states:
-        names = sorted({*(one.name for one in catalog or ()), *there.existing})
-        close_to = difflib.get_close_matches(name, names, 1, 0.6)
-        where = (
-            "at the source that answers"
-            if "target" in problems
-            else "on the side that answers"
-            if problems
-            else "on either side"
-        )
-        raise PlanError(
-            f"there is no table {name!r} {where}",
-            hint=f"{close_to[0]} is there; case counts" if close_to else "check the spelling: case counts",
-        )
-    sight = _Sight(config, name, there, catalog, table, existing, problems)
-    return _planned(sight, catalog, table) if catalog and table else sight
-
-
-def _plain(error: BulketlError) -> str:
-    """Return an error as the end of a sentence."""
-    return " ".join(error.message.split()).rstrip(".?")
-
-
-def _planned(sight: _Sight, catalog: Catalog, table: Table) -> _Sight:
-    """Return the sight with how the table is loaded and compared."""
-    config = sight.config
-    recorded = Recorded(sight.known.existing, sight.known.states, {}, {})
-    one = dataclasses.replace(catalog, tables=(table,))
-    task = tasks(config, one, recorded, Selection(), 0.0)[0]
-    following = None if "target" in sight.problems else next_load(config, catalog, table, sight.known)
-    try:
-        spec = specify(config, one, table, choice_of(sight.known, table.name))
-    except PlanError as error:
-        problems = {**sight.problems, "source": _plain(error)}
-        return dataclasses.replace(sight, task=task, next=following, problems=problems)
-    return dataclasses.replace(sight, task=task, spec=spec, next=following)
-
-
-def _key_columns(sight: _Sight) -> tuple[Column, ...]:
-    """Return the columns of the table's key, as the source has them or as the target tells; raise PlanError without one."""
-    if sight.table:
-        names = sight.config.rule(sight.name).primary_key or sight.table.primary_key
-        found = tuple(column for name in names for column in sight.table.columns if column.name == name)
-        if names and len(found) == len(names):
-            return found
-    elif sight.existing and sight.existing.primary_key:
-        own = {there: column for column, there in sight.config.renamed(sight.name).items()}
-        kinds = {column: held_type(kind)[0] for column, kind in sight.existing.columns}
-        return tuple(
-            Column(own.get(name, name), _LIKE.get(kinds[name], "text"), False) for name in sight.existing.primary_key
-        )
-    elif not sight.existing:
-        raise PlanError(
-            f"table {sight.name!r} is on record, and on no side that answers",
-            hint=f"`bulketl state show {sight.name}` tells of it",
-        )
-    raise PlanError(
-        f"table {sight.name!r} has no primary key, so none of its rows can be told from the others",
-        hint=f"declare its primary_key in tables.yaml when a unique index keeps one; `bulketl verify --tables {sight.name}` "
-        "compares it without",
-    )
-
-
-def _with_rows(sight: _Sight, story: RowStory, key: KeyTuple) -> RowStory:
+def _with_rows(sight: RowSight, story: RowStory, key: KeyTuple) -> RowStory:
     """Return the story with what both sides have of the row, and what is on record."""
     _check_column(sight, story.column)
     ours, theirs, batch, record = None, None, None, RowRecord()
     try:
         ours, batch = _at_source(sight, key)
     except SourceError as error:
-        sight = dataclasses.replace(sight, problems={**sight.problems, "source": _plain(error)})
+        sight = dataclasses.replace(sight, problems={**sight.problems, "source": as_problem(error)})
     try:
         theirs, record = _in_target(sight, story, _parts(sight, batch, key), ours)
     except TargetError as error:
-        sight = dataclasses.replace(sight, problems={**sight.problems, "target": _plain(error)})
+        sight = dataclasses.replace(sight, problems={**sight.problems, "target": as_problem(error)})
     source_problem, target_problem = sight.problems.get("source", ""), sight.problems.get("target", "")
     story = dataclasses.replace(story, source_problem=source_problem, target_problem=target_problem)
     if sight.spec and "source" not in sight.problems:
@@ -241,7 +126,7 @@ def _with_rows(sight: _Sight, story: RowStory, key: KeyTuple) -> RowStory:
     return explained(story)
 
 
-def _check_column(sight: _Sight, column: str) -> None:
+def _check_column(sight: RowSight, column: str) -> None:
     """Raise PlanError when neither side has the column."""
     names = [one.name for one in sight.table.columns] if sight.table else []
     names += [name for name, _ in sight.existing.columns if name not in names] if sight.existing else []
@@ -253,7 +138,7 @@ def _check_column(sight: _Sight, column: str) -> None:
         )
 
 
-def _at_source(sight: _Sight, key: KeyTuple) -> tuple[SourceRow | None, Batch | None]:
+def _at_source(sight: RowSight, key: KeyTuple) -> tuple[SourceRow | None, Batch | None]:
     """Return the row of the source, and what a load would make of it."""
     spec = sight.spec
     if spec is None or not spec.key:
@@ -273,7 +158,7 @@ def _at_source(sight: _Sight, key: KeyTuple) -> tuple[SourceRow | None, Batch | 
     return None, None  # it went while it was looked at
 
 
-def _parts(sight: _Sight, batch: Batch | None, key: KeyTuple) -> tuple[object, ...]:
+def _parts(sight: RowSight, batch: Batch | None, key: KeyTuple) -> tuple[object, ...]:
     """Return the key as a load writes it, when the source has the row and a load can take it; else as it was given."""
     if batch is None or sight.spec is None or not batch.good.num_rows:
         return key
@@ -281,7 +166,7 @@ def _parts(sight: _Sight, batch: Batch | None, key: KeyTuple) -> tuple[object, .
 
 
 def _in_target(
-    sight: _Sight, story: RowStory, parts: tuple[object, ...], ours: SourceRow | None
+    sight: RowSight, story: RowStory, parts: tuple[object, ...], ours: SourceRow | None
 ) -> tuple[TargetRow | None, RowRecord]:
     """Return the row of the target, and what is on record of it."""
     if "target" in sight.problems:
@@ -304,7 +189,7 @@ def _in_target(
     return found, record
 
 
-def _values(sight: _Sight, ours: SourceRow | None, batch: Batch | None, theirs: TargetRow | None) -> Values:
+def _values(sight: RowSight, ours: SourceRow | None, batch: Batch | None, theirs: TargetRow | None) -> Values:
     """Return the values of both sides, compared by the way of a load."""
     altered: dict[str, tuple[str, ...]] = {}
     for column, kind in batch.changed if batch else ():
@@ -319,6 +204,8 @@ def _values(sight: _Sight, ours: SourceRow | None, batch: Batch | None, theirs: 
     run = new_run()
     try:
         seen, _ = examine(Postgres.of(sight.config), run, spec, dataclasses.replace(batch, good=good), None, values=True)
+    except (TargetError, DataError):  # it may not make temporary tables; then equal texts are what is known
+        return values
     finally:
         close(run)
     if not seen or not seen[0].in_target:

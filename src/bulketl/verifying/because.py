@@ -235,8 +235,8 @@ def _failure(s: RowStory) -> str:
     last, loaded = s.record.last, s.record.loaded
     if last is None or last.outcome not in ("failed", "unfinished") or (loaded and loaded.run == last.run):
         return ""
-    why = f": {last.error}" if last.error else ""
-    return f"Run {last.run} {'failed' if last.outcome == 'failed' else 'did not end'} at the table{why}"
+    did = "failed" if last.outcome == "failed" else "did not end"
+    return f"Run {last.run} {did}{f': {last.error}' if last.error else ' at the table'}"
 
 
 def then(s: RowStory) -> str:

@@ -242,7 +242,7 @@ CASES: dict[str, Case] = {
     ),
     "the last load failed": Case(
         "differs",
-        "Run RUN failed at the table: table 't': 1 row rejected, and max_rejects is 0, so the target still has the row of "
+        "Run RUN failed: table 't': 1 row rejected, and max_rejects is 0, so the target still has the row of "
         "before; the next load reads the whole table and brings it.",
         (src("UPDATE t SET flag = 7 WHERE id = 3", EDIT), LOAD), {"casts": {"flag": "boolean"}},
     ),

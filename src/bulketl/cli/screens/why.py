@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
+import itertools
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from bulketl.verifying.rowstory import ColumnStory, RowStory, Side
 
 COLUMNS = 5  # that are shown
-PIPED = 200  # characters of a value that goes into a pipe or a file
+PIPED = 60  # characters of a value that goes into a pipe or a file
 _VERDICTS = {
     "equal": ("equal", "green"), "differs": ("differs", "red"), "missing": ("not in the target", "red"),
     "extra": ("only in the target", "red"), "deleted": ("deleted, as at the source", "green"),
@@ -30,7 +30,7 @@ def story(found: RowStory, width: int | None) -> Text:
     word, style = _VERDICTS[found.verdict]
     key = found.key[0][1] if len(found.key) == 1 else ", ".join(f"{column}={value}" for column, value in found.key)
     what = f"{found.table} {key}" + (f", {found.column}" if found.column else "")
-    lines = [Text.assemble((f"{_cut(what, (width or 4 * PIPED) - 30)}: ", "bold"), (word, style))]
+    lines = [Text.assemble((f"{_cut(in_a_line(what), (width or 4 * PIPED) - 30)}: ", "bold"), (word, style))]
     lines += _values(found, width)
     for name, fact in _facts(found):
         lines.append(Text(_wrapped(f"  {name:<{_INDENT - 4}}  ", fact, width)))
@@ -44,9 +44,7 @@ def _values(found: RowStory, width: int | None) -> list[Text]:
     names = [_cut(in_a_line(item.column), 24) for item in shown]
     first = max([len("column"), *map(cell_len, names)])
     room = PIPED if width is None else max(14, (width - first - 6) // 2)
-    pairs = [
-        (_value(item, item.source, found.source, room), _value(item, item.target, found.target, room)) for item in shown
-    ]
+    pairs = [_pair(found, item, room) for item in shown]
     second = max([len("source"), *(cell_len(ours) for ours, _ in pairs)])
     lines = [Text(f"  {'column':<{first}}  {'source':<{second}}  target", style="dim")] if shown else []
     for item, name, (ours, theirs) in zip(shown, names, pairs, strict=True):
@@ -62,7 +60,18 @@ def _values(found: RowStory, width: int | None) -> list[Text]:
     return lines
 
 
-def _value(item: ColumnStory, text: str | None, side: Side, room: int) -> str:
+def _pair(found: RowStory, item: ColumnStory, room: int) -> tuple[str, str]:
+    """Return both values of a column; of long ones that differ, the part where they begin to."""
+    ours, theirs = item.source, item.target
+    skipped = 0
+    if item.state == "differs" and ours is not None and theirs is not None and min(len(ours), len(theirs)) > room // 2:
+        alike = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(ours, theirs, strict=False))
+        same = sum(1 for _ in alike)
+        skipped = same - room // 6 if same > room // 3 else 0
+    return _value(item, ours, found.source, room, skipped), _value(item, theirs, found.target, room, skipped)
+
+
+def _value(item: ColumnStory, text: str | None, side: Side, room: int, skipped: int) -> str:
     if side == "unknown":
         return "not known"
     if side == "absent":
@@ -75,62 +84,93 @@ def _value(item: ColumnStory, text: str | None, side: Side, room: int) -> str:
         return "no such column" if item.state == "target only" else "NULL"
     kind = item.cast.rpartition("-> ")[2]
     quote = "" if kind.startswith(_PLAIN) and text else "'"
-    length = len(text)
-    if cell_len(text) + 2 * len(quote) <= room:
+    head = quote if not skipped else "…"
+    if not skipped and cell_len(text) + 2 * len(quote) <= room:
         return f"{quote}{in_a_line(text)}{quote}"
-    told = f"… ({length:,} long)"
-    return f"{quote}{_cut(in_a_line(text[:room]), room - len(told) - 2, '')}{told}"
+    told, rest = f" ({len(text):,} long)", in_a_line(text[skipped : skipped + room])
+    if cell_len(rest) + len(told) + 2 <= room and skipped + room >= len(text):
+        return f"{head}{rest}{quote}{told}"
+    return f"{head}{_cut(rest, room - len(told) - 2, '')}…{told}"
 
 
 def _facts(found: RowStory) -> list[tuple[str, str]]:
-    from bulketl.verifying.because import then, written
+    """Return what is on record of the row, and what comes next, each with its name."""
+    return [*_origin(found), *_noted(found), *_compared(found), *_next(found)]
+
+
+def _origin(found: RowStory) -> list[tuple[str, str]]:
+    from bulketl.verifying.because import written
 
     record, facts = found.record, []
     if found.column:
-        facts += [
-            ("cast", f"{item.cast}{', as a rule declares' if item.declared else ''}")
-            for item in found.looked_at
-            if item.cast
-        ]
+        declared = {True: ", as a rule declares", False: ""}
+        casts = [item for item in found.looked_at if item.cast and not item.cast.startswith("->")]
+        facts += [("cast", f"{item.cast}{declared[item.declared]}") for item in casts]
     if found.target == "there":
         facts.append(("written", written(found)))
     elif record.loaded:
         facts.append(("loaded", f"run {record.loaded.run} loaded the table at {record.loaded.at}"))
     if record.last and record.last.outcome == "failed":
         facts.append(("last load", f"run {record.last.run} failed at the table at {record.last.at}"))
+    return facts
+
+
+def _noted(found: RowStory) -> list[tuple[str, str]]:
+    record, facts = found.record, []
     if record.rejects:
         one = record.rejects[0]
         settled = f"settled by run {one.settled}" if one.settled else "open"
         what = count_of(len(record.rejects), "reject")
         facts.append(("rejects", f"{what}, the last by run {one.run}: {one.column} {one.reason} ({settled})"))
     if found.tier == "audit":
-        noted = (
-            f"{record.trail[0].kind} by run {record.trail[0].run} at {record.trail[0].at}"
-            if record.trail
-            else "none of the row"
-        )
-        facts.append(("audit", f"notes: {noted}; chain: {record.chain or 'none'}"))
-    if found.target_problem == "" or record.compared:
-        compared = record.compared
-        known = f"{compared.what} (run {compared.run} at {compared.at})" if compared else (
-            f"none on record; `bulketl verify --tables {found.table}` looks at every row"
-        )  # fmt: skip
-        facts.append(("compared", known))
-    if found.next:
-        deletes = f"; deletes: {found.deletes}" if found.next.act in ("whole", "changes") and found.tier != "audit" else ""
-        ends = found.next.why or then(found)
-        among = ""
-        if found.next.act == "changes" and found.source == "there":
-            among = "; the row is among them" if found.within else "; the row is not among them"
-        facts.append(("next load", f"{ends}{among}{deletes}"))
+        last = record.trail[0] if record.trail else None
+        facts.append(("audit", f"{last.kind} noted by run {last.run} at {last.at}" if last else "nothing noted of the row"))
+        facts.append(("chain", record.chain or "none"))
     return facts
 
 
+def _compared(found: RowStory) -> list[tuple[str, str]]:
+    if one := found.record.compared:
+        return [("compared", f"{one.what} (run {one.run} at {one.at})")]
+    if found.target_problem:
+        return []
+    return [("compared", f"not on record; `bulketl verify --tables {found.table}` does it")]
+
+
+def _next(found: RowStory) -> list[tuple[str, str]]:
+    if found.next is None:
+        return []
+    told = [found.next.why]
+    if found.next.act == "changes" and found.source == "there":
+        told.append("the row is among them" if found.within else "the row is not among them")
+    if found.next.act in ("whole", "changes") and found.tier != "audit":
+        told.append(f"deletes: {found.deletes}")
+    return [("next load", "; ".join(told))]
+
+
 def _wrapped(head: str, text: str, width: int | None) -> str:
-    text = in_a_line(text)
+    """Return a fact in lines no wider than that, by the cells that its characters take."""
     if width is None:
-        return head + text
-    return textwrap.fill(text, width, initial_indent=head, subsequent_indent=" " * len(head), break_on_hyphens=False)
+        return head + in_a_line(text)
+    lines, empty = [head], True
+    room = max(20, width - len(head))
+    for word in in_a_line(text).split(" "):
+        for part in _folded(word, room):
+            if not empty and cell_len(lines[-1]) + 1 + cell_len(part) > width:
+                lines.append(" " * len(head))
+                empty = True
+            lines[-1] += part if empty else f" {part}"
+            empty = False
+    return "\n".join(lines)
+
+
+def _folded(word: str, room: int) -> list[str]:
+    parts = []
+    while cell_len(word) > room:
+        part = set_cell_size(word, room).rstrip()
+        parts.append(part)
+        word = word[len(part) :]
+    return [*parts, word]
 
 
 def _cut(text: str, room: int, end: str = "…") -> str:

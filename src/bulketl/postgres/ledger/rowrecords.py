@@ -181,7 +181,7 @@ def _compared(connection: Connection, at: tuple[str, str], kind: str) -> Compari
     counted = "c.missing || ' missing, ' || c.differing || ' differing, ' || c.gone || ' gone at the source'"
     found = connection.execute(
         f"SELECT run, what, {_TIME.format('at')} FROM ("
-        f"SELECT c.run, CASE WHEN {kind} = 'repair' THEN 'repaired: ' ELSE 'compared: ' END || {counted} AS what,"
+        f"SELECT c.run, CASE WHEN {kind} = 'repair' THEN 'before its repair ' ELSE '' END || {counted} AS what,"
         f" c.compared_at AS at FROM {LEDGER}.compared c JOIN {LEDGER}.run r USING (run)"
         " WHERE (c.schema_name, c.table_name) = (%s, %s) UNION ALL"
         " SELECT c.run, CASE WHEN c.certified THEN 'certified' ELSE 'not certified' END, r.finished_at"
