@@ -18,6 +18,11 @@ _ALTERED = {
     DOUBLE_KEY: "has a key twice in its JSON, of which jsonb keeps the last",
 }
 
+_FAILED = {
+    "failed": "failed", "running": "is loading now, and has not published the table",
+    "unfinished": "ended before it had the table",
+}  # fmt: skip
+
 
 def explained(story: RowStory) -> RowStory:
     """Return the story with its verdict, and the sentence that says why."""
@@ -126,7 +131,8 @@ def _equal(s: RowStory) -> Said:
         how = ", as a rule declares" if cast.declared else ""
         return "equal", f"Equal by the cast {cast.cast}{how}: {written(s)}."
     if s.foreign:
-        return "equal", "The target has what the source has, although no run on record wrote it: somebody else did."
+        nobody = "no run on record wrote the row: somebody else did, or the database was restored"
+        return "equal", f"The target has what the source has, although {nobody}."
     return "equal", f"The target has what the source has: {written(s)}."
 
 
@@ -233,10 +239,9 @@ def _neither(s: RowStory) -> str:
 def _failure(s: RowStory) -> str:
     """Return that the last load of the table failed after the one that loaded it, '' when it did not."""
     last, loaded = s.record.last, s.record.loaded
-    if last is None or last.outcome not in ("failed", "unfinished") or (loaded and loaded.run == last.run):
+    if last is None or last.outcome not in _FAILED or (loaded and loaded.run == last.run):
         return ""
-    did = "failed" if last.outcome == "failed" else "did not end"
-    return f"Run {last.run} {did}{f': {last.error}' if last.error else ' at the table'}"
+    return f"Run {last.run} {_FAILED[last.outcome]}{f': {last.error}' if last.error else ''}"
 
 
 def then(s: RowStory) -> str:

@@ -110,8 +110,8 @@ def _origin(found: RowStory) -> list[tuple[str, str]]:
         facts.append(("written", written(found)))
     elif record.loaded:
         facts.append(("loaded", f"run {record.loaded.run} loaded the table at {record.loaded.at}"))
-    if record.last and record.last.outcome == "failed":
-        facts.append(("last load", f"run {record.last.run} failed at the table at {record.last.at}"))
+    if record.last and record.last.outcome in ("failed", "running", "unfinished"):
+        facts.append(("last load", f"run {record.last.run}: {record.last.outcome} at {record.last.at}"))
     return facts
 
 

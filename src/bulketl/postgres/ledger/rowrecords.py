@@ -6,12 +6,15 @@ carry the rows. So a row is traced to its run without a stamp, and one that some
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bulketl.postgres.ledger import rejects
 from bulketl.postgres.ledger.made import exists
 from bulketl.postgres.ledger.runs import kind_of
+from bulketl.postgres.locks import alive
 from bulketl.postgres.server import LEDGER, Connection
 
 SHOWN = 20  # rejects and entries of the trail that are read, the last first
@@ -20,7 +23,10 @@ _TIME = "COALESCE(to_char({}, 'YYYY-MM-DD HH24:MI:SSOF'), '')"
 
 @dataclass(frozen=True, slots=True)
 class RunOfTable:
-    """What a run did with the table: `outcome` of the table in it; `at`: when the run ended, or began."""
+    """What a run did with the table: `outcome` of the table in it, `running` while the run is on, `unfinished` when it died.
+
+    `at`: when the run ended, or began.
+    """
 
     run: str
     kind: str
@@ -115,15 +121,10 @@ def read_record(
         f" JOIN {LEDGER}.run r USING (run) WHERE (p.schema_name, p.table_name) = (%s, %s) AND {kind} IN ('load', 'repair')"
         " ORDER BY p.published_at DESC LIMIT 1"
     )
-    last = (
-        f"SELECT t.run, {kind}, t.outcome, COALESCE(t.error, ''), {_TIME.format('COALESCE(r.finished_at, r.started_at)')}"
-        f" FROM {LEDGER}.table_load t JOIN {LEDGER}.run r USING (run)"
-        f" WHERE (r.schema_name, t.table_name) = (%s, %s) AND {kind} = 'load' ORDER BY r.started_at DESC LIMIT 1"
-    )
     return RowRecord(
         tuple(RunOfTable(*row) for row in writers),
         _run(connection, published, at),
-        _run(connection, last, at),
+        _last(connection, at, kind),
         _rejects(connection, at, rejected),
         _trail(connection, at, noted, key) if noted else (),
         _chain(connection, at),
@@ -134,6 +135,30 @@ def read_record(
 def _run(connection: Connection, query: str, at: tuple[str, str]) -> RunOfTable | None:
     found = connection.execute(query.encode(), at).fetchone()
     return RunOfTable(*found) if found else None
+
+
+def _last(connection: Connection, at: tuple[str, str], kind: str) -> RunOfTable | None:
+    """Return what the last load did with the table: by its record, or, where it left none, by its plan."""
+    last = (
+        f"SELECT t.run, {kind}, t.outcome, COALESCE(t.error, ''), {_TIME.format('COALESCE(r.finished_at, r.started_at)')}"
+        f" FROM {LEDGER}.table_load t JOIN {LEDGER}.run r USING (run)"
+        f" WHERE (r.schema_name, t.table_name) = (%s, %s) AND {kind} = 'load' ORDER BY r.started_at DESC LIMIT 1"
+    )
+    under_way = (
+        f"SELECT run, {kind}, 'unfinished', '', {_TIME.format('started_at')}, document::text FROM {LEDGER}.run r"
+        f" WHERE schema_name = %s AND {kind} = 'load' AND NOT EXISTS (SELECT FROM {LEDGER}.table_load t WHERE t.run = r.run)"
+        f" AND started_at > COALESCE((SELECT max(p.published_at) FROM {LEDGER}.published p"
+        "  WHERE (p.schema_name, p.table_name) = (%s, %s)), '-infinity') ORDER BY started_at DESC LIMIT 1"
+    )
+    found = connection.execute(under_way.encode(), (at[0], *at)).fetchone()
+    if found is None:
+        return _run(connection, last, at)
+    *run, document = found
+    groups = json.loads(document).get("groups", ())
+    if all(load["spec"]["table"] != at[1] for group in groups for load in group["loads"]):
+        return _run(connection, last, at)
+    began = RunOfTable(*run)
+    return dataclasses.replace(began, outcome="running") if alive(connection, began.run) else began
 
 
 def _rejects(connection: Connection, at: tuple[str, str], key: Sequence[tuple[str, str]]) -> tuple[RowReject, ...]:
