@@ -265,7 +265,9 @@ def then(s: RowStory) -> str:
         return f"the next load {brings}"
     if s.next.compare:
         return f"the next load does not read it, but the comparison after it {brings}"
-    return f"no load reads it any more; {repair}" if s.tier != "audit" else "the next comparison notes it"
+    if s.tier == "audit":
+        return "the next comparison notes it"
+    return f"no load brings it, but `bulketl verify --tables {s.table} --repair` does"
 
 
 def _named(columns: Sequence[str]) -> str:

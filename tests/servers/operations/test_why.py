@@ -15,8 +15,8 @@ from bulketl import RowStory
 COLUMNS = "id int PRIMARY KEY, name varchar(50), flag tinyint, born date, note text, at datetime NOT NULL"
 TABLE = f"CREATE TABLE t ({COLUMNS}, KEY (at))"
 ROWS = (
-    "INSERT INTO t VALUES (1, 'Ann', 1, '1980-01-02', '', '2024-01-01 10:00:00'),"
-    " (2, 'Bob', 0, NULL, 'x', '2024-01-02 10:00:00'), (3, 'Cyd', 1, '1990-05-05', NULL, '2024-01-09 10:00:00')"
+    "INSERT INTO t VALUES (1, 'Ann', 1, '1980-01-02', '', '2024-01-01 10:00:00'), (2, 'Bob', 0, NULL, 'x', '2024-01-02 "
+    "10:00:00'), (3, 'Cyd', 1, '1990-05-05', NULL, '2024-01-09 10:00:00')"
 )
 CHANGES: dict[str, Any] = {"extraction_strategy": "incremental", "incremental_column": "at"}
 AUDIT: dict[str, Any] = {"table_importance": "audit"}
@@ -58,7 +58,7 @@ class Case:
     loaded: bool = True
 
 
-REPAIR = "`bulketl verify --tables t --repair` brings it"
+REPAIR = "no load brings it, but `bulketl verify --tables t --repair` does"
 CASES: dict[str, Case] = {
     "nothing happened": Case("equal", "The target has what the source has: run RUN wrote it at TIME."),
     "equal, by its stamps": Case(
@@ -81,46 +81,42 @@ CASES: dict[str, Case] = {
     "changed without a stamp": Case(
         "differs",
         "The source changed name without a new stamp: at is 2024-01-02 10:00:00, before what loads still read; "
-        "no load reads "
-        f"it any more; {REPAIR}.",
+        f"{REPAIR}.",
         (src(EDIT),), CHANGES,
     ),
     "changed without a stamp, and compared every night": Case(
         "differs",
-        "The source changed name without a new stamp: at is 2024-01-02 10:00:00, before what loads still read; "
-        "the next load "
-        "does not read it, but the comparison after it brings it.",
+        "The source changed name without a new stamp: at is 2024-01-02 10:00:00, before what loads still read; the "
+        "next load does not read it, but the comparison after it brings it.",
         (src(EDIT),), {**CHANGES, "deletes": {"policy": "ignore", "every": "0s"}},
     ),
     "changed by somebody in the target": Case(
         "differs",
-        "No run on record wrote the target's row as it is: somebody changed it there, or the database was "
-        "restored; the next "
-        "load reads the whole table and brings it.",
+        "No run on record wrote the target's row as it is: somebody changed it there, or the database was restored; "
+        "the next load reads the whole table and brings it.",
         (Step(target="UPDATE {s}.t SET name = 'Rob' WHERE id = 2"),),
     ),
     "added by somebody in the target": Case(
         "extra",
-        "No run on record wrote the row, and the source does not have it: somebody added it in the target; the next load, "
-        "which reads the whole table, removes it (deletes: mirror).",
+        "No run on record wrote the row, and the source does not have it: somebody added it in the target; the next "
+        "load, which reads the whole table, removes it (deletes: mirror).",
         (Step(target="INSERT INTO {s}.t (id) VALUES (9)"),), key=9,
     ),
     "newer than the watermark": Case(
         "missing",
-        "The row is newer than what was loaded: its at is 2024-03-01 00:00:00, past the watermark 2024-01-09 10:00:00; the "
-        "next load brings it.",
+        "The row is newer than what was loaded: its at is 2024-03-01 00:00:00, past the watermark 2024-01-09 10:00:00; "
+        "the next load brings it.",
         (src("INSERT INTO t VALUES (4, 'Dan', 1, NULL, NULL, '2024-03-01')"),), CHANGES, key=4,
     ),
     "late": Case(
         "missing",
-        "The row came late: its at is 2023-03-01 00:00:00, before what loads still read; no load reads it any more; "
-        f"{REPAIR}.",
+        f"The row came late: its at is 2023-03-01 00:00:00, before what loads still read; {REPAIR}.",
         (src("INSERT INTO t VALUES (4, 'Dan', 1, NULL, NULL, '2023-03-01')"),), CHANGES, key=4,
     ),
     "new in a table that is loaded whole": Case(
         "missing",
-        "The row came to the source after run RUN loaded the table at TIME; the next load reads the whole "
-        "table and brings it.",
+        "The row came to the source after run RUN loaded the table at TIME; the next load reads the whole table and "
+        "brings it.",
         (src("INSERT INTO t VALUES (4, 'Dan', 1, NULL, NULL, '2024-03-01')"),), key="4",
     ),
     "never loaded": Case(
@@ -133,27 +129,27 @@ CASES: dict[str, Case] = {
     ),
     "of a mask, which this version cannot": Case(
         "missing",
-        "The table was never loaded, so the target has none of its rows; the next load refuses the table: table 't' has a "
-        "mask for name, and masking is not part of this version.",
+        "The table was never loaded, so the target has none of its rows; the next load refuses the table: table 't' "
+        "has a mask for name, and masking is not part of this version.",
         rule={"mask": {"name": "hash"}}, loaded=False,
     ),
     "rejected, and still bad": Case(
         "missing",
-        "Run RUN rejected the row at TIME: flag does not fit boolean, and so would the next load; correct it at the source, "
-        "then `bulketl rejects retry t`.",
+        "Run RUN rejected the row at TIME: flag does not fit boolean, and so would the next load; correct it at the "
+        "source, then `bulketl rejects retry t`.",
         rule={"casts": {"flag": "boolean"}, "max_rejects": "50%"}, before=("UPDATE t SET flag = 7 WHERE id = 2",),
     ),
     "rejected, and good now": Case(
         "missing",
-        "Run RUN rejected the row at TIME: flag does not fit boolean; the source's row is good now, and `bulketl rejects "
-        "retry t` brings it.",
+        "Run RUN rejected the row at TIME: flag does not fit boolean; the source's row is good now, and `bulketl "
+        "rejects retry t` brings it.",
         (src("UPDATE t SET flag = 1 WHERE id = 2"),), {"casts": {"flag": "boolean"}, "max_rejects": "50%"},
         before=("UPDATE t SET flag = 7 WHERE id = 2",),
     ),
     "bad since it was loaded": Case(
         "differs",
-        "The source's row cannot be loaded now, and the target has an earlier one: flag does not fit boolean; the next load "
-        "rejects it.",
+        "The source's row cannot be loaded now, and the target has an earlier one: flag does not fit boolean; the next "
+        "load rejects it.",
         (src("UPDATE t SET flag = 7 WHERE id = 2"),), {"casts": {"flag": "boolean"}, "max_rejects": "50%"},
     ),
     "a date that is none": Case(
@@ -162,8 +158,8 @@ CASES: dict[str, Case] = {
     ),
     "a NUL byte": Case(
         "equal",
-        "Equal but for the way: note has NUL bytes at the source, which loads take out because Postgres has no place for "
-        "them.",
+        "Equal but for the way: note has NUL bytes at the source, which loads take out because Postgres has no place "
+        "for them.",
         before=("UPDATE t SET note = 'a\\0b' WHERE id = 2",), column="note",
     ),
     "a declared type": Case(
@@ -184,8 +180,8 @@ CASES: dict[str, Case] = {
     ),
     "deleted, and mirrored by the next whole load": Case(
         "extra",
-        "The source does not have the row any more; the next load, which reads the whole table, removes it "
-        "(deletes: mirror).",
+        "The source does not have the row any more; the next load, which reads the whole table, removes it (deletes: "
+        "mirror).",
         (src(DELETE),),
     ),
     "deleted, and kept": Case(
@@ -204,22 +200,21 @@ CASES: dict[str, Case] = {
     ),
     "back at the source, and still marked": Case(
         "differs",
-        "The source has the row again, and the target has it marked as deleted since TIME; the next load reads "
-        "the whole table "
-        "and brings it.",
+        "The source has the row again, and the target has it marked as deleted since TIME; the next load reads the "
+        "whole table and brings it.",
         (src(DELETE), LOAD, src("INSERT INTO t VALUES (2, 'Bob', 0, NULL, 'x', '2024-01-02 10:00:00')")),
         {"deletes": "mark"},
     ),
     "deleted, and to fail the table": Case(
         "extra",
-        "The source does not have the row any more; the next load, which reads the whole table, fails for it "
-        "(deletes: fail).",
+        "The source does not have the row any more; the next load, which reads the whole table, fails for it (deletes: "
+        "fail).",
         (src(DELETE),), {"deletes": "fail"},
     ),
     "deleted, and looked for tomorrow": Case(
         "extra",
-        "The source does not have the row any more; the next comparison with the source, which is not due yet, removes it "
-        "(deletes: mirror).",
+        "The source does not have the row any more; the next comparison with the source, which is not due yet, removes "
+        "it (deletes: mirror).",
         (src(DELETE),), {**CHANGES, "deletes": "mirror"},
     ),
     "deleted from an audited table": Case(
@@ -229,21 +224,20 @@ CASES: dict[str, Case] = {
     ),
     "changed in an audited table, and not noted yet": Case(
         "differs",
-        "The source changed name after the row was loaded, and an audited table keeps what it has; the next load reads the "
-        "whole table and notes the change.",
+        "The source changed name after the row was loaded, and an audited table keeps what it has; the next load reads "
+        "the whole table and notes the change.",
         (src(EDIT),), AUDIT,
     ),
     "changed in an audited table, and noted": Case(
         "differs",
-        "The source changed name after the row was loaded, and an audited table keeps what it has; run RUN "
-        "noted the change at "
-        "TIME.",
+        "The source changed name after the row was loaded, and an audited table keeps what it has; run RUN noted the "
+        "change at TIME.",
         (src(EDIT), LOAD), AUDIT,
     ),
     "the last load failed": Case(
         "differs",
-        "Run RUN failed: table 't': 1 row rejected, and max_rejects is 0, so the target still has the row of "
-        "before; the next load reads the whole table and brings it.",
+        "Run RUN failed: table 't': 1 row rejected, and max_rejects is 0, so the target still has the row of before; "
+        "the next load reads the whole table and brings it.",
         (src("UPDATE t SET flag = 7 WHERE id = 3", EDIT), LOAD), {"casts": {"flag": "boolean"}},
     ),
     "the table is gone at the source": Case(

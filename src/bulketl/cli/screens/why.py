@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
@@ -23,6 +24,7 @@ _VERDICTS = {
 _PLAIN = ("smallint", "integer", "bigint", "numeric", "real", "double", "date", "timestamp", "time", "interval", "boolean",
           "uuid", "bytea")  # fmt: skip
 _INDENT = 13
+_WORDS = re.compile(r"`[^`]{1,60}`[^\s`]*|\S+")  # a command is one of them, to be copied
 
 
 def story(found: RowStory, width: int | None) -> Text:
@@ -154,7 +156,7 @@ def _wrapped(head: str, text: str, width: int | None) -> str:
         return head + in_a_line(text)
     lines, empty = [head], True
     room = max(20, width - len(head))
-    for word in in_a_line(text).split(" "):
+    for word in _WORDS.findall(in_a_line(text)):
         for part in _folded(word, room):
             if not empty and cell_len(lines[-1]) + 1 + cell_len(part) > width:
                 lines.append(" " * len(head))
