@@ -12,11 +12,12 @@ peers      eight databases of all kinds, beside other programs, each with what i
 scale      the large table at three sizes: seconds and memory over rows
 growth     every way to write, compare and mend a table at three sizes: what a further row costs, and memory
 link       the whole database over a slow link: seconds, bytes and round trips
+harm       a clinic at work while a large table of each engine is loaded, by bulketl and by others: what it waits for
 kills      loads of audited and marked tables that are killed at random moments, and the load after each
 
 Contenders run in turn, A B A B, and are compared by their medians. On your servers, payments, merge and verify make and drop
 the database `bulketl_benchmark` at the source, peers `bulketl_peers` and `bulketl_peers_tenth`, scale `bulketl_scale`;
-catalogue only reads the database of the URI; nightly, link and whole need servers of their own.
+catalogue only reads the database of the URI; nightly, link, whole and harm need servers of their own.
 All make and drop schemas that begin with `bulketl_benchmark` in the target; the ledger's schema `bulketl` stays there.
 """
 
@@ -38,6 +39,7 @@ from rich.console import Console
 from benchmarks import catalogue, payments
 from benchmarks.checking import run_checks
 from benchmarks.growth import WAYS, run_growth
+from benchmarks.harm.run import NAMES, run_harm
 from benchmarks.kills import run_kills
 from benchmarks.link import run_link
 from benchmarks.measure import Contender, ContenderError, measure
@@ -149,6 +151,7 @@ def main() -> int:
         "scale": run_scale,
         "growth": run_growth,
         "link": run_link,
+        "harm": run_harm,
         "kills": run_kills,
     }
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__.split("\n")[0])
@@ -160,7 +163,8 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=3, help="of each contender (%(default)s); two at most in most of peers")
     parser.add_argument("--kills", type=int, default=40, help="loads that are killed (%(default)s)")
     parser.add_argument("--seed", type=int, default=7, help="of the moments of kills (%(default)s)")
-    parser.add_argument("--only", type=_names, metavar="NAME,…", help=f"peers with these only: {', '.join(WHAT)}; or growth")
+    only = f"these of peers: {', '.join(WHAT)}; of growth; of harm: engines or programs"
+    parser.add_argument("--only", type=_names, metavar="NAME,…", help=only)
     parser.add_argument("--source", help="a MySQL or MariaDB URI, instead of a throw-away server")
     parser.add_argument("--target", help="a Postgres URI; with --source")
     parser.add_argument("--pgloader", action="store_true", help="run pgloader too, once per catalogue, for information")
@@ -170,13 +174,14 @@ def main() -> int:
     wanted = options.scenarios or list(USUAL)
     if unknown := set(wanted) - set(scenarios):
         parser.error(f"no scenario is called {', '.join(sorted(unknown))}")
-    if unknown := set(options.only or ()) - (set(WAYS) if wanted == ["growth"] else set(WHAT)):
-        parser.error(f"peers has no scenario called {', '.join(sorted(unknown))}")
+    parts = {"growth": set(WAYS), "harm": set(NAMES)}.get(wanted[0], set(WHAT))
+    if unknown := set(options.only or ()) - parts:
+        parser.error(f"{wanted[0]} has no part called {', '.join(sorted(unknown))}")
     if bool(options.source) != bool(options.target):
         parser.error("--source and --target go together")
     missing = [program for program in ("mariadb", "psql") if not shutil.which(program)]
-    if missing and {"payments", "merge", "peers"}.intersection(wanted):
-        parser.error(f"the scenarios payments, merge and peers need the program {missing[0]}")
+    if missing and {"payments", "merge", "peers", "harm"}.intersection(wanted):
+        parser.error(f"the scenarios payments, merge, peers and harm need the program {missing[0]}")
     given = contextlib.nullcontext(Servers(options.source, options.target, tcp=options.target or ""))
     document = _read(options.json)
     options.done = set() if options.again else {one["scenario"] for one in document["scenarios"]}

@@ -66,6 +66,10 @@ class Nothing:
         """Yield nothing."""
         return iter(())
 
+    def read_small(self, pieces: Sequence[tuple[TableSpec, Partition]]) -> Iterator[pa.Table | None]:
+        """Leave each to `read`."""
+        return iter([None] * len(pieces))
+
     def discard(self, _spec: TableSpec) -> None:
         """Do nothing."""
 

@@ -55,6 +55,7 @@ STEP = "a part of a step, which the schedule tries again, or of one that is on i
 ASKED_OTHERWISE = {
     "loading/dask.py _greet": "of a Dask cluster",
     "mysql/server.py _wants_tls": "a second look at a refusal, to say why it was one",
+    "mysql/counters.py counters": "of a figure that a load goes without",
     "mysql/changes.py read_changes": "a part of survey.cursors, which is tried again",
     "mysql/digests.py hashes": "a part of planning._hashes, which is tried again",
     "mysql/discover.py column_types": "a part of a step that fails, to say why it does",
@@ -63,6 +64,8 @@ ASKED_OTHERWISE = {
     "mysql/locks.py locked": STEP,
     "mysql/read.py count": STEP,
     "mysql/read.py figures": STEP,
+    "mysql/read.py _after": STEP,
+    "mysql/small.py read_small": STEP,
     "postgres/server.py session": "asked by what is tried again",
     "postgres/compare/digests.py hashes": "a part of planning._hashes, which is tried again",
     "postgres/known.py earlier": "asked by survey.look, which tries it again",

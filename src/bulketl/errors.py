@@ -123,14 +123,7 @@ class MismatchError(BugError):
 
     def explained(self, now: str | None) -> BulketlError:
         """Return what to raise, as the column's type is `now`, None for gone: it was altered, or this is our mistake."""
-        if now == self.source:
-            return self
-        became = "is gone" if now is None else f"is {now} now"
-        return DataError(
-            f"table {self.table!r} was altered at the source while the run was on: column {self.column!r} was {self.source} "
-            f"and {became}",
-            hint="load the table again",
-        )
+        return self if now == self.source else altered_meanwhile(self.table, self.column, self.source, now)
 
 
 class RunEndedError(Exception):
@@ -155,6 +148,15 @@ class DataError(BulketlError):
 
 class DataQualityError(DataError):
     """Fewer rows arrived than the table's threshold allows, or more than the source has."""
+
+
+def altered_meanwhile(table: str, column: str, then: str, now: str | None) -> DataError:
+    """Return the error of a table whose column had another type when its load was planned; `now` is None for gone."""
+    became = "is gone" if now is None else f"is {now} now"
+    return DataError(
+        f"table {table!r} was altered at the source while the run was on: column {column!r} was {then} and {became}",
+        hint="load the table again",
+    )
 
 
 def _rebuild(kind: type[BulketlError], values: dict[str, object]) -> BulketlError:

@@ -238,6 +238,7 @@ def test_the_json_says_which_run_it_is_of_and_all_of_each_table() -> None:
         "outcome": "partly done",
         "timestamp_zone": "+01:00",
         "sessions": {"source": {"server": "MariaDB 11", "unset": ["a"]}, "target": {"server": "Postgres 18"}},
+        "source_work": {},
         "left_out": [{"kind": "view", "name": "v", "rows": None}],
         "notes": ["look at this"],
     }

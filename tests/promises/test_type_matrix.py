@@ -12,6 +12,7 @@ from conftest import fresh
 from lab import Done, Lab, Server
 from matrix import CASES, REJECT, Case, create
 
+import bulketl.loading.worker
 import bulketl.plan.specify
 from bulketl.errors import PlanError
 from bulketl.tables.casts import RULES, CastRule, cast, parse_target
@@ -28,10 +29,13 @@ class Matrix:
     refused: dict[int, str] = field(default_factory=dict)
 
 
-@pytest.fixture(scope="module", params=["chosen", "adbc"])
+@pytest.fixture(scope="module", params=["chosen", "connectorx", "adbc"])
 def matrix(source_server: Server, postgres: str, request: pytest.FixtureRequest) -> Iterator[Matrix]:
-    """All cases as tables t0, t1, … with their values, in one run; by the encoder chosen, and all by the reference."""
+    """All cases as tables t0, t1, … with their values, in one run: read over one session, as small tables are; each by
+    connectorx; and copied by the reference encoder."""
     with pytest.MonkeyPatch.context() as patch:
+        if request.param != "chosen":
+            patch.setattr(bulketl.loading.worker, "MOST_ROWS", -1)
         if request.param == "adbc":
             patch.setattr(bulketl.plan.specify, "encoder_of", lambda casts: "adbc")
         yield from _matrix(source_server, postgres)

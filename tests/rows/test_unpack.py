@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bulketl.rows.coerce import Batch, coerce
@@ -121,6 +121,9 @@ def test_a_decimal_comes_back_with_every_digit(numbers: list[int], scale: int) -
 
 
 @given(st.lists(NUMBERS, min_size=1), st.sampled_from(KINDS))
+@example([9_223_372_036_854_775_800, -(2**63), 2**63 - 1], ("time", "time"))
+@example([9_223_372_036_854_775_800, -(2**63), 2**63 - 1], ("time(6)", ""))
+@example([9_223_372_036_854_775_800, -(2**63), 2**63 - 1], ("datetime(4)", ""))
 def test_a_number_is_a_value_or_an_invalid_date_or_its_row_a_reject(numbers: list[int], kind: tuple[str, str]) -> None:
     """No number is guessed at: what came out is what MySQL would print of it, and every other row says why it is none."""
     batch = taken_apart(list(numbers), *kind)

@@ -14,7 +14,7 @@ from bulketl.errors import BulketlError, TargetError
 from bulketl.loading.summary import DONE, Summary, TableSummary
 from bulketl.plan.plan import Plan
 from bulketl.postgres.ledger import runs, schema
-from bulketl.postgres.ledger.runs import Kind, Start
+from bulketl.postgres.ledger.runs import End, Kind, Start
 from bulketl.postgres.locks import Locks, held, new_run
 from bulketl.postgres.server import Connection, Postgres
 from bulketl.postgres.write.copy import close
@@ -100,7 +100,8 @@ def _end(target: Postgres, run: Run, outcome: str) -> None:
     tables = [_entry(table, run.reasons) for table in run.summary.tables.values()]
     certificates = {name: table.certificate.to_json() for name, table in run.summary.tables.items() if table.certificate}
     with target.connect() as connection:
-        runs.end_run(connection, run.name, outcome, dict(run.summary.totals), tables, certificates)
+        end = End(outcome, dict(run.summary.totals), run.summary.source_work)
+        runs.end_run(connection, run.name, end, tables, certificates)
 
 
 def _entry(table: TableSummary, reasons: dict[str, str]) -> dict[str, object]:

@@ -12,7 +12,7 @@ from concurrent.futures import Executor
 from bulketl.config.config import Config
 from bulketl.config.libraries import check_libraries
 from bulketl.connections.retrying import patient
-from bulketl.errors import PlanError
+from bulketl.errors import PlanError, SourceError
 from bulketl.loading import engine
 from bulketl.loading.events import Event, Observer
 from bulketl.loading.memory import resident_mb
@@ -20,6 +20,7 @@ from bulketl.loading.record import Run, recorded
 from bulketl.loading.summary import Summary
 from bulketl.loading.threads import Crew
 from bulketl.loading.throttle import Sparing
+from bulketl.mysql.counters import Counters, counters
 from bulketl.mysql.pressure import Strain
 from bulketl.mysql.server import MySQL
 from bulketl.mysql.source import MySQLSource
@@ -180,6 +181,25 @@ def _note_sessions(source: MySQL, target: Postgres, run: str) -> dict[str, dict[
         return sessions
 
 
+@contextlib.contextmanager
+def _counted(source: MySQL, summary: Summary) -> Iterator[None]:
+    """Note what the source's server counts meanwhile, also when the run is interrupted; none fails for want of that."""
+    before = _look(source)
+    try:
+        yield
+    finally:
+        after = _look(source) if before else None
+        if before and after:
+            summary.source_work = after.since(before)
+
+
+def _look(source: MySQL) -> Counters | None:
+    try:
+        return counters(source)
+    except SourceError:
+        return None
+
+
 def _carry_out(
     config: Config,
     run: Run,
@@ -201,7 +221,7 @@ def _carry_out(
         sparing=Sparing(strain, config.source_limits.mb_per_second),
     )
     try:
-        with executors(run.name, config.at_once) as executor:
+        with _counted(source, run.summary), executors(run.name, config.at_once) as executor:
             watching = _observe(engine.decided(run.name, plan, sessions), run.summary, observers)
             at_once = engine.AtOnce(config.at_once, config.tables_at_once)
             events = engine.run(plan, MySQLSource(source), target, executor, at_once, brakes)

@@ -97,7 +97,8 @@ class Summary:
     """Folds events; `tables` maps names to TableSummary in the order of the plan.
 
     `source` and `schema` are what the run reads and where it writes. `left_out` is what no load takes, `notes` are of no one
-    table.
+    table. `source_work`: what the source's server counted meanwhile, {} when unknown: `of` says whose rows and bytes,
+    `account` bulketl's user or `server` everybody; `rows_read`, `bytes_sent`, and `server_lock_waits` of everybody.
     """
 
     def __init__(self) -> None:
@@ -106,6 +107,7 @@ class Summary:
         self.schema = ""
         self.zone = ""
         self.sessions: Mapping[str, Mapping[str, object]] = {}
+        self.source_work: Mapping[str, object] = {}
         self.seconds = 0.0
         self.notes: tuple[str, ...] = ()
         self.tables: dict[str, TableSummary] = {}
@@ -228,6 +230,7 @@ class Summary:
             "outcome": self.outcome,
             "timestamp_zone": self.zone,
             "sessions": {side: dict(found) for side, found in self.sessions.items()},
+            "source_work": dict(self.source_work),
             "totals": self.totals,
             "left_out": [dataclasses.asdict(other) for other in self.left_out],
             "notes": self.notes,

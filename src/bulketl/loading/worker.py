@@ -16,6 +16,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from bulketl.errors import MismatchError, SourceError
+from bulketl.loading.column_types import hold_types
 from bulketl.loading.schedule import Step
 from bulketl.plan.plan import TableLoad
 from bulketl.rows.aggregates import Figures
@@ -24,7 +25,11 @@ from bulketl.rows.figures import Taken, figures, floats_of, together, unequal
 from bulketl.rows.quality import Counted, around
 from bulketl.rows.reconcile import Differences, Here, There, reconcile
 from bulketl.tables.partitions import Partition
+from bulketl.tables.slices import in_slices
 from bulketl.tables.spec import TableSpec
+
+MOST_ROWS = 2_000  # of a table that is read over a session with others: beyond, connectorx is faster
+MOST_BYTES = 1_000_000
 
 
 class Lock(Protocol):
@@ -63,6 +68,10 @@ class Source(Here, Protocol):
         """Yield the partition's rows; with a sign, as they are at the moment at which that named lock is taken."""
         ...
 
+    def read_small(self, pieces: Sequence[tuple[TableSpec, Partition]]) -> Iterator[pa.Table | None]:
+        """Yield the rows of each small table, all over one session; None for one that is to be read by itself."""
+        ...
+
     def count(self, pieces: Sequence[tuple[TableSpec, Partition]]) -> list[int]:
         """Count the rows of some partitions, in one query."""
         ...
@@ -71,8 +80,8 @@ class Source(Here, Protocol):
         """Return the figures of a certificate over a partition's rows as they are now."""
         ...
 
-    def types(self, table: str) -> Mapping[str, str]:
-        """Return the types of a table's columns as they are now."""
+    def types(self, tables: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+        """Return the types of the columns of each table as they are now, in one query."""
         ...
 
     def locked(self, spec: TableSpec) -> AbstractContextManager[Lock]:
@@ -228,7 +237,7 @@ def work(source: Source, target: Target, step: Step) -> Result:
     try:
         return dataclasses.replace(_work(source, target, step), seconds=time.monotonic() - began)
     except MismatchError as error:
-        raise error.explained(source.types(error.table).get(error.column)) from error
+        raise error.explained(source.types([error.table]).get(error.table, {}).get(error.column)) from error
     except MemoryError as error:
         raise SourceError(
             f"there is not enough memory for the rows of {', '.join(map(repr, step.tables))}",
@@ -240,17 +249,20 @@ def work(source: Source, target: Target, step: Step) -> Result:
 def _work(source: Source, target: Target, step: Step) -> Result:
     spec, partition = step.spec, step.partition
     if spec is None:
-        batches = [_small(source, load) for load in step.loads]
+        batches = _small(source, step.loads)
+        hold_types(source, [load.spec for load in step.loads if load.partitions])
         done = target.load_group([load.spec for load in step.loads], batches, _counted(source, step.loads, batches))
         taken = tuple(
             _taken(source, load.spec, load.partitions, batch) for load, batch in zip(step.loads, batches, strict=True)
         )
         return Result(tuple(loaded for loaded, _ in done), taken, tuple(published for _, published in done))
     if step.kind == "publish":
+        hold_types(source, [spec])
         return Result(published=(target.publish(spec),))
     if step.kind == "compare":
-        return Result(differences=reconcile(source, target, spec))
+        return Result(differences=reconcile(source, target, spec, lambda: hold_types(source, [spec])))
     if step.kind == "settle":
+        hold_types(source, [spec])  # else all rows differ, however often they are read
         target.settle(spec, source)
         return Result()
     if step.kind == "discard":
@@ -260,24 +272,39 @@ def _work(source: Source, target: Target, step: Step) -> Result:
         target.prepare(spec)
         return Result()
     reading, counted = _Reading(source, spec, partition, step.sign), _counting(source, step, spec, partition)
-    if step.kind == "chunk":
+    if step.kind == "chunk":  # it is visible at once
+        counted = _unaltered(source, spec, counted)
         loaded, published = target.load_chunk(spec, partition, reading, step.last, counted)
         return Result((loaded,), (reading.held(),), (published,) if step.last else ())
     return Result((target.load(spec, partition, reading, counted),), (reading.held(),))
 
 
 def _counting(source: Source, step: Step, spec: TableSpec, partition: Partition) -> Counted:
-    """Return what says, after the read, how many rows there were at the source; nothing is counted while others wait."""
-    if step.sign:
+    """Return what says, after the read, how many rows there were at the source.
+
+    Nothing is counted while others wait, nor where the read itself has proved how many there are.
+    """
+    if step.sign or in_slices(spec, partition):
         return int
     (before,) = source.count([(spec, partition)])
     return lambda read: read if read == before else around(before, read, *source.count([(spec, partition)]))
 
 
+def _unaltered(source: Source, spec: TableSpec, counted: Counted) -> Counted:
+    """Return what counts, and asks before that whether what was read is still of the types of its casts."""
+
+    def count(read: int) -> int:
+        hold_types(source, [spec])
+        return counted(read)
+
+    return count
+
+
 def _counted(source: Source, loads: Sequence[TableLoad], batches: Sequence[Batch | None]) -> list[int]:
     """Return how many rows each small table should have: the plan counted them, and where that differs they are again."""
     read = [batch.read if batch else 0 for batch in batches]
-    differ = [n for n, load in enumerate(loads) if read[n] != load.rows and load.partitions]
+    proved = [not _is_small(load) and any(in_slices(load.spec, part) for part in load.partitions) for load in loads]
+    differ = [n for n, load in enumerate(loads) if read[n] != load.rows and load.partitions and not proved[n]]
     after = source.count([(loads[n].spec, loads[n].partitions[0]) for n in differ]) if differ else []
     for n, rows in zip(differ, after, strict=True):
         read[n] = around(loads[n].rows, read[n], rows)
@@ -327,8 +354,19 @@ def _held(source: Source, spec: TableSpec, partition: Partition, found: Figures)
     return Taken(found, tuple(unequal(found, source.figures(spec, partition), floats_of(spec))))
 
 
-def _small(source: Source, load: TableLoad) -> Batch | None:
-    if not load.partitions:
-        return None
-    (rows,) = source.read(load.spec, load.partitions[0])
-    return coerce(rows, load.spec, source.masked(load.spec))
+def _small(source: Source, loads: Sequence[TableLoad]) -> list[Batch | None]:
+    """Return the rows of each table, None where the plan found none; the small ones are read over one session."""
+    tiny = [n for n, load in enumerate(loads) if load.partitions and _is_small(load)]
+    pieces = [(loads[n].spec, loads[n].partitions[0]) for n in tiny]
+    together = dict(zip(tiny, source.read_small(pieces), strict=True)) if len(pieces) > 1 else {}
+    batches: list[Batch | None] = []
+    for n, load in enumerate(loads):
+        rows = together.get(n)
+        if rows is None and load.partitions:
+            (rows,) = source.read(load.spec, load.partitions[0])
+        batches.append(None if rows is None else coerce(rows, load.spec, source.masked(load.spec)))
+    return batches
+
+
+def _is_small(load: TableLoad) -> bool:
+    return load.rows <= MOST_ROWS and load.bytes <= MOST_BYTES

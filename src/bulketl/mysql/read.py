@@ -16,12 +16,15 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from bulketl.errors import SourceError
+from bulketl.mysql import slices
 from bulketl.mysql.locks import before_reading
 from bulketl.mysql.server import MySQL, source_error
 from bulketl.rows.aggregates import ROWS, aggregates
 from bulketl.tables.casts import VALID_DATE, quoted
 from bulketl.tables.partitions import Changes, KeyTuple, KeyValue, Partition
+from bulketl.tables.slices import in_slices
 from bulketl.tables.spec import TableSpec
+from bulketl.tables.types import TIMES
 
 if TYPE_CHECKING:  # who plans asks for conditions only, and neither Arrow nor connectorx is quick to load
     import pyarrow as pa
@@ -48,7 +51,19 @@ def read(source: MySQL, spec: TableSpec, partition: Partition, sign: str = "") -
     if partition.stream:
         yield from _spooled(source, spec, query, before, partition.stream)
         return
+    if in_slices(spec, partition) and not sign:
+        yield slices.drained(source.identity, spec, partition, _asking(source, spec, before))
+        return
     yield _arrow(source, spec, query, before)
+
+
+def _asking(source: MySQL, spec: TableSpec, before: list[str]) -> slices.Asking:
+    """Return how a range that is read in slices is asked for."""
+
+    def rows(some: Partition, most: int) -> pa.Table:
+        return _arrow(source, spec, f"{select(spec, some)} ORDER BY {quoted(some.columns[0])} LIMIT {most}", before)
+
+    return slices.Asking(rows, lambda counted, behind: _after(source, spec, counted, behind))
 
 
 def read_where(source: MySQL, spec: TableSpec, condition: str) -> pa.Table:
@@ -71,10 +86,10 @@ def _arrow(source: MySQL, spec: TableSpec, query: str, before: list[str]) -> pa.
         if isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit)):
             raise
         raise _failure(spec, str(error)) from None
-    return rows.rename_columns(_names(spec))
+    return rows.rename_columns(names(spec))
 
 
-def _names(spec: TableSpec) -> list[str]:
+def names(spec: TableSpec) -> list[str]:
     """Return the names of the columns of `select`: the driver's are in a character set that it does not know of."""
     return [*(item.column for item in spec.casts), *(NOT_NULL_MASK.format(n) for n in range(len(masked(spec))))]
 
@@ -105,6 +120,19 @@ def count(source: MySQL, pieces: Sequence[tuple[TableSpec, Partition]]) -> list[
     return [found[n] for n in range(len(pieces))]
 
 
+def _after(source: MySQL, spec: TableSpec, counted: Partition | None, behind: Partition) -> tuple[int, int | None]:
+    """Return how many rows a range along one integer column has, 0 for None, and the greatest key of the range behind it."""
+    column = quoted(behind.columns[0])
+    with source.connect() as cursor:
+        if spec.zone:
+            cursor.execute("SET SESSION time_zone = %s", (spec.zone,))
+        cursor.execute(f"SELECT COUNT(*) FROM {_rows(spec, counted)}" if counted else "SELECT 0")
+        ((rows,),) = cursor.fetchall()
+        cursor.execute(f"SELECT {column} FROM {_rows(spec, behind)} ORDER BY {column} DESC LIMIT 1")
+        last = cursor.fetchall()
+    return int(rows), int(last[0][0]) if last else None
+
+
 def figures(source: MySQL, spec: TableSpec, partition: Partition) -> dict[str, str | None]:
     """Return the figures of a certificate over a partition's rows as they are now. Raise SourceError."""
     wanted = aggregates(spec.casts, {item.column: "" for item in spec.casts}, spec.nul_bytes)
@@ -129,7 +157,7 @@ def _rows(spec: TableSpec, partition: Partition) -> str:
     """Return what a SELECT of the partition's rows has after FROM."""
     rows, conditions = quoted(spec.table), []
     if partition.only:
-        conditions.append(among(partition.columns, partition.only))
+        conditions.append(among(spec, partition.columns, partition.only))
     elif partition.columns:
         rows += f" FORCE INDEX ({quoted(partition.key)})"
         within = range_condition(partition.columns, partition.lo, partition.hi)
@@ -169,12 +197,31 @@ def _stays(column: str, limit: dt.datetime) -> str:
     return f"COALESCE({(VALID_DATE % what).replace('{c}', quoted(column))}>={least},TRUE)"
 
 
-def among(columns: tuple[str, ...], keys: tuple[KeyTuple, ...]) -> str:
-    """Return the condition that a row has one of these keys."""
-    if len(columns) == 1:
+def among(spec: TableSpec, columns: tuple[str, ...], keys: tuple[KeyTuple, ...]) -> str:
+    """Return the condition that a row has one of the keys of these columns; a date among them may be none."""
+    times = {item.column for item in spec.casts if item.source_type.base in TIMES}
+    if len(columns) == 1 and not (columns[0] in times and any(_no_date(value) for (value,) in keys)):
         return f"{quoted(columns[0])} IN ({', '.join(literal(key[0]) for key in keys)})"
-    rows = (" AND ".join(f"{quoted(c)}={literal(v)}" for c, v in zip(columns, key, strict=True)) for key in keys)
+    rows = (" AND ".join(_is(c, v, c in times) for c, v in zip(columns, key, strict=True)) for key in keys)
     return "(" + " OR ".join(f"({row})" for row in rows) + ")"
+
+
+def _is(column: str, value: KeyValue, time: bool) -> str:
+    # Neither server finds each date that is none by its text, whatever the SQL mode: connectorx has it prepared before.
+    if time and _no_date(value):
+        return f"{quoted(column)}*1={re.sub('[^0-9.]', '', str(value))}"
+    return f"{quoted(column)}={literal(value)}"
+
+
+def _no_date(value: KeyValue) -> bool:
+    """Tell whether a text is no date, as 2024-02-31, or one that Python cannot tell from that."""
+    if not isinstance(value, str):
+        return False
+    try:
+        dt.datetime.fromisoformat(value)
+    except ValueError:
+        return True
+    return False
 
 
 def _tuple(value: KeyValue | None) -> KeyTuple | None:
@@ -245,7 +292,7 @@ def _spooled(source: MySQL, spec: TableSpec, query: str, before: list[str], rows
         if told:
             raise _failure(spec, told)
         for batch in batches:
-            yield pa.Table.from_batches([batch]).rename_columns(_names(spec))
+            yield pa.Table.from_batches([batch]).rename_columns(names(spec))
 
 
 _WENT_AWAY = (

@@ -13,6 +13,7 @@ from bulketl.mysql.discover import column_types
 from bulketl.mysql.locks import TableGate, TableLock, gated, locked
 from bulketl.mysql.read import count, figures, masked, read
 from bulketl.mysql.server import MySQL
+from bulketl.mysql.small import read_small
 from bulketl.rows.reconcile import Buckets, Digest, Row
 from bulketl.tables.partitions import Partition
 from bulketl.tables.spec import TableSpec
@@ -28,6 +29,10 @@ class MySQLSource:
         """Yield the partition's rows in Arrow; with a sign, as they are when that named lock is taken."""
         return read(self.mysql, spec, partition, sign)
 
+    def read_small(self, pieces: Sequence[tuple[TableSpec, Partition]]) -> Iterator[pa.Table | None]:
+        """Yield the rows of each small table, all over one session; None for one that is to be read by itself."""
+        return read_small(self.mysql, pieces)
+
     def count(self, pieces: Sequence[tuple[TableSpec, Partition]]) -> list[int]:
         """Count the rows of some partitions, in one query."""
         return count(self.mysql, pieces)
@@ -36,9 +41,9 @@ class MySQLSource:
         """Return the figures of a certificate over a partition's rows as they are now."""
         return figures(self.mysql, spec, partition)
 
-    def types(self, table: str) -> Mapping[str, str]:
-        """Return the types of a table's columns as they are now."""
-        return column_types(self.mysql, table)
+    def types(self, tables: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+        """Return the types of the columns of each table as they are now, in one query."""
+        return column_types(self.mysql, tables)
 
     def locked(self, spec: TableSpec) -> AbstractContextManager[TableLock]:
         """Keep everybody from writing to the table for a while."""

@@ -21,6 +21,7 @@ from bulketl.config.config import Config
 from bulketl.config.libraries import check_libraries
 from bulketl.connections.retrying import patient
 from bulketl.errors import ConfigError, PlanError
+from bulketl.loading.column_types import hold_types
 from bulketl.loading.record import recorded
 from bulketl.mysql.server import MySQL
 from bulketl.mysql.source import MySQLSource
@@ -34,6 +35,7 @@ from bulketl.postgres.ledger import rejects, runs, schema
 from bulketl.postgres.ledger.rejects import RejectCount, Rejected
 from bulketl.postgres.server import Connection, Postgres
 from bulketl.postgres.write.rows import retry
+from bulketl.rows.coerce import Batch
 from bulketl.rows.reconcile import reread
 from bulketl.survey.look import in_view
 from bulketl.tables.casts import Cast
@@ -219,8 +221,13 @@ def _open(
 
 def _taken(source: MySQL, target: Postgres, run: str, spec: TableSpec, readable: Mapping[str, KeyTuple]) -> tuple[int, int]:
     """Read rows by their keys and take them; both may be done twice."""
-    batches = reread(MySQLSource(source), spec, tuple(readable.values()))
+    batches = _again(MySQLSource(source), spec, tuple(readable.values()))
     return retry(target, run, spec, [json.loads(key) for key in readable], batches)
+
+
+def _again(source: MySQLSource, spec: TableSpec, keys: Sequence[KeyTuple]) -> Iterator[Batch]:
+    yield from reread(source, spec, keys)
+    hold_types(source, [spec])
 
 
 def _one_by_one(config: Config, catalog: Catalog, table: str, choice: Choice) -> TableSpec:
@@ -253,6 +260,7 @@ def _one_by_one(config: Config, catalog: Catalog, table: str, choice: Choice) ->
         spec,
         publish="append" if spec.audit else "merge",
         whole=False,
+        packed=True,  # so that a row whose key is no date still has its key
         max_rejects=1.0,
         watermark=None,
         deletes="mark" if spec.deletes == "mark" else "ignore",

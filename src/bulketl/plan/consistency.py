@@ -15,18 +15,17 @@ from bulketl.config.tables import TableRule
 from bulketl.errors import PlanError
 from bulketl.tables.catalog import Table
 from bulketl.tables.partitions import Partition, rows_per_partition
+from bulketl.tables.slices import in_slices
 from bulketl.tables.spec import Consistency, TableSpec
 
 Parts = tuple[Partition, ...]
-_TRANSACTIONAL = ("innodb", "rocksdb")
 
 
 def consistent(config: Config, rule: TableRule, table: Table, parts: Parts, spec: TableSpec) -> tuple[Consistency, Parts]:
     """Return the label and the partitions to read. Raise PlanError when what the rule asks for cannot be had."""
-    transactional = table.engine.lower() in _TRANSACTIONAL
     asked = rule.consistency
-    if len(parts) <= 1 and not table.view:
-        return "snapshot" if transactional else "locked", parts
+    if len(parts) <= 1 and not table.view and not any(in_slices(spec, part) for part in parts):
+        return "snapshot" if table.transactional else "locked", parts
     if asked is None or asked == "best effort":
         return "best effort", parts
     if table.view and asked in ("snapshot", "locked"):
@@ -34,7 +33,7 @@ def consistent(config: Config, rule: TableRule, table: Table, parts: Parts, spec
     if any(part.mark for part in parts):
         raise _impossible(table, asked, "chunked_incremental publishes one chunk after another", "incremental")
     if asked == "snapshot":
-        if not transactional:
+        if not table.transactional:
             raise _impossible(table, asked, f"engine {table.engine} has no snapshots", "consistency: locked or re-read")
         return asked, _joined(config, table, parts)
     if asked == "re-read" and not (spec.key and spec.whole):

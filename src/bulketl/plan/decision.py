@@ -22,9 +22,10 @@ from bulketl.plan.planned_checks import needed, pointing
 from bulketl.plan.publishing import differing, publishing
 from bulketl.plan.selection import Selection
 from bulketl.plan.specify import known_columns, name_error, specify
-from bulketl.tables.catalog import Catalog, Table, TargetTable
+from bulketl.tables.catalog import Catalog, Key, Table, TargetTable
 from bulketl.tables.cursor import State
 from bulketl.tables.partitions import Bound, Partition, fits, long_columns, row_bytes, rows_per_partition, split, split_key
+from bulketl.tables.slices import sliceable, slicing, waited_for
 from bulketl.tables.spec import NAME_BYTES, TableSpec
 from bulketl.tables.types import TARGET_FLOATS
 
@@ -147,12 +148,24 @@ def _parts(table: Table, rule: TableRule, bound: Bound, size: int) -> tuple[tupl
         return (), "empty at the source, counted"
     if bound.cuts and along:
         parts = split(table, along, bound.cuts)
-        return parts, f"{len(parts)} ranges of {', '.join(along.columns)}"
+        return parts, f"{len(parts)} ranges of {', '.join(along.columns)}{_sparing(table, along)}"
     if not fits(table, bound.rows, size):
         return (
             Partition(0, stream=rows_per_partition(table, size)),
         ), "one streamed read, because no key can be cut into ranges"
-    return (Partition(0),), "one read"
+    if along and sliceable(table, along, bound.rows, rule.consistency):
+        return split(table, along, ()), f"all of {along.columns[0]}{_sparing(table, along)}"
+    waited = waited_for(table, bound.rows) and not (along and slicing(table, along))
+    return (
+        Partition(0),
+    ), f"one read{', which writers wait for: no key to cut it by is one integer column' if waited else ''}"
+
+
+def _sparing(table: Table, along: Key) -> str:
+    """Say what writers to a table meet whose engine locks it while a range is read."""
+    if slicing(table, along):
+        return ", a slice of some 50 ms at a time, so that writers get in between"
+    return ", and writers wait for each: it is not one integer column" if table.locks else ""
 
 
 def _size(table: Table, rows: int) -> int:

@@ -69,6 +69,7 @@ def specify(config: Config, catalog: Catalog, table: Table, choice: Choice, free
         stop_after=rule.stop_after_minutes and rule.stop_after_minutes * 60,
         threshold=rule.monitoring.data_quality_threshold,
         certify=config.certify,
+        locks=table.locks,
     )
     if hold and not (spec.key or spec.audit):
         raise PlanError(

@@ -18,6 +18,7 @@ from bulketl.tables.types import TARGET_FLOATS, TARGET_INTEGERS
 Figures = Mapping[str, str | None]  # "column what" -> a number as text; "rows" -> their number
 ROWS = "rows"
 _TEXTS = ("text", "varchar", "json")
+_SINCE_1970 = {"date": "(TO_DAYS(%s)-719528)", "timestamp": "TIMESTAMPDIFF(MICROSECOND,'1970-01-01',%s)"}
 _WHOLE = (*TARGET_INTEGERS, "numeric", "boolean")
 
 
@@ -51,7 +52,10 @@ def _figures(item: Cast, column: str, nul_bytes: str) -> list[Aggregate]:
         return [*found, _of(item, "length", f"SUM({here})", f"sum({there})")] if here else found
     if not here:
         return found
-    found += [_of(item, what, f"{what.upper()}({here})", f"{what}({there})") for what in ("min", "max")]
+    since = _SINCE_1970.get(base, "")
+    for what in ("min", "max"):  # a guarded date costs less to compare than its number, which is made once then
+        least = f"{what.upper()}({item.read})"
+        found.append(_of(item, what, since % least if since else f"{what.upper()}({here})", f"{what}({there})"))
     if base in TARGET_FLOATS:
         here = f"CASE WHEN ABS({here})<1e11 THEN CAST(FLOOR({here}*1e4) AS SIGNED) END"
         there = f"CASE WHEN abs({there})<1e11 THEN floor({there}*1e4)::bigint END"
@@ -70,11 +74,10 @@ def _values(item: Cast, column: str, base: str, nul_bytes: str) -> tuple[str, st
         return f"({item.read}*1e0)" if item.source_type.base == "float" else item.read, f"{column}::float8"
     if base == "date":
         days = f"({column} - date '1970-01-01' + {days_ahead(column)})"
-        return f"(TO_DAYS({item.read})-719528)", _number(base, column, days)
+        return _SINCE_1970[base] % item.read, _number(base, column, days)
     if base == "timestamp":
-        here = f"TIMESTAMPDIFF(MICROSECOND,'1970-01-01',{item.read})"
         there = f"({microseconds(column)} + {days_ahead(column)} * 86400000000)"
-        return here, _number(base, column, there)
+        return _SINCE_1970[base] % item.read, _number(base, column, there)
     if base in ("timestamptz", "interval", "time"):
         found = pair(item, column, nul_bytes)
         return (f"CAST({found[0]} AS SIGNED)", _number(base, column, microseconds(column))) if found else ("", "")

@@ -8,7 +8,7 @@ meanwhile is missing in the target and is added, and no row is taken for gone th
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -137,14 +137,21 @@ def compare_rows(here: Here, there: Compared, spec: TableSpec) -> Differences:
     return Differences(tuple(missing), tuple(differing), tuple(gone), sum(rows for rows, _ in theirs.values()))
 
 
-def reconcile(here: Here, there: There, spec: TableSpec) -> Differences:
+def reconcile(here: Here, there: There, spec: TableSpec, read: Callable[[], None] = lambda: None) -> Differences:
     """Compare, read again what is missing or differs, and bring it into the target; return what was found.
 
-    Raise DataError when more rows are gone than may go: then nothing is mended.
+    Raise DataError when more rows are gone than may go, and what `read` raises, which is called when rows were read again:
+    then nothing is mended.
     """
     found = compare_rows(here, there, spec)
-    noted = there.mend(spec, found, reread(here, spec, (*found.missing, *found.differing)))
+    keys = (*found.missing, *found.differing)
+    noted = there.mend(spec, found, _then(reread(here, spec, keys), read) if keys else iter(()))
     return dataclasses.replace(found, noted=noted)
+
+
+def _then(batches: Iterator[Batch], read: Callable[[], None]) -> Iterator[Batch]:
+    yield from batches
+    read()
 
 
 def reread(here: Here, spec: TableSpec, keys: Sequence[KeyTuple]) -> Iterator[Batch]:

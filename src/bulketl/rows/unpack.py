@@ -146,14 +146,15 @@ def _instant(item: Cast) -> pl.Expr:
 
 
 def _span(item: Cast) -> pl.Expr:
-    micros, fine = _clock(_number(item).abs(), _scale(item))
+    micros, _ = _clock(_number(item).abs(), _scale(item))
     signed = pl.when(_number(item) < 0).then(-micros).otherwise(micros)
-    return pl.when(fine & (micros < (_MOST_HOURS + 1) * 3_600_000_000)).then(signed)
+    return pl.when(_span_understood(item)).then(signed)
 
 
 def _span_understood(item: Cast) -> pl.Expr:
-    micros, fine = _clock(_number(item).abs(), _scale(item))
-    return fine & (micros < (_MOST_HOURS + 1) * 3_600_000_000)
+    beyond = (_MOST_HOURS + 1) * 10_000 * _scale(item)
+    _, fine = _clock(_number(item).abs(), _scale(item))
+    return fine & _number(item).is_between(-beyond, beyond, closed="none")  # of larger ones the microseconds overflow
 
 
 def _time_of_day(item: Cast) -> pl.Expr:

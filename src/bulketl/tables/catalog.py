@@ -41,6 +41,10 @@ class Key:
     whole: bool = True
 
 
+_TRANSACTIONAL = ("innodb", "rocksdb")
+_COUNTING = ("myisam", "aria", "memory")
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """A base table, or a view that somebody wants as one.
@@ -63,6 +67,21 @@ class Table:
     changed_at: str = ""
     view: bool = False
     problem: str = ""
+
+    @property
+    def transactional(self) -> bool:
+        """Whether a statement sees the rows of one moment while others write; no other engine is known to."""
+        return self.engine.lower() in _TRANSACTIONAL
+
+    @property
+    def locks(self) -> bool:
+        """Whether its engine may lock it for as long as a statement reads it, as MyISAM, Aria, MEMORY and CSV do."""
+        return not (self.view or self.transactional)
+
+    @property
+    def counts(self) -> bool:
+        """Whether its engine keeps the number of its rows, so that nobody has to read them to count them."""
+        return self.engine.lower() in _COUNTING
 
     def keeps_unique(self, columns: Sequence[str]) -> bool:
         """Tell whether a unique index keeps two rows from having the same values in these columns."""

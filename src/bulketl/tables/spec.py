@@ -62,6 +62,7 @@ class TableSpec:
     # with a zone is of a `timestamptz`.
     retained: tuple[tuple[str, dt.datetime], ...] = ()
     consistency: Consistency = "best effort"  # what its rows have in common
+    locks: bool = False  # its engine locks the table while a statement reads it
     certify: bool = False  # figures of every column are taken on the way
     # How it is published.
     watermark: Watermark | None = None  # how far it is loaded then; None leaves that as it is

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import threading
 from typing import Any
@@ -62,6 +63,17 @@ def test_a_run_that_was_interrupted_goes_on_at_the_partitions_that_are_not_on_re
     assert [line for name in ("a", "b", "small") for line in parts.differences(name)] == []
     assert parts.staged() == []
     assert runs(parts) == [("done",)]
+
+
+def test_a_run_of_a_version_that_read_no_integers_is_resumed(parts: Lab) -> None:
+    """Its stored plan does not say how values are packed: what is left of it is read as it was."""
+    parts.mysql("ALTER TABLE a ADD d decimal(9,2), ADD at datetime(3)", "UPDATE a SET d = id / 3, at = NOW(3)")
+    interrupted(parts, 3)
+    ((run, text),) = parts.pg("SELECT run, document::text FROM bulketl.run WHERE schema_name = '{s}'")
+    older = json.loads(text, object_hook=lambda item: {k: v for k, v in item.items() if k not in ("packed", "unpack")})
+    parts.pg("UPDATE bulketl.run SET document = %s WHERE run = %s", [json.dumps(older), run])
+    assert bulketl.resume(parts.config()).outcome == "done"
+    assert [line for name in ("a", "b", "small") for line in parts.differences(name)] == []
 
 
 def test_a_run_that_was_killed_can_be_resumed(parts: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,7 +42,20 @@ def summary(result: Summary) -> Group:
     found = (*_noted(result), *_comparisons(result))
     first = (Text(f"\n{in_a_line(note)}", style="yellow") for note in result.notes)
     notes = (*first, *_moments(result), *_changes(result), *_checks(result), *_drifts(result), *found)
-    return Group(table, *notes, *_failures(result.failed))
+    return Group(table, *notes, *_source_work(result), *_failures(result.failed))
+
+
+def _source_work(result: Summary) -> list[Text]:
+    """Return what the source's server did meanwhile, and for whom."""
+    work = result.source_work
+    if not work:
+        return []
+    whose = "for bulketl's user" if work["of"] == "account" else "for everybody"
+    waits = count_of(int(str(work["server_lock_waits"])), "statement")
+    told = (
+        f"{work['rows_read']:,} rows read and {size(int(str(work['bytes_sent'])))} sent {whose}; {waits} waited for a lock"
+    )
+    return [Text(f"\nThe source meanwhile: {told}", style="dim")]
 
 
 def _tier_rows(table: Table, tier: str, items: list[TableSummary], total: int) -> None:

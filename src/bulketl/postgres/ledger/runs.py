@@ -49,20 +49,37 @@ def note_sessions(connection: Connection, run: str, sessions: Mapping[str, Mappi
     connection.execute(f"UPDATE {LEDGER}.run SET sessions = %s WHERE run = %s", (json.dumps(sessions), run))
 
 
-def finish_run(connection: Connection, run: str, outcome: str, summary: dict[str, object]) -> None:
-    """Record how a run ended, unless a later load has taken its place."""
+class End(NamedTuple):
+    """How a run ended: its outcome, its totals, and what the source's server counted meanwhile, {} when unknown."""
+
+    outcome: str
+    summary: dict[str, object]
+    source_work: Mapping[str, object] = {}
+
+
+def finish_run(connection: Connection, run: str, end: End) -> None:
+    """Record how a run ended, unless a later load has taken its place. A run that went on adds to what its source did."""
+    numbers = [name for name, value in end.source_work.items() if isinstance(value, int)]
+    sums = ", ".join(f"'{one}', (source_work->>'{one}')::bigint + (%(work)s::jsonb->>'{one}')::bigint" for one in numbers)
     connection.execute(
-        f"UPDATE {LEDGER}.run SET finished_at = now(), outcome = %s, summary = %s"
-        " WHERE run = %s AND outcome IS DISTINCT FROM %s",
-        (outcome, json.dumps(summary), run, SUPERSEDED),
+        f"UPDATE {LEDGER}.run SET finished_at = now(), outcome = %(outcome)s, summary = %(summary)s, source_work = CASE"
+        f" WHEN %(work)s::jsonb IS NULL OR source_work->>'of' = %(work)s::jsonb->>'of'"
+        f" THEN source_work || jsonb_build_object({sums}) ELSE %(work)s::jsonb END"
+        " WHERE run = %(run)s AND outcome IS DISTINCT FROM %(superseded)s".encode(),
+        {
+            "outcome": end.outcome,
+            "summary": json.dumps(end.summary),
+            "work": json.dumps(end.source_work) if end.source_work else None,
+            "run": run,
+            "superseded": SUPERSEDED,
+        },
     )
 
 
 def end_run(
     connection: Connection,
     run: str,
-    outcome: str,
-    summary: dict[str, object],
+    end: End,
     tables: Sequence[dict[str, object]],
     certificates: Mapping[str, dict[str, object]] | None = None,
 ) -> None:
@@ -76,7 +93,7 @@ def end_run(
             return
         _record_tables(connection, run, tables)
         _certify(connection, run, certificates or {})
-        finish_run(connection, run, outcome, summary)
+        finish_run(connection, run, end)
 
 
 def reopen_run(connection: Connection, run: str) -> bool:

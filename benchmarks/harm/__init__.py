@@ -1,0 +1,1 @@
+"""What a load does to a source that others work on meanwhile."""
