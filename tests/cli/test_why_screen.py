@@ -71,7 +71,7 @@ STORIES: dict[str, RowStory] = {
             FIRST.run, "PatStatus", "7", "does not fit boolean", "2026-11-26 01:12:31+00", "", loaded=True),)),
     ),
     "audited": of(
-        column("LogText", "edited", "as it was", "text -> text"), KEY, tier="audit",
+        column("LogText", "edited", "as it was", "text -> text"), KEY, tier="audit", noted=True,
         next=NextLoad("whole", "reads the whole table", publish="append"),
         record=RowRecord((FIRST,), FIRST, FIRST, (), (Noted(LAST.run, "update", ("LogText",), "2026-11-27 01:13:00+00"),),
                          "entry 12 (trail) by run 20261127-011200-c3d4 at 2026-11-27 01:13:00+00"),

@@ -57,7 +57,7 @@ def _told(config: Config, table: str, words: tuple[str, ...], column: str | None
     sight = look_at(config, table)
     keys = key_columns(sight)
     if column is None:
-        words, column = _split(words, keys)
+        words, column = _split(table, words, keys)
     texts = spread(table, words, keys)
     key = read_key(table, words, keys)
     story = RowStory(
@@ -71,12 +71,13 @@ def _told(config: Config, table: str, words: tuple[str, ...], column: str | None
     return _with_rows(sight, story, key)
 
 
-def _split(words: tuple[str, ...], keys: Sequence[Column]) -> tuple[tuple[str, ...], str]:
-    """Return the words of the key, and the column that comes after them, '' for none."""
-    named = sum(any(word.startswith(f"{c.name}=") for c in keys) for word in words)
-    one = len(words) == 2 and (named == 1 or words[0].count(",") == len(keys) - 1)
-    if len(words) > 1 and (len(words) == len(keys) + 1 or (one and len(keys) != len(words)) or named == len(words) - 1 > 0):
-        return words[:-1], words[-1]
+def _split(table: str, words: tuple[str, ...], keys: Sequence[Column]) -> tuple[tuple[str, ...], str]:
+    """Return the words of the key, and the column that comes after them, '' where the words are a key by themselves."""
+    try:
+        spread(table, words, keys)
+    except PlanError:
+        if len(words) > 1:
+            return words[:-1], words[-1]
     return words, ""
 
 
@@ -114,7 +115,7 @@ def _with_rows(sight: RowSight, story: RowStory, key: KeyTuple) -> RowStory:
     story = dataclasses.replace(
         story,
         columns=columns_of(sight.config, sight.table, casts, sight.existing, values),
-        refused=refused[0] if refused else "",
+        refused=refused[0] if refused else "", noted=values.noted,
         stamp=(stamp, (ours.texts.get(stamp) or "NULL") if ours and stamp not in secret else "") if stamp else ("", ""),
         watermark=sight.task.mark.value if sight.task and sight.task.mark else "",
         record=_discreet(record, secret),
@@ -195,7 +196,7 @@ def _values(sight: RowSight, ours: SourceRow | None, batch: Batch | None, theirs
     for column, kind in batch.changed if batch else ():
         altered[column] = (*altered.get(column, ()), kind)
     faulty = [column for reject in (batch.rejects if batch else ()) for column in reject.column.split(", ")]
-    values = Values(ours.texts if ours else None, theirs.texts if theirs else None, None, altered, faulty)
+    values = Values(ours.texts if ours else None, theirs.texts if theirs else None, None, altered, faulty=faulty)
     task = sight.task
     if not (ours and theirs and batch and batch.good.num_rows and task and task.comparable) or theirs.deleted_at:
         return values
@@ -210,7 +211,9 @@ def _values(sight: RowSight, ours: SourceRow | None, batch: Batch | None, theirs
         close(run)
     if not seen or not seen[0].in_target:
         return values
-    return dataclasses.replace(values, written=dict(zip(seen[0].columns, seen[0].source, strict=True)))
+    written = dict(zip(seen[0].columns, seen[0].source, strict=True))
+    columns = [item.column for item in spec.casts]
+    return dataclasses.replace(values, written=written, compared=columns, noted=seen[0].in_trail)
 
 
 def _discreet(record: RowRecord, secret: frozenset[str]) -> RowRecord:

@@ -69,6 +69,9 @@ def _named(words: Sequence[str], names: Sequence[str]) -> list[tuple[str, str]] 
     found = []
     for word in words:
         places = list(begins.finditer(word))
+        if not places:
+            found.append(("", word))  # no part of a key that is named
+            continue
         ends = [*(place.start() for place in places[1:]), len(word)]
         found += [(place[1], word[place.end() : end]) for place, end in zip(places, ends, strict=True)]
     return found

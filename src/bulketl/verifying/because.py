@@ -77,28 +77,32 @@ def _both(s: RowStory) -> Said:
         return ("equal" if asked.state == "equal" else "differs"), f"Column {asked.column}: {asked.note}."
     if not s.differing:
         return _alike(s)
+    return "differs", _differing(s)
+
+
+def _differing(s: RowStory) -> str:
+    """Return why a row that both sides have is not the same."""
     columns = _named([item.column for item in s.differing])
-    if s.tier == "audit":
-        noted = next((one for one in s.record.trail if one.kind != "delete"), None)
-        kept = f"The source changed {columns} after the row was loaded, and an audited table keeps what it has"
-        if noted:
-            return "differs", f"{kept}; run {noted.run} noted the change at {noted.at}."
-        return "differs", f"{kept}; {then(s)}."
     if s.foreign:
-        restored = "somebody changed it there, or the database was restored"
-        return "differs", f"No run on record wrote the target's row as it is: {restored}; {then(s)}."
+        nobody = "No run on record wrote the target's row as it is: somebody changed it there, or the database was restored"
+        chain = f"; `bulketl audit verify {s.table}` says whether the chain still holds" if s.tier == "audit" else ""
+        return f"{nobody}; {then(s)}{chain}."
+    if s.tier == "audit":
+        kept = f"The source changed {columns} after the row was loaded, and an audited table keeps what it has"
+        if s.noted and s.record.trail:
+            return f"{kept}; run {s.record.trail[0].run} noted the change at {s.record.trail[0].at}."
+        return f"{kept}; {then(s)}."
     if s.refused:
-        return (
-            "differs",
-            f"The source's row cannot be loaded now, and the target has an earlier one: {s.refused}; {then(s)}.",
-        )
+        return f"The source's row cannot be loaded now, and the target has an earlier one: {s.refused}; {then(s)}."
     new = [item for item in s.differing if item.state == "source only"]
     if len(new) == len(s.differing):
-        return "differs", f"The target lacks {columns}, and equals the source but for that; {then(s)}."
+        return f"The target lacks {columns}, and equals the source but for that; {then(s)}."
+    if all(item.note for item in s.differing):
+        return f"{s.differing[0].column}: {s.differing[0].note}; {then(s)}."
     failed = _failure(s)
     if failed:
-        return "differs", f"{failed}, so the target still has the row of before; {then(s)}."
-    return "differs", f"{_changed(s, columns)}; {then(s)}."
+        return f"{failed}, so the target still has the row of before; {then(s)}."
+    return f"{_changed(s, columns)}; {then(s)}."
 
 
 def _changed(s: RowStory, columns: str) -> str:
@@ -113,7 +117,7 @@ def _changed(s: RowStory, columns: str) -> str:
 
 def _alike(s: RowStory) -> Said:
     """Return what there is to say of a row that is not known to differ."""
-    if unknown := [item.column for item in s.looked_at if item.state == "unknown"]:
+    if unknown := [item.column for item in s.looked_at if item.state == "unknown" and item.shown]:
         why = f"a load would reject the row: {s.refused}" if s.refused else "the target lets nobody compare them"
         return "unknown", f"Whether {_named(unknown)} is the same on both sides is not known, for {why}."
     if s.refused:

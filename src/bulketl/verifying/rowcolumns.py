@@ -19,14 +19,17 @@ class Values:
     """What was read of a row: texts of both sides, None for a side without it; what a load would write where that differs.
 
     `written`: by column of the source, of those that differ; None when the two were not compared. `altered`: what the way
-    changes of each column. `faulty`: columns for which a load would reject the row.
+    changes of each column. `compared`: columns that were, all but those of another type. `faulty`: columns for which a load
+    would reject the row. `noted`: the audit trail has the source's row.
     """
 
     source: Mapping[str, str | None] | None = field(default=None, repr=False)
     target: Mapping[str, str | None] | None = field(default=None, repr=False)
     written: Mapping[str, str | None] | None = field(default=None, repr=False)
     altered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    compared: Collection[str] = ()
     faulty: Collection[str] = ()
+    noted: bool = False
 
 
 def hidden(config: Config, table: str) -> frozenset[str]:
@@ -55,9 +58,10 @@ def _cast(
     shown = item.column not in secret
     source = values.source.get(item.column) if values.source and shown else None
     target = values.target.get(item.name) if values.target and shown else None
-    note, state = "", _state(item, there, values)
+    note: str = ""
+    state: ColumnState = _state(item, there, values) if shown else "unknown"
     if not shown:
-        note = "its value is masked"
+        note = "its value is masked, and not compared"
     elif values.target is not None and item.name not in there:
         note = "the target does not have it yet"
     elif item.name in there and there[item.name] != item.target:
@@ -80,7 +84,7 @@ def _state(item: Cast, there: Mapping[str, str], values: Values) -> ColumnState:
         if values.source.get(item.column) == values.target.get(item.name):
             return "equal"
         return "differs" if item.column in values.faulty else "unknown"
-    return "differs" if item.column in values.written else "equal"
+    return "differs" if item.column in values.written or item.column not in values.compared else "equal"
 
 
 def _left_out(column: str) -> ColumnStory:

@@ -48,7 +48,8 @@ class RowStory:
     `target_problem`. `table_gone`: the source has no such table. `in_target`: the target has the table. `columns`: the ones
     that differ first. `refused`: why a load would reject the row as the source has it, '' when it would not. `stamp`: its
     cursor, as column and value; `watermark`: up to which value the table was loaded. `newer`: it was stamped after that;
-    `within`: the changes that the next load reads have it; `stays`: retention has not removed it. `stamped_run`,
+    `within`: the changes that the next load reads have it; `stays`: retention has not removed it. `noted`: the audit trail
+    has the row as it is at the source. `stamped_run`,
     `loaded_at`, `deleted_at`: by the row's own stamps. `verdict` and `because`: whether it is equal, and in a sentence why.
     """
 
@@ -72,6 +73,7 @@ class RowStory:
     newer: bool = False
     within: bool = False
     stays: bool = True
+    noted: bool = False
     stamped_run: str = ""
     loaded_at: str = ""
     deleted_at: str = ""

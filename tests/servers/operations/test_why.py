@@ -175,6 +175,11 @@ CASES: dict[str, Case] = {
         "The target lacks more, and equals the source but for that; the next load reads the whole table and brings it.",
         (src("ALTER TABLE t ADD more int DEFAULT 5"),),
     ),
+    "a type that a rule declares since": Case(
+        "differs",
+        "flag: it is smallint in the target, and a load writes boolean; the next load reads the whole table and brings it.",
+        (Step(rule={"casts": {"flag": "boolean"}}),),
+    ),
     "a column that the source dropped": Case(
         "equal", "The target has what the source has: run RUN wrote it at TIME.", (src("ALTER TABLE t DROP note"),)
     ),
@@ -233,6 +238,19 @@ CASES: dict[str, Case] = {
         "The source changed name after the row was loaded, and an audited table keeps what it has; run RUN noted the "
         "change at TIME.",
         (src(EDIT), LOAD), AUDIT,
+    ),
+    "changed in an audited table, noted, and changed again": Case(
+        "differs",
+        "The source changed name after the row was loaded, and an audited table keeps what it has; the next load reads "
+        "the whole table and notes the change.",
+        (src(EDIT), LOAD, src("UPDATE t SET name = 'Bobo' WHERE id = 2")), AUDIT,
+    ),
+    "changed by somebody in an audited table": Case(
+        "differs",
+        "No run on record wrote the target's row as it is: somebody changed it there, or the database was restored; "
+        "the next load reads the whole table and notes the change; `bulketl audit verify t` says whether the chain "
+        "still holds.",
+        (Step(target="UPDATE {s}.t SET name = 'Rob' WHERE id = 2"),), AUDIT,
     ),
     "the last load failed": Case(
         "differs",

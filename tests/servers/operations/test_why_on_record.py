@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from lab import Lab
+from psycopg.conninfo import make_conninfo
 
 import bulketl
 from bulketl.postgres.locks import held
@@ -135,3 +136,30 @@ def test_the_target_is_asked_by_its_index(maria_lab: Lab) -> None:
     (sequential,) = lab.pg(f"SELECT pg_stat_force_next_flush(); {scans}")[0]
     assert bulketl.why(lab.config(), "t", 54).equal
     assert lab.pg(f"SELECT pg_stat_force_next_flush(); {scans}")[0] == (sequential,)
+
+
+def test_where_no_temporary_table_may_be_made_equal_texts_are_what_is_known(maria_lab: Lab) -> None:
+    """Others are not called equal, nor different."""
+    lab = maria_lab
+    lab.mysql(
+        "CREATE TABLE t (id int PRIMARY KEY, flag tinyint, word text)", "INSERT INTO t VALUES (1, 1, 'a'), (2, 1, 'b')"
+    )
+    rules = {"t": {"casts": {"flag": "boolean"}}}
+    lab.load(rules=rules)
+    user = f"u{lab.schema}"
+    ((database,),) = lab.pg("SELECT quote_ident(current_database())")
+    lab.pg(
+        f"CREATE ROLE {user} LOGIN PASSWORD 'pw'; GRANT USAGE ON SCHEMA {{s}}, bulketl TO {user};"
+        f"GRANT SELECT ON ALL TABLES IN SCHEMA {{s}} TO {user}; GRANT SELECT ON ALL TABLES IN SCHEMA bulketl TO {user};"
+        f"REVOKE TEMPORARY ON DATABASE {database} FROM PUBLIC"
+    )
+    try:
+        config = lab.config(target=make_conninfo(lab.target, user=user, password="pw"), rules=rules)
+        assert bulketl.why(config, "t", 1, "word").verdict == "equal"
+        found = bulketl.why(config, "t", 1)
+        assert found.verdict == "unknown"
+        assert found.because.startswith("Whether flag is the same on both sides is not known")
+    finally:
+        lab.pg(
+            f"GRANT TEMPORARY ON DATABASE {database} TO PUBLIC; DROP OWNED BY {user}; DROP ROLE {user}",
+        )
