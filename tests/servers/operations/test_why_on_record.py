@@ -163,3 +163,15 @@ def test_where_no_temporary_table_may_be_made_equal_texts_are_what_is_known(mari
         lab.pg(
             f"GRANT TEMPORARY ON DATABASE {database} TO PUBLIC; DROP OWNED BY {user}; DROP ROLE {user}",
         )
+
+
+def test_a_row_whose_key_is_no_date_is_found_among_the_rejects(lab: Lab) -> None:
+    """The target has no such key, and its reject is the reason."""
+    lab.mysql("CREATE TABLE t (k date PRIMARY KEY, n int)", mode="NO_ENGINE_SUBSTITUTION")
+    lab.mysql("INSERT INTO t VALUES ('0000-00-00', 1), ('2024-02-29', 2)", mode="NO_ENGINE_SUBSTITUTION")
+    rules = {"t": {"max_rejects": "50%"}}
+    lab.load(rules=rules)
+    found = bulketl.why(lab.config(rules=rules), "t", "0000-00-00")
+    assert found.verdict == "missing"
+    assert "k is no valid value, and part of the key, and so would the next load" in found.because
+    assert bulketl.why(lab.config(rules=rules), "t", "2024-02-29").equal
