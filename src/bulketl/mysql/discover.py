@@ -173,16 +173,14 @@ def _versions(cursor: Cursor, rows: list[_Row]) -> list[Other]:
 
 def column_types(source: MySQL, tables: Sequence[str]) -> dict[str, dict[str, str]]:
     """Return the types of the columns of each table as they are now, in one query. Raise SourceError."""
-    # Not IN: for that, MariaDB opens every table of the database. A name alike but for its case is another's.
-    one = (
+    among = ", ".join(["%s"] * len(tables))  # a name alike but for its case may come too, and is another table's
+    query = (
         "SELECT table_name, column_name, column_type, COALESCE(character_set_name, '') FROM information_schema.columns"
-        " WHERE table_schema = %s AND table_name = %s"
+        f" WHERE table_schema = %s AND table_name IN ({among})"
     )
     found: dict[str, dict[str, str]] = {}
     with source.connect() as cursor:
-        cursor.execute(
-            " UNION ALL ".join([one] * len(tables)), [text for table in tables for text in (source.database, table)]
-        )
+        cursor.execute(query, (source.database, *tables))
         for table, name, kind, charset in _rows(cursor):
             found.setdefault(table, {})[name] = typed(_string(kind), charset)
     return found
