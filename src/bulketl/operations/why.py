@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from bulketl.config.config import Config
 from bulketl.config.libraries import check_libraries
+from bulketl.connections.retrying import patient
 from bulketl.errors import DataError, PlanError, SourceError, TargetError
 from bulketl.mysql import row as source_row
 from bulketl.mysql.read import masked
@@ -90,7 +91,7 @@ def _with_rows(sight: RowSight, story: RowStory, key: KeyTuple) -> RowStory:
     except SourceError as error:
         sight = dataclasses.replace(sight, problems={**sight.problems, "source": as_problem(error)})
     try:
-        theirs, record = _in_target(sight, story, _parts(sight, batch, key), ours)
+        theirs, record = patient(_in_target, sight, story, _parts(sight, batch, key), ours)
     except TargetError as error:
         sight = dataclasses.replace(sight, problems={**sight.problems, "target": as_problem(error)})
     source_problem, target_problem = sight.problems.get("source", ""), sight.problems.get("target", "")
@@ -147,13 +148,14 @@ def _at_source(sight: RowSight, key: KeyTuple) -> tuple[SourceRow | None, Batch 
     source, secret = MySQL.of(sight.config), hidden(sight.config, sight.name)
     shown = [item for item in spec.casts if item.source and (item.column not in secret or item.column in spec.key)]
     mark = sight.task.mark if sight.task else None
-    found = source_row.find_row(source, spec, key, shown, mark, sight.next.since if sight.next else None)
+    since = sight.next.since if sight.next else None
+    found = patient(source_row.find_row, source, spec, key, shown, mark, since)
     if found is None:
         return None, None
     plain = dataclasses.replace(
         spec, retained=(), casts=tuple(item for item in spec.casts if item.column not in secret - {*spec.key})
     )
-    for rows in read_all(source, plain, Partition(0, columns=spec.key, only=(key,))):
+    for rows in patient(read_all, source, plain, Partition(0, columns=spec.key, only=(key,))):
         if rows.num_rows:
             return found, coerce(rows, plain, masked(plain))
     return None, None  # it went while it was looked at
@@ -204,7 +206,8 @@ def _values(sight: RowSight, ours: SourceRow | None, batch: Batch | None, theirs
     good = batch.good.select([item.column for item in spec.casts])
     run = new_run()
     try:
-        seen, _ = examine(Postgres.of(sight.config), run, spec, dataclasses.replace(batch, good=good), None, values=True)
+        batch, target = dataclasses.replace(batch, good=good), Postgres.of(sight.config)
+        seen, _ = patient(examine, target, run, spec, batch, None, values=True)
     except (TargetError, DataError):  # it may not make temporary tables; then equal texts are what is known
         return values
     finally:

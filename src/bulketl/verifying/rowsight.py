@@ -51,7 +51,10 @@ class RowSight:
 
 
 def look_at(config: Config, name: str) -> RowSight:
-    """Look at both servers; raise when neither answers, and PlanError when nobody knows the table."""
+    """Look at both servers; raise when neither answers, and PlanError when nobody knows the table.
+
+    Each is asked once: that a side is away is an answer here, and whoever asks does not want to wait for it.
+    """
     source, target = MySQL.of(config), Postgres.of(config)
     problems: dict[str, str] = {}
     failed: list[BulketlError] = []

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
+from rich.console import Group
 from rich.text import Text
 
 from bulketl.tables.printable import count_of, in_a_line
@@ -27,7 +28,7 @@ _INDENT = 13
 _WORDS = re.compile(r"`[^`]{1,60}`[^\s`]*|\S+")  # a command is one of them, to be copied
 
 
-def story(found: RowStory, width: int | None) -> Text:
+def story(found: RowStory, width: int | None) -> Group:
     """Return the screen, at most `width` columns wide; None for a pipe, where a fact is one line."""
     word, style = _VERDICTS[found.verdict]
     key = found.key[0][1] if len(found.key) == 1 else ", ".join(f"{column}={value}" for column, value in found.key)
@@ -38,7 +39,7 @@ def story(found: RowStory, width: int | None) -> Text:
         lines.append(Text(_wrapped(f"  {name:<{_INDENT - 4}}  ", fact, width)))
     lines.append(Text(""))
     lines.append(Text(_wrapped("", found.because, width), style="bold"))
-    return Text("\n").join(lines)
+    return Group(*lines)
 
 
 def _values(found: RowStory, width: int | None) -> list[Text]:
