@@ -43,7 +43,8 @@ def story(found: RowStory, width: int | None) -> Group:
 
 
 def _values(found: RowStory, width: int | None) -> list[Text]:
-    shown = found.looked_at[:COLUMNS]
+    """Return the columns that differ, or, where none does, the first ones; a line for each, and one for the others."""
+    shown = (found.differing or found.looked_at)[:COLUMNS]
     names = [_cut(in_a_line(item.column), 24) for item in shown]
     first = max([len("column"), *map(cell_len, names)])
     room = PIPED if width is None else max(14, (width - first - 6) // 2)
@@ -55,10 +56,9 @@ def _values(found: RowStory, width: int | None) -> list[Text]:
         lines.append(Text(line.rstrip(), style="red" if item.state in ("differs", "source only") else ""))
     left = len(found.looked_at) - len(shown)
     if left > 0:
-        others = found.looked_at[COLUMNS:]
-        differ = sum(item in found.differing for item in others)
-        both = found.source == found.target == "there" and not found.deleted_at
-        said = "" if not both or found.refused else f", {differ} of them different" if differ else ", equal"
+        differ = len(found.differing) - sum(item in found.differing for item in shown)
+        both = found.source == found.target == "there" and not (found.deleted_at or found.refused)
+        said = "" if not both else f", {differ} of them different" if differ else ", equal"
         lines.append(Text(f"  and {count_of(left, 'more column')}{said}", style="dim"))
     return lines
 
