@@ -14,12 +14,14 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from bulketl.errors import SourceError
 from bulketl.tables.partitions import Partition
 from bulketl.tables.spec import TableSpec
+
+if TYPE_CHECKING:  # who plans has the conditions of ranges from the module above, and no rows
+    import pyarrow as pa
 
 SECONDS = 0.05  # of a statement
 FIRST_ROWS, LEAST_ROWS, MOST_ROWS = 1000, 100, 100_000
@@ -98,18 +100,24 @@ def drained(source: str, spec: TableSpec, partition: Partition, ask: Asking) -> 
                 tries -= 1
                 continue
             if more is None:
-                return pa.concat_tables([*found, rows])
+                return _joined([*found, rows])
             end = more if end is None else end  # what comes behind it later, comes after the read
             tries -= last is None
         found.append(rows)
         left = behind
         if end is not None and last is not None and last >= end:
-            return pa.concat_tables(found)
+            return _joined(found)
     raise SourceError(
         f"table {spec.table!r}: rows come and go faster than they can be read and counted",
         hint="load it at another time, or ask for consistency: locked, for which writers wait",
         transient=True,
     )
+
+
+def _joined(some: list[pa.Table]) -> pa.Table:
+    import pyarrow as pa
+
+    return pa.concat_tables(some)
 
 
 def _pace(source: str, table: str) -> Pace:
