@@ -17,20 +17,23 @@ if TYPE_CHECKING:
     from bulketl.operations.records import certificate, reset, states, verify_audit
     from bulketl.operations.rejects import export_rejects, list_rejects, retry_rejects, show_rejects
     from bulketl.operations.retention import retain_tables
+    from bulketl.operations.why import why
     from bulketl.plan.plan import Plan
     from bulketl.survey.discover import propose, validate
     from bulketl.survey.planning import compare_with_last, make_plan
     from bulketl.survey.statements import statements
     from bulketl.verifying.months import compare_history
     from bulketl.verifying.pairs import run_pairs
+    from bulketl.verifying.rowstory import RowStory
     from bulketl.verifying.verdicts import Verification
     from bulketl.verifying.verify import verify
 
 __all__ = [
-    "BulketlError", "ClusterError", "Config", "ConfigError", "DataError", "Plan", "PlanError", "SourceError", "Summary",
-    "TargetError", "Verification", "certificate", "compare_history", "compare_with_last", "dask", "export_rejects",
-    "list_rejects", "load", "load_config", "make_plan", "propose", "reset", "resume", "retain_tables", "retry_rejects",
-    "run_pairs", "show_rejects", "statements", "states", "validate", "verify", "verify_audit",
+    "BulketlError", "ClusterError", "Config", "ConfigError", "DataError", "Plan", "PlanError", "RowStory",
+    "SourceError", "Summary", "TargetError", "Verification", "certificate", "compare_history", "compare_with_last",
+    "dask", "export_rejects", "list_rejects", "load", "load_config", "make_plan", "propose", "reset", "resume",
+    "retain_tables", "retry_rejects", "run_pairs", "show_rejects", "statements", "states", "validate", "verify",
+    "verify_audit", "why",
 ]  # fmt: skip
 _HOMES = {
     "config.config": ("Config",),
@@ -42,12 +45,14 @@ _HOMES = {
     "operations.records": ("certificate", "reset", "states", "verify_audit"),
     "operations.rejects": ("export_rejects", "list_rejects", "retry_rejects", "show_rejects"),
     "operations.retention": ("retain_tables",),
+    "operations.why": ("why",),
     "plan.plan": ("Plan",),
     "survey.discover": ("propose", "validate"),
     "survey.planning": ("compare_with_last", "make_plan"),
     "survey.statements": ("statements",),
     "verifying.months": ("compare_history",),
     "verifying.pairs": ("run_pairs",),
+    "verifying.rowstory": ("RowStory",),
     "verifying.verdicts": ("Verification",),
     "verifying.verify": ("verify",),
 }

@@ -17,6 +17,7 @@ import typer
 from bulketl.cli import certificate, loading, records, rejects, rules, verify
 from bulketl.cli import history as history_command
 from bulketl.cli import pairs as pairs_command
+from bulketl.cli import why as why_command
 from bulketl.cli.options import EXIT_CODES, ending, err, out, run, telling
 from bulketl.cli.terminal import Spoken
 from bulketl.loading import starting
@@ -37,6 +38,7 @@ app.command(epilog="\n\nExit codes: 0 no errors found, 1 a server refused, 2 err
 app.command(epilog=EXIT_CODES)(rules.casts)
 app.command(epilog=EXIT_CODES)(loading.schedule)
 app.command(epilog=verify.EXIT)(verify.verify)
+app.command(epilog=why_command.EXIT)(why_command.why)
 app.add_typer(records.state, name="state")
 app.add_typer(records.audit, name="audit")
 app.add_typer(rejects.rejects, name="rejects")

@@ -157,8 +157,7 @@ def _rows(spec: TableSpec, partition: Partition) -> str:
     """Return what a SELECT of the partition's rows has after FROM."""
     rows, conditions = quoted(spec.table), []
     if partition.only:
-        times = {item.column for item in spec.casts if item.source_type.base in TIMES}
-        conditions.append(_among(partition.columns, partition.only, times))
+        conditions.append(among(spec, partition.columns, partition.only))
     elif partition.columns:
         rows += f" FORCE INDEX ({quoted(partition.key)})"
         within = range_condition(partition.columns, partition.lo, partition.hi)
@@ -198,8 +197,9 @@ def _stays(column: str, limit: dt.datetime) -> str:
     return f"COALESCE({(VALID_DATE % what).replace('{c}', quoted(column))}>={least},TRUE)"
 
 
-def _among(columns: tuple[str, ...], keys: tuple[KeyTuple, ...], times: set[str]) -> str:
-    """Return the condition that a row has one of the keys; `times` are the columns of dates, whose values may be none."""
+def among(spec: TableSpec, columns: tuple[str, ...], keys: tuple[KeyTuple, ...]) -> str:
+    """Return the condition that a row has one of the keys of these columns; a date among them may be none."""
+    times = {item.column for item in spec.casts if item.source_type.base in TIMES}
     if len(columns) == 1 and not (columns[0] in times and any(_no_date(value) for (value,) in keys)):
         return f"{quoted(columns[0])} IN ({', '.join(literal(key[0]) for key in keys)})"
     rows = (" AND ".join(_is(c, v, c in times) for c, v in zip(columns, key, strict=True)) for key in keys)

@@ -33,7 +33,7 @@ def choices(
     found: dict[str, Choice] = {}
     asked: dict[Table, Cursor] = {}
     for table in catalog:
-        found[table.name] = _first(config, catalog, table, known[table.name], selection)
+        found[table.name] = before_measuring(config, catalog, table, known[table.name], selection)
         if wanted := found[table.name].cursor:
             asked[table] = wanted
     measured = read_changes(source, asked, zone, size)
@@ -42,7 +42,8 @@ def choices(
     return found
 
 
-def _first(config: Config, catalog: Catalog, table: Table, choice: Choice, selection: Selection) -> Choice:
+def before_measuring(config: Config, catalog: Catalog, table: Table, choice: Choice, selection: Selection) -> Choice:
+    """Return what is known of a table with what is to be measured of its cursor, or why it cannot be loaded."""
     rule, span = config.rule(table.name), selection.span
     try:
         if rule.extraction_strategy == "full_table" and not (span and rule.incremental_column):

@@ -116,7 +116,7 @@ class RunEntry(NamedTuple):
 
 def find_run(connection: Connection, schema: str, run: str, kinds: Sequence[Kind]) -> RunEntry | None:
     """Return a run into the schema by its name, whatever its kind; the last of these kinds when `run` is ''; or None."""
-    if (kind := _kind(connection)) is None:
+    if (kind := kind_of(connection)) is None:
         return None
     found = connection.execute(
         f"SELECT run, {kind}, outcome, document::text FROM {LEDGER}.run r"
@@ -127,7 +127,7 @@ def find_run(connection: Connection, schema: str, run: str, kinds: Sequence[Kind
     return None if found is None else RunEntry(*found)
 
 
-def _kind(connection: Connection) -> str | None:
+def kind_of(connection: Connection) -> str | None:
     """Return the expression of the kind of a run `r`, None when there is no ledger; one before version 6 has no column."""
     columns = connection.execute(
         "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0", (f"{LEDGER}.run",)
@@ -210,7 +210,7 @@ def paces(connection: Connection, schema: str) -> dict[str, Pace]:
 
     Tables that became visible in one transaction, whose records have its number as their xmin, share its seconds.
     """
-    if (kind := _kind(connection)) is None:
+    if (kind := kind_of(connection)) is None:
         return {}
     found = connection.execute(
         "WITH took AS (SELECT table_name, t.rows, t.seconds / count(*) OVER (PARTITION BY run, p.xmin::text) AS seconds,"
@@ -225,7 +225,7 @@ def paces(connection: Connection, schema: str) -> dict[str, Pace]:
 
 def last_plan(connection: Connection, schema: str) -> tuple[str, dict[str, Any]] | None:
     """Return the name of the last load into a schema and its plan, or None; other acts have a plan of single rows."""
-    if (kind := _kind(connection)) is None:
+    if (kind := kind_of(connection)) is None:
         return None
     found = connection.execute(
         f"SELECT run, document FROM {LEDGER}.run r WHERE schema_name = %s AND {kind} = 'load'"

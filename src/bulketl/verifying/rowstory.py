@@ -1,0 +1,111 @@
+"""One row's story: what it is on both sides, how its values got from one to the other, and what is on record of it.
+
+Values only. `bulketl.operations.why` gathers them, `bulketl.verifying.because` says in one sentence what follows.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from bulketl.postgres.ledger.rowrecords import RowRecord
+from bulketl.survey.nextload import NextLoad
+from bulketl.tables.spec import Tier
+
+Side = Literal["there", "absent", "unknown"]
+Verdict = Literal["equal", "differs", "missing", "extra", "deleted", "unknown"]
+ColumnState = Literal["equal", "differs", "source only", "target only", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnStory:
+    """A column of the row: its values as each server prints them, and the cast between them.
+
+    `state`: how its values compare, as a load would write them now. `written`: what a load would write of the source's value
+    where that differs from the target's. `cast`: from type to type; `declared`: by a person. `altered`: what the way changes
+    of the value. `shown`: False where a value is masked or its column excluded; both texts are None then. `note`: why one
+    side has no value.
+    """
+
+    column: str
+    state: ColumnState = "unknown"
+    source: str | None = field(default=None, repr=False)
+    target: str | None = field(default=None, repr=False)
+    written: str | None = field(default=None, repr=False)
+    cast: str = ""
+    declared: bool = False
+    altered: tuple[str, ...] = ()
+    shown: bool = True
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RowStory:
+    """All that is known of one row.
+
+    `source` and `target`: whether each side has it; `unknown` where the side could not be asked, for `source_problem` or
+    `target_problem`. `table_gone`: the source has no such table. `in_target`: the target has the table. `columns`: the ones
+    that differ first. `refused`: why a load would reject the row as the source has it, '' when it would not. `stamp`: its
+    cursor, as column and value; `watermark`: up to which value the table was loaded. `newer`: it was stamped after that;
+    `within`: the changes that the next load reads have it; `stays`: retention has not removed it. `noted`: the audit trail
+    has the row as it is at the source. `stamped_run`,
+    `loaded_at`, `deleted_at`: by the row's own stamps. `verdict` and `because`: whether it is equal, and in a sentence why.
+    """
+
+    database: str
+    schema: str
+    table: str
+    key: tuple[tuple[str, str], ...]
+    column: str = ""
+    source: Side = "unknown"
+    target: Side = "unknown"
+    source_problem: str = ""
+    target_problem: str = ""
+    table_gone: bool = False
+    in_target: bool = False
+    columns: tuple[ColumnStory, ...] = ()
+    tier: Tier = "reference"
+    deletes: str = ""
+    refused: str = ""
+    stamp: tuple[str, str] = ("", "")
+    watermark: str = ""
+    newer: bool = False
+    within: bool = False
+    stays: bool = True
+    noted: bool = False
+    stamped_run: str = ""
+    loaded_at: str = ""
+    deleted_at: str = ""
+    record: RowRecord = field(default_factory=RowRecord)
+    next: NextLoad | None = None
+    verdict: Verdict = "unknown"
+    because: str = ""
+
+    @property
+    def equal(self) -> bool:
+        """Whether both sides are known and say the same: equal values, or a row that both have as deleted."""
+        return self.verdict in ("equal", "deleted")
+
+    @property
+    def looked_at(self) -> tuple[ColumnStory, ...]:
+        """The column that was asked for, or all of them."""
+        return tuple(item for item in self.columns if self.column in ("", item.column))
+
+    @property
+    def differing(self) -> tuple[ColumnStory, ...]:
+        """The columns in which the sides differ, of those looked at."""
+        return tuple(item for item in self.looked_at if item.state in ("differs", "source only"))
+
+    @property
+    def foreign(self) -> bool:
+        """Whether the target's row was written by no run on record, although runs that loaded the table are."""
+        return self.target == "there" and not self.record.writers and self.record.loaded is not None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain values; times are texts, `equal` is added."""
+        found = dataclasses.asdict(self)
+        found["key"] = dict(self.key)
+        if self.next and self.next.since:
+            found["next"]["since"] = {"column": self.next.since.column, "from": str(self.next.since.lo)}
+        return {**found, "equal": self.equal}
