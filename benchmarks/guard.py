@@ -24,8 +24,8 @@ from benchmarks.servers import LOADED, OTHER, Servers, bulketl, out, throw_away
 from benchmarks.starting import slow_starts
 
 ROWS, PAIRS = 300_000, 3
-MOST_SECONDS_RATIO = 4.0
-MOST_CPU_RATIO = 2.2
+MOST_SECONDS_RATIO = 3.0
+MOST_CPU_RATIO = 1.8
 
 
 def pipe(servers: Servers) -> Contender:

@@ -8,7 +8,7 @@ verify     every value of the large table compared, beside loading it; all table
 tier       the small tables of the reference tier in groups, beside one at a time
 whole      every row of a practice's database, loaded and verified
 checks     that large table with checks, beside the same load without
-peers      eight databases of all kinds, beside other programs, each with what it loaded compared
+peers      ten databases of all kinds, beside other programs, each with what it loaded compared
 scale      the large table at three sizes: seconds and memory over rows
 growth     every way to write, compare and mend a table at three sizes: what a further row costs, and memory
 link       the whole database over a slow link: seconds, bytes and round trips
