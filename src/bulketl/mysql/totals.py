@@ -65,8 +65,11 @@ def _count(cursor: Cursor, some: Sequence[tuple[TableSpec, Watermark | None]]) -
     return {some[int(n)][0].table: (int(rows) - int(late or 0), int(late or 0), "") for n, rows, late in cursor.fetchall()}
 
 
-def sums(source: MySQL, spec: TableSpec, mark: Watermark | None) -> tuple[int, list[str | None]]:
-    """Return the number of rows that are not newer, and the figures of `aggregates` over them as text, in its order."""
+def sums(source: MySQL, spec: TableSpec, mark: Watermark | None, within: str = "TRUE") -> tuple[int, list[str | None]]:
+    """Return the number of rows that are not newer, and the figures of `aggregates` over them as text, in its order.
+
+    `within`: a condition for the rows that are meant.
+    """
     wanted = [found.mysql for found in aggregates(spec.casts, {i.column: "" for i in spec.casts}, spec.nul_bytes)]
     values: list[str | None] = []
     rows = 0
@@ -75,7 +78,7 @@ def sums(source: MySQL, spec: TableSpec, mark: Watermark | None) -> tuple[int, l
         for n in range(0, len(wanted), FIGURES_TOGETHER):
             cursor.execute(
                 f"SELECT COUNT(*), {', '.join(wanted[n : n + FIGURES_TOGETHER])} FROM {quoted(spec.table)}"
-                f" WHERE {retained_condition(spec)} AND {older(mark)}"
+                f" WHERE {retained_condition(spec)} AND {older(mark)} AND {within}"
             )
             rows, *some = cursor.fetchall()[0]
             values += [None if value is None else _plain(value) for value in some]

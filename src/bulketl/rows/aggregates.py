@@ -52,10 +52,11 @@ def _figures(item: Cast, column: str, nul_bytes: str) -> list[Aggregate]:
         return [*found, _of(item, "length", f"SUM({here})", f"sum({there})")] if here else found
     if not here:
         return found
-    since = _SINCE_1970.get(base, "")
-    for what in ("min", "max"):  # a guarded date costs less to compare than its number, which is made once then
-        least = f"{what.upper()}({item.read})"
-        found.append(_of(item, what, since % least if since else f"{what.upper()}({here})", f"{what}({there})"))
+    for what in ("min", "max"):
+        mine, theirs = f"{what.upper()}({here})", f"{what}({there})"
+        if base in _SINCE_1970:  # a date costs less to compare than its number, which is made once then
+            mine, theirs = _SINCE_1970[base] % f"{what.upper()}({item.read})", _since_1970(base, f"{what}({column})")
+        found.append(_of(item, what, mine, theirs))
     if base in TARGET_FLOATS:
         here = f"CASE WHEN ABS({here})<1e11 THEN CAST(FLOOR({here}*1e4) AS SIGNED) END"
         there = f"CASE WHEN abs({there})<1e11 THEN floor({there}*1e4)::bigint END"
@@ -68,16 +69,12 @@ def _of(item: Cast, what: str, here: str, there: str) -> Aggregate:
 
 def _values(item: Cast, column: str, base: str, nul_bytes: str) -> tuple[str, str]:
     """Return what is aggregated of a column on both sides, numbers all; '' where there is nothing."""
-    if base in _WHOLE:
-        return number(item), f"{column}::int" if base == "boolean" else f"{column}::numeric"
+    if base in _WHOLE:  # Postgres sums integers in 128 bits, which costs less than numerics
+        return number(item), f"{column}::int" if base == "boolean" else column
     if base in TARGET_FLOATS:
         return f"({item.read}*1e0)" if item.source_type.base == "float" else item.read, f"{column}::float8"
-    if base == "date":
-        days = f"({column} - date '1970-01-01' + {days_ahead(column)})"
-        return _SINCE_1970[base] % item.read, _number(base, column, days)
-    if base == "timestamp":
-        there = f"({microseconds(column)} + {days_ahead(column)} * 86400000000)"
-        return _SINCE_1970[base] % item.read, _number(base, column, there)
+    if base in _SINCE_1970:
+        return _SINCE_1970[base] % item.read, _since_1970(base, column)
     if base in ("timestamptz", "interval", "time"):
         found = pair(item, column, nul_bytes)
         return (f"CAST({found[0]} AS SIGNED)", _number(base, column, microseconds(column))) if found else ("", "")
@@ -86,6 +83,13 @@ def _values(item: Cast, column: str, base: str, nul_bytes: str) -> tuple[str, st
         stripped = f"REPLACE({text},CHAR(0 USING utf8mb4),'')" if nul_bytes == "strip" else text
         return f"LENGTH({stripped})", f"octet_length({column}::text)"
     return (f"LENGTH({item.read})", f"octet_length({column})") if base == "bytea" else ("", "")
+
+
+def _since_1970(base: str, column: str) -> str:
+    """Return the days or microseconds of a date or moment in Postgres, as MySQL counts them."""
+    if base == "date":
+        return _number(base, column, f"({column} - date '1970-01-01' + {days_ahead(column)})")
+    return _number(base, column, f"({microseconds(column)} + {days_ahead(column)} * 86400000000)")
 
 
 def _number(base: str, column: str, expression: str) -> str:

@@ -22,6 +22,7 @@ from bulketl.tables.spec import TableSpec
 from bulketl.tables.types import TARGET_FLOATS
 
 _EXACT = Context(prec=200)  # Python's own rounds to 28 digits
+_MARCH_0, _DAY = -719_468, 86_400_000_000  # the days from 1970 to the year 0's March, before which MySQL is a day ahead
 SUMMED_DIGITS = 28  # of a decimal in Arrow, so that ten thousand million of them fit into its 38
 
 
@@ -109,6 +110,10 @@ def _expression(name: str, casts: Mapping[str, Cast], frame: pl.DataFrame) -> pl
             return (x.filter(x.abs() < 1e11) * 1e4).floor().cast(pl.Int128).sum()
     elif base == "timestamp":
         x = x.cast(pl.Datetime("us")).to_physical().cast(pl.Int128)
+        x = pl.when(x < _MARCH_0 * _DAY).then(x + _DAY).otherwise(x)
+    elif base == "date":
+        x = x.to_physical().cast(pl.Int128)
+        x = pl.when(x < _MARCH_0).then(x + 1).otherwise(x)
     elif base == "time":
         x = x.to_physical().cast(pl.Int128) // 1000
     else:
