@@ -93,3 +93,9 @@ def lab(source_server: Server, postgres: str) -> Iterator[Lab]:
 def maria_lab(mariadb: Server, postgres: str) -> Iterator[Lab]:
     """A fresh database and schema, on MariaDB only: for what does not depend on the kind of source."""
     yield from fresh(mariadb, postgres)
+
+
+@pytest.fixture(autouse=True)
+def process_as_small_as_a_loads_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A load lets one step run at a time once its process has `memory_mb`; that of the tests has grown with all before."""
+    monkeypatch.setattr("bulketl.loading.run.resident_mb", lambda: 200.0)

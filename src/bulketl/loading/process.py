@@ -65,7 +65,7 @@ class Apart:
         """Return what native code said of memory: nothing else, for it may be a value."""
         self._words.seek(0)
         found = _ALLOCATION.findall(self._words.read().decode(errors="replace"))
-        return f": {found[0]}" if found else ""
+        return f": {found[-1]}" if found else ""
 
     def end(self) -> None:
         """End it, and what it is at, at both servers too; it has some seconds for that."""
@@ -90,7 +90,9 @@ def _started(words: IO[bytes]) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(
         # -P: what lies in the current folder, a types.py perhaps, is imported there only if it would be here.
         [sys.executable, "-P", "-c", _START],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=words, env={**os.environ, "PYTHONPATH": path},
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=words,
+        # Native code that panics for want of memory wants more for its backtrace, and waits for ever when it gets none.
+        env={**os.environ, "PYTHONPATH": path, "RUST_BACKTRACE": "0"},
         process_group=0,  # Ctrl-C is for the driver: it lets this one end its step
     )  # fmt: skip
     pickle.dump(os.getpid(), cast(IO[bytes], process.stdin))

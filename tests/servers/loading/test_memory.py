@@ -27,7 +27,14 @@ LIMITED = (
 
 def environment(lab: Lab) -> dict[str, str]:
     uri = f"postgresql:///?{'&'.join(lab.target.split())}"
-    return {**os.environ, "BULKETL_SOURCE": lab.source, "BULKETL_TARGET": uri, "BULKETL_SCHEMA": lab.schema}
+    # With a backtrace, which wants more memory: a process that gets none must end all the same.
+    return {
+        **os.environ,
+        "RUST_BACKTRACE": "1",
+        "BULKETL_SOURCE": lab.source,
+        "BULKETL_TARGET": uri,
+        "BULKETL_SCHEMA": lab.schema,
+    }
 
 
 def test_a_row_that_does_not_fit_fails_its_table_and_no_other(maria_lab: Lab) -> None:
