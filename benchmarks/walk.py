@@ -79,10 +79,11 @@ def main() -> int:
             for statement in MADE:
                 cursor.execute(statement)
         config = bulketl.load_config(None, None, {}, source=servers.database(DATABASE), target=servers.target)
+        make_plan = bulketl.make_plan  # whose modules are imported here, and are no part of the walk
         threading.setprofile(walk.follow)
         sys.setprofile(walk.follow)
         try:
-            bulketl.make_plan(config)
+            make_plan(config)
         finally:
             sys.setprofile(None)
             threading.setprofile(None)
