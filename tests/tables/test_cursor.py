@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bulketl.errors import PlanError
@@ -31,6 +31,8 @@ def test_the_text_of_a_value_is_read_back_as_the_same_value(typed: tuple[str, Ke
 
 
 @given(VALUES, LOOKBACKS)
+@example(("date", dt.date(2000, 1, 1)), dt.timedelta.max)
+@example(("datetime", dt.datetime(2000, 1, 1)), dt.timedelta.max)
 def test_looking_back_never_fails_nor_goes_up(typed: tuple[str, KeyValue], lookback: dt.timedelta | int | None) -> None:
     """At the smallest date there is nothing before it."""
     kind, value = typed

@@ -99,8 +99,9 @@ def before(value: KeyValue, lookback: dt.timedelta | int | None) -> KeyValue:
         return value - span if value - dt.datetime.min > span else dt.datetime.min
     if isinstance(value, dt.date):
         span = lookback if isinstance(lookback, dt.timedelta) else LOOKBACK
-        days = dt.timedelta(days=-(-span // dt.timedelta(days=1)))
-        return value - days if value - dt.date.min > days else dt.date.min
+        whole, rest = divmod(span, dt.timedelta(days=1))
+        days = whole + bool(rest)  # a number, for the longest spans have no next whole day
+        return value - dt.timedelta(days=days) if (value - dt.date.min).days > days else dt.date.min
     if isinstance(value, int):
         return value - (lookback if isinstance(lookback, int) else LOOKBACK_KEYS)
     raise TypeError(f"{type(value).__name__} is no cursor value")
