@@ -21,7 +21,7 @@ class Typed(Protocol):
         ...
 
 
-def hold_types(source: Typed, specs: Sequence[TableSpec]) -> None:
+def check_unaltered(source: Typed, specs: Sequence[TableSpec]) -> None:
     """Raise DataError when a column has another type now than its cast says; what no value depends on may have changed."""
     now = source.types([spec.table for spec in specs]) if specs else {}
     for spec in specs:

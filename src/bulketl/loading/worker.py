@@ -16,7 +16,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from bulketl.errors import MismatchError, SourceError
-from bulketl.loading.column_types import hold_types
+from bulketl.loading.column_types import check_unaltered
 from bulketl.loading.schedule import Step
 from bulketl.plan.plan import TableLoad
 from bulketl.rows.aggregates import Figures
@@ -250,19 +250,19 @@ def _work(source: Source, target: Target, step: Step) -> Result:
     spec, partition = step.spec, step.partition
     if spec is None:
         batches = _small(source, step.loads)
-        hold_types(source, [load.spec for load in step.loads if load.partitions])
+        check_unaltered(source, [load.spec for load in step.loads if load.partitions])
         done = target.load_group([load.spec for load in step.loads], batches, _counted(source, step.loads, batches))
         taken = tuple(
             _taken(source, load.spec, load.partitions, batch) for load, batch in zip(step.loads, batches, strict=True)
         )
         return Result(tuple(loaded for loaded, _ in done), taken, tuple(published for _, published in done))
     if step.kind == "publish":
-        hold_types(source, [spec])
+        check_unaltered(source, [spec])
         return Result(published=(target.publish(spec),))
     if step.kind == "compare":
-        return Result(differences=reconcile(source, target, spec, lambda: hold_types(source, [spec])))
+        return Result(differences=reconcile(source, target, spec, lambda: check_unaltered(source, [spec])))
     if step.kind == "settle":
-        hold_types(source, [spec])  # else all rows differ, however often they are read
+        check_unaltered(source, [spec])  # else all rows differ, however often they are read
         target.settle(spec, source)
         return Result()
     if step.kind == "discard":
@@ -294,7 +294,7 @@ def _unaltered(source: Source, spec: TableSpec, counted: Counted) -> Counted:
     """Return what counts, and asks before that whether what was read is still of the types of its casts."""
 
     def count(read: int) -> int:
-        hold_types(source, [spec])
+        check_unaltered(source, [spec])
         return counted(read)
 
     return count

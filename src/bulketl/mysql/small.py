@@ -19,21 +19,19 @@ from bulketl.tables.partitions import Partition
 from bulketl.tables.spec import TableSpec
 
 MOST_ROWS = 20_000  # ten times as many as a table is planned with that is read so
-_WIRES = {"date32[day]": pa.date32(), "timestamp[us]": pa.timestamp("us"), "float": pa.float32(), "double": pa.float64()}
+_WIRES = {"date32[day]": pa.date32(), "timestamp[us]": pa.timestamp("us"), "double": pa.float64()}
 
 
 def read_small(source: MySQL, pieces: Sequence[tuple[TableSpec, Partition]]) -> Iterator[pa.Table | None]:
-    """Yield the rows of each piece with the columns of `select`, or None where connectorx is to read them.
+    """Yield the rows of each piece, of which there is one at least, with the columns of `select`, or None for connectorx.
 
     Raise SourceError when the session is lost.
     """
     with source.connect() as cursor:
         cursor.connection.decoders = {}  # values stay as they are spelt
-        zone = ""
+        if zone := pieces[0][0].zone:  # of all tables of a load
+            cursor.execute("SET SESSION time_zone = %s", (zone,))
         for spec, partition in pieces:
-            if spec.zone != zone:
-                cursor.execute("SET SESSION time_zone = %s", (spec.zone,))
-                zone = spec.zone
             kinds = delivered(spec)
             yield _table(cursor, spec, partition, kinds) if kinds else None
 

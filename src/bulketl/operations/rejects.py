@@ -21,7 +21,7 @@ from bulketl.config.config import Config
 from bulketl.config.libraries import check_libraries
 from bulketl.connections.retrying import patient
 from bulketl.errors import ConfigError, PlanError
-from bulketl.loading.column_types import hold_types
+from bulketl.loading.column_types import check_unaltered
 from bulketl.loading.record import recorded
 from bulketl.mysql.server import MySQL
 from bulketl.mysql.source import MySQLSource
@@ -227,7 +227,7 @@ def _taken(source: MySQL, target: Postgres, run: str, spec: TableSpec, readable:
 
 def _again(source: MySQLSource, spec: TableSpec, keys: Sequence[KeyTuple]) -> Iterator[Batch]:
     yield from reread(source, spec, keys)
-    hold_types(source, [spec])
+    check_unaltered(source, [spec])
 
 
 def _one_by_one(config: Config, catalog: Catalog, table: str, choice: Choice) -> TableSpec:
