@@ -129,3 +129,16 @@ def test_what_nobody_foresaw_while_reading_together_costs_no_table(maria_lab: La
     monkeypatch.setattr(MySQLSource, "read_small", broken)
     summary = maria_lab.load().summary
     assert {name: one.outcome for name, one in summary.tables.items()} == dict.fromkeys("abc", "loaded")
+
+
+def test_a_declared_zone_holds_for_small_tables_too(lab: Lab) -> None:
+    """As for any other: the digits are those of that zone, an instant is the instant."""
+    for name in "ab":
+        lab.mysql(f"CREATE TABLE {name} (id int PRIMARY KEY, c timestamp NULL, i timestamp NULL)")
+        noon = "'2024-01-15 12:00:00'"
+        lab.mysql("SET time_zone = '+00:00'", f"INSERT INTO {name} VALUES (1, {noon}, {noon})")
+    done = lab.load(timestamp_zone="+05:00", rules={name: {"casts": {"i": "timestamptz"}} for name in "ab"})
+    assert done.summary.outcome == "done"
+    for name in "ab":
+        shown = lab.pg(f"SET timezone = 'UTC'; SELECT c::text, i::text FROM {{s}}.{name}")
+        assert shown == [("2024-01-15 17:00:00", "2024-01-15 12:00:00+00")]
