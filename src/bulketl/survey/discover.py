@@ -12,6 +12,7 @@ from bulketl.errors import PlanError
 from bulketl.mysql import rights
 from bulketl.mysql.arrivals import read_arrivals
 from bulketl.mysql.discover import read_profiles
+from bulketl.mysql.matches import read_matches
 from bulketl.mysql.server import MySQL
 from bulketl.plan.decision import decide
 from bulketl.plan.incremental import choice_of
@@ -27,29 +28,47 @@ from bulketl.survey.examination import find
 from bulketl.survey.findings import Finding, Seen
 from bulketl.survey.look import in_view
 from bulketl.survey.planning import counted
-from bulketl.survey.proposals import Proposal, classify, cursor_candidates
+from bulketl.survey.proposals import Proposal, classify
+from bulketl.survey.references import Guess, comparable, guesses
 from bulketl.survey.sourcefindings import outside, stale
+from bulketl.survey.stamps import cursor_candidates
 from bulketl.tables import evidence
 from bulketl.tables.catalog import Catalog, Column, Table, TargetTable
-from bulketl.tables.measured import Known
+from bulketl.tables.measured import Known, Match
 from bulketl.tables.partitions import Bound
 from bulketl.tables.types import TIMES
 
+FEW_TABLES = 1000  # of so many, how the newest rows came is looked at in each
 NOTHING = Known({}, {})  # where no target is set
 
 
 def propose(config: Config) -> tuple[Catalog, tuple[Proposal, ...]]:
     """Look at the source and return its catalogue, and what tables.yaml should say of each table and why.
 
-    A handful of queries, however many tables there are; nothing is changed. Raise ConfigError or SourceError.
+    A handful of queries, and a few samples of values, many to a statement; nothing is changed. Raise ConfigError or
+    SourceError.
     """
     check_libraries()
     source = MySQL.of(config)
     catalog = patient(in_view, source, config, NOTHING)
     candidates = {table: found for table in catalog if table.rows and (found := cursor_candidates(table))}
     profiles = patient(read_profiles, source, candidates)
-    arrivals = patient(read_arrivals, source, [table for table in catalog if evidence.looked_at(table)])
-    return catalog, classify(catalog, profiles, config.classify, arrivals)
+    arrivals = patient(read_arrivals, source, [table for table in catalog if _worth_a_look(table, catalog)])
+    return catalog, classify(catalog, profiles, config.classify, arrivals, _matched(source, catalog))
+
+
+def _worth_a_look(table: Table, catalog: Catalog) -> bool:
+    """Tell whether to look how the newest rows of a table came: of every table, where they are not too many."""
+    few = len(catalog.tables) <= FEW_TABLES and evidence.counting_key(table) is not None and table.rows > 0
+    return few or evidence.looked_at(table)
+
+
+def _matched(source: MySQL, catalog: Catalog) -> dict[Guess, Match]:
+    """Return what the values of columns say of the tables that they may refer to; nothing of tables without rows."""
+    tables = {table.name: table for table in catalog}
+    asked = [guess for guess in guesses(catalog) if tables[guess.table].rows and comparable(guess, tables)]
+    found = patient(read_matches, source, [(tables[g.table], g.column, tables[g.target]) for g in asked])
+    return {guess: match for guess, match in zip(asked, found, strict=True) if match is not None}
 
 
 def validate(config: Config) -> tuple[Finding, ...]:
