@@ -76,7 +76,7 @@ def _rows(text: str) -> Rows:
         if word == "rows":
             count, ways = int(rest[0]), frozenset(rest[1:])
         elif word == "refs":
-            refers = dict(item.split(">") for item in rest)  # type: ignore[misc]
+            refers = dict(item.split(">") for item in rest)
         elif word == "unix":
             unix = tuple(rest)
     return Rows(count, ways, refers, unix)
@@ -84,7 +84,7 @@ def _rows(text: str) -> Rows:
 
 def foreign(path: Path) -> Labelled:
     """Return the labels of a database of other people's."""
-    labels = {}
+    labels: dict[str, Label] = {}
     for line in path.read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):
             said, names = line.split(":")
@@ -154,35 +154,29 @@ def _value(labelled: Labelled, name: str, column: str, kind: str, place: int | N
     rows = labelled.rows[name]
     base, number = kind.split()[0].split("(")[0], _number(f"{name}.{column}", 1000)
     target = labelled.rows.get(rows.refers.get(column, ""))
+    texts = base in ("char", "varchar")
     if target is not None:
-        if place is None:
-            chosen = f"(1 + {_number(f'{name}.{column}', target.count)})"
-        else:
-            chosen = f"(1 + seq % {target.count})" if place == 0 else f"(1 + (seq * 7 + seq DIV 11) % {target.count})"
-        return f"CONCAT('K', {chosen})" if base in ("char", "varchar") else chosen
+        spread = "seq" if place == 0 else "(seq * 7 + seq DIV 11)"
+        chosen = f"(1 + {_number(f'{name}.{column}', target.count) if place is None else f'{spread} % {target.count}'})"
+        return f"CONCAT('K', {chosen})" if texts else chosen
     if place is not None:
-        if base in ("char", "varchar"):
-            return "CONCAT('K', seq)"
-        if base == "date":
-            return "DATE'2025-01-01' + INTERVAL seq DIV 3 DAY"
-        return "seq" if place == 0 or "KEY" in kind else "(1 + seq % 97)"
+        counted = "seq" if place == 0 or "KEY" in kind else "(1 + seq % 97)"
+        day = "DATE'2025-01-01' + INTERVAL seq DIV 3 DAY"
+        return "CONCAT('K', seq)" if texts else day if base == "date" else counted
     if column in rows.unix:
         return f"UNIX_TIMESTAMP({_START}) + seq * {60 * _step(rows)}"
     if base in ("datetime", "timestamp"):
         business = re.search("due|start|end|valid|expir|next", column, re.IGNORECASE)
-        if business:
-            return f"{_START} + INTERVAL ({_number(name + column, 900)} - 100) DAY"
-        return f"{_START} + INTERVAL seq * {_step(rows)} MINUTE"
-    if base == "date":
-        return f"DATE'1970-01-01' + INTERVAL {number} * 17 DAY"
-    if base in ("char", "varchar"):
-        size = int(re.search(r"\((\d+)\)", kind)[1])  # type: ignore[index]
-        return f"LEFT(CONCAT('{column.lower()} ', {number}), {size})"
-    if base == "text":
-        return f"REPEAT(CONCAT('{column.lower()} ', seq, ' '), {40 if 'wide' in rows.ways else 2})"
-    if base == "tinyint":
-        return f"{number} % 2"
-    return number
+        some_day = f"{_START} + INTERVAL ({_number(name + column, 900)} - 100) DAY"
+        return some_day if business else f"{_START} + INTERVAL seq * {_step(rows)} MINUTE"
+    size = re.search(r"\((\d+)\)", kind)
+    text = f"LEFT(CONCAT('{column.lower()} ', {number}), {size[1] if size else 1})"
+    long = f"REPEAT(CONCAT('{column.lower()} ', seq, ' '), {40 if 'wide' in rows.ways else 2})"
+    others = {
+        "date": f"DATE'1970-01-01' + INTERVAL {number} * 17 DAY", "tinyint": f"{number} % 2",
+        "char": text, "varchar": text, "text": long,
+    }  # fmt: skip
+    return others.get(base, number)
 
 
 def _step(rows: Rows) -> int:
@@ -239,5 +233,5 @@ def table(scores: Iterable[Score]) -> str:
 def total(name: str, scores: Iterable[Score]) -> Score:
     """Return the sum of scores under a name."""
     every = list(scores)
-    sums = (sum(getattr(one, key) for one in every) for key in ("tables", "tier", "cursor"))
-    return Score(name, *sums, tuple(line for one in every for line in one.wrong))
+    tables, tier, cursor = (sum(getattr(one, key) for one in every) for key in ("tables", "tier", "cursor"))
+    return Score(name, tables, tier, cursor)

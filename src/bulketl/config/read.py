@@ -16,13 +16,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from bulketl.config.config import Config
+from bulketl.config.inherited import inherited
 from bulketl.config.mistakes import YamlFile, read_file, validated, without
 from bulketl.config.settings import Settings
 from bulketl.config.snapshot import read_snapshot
 from bulketl.config.tables import TableRule, circle
 from bulketl.config.yamlfile import KeyPath
 from bulketl.errors import ConfigError
-from bulketl.tables.spec import Tier
+from bulketl.tables.spec import TIERS, Tier
 
 # Keys of the layout with `metadata` and `tables` that say what is measured anew in each run, or nothing bulketl needs.
 _LATER_KEYS = frozenset({
@@ -34,6 +35,7 @@ _LATER_KEYS = frozenset({
 _LATER_MONITORING = {
     "alert_on_slow_extraction", "performance_threshold_records_per_second", "memory_alert_threshold_mb",
 }  # fmt: skip
+_FOR_MANY = ("patterns", "tiers")  # sections of both layouts
 _LATER_TIERS: dict[str, Tier] = {"large": "critical", "medium": "important", "small": "important", "tiny": "reference"}
 
 
@@ -51,7 +53,9 @@ def load_config(tables: Path | None, settings: Path | None, environ: Mapping[str
     values |= {key: value for key, value in overrides.items() if value is not None}
     rules: dict[str, Any] = {}
     if tables is not None:
-        rules = _check_tables(read_file(tables, problems))
+        file = read_file(tables, problems)
+        rules = _check_tables(file)
+        values |= {"patterns": _check_patterns(file), "tiers": _check_tiers(file)}
         try:
             noted = read_snapshot(tables)
         except ConfigError as error:
@@ -97,24 +101,25 @@ def _check_rules(file: YamlFile) -> dict[str, TableRule]:
     # staging_tables and target_tables of the guide's layout say nothing that is not decided better from the live schema.
     if "tables" in file.document and "source_tables" not in file.document:
         return _check_later_tables(file)
-    file.known_at_top({"source_tables", "staging_tables", "target_tables"})
+    file.known_at_top({"source_tables", "staging_tables", "target_tables", *_FOR_MANY})
     source_tables = file.document.get("source_tables") or {}
     if not isinstance(source_tables, dict):
         file.wrong(("source_tables",), "source_tables: a mapping of tables is expected")
         return {}
     rules: dict[str, TableRule] = {}
+    made = _inheriting(file)
     for name, value in source_tables.items():
         at = ("source_tables", name)
-        rule = validated(TableRule, {} if value is None else value, file, at)
-        if rule is not None:
-            rules[name] = rule
+        if validated(TableRule, {} if value is None else value, file, at) is not None:
+            rules[name] = made(name, value or {})
     return rules
 
 
 def _check_later_tables(file: YamlFile) -> dict[str, TableRule]:
     """Read the layout with `metadata` and `tables`: one cursor of its several, a tier from its size class."""
     rules: dict[str, TableRule] = {}
-    file.known_at_top({"metadata", "tables", "staging_tables", "target_tables"})
+    made = _inheriting(file)
+    file.known_at_top({"metadata", "tables", "staging_tables", "target_tables", *_FOR_MANY})
     if not isinstance(file.document["tables"] or {}, dict):
         file.wrong(("tables",), "tables: a mapping of tables is expected")
         return {}
@@ -133,10 +138,42 @@ def _check_later_tables(file: YamlFile) -> dict[str, TableRule]:
             if isinstance(kept.get("monitoring"), dict):
                 kept["monitoring"] = {k: v for k, v in kept["monitoring"].items() if k not in _LATER_MONITORING}
             value = {key: [item] if key == "primary_key" and isinstance(item, str) else item for key, item in kept.items()}
-        rule = validated(TableRule, {} if value is None else value, file, ("tables", name), also=_LATER_KEYS)
-        if rule is not None:
-            rules[name] = rule
+        if validated(TableRule, {} if value is None else value, file, ("tables", name), also=_LATER_KEYS) is not None:
+            rules[name] = made(name, value or {})
     return rules
+
+
+def _inheriting(file: YamlFile) -> Callable[[str, dict[str, Any]], TableRule]:
+    """Return what makes the rule of an entry, with what it inherits; what is wrong there is told of its own place."""
+    quiet = YamlFile(file.path, file.document, file.lines, [])
+    patterns, tiers = _check_patterns(quiet), _check_tiers(quiet)
+    return lambda name, own: TableRule.model_validate(inherited(name, own, patterns, tiers))
+
+
+def _check_patterns(file: YamlFile) -> dict[str, dict[str, Any]]:
+    return {str(pattern): keys for pattern, keys in _for_many(file, "patterns").items()}
+
+
+def _check_tiers(file: YamlFile) -> dict[Tier, dict[str, Any]]:
+    found: dict[Tier, dict[str, Any]] = {}
+    for tier, keys in _for_many(file, "tiers").items():
+        if tier not in TIERS:
+            file.wrong(("tiers", tier), f"tiers.{tier}: there is no such tier; the tiers are {', '.join(TIERS)}")
+        elif "table_importance" in keys:
+            file.wrong(("tiers", tier), f"tiers.{tier}: its tables are of that tier already; leave table_importance out")
+        else:
+            found[tier] = keys
+    return found
+
+
+def _for_many(file: YamlFile, section: str) -> dict[Any, dict[str, Any]]:
+    """Return the entries of a section whose keys hold for many tables, those without a mistake."""
+    entries = file.document.get(section) or {}
+    if not isinstance(entries, dict):
+        file.wrong((section,), f"{section}: a mapping is expected")
+        return {}
+    right = {name: {} if keys is None else keys for name, keys in entries.items()}
+    return {name: keys for name, keys in right.items() if validated(TableRule, keys, file, (section, name)) is not None}
 
 
 def _expand(

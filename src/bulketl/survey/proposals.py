@@ -68,11 +68,6 @@ class Proposal:
     reasons: Mapping[str, str]
     question: str = ""
 
-    @property
-    def alert(self) -> bool:
-        """Whether its failure is worth waking somebody."""
-        return self.tier in ("critical", "important")
-
     def to_rule(self) -> dict[str, object]:
         """Return the proposal in the layout of tables.yaml."""
         rule: dict[str, object] = {
@@ -82,10 +77,9 @@ class Proposal:
             "batch_size": self.batch_size,
             "estimated_rows": self.rows,
             "estimated_size_mb": self.megabytes,
-            "is_modeled": self.alert,
+            "is_modeled": self.tier in ("critical", "important"),
             "dependencies": list(self.dependencies),
             "monitoring": {
-                "alert_on_failure": self.alert,
                 "max_extraction_time_minutes": self.minutes,
                 "data_quality_threshold": self.threshold,
             },

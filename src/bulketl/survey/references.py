@@ -83,10 +83,8 @@ def refuted(guess: Guess, match: Match | None) -> str:
         return ""
     if match is None or match.values < ENOUGH:
         return f"{guess.column} might be {guess.target}.{guess.key}, and there are too few values to tell"
-    return (
-        f"{guess.column} is not {guess.target}.{guess.key}: of {match.values} of its values {match.found}"
-        f" {'is' if match.found == 1 else 'are'} there"
-    )
+    there = f"{match.found} of {match.values} sampled values {'is' if match.found == 1 else 'are'} there"
+    return f"{guess.column} is not {guess.target}.{guess.key}: only {there}"
 
 
 def _believed(guess: Guess, match: Match | None) -> str:
@@ -94,7 +92,7 @@ def _believed(guess: Guess, match: Match | None) -> str:
     if match is None or match.values < ENOUGH:
         return f"{is_key}, by its name" if guess.exact else ""
     least = REFUTED if guess.exact else CONFIRMED
-    counted = f"{is_key}: {match.found} of {match.values} of its values are there"
+    counted = f"{is_key}: {match.found} of {match.values} sampled values are there"
     return counted if match.found >= least * match.values else ""
 
 
@@ -115,17 +113,18 @@ class _Names:
         by_name: dict[str, list[str]] = {}
         by_end: dict[str, list[str]] = {}
         for table in sorted(catalog, key=lambda t: (counting_key(t) is None, -t.rows, t.name)):
-            if len(table.primary_key) != 1 or _family(table.column(table.primary_key[0])) == "":
+            if len(table.primary_key) != 1 or not _family(table.column(table.primary_key[0])):
                 continue
-            key, parts = table.primary_key[0], [word for word in words(table.name) if not word.isdigit()]
-            if len(words(key)) > 1 or (words(key)[:1] and words(key)[0].endswith(_ID_ENDS) and words(key)[0] not in _IDS):
+            key = table.primary_key[0]
+            name = [word for word in words(table.name) if not word.isdigit()]
+            if _says_of_which(words(key)):
                 by_key.setdefault(key.lower(), []).append(table.name)
-            by_name.setdefault(_one(parts), []).append(table.name)
-            if len(parts) > 1 and parts[0] in common:
-                parts = parts[1:]
-                by_name.setdefault(_one(parts), []).append(table.name)
-            for n in range(1, len(parts)):
-                by_end.setdefault(_one(parts[n:]), []).append(table.name)
+            by_name.setdefault(_one(name), []).append(table.name)
+            if len(name) > 1 and name[0] in common:
+                name = name[1:]
+                by_name.setdefault(_one(name), []).append(table.name)
+            for n in range(1, len(name)):
+                by_end.setdefault(_one(name[n:]), []).append(table.name)
         return _Names({table.name: table for table in catalog}, by_key, by_name, by_end)
 
 
@@ -169,6 +168,11 @@ def _targets(name: str, own: str, known: _Names) -> Iterable[tuple[str, bool]]:
     elif len(parts) > 1 and singular(parts[-1]) == parts[-1]:
         rest = parts[1:] if parts[0] == own else parts[-1:]
         yield from ((table, parts[0] == own) for table in known.by_name.get(_one(rest), ()))
+
+
+def _says_of_which(key: Sequence[str]) -> bool:
+    """Tell whether a key's name says of which table it is: `PatNum` and `borrowernumber` do, `id`, `name`, `code` do not."""
+    return len(key) > 1 or (len(key) == 1 and key[0].endswith(_ID_ENDS) and key[0] not in _IDS)
 
 
 def _stem(parts: list[str]) -> list[str]:
