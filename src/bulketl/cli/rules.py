@@ -50,13 +50,13 @@ def discover(
             if as_json:
                 print(json.dumps({"table": explain, "reasons": reasons}))
             else:
-                out.print(screen.explanation(explain, reasons), soft_wrap=not out.is_terminal)
+                out.print(screen.explanation(explain, reasons, whole=not out.is_terminal), soft_wrap=not out.is_terminal)
             return DONE
         catalog, proposals = bulketl.propose(settings)
         if write is not None:
             _write(write, settings, catalog, proposals, yes=yes)
         elif not as_json:
-            shown = screen.proposals(proposals) if verbose else screen.proposed(proposals)
+            shown = screen.proposals(proposals) if verbose else screen.proposed(proposals, whole=not out.is_terminal)
             out.print(shown, soft_wrap=not out.is_terminal)
         if left := told(left_out(settings, catalog)):
             err.print(f"not taken from the source: {left}", soft_wrap=True)
@@ -162,7 +162,7 @@ def _write(path: Path, settings: Config, catalog: Catalog, proposals: Sequence[P
 
     before = path.read_text(encoding="utf-8") if path.is_file() else ""
     known = snapshot.read_snapshot(path) if before else None
-    after, now = tablesfile.written(before, proposals, known or ()), snapshot.snapshot(catalog)
+    after, now = tablesfile.written(before, proposals, known), snapshot.snapshot(catalog)
     named = {name: now.get(name, {}) for name in settings.tables}  # nobody noted their columns: only tables can be told
     noted = named if known is None else known
     now, hidden = snapshot.carried(noted, now, catalog.absent)

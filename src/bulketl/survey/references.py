@@ -116,7 +116,7 @@ class _Names:
             if len(table.primary_key) != 1 or not _family(table.column(table.primary_key[0])):
                 continue
             key = table.primary_key[0]
-            name = [word for word in words(table.name) if not word.isdigit()]
+            name = list(words(table.name))
             if _says_of_which(words(key)):
                 by_key.setdefault(key.lower(), []).append(table.name)
             by_name.setdefault(_one(name), []).append(table.name)
@@ -125,7 +125,9 @@ class _Names:
                 by_name.setdefault(_one(name), []).append(table.name)
             for n in range(1, len(name)):
                 by_end.setdefault(_one(name[n:]), []).append(table.name)
-        return _Names({table.name: table for table in catalog}, by_key, by_name, by_end)
+        few = {key: tables[:TRIED] for key, tables in by_key.items()}
+        clear = {name: tables for name, tables in by_name.items() if len(tables) <= TRIED}
+        return _Names({table.name: table for table in catalog}, few, clear, by_end)
 
 
 def _of_table(table: Table, known: _Names) -> Iterable[Guess]:
@@ -154,9 +156,11 @@ def _of_table(table: Table, known: _Names) -> Iterable[Guess]:
 
 def _targets(name: str, own: str, known: _Names) -> Iterable[tuple[str, bool]]:
     """Yield the tables a column's name may mean, and whether it says so exactly."""
-    parts = [word for word in words(name) if not word.isdigit()]
+    parts = list(words(name))
+    while len(parts) > 1 and parts[-1].isdigit():  # `users_id_2`
+        parts.pop()
     stem = _stem(parts)
-    called = [t for s in ([stem, stem[1:]] if stem[:1] == [own] else [stem]) for t in known.by_name.get(_one(s), ()) if s]
+    called = [t for s in ([stem, stem[1:]] if stem[:1] == [own] else [stem]) if s for t in known.by_name.get(_one(s), ())]
     yield from ((table, True) for table in called)
     same = known.by_key.get(name.lower(), ())
     # Of several tables with the same key the others are parts of one: `user_id` of `user_cache`.

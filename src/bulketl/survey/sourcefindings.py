@@ -93,9 +93,9 @@ def misnamed(seen: Seen) -> Iterator[Finding]:
 
 
 def without_rule(seen: Seen) -> Iterator[Finding]:
-    """Yield tables of the source that no rule names and nobody noted when the rules were written, once there are rules."""
+    """Yield tables of the source that no rule names, once there are rules."""
     config = seen.config
-    names = {table.name for table in seen.catalog} - config.tables.keys() - (config.known or frozenset())
+    names = {table.name for table in seen.catalog} - config.tables.keys()
     for name in names if config.tables or config.known is not None else ():
         what, then = "is in the source and has no rule", "it is loaded whole, as tier reference"
         if config.waits(name):

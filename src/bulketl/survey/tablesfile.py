@@ -26,18 +26,18 @@ from bulketl.tables.printable import count_of, in_a_line
 HEADER = """\
 # What bulketl loads, and how: proposed from the source by `bulketl discover`, yours to edit.
 # Running discover again keeps what stands here and adds tables that are new. Keys: docs/configuration.md
-# A table that is not named is of tier reference and loaded whole. `bulketl discover --explain TABLE` says why.
+# `bulketl discover --explain TABLE` gives every reason for a table.
 """
 _NAMED = 6  # tables of a pattern that its comment names
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WORDS = frozenset(["null", "true", "false", "yes", "no", "on", "off", "y", "n"])  # which YAML takes for something else
 
 
-def written(text: str, proposals: Sequence[Proposal], known: Collection[str] = ()) -> str:
+def written(text: str, proposals: Sequence[Proposal], known: Collection[str] | None = None) -> str:
     """Return the text of tables.yaml with the proposals for tables it does not name; `text` is what it holds, or ''.
 
-    `known`: tables that were there when it was written, and need no line. Everything in `text` stays as it is, also tables
-    that the source no longer has.
+    `known`: tables that were there when it was written, None when nobody noted it; then those that a pattern fits need no
+    line. Everything in `text` stays as it is, also tables that the source no longer has.
     """
     if not text.strip():
         return HEADER + "\n".join(_first(proposals)) + "\n"
@@ -50,8 +50,11 @@ def written(text: str, proposals: Sequence[Proposal], known: Collection[str] = (
         document[top] = CommentedMap()
     tables = document[top]
     patterns = [str(pattern) for pattern in document.get("patterns") or ()]
-    named = {*tables, *known}
-    new = [item for item in proposals if item.table not in named and not matches(item.table, patterns)]
+    new = [
+        item
+        for item in proposals
+        if item.table not in tables and not (matches(item.table, patterns) if known is None else item.table in known)
+    ]
     if not new:
         return text
     for proposal in new:
@@ -67,18 +70,16 @@ def _first(proposals: Sequence[Proposal]) -> Iterator[str]:
     yield "tiers:"
     yield "  critical: {is_modeled: true}"
     yield "  important: {is_modeled: true}"
-    if shared:
-        yield "\npatterns:  # the first that fits a table counts; an entry of its own comes before"
+    yield "\npatterns:  # of those that fit a table the first counts, key by key; an entry of its own comes before"
     for one in shared:
         names = ", ".join(in_a_line(name) for name in one.tables[:_NAMED]) + (" …" if len(one.tables) > _NAMED else "")
         keys = ", ".join(f"{key}: {_scalar(value)}" for key, value in one.keys.items())
         yield f"  {_name(one.pattern)}: {{{keys}}}  # {count_of(len(one.tables), 'table')}: {names}"
+    rest = len(proposals) - len(own) - sum(len(one.tables) for one in shared)
+    yield f'  "*": {{table_importance: reference}}  # {count_of(rest, "table")} that no other line is about: loaded whole'
     yield "\nsource_tables:" if own else "\nsource_tables: {}"
     for item in own:
         yield from _lines(item)
-    rest = len(proposals) - len(own) - sum(len(one.tables) for one in shared)
-    if rest:
-        yield f"  # {count_of(rest, 'more table')}: reference, loaded whole"
 
 
 def _lines(item: Proposal) -> Iterator[str]:

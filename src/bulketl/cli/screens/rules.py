@@ -20,16 +20,19 @@ QUESTIONS = 8  # that are shown, and tables of each tier
 SHOWN = {"critical": 16, "important": 8, "audit": 6, "reference": 3}
 
 
-def proposed(every: Sequence[Proposal]) -> Group:
-    """Return in short what discover proposes: how many tables of each tier, what a person should decide, the largest."""
+def proposed(every: Sequence[Proposal], *, whole: bool = False) -> Group:
+    """Return in short what discover proposes: how many tables of each tier, what a person should decide, the largest.
+
+    `whole`: no line is cut, where no terminal's width is to be kept.
+    """
     asked = sorted((item for item in every if item.question), key=_largest)
     parts: list[RenderableType] = [Text(counted(every), style="bold")]
     if asked:
-        parts.append(_section("questions for you", asked, QUESTIONS, lambda item: item.question))
+        parts.append(_section("questions for you", asked, QUESTIONS, lambda item: item.question, whole=whole))
     for tier in TIERS:
         mine = sorted((item for item in every if item.tier == tier and not item.exclude), key=_largest)
         if mine:
-            parts.append(_section(tier, mine, SHOWN[tier], _why))
+            parts.append(_section(tier, mine, SHOWN[tier], _why, whole=whole))
     if left := [in_a_line(item.table) for item in every if item.exclude]:
         more = f" and {len(left) - QUESTIONS:,} more" if len(left) > QUESTIONS else ""
         parts.append(Text.assemble((f"left out ({len(left):,})", "bold"), f"  {', '.join(left[:QUESTIONS])}{more}"))
@@ -47,22 +50,24 @@ def _why(item: Proposal) -> str:
     return f"{by}{item.reasons['table_importance']}"
 
 
-def _section(title: str, items: Sequence[Proposal], most: int, told: Callable[[Proposal], str]) -> RenderableType:
+def _section(
+    title: str, items: Sequence[Proposal], most: int, told: Callable[[Proposal], str], *, whole: bool
+) -> RenderableType:
     """Return a heading with a line for each of the first tables, and how many more there are; a terminal cuts long lines."""
     rows = [(in_a_line(item.table), f"{item.megabytes:,.1f} MB", in_a_line(told(item))) for item in items[:most]]
     wide, wider = max(min(len(row[0]), 36) for row in rows), max(len(row[1]) for row in rows)
-    lines = [
-        Text.assemble(f"  {name:{wide}}  ", (f"{size:>{wider}}", "dim"), f"  {why}", no_wrap=True, overflow="ellipsis")
-        for name, size, why in rows
-    ]
+    lines = [Text.assemble(f"  {name:{wide}}  ", (f"{size:>{wider}}", "dim"), f"  {why}") for name, size, why in rows]
+    for line in lines if not whole else ():
+        line.no_wrap, line.overflow = True, "ellipsis"
     left = [Text(f"  and {len(items) - most:,} more", style="dim")] if len(items) > most else []
     return Group(Text(f"{title} ({len(items):,})", style="bold"), *lines, *left)
 
 
-def explanation(table: str, reasons: Sequence[str]) -> Group:
-    """Return every reason for what is proposed for a table, a line each; what was decided stands out."""
-    lines = [Text(f"  {in_a_line(line)}", style="bold" if line.startswith("=>") else "") for line in reasons]
-    return Group(Text(in_a_line(table), style="bold"), *lines)
+def explanation(table: str, reasons: Sequence[str], *, whole: bool = False) -> Group:
+    """Return every reason for what is proposed for a table, a line each; what was decided stands out. `whole` as above."""
+    lines = [Text(in_a_line(line), style="bold" if line.startswith("=>") else "") for line in reasons]
+    indented = [Text.assemble("  ", line) if whole else Padding(line, (0, 0, 0, 2), expand=False) for line in lines]
+    return Group(Text(in_a_line(table), style="bold"), *indented)
 
 
 def proposals(every: Sequence[Proposal]) -> Group:
@@ -82,6 +87,8 @@ def proposals(every: Sequence[Proposal]) -> Group:
 
 def counted(proposed: Sequence[Proposal]) -> str:
     """Return how many tables are proposed for each tier, how many by their changes, and how many are to be left out."""
+    if not proposed:
+        return "the source has no table that this user may see: grant SELECT on its database, or correct its name in the URI"
     taken = [item for item in proposed if not item.exclude]
     tiers = Counter(item.tier for item in taken)
     left = sum(item.exclude for item in proposed)
