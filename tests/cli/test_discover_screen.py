@@ -46,7 +46,8 @@ def house() -> tuple[Evidence, tuple[Proposal, ...]]:
         *(table(f"shop_part{n}", "order_id", "kind", "weight", "price", rows=n) for n in range(30)),
         table("shop_login_log", "customer_id", "made_at", rows=9_000, size=MEGA),
         table("shop_price_log", "kind", "made_at", "stamp", rows=4_000, size=MEGA // 2),
-        table("shop_colours", "name", rows=12), table("tmp_import", "kind", rows=3), table("a\nb" + "c" * 40, "kind", rows=1),
+        table("shop_colours", "name", rows=12), table("tmp_import", "kind", rows=3),
+        table("a\nb" + "c" * 40, "kind", rows=1),
     )  # fmt: skip
     catalog = Catalog("mysql://shop:3306/shop", "11", "UTC", tables)
     profiles = {("shop_orders", "stamp"): Profile(1000, 0, 0, 1, 9.0)}

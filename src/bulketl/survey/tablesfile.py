@@ -12,11 +12,13 @@ import io
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 import yaml as plain
 from ruamel.yaml import YAML
 from ruamel.yaml.anchor import Anchor
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from bulketl.survey.proposals import Proposal
 from bulketl.survey.shortrules import differing, shortened
@@ -58,7 +60,7 @@ def written(text: str, proposals: Sequence[Proposal], known: Collection[str] | N
     if not new:
         return text
     for proposal in new:
-        tables[proposal.table] = _entry(proposal)
+        tables[_quoted(proposal.table)] = _entry(proposal)
     stream = io.StringIO()
     yaml.dump(document, stream)
     return stream.getvalue()
@@ -70,13 +72,16 @@ def _first(proposals: Sequence[Proposal]) -> Iterator[str]:
     yield "tiers:"
     yield "  critical: {is_modeled: true}"
     yield "  important: {is_modeled: true}"
-    yield "\npatterns:  # of those that fit a table the first counts, key by key; an entry of its own comes before"
+    rest = len(proposals) - len(own) - sum(len(one.tables) for one in shared)
+    if shared or rest:
+        yield "\npatterns:  # of those that fit a table the first counts, key by key; an entry of its own comes before"
     for one in shared:
         names = ", ".join(in_a_line(name) for name in one.tables[:_NAMED]) + (" …" if len(one.tables) > _NAMED else "")
         keys = ", ".join(f"{key}: {_scalar(value)}" for key, value in one.keys.items())
         yield f"  {_name(one.pattern)}: {{{keys}}}  # {count_of(len(one.tables), 'table')}: {names}"
-    rest = len(proposals) - len(own) - sum(len(one.tables) for one in shared)
-    yield f'  "*": {{table_importance: reference}}  # {count_of(rest, "table")} that no other line is about: loaded whole'
+    if rest:
+        what = f"{count_of(rest, 'table')} that no other line is about: loaded whole"
+        yield f'  "*": {{table_importance: reference}}  # {what}'
     yield "\nsource_tables:" if own else "\nsource_tables: {}"
     for item in own:
         yield from _lines(item)
@@ -107,6 +112,12 @@ def _name(text: str) -> str:
     if _PLAIN.fullmatch(text) and text.lower() not in _WORDS:
         return text
     return plain.safe_dump(text, default_style='"', allow_unicode=False, width=10**6).strip()
+
+
+def _quoted(value: Any) -> Any:
+    """Return a text in quotes, in which every sign is written so that it is read again, where it needs them."""
+    plainly = not isinstance(value, str) or (_PLAIN.fullmatch(value) and value.lower() not in _WORDS)
+    return value if plainly else DoubleQuotedScalarString(value)
 
 
 def _scalar(value: object) -> str:
@@ -144,9 +155,11 @@ def fixed(text: str, fixes: Mapping[str, Mapping[str, object]]) -> str:
     for table, (*above, key), value in new:
         place = document[top]
         for step in (table, *above):
-            place[step] = _own(place.get(step))
+            if step not in place:
+                place[_quoted(step)] = CommentedMap()
+            place[step] = _own(place[step])
             place = place[step]
-        place[key] = value
+        place[key] = _quoted(value)
     stream = io.StringIO()
     yaml.dump(document, stream)
     return stream.getvalue()
@@ -188,7 +201,7 @@ def _own(entry: CommentedMap | None) -> CommentedMap:
 def _entry(proposal: Proposal) -> CommentedMap:
     """Return what is appended for a table that is new: its tier and strategy too where they are the defaults."""
     keys = {"table_importance": proposal.tier, "extraction_strategy": proposal.strategy, **differing(proposal)}
-    entry = CommentedMap(keys)
+    entry = CommentedMap({key: _quoted(value) for key, value in keys.items()})
     for key, reason in _comments(proposal).items():
         if key in keys:
             entry.yaml_add_eol_comment(reason, key)
