@@ -25,7 +25,7 @@ GROWTH_SHARE = 0.10  # of the rows that come or change in a day: so is a table t
 GROWTH_ROWS = 100  # if they are not fewer than this
 HUB_SHARE = 0.10  # of the tables: one to which that share refers is critical,
 HUB_TABLES = (3, 12)  # if it is not fewer than the one; the other number is always enough
-CENTRE = 10  # tables: one that refers to so many brings them together
+CENTRE_TABLES = (6, 10)  # the same of the tables to which one refers: it brings them together
 LIST_ROWS = 2000  # a list has no more,
 LIST_COLUMNS = 2  # nor more columns of its own than these
 LINK_COLUMNS = 1  # a link has no more beside its references, and no text
@@ -50,7 +50,7 @@ class Standing:
     """What was found of one table.
 
     `large`: in words, how much of the database it is, or of what comes in a day, '' when that is not much. `references`:
-    what it refers to; `users`: the tables that refer to it; `hub`: they are many.
+    what it refers to; `users`: the tables that refer to it; `hub`: they are many; `centre`: it refers to many.
     """
 
     table: Table
@@ -58,6 +58,7 @@ class Standing:
     references: tuple[Reference, ...]
     users: tuple[str, ...]
     hub: bool
+    centre: bool
     shape: Shape
     hubs: frozenset[str]  # of the database
 
@@ -78,6 +79,7 @@ def standings(
                 users[reference.target].append(name)
     count = len(catalog.tables)
     least = min(max(HUB_TABLES[0], HUB_SHARE * count), HUB_TABLES[1])
+    centre = min(max(CENTRE_TABLES[0], HUB_SHARE * count), CENTRE_TABLES[1])
     hubs = frozenset(name for name, found in users.items() if len(found) >= least)
     tenants = frozenset(name for name, found in users.items() if len(found) >= max(TENANT_TABLES, TENANT_SHARE * count))
     large, growth = _shares(catalog), _growth(catalog, profiles)
@@ -89,6 +91,7 @@ def standings(
             references=tuple(references[table.name]),
             users=tuple(users[table.name]),
             hub=table.name in hubs and not 0 < table.rows < FEW_SHARE * most,
+            centre=len(references[table.name]) >= centre,
             shape=_shape(table, references[table.name], tenants, referred=bool(users[table.name])),
             hubs=hubs,
         )

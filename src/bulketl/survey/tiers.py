@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bulketl.config.settings import NameRule
 from bulketl.survey.stamps import cursor_candidates
-from bulketl.survey.standing import CENTRE, Standing
+from bulketl.survey.standing import Standing
 from bulketl.tables.evidence import Arrival, come_and_go
 from bulketl.tables.naming import Hint, hint, says_list, says_people, says_whom
 from bulketl.tables.printable import count_of
@@ -38,7 +38,7 @@ def tier_of(one: Standing, named: NameRule | None, own: bool, record: str, came:
     if one.large:
         return "critical", one.large
     if one.shape == "list":
-        many = f", to which {_tables(one)}" if one.users else ""
+        many = f"; {_tables(one)}" if one.users else ""
         return "reference", f"a list: a name, and little else{many}"
     return _by_references(one)
 
@@ -60,7 +60,7 @@ def _by_references(one: Standing) -> tuple[Tier, str]:
         return "critical", _tables(one)
     if one.users and says_whom(one.table.name):
         return "critical", f"is of {says_people(one.table.name)}, and {_tables(one)}"
-    if len(targets) >= CENTRE:
+    if one.centre:
         return "critical", f"brings {len(targets)} tables together: {_some(targets)}"
     if mine := [name for name in targets if name in one.hubs]:
         return "important", f"belongs to {_some(mine)}"
