@@ -22,10 +22,10 @@ from bulketl.plan.plan import TableLoad
 from bulketl.rows.aggregates import Figures
 from bulketl.rows.coerce import Batch, coerce
 from bulketl.rows.figures import Taken, figures, floats_of, together, unequal
-from bulketl.rows.quality import Counted, around
+from bulketl.rows.quality import Counted, around, attested
 from bulketl.rows.reconcile import Differences, Here, There, reconcile
 from bulketl.tables.partitions import Partition
-from bulketl.tables.slices import in_slices
+from bulketl.tables.slices import along_integers
 from bulketl.tables.spec import TableSpec
 
 MOST_ROWS = 2_000  # of a table that is read over a session with others: beyond, connectorx is faster
@@ -249,9 +249,11 @@ def work(source: Source, target: Target, step: Step) -> Result:
 def _work(source: Source, target: Target, step: Step) -> Result:
     spec, partition = step.spec, step.partition
     if spec is None:
-        batches = _small(source, step.loads)
+        batches, attested_rows = _small(source, step.loads)
         check_unaltered(source, [load.spec for load in step.loads if load.partitions])
-        done = target.load_group([load.spec for load in step.loads], batches, _counted(source, step.loads, batches))
+        done = target.load_group(
+            [load.spec for load in step.loads], batches, _counted(source, step.loads, batches, attested_rows)
+        )
         taken = tuple(
             _taken(source, load.spec, load.partitions, batch) for load, batch in zip(step.loads, batches, strict=True)
         )
@@ -272,6 +274,8 @@ def _work(source: Source, target: Target, step: Step) -> Result:
         target.prepare(spec)
         return Result()
     reading, counted = _Reading(source, spec, partition, step.sign), _counting(source, step, spec, partition)
+    if counted is None:
+        counted = reading.attested
     if step.kind == "chunk":  # it is visible at once
         counted = _unaltered(source, spec, counted)
         loaded, published = target.load_chunk(spec, partition, reading, step.last, counted)
@@ -279,13 +283,15 @@ def _work(source: Source, target: Target, step: Step) -> Result:
     return Result((target.load(spec, partition, reading, counted),), (reading.held(),))
 
 
-def _counting(source: Source, step: Step, spec: TableSpec, partition: Partition) -> Counted:
-    """Return what says, after the read, how many rows there were at the source.
+def _counting(source: Source, step: Step, spec: TableSpec, partition: Partition) -> Counted | None:
+    """Return what says, after the read, how many rows there were at the source; None where the read itself proves it.
 
-    Nothing is counted while others wait, nor where the read itself has proved how many there are.
+    Nothing is counted while others wait.
     """
-    if step.sign or in_slices(spec, partition):
+    if step.sign:
         return int
+    if along_integers(spec, partition):
+        return None
     (before,) = source.count([(spec, partition)])
     return lambda read: read if read == before else around(before, read, *source.count([(spec, partition)]))
 
@@ -300,15 +306,20 @@ def _unaltered(source: Source, spec: TableSpec, counted: Counted) -> Counted:
     return count
 
 
-def _counted(source: Source, loads: Sequence[TableLoad], batches: Sequence[Batch | None]) -> list[int]:
-    """Return how many rows each small table should have: the plan counted them, and where that differs they are again."""
+def _counted(
+    source: Source, loads: Sequence[TableLoad], batches: Sequence[Batch | None], attested_rows: Sequence[int]
+) -> list[int]:
+    """Return how many rows each small table should have: what its read proves, else what the plan counted.
+
+    Where the plan's count is not what was read, the source counts again.
+    """
     read = [batch.read if batch else 0 for batch in batches]
-    proved = [not _is_small(load) and any(in_slices(load.spec, part) for part in load.partitions) for load in loads]
+    proved = [not _is_small(load) and any(along_integers(load.spec, part) for part in load.partitions) for load in loads]
     differ = [n for n, load in enumerate(loads) if read[n] != load.rows and load.partitions and not proved[n]]
     after = source.count([(loads[n].spec, loads[n].partitions[0]) for n in differ]) if differ else []
     for n, rows in zip(differ, after, strict=True):
         read[n] = around(loads[n].rows, read[n], rows)
-    return read
+    return [of if proved[n] else read[n] for n, of in enumerate(attested_rows)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,6 +332,7 @@ class _Reading:
     sign: str
     taken: list[Figures] = field(default_factory=list)
     begun: list[bool] = field(default_factory=list)
+    of: list[int] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[Batch]:
         if self.sign and self.begun:
@@ -331,12 +343,18 @@ class _Reading:
             )
         self.begun.append(True)
         self.taken.clear()
+        self.of.clear()
         masked = self.source.masked(self.spec)
         for rows in self.source.read(self.spec, self.partition, self.sign):
+            self.of.append(attested(rows))
             batch = coerce(rows, self.spec, masked)
             if self.spec.certify:
                 self.taken.append(figures(batch.good, self.spec))
             yield batch
+
+    def attested(self, _read: int) -> int:
+        """Return how many rows the source has in the partition, by the notes of its tables."""
+        return sum(self.of)
 
     def held(self) -> Taken | None:
         """Return the figures of all batches, compared with the source."""
@@ -354,18 +372,23 @@ def _held(source: Source, spec: TableSpec, partition: Partition, found: Figures)
     return Taken(found, tuple(unequal(found, source.figures(spec, partition), floats_of(spec))))
 
 
-def _small(source: Source, loads: Sequence[TableLoad]) -> list[Batch | None]:
-    """Return the rows of each table, None where the plan found none; the small ones are read over one session."""
+def _small(source: Source, loads: Sequence[TableLoad]) -> tuple[list[Batch | None], list[int]]:
+    """Return the rows of each table, None where the plan found none, and how many the source has by the notes with them.
+
+    The small ones are read over one session.
+    """
     tiny = [n for n, load in enumerate(loads) if load.partitions and _is_small(load)]
     pieces = [(loads[n].spec, loads[n].partitions[0]) for n in tiny]
     together = dict(zip(tiny, source.read_small(pieces), strict=True)) if len(pieces) > 1 else {}
     batches: list[Batch | None] = []
+    of: list[int] = []
     for n, load in enumerate(loads):
         rows = together.get(n)
         if rows is None and load.partitions:
             (rows,) = source.read(load.spec, load.partitions[0])
         batches.append(None if rows is None else coerce(rows, load.spec, source.masked(load.spec)))
-    return batches
+        of.append(0 if rows is None else attested(rows))
+    return batches, of
 
 
 def _is_small(load: TableLoad) -> bool:
