@@ -13,6 +13,7 @@ from bulketl.mysql.gaps import MOST, Asking, Gap, missing, proved
 from bulketl.rows.quality import attested
 from bulketl.tables.partitions import Partition
 
+Ends = tuple[int | None, int | None]
 ENDS = {
     pa.int8(): (-(2**7), 2**7 - 1), pa.uint8(): (0, 2**8 - 1), pa.int32(): (-(2**31), 2**31 - 1),
     pa.int64(): (-(2**63), 2**63 - 1), pa.uint64(): (0, 2**64 - 1),
@@ -21,6 +22,11 @@ ENDS = {
 
 def ranged(lo: int | None, hi: int | None) -> Partition:
     return Partition(0, "PRIMARY", ("id",), None if lo is None else (lo,), None if hi is None else (hi,), unique=True)
+
+
+def edges(partition: Partition) -> Ends:
+    lo, hi = (None if edge is None else int(str(edge[0])) for edge in (partition.lo, partition.hi))
+    return lo, hi
 
 
 def inside(key: int, gaps: list[Gap]) -> bool:
@@ -38,9 +44,10 @@ def test_a_key_of_the_range_was_read_or_is_in_a_gap(data: st.DataObject, kind: p
     partition = ranged(*data.draw(st.sampled_from([(lo, hi), (None, hi), (lo, None), (None, None)])))
     gaps = missing(pa.chunked_array([pa.array(keys, kind)]), partition)
     assert gaps is not None
-    ends = (partition.lo or (least,))[0], (partition.hi or (most + 1,))[0]
+    begin, end = edges(partition)
+    begin, end = least if begin is None else begin, most + 1 if end is None else end
     for key in {least, most, lo, hi, hi - 1, *keys, *(key + step for key in keys for step in (-1, 1))}:
-        if ends[0] <= key < ends[1]:
+        if begin <= key < end:
             assert (key in keys) != inside(key, gaps)
         elif least <= key <= most and partition.lo and partition.hi:
             assert not inside(key, gaps)
@@ -67,8 +74,8 @@ class Server:
         return len(found), max(found, default=None)
 
     def of(self, partition: Partition) -> list[int]:
-        lo, hi = partition.lo, partition.hi
-        return sorted(key for key in self.keys if (not lo or key >= lo[0]) and (not hi or key < hi[0]))  # type: ignore[operator]
+        lo, hi = edges(partition)
+        return sorted(key for key in self.keys if (lo is None or key >= lo) and (hi is None or key < hi))
 
     def rows(self, partition: Partition) -> pa.Table:
         self.did.append("rows")
@@ -88,29 +95,26 @@ class Server:
 
 few = st.sets(st.integers(0, 60), max_size=20)
 many = few.map(lambda without: set(range(61)) - without)
+ends = st.sampled_from([(None, None), (10, 40), (None, 30), (30, None)])
 
 
-@given(
-    few | many, st.lists(st.tuples(few, few), max_size=6), st.sampled_from([(None, None), (10, 40), (None, 30), (30, None)])
-)
+@given(few | many, st.lists(st.tuples(few, few), max_size=6), ends)
 def test_rows_that_come_and_go_meanwhile_are_no_loss(
-    keys: set[int], writes: list[tuple[set[int], set[int]]], ends: tuple[int | None, int | None]
+    keys: set[int], writes: list[tuple[set[int], set[int]]], reach: Ends
 ) -> None:
     """Each row that was there all the time is read."""
     always = keys - {key for _, gone in writes for key in gone}
-    server, partition = Server(set(keys), list(writes)), ranged(*ends)
+    server, partition = Server(set(keys), list(writes)), ranged(*reach)
     expected = [key for key in always if key in server.of(partition)]
     read, of = server.read(partition)
     assert of == len(read)
     assert set(expected) <= set(read)
 
 
-@given((few | many).filter(bool), st.data(), st.sampled_from([(None, None), (10, 40), (None, 30), (30, None)]))
-def test_rows_that_the_driver_loses_are_told(
-    keys: set[int], data: st.DataObject, ends: tuple[int | None, int | None]
-) -> None:
+@given((few | many).filter(bool), st.data(), ends)
+def test_rows_that_the_driver_loses_are_told(keys: set[int], data: st.DataObject, reach: Ends) -> None:
     """Whichever they are, all of them too."""
-    server, partition = Server(set(keys), [], data.draw(st.sets(st.sampled_from(sorted(keys))))), ranged(*ends)
+    server, partition = Server(set(keys), [], data.draw(st.sets(st.sampled_from(sorted(keys))))), ranged(*reach)
     read, of = server.read(partition)
     assert of == len(server.of(partition))
     assert of - len(read) == len(server.lost & set(server.of(partition)))

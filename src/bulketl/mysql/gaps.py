@@ -18,7 +18,7 @@ from bulketl.tables.partitions import KeyTuple, Partition
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MOST = 500  # each is a look into the index
+MOST = 2000  # each is a look into the index; beyond that, counting takes no longer
 TRIES = 3
 
 Gap = tuple[int | None, int | None]  # the first and the last key of it, None is open

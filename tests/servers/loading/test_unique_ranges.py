@@ -20,7 +20,7 @@ ENDS = {
 def fill(lab: Lab, engine: str, every: int = 1) -> None:
     lab.mysql(
         f"CREATE TABLE t (id int PRIMARY KEY, shared int, word varchar(20), INDEX (shared) USING BTREE) ENGINE={engine}",
-        f"INSERT INTO t SELECT seq, IF(seq % 10, seq % 3, NULL), 'word' FROM seq_1_to_{ROWS * every} WHERE seq % {every} = 0",
+        f"INSERT INTO t SELECT seq * {every}, IF(seq % 10, seq % 3, NULL), 'word' FROM seq_1_to_{ROWS}",
     )
 
 
@@ -68,7 +68,7 @@ def test_rows_that_the_driver_loses_are_found(
 ) -> None:
     """At the beginning, in the middle, at the end of what it brings, and all of it; sparse keys and dense ones."""
     small_partitions(monkeypatch, 1500)
-    monkeypatch.setattr("bulketl.mysql.gaps.MOST", 500)
+    monkeypatch.setattr("bulketl.mysql.gaps.MOST", 300)
     no_pauses(monkeypatch)
     fill(maria_lab, engine, every)
     arrow = read._arrow
@@ -93,7 +93,7 @@ def test_a_row_whose_transaction_ends_late_is_no_loss(maria_lab: Lab, monkeypatc
 
     def then_late(*args: Any) -> Any:
         rows = arrow(*args)
-        if late:
+        if late and 699 in rows.column("id").to_pylist():
             maria_lab.mysql(late.pop())
         return rows
 
