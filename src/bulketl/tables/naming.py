@@ -117,16 +117,24 @@ def hint(name: str) -> Hint:
     parts = [word for word in words(name) if not word.isdigit()]
     if not parts:
         return Hint()
-    first, last = parts[0], parts[-1]
-    if passing := last if last in _PASSING else next((word for word in parts if word in _CACHES), ""):
-        return Hint("passing", passing)
+    last = parts[-1]
+    if last in _PASSING:
+        return Hint("passing", last)
     for n in range(len(parts) - 1, -1, -1):
         if parts[n] in _RECORD:
             return Hint("record", parts[n], main=_ENTRIES.issuperset(parts[n + 1 :]))
+    return _hint_within(parts)
+
+
+def _hint_within(parts: list[str]) -> Hint:
+    """Return what is said by two words, by a word anywhere, or by the end or beginning of an unbroken one."""
+    first, last = parts[0], parts[-1]
     if ("event", "store") in pairwise(parts):
         return Hint("record", "event_store")
     if end := _end(last, _ENDS):
         return Hint("record", end, whole=False)
+    if kept := next((word for word in parts if word in _CACHES), ""):
+        return Hint("passing", kept)
     if end := _end(last, _PASSING_ENDS):
         return Hint("passing", end, whole=False)
     if beginning := next((b for b in _BEGINNINGS if first.startswith(b) and not first.startswith(_OTHER_BEGINNINGS)), ""):
