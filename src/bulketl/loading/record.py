@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from bulketl.connections.retrying import patient
 from bulketl.errors import BulketlError, TargetError
 from bulketl.loading.summary import DONE, Summary, TableSummary
+from bulketl.plan.footing import stand
 from bulketl.plan.plan import Plan
+from bulketl.postgres.demands import read_footing
 from bulketl.postgres.ledger import runs, schema
 from bulketl.postgres.ledger.runs import End, Kind, Start
 from bulketl.postgres.locks import Locks, held, new_run
@@ -90,6 +92,7 @@ def recorded(target: Postgres, kind: Kind, plan: Plan, *, before: Before | None 
 
 def _begin(target: Postgres, run: str, kind: Kind, plan: Plan, before: Before | None) -> None:
     with target.connect() as connection:
+        stand(read_footing(connection, plan.schema), plan)
         schema.create(connection, plan.schema)
         if before is not None:
             before(connection, run)

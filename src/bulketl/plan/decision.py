@@ -16,6 +16,7 @@ from bulketl.errors import PlanError
 from bulketl.plan.consistency import consistent
 from bulketl.plan.grouping import grouped
 from bulketl.plan.incremental import Choice, partitions
+from bulketl.plan.obstacles import Facing, hold
 from bulketl.plan.ownership import check, with_ownership
 from bulketl.plan.plan import Plan, Refusal, TableLoad
 from bulketl.plan.planned_checks import needed, pointing
@@ -65,6 +66,7 @@ def decide(
             load = _load(config, catalog, table, bounds.get(table.name), choice, selection.frees(table.name))
             load = with_ownership(load, config, target, selection)
             pointing(config, catalog, table, load.spec.casts, target)
+            hold(Facing(load, choice.existing))
             loads.append(load)
         except PlanError as error:
             refused.append(Refusal(table.name, rule.table_importance, error.message, error.hint))

@@ -3,95 +3,110 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable
+from typing import ParamSpec
 
 from bulketl.config.config import Config
 from bulketl.config.libraries import check_libraries
 from bulketl.connections.retrying import patient
-from bulketl.errors import PlanError
+from bulketl.errors import ConfigError, PlanError
 from bulketl.mysql import rights
 from bulketl.mysql.arrivals import read_arrivals
 from bulketl.mysql.discover import read_profiles
 from bulketl.mysql.server import MySQL
-from bulketl.plan.decision import decide
-from bulketl.plan.incremental import choice_of
-from bulketl.plan.plan import Refusal
+from bulketl.mysql.zones import check_zone, doubles
+from bulketl.plan.plan import Plan, Refusal
 from bulketl.plan.selection import Selection, select
 from bulketl.plan.stale import leftovers
-from bulketl.postgres.inspect import missing_rights
-from bulketl.postgres.known import known_of
+from bulketl.postgres.demands import read_footing
+from bulketl.postgres.known import Earlier, earlier
 from bulketl.postgres.ledger import made
-from bulketl.postgres.ledger.states import last_loaded
-from bulketl.postgres.server import STAGING, Postgres
+from bulketl.postgres.server import Postgres
 from bulketl.survey.examination import find
-from bulketl.survey.findings import Finding, Seen
-from bulketl.survey.look import in_view
-from bulketl.survey.planning import counted
+from bulketl.survey.findings import Finding, Seen, There
+from bulketl.survey.look import Sight, in_view
+from bulketl.survey.planning import counted, made_of
 from bulketl.survey.proposals import classify, cursor_candidates
-from bulketl.survey.sourcefindings import outside, stale
 from bulketl.tables import evidence
-from bulketl.tables.catalog import Catalog, Column, Table, TargetTable
+from bulketl.tables.catalog import Catalog, Column, Table
+from bulketl.tables.demands import Footing
 from bulketl.tables.measured import Known
-from bulketl.tables.partitions import Bound
 from bulketl.tables.types import TIMES
 
 NOTHING = Known({}, {})  # where no target is set
+EVERYTHING = Selection()
+Asked = ParamSpec("Asked")
 
 
 def validate(config: Config) -> tuple[Finding, ...]:
     """Compare the configuration with both live servers and return what is wrong or doubtful; change nothing.
 
-    Without a target only the source is looked at. Raise ConfigError, SourceError or TargetError when a server that is
-    set cannot be used.
+    A load is planned as the load would plan it, of all tables, and what it would refuse is found. Without a target only the
+    source is looked at, and that is found too. Raise ConfigError, SourceError or TargetError when a server cannot be used.
     """
     check_libraries()
-    source = MySQL.of(config)
-    target: Mapping[str, TargetTable] | None = None
-    known, loaded = NOTHING, dict[str, str]()
+    source, zoned = MySQL.of(config), config
     locks = any(rule.consistency in ("snapshot", "locked") and not rule.exclude for rule in config.tables.values())
-    lacking = patient(rights.missing_rights, source, config.source_limits, locks=locks)
-    missing = [(source.database, *lack) for lack in lacking]
-    if config.target:
-        known, loaded, lacks_there = patient(_seen, Postgres.of(config), config.target_schema)
-        missing += [(config.target_schema, *lack) for lack in lacks_there]
-    foreign = outside(STAGING, patient(_outsiders, Postgres.of(config))) if config.target else ()
-    catalog = patient(in_view, source, config, known)
-    if config.target:
-        target = patient(counted, config, Postgres.of(config), known.existing, catalog)
-    left = leftovers(config, catalog, target or {}, known.states, loaded)
+    lacking = [
+        (source.database, *lack) for lack in patient(rights.missing_rights, source, config.source_limits, locks=locks)
+    ]
+    if wrong := _refusal(check_zone, source, config.session_zone):
+        lacking.append(("bulketl.yaml", wrong.message, wrong.hint))
+        zoned = config.model_copy(update={"timestamp_zone": "server"})  # so that all else is looked at
+    if not config.target:
+        lacking.append(("bulketl.yaml", "no target is set, so that only the source was looked at", "set BULKETL_TARGET"))
+    known = patient(earlier, Postgres.of(config), config.target_schema) if config.target else None
+    catalog = patient(in_view, source, config, known or NOTHING)
     looked_at = {table: found for table in catalog if table.rows and (found := _cursors(config, table))}
     profiles = patient(read_profiles, source, looked_at)
     audited = {name for name, rule in config.tables.items() if rule.table_importance == "audit" and not rule.exclude}
     asked = [table for table in catalog if evidence.looked_at(table) or (table.rows and table.name in audited)]
     arrivals = patient(read_arrivals, source, asked)
     proposals = {proposal.table: proposal for proposal in classify(catalog, profiles, config.classify, arrivals)}
-    lacks = (Finding(where, "error", text, "what needs it is not loaded", advice) for where, text, advice in missing)
-    refused = _refused(config, catalog, Known(target or {}, known.states))
-    others = find(Seen(config, catalog, proposals, profiles, target, refused, known.states, arrivals))
-    every = (*lacks, *stale(config.target_schema, left), *foreign, *others)
-    return tuple(dataclasses.replace(one, source=catalog.identity, schema=config.target_schema) for one in every)
+    there, refused = (None, ()) if known is None else _foreseen(zoned, source, catalog, known)
+    seen = Seen(
+        config, catalog, proposals, profiles, there, refused, known.states if known else {}, arrivals, tuple(lacking),
+        doubled=_doubled(zoned, source, catalog),
+    )  # fmt: skip
+    return tuple(dataclasses.replace(one, source=catalog.identity, schema=config.target_schema) for one in find(seen))
 
 
-def _seen(target: Postgres, schema: str) -> tuple[Known, dict[str, str], list[tuple[str, str]]]:
-    """Return what the target has, since when, and the rights that are missing there."""
-    with target.connect() as connection:
-        return known_of(connection, schema), last_loaded(connection, schema), list(missing_rights(connection, schema))
-
-
-def _outsiders(target: Postgres) -> list[str]:
-    with target.connect() as connection:
-        return made.outsiders(connection)
-
-
-def _refused(config: Config, catalog: Catalog, known: Known) -> tuple[Refusal, ...]:
-    """Return what a load would refuse, as far as it can be told without measuring the tables."""
+def _foreseen(config: Config, source: MySQL, catalog: Catalog, known: Earlier) -> tuple[There, tuple[Refusal, ...]]:
+    """Return what is known of the target, with the plan of a load of all tables, and what that would refuse."""
+    target = Postgres.of(config)
+    existing = patient(counted, config, target, known.existing, catalog)
+    footing, outsiders = patient(_stood_on, target, config.target_schema)
+    left = leftovers(config, catalog, existing, known.states, known.loaded)
     try:
-        wanted, _, hidden = select(config, catalog, Selection())
-    except PlanError as error:
-        return (Refusal(catalog.identity, "reference", error.message, error.hint),)
-    bounds = {table.name: Bound(table.rows) for table in wanted}
-    choices = {table.name: choice_of(known, table.name) for table in wanted}
-    return (*hidden, *decide(config, wanted, bounds, known.existing, choices=choices).refused)
+        wanted, skipped, hidden = select(config, catalog, EVERYTHING)
+        sight = Sight(source, target, catalog, known, wanted, skipped, hidden)
+        plan = made_of(config, EVERYTHING, sight, sparing=False)
+    except PlanError as error:  # of the load as a whole
+        plan = Plan(catalog.identity, config.target_schema, "", ())
+        plan = dataclasses.replace(plan, refused=(Refusal(catalog.identity, "reference", error.message, error.hint),))
+    return There(existing, footing, plan, left, outsiders), plan.refused
+
+
+def _stood_on(target: Postgres, schema: str) -> tuple[Footing, tuple[str, ...]]:
+    with target.connect() as connection:
+        return read_footing(connection, schema), tuple(made.outsiders(connection))
+
+
+def _refusal(ask: Callable[Asked, object], *args: Asked.args, **kwargs: Asked.kwargs) -> ConfigError | None:
+    try:
+        patient(ask, *args, **kwargs)
+    except ConfigError as error:
+        return error
+    return None
+
+
+def _doubled(config: Config, source: MySQL, catalog: Catalog) -> str:
+    """Return the zone in which TIMESTAMPs are read if a key has one and an hour of the zone comes twice, else ''."""
+    keys = {
+        (table.name, column) for table in catalog for column in (*table.primary_key, *config.rule(table.name).primary_key)
+    }
+    stamped = any(c.parsed.base == "timestamp" and (t.name, c.name) in keys for t in catalog for c in t.columns)
+    return config.zone(catalog) if stamped and patient(doubles, source, config.session_zone) else ""
 
 
 def _cursors(config: Config, table: Table) -> tuple[Column, ...]:
