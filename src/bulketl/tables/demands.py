@@ -1,6 +1,6 @@
 """What a target demands of whoever writes to it: of its server and schemas, and of each of its tables.
 
-Values only; `bulketl.postgres.demands` asks for them, `bulketl.plan.obstacles` and `bulketl.plan.footing` say what they mean.
+Values only: `bulketl.postgres.demands` asks for them, `plan.obstacles` and `plan.footing` say what they mean for a load.
 """
 
 from __future__ import annotations
