@@ -80,7 +80,7 @@ PLACES: dict[str, tuple[int, str]] = {
     "plan/absences.py unseen": (3, "plan"),
     "plan/consistency.py _impossible": (1, "plan"),
     "plan/decision.py _load": (3, "plan"),
-    "plan/footing.py stand": (1, "lack"),
+    "plan/footing.py stand": (2, "lack"),
     "plan/grouping.py _ordered": (1, "begin"),
     "plan/incremental.py cursor": (1, "asked"),
     "plan/incremental.py _since": (1, "plan"),
@@ -146,6 +146,7 @@ PLACES: dict[str, tuple[int, str]] = {
     "tables/keytext.py _value": (1, "elsewhere"),
     "tables/patterns.py fitting": (1, "elsewhere"),
 }
+SAYS = 12  # characters
 ASKED = ("cli/loading.py", "cli/options.py")  # whatever is raised there is about the options of a command
 ROOMS_ABOVE = ("cli/", "operations/", "verifying/")  # no load comes there but from the command line
 
@@ -192,7 +193,11 @@ def raised() -> tuple[Raised, ...]:
 def kind_of(error: str, message: str) -> str:
     """Return the kind of the error of a class that a message is of: of those it may be the one that says most itself."""
     fitting = [one for one in raised() if one.error in (error, "cls") and one.fits(message)]
-    return max(fitting, key=lambda one: one.known).kind if fitting else ""
+    if not fitting:
+        return ""
+    most = max(fitting, key=lambda one: one.known)
+    # What says next to nothing itself fits the words of a server too.
+    return "server" if most.known < SAYS and error in ("SourceError", "TargetError", "DataError") else most.kind
 
 
 class _Visitor(ast.NodeVisitor):

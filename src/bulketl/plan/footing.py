@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from bulketl.errors import TargetError
+from bulketl.errors import ConfigError, TargetError
 from bulketl.plan.plan import Plan
 from bulketl.tables.demands import Footing
 
@@ -30,9 +30,12 @@ def lacks(footing: Footing, plan: Plan) -> tuple[Said, ...]:
 
 
 def stand(footing: Footing, plan: Plan) -> None:
-    """Raise TargetError, with everything that is lacking, when a load of the plan could not begin."""
+    """Raise TargetError or ConfigError, with everything that is lacking, when a load of the plan could not begin."""
     if found := lacks(footing, plan):
-        raise TargetError("; ".join(text for text, _ in found), hint="; ".join(advice for _, advice in found))
+        texts, advice = ("; ".join(words) for words in zip(*found, strict=True))
+        if footing.version > footing.newest:
+            raise ConfigError(texts, hint=advice)
+        raise TargetError(texts, hint=advice)
 
 
 def _read_only(footing: Footing, _plan: Plan) -> Iterator[Said]:
@@ -108,8 +111,8 @@ def _tablespace(footing: Footing, _plan: Plan) -> Iterator[Said]:
 
 
 LACKS: tuple[Lack, ...] = (
-    Lack("read-only target", "a replica, or a role, database or server that is read-only", _read_only),
     Lack("later ledger", "a ledger that a later version of bulketl made", _later),
+    Lack("read-only target", "a replica, or a role, database or server that is read-only", _read_only),
     Lack("missing schemas", "schemas that are missing and may not be created", _missing),
     Lack("closed schemas", "schemas in which no tables may be created", _closed),
     Lack("closed ledger", "a ledger that this user may not write to or bring up to date", _unwritable),
