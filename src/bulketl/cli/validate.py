@@ -18,6 +18,7 @@ def validate(
     fix: Annotated[
         bool, typer.Option("--fix", help="Write the fixes that need no decision into the file of rules.")
     ] = False,
+    each: Annotated[bool, typer.Option("--all", help="List each finding, equal ones of many tables too.")] = False,
     schema: SchemaOption = None,
     config: ConfigOption = None,
     rules: RulesOption = None,
@@ -25,7 +26,8 @@ def validate(
 ) -> None:
     """Check the configuration, alone and against both live servers; change nothing there.
 
-    Each finding says what is, what happens if it is ignored, and what to do.
+    Whatever a load would refuse now is an error. Each finding says what is, what happens if it is ignored, and what to do;
+    equal ones are said once, with three of their tables.
     """
 
     def command() -> int:
@@ -34,12 +36,14 @@ def validate(
         settings = configured(config, rules, schema=schema)
         if not settings.source:
             err.print("the files are well-formed; set BULKETL_SOURCE to compare them with the source too")
+            if as_json:
+                print("[]")
             return DONE
         findings = bulketl.validate(settings)
         if as_json:
             print(json.dumps([finding.to_json() for finding in findings]))
         else:
-            out.print(screen.findings(findings))
+            out.print(screen.findings(findings, each=each))
         path = rules or found(Path("config/tables.yaml"))
         if fix and path:
             from bulketl.survey import tablesfile
@@ -49,8 +53,11 @@ def validate(
                 fixes.setdefault(finding.table, {}).update(finding.fix)
             text = path.read_text(encoding="utf-8")
             changed = tablesfile.missing(text, fixes)
-            if changed:
-                replace(path, tablesfile.fixed(text, changed))
+            mended = tablesfile.fixed(text, changed)
+            if mended != text:
+                replace(path, mended)
+            else:
+                changed = {}
             err.print(screen.fixed(path, changed), soft_wrap=True)
         elif fix:
             err.print("there is no file of rules to mend; `bulketl discover --write` makes one", markup=False)

@@ -105,7 +105,7 @@ def _load(config: Config, catalog: Catalog, table: Table, bound: Bound | None, c
     stream = bool(parts and parts[0].stream)
     spec, why = publishing(config, rule, spec, 2 if stream else len(parts), existing, found)
     compare = not spec.whole and due(rule, spec, state)
-    return TableLoad(
+    load = TableLoad(
         spec=spec,
         partitions=parts,
         tier=rule.table_importance,
@@ -126,6 +126,8 @@ def _load(config: Config, catalog: Catalog, table: Table, bound: Bound | None, c
         due=rule.monitoring.max_extraction_time_minutes * 60,
         strategy=rule.extraction_strategy,
     )
+    # What is staged is compared with the record of its ranges, so an empty table has one too.
+    return load if parts or load.direct else dataclasses.replace(load, partitions=(Partition(0),))
 
 
 def due(rule: TableRule, spec: TableSpec, state: State | None) -> bool:

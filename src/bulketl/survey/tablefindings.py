@@ -280,7 +280,8 @@ TABLE_RULES: tuple[Rule, ...] = (
 
 def _unique_hint(table: Table) -> str:
     """Return what a person can do about a table without a primary key."""
-    known = next((key for key in table.keys if key.unique), None)
-    if known is None or any(table.column(column).nullable for column in known.columns):
+    required = {column.name for column in table.columns if not column.nullable}  # a hidden column is none of them
+    known = next((key for key in table.keys if key.unique and required.issuperset(key.columns)), None)
+    if known is None:
         return "a primary key at the source would let it be loaded by its changes"
     return f"primary_key: [{', '.join(known.columns)}] in its rule lets it be loaded by its changes"
