@@ -57,8 +57,8 @@ def alike(found: Sequence[Finding]) -> list[Alike]:
 
 def _bare(item: Finding, text: str) -> str:
     """Return a text without what is of one table only: its name, what is quoted, and numbers."""
-    text = text.replace(item.table, "").replace(f"{item.table!r}", "")
-    return re.sub(r"\([^()]*\)", "", re.sub(r"'[^']*'|\d[\d,.]*|\b\S*_\S*", "", text))
+    text = re.sub(r"\([^()]*\)|'[^']*'|\d[\d,.]*|\b\S*_\S*", "", text)
+    return re.sub(rf"(?<!\w){re.escape(item.table)}(?!\w)", "", text)
 
 
 def _lines(group: Alike) -> Iterator[Text]:
