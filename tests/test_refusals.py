@@ -1,4 +1,4 @@
-"""Whatever a load may refuse is known: each error of the code is foreseen by `validate`, or somebody has said why it cannot be.
+"""Each error of the code that a load can come to is foreseen by `validate`, or somebody has said why it cannot be.
 
 `python tests/test_refusals.py` writes the table of docs/refusals.md anew, and prints how many there are of each kind.
 """
@@ -11,10 +11,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))  # as a program
 
-from refusals import KINDS, PLACES, Raised, kind_of, raised  # noqa: E402
+from refusals import KINDS, PLACES, Raised, kind_of, raised
 
-from bulketl.plan.footing import LACKS  # noqa: E402
-from bulketl.plan.obstacles import OBSTACLES  # noqa: E402
+from bulketl.plan.footing import LACKS
+from bulketl.plan.obstacles import OBSTACLES
 
 PAGE = Path(__file__).parent.parent / "docs" / "refusals.md"
 BEGIN, END = "<!-- made from the code by tests/test_refusals.py -->", "<!-- end -->"
@@ -70,4 +70,4 @@ if __name__ == "__main__":
     before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
     PAGE.write_text(f"{before}{BEGIN}\n{table()}\n{END}{rest.split(END)[1]}", encoding="utf-8")
     for kind, count in Counter(one.kind for one in of_loads()).most_common():
-        print(f"{count:4} {kind:10} {KINDS[kind]}")  # noqa: T201
+        print(f"{count:4} {kind:10} {KINDS[kind]}")

@@ -1,4 +1,4 @@
-"""The screen of `validate`, kept as files at 80 and 120 columns: the verdict first, equal findings once, however many tables.
+"""The screen of `validate`, kept as files at 80 and 120 columns: the verdict first, and equal findings once.
 
 `python tests/cli/test_findings_screen.py` writes them anew; look at every one then.
 """

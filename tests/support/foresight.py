@@ -1,4 +1,4 @@
-"""Whether `validate` foresaw what became of a load: asked after each failing load of the tests, when both servers are as before.
+"""Whether `validate` foresaw what became of a load: asked after each failing load, when both servers are as before.
 
 A table that failed has its old rows, so what kept it from being loaded is still there to be found.
 """

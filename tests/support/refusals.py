@@ -20,8 +20,8 @@ KINDS = {
     "lack": "yes: an error of validate, asked without reading or locking anything",
     "asked": "no: it is about options of the command itself, which validate does not have; nothing has begun then",
     "rows": "no: only the rows tell, and the load is what reads them; what is known to depend on them is a warning",
-    "meanwhile": "no: it happens while the load is on: a line that is lost, a table that is altered, a disk that is full",
-    "server": "what a server says of a statement: what can be known is refused by the plan, the rest is of rows or the moment",
+    "meanwhile": "no: it happens while the load is on: a line that is lost, a table that is altered, a full disk",
+    "server": "what a server says of a statement: what can be known the plan refuses, the rest is of rows or the moment",
     "bug": "no: a mistake in bulketl",
     "cluster": "no: validate asks no Dask cluster, which may be started for the load alone",
     "elsewhere": "no load comes there: another command raises it",
@@ -61,7 +61,7 @@ PLACES: dict[str, tuple[int, str]] = {
     "loading/run.py _still_so": (1, "asked"),
     "loading/threads.py Crew._carry_out.give_up": (1, "meanwhile"),
     "loading/worker.py work": (1, "meanwhile"),
-    "loading/worker.py _Reading.__iter__": (1, "rows"),
+    "loading/reading.py Reading.__iter__": (1, "rows"),
     "mysql/digests.py rows": (1, "rows"),
     "mysql/locks.py _lock": (1, "lack"),
     "mysql/pressure.py Strain.look": (1, "lack"),
@@ -206,10 +206,10 @@ class _Visitor(ast.NodeVisitor):
         self.inside: list[str] = []
         self.found: list[Raised] = []
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:  # noqa: N802
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
         self._enter(node)
 
-    def visit_ClassDef(self, node: ast.ClassDef) -> None:  # noqa: N802
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
         self._enter(node)
 
     def _enter(self, node: ast.FunctionDef | ast.ClassDef) -> None:
@@ -217,7 +217,7 @@ class _Visitor(ast.NodeVisitor):
         self.generic_visit(node)
         self.inside.pop()
 
-    def visit_Call(self, node: ast.Call) -> None:  # noqa: N802
+    def visit_Call(self, node: ast.Call) -> None:
         name = _called(node.func)
         if name in self.names or (name == "cls" and self.file == "errors.py"):
             message = _text(node.args[0]) if node.args else "…"

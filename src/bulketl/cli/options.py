@@ -128,7 +128,7 @@ def found(path: Path) -> Path | None:
 
 
 def split_commas(values: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the words of a repeated or comma separated option; `\\,` is a comma of a name."""
+    """Return the words of a repeated or comma separated option; a backslash makes a comma part of a name."""
     parts = (part.strip() for value in values or [] for part in re.split(r"(?<!\\),", value))
     words = [part.replace("\\,", ",") for part in parts if part]
     if values and not words:

@@ -30,7 +30,7 @@ class Finding:
     """One thing to mend: what is, what happens if it is ignored, what to do.
 
     `fix` maps keys of the table's rule to the values that mend it; empty when a person has to decide. Whoever finds all
-    fills in `kind`, the name of the rule that found it, and `source`, the database, and `schema`, of the target, between which.
+    fills in `kind`, the name of the rule that found it, and between which `source` and `schema` it was found.
     """
 
     table: str

@@ -1,6 +1,6 @@
 """Names of tables as people give them: a name, or a pattern in which `*` and `?` stand for others; case counts.
 
-Whatever a table is called can be named: every other character is itself, `[` too, and a backslash makes `*`, `?` and itself so.
+Whatever a table is called can be named: every other character is itself, `[` too, and a backslash makes `*` and `?` so.
 """
 
 from __future__ import annotations

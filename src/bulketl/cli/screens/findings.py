@@ -21,7 +21,7 @@ Alike = Sequence[Finding]
 
 
 def findings(found: Sequence[Finding], *, each: bool = False) -> Group:
-    """Return what validate found: the verdict, a paragraph per kind of finding, with `each` per finding, and what is next."""
+    """Return what validate found: the verdict, a paragraph per kind, or per finding with `each`, and what is next."""
     table = Table.grid(padding=(0, 1, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
