@@ -68,7 +68,6 @@ ASKED_OTHERWISE = {
     "mysql/small.py read_small": STEP,
     "postgres/server.py session": "asked by what is tried again",
     "postgres/compare/digests.py hashes": "a part of planning._hashes, which is tried again",
-    "postgres/known.py earlier": "asked by survey.look, which tries it again",
     "postgres/known.py on_record": "asked by survey.look, which tries it again",
     "postgres/locks.py keep": "puts it off, and is called again",
     "postgres/session.py _refuse_pooled_transactions": "a part of opening a session",

@@ -111,7 +111,7 @@ PLACES: dict[str, tuple[int, str]] = {
     "postgres/locks.py Locks.keep": (1, "meanwhile"),
     "postgres/locks.py _refusal": (1, "meanwhile"),
     "postgres/query.py answer": (2, "elsewhere"),
-    "postgres/server.py Postgres.of": (1, "begin"),
+    "postgres/server.py Postgres.of": (2, "begin"),
     "postgres/server.py Postgres.__post_init__": (1, "begin"),
     "postgres/server.py Postgres.connect": (2, "begin"),
     "postgres/server.py Postgres._refusal": (3, "begin"),

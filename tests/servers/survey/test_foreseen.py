@@ -175,6 +175,16 @@ def test_that_no_target_is_set_is_an_error(maria_lab: Lab) -> None:
         maria_lab.load(target="")
 
 
+@pytest.mark.parametrize("schema", ["pg_x", "bulketl", "information_schema", "ü" * 40])
+def test_an_odd_schema_is_refused_by_validate_as_by_a_load(maria_lab: Lab, schema: str) -> None:
+    maria_lab.mysql(*SMALL)
+    lab = dataclasses.replace(maria_lab, schema=schema)
+    with pytest.raises(BulketlError, match="the target schema cannot be"):
+        lab.load()
+    with pytest.raises(BulketlError, match="the target schema cannot be"):
+        bulketl.validate(lab.config())
+
+
 def test_what_depends_on_the_rows_is_a_warning(maria_lab: Lab) -> None:
     """A load tries, and fails only where rows are so."""
     lab = maria_lab

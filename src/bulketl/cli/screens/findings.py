@@ -28,7 +28,7 @@ def findings(found: Sequence[Finding], *, each: bool = False) -> Group:
     groups = [[item] for item in found] if each else alike(found)
     for group in groups:
         severity = group[0].severity
-        table.add_row(Text(severity, style=_COLOURS[severity]), Text("\n").join(_lines(group)))
+        table.add_row(Text(severity, style=_COLOURS[severity]), Group(*_lines(group)))
     parts: list[RenderableType] = [Text(verdict(found), style="bold"), *([table] if groups else [])]
     after = _after(found, folded=any(len(group) > NAMED for group in groups))
     return Group(*parts, *([Text(after, style="dim")] if after else []))
