@@ -162,6 +162,19 @@ def test_a_rule_finds_what_it_is_for_and_nothing_beside_it(name: str, tmp_path: 
     assert dataclasses.replace(found, kind=name) in find(wrong)
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_no_remedy_is_what_the_rule_says_already(name: str, tmp_path: Path) -> None:
+    """Else --fix would write what is there, and say that it did."""
+    seen = CASES[name][0].seen(tmp_path)
+    for found in find(seen):
+        rule = seen.config.rule(found.table).model_dump()
+        for path, value in found.fix.items():
+            there: Any = rule
+            for step in path.split("."):
+                there = there[step]
+            assert there != value, (found, path)
+
+
 def test_what_the_target_lacks_keeps_a_load_from_beginning(tmp_path: Path) -> None:
     """By the list that the load itself asks."""
     (found,) = find(World(more=read_only(True)).seen(tmp_path))

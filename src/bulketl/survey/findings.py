@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, Literal
 
 from bulketl.config.config import Config
@@ -172,8 +173,9 @@ class Ruled:
     def finding(
         self, severity: FindingSeverity, message: str, otherwise: str, advice: str, fix: Mapping[str, object] | None = None
     ) -> Finding:
-        """Return a finding about this table; `fix` is what differs from its rule, for what it says already mends nothing."""
-        return Finding(self.table.name, severity, message, otherwise, advice, fix or {})
+        """Return a finding about this table; of `fix` it keeps what its rule does not say already."""
+        new = {path: value for path, value in (fix or {}).items() if attrgetter(path)(self.rule) != value}
+        return Finding(self.table.name, severity, message, otherwise, advice, new)
 
     @property
     def compared(self) -> bool:
