@@ -16,6 +16,7 @@ from bulketl.errors import PlanError
 from bulketl.plan.consistency import consistent
 from bulketl.plan.grouping import grouped
 from bulketl.plan.incremental import Choice, partitions
+from bulketl.plan.obstacles import Facing, hold
 from bulketl.plan.ownership import check, with_ownership
 from bulketl.plan.plan import Plan, Refusal, TableLoad
 from bulketl.plan.planned_checks import needed, pointing
@@ -65,6 +66,7 @@ def decide(
             load = _load(config, catalog, table, bounds.get(table.name), choice, selection.frees(table.name))
             load = with_ownership(load, config, target, selection)
             pointing(config, catalog, table, load.spec.casts, target)
+            hold(Facing(load, choice.existing))
             loads.append(load)
         except PlanError as error:
             refused.append(Refusal(table.name, rule.table_importance, error.message, error.hint))
@@ -103,7 +105,7 @@ def _load(config: Config, catalog: Catalog, table: Table, bound: Bound | None, c
     stream = bool(parts and parts[0].stream)
     spec, why = publishing(config, rule, spec, 2 if stream else len(parts), existing, found)
     compare = not spec.whole and due(rule, spec, state)
-    return TableLoad(
+    load = TableLoad(
         spec=spec,
         partitions=parts,
         tier=rule.table_importance,
@@ -124,6 +126,8 @@ def _load(config: Config, catalog: Catalog, table: Table, bound: Bound | None, c
         due=rule.monitoring.max_extraction_time_minutes * 60,
         strategy=rule.extraction_strategy,
     )
+    # What is staged is compared with the record of its ranges, so an empty table has one too.
+    return load if parts or load.direct else dataclasses.replace(load, partitions=(Partition(0),))
 
 
 def due(rule: TableRule, spec: TableSpec, state: State | None) -> bool:
