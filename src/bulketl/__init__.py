@@ -57,10 +57,17 @@ _HOMES = {
     "verifying.verify": ("verify",),
 }
 
+if TYPE_CHECKING:
+    __version__: str
+
 if not TYPE_CHECKING:  # a checker knows the names from above, and would take any other for one of them
 
     def __getattr__(name: str) -> object:
         """Import what a name stands for, at its first use."""
+        if name == "__version__":
+            from importlib.metadata import version
+
+            return globals().setdefault(name, version("bulketl"))
         for home, names in _HOMES.items():
             if name in names:
                 value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
@@ -69,4 +76,4 @@ if not TYPE_CHECKING:  # a checker knows the names from above, and would take an
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, "__version__"})

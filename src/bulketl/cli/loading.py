@@ -26,6 +26,7 @@ from bulketl.cli.options import (
     TablesOption,
     TierOption,
     UntilOption,
+    VerboseOption,
     configured,
     err,
     hand_out,
@@ -69,7 +70,8 @@ def load(
         bool, typer.Option("--certify", help="Take figures of every column on the way, at the source and in Postgres.")
     ] = False,
     workers: Annotated[
-        int | None, typer.Option(min=1, max=64, help="Steps at once; also the most source connections. [default: 3]")
+        int | None,
+        typer.Option(metavar="N", min=1, max=64, help="Steps at once; also the most source connections. [default: 3]"),
     ] = None,
     executor: Annotated[
         str,
@@ -82,6 +84,7 @@ def load(
     schema: SchemaOption = None,
     config: ConfigOption = None,
     rules: RulesOption = None,
+    verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Load tables into Postgres; without --tier and --tables, all of them.
@@ -106,7 +109,7 @@ def load(
         _check_executor(executor, scheduler)
         if dry_run and resume is None:
             looked = planned(settings, selected())
-            print(looked.to_json()) if as_json else out.print(plans.plan(looked))
+            print(looked.to_json()) if as_json else out.print(plans.plan(looked, verbose))
             return DONE
         end = None if ignore_window or settings.windows is None else _window(settings.windows, wait)
         with bulketl.dask(scheduler) if scheduler else nullcontext() as cluster:
@@ -126,7 +129,7 @@ def load(
                 else:
                     name = "" if resume == "last" else resume
                     result = bulketl.resume(settings, name, observers, closed=lambda: _over(end), executor=where)
-        print(json.dumps(result.to_json())) if as_json else out.print(screen.summary(result))
+        print(json.dumps(result.to_json())) if as_json else out.print(screen.summary(result, verbose))
         return _exit_code(settings, result)
 
     run(command, as_json, STOPPED)
@@ -205,6 +208,7 @@ def plan(
     schema: SchemaOption = None,
     config: ConfigOption = None,
     rules: RulesOption = None,
+    verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show what a load would do to each table, and why; change nothing on either side.
@@ -233,7 +237,7 @@ def plan(
             run_name, lines = bulketl.compare_with_last(settings, chosen)
             print(json.dumps(lines)) if as_json else out.print(plans.plan_changes(run_name, lines), soft_wrap=True)
         else:
-            print(chosen.to_json()) if as_json else out.print(plans.plan(chosen))
+            print(chosen.to_json()) if as_json else out.print(plans.plan(chosen, verbose))
         return DONE
 
     run(command, as_json)

@@ -26,11 +26,7 @@ from bulketl.tables.printable import count_of, in_a_line
 
 TableArguments = Annotated[list[str] | None, typer.Argument(metavar="[TABLE]...", help="Names or patterns; none means all.")]
 
-state = typer.Typer(no_args_is_help=True, help="How far each table is loaded, and starting anew.")
-audit = typer.Typer(no_args_is_help=True, help="The chains of audited tables.")
 
-
-@state.command("list")
 def list_states(
     tables: TableArguments = None, schema: SchemaOption = None, config: ConfigOption = None, as_json: JsonOption = False
 ) -> None:
@@ -49,7 +45,6 @@ def list_states(
     run(command, as_json)
 
 
-@state.command("show")
 def show_state(
     table: Annotated[str, typer.Argument(help="The table.")],
     schema: SchemaOption = None,
@@ -68,7 +63,6 @@ def show_state(
     run(command, as_json)
 
 
-@state.command("reset")
 def reset_states(
     tables: Annotated[list[str], typer.Argument(metavar="TABLE...", help="Names or patterns; '*' is all of them.")],
     schema: SchemaOption = None,
@@ -90,7 +84,6 @@ def reset_states(
     run(command, False)
 
 
-@audit.command("verify", epilog="\n\nExit codes: 0 all agree, 1 something was altered, 2 the request was wrong.")
 def verify_audit(
     tables: TableArguments = None, schema: SchemaOption = None, config: ConfigOption = None, as_json: JsonOption = False
 ) -> None:

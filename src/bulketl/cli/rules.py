@@ -102,7 +102,7 @@ def validate(
 def casts(as_json: JsonOption = False) -> None:
     """Print how each MySQL type becomes a Postgres type.
 
-    The first row of a type is its default; the dim ones are chosen by declaring their Postgres type under `casts`.
+    The first row of a type is its default; the others are chosen by declaring their Postgres type under `casts`.
     """
 
     def command() -> int:

@@ -20,6 +20,7 @@ from bulketl.cli.options import (
     SchemaOption,
     TablesOption,
     TierOption,
+    VerboseOption,
     configured,
     out,
     run,
@@ -33,8 +34,6 @@ from bulketl.loading import starting
 if TYPE_CHECKING:
     from bulketl.verifying.verdicts import Level
 
-EXIT = "\n\nExit codes: 0 equal, 1 something differs or a server refused, 2 the request was wrong."
-
 
 def verify(
     tier: TierOption = None,
@@ -46,7 +45,9 @@ def verify(
     sample: Annotated[
         str, typer.Option("--sample", metavar="SHARE", help="Look at this share of the rows only, like 5%.")
     ] = "100%",
-    seed: Annotated[int | None, typer.Option("--seed", help="Take the sample that was taken with this seed.")] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", metavar="N", help="Take the sample that was taken with this seed.")
+    ] = None,
     first: Annotated[int, typer.Option("--first", metavar="N", help="Rows to name of each table.")] = 10,
     show_values: Annotated[
         bool, typer.Option("--show-values", help="Print the values that differ, which may be patients' data.")
@@ -62,6 +63,7 @@ def verify(
     schema: SchemaOption = None,
     config: ConfigOption = None,
     rules: RulesOption = None,
+    verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Compare loaded tables with their source, and say which rows differ, in which columns; change nothing.
@@ -90,7 +92,7 @@ def verify(
                 repair=repair,
                 allow_deletes=split_commas(allow_deletes),
             )
-        print(json.dumps(found.to_json())) if as_json else out.print(verdicts.verification(found), soft_wrap=True)
+        print(json.dumps(found.to_json())) if as_json else out.print(verdicts.verification(found, verbose))
         return DONE if found.equal else FAILED
 
     run(command, as_json)

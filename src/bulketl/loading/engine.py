@@ -327,6 +327,7 @@ class _Driver:
                 published.checks,
                 published.quality,
                 published.noted,
+                0 if spec.publish == "create" else spec.rows,
             )
 
     def _figures(self, step: Step, result: Result) -> Iterator[Event]:

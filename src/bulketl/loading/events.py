@@ -91,7 +91,7 @@ class TablePublished:
     `rows` were read; `inserted`, `updated`, `unchanged`, `deleted` say what that did, None where it is not counted.
     `checks`: per severity and check on the table as a whole, the rows or the figure at fault.
     `quality`: rows in the target per row at the source that was not rejected. `noted`: what the run has put into the audit
-    trail of the table so far, by kind.
+    trail of the table so far, by kind. `before`: the rows that the table had before, None when unknown.
     """
 
     run: str
@@ -107,6 +107,7 @@ class TablePublished:
     checks: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     quality: float = 1.0
     noted: Mapping[str, int] = field(default_factory=dict)
+    before: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
