@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from bulketl.loading.dask import dask
     from bulketl.loading.run import load, resume
     from bulketl.loading.summary import Summary
-    from bulketl.operations.records import certificate, reset, states, verify_audit
+    from bulketl.operations.certificates import certificate
+    from bulketl.operations.records import reset, states, verify_audit
     from bulketl.operations.rejects import export_rejects, list_rejects, retry_rejects, show_rejects
     from bulketl.operations.retention import retain_tables
     from bulketl.operations.why import why
@@ -42,7 +43,8 @@ _HOMES = {
     "loading.dask": ("dask",),
     "loading.run": ("load", "resume"),
     "loading.summary": ("Summary",),
-    "operations.records": ("certificate", "reset", "states", "verify_audit"),
+    "operations.certificates": ("certificate",),
+    "operations.records": ("reset", "states", "verify_audit"),
     "operations.rejects": ("export_rejects", "list_rejects", "retry_rejects", "show_rejects"),
     "operations.retention": ("retain_tables",),
     "operations.why": ("why",),
