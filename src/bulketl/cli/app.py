@@ -108,9 +108,9 @@ registered(rejected, rejects.list_rejects, "bulketl rejects list --run last", na
 registered(rejected, rejects.show_rejects, "bulketl rejects show patient --first 5", name="show")
 registered(rejected, rejects.export_rejects, "bulketl rejects export rejects.csv patient", name="export")
 registered(rejected, rejects.retry_rejects, "bulketl rejects retry patient", name="retry")
-app.add_typer(state)
-app.add_typer(audit)
-app.add_typer(rejected)
+app.add_typer(state, name="state")
+app.add_typer(audit, name="audit")
+app.add_typer(rejected, name="rejects")
 registered(app, records.retention, "bulketl retention --dry-run")
 registered(app, certificate.certificate, "bulketl certificate --html certificate.html",
            {0: "certified", 1: REFUSED, 2: WRONG, 5: "not certified"})  # fmt: skip

@@ -72,7 +72,7 @@ def verify(
     loaded again, and rows that the source has no longer are treated as the table's rule says.
     """
     if history:
-        by_months(tier, tables, png=png, schema=schema, config=config, rules=rules, as_json=as_json)
+        by_months(tier, tables, png=png, schema=schema, config=config, rules=rules, verbose=verbose, as_json=as_json)
 
     def command() -> int:
         starting.import_arrow()

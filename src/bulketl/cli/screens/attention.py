@@ -53,17 +53,18 @@ def _unfinished(item: TableSummary, _verbose: bool) -> str:
 
 def _audited(item: TableSummary, _verbose: bool) -> str:
     """Return what is otherwise at the source than in an audited table: what this run has noted, and what was before."""
-    noted = _edits(item.noted.get("delete", 0), item.noted.get("update", 0))
+    noted = edits(item.noted.get("delete", 0), item.noted.get("update", 0))
     back = item.noted.get("return", 0)
     told = [f"{noted}, noted in bulketl.audit_trail"] if noted else []
     told += [f"{count_of(back, 'row')} there again, noted too"] if back else []
     gone, differing = (item.compared.get(key, 0) for key in ("gone", "differing")) if item.tier == "audit" else (0, 0)
     if gone > item.noted.get("delete", 0) or differing > item.noted.get("update", 0):
-        told.append(f"{_edits(gone, differing)} in all, kept as first seen")
+        told.append(f"{edits(gone, differing)} in all, kept as first seen")
     return "; ".join(told)
 
 
-def _edits(deleted: int, edited: int) -> str:
+def edits(deleted: int, edited: int) -> str:
+    """Return how many rows are otherwise at the source, '' for none."""
     words = [f"{count_of(deleted, 'row')} deleted"] if deleted else []
     words += [f"{f'{edited:,}' if deleted else count_of(edited, 'row')} edited"] if edited else []
     return f"{' and '.join(words)} at the source" if words else ""
@@ -91,15 +92,15 @@ def _quality(item: TableSummary, _verbose: bool) -> str:
     return f"quality score {item.quality:.6f}" if item.quality not in (None, 1.0) else ""
 
 
-def _mended(item: TableSummary, _verbose: bool) -> str:
+def _compared(item: TableSummary, _verbose: bool) -> str:
     counts = {word: count for word, count in item.compared.items() if item.tier != "audit" or word == "missing"}
     told = ", ".join(f"{count:,} {word}" for word, count in counts.items() if count)
-    return f"{told} by a comparison with the source, treated as its rule says" if told else ""
+    return f"{told} when it was compared with the source" if told else ""
 
 
 def _changed(item: TableSummary, verbose: bool) -> str:
-    found = [f"{column} {count:,} × {kind}" for column, kinds in item.changed.items() for kind, count in kinds.items()]
-    return f"values that Postgres cannot hold, changed: {_some(found, verbose)}" if found else ""
+    found = [f"{count:,} × {kind} in {column}" for column, kinds in item.changed.items() for kind, count in kinds.items()]
+    return _some(found, verbose)
 
 
 def _columns(item: TableSummary, verbose: bool) -> str:
@@ -129,7 +130,7 @@ _CONCERNS: Sequence[tuple[str, Callable[[TableSummary, bool], str]]] = (
     ("rejected", _rejected),
     ("check", _checks),
     ("quality", _quality),
-    ("mended", _mended),
+    ("compared", _compared),
     ("values", _changed),
     ("columns", _columns),
     ("late", _late),

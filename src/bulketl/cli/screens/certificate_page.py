@@ -25,35 +25,38 @@ body{margin:0;background:var(--bg);color:var(--ink);font:400 .9375rem/1.5 system
 main,footer{max-width:66rem;margin-inline:auto;padding-inline:clamp(1rem,3vw,2.5rem)}
 main{padding-block:2.5rem 1.5rem}
 h1{margin:0;font-size:clamp(1.375rem,1.05rem + 1.1vw,1.875rem);line-height:1.25;font-weight:650;letter-spacing:-.012em}
-h2{margin:2.5rem 0 .75rem;font-size:1.0625rem;font-weight:650}
+h1 span{font-size:1.0625rem;font-weight:400;letter-spacing:0;color:var(--ink)}
 p{margin:.5rem 0 0;max-width:52em}
 .q{color:var(--ink-2)} .bad{color:var(--failed)} .good{color:var(--good)}
-ul.why{margin:.75rem 0 0;padding-left:1.25rem} ul.why li+li{margin-top:.25rem}
 dl{display:grid;grid-template-columns:repeat(auto-fit,minmax(13rem,1fr));gap:.75rem 2rem;margin:1.5rem 0 0;padding:.75rem 0;
 border-block:1px solid var(--line)}
 dt{font-size:.8125rem;color:var(--ink-2)} dd{margin:0;overflow-wrap:anywhere}
-.scroll{overflow-x:auto}
+.scroll{overflow-x:auto;margin-top:1rem}
+tbody th{padding-top:1.5rem;font-size:1.0625rem;font-weight:650;color:var(--ink)}
 table{border-collapse:collapse;width:100%}
 th,td{text-align:left;vertical-align:top;padding:.35rem 1rem .35rem 0;border-bottom:1px solid var(--line)}
 th{font-size:.8125rem;font-weight:600;color:var(--ink-2);white-space:nowrap}
 th.n,td.n{text-align:right;white-space:nowrap}
-td:first-child{overflow-wrap:anywhere;min-width:10rem} td.v{white-space:nowrap;font-weight:600}
-td.w{min-width:16rem;overflow-wrap:anywhere}
-footer{border-top:1px solid var(--line);font-size:.8125rem;color:var(--ink-2);padding-block:1rem 2rem}
+td:first-child{overflow-wrap:anywhere;min-width:13rem} td.v{white-space:nowrap;font-weight:600}
+td.w{min-width:14rem;width:34%;overflow-wrap:anywhere}
+footer{font-size:.8125rem;color:var(--ink-2);padding-block:0 2rem} footer p{padding-top:1rem;border-top:1px solid var(--line)}
 @media print{:root{--bg:#fff;--ink:#000;--ink-2:#444;--line:#bbb;--failed:#8f1a12;--good:#1f5a3c}body{font-size:10pt}
 main{padding-block:0 1rem}main,footer{max-width:none;padding-inline:0}
 thead{display:table-header-group}tr,dl>div{break-inside:avoid}
-h2{break-after:avoid}.scroll{overflow:visible}}
+.scroll{overflow:visible}}
 @page{size:A4;margin:16mm}
 """
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+_NUMBERS = ("Rows", "Figures", "Ranges")
+_HEADS = "".join(f'<th scope="col">{word}</th>' for word in ("Table", "Verdict", "Why", "Tier"))
+_HEADS += "".join(f'<th scope="col" class="n">{word}</th>' for word in _NUMBERS)
 _WORDS = {True: ("good", "\u2713 certified"), False: ("bad", "\u2717 not certified"), None: ("q", "\u2013 not read")}
 
 
 def page(about: Mapping[str, Any], tables: Mapping[str, Mapping[str, Any]]) -> str:
     """Return the page; `about` and `tables` as `bulketl.certificate` returns them."""
     word = "CERTIFIED" if about["certified"] else "NOT CERTIFIED"
-    why = "".join(f"<li>{_text(line)}</li>" for line in about["why"])
+    why = f": <span>{_text('; '.join(about['why']))}</span>" if about["why"] else ""
     since = "".join(f'<p class="q">{_text(line)}.</p>' for line in about.get("since", ()) if line not in about["why"])
     facts = {
         "Run": about["run"], "Source": about["source"], "Schema in the target": about["schema_name"],
@@ -75,12 +78,12 @@ def page(about: Mapping[str, Any], tables: Mapping[str, Mapping[str, Any]]) -> s
 </head>
 <body>
 <main>
-<h1 class="{"good" if about["certified"] else "bad"}">{word}</h1>
-{f'<ul class="why">{why}</ul>' if why else ""}
+<h1 class="{"good" if about["certified"] else "bad"}">{word}{why}</h1>
 <p>{_text(counted(tables))}.</p>
 {since}
 <dl>{told}</dl>
-{"".join(_section(name, found) for name, found in _sorted(tables))}
+<div class="scroll"><table><thead><tr>{_HEADS}</tr></thead>
+{"".join(_section(name, found) for name, found in _sorted(tables))}</table></div>
 </main>
 <footer>
 <p>A table is certified when {_text(HOW)} are the same three times: at the source, in the batches on the way, and in Postgres
@@ -103,15 +106,8 @@ def _sorted(tables: Mapping[str, Mapping[str, Any]]) -> Iterable[tuple[str, list
 
 
 def _section(title: str, found: Iterable[tuple[str, Mapping[str, Any]]]) -> str:
-    heads = ('<th scope="col">Table</th><th scope="col">Tier</th><th scope="col" class="n">Rows</th>'
-             '<th scope="col" class="n">Figures</th><th scope="col" class="n">Ranges</th><th scope="col">Verdict</th>'
-             '<th scope="col">Why</th>')  # fmt: skip
     lines = "\n".join(_row(name, table) for name, table in found)
-    return f"""<section><h2>{_text(title)}</h2>
-<div class="scroll"><table><thead><tr>{heads}</tr></thead><tbody>
-{lines}
-</tbody></table></div></section>
-"""
+    return f'<tbody><tr><th scope="rowgroup" colspan="7">{_text(title)}</th></tr>\n{lines}\n</tbody>\n'
 
 
 def _row(name: str, table: Mapping[str, Any]) -> str:
@@ -119,12 +115,14 @@ def _row(name: str, table: Mapping[str, Any]) -> str:
     told = reasons(name, table)
     if table["certified"] is None:
         told = told or [str(table["outcome"])]
-    numbers = "".join(f'<td class="n">{count:,}</td>' for count in (rows(table), len(table["figures"]), table["ranges"]))
+    counts = (rows(table), len(table["figures"]), table["ranges"])
+    numbers = "".join(f'<td class="n">{count:,}</td>' for count in counts) if any(counts) else "<td></td><td></td><td></td>"
     why = "<br>".join(_text(line) for line in told) if told else _text("source, batches and target agree")
-    return (f"<tr><td><bdi>{_text(name)}</bdi></td><td>{_text(table['tier'])}</td>{numbers}"
-            f'<td class="v {style}">{_text(word)}</td><td class="w">{why}</td></tr>')  # fmt: skip
+    return (f'<tr><td><bdi>{_text(name)}</bdi></td><td class="v {style}">{_text(word)}</td><td class="w">{why}</td>'
+            f"<td>{_text(table['tier'])}</td>{numbers}</tr>")  # fmt: skip
 
 
 def _text(value: object) -> str:
-    """Return a value as text of the page, in which nothing is markup and no character acts."""
-    return html.escape(in_a_line(str(value)))
+    """Return a value as text of the page, in which nothing is markup, and a character that would act is its code."""
+    said = (letter if in_a_line(letter) == letter else f"\\x{ord(letter):02x}" for letter in str(value))
+    return html.escape("".join(said))

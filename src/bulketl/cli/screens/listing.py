@@ -5,7 +5,7 @@ Every screen is made of these, in this order: the verdict, what needs attention 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.segment import Segment
@@ -15,6 +15,7 @@ from rich.text import Text
 
 from bulketl.tables.printable import in_a_line
 
+WIDE = 100  # columns, from which there is room for what is good to know besides
 NAMED = 3  # tables that a line names; beyond, they are counted
 
 
@@ -72,6 +73,17 @@ class Indented:
             yield Segment(" " * self._by)
             yield from line
             yield Segment.line()
+
+
+class Fitting:
+    """Something that is made for the width it has."""
+
+    def __init__(self, make: Callable[[int], RenderableType]) -> None:
+        self._make = make
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield what is made for this width."""
+        yield self._make(options.max_width)
 
 
 def facts(found: Iterable[tuple[str, str, str]], indent: int = 0) -> RenderableType:

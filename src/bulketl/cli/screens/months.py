@@ -12,7 +12,7 @@ from bulketl.verifying.months import History, MonthPair, TableHistory, month_tex
 from bulketl.verifying.pairs import Difference, figure
 
 
-def history(found: History) -> Group:
+def history(found: History, verbose: bool = False) -> Group:
     """Return how many tables agree, the months that differ per table, and the tables without months."""
     parts: list[RenderableType] = []
     for item in found.tables:
@@ -21,7 +21,7 @@ def history(found: History) -> Group:
                 Text.assemble(("\n" + in_a_line(item.table), "bold"), "  ", ("not compared", "red"), f"\n  {item.error}")
             )
         elif item.differing:
-            parts += _table_history(item)
+            parts += _table_history(item, verbose)
     skipped: dict[str, list[str]] = {}
     for item in found.tables:
         if item.skipped:
@@ -35,7 +35,7 @@ def history(found: History) -> Group:
     return Group(verdict(end, "red" if found.wrong else "green"), *parts)
 
 
-def _table_history(item: TableHistory) -> list[RenderableType]:
+def _table_history(item: TableHistory, verbose: bool) -> list[RenderableType]:
     differing = item.differing
     missing = sum(max(month.source - month.target, 0) for month in differing)
     surplus = sum(max(month.target - month.source, 0) for month in differing)
@@ -49,11 +49,11 @@ def _table_history(item: TableHistory) -> list[RenderableType]:
     for name in ("source", "target", "target has"):
         table.add_column(name, justify="right", overflow="fold")
     lines = [line for month in differing for line in _month_lines(month)]
-    for line in lines[:MOST_LINES]:
+    for line in lines if verbose else lines[:MOST_LINES]:
         table.add_row(*line)
     parts: list[RenderableType] = [text, Indented(table)]
-    if len(lines) > MOST_LINES:
-        parts.append(Text(f"  … and {len(lines) - MOST_LINES:,} more lines; --json has all", style="dim"))
+    if len(lines) > MOST_LINES and not verbose:
+        parts.append(Text(f"  … and {len(lines) - MOST_LINES:,} more lines; -v shows all", style="dim"))
     return parts
 
 

@@ -13,10 +13,10 @@ from bulketl.cli.screens.listing import Indented, Rows, verdict
 from bulketl.tables.printable import count_of, in_a_line
 from bulketl.verifying.pairs import PairResult, figure, value_text
 
-MOST_LINES = 20  # of what differs, per pair and per table; --json has all
+MOST_LINES = 10  # of what differs, per pair and per table; -v shows all
 
 
-def pairs(found: Sequence[PairResult]) -> Group:
+def pairs(found: Sequence[PairResult], verbose: bool = False) -> Group:
     """Return how many agree; then a line per pair, the worst first, and below it what differs."""
     parts: list[RenderableType] = [""] if found else []
     order = {"error": 0, "differs": 1, "equal": 2}
@@ -25,9 +25,9 @@ def pairs(found: Sequence[PairResult]) -> Group:
         if item.error:
             parts.append(Text(f"  {item.error.message}\n  {item.error.hint}".rstrip()))
         elif item.differences:
-            parts.append(Indented(_differences(item)))
-            if len(item.differences) > MOST_LINES:
-                parts.append(Text(f"  … and {len(item.differences) - MOST_LINES:,} more; --json has all", style="dim"))
+            parts.append(Indented(_differences(item, verbose)))
+            if len(item.differences) > MOST_LINES and not verbose:
+                parts.append(Text(f"  … and {len(item.differences) - MOST_LINES:,} more; -v shows all", style="dim"))
     wrong = [item for item in found if item.outcome != "equal"]
     warned = sum(item.severity == "warn" for item in wrong)
     failed = len(wrong) - warned
@@ -55,14 +55,14 @@ def _pair_line(item: PairResult) -> Text:
     return text
 
 
-def _differences(item: PairResult) -> Table:
+def _differences(item: PairResult, verbose: bool) -> Table:
     table = Rows()
     for name in item.key:
         table.add_column(Text(name), overflow="fold")
     table.add_column("figure", overflow="fold")
     for name in ("source", "target", "target has"):
         table.add_column(name, justify="right", overflow="fold")
-    for one in item.differences[:MOST_LINES]:
+    for one in item.differences if verbose else item.differences[:MOST_LINES]:
         key = [Text(value_text(value)) for value in one.key]
         if one.missing:
             table.add_row(*key, "", *("no row" if one.missing == side else "a row" for side in ("source", "target")), "")

@@ -36,7 +36,7 @@ def plan(planned: Plan, verbose: bool = False) -> Group:
     if loads:
         parts += ["", _tiers(loads)]
     if loads and (verbose or len(loads) <= FEW):
-        parts += ["", *(_table(load) for load in loads)]
+        parts += [_table(load) for load in loads]
     elif loads:
         parts.append(Text("\n-v or --tables shows what would be done to each table, and why", style="dim"))
     return Group(*parts)
@@ -44,16 +44,21 @@ def plan(planned: Plan, verbose: bool = False) -> Group:
 
 def _verdict(planned: Plan, loads: Sequence[TableLoad]) -> list[RenderableType]:
     same = sum(bool(skip.proof) for skip in planned.skipped)
-    counts = {
-        "that cannot be loaded": len(planned.refused), "to load": len(loads), "unchanged": same,
-        "not loaded": len(planned.skipped) - same,
-    }  # fmt: skip
+    counts = {"to load": len(loads), "unchanged": same, "not loaded": len(planned.skipped) - same}
     said = [(count, word) for word, count in counts.items() if count]
-    text = ", ".join([f"{count_of(said[0][0], 'table')} {said[0][1]}", *(f"{n:,} {word}" for n, word in said[1:])])
+    total = len(loads) + len(planned.refused) + len(planned.skipped)
+    words = [f"{n:,} {word}" for n, word in said]
+    if planned.refused:
+        text = f"{len(planned.refused):,} of {count_of(total, 'table')} cannot be loaded; {', '.join(words) or 'no other'}"
+    elif len(said) == 1:
+        text = f"{count_of(total, 'table')} {said[0][1]}"
+    else:
+        text = f"{count_of(total, 'table')}: {', '.join(words)}" if said else "no table to load"
     rows, weight = sum(load.rows for load in loads), sum(load.bytes for load in loads)
-    about = f"about {count_of(rows, 'row')} and {size(weight)}{_took(loads)}; nothing was changed"
+    about = f"about {count_of(rows, 'row')} and {size(weight)}{_took(loads)}" if loads else "nothing to read"
+    about += "; nothing was changed"
     lines: list[RenderableType] = [
-        verdict(text if said else "no table to load", "red" if planned.refused else ""),
+        verdict(text, "red" if planned.refused else ""),
         Text(about),
         Text(in_a_line(f"from {planned.source} into schema {planned.schema}, TIMESTAMP columns in zone {planned.zone}"),
              style="dim"),
@@ -83,7 +88,7 @@ def _attention(loads: Sequence[TableLoad], verbose: bool) -> list[Fact]:
     """Return what a person may want to know before a load: changed columns, what hangs on a table, who has to wait."""
     drift = [(load.spec.table, "; ".join(load.drift)) for load in loads if load.drift]
     kept = [(load.spec.table, ", ".join(load.hanging)) for load in loads if load.hanging]
-    waits = [(load.spec.table, f"locked at the source: {load.source_lock}") for load in loads if load.source_lock]
+    waits = [(load.spec.table, f"at the source {load.source_lock}") for load in loads if load.source_lock]
     return [
         *_said("columns", "yellow", drift, verbose), *_said("kept", "yellow", kept, verbose),
         *_said("locks", "yellow", waits, verbose),
@@ -138,7 +143,7 @@ def _encoders(loads: Sequence[TableLoad]) -> str:
 
 def _table(load: TableLoad) -> RenderableType:
     parts = f", {len(load.partitions)} partitions" if len(load.partitions) > 1 else ""
-    about = f"  {load.tier}, {load.rows:,} rows, {size(load.bytes)}{parts}{_took([load])}"
+    about = f"  {load.tier}, {count_of(load.rows, 'row')}, {size(load.bytes)}{parts}{_took([load])}"
     found = {
         **_details(load),
         "kept": ", ".join(load.hanging),
@@ -158,7 +163,7 @@ def _details(load: TableLoad) -> dict[str, str]:
 
 def _paragraph(head: Text, details: Mapping[str, str]) -> RenderableType:
     lines = [(name, "dim", value) for name, value in details.items() if value]
-    return Group(head, facts(lines, 2), "")
+    return Group("", head, facts(lines, 2))
 
 
 def ddl(load: TableLoad) -> str:

@@ -51,14 +51,16 @@ def verdicts(found: Sequence[ChainVerdict]) -> Group:
     """Return what the chains of audited tables say, a line each, those that were altered first."""
     if not found:
         return Group(verdict("no table of this schema is audited yet: give it table_importance: audit, and load it"))
-    table = rows_of("table", "rows", "entries", "verdict", "head", numbers=("rows", "entries"))
+    table = rows_of("table", "rows", "entries", "verdict", numbers=("rows", "entries"))
+    heads = rows_of("head, to be kept elsewhere", "table", numbers=("head, to be kept elsewhere",))
     for item in sorted(found, key=lambda item: not item.problem):
         well = f"not audited any more since it was loaded {item.ended}" if item.ended else "as loaded"
         word = Text(item.problem, style="red") if item.problem else Text(well, style="green")
-        table.add_row(Text(item.table), f"{item.rows:,}", f"{item.entries:,}", word, item.head)
+        table.add_row(Text(item.table), f"{item.rows:,}", f"{item.entries:,}", word)
+        heads.add_row(item.head, Text(item.table))
     wrong = sum(bool(item.problem) for item in found)
     said = f"{wrong:,} of {count_of(len(found), 'table')} altered" if wrong else f"{count_of(len(found), 'table')} as loaded"
-    return Group(verdict(said, "red" if wrong else "green"), "", table)
+    return Group(verdict(said, "red" if wrong else "green"), "", table, "", heads)
 
 
 def expired(found: Sequence[Expired], *, done: bool) -> Group:

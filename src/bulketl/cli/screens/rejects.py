@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 def _table(*columns: str) -> Rows:
-    table = rows_of(*columns, numbers=("rows", "settled", "asked again", "loaded", "still rejected", "gone at the source",
-                                       "of unknown key"))  # fmt: skip
+    table = rows_of(*columns, numbers=("rows", "settled", "asked", "loaded", "rejected", "gone",
+                                       "key unknown"))  # fmt: skip
     for column in table.columns:
         if column.header == "run":
             column.no_wrap = True
@@ -60,11 +60,11 @@ def retried(found: Sequence[Retried]) -> Group:
     """Return what became of the rows, a line per table."""
     if not found:
         return Group(verdict("no rejected row is waiting", "green"))
-    table = _table("table", "asked again", "loaded", "still rejected", "gone at the source", "of unknown key")
+    table = _table("table", "asked", "loaded", "rejected", "gone", "key unknown", "")
     for item in sorted(found, key=lambda item: -item.rejected):
         counts = (item.asked, item.loaded, item.rejected, item.gone, item.unreadable)
-        note = Text(f"{item.table}  (its load failed: load it)") if not item.asked else Text(item.table)
-        table.add_row(note, *(f"{count:,}" for count in counts))
+        note = "" if item.asked else "its load failed: load it"
+        table.add_row(Text(item.table), *(f"{count:,}" for count in counts), note)
     asked, left = sum(item.asked for item in found), sum(item.rejected for item in found)
     loaded = sum(item.loaded for item in found)
     said = f"{count_of(asked, 'rejected row')} asked again: {loaded:,} loaded, {left:,} still rejected"

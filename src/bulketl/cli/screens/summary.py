@@ -8,19 +8,19 @@ from collections.abc import Iterable, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from bulketl.cli.screens.attention import attention
+from bulketl.cli.screens.attention import attention, edits
 from bulketl.cli.screens.common import size
-from bulketl.cli.screens.listing import facts, lines_of, rows_of, verdict
+from bulketl.cli.screens.listing import WIDE, Fitting, facts, lines_of, rows_of, verdict
 from bulketl.loading.summary import Summary, TableSummary
 from bulketl.plan.leftout import told
 from bulketl.tables.printable import count_of, in_a_line
 from bulketl.tables.spec import TIERS
 
-MOST = 20  # tables that need attention, each with its line
+MOST = 15  # tables that need attention, each with its line
 FEW = 12  # tables, each of which has its line
 CHANGED = 8  # tables with the most changes, beyond
 _COLOURS = {"done": "green", "partly done": "yellow", "stopped": "yellow"}
-_NUMBERS = ("tables", "rows", "+", "~", "-", "rejects", "size", "seconds")
+_NUMBERS = ("rows", "+", "~", "-", "rejects", "size", "seconds")
 
 
 def summary(result: Summary, verbose: bool = False) -> Group:
@@ -33,7 +33,7 @@ def summary(result: Summary, verbose: bool = False) -> Group:
     if len(told_of) > len(shown):
         parts.append(Text(f"and {count_of(len(told_of) - len(shown), 'more line')} like these; -v shows all", style="dim"))
     if result.tables:
-        parts += ["", _numbers(result, verbose)]
+        parts += ["", Fitting(lambda width: _numbers(result, verbose, width))]
     if footing := _footing(result):
         parts += ["", lines_of(footing, "dim")]
     return Group(*parts)
@@ -52,26 +52,28 @@ def _verdict(result: Summary) -> list[RenderableType]:
     what = f"{tables} {said[0].partition(' ')[2]}" if len(said) == 1 else f"{tables}: {', '.join(said)}"
     style = _COLOURS.get(result.outcome, "red")
     rejects = f", {count_of(int(totals['rejects']), 'row')} rejected" if totals["rejects"] else ""
-    line = f"{int(totals['rows']):,} rows, {size(totals['bytes'])}; {_moved(result.tables.values())}{rejects}"
+    line = f"{count_of(int(totals['rows']), 'row')}, {size(totals['bytes'])}; {_moved(result.tables.values())}{rejects}"
     lines: list[RenderableType] = [
         verdict(f"{result.outcome or 'done'}: {what if result.tables else 'no table'}", style),
         Text(f"{line}, in {result.seconds:.1f} s"),
     ]
-    if found := _audited(result):
-        lines.append(Text(found, style="yellow"))
+    lines += [Text(line, style="yellow") for line in _found(result)]
     if result.run:
         lines.append(Text(in_a_line(f"run {result.run}, from {result.source} into schema {result.schema}"), style="dim"))
     return lines + [Text(in_a_line(note), style="yellow") for note in result.notes]
 
 
-def _audited(result: Summary) -> str:
-    """Return how many rows of audited tables are otherwise at the source, '' for none."""
-    deleted = edited = 0
-    for item in result.tables.values():
-        one, other = item.kept
-        deleted, edited = deleted + one, edited + other
-    words = [f"{count_of(deleted, 'row')} deleted"] * bool(deleted) + [f"{count_of(edited, 'row')} edited"] * bool(edited)
-    return f"audit: {' and '.join(words)} at the source, kept as first seen" if words else ""
+def _found(result: Summary) -> list[str]:
+    """Return what audit and the comparisons with the source found, all in all."""
+    items = result.tables.values()
+    deleted, edited = (sum(item.kept[n] for item in items) for n in (0, 1))
+    lines = [f"audit: {edits(deleted, edited)}, kept as first seen"] if deleted or edited else []
+    compared = [item for item in items if item.tier != "audit" and any(item.compared.values())]
+    counts = {word: sum(item.compared.get(word, 0) for item in compared) for word in ("missing", "differing", "gone")}
+    if compared:
+        told = ", ".join(f"{count:,} {word}" for word, count in counts.items() if count)
+        lines.append(f"compared with the source: {told} in {count_of(len(compared), 'table')}, treated as the rules say")
+    return lines
 
 
 def _moved(items: Iterable[TableSummary]) -> str:
@@ -81,14 +83,15 @@ def _moved(items: Iterable[TableSummary]) -> str:
     return f"+{added:,} ~{edited:,} -{removed:,}"
 
 
-def _numbers(result: Summary, verbose: bool) -> RenderableType:
+def _numbers(result: Summary, verbose: bool, width: int) -> RenderableType:
     """Return the tables that changed most, a line each; then each tier and the whole, counted."""
     every = list(result.tables.values())
     single = (
         every if verbose or len(every) <= FEW else sorted((i for i in every if i.moved), key=lambda i: -i.moved)[:CHANGED]
     )
     columns = [name for name in _NUMBERS if name != "rejects" or any(item.rejects for item in every)]
-    columns.remove("tables")
+    if width < WIDE:
+        columns.remove("size")
     table = rows_of("table", "tier", *columns, numbers=columns)
     for tier in TIERS:
         for item in sorted((i for i in single if i.tier == tier), key=lambda i: (-i.rows, i.table)):

@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from bulketl.cli.screens.attention import without_table
-from bulketl.cli.screens.listing import NAMED, Rows, facts, lines_of, named, rows_of, verdict
+from bulketl.cli.screens.attention import edits, without_table
+from bulketl.cli.screens.listing import NAMED, WIDE, Fitting, Indented, Rows, facts, lines_of, named, rows_of, verdict
 from bulketl.tables.printable import count_of, in_a_line
 from bulketl.tables.spec import TIERS
 from bulketl.verifying.verdicts import Figure, RowFinding, TableVerdict, Verification
 
-TABLES = 20  # that differ, each with its line
-LINES = 20  # of rows and of reasons; -v has no bound
+DETAILED = 3  # tables that differ, of each of which the rows are listed
+TABLES = 15  # that differ, each with its line
+LINES = 12  # of reasons; -v has no bound
 _WORDS = {"missing": "missing in the target", "differs": "differs", "extra": "only in the target", "doubled": "there twice"}
 
 
@@ -25,7 +26,7 @@ def verification(result: Verification, verbose: bool = False) -> Group:
     parts: list[RenderableType] = [*_verdict(result)]
     if looked:
         shown = looked if verbose else looked[:TABLES]
-        parts += ["", _table(shown, result.level)]
+        parts += ["", Fitting(lambda width: _table(shown, result.level, width))]
         if len(looked) > len(shown):
             parts.append(Text(f"and {count_of(len(looked) - len(shown), 'more table')}; -v shows all", style="dim"))
     parts += _unknown([item for item in wrong if item not in looked], verbose)
@@ -45,22 +46,27 @@ def _verdict(result: Verification) -> list[RenderableType]:
     words = {"missing": "missing", "differing": "different", "extra": "only in the target", "doubled": "there twice"}
     counts = {word: sum(getattr(item, key) for item in wrong) for key, word in words.items()}
     if wrong:
-        lines.append(Text(", ".join(f"{count:,} {word}" for word, count in counts.items() if count) + " in all"))
+        lines.append(Text("rows: " + ", ".join(f"{count:,} {word}" for word, count in counts.items() if count)))
+    kept = sum(item.kept_edited for item in result.tables), sum(item.kept_deleted for item in result.tables)
+    if any(kept) and not result.equal:
+        lines.append(Text(f"kept by the target: {edits(kept[1], kept[0])}", style="yellow"))
     lines.append(Text(in_a_line(f"from {result.source} into schema {result.schema}"), style="dim"))
     lines += _repairs(result)
     return lines + [Text(in_a_line(note), style="yellow") for note in result.notes]
 
 
-def _table(wrong: Sequence[TableVerdict], level: str) -> Rows:
+def _table(wrong: Sequence[TableVerdict], level: str, width: int) -> Rows:
     counts = {"missing": "missing", "differ": "differing", "extra": "extra", "doubled": "doubled"}
     used = [name for name, key in counts.items() if any(getattr(item, key) for item in wrong)]
-    figures = level == "sums"
-    table = rows_of("table", "tier", "rows", *used, *(["figures"] if figures else []), "loaded",
-                    numbers=("rows", "figures", *counts))  # fmt: skip
+    figures, head = level == "sums", ["table", "tier", "rows"] if width >= WIDE else ["table", "rows"]
+    columns = (*head, *used, *(["figures"] if figures else []), "loaded")
+    table = rows_of(*columns, numbers=("rows", "figures", "loaded", *counts))  # fmt: skip
     for item in wrong:
         cells = [Text(f"{count:,}" if (count := getattr(item, counts[name])) else "", style="red") for name in used]
         cells += [Text(f"{len(item.figures):,}", style="red")] if figures else []
-        table.add_row(Text(item.table), item.tier, f"{item.compared:,}", *cells, item.published)
+        table.add_row(
+            Text(item.table), *([item.tier] if "tier" in head else []), f"{item.compared:,}", *cells, item.published
+        )
     return table
 
 
@@ -77,37 +83,43 @@ def _unknown(tables: Sequence[TableVerdict], verbose: bool) -> list[RenderableTy
 
 
 def _details(wrong: Sequence[TableVerdict], verbose: bool) -> list[RenderableType]:
-    """Return the rows and figures of each table that differ, as many tables as there is room for."""
-    parts: list[RenderableType] = []
-    used = left = 0
-    for item in wrong:
-        found = _findings(item)
-        if not verbose and used and used + len(found) > LINES:
-            left += 1
-            continue
-        used += len(found) + 2
-        parts += [Text.assemble((f"\n{in_a_line(item.table)}\n", "bold"), lines_of(found))] if found else []
-    more = (
-        [Text(f"\n-v names the rows of {count_of(left, 'more table')}, --tables those of some", style="dim")] if left else []
-    )
-    return parts + more
+    """Return the rows and figures that differ: of some tables a line for each row, of more a line for each table."""
+    if verbose or len(wrong) <= DETAILED:
+        every = [(item, found) for item in wrong if (found := _findings(item))]
+        parts = [Group(Text(f"\n{in_a_line(item.table)}", style="bold"), Indented(lines_of(found))) for item, found in every]
+        return [*parts]
+    lines = [(in_a_line(item.table), "bold", told) for item in wrong[:TABLES] if (told := _in_a_line(item))]
+    return ["", facts(lines), Text("-v names all of these rows, --tables those of some tables", style="dim")]
+
+
+def _in_a_line(item: TableVerdict) -> str:
+    """Return what differs in a table in a line: the first rows of each kind, and why it could not be compared."""
+    kinds: dict[str, list[str]] = {}
+    comma = ", "
+    for row in item.rows:
+        what = f"{_WORDS[row.kind]}{f' in {comma.join(row.columns)}' if row.columns else ''}"
+        kinds.setdefault(what, []).append(", ".join(row.key))
+    told = [f"{what}: {named(keys)}" for what, keys in kinds.items()]
+    told += [f"{figure.what} of {figure.column}" for figure in item.figures[:NAMED]]
+    told += [f"and {len(item.figures) - NAMED:,} more figures"] if len(item.figures) > NAMED else []
+    return "; ".join([*([without_table(item.problem, item.table)] if item.problem else []), *told])
 
 
 def _findings(item: TableVerdict) -> list[str]:
-    lines = [f"  {kept}"] if (kept := _kept(item)) else []
-    lines += [f"  {without_table(item.problem, item.table)}"] if item.problem else []
+    lines = [kept] if (kept := _kept(item)) else []
+    lines += [without_table(item.problem, item.table)] if item.problem else []
     lines += [_row(row) for row in item.rows]
     more = item.wrong - len(item.rows)
     if item.rows and more > 0:
-        lines.append(f"  and {count_of(more, 'more row')}")
+        lines.append(f"and {count_of(more, 'more row')}")
     lines += [_figure(figure) for figure in item.figures]
     if item.wrong and not item.cursor and item.level == "rows":
-        lines.append("  it has no cursor, so whether the source was changed since it was loaded cannot be told")
+        lines.append("it has no cursor, so whether the source was changed since it was loaded cannot be told")
     return lines
 
 
 def _row(row: RowFinding) -> str:
-    text = f"  {', '.join(row.key)}: {_WORDS[row.kind]}"
+    text = f"{', '.join(row.key)}: {_WORDS[row.kind]}"
     if not row.columns:
         return text
     if not row.source:
@@ -117,8 +129,12 @@ def _row(row: RowFinding) -> str:
 
 
 def _figure(figure: Figure) -> str:
-    values = "" if figure.source is None and figure.target is None else f": {figure.source} at the source, {figure.target}"
-    return f"  {figure.column}: {figure.what} differs{values}"
+    values = (
+        ""
+        if figure.source is None and figure.target is None
+        else f": {figure.source} at the source, {figure.target} in the target"
+    )
+    return f"{figure.column}: {figure.what} differs{values}"
 
 
 def _value(text: str | None) -> str:
@@ -141,11 +157,11 @@ def _apart(tables: Sequence[TableVerdict], verbose: bool) -> list[RenderableType
         if said:
             told.setdefault("; ".join(said), []).append(item.table)
     most = 1 << 30 if verbose else NAMED
-    lines = [f"  {named(names, most)}: {text}" for text, names in told.items()]
+    lines = [f"{named(names, most)}: {text}" for text, names in told.items()]
     shown = lines if verbose else lines[:LINES]
-    more = [f"  and {count_of(len(lines) - len(shown), 'more line')} like these; -v shows all"]
+    more = [f"and {count_of(len(lines) - len(shown), 'more line')} like these; -v shows all"]
     shown = shown + (more if len(lines) > len(shown) else [])
-    return [Text("\nNot counted as differences:"), lines_of(shown)] if lines else []
+    return [Text("\nNot counted as differences:"), Indented(lines_of(shown))] if lines else []
 
 
 def _kept(item: TableVerdict) -> str:
@@ -166,14 +182,14 @@ def _repairs(result: Verification) -> list[RenderableType]:
     for item in result.repaired:
         done = "loaded whole, for no key tells its rows apart" if item.whole else f"{count_of(item.written, 'row')} written"
         gone = f", {item.removed:,} removed" if item.removed else ""
-        lines.append(f"  {item.table}: {item.problem or done + gone}")
+        lines.append(f"{item.table}: {item.problem or done + gone}")
     left = [item for item in result.again if not item.equal]
     after = (
         f"; looked at again, {len(left)} still {'differs' if len(left) == 1 else 'differ'}"
         if left
         else (f"; looked at again, {'it is' if len(result.repaired) == 1 else 'they are'} equal")
     )
-    return [Text(f"\nRepaired by run {result.run}{after}:"), lines_of(lines)]
+    return [Text(f"\nRepaired by run {result.run}{after}:"), Indented(lines_of(lines))]
 
 
 def _end(result: Verification) -> str:
@@ -204,6 +220,6 @@ def _end(result: Verification) -> str:
         tables += f", and {unknown} of {count} could not be compared"
     edited, deleted = (sum(getattr(item, key) for item in result.tables) for key in ("kept_edited", "kept_deleted"))
     counts = [f"{count:,} {word}" for count, word in ((edited, "edited"), (deleted, "deleted")) if count]
-    if counts:
+    if counts and not (wrong or unknown):
         tables += f", but for {' and '.join(counts)} at the source, which the target keeps"
     return f"{tables}: {rows} {what} in {result.seconds:.1f} s{share}"
