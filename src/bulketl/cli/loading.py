@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from bulketl.loading.events import Observer
     from bulketl.loading.summary import Summary
     from bulketl.plan.selection import Selection
+    from bulketl.survey.stages import Tell
     from bulketl.tables.spec import Tier
 
 STOPPED = "stopped; tables that were not published are as they were before; `bulketl load --resume last` goes on"
@@ -108,13 +109,15 @@ def load(
         settings = configured(config, rules, workers=workers, schema=schema, certify=certify or None)
         _check_executor(executor, scheduler)
         if dry_run and resume is None:
-            looked = planned(settings, selected())
+            with preparing(as_json=as_json, lines=False) as tell:
+                looked = planned(settings, selected(), tell)
             print(looked.to_json()) if as_json else out.print(plans.plan(looked, verbose))
             return DONE
         end = None if ignore_window or settings.windows is None else _window(settings.windows, wait)
         with bulketl.dask(scheduler) if scheduler else nullcontext() as cluster:
             if resume is None:  # looked at after the wait: a plan grows old
-                chosen = planned(settings, selected())
+                with preparing(as_json=as_json) as tell:
+                    chosen = planned(settings, selected(), tell)
             starting.hold()
             starting.import_arrow()
             from bulketl.cli.screens import summary as screen
@@ -133,6 +136,27 @@ def load(
         return _exit_code(settings, result)
 
     run(command, as_json, STOPPED)
+
+
+@contextmanager
+def preparing(*, as_json: bool, lines: bool = True) -> Iterator[Tell]:
+    """Yield what tells on standard error what is being done, and while that is a live display have it tell of a signal.
+
+    Without `lines` nothing is told but on a terminal.
+    """
+    if not (lines or err.is_terminal):
+        yield lambda _what, _done, _of: None
+        return
+    from bulketl.cli.progress.stages import Stages
+
+    with Stages(err, live=err.is_terminal and not as_json) as stages:
+        if err.is_terminal and not as_json:
+            telling.append(stages.note)
+        try:
+            yield stages
+        finally:
+            if telling[-1] == stages.note:
+                telling.pop()
 
 
 @contextmanager
@@ -229,7 +253,8 @@ def plan(
         from bulketl.survey.planning import planned
 
         settings = configured(config, rules, schema=schema)
-        chosen = planned(settings, selected())
+        with preparing(as_json=as_json, lines=False) as tell:
+            chosen = planned(settings, selected(), tell)
         if sql:
             found = bulketl.statements(settings, chosen)
             print(json.dumps(found)) if as_json else hand_out(plans.sql(found))

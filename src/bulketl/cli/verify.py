@@ -11,6 +11,7 @@ import typer
 
 import bulketl
 from bulketl.cli.history import history as by_months
+from bulketl.cli.loading import preparing
 from bulketl.cli.options import (
     AllowOption,
     ConfigOption,
@@ -78,7 +79,7 @@ def verify(
         starting.import_arrow()
         from bulketl.cli.screens import verdicts
 
-        with nullcontext() if repair else stopped_at_once():
+        with nullcontext() if repair else stopped_at_once(), preparing(as_json=as_json) as tell:
             found = bulketl.verify(
                 configured(config, rules, schema=schema),
                 tiers=tiers_of(tier),
@@ -91,6 +92,7 @@ def verify(
                 show_values=show_values,
                 repair=repair,
                 allow_deletes=split_commas(allow_deletes),
+                tell=tell,
             )
         print(json.dumps(found.to_json())) if as_json else out.print(verdicts.verification(found, verbose))
         return DONE if found.equal else FAILED

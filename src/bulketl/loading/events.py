@@ -18,7 +18,7 @@ class RunStarted:
 
     `left_out`: what the source has and no load takes, as it is no base table. `notes`: what whoever looks at the run should
     know first, and that is of no one table. `sessions`: per side, `source` and `target`, what is known of its sessions:
-    server, tls, zone, unset.
+    server, tls, zone, unset. `sizes`: the bytes expected of each table.
     """
 
     run: str
@@ -29,6 +29,7 @@ class RunStarted:
     left_out: tuple[Other, ...] = ()
     notes: tuple[str, ...] = ()
     sessions: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def line(self) -> str:

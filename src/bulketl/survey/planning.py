@@ -32,6 +32,7 @@ from bulketl.postgres.server import Postgres
 from bulketl.rows.reconcile import Digest
 from bulketl.survey.cursors import choices
 from bulketl.survey.look import look
+from bulketl.survey.stages import Tell, silent
 from bulketl.survey.unchanged import alike, unchanged
 from bulketl.tables.catalog import Catalog, TargetTable
 from bulketl.tables.spec import TableSpec, Tier
@@ -65,10 +66,13 @@ def make_plan(
     return planned(config, selection)
 
 
-def planned(config: Config, selection: Selection) -> Plan:
-    """Look at both servers and return what a load of the selection would do; change nothing. Raise as `make_plan`."""
+def planned(config: Config, selection: Selection, tell: Tell = silent) -> Plan:
+    """Look at both servers and return what a load of the selection would do; change nothing. Raise as `make_plan`.
+
+    `tell` hears what is being looked at.
+    """
     check_libraries()
-    sight = look(config, selection, earlier)
+    sight = look(config, selection, earlier, tell)
     if error := unknown(selection.adopt, sight.everything):
         raise error
     source, known, catalog, skipped = sight.source, sight.known, sight.catalog, sight.skipped
@@ -76,13 +80,17 @@ def planned(config: Config, selection: Selection) -> Plan:
     seen = {t.name: Choice(known.states.get(t.name), existing.get(t.name), known.paces.get(t.name)) for t in catalog}
     sparing = not (selection.full or selection.span)  # what the target has need not be read once more
     if sparing:
+        tell("looking for unchanged tables", 0, len(catalog.tables))
         catalog, same = unchanged(config, catalog, seen, lambda names: patient(_count, config, sight.target, names))
         skipped += same
+    tell("looking at cursors", 0, len(catalog.tables))
     choice = patient(choices, source, config, catalog, seen, selection)
     whole = [t for t in catalog if not choice[t.name].refusal and choice[t.name].whole]
+    tell("looking for ranges", 0, len(whole))
     by = {name: rule.partition_by for name, rule in config.tables.items() if rule.partition_by}
     bounds = patient(read_bounds, source, whole, by, config.partition_bytes)
     if sparing:
+        tell("hashing small tables", 0, len(catalog.tables))
         catalog, same = alike(config, catalog, seen, bounds, lambda specs: patient(_hashes, source, sight.target, specs))
         skipped += same
     asked = dataclasses.replace(selection, person=_person())

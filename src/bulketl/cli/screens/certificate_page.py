@@ -39,9 +39,11 @@ th{font-size:.8125rem;font-weight:600;color:var(--ink-2);white-space:nowrap}
 th.n,td.n{text-align:right;white-space:nowrap}
 td:first-child{overflow-wrap:anywhere;min-width:13rem} td.v{white-space:nowrap;font-weight:600}
 td.w{min-width:14rem;width:34%;overflow-wrap:anywhere}
-footer{font-size:.8125rem;color:var(--ink-2);padding-block:0 2rem} footer p{padding-top:1rem;border-top:1px solid var(--line)}
+footer{font-size:.8125rem;color:var(--ink-2);padding-block:0 2rem}
+footer p{padding-top:1rem;border-top:1px solid var(--line)}
 @media print{:root{--bg:#fff;--ink:#000;--ink-2:#444;--line:#bbb;--failed:#8f1a12;--good:#1f5a3c}body{font-size:10pt}
-main{padding-block:0 1rem}main,footer{max-width:none;padding-inline:0}
+main{padding-block:0 1rem}
+main,footer{max-width:none;padding-inline:0}
 thead{display:table-header-group}tr,dl>div{break-inside:avoid}
 .scroll{overflow:visible}}
 @page{size:A4;margin:16mm}

@@ -20,9 +20,13 @@ NAMED = 3  # tables that a line names; beyond, they are counted
 
 
 class Rows(Table):
-    """A table without lines around it, each of whose rows is one line but where it is folded: no name makes a row."""
+    """A table without lines around it, each of whose rows is one line but where it is folded: no name makes a row.
 
-    def __init__(self, gap: int = 2) -> None:
+    `still`: its lines fill their width, so that one that is drawn over another covers it.
+    """
+
+    def __init__(self, gap: int = 2, *, still: bool = False) -> None:
+        self._still = still
         super().__init__(box=None, pad_edge=False, header_style="bold", padding=(0, gap, 0, 0))
 
     def add_row(self, *cells: RenderableType | None, style: StyleType | None = None, end_section: bool = False) -> None:
@@ -30,7 +34,10 @@ class Rows(Table):
         super().add_row(*map(_cell, cells), style=style, end_section=end_section)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Yield the table without blanks at the ends of its lines."""
+        """Yield the table without blanks at the ends of its lines, unless it is to stand still."""
+        if self._still:
+            yield from super().__rich_console__(console, options)
+            return
         for line in Segment.split_lines(super().__rich_console__(console, options)):  # type: ignore[arg-type]
             while line and not line[-1].control and not line[-1].text.strip(" "):
                 line.pop()
