@@ -485,11 +485,13 @@ DIFFERS = PairResult(
     ("day",),
     {"since": dt.date(2026, 1, 1)},
     365,
-    tuple(Difference((dt.date(2026, 1, 1) + dt.timedelta(n),), "sum", Decimal("10.50"), Decimal("9.00")) for n in range(30)),
+    tuple(
+        Difference((dt.datetime(2026, 1, 1) + dt.timedelta(n),), "sum", Decimal("10.50"), Decimal("9.00")) for n in range(30)
+    ),
 )
 PAIRED = [
     PairResult("visits", "fail", (), None, 1),
-    PairResult(LONG, "warn", ("day", "kind"), None, 3, (Difference((1, None), missing="target"),)),
+    PairResult(LONG, "warn", ("day", "kind"), None, 3, (Difference((Decimal(1), None), missing="target"),)),
     PairResult("broken", "fail", error=SourceError("no such column 'x'", hint="correct the SELECT of the pair")),
     DIFFERS,
 ]

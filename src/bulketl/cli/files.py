@@ -22,3 +22,13 @@ def replace(path: Path, text: str) -> None:
         raise ConfigError(
             f"{path} cannot be written: {error.strerror}", hint="name a file in a folder you may write to"
         ) from None
+
+
+def check_folder(path: Path) -> None:
+    """Make a folder, unless it is there; raise ConfigError when files cannot be written into it."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be made: {error.strerror}", hint="name a folder that you may write to") from None
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise ConfigError(f"nothing can be written into {path}", hint="name a folder that you may write to")

@@ -6,7 +6,7 @@ import datetime as dt
 import json
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
@@ -108,7 +108,12 @@ def load(
 
         settings = configured(config, rules, workers=workers, schema=schema, certify=certify or None)
         _check_executor(executor, scheduler)
-        if dry_run and resume is None:
+        if resume is not None:
+            _check_resumed(
+                {"--dry-run": dry_run, "--tier": tier, "--tables": tables, "--exclude": exclude, "--full": full,
+                 "--since": since, "--until": until, "--allow-deletes": allow_deletes, "--adopt": adopt, "--certify": certify}
+            )  # fmt: skip
+        if dry_run:
             with preparing(as_json=as_json, lines=False) as tell:
                 looked = planned(settings, selected(), tell)
             print(looked.to_json()) if as_json else out.print(plans.plan(looked, verbose))
@@ -173,6 +178,15 @@ def watching(*, as_json: bool) -> Iterator[Observer]:
             yield display
         finally:
             telling.pop()
+
+
+def _check_resumed(given: Mapping[str, object]) -> None:
+    """Raise ConfigError for what a run that goes on has decided when it began."""
+    if wrong := [option for option, value in given.items() if value]:
+        raise ConfigError(
+            f"--resume goes on with the plan of the run, and {wrong[0]} would be another",
+            hint=f"leave out {wrong[0]}, or start a new load without --resume",
+        )
 
 
 def _check_executor(executor: str, scheduler: str) -> None:
@@ -253,6 +267,8 @@ def plan(
         from bulketl.survey.planning import planned
 
         settings = configured(config, rules, schema=schema)
+        if sql and diff:
+            raise ConfigError("--sql and --diff print different things", hint="leave out one of them")
         with preparing(as_json=as_json, lines=False) as tell:
             chosen = planned(settings, selected(), tell)
         if sql:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 import bulketl
+from bulketl.cli.files import check_folder
 from bulketl.cli.options import (
     ConfigOption,
     JsonOption,
@@ -132,6 +133,8 @@ def retention(
                 "rows are to be archived, and no folder is named",
                 hint="name one with --folder, or look first with --dry-run",
             )
+        if folder is not None and not dry_run:
+            check_folder(folder)
         target = None if dry_run else folder or Path()
         found = bulketl.retain_tables(settings, split_commas(tables), target)
         if as_json:

@@ -73,9 +73,15 @@ def verify(
     loaded again, and rows that the source has no longer are treated as the table's rule says.
     """
     if history:
+        given = {"--level": level != "rows", "--sample": sample != "100%", "--repair": repair, "--exclude": exclude,
+                 "--first": first != 10, "--show-values": show_values, "--allow-deletes": allow_deletes}  # fmt: skip
+        if wrong := [option for option, value in given.items() if value]:
+            run(lambda: _refuse(wrong[0]), as_json)
         by_months(tier, tables, png=png, schema=schema, config=config, rules=rules, verbose=verbose, as_json=as_json)
 
     def command() -> int:
+        if png is not None:
+            raise ConfigError("--png draws months, and rows have none", hint="add --history, or leave it out")
         starting.import_arrow()
         from bulketl.cli.screens import verdicts
 
@@ -98,6 +104,10 @@ def verify(
         return DONE if found.equal else FAILED
 
     run(command, as_json)
+
+
+def _refuse(option: str) -> int:
+    raise ConfigError(f"--history compares months, and {option} is of rows", hint=f"leave out {option}, or --history")
 
 
 def _share(text: str) -> float:

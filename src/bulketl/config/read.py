@@ -53,7 +53,7 @@ def load_config(tables: Path | None, settings: Path | None, environ: Mapping[str
     if tables is not None:
         rules = _check_tables(read_file(tables, problems))
         try:
-            noted = read_snapshot(tables)
+            noted = read_snapshot(tables) if tables.is_file() else None
         except ConfigError as error:
             problems.append(f"{error.message}; {error.hint}")
         else:

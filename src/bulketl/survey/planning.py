@@ -18,7 +18,7 @@ from bulketl.mysql.discover import read_bounds
 from bulketl.mysql.server import MySQL
 from bulketl.plan.absences import GONE_TABLE
 from bulketl.plan.decision import decide
-from bulketl.plan.incremental import Choice
+from bulketl.plan.incremental import Choice, misspelt
 from bulketl.plan.leftout import left_out
 from bulketl.plan.ownership import unknown
 from bulketl.plan.plan import Leftover, Plan, differences
@@ -73,7 +73,9 @@ def planned(config: Config, selection: Selection, tell: Tell = silent) -> Plan:
     """
     check_libraries()
     sight = look(config, selection, earlier, tell)
-    if error := unknown(selection.adopt, sight.everything):
+    if error := unknown("--adopt", selection.adopt, sight.everything):
+        raise error
+    if error := unknown("--allow-deletes", selection.allow_deletes, sight.everything):
         raise error
     source, known, catalog, skipped = sight.source, sight.known, sight.catalog, sight.skipped
     existing = patient(counted, config, sight.target, known.existing, catalog)
@@ -85,6 +87,8 @@ def planned(config: Config, selection: Selection, tell: Tell = silent) -> Plan:
         skipped += same
     tell("looking at cursors", 0, len(catalog.tables))
     choice = patient(choices, source, config, catalog, seen, selection)
+    if error := misspelt(choice.values()):
+        raise error
     whole = [t for t in catalog if not choice[t.name].refusal and choice[t.name].whole]
     tell("looking for ranges", 0, len(whole))
     by = {name: rule.partition_by for name, rule in config.tables.items() if rule.partition_by}

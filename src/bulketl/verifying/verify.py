@@ -12,6 +12,7 @@ from bulketl.config.libraries import check_libraries
 from bulketl.connections.retrying import patient
 from bulketl.mysql.discover import read_bounds
 from bulketl.mysql.server import MySQL
+from bulketl.plan.ownership import unknown
 from bulketl.plan.selection import Selection
 from bulketl.postgres.known import on_record
 from bulketl.postgres.locks import new_run
@@ -53,11 +54,13 @@ def verify(
     and `tables`.
     """
     request = Request(level, sample, secrets.randbelow(1_000_000) if seed is None else seed, first, show_values)
-    check_request(request, repair)
+    check_request(request, repair, bool(allow_deletes))
     check_libraries()
     began = time.monotonic()
     selection = Selection(tuple(tiers), tuple(tables), tuple(exclude), allow_deletes=tuple(allow_deletes))
     sight = look(config, selection, on_record, tell)
+    if error := unknown("--allow-deletes", selection.allow_deletes, sight.everything):
+        raise error
     source, target, catalog = sight.source, sight.target, sight.catalog
     asked = [*tasks(config, catalog, sight.known, selection, began), *map(unverifiable, sight.hidden)]
     if level in ("keys", "rows") and sample == 1:

@@ -61,10 +61,10 @@ class Stages:
             rows += [self._detail] if self._detail[2] and now - self._detail_at < DETAIL_SECONDS else []
         table = Rows(still=True)
         table.show_header = False
-        table.add_column(no_wrap=True, overflow="ellipsis", max_width=max(20, self._console.width - BAR - 30))
+        table.add_column(no_wrap=True, overflow="ellipsis", width=max(20, min(40, self._console.width - BAR - 34)))
         table.add_column(width=BAR)
-        table.add_column(no_wrap=True, justify="right")
-        table.add_column(no_wrap=True, justify="right")
+        table.add_column(no_wrap=True, justify="right", width=16)
+        table.add_column(no_wrap=True, justify="right", width=6)
         for n, (what, done, of) in enumerate(rows):
             bar = ProgressBar(float(of or 1), float(done), width=BAR, pulse=not done, style="dim", animation_time=now)
             count = f"{done:,} of {of:,}" if done else f"{of:,} tables" if of > 1 else ""

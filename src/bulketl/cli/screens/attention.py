@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from bulketl.cli.screens.common import edits, without_table
 from bulketl.cli.screens.listing import NAMED, named
 from bulketl.loading.summary import Summary, TableSummary
 from bulketl.tables.checks import said
@@ -28,13 +29,14 @@ def attention(result: Summary, verbose: bool = False) -> list[Fact]:
     for key in sorted(found, key=lambda key: (key[0], found[key][0])):
         tables, (rank, word, text), hint = found[key], key, hints[key]
         names = named(tables, len(tables) if verbose else NAMED)
-        lines.append((word, "red" if rank < 2 else "yellow", f"{names}: {text}{f'. To do: {hint}' if hint else ''}"))
+        lines.append(
+            (
+                word,
+                "red" if rank < 2 else "yellow",
+                f"{names}{', each' if len(tables) > 1 else ''}: {text}{f'. To do: {hint}' if hint else ''}",
+            )
+        )
     return lines
-
-
-def without_table(text: str, table: str) -> str:
-    """Return a message without the name of its table before it, which stands there already."""
-    return text.removeprefix(f"table {table!r}: ").replace(f"table {table!r}", "the table").replace("\n", " ")
 
 
 def _failed(item: TableSummary, _verbose: bool) -> str:
@@ -61,13 +63,6 @@ def _audited(item: TableSummary, _verbose: bool) -> str:
     if gone > item.noted.get("delete", 0) or differing > item.noted.get("update", 0):
         told.append(f"{edits(gone, differing)} in all, kept as first seen")
     return "; ".join(told)
-
-
-def edits(deleted: int, edited: int) -> str:
-    """Return how many rows are otherwise at the source, '' for none."""
-    words = [f"{count_of(deleted, 'row')} deleted"] if deleted else []
-    words += [f"{f'{edited:,}' if deleted else count_of(edited, 'row')} edited"] if edited else []
-    return f"{' and '.join(words)} at the source" if words else ""
 
 
 def _rejected(item: TableSummary, _verbose: bool) -> str:

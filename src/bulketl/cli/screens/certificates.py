@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from bulketl.cli.screens.attention import without_table
+from bulketl.cli.screens.common import without_table
 from bulketl.cli.screens.listing import facts, rows_of, verdict
 from bulketl.tables.printable import count_of, in_a_line
 

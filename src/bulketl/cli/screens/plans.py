@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from bulketl.cli.screens.attention import without_table
-from bulketl.cli.screens.common import size
+from bulketl.cli.screens.common import size, without_table
 from bulketl.cli.screens.listing import Rows, facts, lines_of, named, rows_of, verdict
 from bulketl.plan.leftout import told
 from bulketl.plan.plan import Plan, TableLoad

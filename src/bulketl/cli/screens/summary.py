@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from bulketl.cli.screens.attention import attention, edits
-from bulketl.cli.screens.common import size
+from bulketl.cli.screens.attention import attention
+from bulketl.cli.screens.common import edits, size
 from bulketl.cli.screens.listing import WIDE, Fitting, facts, lines_of, rows_of, verdict
 from bulketl.loading.summary import Summary, TableSummary
 from bulketl.plan.leftout import told

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from bulketl.cli.screens.attention import edits, without_table
+from bulketl.cli.screens.common import edits, without_table
 from bulketl.cli.screens.listing import NAMED, WIDE, Fitting, Indented, Rows, facts, lines_of, named, rows_of, verdict
 from bulketl.tables.printable import count_of, in_a_line
 from bulketl.tables.spec import TIERS
@@ -157,7 +157,7 @@ def _apart(tables: Sequence[TableVerdict], verbose: bool) -> list[RenderableType
         if said:
             told.setdefault("; ".join(said), []).append(item.table)
     most = 1 << 30 if verbose else NAMED
-    lines = [f"{named(names, most)}: {text}" for text, names in told.items()]
+    lines = [f"{named(names, most)}{', each' if len(names) > 1 else ''}: {text}" for text, names in told.items()]
     shown = lines if verbose else lines[:LINES]
     more = [f"and {count_of(len(lines) - len(shown), 'more line')} like these; -v shows all"]
     shown = shown + (more if len(lines) > len(shown) else [])

@@ -35,7 +35,7 @@ def check_gone(spec: TableSpec, fewer: int, there: int) -> None:
     """Raise DataError when `fewer` of the `there` rows of the target are gone at the source, and that is too many."""
     if spec.deletes == "fail" and fewer > 0:
         raise DataError(
-            f"table {spec.table!r}: {fewer:,} of its {there:,} rows are gone at the source, and deletes: fail allows none",
+            f"table {spec.table!r}: {fewer:,} of its {there:,} rows {'is' if fewer == 1 else 'are'} gone at the source, and deletes: fail allows none",
             hint="put them back at the source, or choose deletes: mirror, mark or ignore",
         )
     # Of a table that was somebody else's so few may go too, but not all: then it is another table.
