@@ -520,9 +520,9 @@ SCREENS: dict[str, dict[str, Made]] = {
     "plans-plan": PLANS,
     "plans-sql": {"two": lambda v: plans.sql({"t": ["TRUNCATE raw.t", "SELECT 1"], ODD: ["SELECT 2"]})},
     "plans-plan_changes": {
-        "some": lambda v: plans.plan_changes(RUN, ["+ t (full load)", "- u", "~ v: tier audit -> critical"]),
-        "none": lambda v: plans.plan_changes(RUN, []),
-        "no-run": lambda v: plans.plan_changes("", []),
+        "some": lambda v: plans.plan_changes(RUN, ["+ t (full load)", "- u", "~ v: tier audit -> critical"], 1, 3),
+        "none": lambda v: plans.plan_changes(RUN, [], 1, 1),
+        "no-run": lambda v: plans.plan_changes("", [], 0, 1),
     },
     "verdicts-verification": VERIFICATIONS,
     "certificates-certificate": CERTIFICATES,

@@ -22,7 +22,7 @@ from bulketl.cli import why as why_command
 from bulketl.cli.help import LOADS, REFUSED, WRONG, group, registered
 from bulketl.cli.options import ending, err, out, run, telling
 from bulketl.cli.terminal import Spoken
-from bulketl.errors import WRONG_REQUEST
+from bulketl.errors import INTERRUPTED, WRONG_REQUEST
 from bulketl.loading import starting
 
 app = group(
@@ -158,12 +158,12 @@ def hear_signals() -> None:
 
 
 def _listen(heard: socket.socket, _told: socket.socket) -> None:
-    number = 0
+    ending_already = False
     while signals := heard.recv(1):  # for ever: nobody waits for this thread
         if signals[0] in (signal.SIGINT, signal.SIGTERM):
-            if number:
-                _end_at_once(128 + number)
-            number = signals[0]
+            if ending_already:
+                _end_at_once(INTERRUPTED)
+            ending_already = True
             telling[-1]("ending after the steps under way; once more ends at once")
             for end in list(ending):
                 end()

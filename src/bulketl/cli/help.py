@@ -11,11 +11,13 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from bulketl.errors import INTERRUPTED
+
 REFUSED, WRONG = "a server refused", "the request was wrong"
 LOOKS: Mapping[int, str] = {0: "done", 1: REFUSED, 2: WRONG}  # of what only looks
 LOADS: Mapping[int, str] = {
     0: "done", 1: "failed", 2: WRONG, 3: "tables failed that only warn", 4: "outside the window or stopped at its end",
-    5: "loaded and not certified", 130: "interrupted",
+    5: "loaded and not certified", INTERRUPTED: "interrupted",
 }  # fmt: skip
 HELP_NAMES = {"help_option_names": ["-h", "--help"]}
 

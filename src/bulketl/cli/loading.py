@@ -111,7 +111,8 @@ def load(
         if resume is not None:
             _check_resumed(
                 {"--dry-run": dry_run, "--tier": tier, "--tables": tables, "--exclude": exclude, "--full": full,
-                 "--since": since, "--until": until, "--allow-deletes": allow_deletes, "--adopt": adopt, "--certify": certify}
+                 "--since": since, "--until": until, "--allow-deletes": allow_deletes, "--adopt": adopt,
+                 "--certify": certify}
             )  # fmt: skip
         if dry_run:
             with preparing(as_json=as_json, lines=False) as tell:
@@ -272,11 +273,11 @@ def plan(
         with preparing(as_json=as_json, lines=False) as tell:
             chosen = planned(settings, selected(), tell)
         if sql:
-            found = bulketl.statements(settings, chosen)
-            print(json.dumps(found)) if as_json else hand_out(plans.sql(found))
+            texts = bulketl.statements(settings, chosen)
+            print(json.dumps(texts)) if as_json else hand_out(plans.sql(texts))
         elif diff:
-            run_name, lines = bulketl.compare_with_last(settings, chosen)
-            print(json.dumps(lines)) if as_json else out.print(plans.plan_changes(run_name, lines), soft_wrap=True)
+            found = bulketl.compare_with_last(settings, chosen)
+            print(json.dumps(found.lines)) if as_json else out.print(plans.plan_changes(*found), soft_wrap=True)
         else:
             print(chosen.to_json()) if as_json else out.print(plans.plan(chosen, verbose))
         return DONE

@@ -16,7 +16,7 @@ import bulketl
 from bulketl.cli.screens import common
 from bulketl.cli.terminal import Terminal
 from bulketl.connections import retrying, watch
-from bulketl.errors import BulketlError, ConfigError
+from bulketl.errors import INTERRUPTED, BulketlError, ConfigError
 from bulketl.loading import starting
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def run(command: Callable[[], int], as_json: bool, stopped: str = "stopped") -> 
         code = problem.exit_code
     except KeyboardInterrupt:
         err.print(stopped, soft_wrap=True)
-        code = 130
+        code = INTERRUPTED
     sys.stdout.flush()
     raise typer.Exit(code)
 

@@ -76,13 +76,21 @@ def reset_states(
         settings = configured(config, None, schema=schema)
         found = [item.table for item in bulketl.states(settings, split_commas(tables))]
         names = in_a_line(", ".join(found[:8])) + (" …" if len(found) > 8 else "")
-        if not yes and not typer.confirm(f"forget how far {count_of(len(found), 'table')} got ({names})?", err=True):
+        if not yes and not _confirmed(f"forget how far {count_of(len(found), 'table')} got ({names})"):
             return DONE
         bulketl.reset(settings, found)
         err.print(f"forgotten; the next load reads {'it' if len(found) == 1 else 'them'} whole: {names}")
         return DONE
 
     run(command, False)
+
+
+def _confirmed(what: str) -> bool:
+    try:
+        return typer.confirm(f"{what}?", err=True)
+    except typer.Abort:
+        err.print()
+        raise ConfigError(f"nobody answered whether to {what}", hint="--yes does it without asking") from None
 
 
 def verify_audit(

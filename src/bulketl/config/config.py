@@ -11,6 +11,7 @@ from bulketl.config.settings import Settings
 from bulketl.config.tables import TableRule
 from bulketl.errors import ConfigError
 from bulketl.tables.catalog import Catalog, Column, Table
+from bulketl.tables.printable import brief
 
 _DEFAULT_RULE = TableRule()
 
@@ -26,6 +27,10 @@ class Config(Settings):
     known_columns: dict[str, frozenset[str]] = Field(default_factory=dict)
     other_names: dict[str, dict[str, str]] = Field(default_factory=dict)
     tables: dict[str, TableRule] = Field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """Return what it is in a short line."""
+        return brief(self, schema=self.target_schema, tables=len(self.tables), workers=self.workers)
 
     def uri(self, side: Literal["source", "target"]) -> str:
         """Return the URI of a side; raise ConfigError, with how to set it, when there is none."""

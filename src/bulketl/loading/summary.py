@@ -22,6 +22,7 @@ from bulketl.loading.events import (
 )
 from bulketl.tables.catalog import Other
 from bulketl.tables.checks import counts_to_json
+from bulketl.tables.printable import brief
 
 DONE = ("loaded", "shortened")  # outcomes of tables that were written: by a retention the latter
 
@@ -62,6 +63,10 @@ class TableSummary:
     error: str = ""
     message: str = ""
     hint: str = ""
+
+    def __repr__(self) -> str:
+        """Return what it is in a short line."""
+        return brief(self, table=self.table, tier=self.tier, outcome=self.outcome, rows=self.rows, rejects=self.rejects)
 
     def add(self, event: PartitionLoaded) -> None:
         """Take a partition into account."""
@@ -141,6 +146,17 @@ class Summary:
     table. `source_work`: what the source's server counted meanwhile, {} when unknown: `of` says whose rows and bytes,
     `account` bulketl's user or `server` everybody; `rows_read`, `bytes_sent`, and `server_lock_waits` of everybody.
     """
+
+    def __repr__(self) -> str:
+        """Return what it is in a short line."""
+        return brief(
+            self,
+            run=self.run,
+            outcome=self.outcome,
+            tables=len(self.tables),
+            failed=len(self.failed),
+            rows=int(self.totals["rows"]),
+        )
 
     def __init__(self) -> None:
         self.run = ""

@@ -19,6 +19,7 @@ from bulketl.tables.catalog import Catalog, Column, Table, TargetTable
 from bulketl.tables.cursor import State
 from bulketl.tables.evidence import Arrival
 from bulketl.tables.measured import Profile
+from bulketl.tables.printable import brief
 
 FindingSeverity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[FindingSeverity, ...] = ("error", "warning", "note")
@@ -40,6 +41,10 @@ class Finding:
     fix: Mapping[str, object] = field(default_factory=dict)
     source: str = ""
     schema: str = ""
+
+    def __repr__(self) -> str:
+        """Return what it is in a short line."""
+        return brief(self, table=self.table, severity=self.severity, fix=sorted(self.fix))
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain values."""

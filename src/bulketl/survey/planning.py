@@ -8,7 +8,7 @@ import os
 import socket
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import NamedTuple
 
 from bulketl.config.config import Config
 from bulketl.config.libraries import check_libraries
@@ -21,7 +21,7 @@ from bulketl.plan.decision import decide
 from bulketl.plan.incremental import Choice, misspelt
 from bulketl.plan.leftout import left_out
 from bulketl.plan.ownership import unknown
-from bulketl.plan.plan import Leftover, Plan, differences
+from bulketl.plan.plan import Leftover, Plan, differences, tables_of
 from bulketl.plan.selection import Selection
 from bulketl.plan.stale import leftovers
 from bulketl.postgres.compare import digests as target_digests
@@ -36,6 +36,8 @@ from bulketl.survey.stages import Tell, silent
 from bulketl.survey.unchanged import alike, unchanged
 from bulketl.tables.catalog import Catalog, TargetTable
 from bulketl.tables.spec import TableSpec, Tier
+
+LOOKED_BACK = 30  # runs
 
 
 def make_plan(
@@ -133,15 +135,41 @@ def _hashes(source: MySQL, target: Postgres, specs: Sequence[TableSpec]) -> tupl
         return source_digests.hashes(source, specs), theirs.result()
 
 
-def compare_with_last(config: Config, plan: Plan) -> tuple[str, list[str]]:
-    """Return the name of the last run into the schema, or '', and how the plan differs from that run's."""
-    last = patient(_last_plan, Postgres.of(config), plan.schema)
-    return ("", []) if last is None else (last[0], differences(last[1], plan))
+class Compared(NamedTuple):
+    """How a plan differs from that of an earlier run: its name, '' for none, lines, and how many of the tables it was of."""
+
+    run: str
+    lines: list[str]
+    known: int
+    tables: int
 
 
-def _last_plan(target: Postgres, schema: str) -> tuple[str, dict[str, Any]] | None:
+def compare_with_last(config: Config, plan: Plan) -> Compared:
+    """Return how the plan differs from that of the last run into the schema that was of the same tables.
+
+    Where none of the last LOOKED_BACK runs was of all of them, the one of most of them is taken. Tables that the plan is not
+    of are left alone.
+    """
+    return patient(_compared, Postgres.of(config), plan)
+
+
+def _compared(target: Postgres, plan: Plan) -> Compared:
+    asked = {*(load.spec.table for load in plan.loads), *(item.table for item in plan.refused)}
+    asked |= {item.table for item in plan.skipped}
+    best, known = None, -1
     with target.connect() as connection:
-        return runs.last_plan(connection, schema)
+        for run, document in runs.last_plans(connection, plan.schema, LOOKED_BACK):
+            of = len(asked & tables_of(document))
+            if of > known:
+                best, known = (run, document), of
+            if known == len(asked):
+                break
+    if best is None:
+        return Compared("", [], 0, len(asked))
+    run, document = best
+    others = tables_of(document) - asked
+    lines = [line for line in differences(document, plan) if line.removeprefix("- ").partition(" (")[0] not in others]
+    return Compared(run, lines, known, len(asked))
 
 
 def _person() -> str:

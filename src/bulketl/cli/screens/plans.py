@@ -204,13 +204,16 @@ def sql(statements: Mapping[str, Sequence[str]]) -> str:
     return "\n\n".join(f"-- {in_a_line(table)}\n" + ";\n".join(found) + ";" for table, found in statements.items())
 
 
-def plan_changes(run: str, lines: Sequence[str]) -> Text:
-    """Return how a plan differs from the last run's."""
+def plan_changes(run: str, lines: Sequence[str], known: int, tables: int) -> Text:
+    """Return how a plan differs from that of a run, which was of `known` of its `tables`."""
     if not run:
         return Text("no run into this schema is on record")
+    some = f", which was of {known:,} of these {count_of(tables, 'table')}" if known < tables else ""
     if not lines:
-        return Text(f"the plan is that of run {run}")
-    text = Text(f"Since run {run}:\n", style="bold")
+        return Text(f"the plan is that of run {run}{some}")
+    text = Text(f"Since run {run}{some}:", style="bold")
     for line in lines:
-        text.append(f"  {in_a_line(line)}\n", style={"+": "green", "-": "red"}.get(line[0], "yellow"))
+        text.append(
+            f"\n  {in_a_line(line)}", style={"+": "not bold green", "-": "not bold red"}.get(line[0], "not bold yellow")
+        )
     return text

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -106,12 +106,13 @@ def reopen_run(connection: Connection, run: str) -> bool:
 
 
 class RunEntry(NamedTuple):
-    """A run on record: its name, kind and outcome, None while it has not ended, and its plan as JSON."""
+    """A run on record: its name, kind and outcome, None while it has not ended, its plan as JSON, and when it began."""
 
     run: str
     kind: str
     outcome: str | None
     document: str
+    began: str
 
 
 def find_run(connection: Connection, schema: str, run: str, kinds: Sequence[Kind]) -> RunEntry | None:
@@ -119,7 +120,7 @@ def find_run(connection: Connection, schema: str, run: str, kinds: Sequence[Kind
     if (kind := kind_of(connection)) is None:
         return None
     found = connection.execute(
-        f"SELECT run, {kind}, outcome, document::text FROM {LEDGER}.run r"
+        f"SELECT run, {kind}, outcome, document::text, to_char(started_at, 'YYYY-MM-DD HH24:MI:SSOF') FROM {LEDGER}.run r"
         f" WHERE schema_name = %s AND CASE %s WHEN '' THEN {kind} = ANY(%s) ELSE run = %s END"
         " ORDER BY started_at DESC LIMIT 1".encode(),
         (schema, run, list(kinds), run),
@@ -255,16 +256,22 @@ def paces(connection: Connection, schema: str) -> dict[str, Pace]:
     return {str(table): Pace(per_row, least) for table, per_row, least in found}
 
 
-def last_plan(connection: Connection, schema: str) -> tuple[str, dict[str, Any]] | None:
-    """Return the name of the last load into a schema and its plan, or None; other acts have a plan of single rows."""
+def last_plans(connection: Connection, schema: str, most: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the names of the last loads into a schema and their plans, the last first, each read when it is asked for.
+
+    Other acts have a plan of single rows.
+    """
     if (kind := kind_of(connection)) is None:
-        return None
+        return
     found = connection.execute(
-        f"SELECT run, document FROM {LEDGER}.run r WHERE schema_name = %s AND {kind} = 'load'"
-        " ORDER BY started_at DESC LIMIT 1".encode(),
-        (schema,),
-    ).fetchone()
-    return None if found is None else (found[0], found[1])
+        f"SELECT run FROM {LEDGER}.run r WHERE schema_name = %s AND {kind} = 'load'"
+        " ORDER BY started_at DESC LIMIT %s".encode(),
+        (schema, most),
+    ).fetchall()
+    for (run,) in found:
+        row = connection.execute(f"SELECT document FROM {LEDGER}.run WHERE run = %s", (run,)).fetchone()
+        if row is not None:
+            yield run, row[0]
 
 
 def dead_runs(connection: Connection) -> list[str]:
