@@ -11,7 +11,7 @@ from faults import small_partitions
 from lab import Lab
 
 import bulketl
-import bulketl.loading.worker
+import bulketl.loading.reading
 import bulketl.postgres.write.copy
 from bulketl.rows.coerce import Batch, coerce
 from bulketl.tables.spec import TableSpec
@@ -116,7 +116,7 @@ def test_the_second_reading_of_a_stream_is_bounded_in_memory(maria_lab: Lab) -> 
 
     real = coerce
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bulketl.loading.worker, "coerce", watch)
+        patch.setattr(bulketl.loading.reading, "coerce", watch)
         done = maria_lab.load(rules={"t": {"casts": {"doc": "jsonb"}, "max_rejects": 1}})
     tracemalloc.stop()
     assert (done.summary.tables["t"].rows, done.summary.tables["t"].rejects) == (39999, 1)
