@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
-from shown import HEAD, LONG, MANY, SCREENS
+from shown import DOCS, HEAD, LONG, MANY, SCREENS
 
 from bulketl.cli.terminal import Terminal
 
@@ -106,6 +106,12 @@ def test_a_house_of_432_tables_has_a_short_screen(screen: str, case: str, width:
     """Whatever happened to them."""
     assert len(shown(screen, case, WIDTHS[width]).splitlines()) < 60
     assert len(MANY) == 432
+
+
+@pytest.mark.parametrize(("page", "screen", "case"), [(page, *which) for page, found in DOCS.items() for which in found])
+def test_the_docs_show_what_is_printed(page: str, screen: str, case: str) -> None:
+    """The golden file stands there as it is."""
+    assert f"\n{shown(screen, case, None).rstrip()}\n```" in (CLI.parents[2] / "docs" / page).read_text(encoding="utf-8")
 
 
 def test_no_colour_is_no_colour_nor_bold_nor_dim(monkeypatch: pytest.MonkeyPatch) -> None:
