@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
-from shown import DOCS, HEAD, LONG, MANY, SCREENS
+from shown import DOCS, SCREENS
+from shown_base import HEAD, LONG, MANY
 
 from bulketl.cli.terminal import Terminal
 
