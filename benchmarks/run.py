@@ -189,14 +189,19 @@ def main() -> int:
     with given if options.source else throw_away() as servers, tempfile.TemporaryDirectory(prefix="bulketl-") as folder:
         document["machine"] = machine(servers.versions)
         for name in wanted:
+            measured = 0
             try:
                 for result in scenarios[name](servers, options, Path(folder)):
+                    measured += 1
                     result.show(out)
                     exceeded |= bool(result.exceeded)
                     _write(options.json, document, result)
             except ContenderError as error:
                 out.print(f"[red]failed[/] {error}", highlight=False)
                 return 1
+            if not measured and name in options.scenarios and not options.done:
+                out.print(f"[red]{name} was asked for, and not measured[/]", highlight=False)
+                exceeded = True
     return 1 if exceeded else 0
 
 

@@ -41,9 +41,9 @@ TABLES = frozenset(re.findall(rf"CREATE TABLE IF NOT EXISTS {LEDGER}\.(\w+)", ""
 FOR_PEOPLE = "no statement: it tells a person where to look"
 NAME_THE_LEDGER = {
     "cli/demo/demo.py": FOR_PEOPLE,
-    "cli/screens/summary.py": FOR_PEOPLE,
+    "cli/screens/attention.py": FOR_PEOPLE,
     "loading/run.py": FOR_PEOPLE,
-    "operations/records.py": FOR_PEOPLE,
+    "operations/certificates.py": FOR_PEOPLE,
     "plan/specify.py": FOR_PEOPLE,
     "postgres/locks.py": "who takes lost locks again asks whether a later load came between; the ledger stands above locks",
     "survey/tablefindings.py": FOR_PEOPLE,

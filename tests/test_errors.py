@@ -10,6 +10,7 @@ import pytest
 
 from bulketl import errors
 from bulketl.mysql.read import _failure
+from bulketl.postgres.server import failure
 from bulketl.tables.spec import TableSpec
 
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.BulketlError)]
@@ -38,3 +39,10 @@ def test_a_full_temporary_folder_is_told_with_what_to_do() -> None:
     """The words are those of the process that drains a table without a key."""
     spec = TableSpec("t", "s", (), (), "swap")
     assert "TMPDIR" in _failure(spec, str(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))).hint
+
+
+def test_a_table_is_named_once_whoever_names_it() -> None:
+    """Our own words that come back from Postgres name it already."""
+    for text in ("ERROR:  table 't': rows were lost", "table 't': rows were lost"):
+        assert failure("P0001", text, "table 't'").message == "table 't': rows were lost"
+    assert failure("22003", "ERROR:  integer out of range", "table 't'").message == "table 't': ERROR: integer out of range"

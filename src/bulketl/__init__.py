@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from bulketl.loading.dask import dask
     from bulketl.loading.run import load, resume
     from bulketl.loading.summary import Summary
-    from bulketl.operations.records import certificate, reset, states, verify_audit
+    from bulketl.operations.certificates import certificate
+    from bulketl.operations.records import reset, states, verify_audit
     from bulketl.operations.rejects import export_rejects, list_rejects, retry_rejects, show_rejects
     from bulketl.operations.retention import retain_tables
     from bulketl.operations.why import why
@@ -43,7 +44,8 @@ _HOMES = {
     "loading.dask": ("dask",),
     "loading.run": ("load", "resume"),
     "loading.summary": ("Summary",),
-    "operations.records": ("certificate", "reset", "states", "verify_audit"),
+    "operations.certificates": ("certificate",),
+    "operations.records": ("reset", "states", "verify_audit"),
     "operations.rejects": ("export_rejects", "list_rejects", "retry_rejects", "show_rejects"),
     "operations.retention": ("retain_tables",),
     "operations.why": ("why",),
@@ -59,10 +61,17 @@ _HOMES = {
     "verifying.verify": ("verify",),
 }
 
+if TYPE_CHECKING:
+    __version__: str
+
 if not TYPE_CHECKING:  # a checker knows the names from above, and would take any other for one of them
 
     def __getattr__(name: str) -> object:
         """Import what a name stands for, at its first use."""
+        if name == "__version__":
+            from importlib.metadata import version
+
+            return globals().setdefault(name, version("bulketl"))
         for home, names in _HOMES.items():
             if name in names:
                 value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
@@ -71,4 +80,4 @@ if not TYPE_CHECKING:  # a checker knows the names from above, and would take an
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, "__version__"})

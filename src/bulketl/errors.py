@@ -29,6 +29,7 @@ from typing import Literal
 Ease = Literal["", "batch", "workers"]
 PLACES = 6  # frames of a traceback that a message names
 DONE, FAILED, WRONG_REQUEST, PARTLY_DONE, OUTSIDE_WINDOW, NOT_CERTIFIED = 0, 1, 2, 3, 4, 5
+INTERRUPTED = 130  # by either signal, once or twice
 
 
 class BulketlError(Exception):

@@ -13,6 +13,7 @@ from rich.console import Console
 from bulketl.cli import loading
 from bulketl.cli.options import past_printing, telling
 from bulketl.cli.progress.display import Display
+from bulketl.cli.progress.stages import Stages
 from bulketl.cli.progress.underway import LINE_ROWS, MOST_LINES, UnderWay
 from bulketl.loading.events import (
     Event,
@@ -224,3 +225,44 @@ def test_a_signal_is_told_below_the_display_while_there_is_one(monkeypatch: pyte
         observer(failed("t"))
     assert left_on_screen(file.getvalue()) == ["failed message"]
     assert telling == [past_printing]
+
+
+def test_rows_on_their_way_move_a_table_of_one_range(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the bytes that have come of those expected, never all of them before they are there; small ones go by tables."""
+    shown = UnderWay()
+    shown.add(RunStarted("run", "s", "raw", "UTC", {"t": (40_000, "audit"), "s": (9, "audit")}, sizes={"t": 4_000_000}), 0.0)
+    shown.add(TableStarted("run", "t"), 0.0)
+    for weight, rows in ((0, "0"), (1_000_000, "10,000"), (9_000_000, "36,000")):
+        shown.arrive({"t": weight, "s": 5})
+        assert column(shown, "rows", 1.0) == {"t": rows, "0 of 2 tables": rows}
+    shown.add(loaded("t", 40_000), 2.0)
+    shown.arrive({})
+    shown.add(published("t"), 3.0)
+    assert column(shown, "rows", 3.0)["t"] == "40,000"
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_what_is_done_before_a_load_is_one_line_that_stands_still(width: int) -> None:
+    """With counts, and the ranges of a table that is compared below it; into a log each stage goes once."""
+    file = io.StringIO()
+    with Stages(Console(file=file, width=width, height=24, force_terminal=True), live=True) as stages:
+        widths = set()
+        for what, done, of in (
+            ("connecting", 0, 0),
+            ("looking at cursors", 0, 432),
+            ("comparing", 7, 432),
+            ("ranges of t", 2, 9),
+        ):
+            stages(what, done, of)
+            drawn = io.StringIO()
+            Console(file=drawn, width=width, height=24, force_terminal=True, color_system=None).print(stages._lines())
+            widths |= {len(line) for line in drawn.getvalue().splitlines()[:-1]}
+            assert what[:12] in drawn.getvalue()
+    assert len(widths) == 1
+    assert max(widths) <= max(width, 80)
+    assert left_on_screen(file.getvalue()) == []
+    log = io.StringIO()
+    with Stages(Console(file=log, width=width), live=False) as stages:
+        for done in range(3):
+            stages("comparing", done, 432)
+    assert log.getvalue() == "comparing (432 tables)\n"

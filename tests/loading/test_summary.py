@@ -244,9 +244,34 @@ def test_the_json_says_which_run_it_is_of_and_all_of_each_table() -> None:
     }
     assert [row["table"] for row in rows] == ["b", "a"]  # as in the plan
     assert rows[0] == {
-        "table": "b", "tier": "critical", "outcome": "loaded", "rows": 3, "rejects": 1, "bytes": 30, "seconds": 2.5,
+        "table": "b", "tier": "critical", "outcome": "loaded", "rows": 3, "before": None, "rejects": 1,
+        "bytes": 30, "seconds": 2.5,
         "changed": {"c": {"invalid date to NULL": 2}}, "drift": [], "inserted": None, "updated": None, "unchanged": None,
         "deleted": None, "compared": {}, "noted": {}, "consistency": "", "quality": 1.0, "overdue": False, "proof": "",
         "error": "", "message": "", "hint": "", "checks": {}, "certified": None,
     }  # fmt: skip
     assert rows[1].keys() == rows[0].keys()
+
+
+@pytest.mark.parametrize(
+    ("more", "moved"),
+    [
+        ({"inserted": 3, "updated": 2, "deleted": 1}, (3, 2, 1)),
+        ({"before": 0}, (100, 0, 0)),
+        ({"before": 4100}, (0, 0, 4000)),
+        ({}, (0, 0, 0)),  # nobody knows what was there
+    ],
+)
+def test_rows_that_came_changed_and_went_are_counted(more: dict[str, int], moved: tuple[int, int, int]) -> None:
+    """By a merge as it counts them; of a table that was replaced, by how many it has more or fewer."""
+    end = TablePublished("run", "t", 100, "refill", 1.0, **more)  # type: ignore[arg-type]
+    table = folded(started("t"), end).tables["t"]
+    assert (table.added, table.edited, table.removed) == moved
+
+
+@pytest.mark.parametrize(("deletes", "gone"), [("mirror", 4000), ("mark", 4000), ("ignore", 0)])
+def test_what_a_comparison_mended_counts_too(deletes: str, gone: int) -> None:
+    """But for rows that the table keeps."""
+    end = TablePublished("run", "t", 0, "merge", 1.0, inserted=0, updated=0, deleted=0)
+    table = folded(started("t"), end, TableCompared("run", "t", 1, 2, 4000, deletes, 1.0)).tables["t"]
+    assert (table.added, table.edited, table.removed) == (1, 2, gone)

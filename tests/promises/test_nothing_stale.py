@@ -108,7 +108,9 @@ def test_what_is_edited_or_deleted_arrives_or_is_said_to_be_kept(
         item = proposals[name]
         there = sorted(lab.mysql(f"SELECT id, c FROM {name}"))
         if item.tier == "audit":
-            assert f"{name}: 2 rows deleted and 1 edited at the source, noted in bulketl.audit_trail" in text, text
+            assert "audit: 4 rows deleted and 2 edited at the source, kept as first seen\n" in text, text
+            both = "histappointment, payments_log, each: 2 rows deleted and 1 edited at the source, "
+            assert f"{both}noted in bulketl.audit_trail" in text, text
             assert (found[name].kept_edited, found[name].kept_deleted) == (1, 2)
             assert (5, "old") in living(lab, name)
             assert (7, "old") in living(lab, name)
@@ -236,7 +238,7 @@ def test_verify_and_the_summary_say_what_audit_keeps(maria_lab: Lab, strategy: s
     maria_lab.mysql("DELETE FROM t WHERE id <= 4", "UPDATE t SET c = 'edited' WHERE id BETWEEN 11 AND 13")
     a_day_later(maria_lab)
     summary = maria_lab.load(rules=rules).summary
-    assert "  t: 4 rows deleted and 3 edited at the source, noted in bulketl.audit_trail\n" in told(summary)
+    assert "audit  t: 4 rows deleted and 3 edited at the source, noted in bulketl.audit_trail\n" in told(summary)
     assert summary.to_json()["tables"][0]["noted"] == {"delete": 4, "update": 3}  # type: ignore[index]
     a_day_later(maria_lab)
     again = maria_lab.load(rules=rules).summary

@@ -30,7 +30,7 @@ KINDS = {
 PLACES: dict[str, tuple[int, str]] = {
     "config/config.py Config.uri": (1, "begin"),
     "config/libraries.py check_libraries": (1, "begin"),
-    "config/pairs.py load_checks": (2, "elsewhere"),
+    "config/pairs.py load_checks": (3, "elsewhere"),
     "config/read.py load_config": (1, "begin"),
     "config/snapshot.py _unreadable": (1, "begin"),
     "connections/retrying.py patient": (1, "meanwhile"),
@@ -67,7 +67,7 @@ PLACES: dict[str, tuple[int, str]] = {
     "mysql/pressure.py Strain.look": (1, "lack"),
     "mysql/query.py answer": (1, "elsewhere"),
     "mysql/row.py find_row": (1, "elsewhere"),
-    "mysql/server.py MySQL.__post_init__": (3, "begin"),
+    "mysql/server.py MySQL.__post_init__": (4, "begin"),
     "mysql/server.py MySQL._opened": (1, "meanwhile"),
     "mysql/server.py MySQL._authority": (1, "begin"),
     "mysql/server.py MySQL._refusal": (3, "begin"),
@@ -97,7 +97,7 @@ PLACES: dict[str, tuple[int, str]] = {
     "plan/publishing.py _replaced": (1, "plan"),
     "plan/publishing.py _possible": (2, "plan"),
     "plan/publishing.py _only_added_to": (1, "plan"),
-    "plan/publishing.py _refuse": (4, "plan"),
+    "plan/publishing.py _refuse": (5, "plan"),
     "plan/selection.py Selection.__post_init__": (1, "asked"),
     "plan/selection.py select": (2, "plan"),
     "plan/specify.py specify": (2, "plan"),
@@ -116,7 +116,7 @@ PLACES: dict[str, tuple[int, str]] = {
     "postgres/server.py Postgres.connect": (2, "begin"),
     "postgres/server.py Postgres._refusal": (3, "begin"),
     "postgres/server.py failure": (2, "server"),
-    "postgres/session.py parameters": (1, "begin"),
+    "postgres/session.py parameters": (3, "begin"),
     "postgres/session.py _require": (1, "begin"),
     "postgres/session.py _refuse_pooled_transactions": (1, "begin"),
     "postgres/target.py PostgresTarget._compare_group": (1, "rows"),
@@ -138,6 +138,7 @@ PLACES: dict[str, tuple[int, str]] = {
     "postgres/write/table_checks.py broken": (1, "rows"),
     "rows/quality.py hold": (1, "rows"),
     "rows/row_checks.py _computed": (1, "rows"),
+    "survey/discover.py explain": (1, "elsewhere"),
     "survey/cursors.py _no_part": (1, "asked"),
     "tables/casts.py cast": (1, "plan"),
     "tables/casts.py _declared": (2, "plan"),
@@ -180,12 +181,13 @@ class Raised:
 @functools.cache
 def raised() -> tuple[Raised, ...]:
     """Return every error that the code makes, in the order of the code."""
-    tree = ast.parse((SOURCE / "errors.py").read_text(encoding="utf-8"))
-    names = {node.name for node in tree.body if isinstance(node, ast.ClassDef) and node.name.endswith("Error")}
+    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(SOURCE.rglob("*.py"))}
+    classes = [node for tree in trees.values() for node in tree.body if isinstance(node, ast.ClassDef)]
+    names = {node.name for node in classes if node.name.endswith("Error")}
     found = []
-    for path in sorted(SOURCE.rglob("*.py")):
+    for path, tree in trees.items():
         visitor = _Visitor(str(path.relative_to(SOURCE)), names)
-        visitor.visit(ast.parse(path.read_text(encoding="utf-8")))
+        visitor.visit(tree)
         found += visitor.found
     return tuple(found)
 

@@ -10,50 +10,67 @@ import signal
 import socket
 import threading
 import warnings
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+import bulketl
 from bulketl.cli import certificate, loading, records, rejects, rules, verify
 from bulketl.cli import history as history_command
 from bulketl.cli import pairs as pairs_command
 from bulketl.cli import validate as validate_command
 from bulketl.cli import why as why_command
-from bulketl.cli.options import EXIT_CODES, ending, err, out, run, telling
+from bulketl.cli.help import LOADS, REFUSED, WRONG, group, registered
+from bulketl.cli.options import ending, err, out, run, telling
 from bulketl.cli.terminal import Spoken
+from bulketl.errors import INTERRUPTED, WRONG_REQUEST
 from bulketl.loading import starting
 
-app = typer.Typer(
-    name="bulketl",
-    no_args_is_help=True,
-    add_completion=False,
+app = group(
+    "bulketl",
+    "Take a whole MySQL or MariaDB database into Postgres: fast, exact, and proven.\n\n"
+    "Connections come from the environment, BULKETL_SOURCE and BULKETL_TARGET, or from config/bulketl.yaml.",
+    add_completion=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
-    help="Take a whole MySQL or MariaDB database into Postgres: fast, exact, and proven.\n\n"
-    "Connections come from the environment, BULKETL_SOURCE and BULKETL_TARGET, or from config/bulketl.yaml.",
 )
-app.command(epilog=EXIT_CODES)(loading.load)
-app.command(epilog=EXIT_CODES)(loading.plan)
-app.command(epilog=EXIT_CODES)(rules.discover)
-app.command(epilog="\n\nExit codes: 0 no errors found, 1 a server refused, 2 errors found.")(validate_command.validate)
-app.command(epilog=EXIT_CODES)(rules.casts)
-app.command(epilog=EXIT_CODES)(loading.schedule)
-app.command(epilog=verify.EXIT)(verify.verify)
-app.command(epilog=why_command.EXIT)(why_command.why)
-app.add_typer(records.state, name="state")
-app.add_typer(records.audit, name="audit")
-app.add_typer(rejects.rejects, name="rejects")
-app.command(epilog=EXIT_CODES)(records.retention)
-app.command(epilog=EXIT_CODES)(certificate.certificate)
-app.command(epilog="\n\nExit codes: 0 all agree, 1 a pair that fails differs, 2 the file is wrong, 3 only pairs that warn.")(
-    pairs_command.pairs
-)
-app.command(epilog="\n\nExit codes: 0 every month agrees, 1 a month differs, 2 the request was wrong.")(
-    history_command.history
-)
+state = group("state", "How far each table is loaded, and starting anew.")
+audit = group("audit", "The chains of audited tables.")
+rejected = group("rejects", "The rows that were not loaded, and why.")
 
 
-@app.command(epilog=EXIT_CODES)
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"bulketl {bulketl.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def bulketl_options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Take the options that are of no command."""
+
+
+def help_of(
+    context: typer.Context,
+    words: Annotated[list[str] | None, typer.Argument(metavar="[COMMAND]...", help="A command, like `state reset`.")] = None,
+) -> None:
+    """Show the help of a command, or of all; the same as --help."""
+    shown: Any = context.find_root()
+    for word in words or ():
+        below = getattr(shown.command, "commands", {})
+        if word not in below:
+            err.print(
+                f"error: there is no command {' '.join(words or ())!r}\nthere are {', '.join(below) or 'none below it'}"
+            )
+            raise typer.Exit(WRONG_REQUEST)
+        shown = type(shown)(below[word], parent=shown, info_name=word)
+    print(shown.get_help())
+
+
 def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Keep the servers running and print their URIs.")] = False,
 ) -> None:
@@ -72,11 +89,50 @@ def demo(
     run(command, False)
 
 
+registered(app, loading.load, "bulketl load --tier critical,important", LOADS)
+registered(app, loading.plan, "bulketl plan --tables 'claim*'")
+registered(app, rules.discover, "bulketl discover --write config/tables.yaml")
+registered(app, validate_command.validate, "bulketl validate --fix", {0: "no errors found", 1: REFUSED, 2: "errors found"})
+registered(app, rules.casts, "bulketl casts --json", {0: "done"})
+registered(app, loading.schedule, "bulketl schedule systemd", {0: "done", 2: WRONG})
+registered(app, verify.verify, "bulketl verify --tables 'pay*' --level keys",
+           {0: "equal", 1: f"something differs, or {REFUSED}", 2: WRONG, 130: "interrupted"})  # fmt: skip
+registered(app, why_command.why, "bulketl why patient 4711 BalTotal",
+           {0: "the row, or the column, is equal on both sides", 1: "it differs or one side did not answer",
+            2: "there is no such table, column or key"})  # fmt: skip
+registered(state, records.list_states, "bulketl state list 'claim*'", name="list")
+registered(state, records.show_state, "bulketl state show patient", name="show")
+registered(state, records.reset_states, "bulketl state reset patient --yes", name="reset")
+registered(audit, records.verify_audit, "bulketl audit verify securitylog",
+           {0: "all agree", 1: f"something was altered, or {REFUSED}", 2: WRONG}, "verify")  # fmt: skip
+registered(rejected, rejects.list_rejects, "bulketl rejects list --run last", name="list")
+registered(rejected, rejects.show_rejects, "bulketl rejects show patient --first 5", name="show")
+registered(rejected, rejects.export_rejects, "bulketl rejects export rejects.csv patient", name="export")
+registered(rejected, rejects.retry_rejects, "bulketl rejects retry patient", name="retry")
+app.add_typer(state, name="state")
+app.add_typer(audit, name="audit")
+app.add_typer(rejected, name="rejects")
+registered(app, records.retention, "bulketl retention --dry-run")
+registered(app, certificate.certificate, "bulketl certificate --html certificate.html",
+           {0: "certified", 1: REFUSED, 2: WRONG, 5: "not certified"})  # fmt: skip
+registered(app, pairs_command.pairs, "bulketl pairs revenue",
+           {0: "all agree", 1: f"a pair that fails differs, or {REFUSED}", 2: "the file is wrong",
+            3: "only pairs that warn differ"})  # fmt: skip
+registered(app, history_command.history, "bulketl history --tables patient --png months.png",
+           {0: "every month agrees", 1: f"a month differs, or {REFUSED}", 2: WRONG})  # fmt: skip
+registered(app, demo, "bulketl demo --keep", {0: "done", 1: "failed"})
+registered(app, help_of, "bulketl help state reset", {0: "done", 2: WRONG}, "help")
+
+
 def main() -> None:
     """Run the command line."""
     share_memory()
     hear_signals()
     speak()
+    if os.environ.get("NO_COLOR"):
+        from typer import rich_utils
+
+        rich_utils.COLOR_SYSTEM = None  # else help is bold and dim all the same
     app()
 
 
@@ -103,12 +159,12 @@ def hear_signals() -> None:
 
 
 def _listen(heard: socket.socket, _told: socket.socket) -> None:
-    number = 0
+    ending_already = False
     while signals := heard.recv(1):  # for ever: nobody waits for this thread
         if signals[0] in (signal.SIGINT, signal.SIGTERM):
-            if number:
-                _end_at_once(128 + number)
-            number = signals[0]
+            if ending_already:
+                _end_at_once(INTERRUPTED)
+            ending_already = True
             telling[-1]("ending after the steps under way; once more ends at once")
             for end in list(ending):
                 end()

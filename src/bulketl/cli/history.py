@@ -16,6 +16,7 @@ from bulketl.cli.options import (
     SchemaOption,
     TablesOption,
     TierOption,
+    VerboseOption,
     configured,
     err,
     out,
@@ -40,6 +41,7 @@ def history(
     schema: SchemaOption = None,
     config: ConfigOption = None,
     rules: RulesOption = None,
+    verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Compare source and target month by month over all years, and show the months that differ; change nothing.
@@ -55,7 +57,7 @@ def history(
             heatmap.require()
         settings = configured(config, rules, schema=schema)
         found = bulketl.compare_history(settings, tiers=tiers_of(tier), tables=split_commas(tables), by=by, sums=sums)
-        print(json.dumps(found.to_json())) if as_json else out.print(months.history(found))
+        print(json.dumps(found.to_json())) if as_json else out.print(months.history(found, verbose))
         if png is not None:
             heatmap.draw(found, png)
             err.print(f"wrote {png}")

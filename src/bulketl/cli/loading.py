@@ -6,7 +6,7 @@ import datetime as dt
 import json
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
@@ -26,6 +26,7 @@ from bulketl.cli.options import (
     TablesOption,
     TierOption,
     UntilOption,
+    VerboseOption,
     configured,
     err,
     hand_out,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from bulketl.loading.events import Observer
     from bulketl.loading.summary import Summary
     from bulketl.plan.selection import Selection
+    from bulketl.survey.stages import Tell
     from bulketl.tables.spec import Tier
 
 STOPPED = "stopped; tables that were not published are as they were before; `bulketl load --resume last` goes on"
@@ -69,7 +71,8 @@ def load(
         bool, typer.Option("--certify", help="Take figures of every column on the way, at the source and in Postgres.")
     ] = False,
     workers: Annotated[
-        int | None, typer.Option(min=1, max=64, help="Steps at once; also the most source connections. [default: 3]")
+        int | None,
+        typer.Option(metavar="N", min=1, max=64, help="Steps at once; also the most source connections. [default: 3]"),
     ] = None,
     executor: Annotated[
         str,
@@ -82,6 +85,7 @@ def load(
     schema: SchemaOption = None,
     config: ConfigOption = None,
     rules: RulesOption = None,
+    verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Load tables into Postgres; without --tier and --tables, all of them.
@@ -104,14 +108,22 @@ def load(
 
         settings = configured(config, rules, workers=workers, schema=schema, certify=certify or None)
         _check_executor(executor, scheduler)
-        if dry_run and resume is None:
-            looked = planned(settings, selected())
-            print(looked.to_json()) if as_json else out.print(plans.plan(looked))
+        if resume is not None:
+            _check_resumed(
+                {"--dry-run": dry_run, "--tier": tier, "--tables": tables, "--exclude": exclude, "--full": full,
+                 "--since": since, "--until": until, "--allow-deletes": allow_deletes, "--adopt": adopt,
+                 "--certify": certify}
+            )  # fmt: skip
+        if dry_run:
+            with preparing(as_json=as_json, lines=False) as tell:
+                looked = planned(settings, selected(), tell)
+            print(looked.to_json()) if as_json else out.print(plans.plan(looked, verbose))
             return DONE
         end = None if ignore_window or settings.windows is None else _window(settings.windows, wait)
         with bulketl.dask(scheduler) if scheduler else nullcontext() as cluster:
             if resume is None:  # looked at after the wait: a plan grows old
-                chosen = planned(settings, selected())
+                with preparing(as_json=as_json) as tell:
+                    chosen = planned(settings, selected(), tell)
             starting.hold()
             starting.import_arrow()
             from bulketl.cli.screens import summary as screen
@@ -126,10 +138,31 @@ def load(
                 else:
                     name = "" if resume == "last" else resume
                     result = bulketl.resume(settings, name, observers, closed=lambda: _over(end), executor=where)
-        print(json.dumps(result.to_json())) if as_json else out.print(screen.summary(result))
+        print(json.dumps(result.to_json())) if as_json else out.print(screen.summary(result, verbose))
         return _exit_code(settings, result)
 
     run(command, as_json, STOPPED)
+
+
+@contextmanager
+def preparing(*, as_json: bool, lines: bool = True) -> Iterator[Tell]:
+    """Yield what tells on standard error what is being done, and while that is a live display have it tell of a signal.
+
+    Without `lines` nothing is told but on a terminal.
+    """
+    if not (lines or err.is_terminal):
+        yield lambda _what, _done, _of: None
+        return
+    from bulketl.cli.progress.stages import Stages
+
+    with Stages(err, live=err.is_terminal and not as_json) as stages:
+        if err.is_terminal and not as_json:
+            telling.append(stages.note)
+        try:
+            yield stages
+        finally:
+            if telling[-1] == stages.note:
+                telling.pop()
 
 
 @contextmanager
@@ -146,6 +179,15 @@ def watching(*, as_json: bool) -> Iterator[Observer]:
             yield display
         finally:
             telling.pop()
+
+
+def _check_resumed(given: Mapping[str, object]) -> None:
+    """Raise ConfigError for what a run that goes on has decided when it began."""
+    if wrong := [option for option, value in given.items() if value]:
+        raise ConfigError(
+            f"--resume goes on with the plan of the run, and {wrong[0]} would be another",
+            hint=f"leave out {wrong[0]}, or start a new load without --resume",
+        )
 
 
 def _check_executor(executor: str, scheduler: str) -> None:
@@ -205,6 +247,7 @@ def plan(
     schema: SchemaOption = None,
     config: ConfigOption = None,
     rules: RulesOption = None,
+    verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show what a load would do to each table, and why; change nothing on either side.
@@ -225,15 +268,18 @@ def plan(
         from bulketl.survey.planning import planned
 
         settings = configured(config, rules, schema=schema)
-        chosen = planned(settings, selected())
+        if sql and diff:
+            raise ConfigError("--sql and --diff print different things", hint="leave out one of them")
+        with preparing(as_json=as_json, lines=False) as tell:
+            chosen = planned(settings, selected(), tell)
         if sql:
-            found = bulketl.statements(settings, chosen)
-            print(json.dumps(found)) if as_json else hand_out(plans.sql(found))
+            texts = bulketl.statements(settings, chosen)
+            print(json.dumps(texts)) if as_json else hand_out(plans.sql(texts))
         elif diff:
-            run_name, lines = bulketl.compare_with_last(settings, chosen)
-            print(json.dumps(lines)) if as_json else out.print(plans.plan_changes(run_name, lines), soft_wrap=True)
+            found = bulketl.compare_with_last(settings, chosen)
+            print(json.dumps(found.lines)) if as_json else out.print(plans.plan_changes(*found), soft_wrap=True)
         else:
-            print(chosen.to_json()) if as_json else out.print(plans.plan(chosen))
+            print(chosen.to_json()) if as_json else out.print(plans.plan(chosen, verbose))
         return DONE
 
     run(command, as_json)

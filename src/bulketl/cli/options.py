@@ -17,17 +17,12 @@ import bulketl
 from bulketl.cli.screens import common
 from bulketl.cli.terminal import Terminal
 from bulketl.connections import retrying, watch
-from bulketl.errors import BulketlError, ConfigError
+from bulketl.errors import INTERRUPTED, BulketlError, ConfigError
 from bulketl.loading import starting
 
 if TYPE_CHECKING:
     from bulketl.config.config import Config
     from bulketl.tables.spec import Tier
-
-EXIT_CODES = """
-
-Exit codes: 0 done, 1 failed, 2 the request was wrong, 3 tables failed that only warn, 4 outside the window or stopped at its
-end, 5 loaded and not certified."""
 
 out = Terminal()
 err = Terminal(stderr=True)
@@ -48,13 +43,16 @@ telling: list[Callable[[str], None]] = [past_printing]  # the last one tells of 
 ending: list[Callable[[], None]] = []  # what else happens at a signal
 
 TierOption = Annotated[
-    list[str] | None, typer.Option("--tier", help="critical, important, audit or reference; repeated or with commas.")
+    list[str] | None,
+    typer.Option("--tier", metavar="TIER", help="critical, important, audit or reference; repeated or with commas."),
 ]
 TablesOption = Annotated[
-    list[str] | None, typer.Option("--tables", help="Table names or patterns (`claim*`); repeated or with commas.")
+    list[str] | None,
+    typer.Option("--tables", metavar="PATTERN", help="Table names or patterns (`claim*`); repeated or with commas."),
 ]
 ExcludeOption = Annotated[
-    list[str] | None, typer.Option("--exclude", help="Table names or patterns to leave out; repeated or with commas.")
+    list[str] | None,
+    typer.Option("--exclude", metavar="PATTERN", help="Table names or patterns to leave out; repeated or with commas."),
 ]
 SinceOption = Annotated[
     str, typer.Option("--since", metavar="VALUE", help="Load again rows whose cursor is at or after this; watermarks stay.")
@@ -70,14 +68,18 @@ AdoptOption = Annotated[
     list[str] | None,
     typer.Option("--adopt", metavar="PATTERN", help="Tables in the target that bulketl did not make and may take over."),
 ]
-SchemaOption = Annotated[str | None, typer.Option("--schema", help="Target schema. [default: raw]", show_default=False)]
+SchemaOption = Annotated[
+    str | None, typer.Option("--schema", metavar="NAME", help="Target schema. [default: raw]", show_default=False)
+]
 ConfigOption = Annotated[
-    Path | None, typer.Option("--config", help="Settings. [default: config/bulketl.yaml, if there]", show_default=False)
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="Settings. [default: config/bulketl.yaml, if there]", show_default=False),
 ]
 RulesOption = Annotated[
     Path | None,
-    typer.Option("--rules", help="Table rules. [default: config/tables.yaml, if there]", show_default=False),
+    typer.Option("--rules", metavar="FILE", help="Table rules. [default: config/tables.yaml, if there]", show_default=False),
 ]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Show every table, and all that is known of each.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, errors too.")]
 
 
@@ -106,7 +108,7 @@ def run(command: Callable[[], int], as_json: bool, stopped: str = "stopped") -> 
         code = problem.exit_code
     except KeyboardInterrupt:
         err.print(stopped, soft_wrap=True)
-        code = 130
+        code = INTERRUPTED
     sys.stdout.flush()
     raise typer.Exit(code)
 

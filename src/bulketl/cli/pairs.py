@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import bulketl
-from bulketl.cli.options import ConfigOption, JsonOption, SchemaOption, configured, out, run, split_commas
+from bulketl.cli.options import ConfigOption, JsonOption, SchemaOption, VerboseOption, configured, out, run, split_commas
 from bulketl.errors import DONE, FAILED, PARTLY_DONE
 
 CHECKS = Path("config/checks.yaml")
@@ -23,6 +23,7 @@ def pairs(
     checks: ChecksOption = CHECKS,
     schema: SchemaOption = None,
     config: ConfigOption = None,
+    verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run pairs of SQL, one SELECT on each server, and show where their figures differ; change nothing.
@@ -37,7 +38,7 @@ def pairs(
         if as_json:
             print(json.dumps([item.to_json() for item in found]))
         else:
-            out.print(screen.pairs(found))
+            out.print(screen.pairs(found, verbose))
         wrong = {item.severity for item in found if item.outcome != "equal"}
         return FAILED if "fail" in wrong else PARTLY_DONE if wrong else DONE
 

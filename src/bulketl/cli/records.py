@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 import bulketl
+from bulketl.cli.files import check_folder
 from bulketl.cli.options import (
     ConfigOption,
     JsonOption,
@@ -26,11 +27,7 @@ from bulketl.tables.printable import count_of, in_a_line
 
 TableArguments = Annotated[list[str] | None, typer.Argument(metavar="[TABLE]...", help="Names or patterns; none means all.")]
 
-state = typer.Typer(no_args_is_help=True, help="How far each table is loaded, and starting anew.")
-audit = typer.Typer(no_args_is_help=True, help="The chains of audited tables.")
 
-
-@state.command("list")
 def list_states(
     tables: TableArguments = None, schema: SchemaOption = None, config: ConfigOption = None, as_json: JsonOption = False
 ) -> None:
@@ -49,7 +46,6 @@ def list_states(
     run(command, as_json)
 
 
-@state.command("show")
 def show_state(
     table: Annotated[str, typer.Argument(help="The table.")],
     schema: SchemaOption = None,
@@ -68,7 +64,6 @@ def show_state(
     run(command, as_json)
 
 
-@state.command("reset")
 def reset_states(
     tables: Annotated[list[str], typer.Argument(metavar="TABLE...", help="Names or patterns; '*' is all of them.")],
     schema: SchemaOption = None,
@@ -81,7 +76,7 @@ def reset_states(
         settings = configured(config, None, schema=schema)
         found = [item.table for item in bulketl.states(settings, split_commas(tables))]
         names = in_a_line(", ".join(found[:8])) + (" …" if len(found) > 8 else "")
-        if not yes and not typer.confirm(f"forget how far {count_of(len(found), 'table')} got ({names})?", err=True):
+        if not yes and not _confirmed(f"forget how far {count_of(len(found), 'table')} got ({names})"):
             return DONE
         bulketl.reset(settings, found)
         err.print(f"forgotten; the next load reads {'it' if len(found) == 1 else 'them'} whole: {names}")
@@ -90,7 +85,14 @@ def reset_states(
     run(command, False)
 
 
-@audit.command("verify", epilog="\n\nExit codes: 0 all agree, 1 something was altered, 2 the request was wrong.")
+def _confirmed(what: str) -> bool:
+    try:
+        return typer.confirm(f"{what}?", err=True)
+    except typer.Abort:
+        err.print()
+        raise ConfigError(f"nobody answered whether to {what}", hint="--yes does it without asking") from None
+
+
 def verify_audit(
     tables: TableArguments = None, schema: SchemaOption = None, config: ConfigOption = None, as_json: JsonOption = False
 ) -> None:
@@ -139,6 +141,8 @@ def retention(
                 "rows are to be archived, and no folder is named",
                 hint="name one with --folder, or look first with --dry-run",
             )
+        if folder is not None and not dry_run:
+            check_folder(folder)
         target = None if dry_run else folder or Path()
         found = bulketl.retain_tables(settings, split_commas(tables), target)
         if as_json:

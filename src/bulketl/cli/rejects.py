@@ -10,7 +10,6 @@ import typer
 
 import bulketl
 from bulketl.cli.options import (
-    EXIT_CODES,
     ConfigOption,
     JsonOption,
     RulesOption,
@@ -28,10 +27,7 @@ RunOption = Annotated[
     str, typer.Option("--run", metavar="RUN", help="Rows of this run only; `last` is the last one. [default: every run]")
 ]
 
-rejects = typer.Typer(no_args_is_help=True, help="The rows that were not loaded, and why.")
 
-
-@rejects.command("list", epilog=EXIT_CODES)
 def list_rejects(
     tables: TableArguments = None,
     of_run: RunOption = "",
@@ -51,11 +47,10 @@ def list_rejects(
     run(command, as_json)
 
 
-@rejects.command("show", epilog=EXIT_CODES)
 def show_rejects(
     tables: TableArguments = None,
     of_run: RunOption = "",
-    first: Annotated[int, typer.Option("--first", min=1, max=10_000, help="How many rows at most.")] = 20,
+    first: Annotated[int, typer.Option("--first", metavar="N", min=1, max=10_000, help="How many rows at most.")] = 20,
     schema: SchemaOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -75,7 +70,6 @@ def show_rejects(
     run(command, as_json)
 
 
-@rejects.command("export", epilog=EXIT_CODES)
 def export_rejects(
     file: Annotated[Path, typer.Argument(help="A new file: .csv, .json or .parquet. Only its owner may read it.")],
     tables: TableArguments = None,
@@ -93,7 +87,6 @@ def export_rejects(
     run(command, False)
 
 
-@rejects.command("retry", epilog=EXIT_CODES)
 def retry_rejects(
     tables: TableArguments = None,
     of_run: RunOption = "",

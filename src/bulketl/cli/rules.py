@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import bulketl
+from bulketl.cli.files import replace
 from bulketl.cli.options import ConfigOption, JsonOption, configured, err, found, out, run
 from bulketl.errors import DONE, ConfigError
 
@@ -70,7 +69,7 @@ def discover(
 def casts(as_json: JsonOption = False) -> None:
     """Print how each MySQL type becomes a Postgres type.
 
-    The first row of a type is its default; the dim ones are chosen by declaring their Postgres type under `casts`.
+    The first row of a type is its default; the others are chosen by declaring their Postgres type under `casts`.
     """
 
     def command() -> int:
@@ -85,21 +84,6 @@ def casts(as_json: JsonOption = False) -> None:
         return DONE
 
     run(command, as_json)
-
-
-def replace(path: Path, text: str) -> None:
-    """Write a file so that it is never half there."""
-    beside = path.with_name(path.name + ".new")
-    try:
-        if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
-    except OSError as error:
-        raise ConfigError(
-            f"{path} cannot be written: {error.strerror}", hint="name a file in a folder you may write to"
-        ) from None
 
 
 def _confirmed(what: str) -> bool:

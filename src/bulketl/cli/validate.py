@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 import bulketl
+from bulketl.cli.files import replace
 from bulketl.cli.options import ConfigOption, JsonOption, RulesOption, SchemaOption, configured, err, found, out, run
-from bulketl.cli.rules import replace
 from bulketl.errors import DONE, WRONG_REQUEST
 
 

@@ -11,6 +11,7 @@ import typer
 
 import bulketl
 from bulketl.cli.history import history as by_months
+from bulketl.cli.loading import preparing
 from bulketl.cli.options import (
     AllowOption,
     ConfigOption,
@@ -20,6 +21,7 @@ from bulketl.cli.options import (
     SchemaOption,
     TablesOption,
     TierOption,
+    VerboseOption,
     configured,
     out,
     run,
@@ -33,8 +35,6 @@ from bulketl.loading import starting
 if TYPE_CHECKING:
     from bulketl.verifying.verdicts import Level
 
-EXIT = "\n\nExit codes: 0 equal, 1 something differs or a server refused, 2 the request was wrong."
-
 
 def verify(
     tier: TierOption = None,
@@ -46,7 +46,9 @@ def verify(
     sample: Annotated[
         str, typer.Option("--sample", metavar="SHARE", help="Look at this share of the rows only, like 5%.")
     ] = "100%",
-    seed: Annotated[int | None, typer.Option("--seed", help="Take the sample that was taken with this seed.")] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", metavar="N", help="Take the sample that was taken with this seed.")
+    ] = None,
     first: Annotated[int, typer.Option("--first", metavar="N", help="Rows to name of each table.")] = 10,
     show_values: Annotated[
         bool, typer.Option("--show-values", help="Print the values that differ, which may be patients' data.")
@@ -62,6 +64,7 @@ def verify(
     schema: SchemaOption = None,
     config: ConfigOption = None,
     rules: RulesOption = None,
+    verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Compare loaded tables with their source, and say which rows differ, in which columns; change nothing.
@@ -70,13 +73,19 @@ def verify(
     loaded again, and rows that the source has no longer are treated as the table's rule says.
     """
     if history:
-        by_months(tier, tables, png=png, schema=schema, config=config, rules=rules, as_json=as_json)
+        given = {"--level": level != "rows", "--sample": sample != "100%", "--repair": repair, "--exclude": exclude,
+                 "--first": first != 10, "--show-values": show_values, "--allow-deletes": allow_deletes}  # fmt: skip
+        if wrong := [option for option, value in given.items() if value]:
+            run(lambda: _refuse(wrong[0]), as_json)
+        by_months(tier, tables, png=png, schema=schema, config=config, rules=rules, verbose=verbose, as_json=as_json)
 
     def command() -> int:
+        if png is not None:
+            raise ConfigError("--png draws months, and rows have none", hint="add --history, or leave it out")
         starting.import_arrow()
         from bulketl.cli.screens import verdicts
 
-        with nullcontext() if repair else stopped_at_once():
+        with nullcontext() if repair else stopped_at_once(), preparing(as_json=as_json) as tell:
             found = bulketl.verify(
                 configured(config, rules, schema=schema),
                 tiers=tiers_of(tier),
@@ -89,11 +98,16 @@ def verify(
                 show_values=show_values,
                 repair=repair,
                 allow_deletes=split_commas(allow_deletes),
+                tell=tell,
             )
-        print(json.dumps(found.to_json())) if as_json else out.print(verdicts.verification(found), soft_wrap=True)
+        print(json.dumps(found.to_json())) if as_json else out.print(verdicts.verification(found, verbose))
         return DONE if found.equal else FAILED
 
     run(command, as_json)
+
+
+def _refuse(option: str) -> int:
+    raise ConfigError(f"--history compares months, and {option} is of rows", hint=f"leave out {option}, or --history")
 
 
 def _share(text: str) -> float:

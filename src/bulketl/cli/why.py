@@ -10,11 +10,6 @@ import typer
 from bulketl.cli.options import ConfigOption, JsonOption, RulesOption, SchemaOption, configured, out, run, stopped_at_once
 from bulketl.errors import DONE, FAILED
 
-EXIT = (
-    "\n\nExit codes: 0 the row, or the column, is equal on both sides, 1 it differs or one side did not answer, "
-    "2 there is no such table, column or key."
-)
-
 
 def why(
     table: Annotated[str, typer.Argument(help="The table, in full.")],
@@ -36,8 +31,6 @@ def why(
     Shows the value on both sides, the cast between them, which run wrote the row, its rejects and audit entries, the last
     comparison, and what the next load will do with it. The last line is the answer. Nothing is changed, and each server is
     asked by the row's key alone. With one server away the rest is shown.
-
-    Example: `bulketl why patient 4711 BalTotal`
     """
 
     def command() -> int:

@@ -13,6 +13,7 @@ from bulketl.config.tables import TableRule
 from bulketl.errors import ConfigError
 from bulketl.tables.catalog import Catalog, Column, Table
 from bulketl.tables.patterns import matches
+from bulketl.tables.printable import brief
 from bulketl.tables.spec import TIERS, Tier
 
 _DEFAULT_RULE = TableRule()
@@ -33,6 +34,10 @@ class Config(Settings):
     patterns: dict[str, dict[str, Any]] = Field(default_factory=dict)
     tiers: dict[Tier, dict[str, Any]] = Field(default_factory=dict)
     _inherited: dict[str, TableRule] = PrivateAttr(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """Return what it is in a short line."""
+        return brief(self, schema=self.target_schema, tables=len(self.tables), workers=self.workers)
 
     def uri(self, side: Literal["source", "target"]) -> str:
         """Return the URI of a side; raise ConfigError, with how to set it, when there is none."""

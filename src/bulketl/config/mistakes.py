@@ -70,9 +70,9 @@ def validated(
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        for item in error.errors(include_url=False, include_context=False):
+        for item in _one_each(value, error.errors(include_url=False, include_context=False)):
             loc = item["loc"][:-1] if item["loc"][-1:] == ("[key]",) else item["loc"]
-            place = (*at, *(step for step in loc if not _tag(step)))
+            place = (*at, *_of_the_file(value, loc))
             kinds, secret = _kinds(model, loc[:-1])
             text = _EXPECTED.get(item["type"]) or item["msg"].removeprefix("Value error, ")
             if item["type"] == "extra_forbidden" or len(loc) < len(item["loc"]):
@@ -83,10 +83,45 @@ def validated(
                 secret = secret or not (hidden is None or isinstance(item["input"], (int, float)))
                 text = without(text, item["input"]) if secret else text
                 given = repr(item["input"])  # a whole SELECT, perhaps
-                text += "" if secret else f", not {given if len(given) <= _GIVEN else given[: _GIVEN - 1] + '…'}"
+                text += (
+                    ""
+                    if secret or given in text
+                    else f", not {given if len(given) <= _GIVEN else given[: _GIVEN - 1] + '…'}"
+                )
             name = in_a_line(f"{'.'.join(map(str, place))}: ") if place else ""
             file.wrong(place, f"{name}{text}")
         return None
+
+
+def _one_each(value: Any, found: list[Any]) -> list[Any]:
+    """Return one mistake of each place: of several types that a single value might have, what is said in words of ours."""
+    places: dict[tuple[str | int, ...], Any] = {}
+    for item in found:
+        place = tuple(_of_the_file(value, item["loc"])) if len(item["loc"]) > 1 else item["loc"]
+        key = place if len(place) < len(item["loc"]) and not _inner(value, place) else item["loc"]
+        if key not in places or item["type"] == "value_error":
+            places[key] = item
+    return list(places.values())
+
+
+def _inner(value: Any, place: tuple[str | int, ...]) -> bool:
+    """Tell whether there are further keys at a place."""
+    for step in place:
+        try:
+            value = value[step]
+        except (KeyError, IndexError, TypeError):
+            return False
+    return isinstance(value, (dict, list))
+
+
+def _of_the_file(value: Any, loc: tuple[str | int, ...]) -> Iterator[str | int]:
+    """Yield the steps of a place that are keys of the file: below a single value come the names of types it might have."""
+    for step in loc:
+        if not isinstance(value, (dict, list)):
+            return
+        if not _tag(step):
+            yield step
+            value = value.get(step) if isinstance(value, dict) else value[step] if isinstance(step, int) else None
 
 
 def without(text: str, given: object) -> str:

@@ -133,6 +133,11 @@ def load_checks(path: Path, names: Sequence[str] = ()) -> dict[str, Pair]:
 
     Raise ConfigError with every mistake of the file, and for a name that is not in it.
     """
+    if not path.is_file():
+        raise ConfigError(
+            f"there is no file of pairs {path}",
+            hint="write one, as docs/agreeing.md and config/checks.example.yaml show, or name yours with --checks",
+        )
     problems: list[str] = []
     file = read_file(path, problems)
     found = None if problems and not file.document else validated(Checks, file.document, file)

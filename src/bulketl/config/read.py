@@ -57,7 +57,7 @@ def load_config(tables: Path | None, settings: Path | None, environ: Mapping[str
         rules = _check_tables(file)
         values |= {"patterns": _check_patterns(file), "tiers": _check_tiers(file)}
         try:
-            noted = read_snapshot(tables)
+            noted = read_snapshot(tables) if tables.is_file() else None
         except ConfigError as error:
             problems.append(f"{error.message}; {error.hint}")
         else:

@@ -110,6 +110,18 @@ class StalledError(TimeoutError):
     """A talk was ended; says why."""
 
 
+def arriving(driver: str) -> dict[str, int]:
+    """Return how many bytes have come so far of what a driver is waiting for, by what that is called; for progress only."""
+    with _lock:
+        talks = [one for one in _talks if driver in one.drivers]
+    found: dict[str, int] = {}
+    for one in talks:
+        for descriptor in one.sockets():
+            if counts := sockets.moved(descriptor):
+                found[one.what] = found.get(one.what, 0) + counts[1]
+    return found
+
+
 @contextlib.contextmanager
 def talk(one: Talk) -> Iterator[Talk]:
     """Have a talk watched meanwhile. Of several that a thread has, it waits for the one that began last.

@@ -130,7 +130,9 @@ def decided(name: str, plan: Plan, sessions: Mapping[str, Mapping[str, object]])
     expected = {load.spec.table: (load.rows, str(load.tier)) for load in plan.loads}
     expected |= {refusal.table: (0, str(refusal.tier)) for refusal in plan.refused}
     expected |= {skip.table: (0, str(skip.tier)) for skip in plan.skipped}
-    yield RunStarted(name, plan.source, plan.schema, plan.zone, expected, plan.left_out, tuple(notes(plan)), sessions)
+    sizes = {load.spec.table: load.bytes for load in plan.loads}
+    told = tuple(notes(plan))
+    yield RunStarted(name, plan.source, plan.schema, plan.zone, expected, plan.left_out, told, sessions, sizes)
     for refusal in plan.refused:
         yield TableFailed(name, refusal.table, "PlanError", refusal.message, refusal.hint, 0.0)
     for skip in plan.skipped:
@@ -328,6 +330,7 @@ class _Driver:
                 published.checks,
                 published.quality,
                 published.noted,
+                0 if spec.publish == "create" else spec.rows,
             )
 
     def _figures(self, step: Step, result: Result) -> Iterator[Event]:

@@ -18,7 +18,7 @@ class RunStarted:
 
     `left_out`: what the source has and no load takes, as it is no base table. `notes`: what whoever looks at the run should
     know first, and that is of no one table. `sessions`: per side, `source` and `target`, what is known of its sessions:
-    server, tls, zone, unset.
+    server, tls, zone, unset. `sizes`: the bytes expected of each table.
     """
 
     run: str
@@ -29,6 +29,7 @@ class RunStarted:
     left_out: tuple[Other, ...] = ()
     notes: tuple[str, ...] = ()
     sessions: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def line(self) -> str:
@@ -91,7 +92,7 @@ class TablePublished:
     `rows` were read; `inserted`, `updated`, `unchanged`, `deleted` say what that did, None where it is not counted.
     `checks`: per severity and check on the table as a whole, the rows or the figure at fault.
     `quality`: rows in the target per row at the source that was not rejected. `noted`: what the run has put into the audit
-    trail of the table so far, by kind.
+    trail of the table so far, by kind. `before`: the rows that the table had before, None when unknown.
     """
 
     run: str
@@ -107,6 +108,7 @@ class TablePublished:
     checks: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     quality: float = 1.0
     noted: Mapping[str, int] = field(default_factory=dict)
+    before: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

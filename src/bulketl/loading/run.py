@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime as dt
+import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
@@ -39,6 +40,7 @@ from bulketl.tables.cursor import State
 from bulketl.tables.measured import Cursor
 from bulketl.tables.partitions import Changes
 
+_log = logging.getLogger("bulketl")
 RESUMABLE = ("", "interrupted", "stopped")
 # Gives, for a run and a number of steps at once, what carries these out; steps that are under way are not cancelled.
 Executors = Callable[[str, int], contextlib.AbstractContextManager[Executor]]
@@ -128,13 +130,15 @@ def _interrupted(connection: Connection, config: Config, run: str) -> tuple[str,
             f"there is {which} into schema {config.target_schema!r} on record",
             hint="bulketl.run in the target lists them; without a name the last one is meant",
         )
-    name, kind, outcome, document = found
+    name, kind, outcome, document, began = found
     if kind != "load":
         raise _over(name, f"it is a {kind}, which leaves each table as it was or done")
     if alive(connection, name):
         raise PlanError(f"run {name} is being carried out", hint="wait until it ends")
     if (outcome or "") not in RESUMABLE:
         raise _taken(name) if outcome == SUPERSEDED else _over(name, f"it ended: {outcome}")
+    last = "" if run else ", the last on record; a load that was killed before it was on record left nothing to go on with"
+    _log.warning("going on with run %s, which began at %s%s", name, began, last)
     return name, plan_from_json(document)
 
 

@@ -22,6 +22,7 @@ from bulketl.loading.events import (
 )
 from bulketl.tables.catalog import Other
 from bulketl.tables.checks import counts_to_json
+from bulketl.tables.printable import brief
 
 DONE = ("loaded", "shortened")  # outcomes of tables that were written: by a retention the latter
 
@@ -32,6 +33,7 @@ class TableSummary:
 
     `checks`: per severity and check what failed it, rows or the figure of a check on the table as a whole. `proof`: of an
     unchanged table, what proves that. `noted`: what was put into its audit trail, by kind: `delete`, `update`, `return`.
+    `before`: the rows it had before, None when unknown. `deletes`: how rows that are gone were treated when it was compared.
     """
 
     table: str
@@ -39,6 +41,7 @@ class TableSummary:
     expected: int = 0
     outcome: str = "unfinished"
     rows: int = 0
+    before: int | None = None
     rejects: int = 0
     bytes: int = 0
     seconds: float = 0.0
@@ -50,6 +53,7 @@ class TableSummary:
     unchanged: int | None = None
     deleted: int | None = None
     compared: dict[str, int] = field(default_factory=dict)
+    deletes: str = ""
     noted: dict[str, int] = field(default_factory=dict)
     consistency: str = ""
     quality: float | None = None
@@ -59,6 +63,10 @@ class TableSummary:
     error: str = ""
     message: str = ""
     hint: str = ""
+
+    def __repr__(self) -> str:
+        """Return what it is in a short line."""
+        return brief(self, table=self.table, tier=self.tier, outcome=self.outcome, rows=self.rows, rejects=self.rejects)
 
     def add(self, event: PartitionLoaded) -> None:
         """Take a partition into account."""
@@ -83,6 +91,44 @@ class TableSummary:
             self.certificate.add(event)
 
     @property
+    def added(self) -> int:
+        """Rows that came; of a table replaced as a whole, by how many it has more than before."""
+        if self.outcome not in DONE:
+            return 0
+        new = max(self.rows - (self.before or 0), 0) if self.replaced else self.inserted or 0
+        return new + self.compared.get("missing", 0)
+
+    @property
+    def edited(self) -> int:
+        """Rows that were replaced by another version; none is known of a table replaced as a whole."""
+        return (self.updated or 0) + (self.compared.get("differing", 0) if self.tier != "audit" else 0)
+
+    @property
+    def removed(self) -> int:
+        """Rows that left, or were marked; of a table replaced as a whole, by how many it has fewer than before."""
+        fewer = max((self.before or 0) - self.rows, 0) if self.replaced else self.deleted or 0
+        return fewer + (self.compared.get("gone", 0) if self.tier != "audit" and self.deletes != "ignore" else 0)
+
+    @property
+    def moved(self) -> int:
+        """All of these rows."""
+        return self.added + self.edited + self.removed
+
+    @property
+    def replaced(self) -> bool:
+        """Whether it was replaced as a whole, or is new, and is known to have had so many rows before."""
+        return self.outcome == "loaded" and self.inserted is None and self.before is not None
+
+    @property
+    def kept(self) -> tuple[int, int]:
+        """Rows deleted and rows edited at the source that an audited table keeps as first seen, as far as they are known."""
+        compared = self.compared if self.tier == "audit" else {}
+        return (
+            max(compared.get("gone", 0), self.noted.get("delete", 0)),
+            max(compared.get("differing", 0), self.noted.get("update", 0)),
+        )
+
+    @property
     def certified(self) -> bool | None:
         """Whether its figures agree on both sides, None when they were not asked for."""
         return None if self.certificate is None else self.certificate.certified
@@ -100,6 +146,17 @@ class Summary:
     table. `source_work`: what the source's server counted meanwhile, {} when unknown: `of` says whose rows and bytes,
     `account` bulketl's user or `server` everybody; `rows_read`, `bytes_sent`, and `server_lock_waits` of everybody.
     """
+
+    def __repr__(self) -> str:
+        """Return what it is in a short line."""
+        return brief(
+            self,
+            run=self.run,
+            outcome=self.outcome,
+            tables=len(self.tables),
+            failed=len(self.failed),
+            rows=int(self.totals["rows"]),
+        )
 
     def __init__(self) -> None:
         self.run = ""
@@ -132,11 +189,12 @@ class Summary:
                 table.consistency, table.quality = event.consistency, event.quality
                 table.found(event.checks)
                 table.noted |= event.noted
+                table.before = event.before
             case FiguresTaken(table=name) | TableOverdue(table=name):
                 self.tables[name].note(event)
             case TableCompared(table=name):
                 counts = {"missing": event.missing, "differing": event.differing, "gone": event.gone}
-                self.tables[name].compared = counts
+                self.tables[name].compared, self.tables[name].deletes = counts, event.deletes
                 self.tables[name].noted |= event.noted  # the run's so far, with the edits of the load before it
             case TableFailed(table=name):
                 table = self.tables[name]
@@ -204,6 +262,7 @@ class Summary:
             "tier",
             "outcome",
             "rows",
+            "before",
             "rejects",
             "bytes",
             "seconds",

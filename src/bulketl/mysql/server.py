@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # workers have no configuration, and its models take time to 
 DRIVERS = frozenset({"pymysql"})
 GREETING_SECONDS = 30  # for a server to let us in and to set what a session begins with
 os.environ.setdefault("RUST_LOG", "off")  # connectorx would print what it raises, amid the progress; it reads this once
+_POSTGRES = ("postgresql", "postgres")
 _SCHEMES = ("mysql", "mariadb", "mysql+pymysql")
 _KNOWN = ("socket", "compress")  # parameters of the URI beside those for TLS
 _CONNECTORX_MODES = {"require": "required", "verify-ca": "verify-ca", "verify-full": "verify-identity"}
@@ -62,8 +63,18 @@ class MySQL:
             port, database = parts.port, parts.path.strip("/")
         except ValueError:  # its text quotes the URI, password and all
             raise ConfigError("the source URI cannot be read: its host or port is none", hint=_FORM) from None
-        if parts.scheme not in _SCHEMES or not parts.hostname or "@" in parts.hostname or not database or port == 0:
-            raise ConfigError("the source URI lacks its scheme, host or database", hint=_FORM)
+        if parts.scheme in _POSTGRES:
+            raise ConfigError(
+                "the source URI is of Postgres, and a source is MySQL or MariaDB",
+                hint="is it the target's? BULKETL_SOURCE begins with mysql://, BULKETL_TARGET with postgresql://",
+            )
+        lacks = [what for what, there in (
+            ("scheme mysql://", parts.scheme in _SCHEMES),
+            ("host", parts.hostname and "@" not in parts.hostname and port != 0),
+            ("database", database),
+        ) if not there]  # fmt: skip
+        if lacks:
+            raise ConfigError(f"the source URI lacks its {' and its '.join(lacks)}", hint=_FORM)
         if "@" in parts.path or "/" in database or parts.fragment:  # of a raw password, most likely
             raise ConfigError("the source URI has a database that is none, or a character that is not encoded", hint=_FORM)
         _ = self.protection, self._parameters  # for what they raise
@@ -249,11 +260,17 @@ _MEMORY = frozenset({1037, 1038, 1041, 5})
 _NO_ANSWER = frozenset({0, 1053, 2002, 2003, 2006, 2013})  # nobody there, or a server that comes or goes
 # A lock not had, the connection lost, killed or cut, the server shutting down.
 _TRANSIENT = frozenset({1205, 1053, 1158, 1159, 1160, 1161, 1927, 2006, 2013, 2055}) | _CROWDED
+_TOO_LARGE = 1153  # a packet
 _STOPPED = frozenset({1969, 3024})  # longer than the session allows
 
 
 def source_error(message: str, hint: str, code: int) -> SourceError:
     """Return the error for one of the server's numbers, 0 when there is none."""
+    if code == _TOO_LARGE or "max_allowed_packet" in message:
+        hint = (
+            "raise max_allowed_packet of the source's server, up to 1 GB, above its longest value: it is read once per "
+            "connection, and no session may change it; until then exclude_columns leaves the column out"
+        )
     if code in _STOPPED:
         hint = "it took longer than its rule's stop_after_minutes; raise that, or find out what held it up"
     ease: Ease = "workers" if code in _CROWDED else "batch" if code in _MEMORY else ""

@@ -1,16 +1,14 @@
-"""What is on record of tables: states, certificates, and the chains of audited ones."""
+"""What is on record of tables: states, and the chains of audited ones."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from bulketl.config.config import Config
 from bulketl.connections.retrying import patient
-from bulketl.errors import PlanError
 from bulketl.postgres.compare import chain
 from bulketl.postgres.compare.chain import ChainVerdict
-from bulketl.postgres.ledger import chains, runs
+from bulketl.postgres.ledger import chains
 from bulketl.postgres.ledger.states import TableState, list_states, reset_states
 from bulketl.postgres.server import Postgres
 from bulketl.tables.patterns import fitting
@@ -46,26 +44,6 @@ def reset(config: Config, tables: Sequence[str]) -> list[str]:
 def _forget(config: Config, tables: list[str]) -> None:
     with Postgres.of(config).connect() as connection:
         reset_states(connection, config.target_schema, tables)
-
-
-def certificate(config: Config, run: str = "") -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """Return what is on record of a run, and the certificates of its tables; the last run that has some without a name.
-
-    Raise PlanError when there is none.
-    """
-    found = patient(_certificates, config, run)
-    if found is None:
-        which = f"of run {run!r}" if run else "of any run"
-        raise PlanError(
-            f"there is no certificate {which} into schema {config.target_schema!r} on record",
-            hint="`bulketl load --certify` makes one; bulketl.run in the target lists the runs",
-        )
-    return found
-
-
-def _certificates(config: Config, run: str) -> tuple[dict[str, Any], dict[str, dict[str, Any]]] | None:
-    with Postgres.of(config).connect() as connection:
-        return runs.certificates(connection, config.target_schema, run)
 
 
 def verify_audit(config: Config, tables: Sequence[str] = ()) -> list[ChainVerdict]:

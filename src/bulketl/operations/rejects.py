@@ -43,7 +43,7 @@ from bulketl.tables.catalog import Catalog
 from bulketl.tables.measured import Known
 from bulketl.tables.partitions import KeyTuple, KeyValue
 from bulketl.tables.patterns import fitting
-from bulketl.tables.printable import count_of
+from bulketl.tables.printable import brief, count_of
 from bulketl.tables.spec import TableSpec
 
 FORMATS = (".csv", ".json", ".parquet")
@@ -67,6 +67,10 @@ class Retried:
     rejected: int = 0
     gone: int = 0
     unreadable: int = 0
+
+    def __repr__(self) -> str:
+        """Return what it is in a short line."""
+        return brief(self, table=self.table, asked=self.asked, loaded=self.loaded, rejected=self.rejected)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain values."""

@@ -8,6 +8,7 @@ full one, with that as its reason, or a refusal where that is declared. Nothing 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bulketl.config.config import Config
@@ -52,6 +53,10 @@ class Choice:
 def choice_of(known: Known, table: str) -> Choice:
     """Return what is known of a table before anything is decided about it."""
     return Choice(state=known.states.get(table), existing=known.existing.get(table))
+
+
+class SpanError(PlanError):
+    """A part of the cursor was asked for that no table of its type can have."""
 
 
 class FullLoad(Exception):  # noqa: N818 - no error: the reason why a table is loaded whole
@@ -152,11 +157,18 @@ def watched(rule: TableRule, table: Table) -> Column:
 def _between(column: str, kind: str, span: Span) -> Changes:
     lo, hi = _given(kind, span.since), _given(kind, span.until)
     if lo is not None and hi is not None and not _less(lo, hi):
-        raise PlanError(
+        raise SpanError(
             f"no row has a {column} from {text_of(lo)} on and before {text_of(hi)}",
             hint="--since is the first value that is loaded, --until the first that is not: it must be the greater one",
         )
     return Changes(column, lo, hi)
+
+
+def misspelt(found: Iterable[Choice]) -> PlanError | None:
+    """Return the error of a part that fits none of the tables it was asked of: then the request is wrong, and no table."""
+    refusals = [choice.refusal for choice in found]
+    wrong = [error for error in refusals if isinstance(error, SpanError)]
+    return wrong[0] if wrong and all(refusals) else None
 
 
 def _given(kind: str, text: str) -> KeyValue | None:
@@ -173,7 +185,7 @@ def _given(kind: str, text: str) -> KeyValue | None:
             "time": "write dates as 2024-01-31 or '2024-01-31 08:00:00', as the column shows them, without a zone",
             "number": "write numbers as digits",
         }["date" if kind == "date" else "time" if is_time(kind) else "number"]
-        raise PlanError(f"{text!r} is no value of a cursor of type {kind}", hint=hint)
+        raise SpanError(f"{text!r} is no value of a cursor of type {kind}", hint=hint)
     return found
 
 

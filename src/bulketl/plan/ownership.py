@@ -96,14 +96,14 @@ def strange(schema: str, existing: TargetTable) -> PlanError:
     )
 
 
-def unknown(names: Sequence[str], catalog: Catalog) -> PlanError | None:
-    """Return the error of a pattern of `--adopt` that fits no table of the source."""
+def unknown(option: str, names: Sequence[str], catalog: Catalog) -> PlanError | None:
+    """Return the error of a pattern of an option that fits no table of the source."""
     tables = [table.name for table in catalog]
     wrong = next((pattern for pattern in names if not any(matches(table, [pattern]) for table in tables)), None)
     if wrong is None:
         return None
     return PlanError(
-        f"--adopt names {wrong!r}, and {catalog.identity} has no such table",
+        f"{option} names {wrong!r}, and {catalog.identity} has no such table",
         hint="check the spelling (case counts); '*' is every table",
     )
 

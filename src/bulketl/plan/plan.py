@@ -14,6 +14,7 @@ from typing import Any
 from bulketl.plan.tagged import tagged
 from bulketl.tables.catalog import Other
 from bulketl.tables.partitions import Partition
+from bulketl.tables.printable import brief
 from bulketl.tables.spec import Strategy, TableSpec, Tier
 
 
@@ -133,6 +134,17 @@ class Plan:
     left_out: tuple[Other, ...] = ()
     leftovers: tuple[Leftover, ...] = ()
 
+    def __repr__(self) -> str:
+        """Return what it is in a short line."""
+        return brief(
+            self,
+            source=self.source,
+            schema=self.schema,
+            tables=sum(1 for _ in self.loads),
+            refused=len(self.refused),
+            skipped=len(self.skipped),
+        )
+
     @property
     def loads(self) -> Iterator[TableLoad]:
         """The tables to load, in the order of the groups."""
@@ -160,6 +172,12 @@ def in_turn(source: str, schema: str, zone: str, loads: Iterable[TableLoad]) -> 
     nothing is read.
     """
     return Plan(source, schema, zone, tuple(Group(item.tier, (item,)) for item in loads))
+
+
+def tables_of(document: Mapping[str, Any]) -> set[str]:
+    """Return the tables that the stored JSON of a plan is of, whether it loads them or not."""
+    loads = {load["spec"]["table"] for group in document.get("groups", ()) for load in group["loads"]}
+    return loads | {item["table"] for key in ("refused", "skipped") for item in document.get(key, ())}
 
 
 def differences(before: Mapping[str, Any], plan: Plan) -> list[str]:

@@ -50,7 +50,7 @@ def publishing(
     if existing is None:
         marks = ((DELETED_AT, "timestamptz"),) if spec.deletes == "mark" else ()
         return dataclasses.replace(spec, kept=marks), "new in the target"
-    if rule.publish == "swap" and existing.hanging:
+    if rule.publish == "swap" and not existing.replaceable:
         raise PlanError(
             f"table {existing.name!r} cannot be swapped, as its rule asks, because of {', '.join(existing.hanging)}",
             hint="take publish: swap out of its rule, or drop what depends on it",
@@ -81,23 +81,25 @@ def _replaced(rule: TableRule, spec: TableSpec, parts: int, existing: TargetTabl
     if existing.referenced:
         return dataclasses.replace(spec, publish="merge"), f"differences merged in, because of {hanging}"
     uncopied = [f"{column} {kind}" for column, kind in spec.kept if column in existing.uncopied]
-    if existing.hanging and uncopied and parts <= 1:
+    in_place = existing.primary_key == spec.target_key and _in_place(existing, found, spec.kept)
+    swaps = rule.publish == "swap" or not in_place
+    if not existing.replaceable and uncopied and parts <= 1:
         raise PlanError(
             f"table {spec.table!r} has a column in the target that no row can be copied past, for its type has no binary "
             f"form: {', '.join(uncopied)}; and it cannot be replaced because of {hanging}",
             hint="drop that column, give it another type, or drop what hangs on the table",
         )
-    if existing.hanging:
+    if existing.hanging and not (existing.replaceable and (swaps or uncopied)):
         way = f"emptied and refilled in one transaction, because of {hanging}"
         return dataclasses.replace(spec, publish="refill"), way
-    in_place = existing.primary_key == spec.target_key and _in_place(existing, found, spec.kept)
     if uncopied:
         why = f"built beside and swapped in, because no row can be copied past {', '.join(uncopied)}"
         return dataclasses.replace(spec, publish="swap", seen=existing.seen), why
     if in_place and (parts <= 1 or rule.publish == "refill") and rule.publish != "swap":
         why = "small, so" if parts <= 1 else "as its rule asks,"
         return dataclasses.replace(spec, publish="refill"), f"{why} emptied and refilled in one transaction"
-    return dataclasses.replace(spec, publish="swap", seen=existing.seen), "built beside and swapped in"
+    again = f", and {hanging} built again" if hanging else ""
+    return dataclasses.replace(spec, publish="swap", seen=existing.seen), f"built beside and swapped in{again}"
 
 
 def _possible(spec: TableSpec) -> None:
@@ -166,7 +168,19 @@ def _refuse(config: Config, rule: TableRule, spec: TableSpec, existing: TargetTa
         return
     hanging = ", ".join(existing.hanging)
     kept = tuple((name, "") for name in _staying(config, rule, spec, found))
-    if not existing.columns or existing.primary_key != spec.target_key or not _in_place(existing, found, kept):
+    fits = existing.columns and existing.primary_key == spec.target_key and _in_place(existing, found, kept)
+    if fits:
+        pass
+    elif existing.columns and existing.replaceable:
+        lost = {*found.dropped} - {name for name, _ in kept}
+        if useless := [f"{index} is of {', '.join(sorted(lost.intersection(of)))}" for index, of in existing.indexes
+                       if lost.intersection(of)]:  # fmt: skip
+            raise PlanError(
+                f"table {name!r} cannot be replaced, for an index on it is of columns that the source has no longer: "
+                f"{'; '.join(useless)}",
+                hint="drop that index and load again",
+            )
+    else:
         raise PlanError(
             f"table {name!r} has other columns or another key than the source now, "
             f"and cannot be replaced because of {hanging}" + (f": {'; '.join(found.texts)}" if existing.columns else ""),

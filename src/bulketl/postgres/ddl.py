@@ -97,6 +97,13 @@ def primary_key(table: str, key: tuple[str, ...], key_name: str = "") -> str:
     return f"CONSTRAINT {name(key_name or cut(table + '_pkey'))} PRIMARY KEY ({columns(key)})"
 
 
+# An index `x` that a swap can build again from its definition alone: somebody's own, of no constraint.
+REBUILT = """(x.relkind = 'i' AND x.reltablespace = 0 AND (
+    SELECT i.indisvalid AND NOT (i.indisprimary OR i.indisexclusion OR i.indisclustered OR i.indisreplident)
+    FROM pg_index i WHERE i.indexrelid = x.oid)
+    AND (SELECT count(*) FROM pg_depend o WHERE o.classid = 'pg_class'::regclass AND o.objid = x.oid
+         AND o.refclassid = 'pg_constraint'::regclass) = 0
+    AND (SELECT count(*) FROM pg_inherits h WHERE h.inhrelid = x.oid) = 0)"""
 # What a swap would drop with a table if it had appeared unseen: columns, defaults, indexes, triggers, policies, keys,
 # publications. `c` is the table in pg_class. Views are not in it: they are carried, or make the DROP fail.
 SEEN = """md5(concat(c.relrowsecurity,

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 import psycopg
 
 from bulketl.postgres import ddl
-from bulketl.postgres.ddl import SEEN, own_rows
+from bulketl.postgres.ddl import REBUILT, SEEN, own_rows
 from bulketl.postgres.demands import read_demands
 from bulketl.postgres.ledger import made
 from bulketl.postgres.ledger.made import OTHER_TYPE
@@ -25,7 +25,7 @@ from bulketl.tables.catalog import TargetTable
 from bulketl.tables.demands import Demands
 
 # Everything that depends on a table or its row type, but its own parts: toast, row type, primary key, NOT NULL of it.
-_HANGING = """
+_HANGING = f"""
 SELECT d.refrel, d.kind, pg_describe_object(d.classid, d.objid, 0), d.detail
 FROM (
     SELECT DISTINCT t.oid AS refrel, d.classid, d.objid,
@@ -40,13 +40,19 @@ FROM (
                             WHEN contype = 'f' AND confrelid = t.oid THEN 'referencing' ELSE 'other' END
                 FROM pg_constraint WHERE oid = d.objid)
             WHEN d.classid = 'pg_class'::regclass THEN (
-                SELECT CASE WHEN relkind = 't' THEN 'own' ELSE 'other' END FROM pg_class WHERE oid = d.objid)
+                SELECT CASE WHEN relkind = 't' THEN 'own' WHEN {REBUILT} THEN 'index' ELSE 'other' END
+                FROM pg_class x WHERE oid = d.objid)
             WHEN d.classid = 'pg_type'::regclass THEN 'own'
             ELSE 'other'
         END AS kind,
         (SELECT format('%%I.%%I', n.nspname, c.relname) FROM pg_rewrite r
          JOIN pg_class c ON c.oid = r.ev_class JOIN pg_namespace n ON n.oid = c.relnamespace
-         WHERE d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid AND c.relkind IN ('v', 'm')) AS detail
+         WHERE d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid AND c.relkind IN ('v', 'm')
+         UNION ALL
+         SELECT json_agg(DISTINCT a.attname)::text FROM pg_depend p JOIN pg_attribute a ON a.attrelid = p.refobjid
+            AND a.attnum = p.refobjsubid WHERE d.classid = 'pg_class'::regclass AND p.classid = d.classid
+            AND p.objid = d.objid AND p.refclassid = 'pg_class'::regclass AND p.refobjid = t.oid AND p.refobjsubid > 0
+         HAVING count(*) > 0) AS detail
     FROM closure t
     JOIN pg_depend d ON (d.refclassid = 'pg_class'::regclass AND d.refobjid = t.reloid)
                      OR (d.refclassid = 'pg_type'::regclass AND d.refobjid = t.reltype)
@@ -117,7 +123,7 @@ _KINDS = {
 COUNTED_PAGES = 1000  # 8 MB: a table so small is counted to say what would be lost
 COUNTED_TABLES = 50
 
-KINDS = ("view", "materialized", "referencing", "other")
+KINDS = ("view", "materialized", "referencing", "index", "other")
 
 
 def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
@@ -128,9 +134,12 @@ def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
     """
     record = made.read(connection, schema)
     hanging: dict[int, dict[str, list[str]]] = {}
+    indexes: dict[int, dict[str, tuple[str, ...]]] = {}
     for oid, kind, description, detail in connection.execute(_CLOSURE + _HANGING, {"schema": schema}):
         kinds = hanging.setdefault(oid, {kind: [] for kind in KINDS})
         kinds[kind].append(detail if kind in ("view", "materialized") else description)
+        if kind == "index":
+            indexes.setdefault(oid, {})[description] = tuple(json.loads(detail or "[]"))
     tables, demands = {}, read_demands(connection, schema)
     with connection.transaction():
         # So that each type outside pg_catalog is printed with its schema: a person may have called one `text`, or may
@@ -148,7 +157,10 @@ def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
             columns=tuple((column, spelt(kind)) for column, kind in json.loads(columns or "[]")),
             primary_key=tuple(json.loads(key or "[]")),
             views=tuple(sorted(set(kinds["view"]))),
-            hanging=tuple(sorted({*kinds["other"], *kinds["referencing"], *materialized, *([own] if own else [])})),
+            indexes=tuple(sorted(indexes.get(oid, {}).items())),
+            hanging=tuple(
+                sorted({*kinds["index"], *kinds["other"], *kinds["referencing"], *materialized, *([own] if own else [])})
+            ),
             materialized=tuple(sorted(set(kinds["materialized"]))),
             referenced=bool(kinds["referencing"]),
             seen=seen,

@@ -208,8 +208,10 @@ def failure(sqlstate: str | None, text: str, what: str) -> BulketlError:
     lost = any(words in text for words in ("server closed the connection", "connection to server", "could not receive"))
     if state in (TAMPERED, EATEN):  # our own words, and where in a block they were said is of no interest
         text = text.partition(" CONTEXT: ")[0]
+    bare = text.removeprefix("ERROR:").strip()
+    said = bare if bare.startswith(what) else f"{what}: {text}"  # our own words name the table already
     if state.startswith(("22", "23")) or state in (TAMPERED, EATEN):
-        return DataError(f"{what}: {text}", hint=_HINTS.get(state, _FAULTY))
+        return DataError(said, hint=_HINTS.get(state, _FAULTY))
     ease: Ease = "workers" if state in _CROWDED else "batch" if state == "53200" else ""
     passing = lost or state.startswith(_TRANSIENT)
-    return TargetError(f"{what}: {text}", hint=_HINTS.get(state, ""), transient=passing, ease=ease)
+    return TargetError(said, hint=_HINTS.get(state, ""), transient=passing, ease=ease)

@@ -149,6 +149,14 @@ def adbc_errors() -> tuple[type[Exception], ...]:
 def parameters(uri: str) -> tuple[Protection, dict[str, Any]]:
     """Return how the line is protected, and what else the URI or connection string says; raise ConfigError, quoting none."""
     head, mark, query = uri.partition("?")
+    scheme = head.partition("://")[0] if "://" in head else ""
+    if scheme in ("mysql", "mariadb", "mysql+pymysql"):
+        raise ConfigError(
+            "the target URI is of MySQL, and a target is Postgres",
+            hint="is it the source's? BULKETL_SOURCE begins with mysql://, BULKETL_TARGET with postgresql://",
+        )
+    if scheme not in ("postgresql", "postgres", "") or not (scheme or "=" in uri):
+        raise ConfigError("the target URI lacks its scheme postgresql://", hint=FORM)
     found = Protection("", "")
     if "://" in head and mark:
         found, others = protection(dict(urllib.parse.parse_qsl(query, keep_blank_values=True)), "target")

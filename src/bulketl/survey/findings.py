@@ -22,6 +22,7 @@ from bulketl.tables.cursor import State
 from bulketl.tables.demands import Footing
 from bulketl.tables.evidence import Arrival
 from bulketl.tables.measured import Profile
+from bulketl.tables.printable import brief
 
 FindingSeverity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[FindingSeverity, ...] = ("error", "warning", "note")
@@ -44,6 +45,10 @@ class Finding:
     source: str = ""
     schema: str = ""
     kind: str = ""
+
+    def __repr__(self) -> str:
+        """Return what it is in a short line."""
+        return brief(self, table=self.table, severity=self.severity, fix=sorted(self.fix))
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain values."""

@@ -20,6 +20,7 @@ from bulketl.plan.plan import Refusal, Skip
 from bulketl.plan.selection import Selection, select
 from bulketl.postgres.known import known as ask_known
 from bulketl.postgres.server import Postgres
+from bulketl.survey.stages import Tell, silent
 from bulketl.tables.catalog import Catalog
 from bulketl.tables.measured import Known
 
@@ -40,15 +41,18 @@ class Sight(Generic[K]):
     hidden: tuple[Refusal, ...] = ()  # those that are known and not in view
 
 
-def look(config: Config, selection: Selection, ask: Callable[[Postgres, str], K]) -> Sight[K]:
+def look(config: Config, selection: Selection, ask: Callable[[Postgres, str], K], tell: Tell = silent) -> Sight[K]:
     """Return what both servers have, and what of it the selection takes.
 
-    `ask` asks the target what its schema has: `known` of `bulketl.postgres.known`, or more. Raise ConfigError, SourceError
-    or TargetError when a server cannot be used or does not know the declared zone, PlanError when nothing fits.
+    `ask` asks the target what its schema has: `known` of `bulketl.postgres.known`, or more. `tell` hears what is done. Raise
+    ConfigError, SourceError or TargetError when a server cannot be used or does not know the declared zone, PlanError when
+    nothing fits.
     """
     source, target = MySQL.of(config), Postgres.of(config)
+    tell("connecting to the target", 0, 0)
     known = patient(ask, target, config.target_schema)
     patient(check_zone, source, config.session_zone)
+    tell("reading the source's catalogue", 0, 0)
     everything = patient(in_view, source, config, known, selection.tables)
     return Sight(source, target, everything, known, *select(config, everything, selection))
 

@@ -8,7 +8,7 @@ import os
 import socket
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import NamedTuple
 
 from bulketl.config.config import Config
 from bulketl.config.libraries import check_libraries
@@ -18,10 +18,10 @@ from bulketl.mysql.discover import read_bounds
 from bulketl.mysql.server import MySQL
 from bulketl.plan.absences import GONE_TABLE
 from bulketl.plan.decision import decide
-from bulketl.plan.incremental import Choice
+from bulketl.plan.incremental import Choice, misspelt
 from bulketl.plan.leftout import left_out
 from bulketl.plan.ownership import unknown
-from bulketl.plan.plan import Leftover, Plan, differences
+from bulketl.plan.plan import Leftover, Plan, differences, tables_of
 from bulketl.plan.selection import Selection
 from bulketl.plan.stale import leftovers
 from bulketl.postgres.compare import digests as target_digests
@@ -32,9 +32,12 @@ from bulketl.postgres.server import Postgres
 from bulketl.rows.reconcile import Digest
 from bulketl.survey.cursors import choices
 from bulketl.survey.look import Sight, look
+from bulketl.survey.stages import Tell, silent
 from bulketl.survey.unchanged import alike, unchanged
 from bulketl.tables.catalog import Catalog, TargetTable
 from bulketl.tables.spec import TableSpec, Tier
+
+LOOKED_BACK = 30  # runs
 
 
 def make_plan(
@@ -65,16 +68,23 @@ def make_plan(
     return planned(config, selection)
 
 
-def planned(config: Config, selection: Selection) -> Plan:
-    """Look at both servers and return what a load of the selection would do; change nothing. Raise as `make_plan`."""
+def planned(config: Config, selection: Selection, tell: Tell = silent) -> Plan:
+    """Look at both servers and return what a load of the selection would do; change nothing. Raise as `make_plan`.
+
+    `tell` hears what is being looked at.
+    """
     check_libraries()
-    sight = look(config, selection, earlier)
-    if error := unknown(selection.adopt, sight.everything):
+    sight = look(config, selection, earlier, tell)
+    if error := unknown("--adopt", selection.adopt, sight.everything):
         raise error
-    return made_of(config, selection, sight)
+    if error := unknown("--allow-deletes", selection.allow_deletes, sight.everything):
+        raise error
+    return made_of(config, selection, sight, tell)
 
 
-def made_of(config: Config, selection: Selection, sight: Sight[Earlier], *, sparing: bool = True) -> Plan:
+def made_of(
+    config: Config, selection: Selection, sight: Sight[Earlier], tell: Tell = silent, *, sparing: bool = True
+) -> Plan:
     """Return what a load of the selection would do, from a look at both servers, which are asked for what is measured.
 
     Without `sparing` tables are planned too that have not changed. Raise SourceError or TargetError.
@@ -84,13 +94,19 @@ def made_of(config: Config, selection: Selection, sight: Sight[Earlier], *, spar
     seen = {t.name: Choice(known.states.get(t.name), existing.get(t.name), known.paces.get(t.name)) for t in catalog}
     sparing = sparing and not (selection.full or selection.span)  # what the target has need not be read once more
     if sparing:
+        tell("looking for unchanged tables", 0, len(catalog.tables))
         catalog, same = unchanged(config, catalog, seen, lambda names: patient(_count, config, sight.target, names))
         skipped += same
+    tell("looking at cursors", 0, len(catalog.tables))
     choice = patient(choices, source, config, catalog, seen, selection)
+    if error := misspelt(choice.values()):
+        raise error
     whole = [t for t in catalog if not choice[t.name].refusal and choice[t.name].whole]
+    tell("looking for ranges", 0, len(whole))
     by = {table.name: along for table in whole if (along := config.rule(table.name).partition_by)}
     bounds = patient(read_bounds, source, whole, by, config.partition_bytes)
     if sparing:
+        tell("hashing small tables", 0, len(catalog.tables))
         catalog, same = alike(config, catalog, seen, bounds, lambda specs: patient(_hashes, source, sight.target, specs))
         skipped += same
     asked = dataclasses.replace(selection, person=_person())
@@ -129,15 +145,41 @@ def _hashes(source: MySQL, target: Postgres, specs: Sequence[TableSpec]) -> tupl
         return source_digests.hashes(source, specs), theirs.result()
 
 
-def compare_with_last(config: Config, plan: Plan) -> tuple[str, list[str]]:
-    """Return the name of the last run into the schema, or '', and how the plan differs from that run's."""
-    last = patient(_last_plan, Postgres.of(config), plan.schema)
-    return ("", []) if last is None else (last[0], differences(last[1], plan))
+class Compared(NamedTuple):
+    """How a plan differs from that of an earlier run: its name, '' for none, lines, and how many of the tables it was of."""
+
+    run: str
+    lines: list[str]
+    known: int
+    tables: int
 
 
-def _last_plan(target: Postgres, schema: str) -> tuple[str, dict[str, Any]] | None:
+def compare_with_last(config: Config, plan: Plan) -> Compared:
+    """Return how the plan differs from that of the last run into the schema that was of the same tables.
+
+    Where none of the last LOOKED_BACK runs was of all of them, the one of most of them is taken. Tables that the plan is not
+    of are left alone.
+    """
+    return patient(_compared, Postgres.of(config), plan)
+
+
+def _compared(target: Postgres, plan: Plan) -> Compared:
+    asked = {*(load.spec.table for load in plan.loads), *(item.table for item in plan.refused)}
+    asked |= {item.table for item in plan.skipped}
+    best, known = None, -1
     with target.connect() as connection:
-        return runs.last_plan(connection, schema)
+        for run, document in runs.last_plans(connection, plan.schema, LOOKED_BACK):
+            of = len(asked & tables_of(document))
+            if of > known:
+                best, known = (run, document), of
+            if known == len(asked):
+                break
+    if best is None:
+        return Compared("", [], 0, len(asked))
+    run, document = best
+    others = tables_of(document) - asked
+    lines = [line for line in differences(document, plan) if line.removeprefix("- ").partition(" (")[0] not in others]
+    return Compared(run, lines, known, len(asked))
 
 
 def _person() -> str:

@@ -31,6 +31,7 @@ from bulketl.tables.evidence import (
 from bulketl.tables.measured import Match, Profile
 from bulketl.tables.naming import hint, keeps, says_added, says_list
 from bulketl.tables.partitions import rows_per_partition
+from bulketl.tables.printable import brief
 from bulketl.tables.spec import DELETED_AT, Strategy, Tier
 from bulketl.tables.types import FLOATS
 
@@ -67,6 +68,10 @@ class Proposal:
     deletes: str | dict[str, str]
     reasons: Mapping[str, str]
     question: str = ""
+
+    def __repr__(self) -> str:
+        """Return what it is in a short line."""
+        return brief(self, table=self.table, tier=self.tier, strategy=self.strategy, cursor=self.cursor)
 
     def to_rule(self) -> dict[str, object]:
         """Return the proposal in the layout of tables.yaml."""

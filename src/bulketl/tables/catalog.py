@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from bulketl.tables.demands import Demands
+from bulketl.tables.printable import brief
 from bulketl.tables.types import TypeName, parse_type
 
 
@@ -142,6 +143,10 @@ class Catalog:
     others: tuple[Other, ...] = ()
     absent: tuple[Absent, ...] = ()
 
+    def __repr__(self) -> str:
+        """Return what it is in a short line."""
+        return brief(self, identity=self.identity, version=self.version, tables=len(self.tables))
+
     def __iter__(self) -> Iterator[Table]:
         return iter(self.tables)
 
@@ -164,7 +169,8 @@ class TargetTable:
     `columns` are (name, type) with types spelt as in `bulketl.tables.casts`. `views` are the plain views that a swap saves
     and recreates, `materialized` the others. `hanging` describes everything a swap would lose, materialized views
     included; `referenced` is true when foreign keys of other tables point here, so that it cannot be truncated
-    either. `grants` are the rights others have on it; a swap carries them over. `seen` is a hash of all that, to
+    either. `indexes`: of these, those that a swap can build again, each with the columns it is of. `grants` are the rights
+    others have on it; a swap carries them over. `seen` is a hash of all that, to
     notice what appears later. `uncopied` are the columns whose types have no binary form to be read: COPY BINARY into
     the table fails while it has them, even where it leaves them out. `kind` is what Postgres calls it, `oid` its number
     there, `rows` what it has as far as that is known without much work. `made` is what the ledger knows of a table of that
@@ -177,6 +183,7 @@ class TargetTable:
     primary_key: tuple[str, ...] = ()
     views: tuple[str, ...] = ()
     hanging: tuple[str, ...] = ()
+    indexes: tuple[tuple[str, tuple[str, ...]], ...] = ()
     materialized: tuple[str, ...] = ()
     referenced: bool = False
     seen: str = ""
@@ -191,6 +198,11 @@ class TargetTable:
     key_name: str = ""
     made: Made | None = None
     demands: Demands = field(default_factory=Demands)
+
+    @property
+    def replaceable(self) -> bool:
+        """Whether a swap loses nothing that hangs on it, for it builds the indexes again."""
+        return {*self.hanging} <= {index for index, _ in self.indexes}
 
     @property
     def ours(self) -> bool:

@@ -29,3 +29,17 @@ def in_a_line(text: str) -> str:
 def count_of(count: int, noun: str) -> str:
     """Return a number with its noun: 1 table, 2 tables."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+LONGEST = 60  # characters of a fact in a repr
+
+
+def brief(kind: object, **facts: object) -> str:
+    """Return the repr of a value, a short line: its type and the few facts that tell it from others. None has row values."""
+    told = ", ".join(f"{name}={_short(fact)}" for name, fact in facts.items())
+    return f"{type(kind).__name__}({told})"
+
+
+def _short(fact: object) -> str:
+    text = in_a_line(repr(fact) if isinstance(fact, str) else str(fact))
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"

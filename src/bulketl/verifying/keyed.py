@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import time
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from bulketl.mysql import totals as source_totals
 from bulketl.postgres.compare import digests as target_digests
 from bulketl.postgres.compare.image import imageable
 from bulketl.rows.reconcile import Buckets
+from bulketl.survey.stages import Tell, silent
 from bulketl.tables.casts import unhashed
 from bulketl.tables.spec import TableSpec
 from bulketl.verifying import looks
@@ -30,7 +32,7 @@ from bulketl.verifying.servers import Both
 from bulketl.verifying.tasks import Found, Task
 
 
-def compare_keyed(both: Both, request: Request, task: Task, only: Sequence[str] | None) -> Found:
+def compare_keyed(both: Both, request: Request, task: Task, only: Sequence[str] | None, tell: Tell = silent) -> Found:
     """Return what is found of a table with a key, in some buckets only if they are named."""
     spec = keys_only(task.spec) if request.level == "keys" else task.spec
     buckets = patient(target_digests.buckets, both.target, spec)
@@ -38,7 +40,12 @@ def compare_keyed(both: Both, request: Request, task: Task, only: Sequence[str] 
     seen = Reading(left=pieces_of(task, spec, buckets, names))
     if request.level == "rows" and len(seen.left) > 1 and imageable(spec):
         hashed = functools.partial(_hashed, both, task, spec, buckets)
-        seen = compare_ranges(both, source_totals.older(task.mark), spec, buckets, seen.left, hashed)
+        count, done = len(seen.left), itertools.count(1)
+
+        def one_more() -> None:
+            tell(f"ranges of {spec.table}", next(done), count)
+
+        seen = compare_ranges(both, source_totals.older(task.mark), spec, buckets, seen.left, hashed, one_more)
     theirs, ours = digest_both(both, task, spec, buckets, seen.left)
     unequal = sorted(seen.unlike | {n for n in {*ours, *theirs} if ours.get(n) != theirs.get(n)})
     verdict = dataclasses.replace(

@@ -35,6 +35,7 @@ from bulketl.survey.stamps import cursor_candidates
 from bulketl.tables.casts import held_type, quoted
 from bulketl.tables.catalog import Table
 from bulketl.tables.measured import Known
+from bulketl.tables.printable import brief
 from bulketl.tables.spec import DELETED_AT, Tier
 from bulketl.tables.types import TIMES
 from bulketl.verifying.pairs import figure
@@ -76,6 +77,10 @@ class TableHistory:
     skipped: str = ""
     error: str = ""
 
+    def __repr__(self) -> str:
+        """Return what it is in a short line."""
+        return brief(self, table=self.table, by=self.column, months=len(self.months), differing=len(self.differing))
+
     @property
     def differing(self) -> tuple[MonthPair, ...]:
         """The months that differ."""
@@ -107,6 +112,10 @@ class History:
     source: str
     schema: str
     tables: tuple[TableHistory, ...]
+
+    def __repr__(self) -> str:
+        """Return what it is in a short line."""
+        return brief(self, source=self.source, schema=self.schema, tables=len(self.tables), wrong=len(self.wrong))
 
     @property
     def wrong(self) -> tuple[TableHistory, ...]:

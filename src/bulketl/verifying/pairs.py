@@ -28,6 +28,7 @@ from bulketl.mysql import query as source_query
 from bulketl.mysql.server import MySQL
 from bulketl.postgres import query as target_query
 from bulketl.postgres.server import Postgres
+from bulketl.tables.printable import brief
 
 _EXACT = Context(prec=300_000)  # as in config.pairs: no number of either server has as many digits
 PairValue = Decimal | str | bytes | dt.datetime | dt.timedelta | None
@@ -72,6 +73,10 @@ class PairResult:
     compared: int = 0
     differences: tuple[Difference, ...] = ()
     error: BulketlError | None = None
+
+    def __repr__(self) -> str:
+        """Return what it is in a short line."""
+        return brief(self, pair=self.name, outcome=self.outcome, differences=len(self.differences))
 
     @property
     def outcome(self) -> Literal["equal", "differs", "error"]:

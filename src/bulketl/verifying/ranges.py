@@ -69,12 +69,18 @@ def pieces(key: str, cuts: Sequence[tuple[int]]) -> list[Piece]:
 
 
 def compare_ranges(
-    both: Both, older: str, spec: TableSpec, buckets: Buckets, asked: Sequence[Piece], hashed: Callable[[Piece], int]
+    both: Both,
+    older: str,
+    spec: TableSpec,
+    buckets: Buckets,
+    asked: Sequence[Piece],
+    hashed: Callable[[Piece], int],
+    one_more: Callable[[], object] = lambda: None,
 ) -> Reading:
     """Read the pieces, some at a time, and return what was seen; `older` is the condition that a row of the source counts.
 
     When the first comes slowly, `hashed` is called with the second, to hash it and return its rows; if that is much faster,
-    all but the first are left.
+    all but the first are left. `one_more` is called after each.
     """
     compared = functools.partial(_begin, both, older, spec, buckets)
     seen = Reading()
@@ -82,6 +88,7 @@ def compare_ranges(
     first = compared(asked[0]).result()
     seconds, rest = time.monotonic() - began, list(asked[1:])
     seen.add(first)
+    one_more()
     if first.size < seconds * SLOW and rest:
         began = time.monotonic()
         # A busy machine is slow either way; only a link makes hashing so much faster.
@@ -93,8 +100,10 @@ def compare_ranges(
         waiting.append(compared(piece))
         if len(waiting) > both.at_once:
             seen.add(waiting.popleft().result())
+            one_more()
     for one in waiting:
         seen.add(one.result())
+        one_more()
     return seen
 
 

@@ -23,8 +23,8 @@ class Request:
     show_values: bool = False
 
 
-def check_request(request: Request, repair: bool) -> None:
-    """Raise ConfigError for a request whose parts do not fit together, or not with a repair."""
+def check_request(request: Request, repair: bool, deletes: bool = False) -> None:
+    """Raise ConfigError for a request whose parts do not fit together, or not with a repair; `deletes`: it may delete."""
     level, sample, first = request.level, request.sample, request.first
     if level not in LEVELS:
         raise ConfigError(f"there is no level {level!r}", hint=f"the levels are {', '.join(LEVELS)}")
@@ -34,5 +34,7 @@ def check_request(request: Request, repair: bool) -> None:
         raise ConfigError(f"level {level} has no sample: it costs a scan anyway", hint="take --level keys or rows with it")
     if repair and level != "rows":
         raise ConfigError(f"level {level} does not say which rows to repair", hint="repair at level rows")
+    if deletes and not repair:
+        raise ConfigError("--allow-deletes is for a repair: nothing else deletes", hint="add --repair, or leave it out")
     if first < 0:
         raise ConfigError(f"{first} rows cannot be named", hint="name 0 or more with --first")

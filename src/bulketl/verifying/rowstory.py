@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from bulketl.postgres.ledger.rowrecords import RowRecord
 from bulketl.survey.nextload import NextLoad
+from bulketl.tables.printable import brief
 from bulketl.tables.spec import Tier
 
 Side = Literal["there", "absent", "unknown"]
@@ -81,6 +82,10 @@ class RowStory:
     next: NextLoad | None = None
     verdict: Verdict = "unknown"
     because: str = ""
+
+    def __repr__(self) -> str:
+        """Return what it is in a short line."""
+        return brief(self, table=self.table, column=self.column, verdict=self.verdict)
 
     @property
     def equal(self) -> bool:

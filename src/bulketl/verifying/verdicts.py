@@ -11,6 +11,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Literal
 
+from bulketl.tables.printable import brief
+
 Level = Literal["count", "sums", "keys", "rows"]
 LEVELS: tuple[Level, ...] = ("count", "sums", "keys", "rows")
 RowKind = Literal["missing", "differs", "extra", "doubled"]
@@ -77,6 +79,10 @@ class TableVerdict:
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
 
+    def __repr__(self) -> str:
+        """Return what it is in a short line."""
+        return brief(self, table=self.table, level=self.level, compared=self.compared, wrong=self.wrong, equal=self.equal)
+
     @property
     def kept_deleted(self) -> int:
         """The number of rows that the source has no longer, and the target keeps by its rule."""
@@ -122,6 +128,10 @@ class Verification:
     repaired: tuple[Repaired, ...] = ()
     again: tuple[TableVerdict, ...] = ()
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Return what it is in a short line."""
+        return brief(self, schema=self.schema, level=self.level, tables=len(self.tables), equal=self.equal)
 
     @property
     def equal(self) -> bool:

@@ -12,10 +12,12 @@ from bulketl.config.libraries import check_libraries
 from bulketl.connections.retrying import patient
 from bulketl.mysql.discover import read_bounds
 from bulketl.mysql.server import MySQL
+from bulketl.plan.ownership import unknown
 from bulketl.plan.selection import Selection
 from bulketl.postgres.known import on_record
 from bulketl.postgres.locks import new_run
 from bulketl.survey.look import look
+from bulketl.survey.stages import Tell, silent
 from bulketl.tables.catalog import Catalog
 from bulketl.tables.partitions import is_integer_key, split_key
 from bulketl.tables.spec import Tier
@@ -40,33 +42,39 @@ def verify(
     show_values: bool = False,
     repair: bool = False,
     allow_deletes: Sequence[str] = (),
+    tell: Tell = silent,
 ) -> Verification:
     """Compare loaded tables with their source and return what differs; without `repair`, change nothing.
 
     `tiers`, `tables`, `exclude`: as for a load. `sample`: the share of the rows to look at, above 0 and at most 1, chosen by
     `seed`. `first`: rows that are named of each table. `show_values`: with what stands in them on both sides. `repair`:
     bring in rows that are missing or differ, treat those that are too many as the table's rule says, and look again; tables
-    that fit `allow_deletes` may lose any share of their rows. Raise ConfigError for options that do not fit together,
-    SourceError or TargetError when a server cannot be used, PlanError when nothing fits `tiers` and `tables`.
+    that fit `allow_deletes` may lose any share of their rows. `tell` hears what is being done. Raise ConfigError for options
+    that do not fit together, SourceError or TargetError when a server cannot be used, PlanError when nothing fits `tiers`
+    and `tables`.
     """
     request = Request(level, sample, secrets.randbelow(1_000_000) if seed is None else seed, first, show_values)
-    check_request(request, repair)
+    check_request(request, repair, bool(allow_deletes))
     check_libraries()
     began = time.monotonic()
     selection = Selection(tuple(tiers), tuple(tables), tuple(exclude), allow_deletes=tuple(allow_deletes))
-    sight = look(config, selection, on_record)
+    sight = look(config, selection, on_record, tell)
+    if error := unknown("--allow-deletes", selection.allow_deletes, sight.everything):
+        raise error
     source, target, catalog = sight.source, sight.target, sight.catalog
     asked = [*tasks(config, catalog, sight.known, selection, began), *map(unverifiable, sight.hidden)]
     if level in ("keys", "rows") and sample == 1:
+        tell("looking for ranges", 0, len(asked))
         asked = _cut(config, source, catalog, asked)
     both = Both(source, target, new_run(), config.at_once)
     try:
-        found = [item.without_keys() for item in compare_tables(both, request, asked)]  # a repair finds them anew
+        found = [item.without_keys() for item in compare_tables(both, request, asked, tell)]  # a repair finds them anew
         result = Verification(
             catalog.identity, config.target_schema, level, tuple(item.verdict for item in found), sample, request.seed,
             round(time.monotonic() - began, 3),
         )  # fmt: skip
         if repair and not result.equal:
+            tell("repairing", 0, sum(not item.verdict.equal for item in found))
             result = repaired(config, both, request, found, result, selection)
     finally:
         both.close()

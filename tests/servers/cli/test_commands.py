@@ -160,4 +160,4 @@ def test_a_part_is_loaded_again_and_the_watermark_stays(filled: Lab, command: Co
     assert command(*again).exit_code == 0
     assert filled.pg("SELECT id FROM {s}.a WHERE id BETWEEN 10 AND 20 ORDER BY id") == [(12,), (13,), (14,)]
     assert json.loads(command("state", "list", "a", "--json").stdout)[0]["watermark"] == "2024-01-01 00:50:00"
-    assert command("load", "--tables", "a", "--since", "yesterday").exit_code == 1
+    assert command("load", "--tables", "a", "--since", "yesterday").exit_code == 2

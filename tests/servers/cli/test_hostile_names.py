@@ -73,6 +73,7 @@ CALLS: dict[str, list[list[str]]] = {
     "certificate": [[]],
     "pairs": [[]],
     "history": [[], ["--sums"], ["--png", "map.png"]],
+    "help": [["state", "no\x1b[2J"], ["load"]],
     "demo": [],  # shows a database of its own, and nothing that is given to it
 }
 

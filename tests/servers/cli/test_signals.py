@@ -95,15 +95,16 @@ def test_a_signal_lets_the_step_under_way_end_and_leaves_a_run_that_goes_on(
     assert lab.differences("t") == []
 
 
-def test_a_second_signal_ends_it_at_once(waiting: tuple[Lab, Any, subprocess.Popen[str]]) -> None:
-    """While its reader still waits; the run can be resumed all the same."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_it_at_once(waiting: tuple[Lab, Any, subprocess.Popen[str]], number: signal.Signals) -> None:
+    """While its reader still waits, with the code that is documented; the run can be resumed all the same."""
     lab, lock, process = waiting
     before = loaded(lab)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     assert process.stderr
     while "once more ends at once" not in process.stderr.readline():
         assert process.poll() is None
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     assert process.wait(20) == 130
     assert loaded(lab) == before
     lock.execute("UNLOCK TABLES")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import re
 from typing import Any
 
 import pytest
@@ -15,6 +17,9 @@ import bulketl
 from bulketl import certificate
 from bulketl.cli.demo.demo import HERE
 from bulketl.cli.loading import _exit_code
+from bulketl.cli.screens import certificate_page
+from bulketl.cli.screens import certificates as screen
+from bulketl.cli.terminal import Terminal
 from bulketl.errors import NOT_CERTIFIED, PlanError
 from bulketl.loading.certificate import Certificate
 from bulketl.loading.events import Event, PartitionLoaded
@@ -185,3 +190,34 @@ def test_a_run_that_went_on_after_an_interruption_is_not_certified_for_what_it_d
     summary = bulketl.resume(config)
     assert summary.outcome == "not certified"
     assert maria_lab.differences("t") == []
+
+
+def test_a_run_in_which_a_table_failed_or_rows_were_rejected_is_not_certified_and_says_so(maria_lab: Lab) -> None:
+    """On the screen and on the page; a table that is loaded again since counts against the last certificate."""
+    lab, odd = maria_lab, "<script>alert(1)</script>"
+    lab.mysql("CREATE TABLE good (id int PRIMARY KEY)", "INSERT INTO good VALUES (1), (2)",
+              "CREATE TABLE bad (id int PRIMARY KEY, c int)", "INSERT INTO bad VALUES (1, 7)",
+              f"CREATE TABLE `{odd}` (id int PRIMARY KEY, c int)", f"INSERT INTO `{odd}` VALUES (1, 7), (2, 1)")  # fmt: skip
+    rules = {"bad": {"casts": {"c": "boolean"}}, odd: {"casts": {"c": "boolean"}, "max_rejects": "100%"}}
+    run = lab.load(certify=True, rules=rules).summary.run
+    about, tables = certificate(lab.config(), run)
+    assert (about["certified"], {name for name, table in tables.items() if table["certified"]}) == (False, {"good"})
+    assert about["why"] == ["1 table failed: `bad`", f"1 row was rejected in `{odd}`"]
+    file = io.StringIO()
+    Terminal(file=file).print(screen.certificate(about, tables))
+    assert file.getvalue().startswith("NOT CERTIFIED: 1 table failed: `bad`; 1 row was rejected in")
+    assert "every table" not in file.getvalue()
+    html = certificate_page.page(about, tables)
+    assert '<h1 class="bad">NOT CERTIFIED: <span>1 table failed' in html
+    assert odd not in html
+    assert not re.search(r"(?:src|href)=\"(?!data:,)", html)
+    lab.mysql("DROP TABLE bad", f"DROP TABLE `{odd}`")
+    lab.load(certify=True, tables=["good"])
+    assert certificate(lab.config())[0]["certified"]
+    lab.mysql("INSERT INTO good VALUES (3)")
+    lab.load(tables=["good"])
+    about, tables = certificate(lab.config())
+    assert not about["certified"]
+    assert about["why"][0].startswith("1 table was loaded again since and not certified then, last by run ")
+    assert not tables["good"]["certified"]
+    assert certificate(lab.config(), about["run"])[0]["certified"]

@@ -98,20 +98,27 @@ def test_tables_that_become_visible_together_share_the_seconds_of_their_load(lab
     assert "about 10.0 s of one worker by the last loads" in " ".join(shown.split())
 
 
-@pytest.mark.parametrize("width", ["80", "120"])
-def test_every_table_is_on_the_screen_with_its_reason_however_many_there_are(maria_lab: Lab, width: str) -> None:
-    """Small ones that are treated alike stand together by name; those with something of their own stand alone."""
+def test_tables_are_counted_by_tier_and_each_is_there_with_its_reason_when_more_is_asked_for(maria_lab: Lab) -> None:
+    """With -v, or of few tables."""
     names = [f"small_table_{n}" for n in range(60)]
     maria_lab.mysql(*(f"CREATE TABLE {name} (id int PRIMARY KEY)" for name in names),
                     "CREATE TABLE large (id int PRIMARY KEY, flag tinyint, many int unsigned, c text)",
                     "INSERT INTO large SELECT seq, 1, 2, 'x' FROM seq_1_to_2000")  # fmt: skip
-    shown = CliRunner().invoke(app, ["plan"], env={**environment(maria_lab), "COLUMNS": width}).stdout
-    assert all(re.search(rf"\b{name}\b", shown) for name in [*names, "large"])
-    assert max(map(len, shown.splitlines())) <= int(width)
-    words = " ".join(shown.split())
-    assert "60 small tables reference, 0 rows" in words
-    assert "why full load: empty at the source, counted; new in the target DDL CREATE TABLE locks none" in words
-    assert "types tinyint(4) -> smallint, int(10) unsigned -> bigint, 2 others as they are; copied by pgpq" in words
+
+    def shown(*more: str) -> str:
+        return str(CliRunner().invoke(app, ["plan", *more], env={**environment(maria_lab), "COLUMNS": "80"}).stdout)
+
+    short = shown()
+    assert len(short.splitlines()) < 20
+    assert short.startswith("61 tables to load\n")
+    assert re.search(r"^reference +61 +2,000 ", short, re.MULTILINE)
+    assert "small_table_7" not in short
+    for text in (shown("-v"), shown("--tables", "large,small_table_7")):
+        assert re.search(r"^small_table_7  reference, 0 rows, ", text, re.MULTILINE)
+        words = " ".join(text.split())
+        assert "why full load: empty at the source, counted; new in the target DDL CREATE TABLE locks none" in words
+        assert "types tinyint(4) -> smallint, int(10) unsigned -> bigint, 2 others as they are; copied by pgpq" in words
+    assert all(re.search(rf"^{name}  ", shown("-v"), re.MULTILINE) for name in [*names, "large"])
 
 
 @pytest.mark.parametrize(("engine", "rule", "lock"), [

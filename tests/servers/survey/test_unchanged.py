@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 import time
 from typing import Any
 
@@ -141,7 +140,7 @@ def test_small_tables_that_are_the_same_on_both_servers_are_not_read(dark: Lab) 
     Console(width=80, file=file).print(screen.summary(done.summary))
     shown = file.getvalue()
     assert "Unchanged: 3 by equal hashes on both servers\n" in shown
-    assert re.search(r"3 tables +reference +unchanged\n", shown)
+    assert shown.startswith("done: 3 tables unchanged\n")
 
 
 @pytest.mark.parametrize(

@@ -238,7 +238,7 @@ def test_the_screen_and_the_json_show_the_figures_that_differ(command: Command) 
     assert "fees  fail: differs" in shown_text
     assert "10.10" in shown_text
     assert "+0.02" in shown_text
-    assert "1 of 2 pairs agree; 1 fail, 0 warn" in shown_text
+    assert "1 of 2 pairs agree; 1 fails" in shown_text
     fees, same = json.loads(command("--json").stdout)
     assert fees["differences"] == [
         {"key": {}, "figure": "amount", "source": "10.10", "target": "10.12", "target_has": "0.02"}

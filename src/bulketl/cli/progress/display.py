@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.text import Text
 
 from bulketl.cli.progress.underway import LINE_ROWS, UnderWay
+from bulketl.connections import watch
 from bulketl.loading.events import (
     Event,
     RunStarted,
@@ -79,7 +80,9 @@ class Display:
         self._note = text
 
     def _lines(self) -> Group:
+        coming = {what.removeprefix("table ").strip("'"): weight for what, weight in watch.arriving("connectorx").items()}
         with self._lock:
+            self._under_way.arrive(coming)
             return self._under_way.lines(self._console.width, time.monotonic(), self._note)
 
     def _say(self, what: str, style: str, text: str) -> None:

@@ -7,6 +7,7 @@ place, and one that has ended stays until another needs the place.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rich.console import Group, RenderableType
@@ -49,6 +50,8 @@ class _Line:
     ended: float | None = None
     rows: int = 0
     bytes: int = 0
+    size: int = 0  # bytes expected
+    coming: int = 0  # rows, of what is on its way from the source
     over: int = 0
     failed: int = 0
     late: bool = False
@@ -64,6 +67,11 @@ class _Line:
         while len(self.came) > 1 and self.came[1][0] <= now - RATE_SECONDS:
             self.came.popleft()
 
+    def come(self, weight: int) -> None:
+        """Take note of the bytes that are on their way, of all ranges together: never of all of it, which is not there."""
+        left = self.expected - self.rows
+        self.coming = min(int(self.expected * weight / self.size), left * 9 // 10) if self.size and left > 0 else 0
+
     def end(self, failed: bool, again: bool, now: float) -> None:
         """One table has ended; `again`: it was published before, and failed when it was compared."""
         self.over, self.failed = self.over + (not again), self.failed + failed
@@ -72,7 +80,7 @@ class _Line:
     @property
     def arrived(self) -> int:
         """Rows of those expected; all of them once it has ended: a resumed table brings only the rest."""
-        return self.expected if self.ended is not None else min(self.rows, self.expected)
+        return self.expected if self.ended is not None else min(self.rows + self.coming, self.expected)
 
     def seconds(self, now: float) -> float:
         """Return how long it has taken."""
@@ -134,7 +142,7 @@ class UnderWay:
         small: dict[str, _Line] = {}
         for table, (expected, tier) in event.tables.items():
             if expected >= LINE_ROWS:
-                self._lines[table] = _Line(table, tier, expected)
+                self._lines[table] = _Line(table, tier, expected, size=event.sizes.get(table, 0))
             elif tier in small:
                 small[tier].tables += 1
                 small[tier].expected += expected
@@ -157,13 +165,20 @@ class UnderWay:
         while self._waiting and any(shown.ended is not None for shown in self._shown):
             self._place(self._waiting.popleft())
 
+    def arrive(self, coming: Mapping[str, int]) -> None:
+        """Take note of the bytes that are on their way from the source, by table."""
+        for table, line in self._lines.items():
+            if line.tables == 1:
+                line.come(coming.get(table, 0) if line.began is not None and line.ended is None else 0)
+        self._run.coming = sum(line.coming for line in self._lines.values() if line.tables == 1)
+
     def lines(self, width: int, now: float, note: str = "") -> Group:
         """Return the lines of this moment, the run as a whole below them, and a note, for which a line is always free."""
         shown = [Text(note, style="yellow", no_wrap=True, overflow="ellipsis")]
         if not self._run.tables:
             return Group(*shown)
         widths = fitting(width)
-        table = Rows(GAP)
+        table = Rows(GAP, still=True)
         for title, width in widths.items():
             table.add_column(title, width=width, no_wrap=True, justify="left" if title in LEFT else "right")
         for line in self._shown:
@@ -209,7 +224,7 @@ def _bar(share: float, colour: str) -> ProgressBar:
 def _numbers(line: _Line, now: float) -> dict[str, RenderableType]:
     rate = line.rate(now)
     return {
-        "rows": f"{line.rows:,}",
+        "rows": f"{line.rows + line.coming:,}",
         "size": size(line.bytes),
         "rows/s": f"{float(f'{rate:.3g}'):,.0f}" if rate else "",  # digits that change all the time say nothing
         "seconds": Text(f"{line.seconds(now):.0f}", style="yellow" if line.late else ""),

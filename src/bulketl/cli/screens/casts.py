@@ -15,13 +15,13 @@ from bulketl.tables.casts import RULES, CastRule
 def casts(rules: Iterable[CastRule] = RULES) -> Table:
     """Return the cast table; the first row of each MySQL type is its default."""
     table = Rows()
-    for column in ("MySQL", "Postgres", "wire (Arrow)", "read as", "then", "by a load as", "unpacked"):
+    for column in ("", "MySQL", "Postgres", "wire (Arrow)", "read as", "then", "by a load as", "unpacked"):
         table.add_column(column, overflow="fold")
     seen: set[tuple[str, bool | None, tuple[int, int]]] = set()
     for rule in rules:
         first = not any(rule.source == s and (u is None or u == rule.unsigned) and z == rule.size for s, u, z in seen)
         seen.add((rule.source, rule.unsigned, rule.size))
-        table.add_row(*cast_row(rule), style="" if first else "dim")
+        table.add_row("default" if first else "", *cast_row(rule), style="" if first else "dim")
     return table
 
 

@@ -6,34 +6,36 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from bulketl.cli.screens.listing import Rows
-from bulketl.tables.printable import in_a_line
+from bulketl.cli.screens.listing import Indented, Rows, verdict
+from bulketl.tables.printable import count_of, in_a_line
 from bulketl.verifying.pairs import PairResult, figure, value_text
 
-MOST_LINES = 20  # of what differs, per pair and per table; --json has all
+MOST_LINES = 10  # of what differs, per pair and per table; -v shows all
 
 
-def pairs(found: Sequence[PairResult]) -> Group:
-    """Return a line per pair, what differs in each below it, and how many agree."""
-    parts: list[RenderableType] = []
-    for item in found:
+def pairs(found: Sequence[PairResult], verbose: bool = False) -> Group:
+    """Return how many agree; then a line per pair, the worst first, and below it what differs."""
+    parts: list[RenderableType] = [""] if found else []
+    order = {"error": 0, "differs": 1, "equal": 2}
+    for item in sorted(found, key=lambda item: (order.get(item.outcome, 1), item.severity != "fail")):
         parts.append(_pair_line(item))
         if item.error:
             parts.append(Text(f"  {item.error.message}\n  {item.error.hint}".rstrip()))
         elif item.differences:
-            parts.append(Padding(_differences(item), (0, 0, 0, 2)))
-            if len(item.differences) > MOST_LINES:
-                parts.append(Text(f"  … and {len(item.differences) - MOST_LINES:,} more; --json has all", style="dim"))
+            parts.append(Indented(_differences(item, verbose)))
+            if len(item.differences) > MOST_LINES and not verbose:
+                parts.append(Text(f"  … and {len(item.differences) - MOST_LINES:,} more; -v shows all", style="dim"))
     wrong = [item for item in found if item.outcome != "equal"]
     warned = sum(item.severity == "warn" for item in wrong)
-    end = f"{len(found) - len(wrong)} of {len(found)} pairs agree"
-    if wrong:
-        end += f"; {len(wrong) - warned} fail, {warned} warn"
-    return Group(*parts, Text(f"\n{end}", style="bold red" if len(wrong) > warned else "bold"))
+    failed = len(wrong) - warned
+    said = [f"{failed:,} {'fails' if failed == 1 else 'fail'}"] * bool(failed)
+    said += [f"{warned:,} {'warns' if warned == 1 else 'warn'}"] * bool(warned)
+    agree = f"{len(found) - len(wrong):,} of {count_of(len(found), 'pair')} {'agrees' if len(found) == 1 else 'agree'}"
+    first = verdict("; ".join([agree, *said]), "red" if failed else "yellow" if warned else "green")
+    return Group(first, *parts)
 
 
 def _pair_line(item: PairResult) -> Text:
@@ -42,29 +44,25 @@ def _pair_line(item: PairResult) -> Text:
     since = (item.window or {}).get("since")
     what = f"since {since}" if since else ""
     if item.outcome == "equal":
-        rows = (
-            f"{item.compared:,} row{'' if item.compared == 1 else 's'} of figures"
-            if item.compared
-            else "no row on either side"
-        )
+        rows = f"{count_of(item.compared, 'row')} of figures" if item.compared else "no row on either side"
         text.append("equal", style=colour).append(f"  {rows}{', ' + what if what else ''}", style="dim")
     elif item.outcome == "error":
         text.append(f"{item.severity}: not compared", style=colour)
     else:
         keys = len({difference.key for difference in item.differences})
         text.append(f"{item.severity}: differs", style=colour)
-        text.append(f"  in {keys:,} of {item.compared:,} rows{', ' + what if what else ''}", style="dim")
+        text.append(f"  in {keys:,} of {count_of(item.compared, 'row')}{', ' + what if what else ''}", style="dim")
     return text
 
 
-def _differences(item: PairResult) -> Table:
+def _differences(item: PairResult, verbose: bool) -> Table:
     table = Rows()
     for name in item.key:
         table.add_column(Text(name), overflow="fold")
     table.add_column("figure", overflow="fold")
     for name in ("source", "target", "target has"):
         table.add_column(name, justify="right", overflow="fold")
-    for one in item.differences[:MOST_LINES]:
+    for one in item.differences if verbose else item.differences[:MOST_LINES]:
         key = [Text(value_text(value)) for value in one.key]
         if one.missing:
             table.add_row(*key, "", *("no row" if one.missing == side else "a row" for side in ("source", "target")), "")

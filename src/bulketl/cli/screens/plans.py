@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
 
 from rich.console import Group, RenderableType
-from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
-from bulketl.cli.screens.common import MANY, SMALL_ROWS, size
+from bulketl.cli.screens.common import size, without_table
+from bulketl.cli.screens.listing import Rows, facts, lines_of, named, rows_of, verdict
 from bulketl.plan.leftout import told
 from bulketl.plan.plan import Plan, TableLoad
 from bulketl.plan.stale import notes
@@ -19,40 +17,112 @@ from bulketl.tables.casts import Cast
 from bulketl.tables.printable import count_of, in_a_line
 from bulketl.tables.spec import TIERS
 
+FEW = 12  # tables; so many have a paragraph each, beyond they are counted
+MOST = 25  # lines of what needs attention
 _SAME = {"int": "integer", "decimal": "numeric"}  # the same type in the other server's word
+Fact = tuple[str, str, str]  # a word, its colour, and the text
 
 
-def plan(planned: Plan) -> Group:
-    """Return what a load would do: each table with all that is decided of it, or together with small ones like it."""
+def plan(planned: Plan, verbose: bool = False) -> Group:
+    """Return what a load would do: what needs attention, and all tables by tier; of few, or `verbose`, each by itself."""
     loads = list(planned.loads)
-    alike = sorted((load for load in loads if len(loads) > MANY and _uneventful(load)), key=_likeness)
-    names = {load.spec.table for load in alike}
-    shown: list[RenderableType] = [_table(load) for load in loads if load.spec.table not in names]
-    shown += [_small(list(same)) for _, same in groupby(alike, key=_likeness)]
-    refused = [Text(f"{r.message}\n  {r.hint}\n", style="red") for r in planned.refused]
-    told = [Text(f"{note}\n", style="yellow") for note in notes(planned)]
-    return Group(*shown, *_skipped(planned), *told, *refused, _sum(planned, loads))
+    parts: list[RenderableType] = [*_verdict(planned, loads)]
+    every = [*_refusals(planned, verbose), *_attention(loads, verbose), *_skipped(planned, verbose)]
+    shown = every if verbose else every[:MOST]
+    parts += ["", facts(shown)] if shown else []
+    if len(every) > len(shown):
+        parts.append(Text(f"and {count_of(len(every) - len(shown), 'more line')} like these; -v shows all", style="dim"))
+    if loads:
+        parts += ["", _tiers(loads)]
+    if loads and (verbose or len(loads) <= FEW):
+        parts += [_table(load) for load in loads]
+    elif loads:
+        parts.append(Text("\n-v or --tables shows what would be done to each table, and why", style="dim"))
+    return Group(*parts)
 
 
-def _skipped(planned: Plan) -> list[Text]:
-    told = [
-        Text(f"{in_a_line(s.table)} is not loaded: {s.reason}\n", style="yellow") for s in planned.skipped if not s.proof
-    ]
-    same = [s for s in planned.skipped if s.proof]
-    if len(same) > MANY:
-        proofs = Counter(s.proof for s in same).items()
-        return [*told, *(Text(f"{count_of(n, 'table')} unchanged, by {proof}\n") for proof, n in proofs)]
-    return [*told, *(Text(f"{in_a_line(s.table)} is not loaded: {s.reason}\n", style="dim") for s in same)]
-
-
-def _sum(planned: Plan, loads: Sequence[TableLoad]) -> Text:
-    rows, weight = sum(load.rows for load in loads), sum(load.bytes for load in loads)
-    end = f"{count_of(len(loads), 'table')}, about {rows:,} rows and {size(weight)}{_took(loads)}, in "
-    end += f"{count_of(len(planned.groups), 'group')}, from {planned.source} into schema {planned.schema}; "
+def _verdict(planned: Plan, loads: Sequence[TableLoad]) -> list[RenderableType]:
+    same = sum(bool(skip.proof) for skip in planned.skipped)
+    counts = {"to load": len(loads), "unchanged": same, "not loaded": len(planned.skipped) - same}
+    said = [(count, word) for word, count in counts.items() if count]
+    total = len(loads) + len(planned.refused) + len(planned.skipped)
+    words = [f"{n:,} {word}" for n, word in said]
     if planned.refused:
-        end = f"{count_of(len(planned.refused), 'table')} cannot be loaded (above).\n{end}"
-    left = f"not taken from the source: {told(planned.left_out)}\n" if planned.left_out else ""
-    return Text(f"{left}{end}TIMESTAMP columns in zone {planned.zone}.\nNothing was changed.")
+        text = f"{len(planned.refused):,} of {count_of(total, 'table')} cannot be loaded; {', '.join(words) or 'no other'}"
+    elif len(said) == 1:
+        text = f"{count_of(total, 'table')} {said[0][1]}"
+    else:
+        text = f"{count_of(total, 'table')}: {', '.join(words)}" if said else "no table to load"
+    rows, weight = sum(load.rows for load in loads), sum(load.bytes for load in loads)
+    about = f"about {count_of(rows, 'row')} and {size(weight)}{_took(loads)}" if loads else "nothing to read"
+    about += "; nothing was changed"
+    lines: list[RenderableType] = [
+        verdict(text, "red" if planned.refused else ""),
+        Text(about),
+        Text(in_a_line(f"from {planned.source} into schema {planned.schema}, TIMESTAMP columns in zone {planned.zone}"),
+             style="dim"),
+    ]  # fmt: skip
+    if planned.left_out:
+        lines.append(lines_of([f"not taken from the source: {told(planned.left_out)}"], "dim"))
+    return lines + [Text(in_a_line(note), style="yellow") for note in notes(planned)]
+
+
+def _said(word: str, colour: str, found: Iterable[tuple[str, str]], verbose: bool) -> list[Fact]:
+    """Return a line per text with the tables of which it is said; `found` has tables and texts."""
+    tables: dict[str, list[str]] = {}
+    for table, text in found:
+        tables.setdefault(text, []).append(table)
+    most = 1 << 30 if verbose else 3
+    return [(word, colour, f"{named(names, most)}: {text}") for text, names in tables.items()]
+
+
+def _refusals(planned: Plan, verbose: bool) -> list[Fact]:
+    texts = [
+        (r.table, f"{without_table(r.message, r.table)}. To do: {without_table(r.hint, r.table)}") for r in planned.refused
+    ]
+    return _said("refused", "red", texts, verbose)
+
+
+def _attention(loads: Sequence[TableLoad], verbose: bool) -> list[Fact]:
+    """Return what a person may want to know before a load: changed columns, what hangs on a table, who has to wait."""
+    drift = [(load.spec.table, "; ".join(load.drift)) for load in loads if load.drift]
+    kept = [(load.spec.table, ", ".join(load.hanging)) for load in loads if load.hanging]
+    waits = [(load.spec.table, f"at the source {load.source_lock}") for load in loads if load.source_lock]
+    return [
+        *_said("columns", "yellow", drift, verbose), *_said("kept", "yellow", kept, verbose),
+        *_said("locks", "yellow", waits, verbose),
+    ]  # fmt: skip
+
+
+def _skipped(planned: Plan, verbose: bool) -> list[Fact]:
+    told = [(skip.table, skip.reason) for skip in planned.skipped if not skip.proof]
+    same = [skip for skip in planned.skipped if skip.proof]
+    if len(same) <= FEW or verbose:
+        return [*_said("not loaded", "yellow", told, verbose),
+                *_said("unchanged", "dim", ((skip.table, skip.reason) for skip in same), verbose)]  # fmt: skip
+    by = [(skip.table, f"by {skip.proof}") for skip in same]
+    return [*_said("not loaded", "yellow", told, verbose), *_said("unchanged", "dim", by, verbose)]
+
+
+def _tiers(loads: Sequence[TableLoad]) -> Rows:
+    columns = ("tables", "rows", "size", "whole", "by changes", "by range")
+    table = rows_of("tier", *columns, "copied by", numbers=columns)
+
+    def add(label: str, items: Sequence[TableLoad], style: str = "") -> None:
+        whole = sum(load.spec.whole for load in items)
+        ranges = sum(len(load.partitions) for load in items if len(load.partitions) > 1)
+        cells = (f"{len(items):,}", f"{sum(load.rows for load in items):,}", size(sum(load.bytes for load in items)),
+                 f"{whole:,}" if whole else "", f"{len(items) - whole:,}" if whole < len(items) else "",
+                 f"{ranges:,}" if ranges else "", _encoders(items))  # fmt: skip
+        table.add_row(label, *cells, style=style)
+
+    tiers = {tier: [load for load in loads if load.tier == tier] for tier in TIERS}
+    for tier, items in tiers.items():
+        if items:
+            add(tier, items)
+    if sum(bool(items) for items in tiers.values()) > 1:
+        add("all", loads, "bold")
+    return table
 
 
 def _took(loads: Sequence[TableLoad]) -> str:
@@ -66,32 +136,13 @@ def _took(loads: Sequence[TableLoad]) -> str:
     return f", {amount}{' of one worker' if len(loads) > 1 else ''} by the last loads{some}"
 
 
-def _uneventful(load: TableLoad) -> bool:
-    told = load.drift or load.hanging or load.declared or load.compare
-    return load.direct and load.rows < SMALL_ROWS and not told
-
-
-def _likeness(load: TableLoad) -> tuple[int, str, str, str]:
-    return TIERS.index(load.tier), load.reason, load.spec.publish, load.spec.consistency
-
-
-def _small(loads: Sequence[TableLoad]) -> RenderableType:
-    """Return what is decided of small tables that are treated alike, and their names."""
-    first, rows, weight = loads[0], sum(load.rows for load in loads), sum(load.bytes for load in loads)
-    label = loads[0].spec.table if len(loads) == 1 else f"{len(loads)} small tables"
-    head = Text.assemble((in_a_line(label), "bold"), f"  {first.tier}, {rows:,} rows, {size(weight)}{_took(loads)}")
-    names = {"names": ", ".join(sorted(load.spec.table for load in loads))} if len(loads) > 1 else {}
-    types = f"{sum(len(load.spec.casts) for load in loads)} columns by rule, copied by {_encoders(loads)}"
-    return _paragraph(head, {**names, **_details(first), "types": types})
-
-
 def _encoders(loads: Sequence[TableLoad]) -> str:
     return " and ".join(sorted({load.spec.encoder for load in loads}))
 
 
 def _table(load: TableLoad) -> RenderableType:
     parts = f", {len(load.partitions)} partitions" if len(load.partitions) > 1 else ""
-    about = f"  {load.tier}, {load.rows:,} rows, {size(load.bytes)}{parts}{_took([load])}"
+    about = f"  {load.tier}, {count_of(load.rows, 'row')}, {size(load.bytes)}{parts}{_took([load])}"
     found = {
         **_details(load),
         "kept": ", ".join(load.hanging),
@@ -110,13 +161,8 @@ def _details(load: TableLoad) -> dict[str, str]:
 
 
 def _paragraph(head: Text, details: Mapping[str, str]) -> RenderableType:
-    lines = Table.grid(padding=(0, 1, 0, 0))
-    lines.add_column(style="dim", no_wrap=True)
-    lines.add_column(overflow="fold")
-    for name, value in details.items():
-        if value:
-            lines.add_row(name, Text(in_a_line(value)))
-    return Group(head, Padding(lines, (0, 0, 1, 2), expand=False))
+    lines = [(name, "dim", value) for name, value in details.items() if value]
+    return Group("", head, facts(lines, 2))
 
 
 def ddl(load: TableLoad) -> str:
@@ -158,13 +204,16 @@ def sql(statements: Mapping[str, Sequence[str]]) -> str:
     return "\n\n".join(f"-- {in_a_line(table)}\n" + ";\n".join(found) + ";" for table, found in statements.items())
 
 
-def plan_changes(run: str, lines: Sequence[str]) -> Text:
-    """Return how a plan differs from the last run's."""
+def plan_changes(run: str, lines: Sequence[str], known: int, tables: int) -> Text:
+    """Return how a plan differs from that of a run, which was of `known` of its `tables`."""
     if not run:
         return Text("no run into this schema is on record")
+    some = f", which was of {known:,} of these {count_of(tables, 'table')}" if known < tables else ""
     if not lines:
-        return Text(f"the plan is that of run {run}")
-    text = Text(f"Since run {run}:\n", style="bold")
+        return Text(f"the plan is that of run {run}{some}")
+    text = Text(f"Since run {run}{some}:", style="bold")
     for line in lines:
-        text.append(f"  {in_a_line(line)}\n", style={"+": "green", "-": "red"}.get(line[0], "yellow"))
+        text.append(
+            f"\n  {in_a_line(line)}", style={"+": "not bold green", "-": "not bold red"}.get(line[0], "not bold yellow")
+        )
     return text

@@ -5,57 +5,67 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rich.console import Group
-from rich.table import Table
+from rich.console import Group, RenderableType
 from rich.text import Text
 
-from bulketl.cli.screens.listing import Rows
+from bulketl.cli.screens.listing import Rows, rows_of, verdict
+from bulketl.tables.printable import count_of
 
 if TYPE_CHECKING:
     from bulketl.operations.rejects import Retried
     from bulketl.postgres.ledger.rejects import RejectCount, Rejected
 
 
-def _table(*columns: str) -> Table:
-    table = Rows()
-    for column in columns:
-        numbers = column in ("rows", "settled")
-        table.add_column(column, overflow="fold", no_wrap=column == "run", justify="right" if numbers else "left")
+def _table(*columns: str) -> Rows:
+    table = rows_of(*columns, numbers=("rows", "settled", "asked", "loaded", "rejected", "gone",
+                                       "key unknown"))  # fmt: skip
+    for column in table.columns:
+        if column.header == "run":
+            column.no_wrap = True
     return table
 
 
-def counts(found: Sequence[RejectCount]) -> Table | Text:
-    """Return the counts, a line per run, table, column and reason."""
+def counts(found: Sequence[RejectCount]) -> Group:
+    """Return the counts, a line per run, table, column and reason; those that are not settled first, the most before."""
     if not found:
-        return Text("no row was rejected")
+        return Group(verdict("no row was rejected", "green"))
+    rows, settled = sum(item.rows for item in found), sum(item.settled for item in found)
+    tables = len({item.table for item in found})
+    said = f"{count_of(rows, 'rejected row')} of {count_of(tables, 'table')}"
+    said += ", all settled" if settled == rows else f", {settled:,} settled" if settled else ""
     table = _table("run", "table", "column", "reason", "rows", "settled")
-    for item in found:
+    for item in sorted(found, key=lambda item: item.settled - item.rows):
         what = item.reason if item.loaded else f"{item.reason} (the table failed)"
         table.add_row(item.run, Text(item.table), Text(item.column), Text(what), f"{item.rows:,}", f"{item.settled:,}")
-    return table
+    return Group(verdict(said, "green" if settled == rows else "yellow"), "", table)
 
 
-def rows(found: Sequence[Rejected], first: int) -> Group | Text:
+def rows(found: Sequence[Rejected], first: int) -> Group:
     """Return rows with their values."""
     if not found:
-        return Text("no row was rejected")
+        return Group(verdict("no row was rejected", "green"))
     table = _table("run", "table", "key", "column", "value", "reason")
     for item in found:
         key = ", ".join(f"{name}={value}" for name, value in item.key.items())
         value = Text("NULL", style="dim") if item.value is None else Text(item.value)
-        reason = Text(item.reason, style="dim" if item.settled else "")
+        reason = Text(f"{item.reason} (settled)" if item.settled else item.reason, style="dim" if item.settled else "")
         table.add_row(item.run, Text(item.table), Text(key), Text(item.column), value, reason)
-    more = [Text(f"\nthe first {first}; --first shows more, `bulketl rejects export` all")] if len(found) == first else []
-    return Group(table, *more)
+    parts: list[RenderableType] = [verdict(count_of(len(found), "rejected row"), "yellow"), "", table]
+    if len(found) == first:
+        parts[0] = verdict(f"the first {count_of(first, 'rejected row')}; --first shows more, `bulketl rejects export` all")
+    return Group(*parts)
 
 
-def retried(found: Sequence[Retried]) -> Table | Text:
+def retried(found: Sequence[Retried]) -> Group:
     """Return what became of the rows, a line per table."""
     if not found:
-        return Text("no rejected row is waiting")
-    table = _table("table", "asked again", "loaded", "still rejected", "gone at the source", "of unknown key")
-    for item in found:
+        return Group(verdict("no rejected row is waiting", "green"))
+    table = _table("table", "asked", "loaded", "rejected", "gone", "key unknown", "")
+    for item in sorted(found, key=lambda item: -item.rejected):
         counts = (item.asked, item.loaded, item.rejected, item.gone, item.unreadable)
-        note = Text(f"{item.table}  (its load failed: load it)") if not item.asked else Text(item.table)
-        table.add_row(note, *(f"{count:,}" for count in counts))
-    return table
+        note = "" if item.asked else "its load failed: load it"
+        table.add_row(Text(item.table), *(f"{count:,}" for count in counts), note)
+    asked, left = sum(item.asked for item in found), sum(item.rejected for item in found)
+    loaded = sum(item.loaded for item in found)
+    said = f"{count_of(asked, 'rejected row')} asked again: {loaded:,} loaded, {left:,} still rejected"
+    return Group(verdict(said, "yellow" if left else "green"), "", table)

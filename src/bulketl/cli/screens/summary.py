@@ -1,188 +1,153 @@
-"""What a terminal shows: the summary, the cast table, states, an error. Values in, rich renderables out."""
+"""What a terminal shows at the end of a load: what became of it, the tables that need somebody, and the others counted."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 
-from rich.console import Group
-from rich.table import Table
+from rich.console import Group, RenderableType
 from rich.text import Text
 
-from bulketl.cli.screens.common import MANY, SMALL_ROWS, size
-from bulketl.cli.screens.listing import Rows, lines_of
+from bulketl.cli.screens.attention import attention
+from bulketl.cli.screens.common import edits, size
+from bulketl.cli.screens.listing import WIDE, Fitting, facts, lines_of, rows_of, verdict
 from bulketl.loading.summary import Summary, TableSummary
 from bulketl.plan.leftout import told
-from bulketl.tables.checks import said
 from bulketl.tables.printable import count_of, in_a_line
 from bulketl.tables.spec import TIERS
 
-NAMED = 6  # so few tables are named where others are counted
+MOST = 15  # tables that need attention, each with its line
+FEW = 12  # tables, each of which has its line
+CHANGED = 8  # tables with the most changes, beyond
+_COLOURS = {"done": "green", "partly done": "yellow", "stopped": "yellow"}
+_NUMBERS = ("rows", "+", "~", "-", "rejects", "size", "seconds")
 
 
-def summary(result: Summary) -> Group:
-    """Return the final table, one line per table in its tier; then what was changed and what failed."""
-    table = Rows()
-    table.add_column("table", overflow="fold")
-    table.add_column("tier")
-    for column in ("rows", "size", "seconds", "rejects"):
-        table.add_column(column, justify="right")
-    table.add_column("outcome")
-    tiers = {tier: [item for item in result.tables.values() if item.tier == tier] for tier in TIERS}
-    for tier, items in tiers.items():
-        _tier_rows(table, tier, items, len(result.tables))
-        if items and len(items) < len(result.tables):
-            table.add_row(*_sums(count_of(len(items), "table"), tier, items), style="italic")
-            table.add_section()
+def summary(result: Summary, verbose: bool = False) -> Group:
+    """Return what became of a load, worst first; `verbose` names every table, and all that was done to it."""
+    parts: list[RenderableType] = [*_verdict(result)]
+    told_of = attention(result, verbose)
+    shown = told_of if verbose else told_of[:MOST]
+    if shown:
+        parts += ["", facts(shown)]
+    if len(told_of) > len(shown):
+        parts.append(Text(f"and {count_of(len(told_of) - len(shown), 'more line')} like these; -v shows all", style="dim"))
+    if result.tables:
+        parts += ["", Fitting(lambda width: _numbers(result, verbose, width))]
+    if footing := _footing(result):
+        parts += ["", lines_of(footing, "dim")]
+    return Group(*parts)
+
+
+def _verdict(result: Summary) -> list[RenderableType]:
+    """Return the first lines: the outcome, the one set of counts, what audit found, the run."""
     totals = result.totals
-    table.add_section()
-    table.add_row(
-        count_of(int(totals["tables"]), "table"), "", f"{totals['rows']:,.0f}", size(totals["bytes"]),
-        f"{result.seconds:.1f}", f"{totals['rejects']:.0f}", result.outcome, style="bold",
-    )  # fmt: skip
-    found = (*_noted(result), *_comparisons(result))
-    first = (Text(f"\n{in_a_line(note)}", style="yellow") for note in result.notes)
-    notes = (*first, *_moments(result), *_changes(result), *_checks(result), *_drifts(result), *found)
-    return Group(table, *notes, *_source_work(result), *_failures(result.failed))
+    counts = Counter(item.outcome for item in result.tables.values())
+    words = {
+        "failed": "failed", "unfinished": "not finished", "loaded": "loaded", "shortened": "shortened",
+        "unchanged": "unchanged", "skipped": "not loaded",
+    }  # fmt: skip
+    said = [f"{counts[key]:,} {word}" for key, word in words.items() if counts[key]]
+    tables = count_of(len(result.tables), "table")
+    what = f"{tables} {said[0].partition(' ')[2]}" if len(said) == 1 else f"{tables}: {', '.join(said)}"
+    style = _COLOURS.get(result.outcome, "red")
+    rejects = f", {count_of(int(totals['rejects']), 'row')} rejected" if totals["rejects"] else ""
+    line = f"{count_of(int(totals['rows']), 'row')}, {size(totals['bytes'])}; {_moved(result.tables.values())}{rejects}"
+    lines: list[RenderableType] = [
+        verdict(f"{result.outcome or 'done'}: {what if result.tables else 'no table'}", style),
+        Text(f"{line}, in {result.seconds:.1f} s"),
+    ]
+    lines += [Text(line, style="yellow") for line in _found(result)]
+    if result.run:
+        lines.append(Text(in_a_line(f"run {result.run}, from {result.source} into schema {result.schema}"), style="dim"))
+    return lines + [Text(in_a_line(note), style="yellow") for note in result.notes]
 
 
-def _source_work(result: Summary) -> list[Text]:
+def _found(result: Summary) -> list[str]:
+    """Return what audit and the comparisons with the source found, all in all."""
+    items = result.tables.values()
+    deleted, edited = (sum(item.kept[n] for item in items) for n in (0, 1))
+    lines = [f"audit: {edits(deleted, edited)}, kept as first seen"] if deleted or edited else []
+    compared = [item for item in items if item.tier != "audit" and any(item.compared.values())]
+    counts = {word: sum(item.compared.get(word, 0) for item in compared) for word in ("missing", "differing", "gone")}
+    if compared:
+        told = ", ".join(f"{count:,} {word}" for word, count in counts.items() if count)
+        lines.append(f"compared with the source: {told} in {count_of(len(compared), 'table')}, treated as the rules say")
+    return lines
+
+
+def _moved(items: Iterable[TableSummary]) -> str:
+    """Return rows added, changed and deleted, all in all."""
+    every = list(items)
+    added, edited, removed = (sum(getattr(item, key) for item in every) for key in ("added", "edited", "removed"))
+    return f"+{added:,} ~{edited:,} -{removed:,}"
+
+
+def _numbers(result: Summary, verbose: bool, width: int) -> RenderableType:
+    """Return the tables that changed most, a line each; then each tier and the whole, counted."""
+    every = list(result.tables.values())
+    single = (
+        every if verbose or len(every) <= FEW else sorted((i for i in every if i.moved), key=lambda i: -i.moved)[:CHANGED]
+    )
+    columns = [name for name in _NUMBERS if name != "rejects" or any(item.rejects for item in every)]
+    if width < WIDE:
+        columns.remove("size")
+    table = rows_of("table", "tier", *columns, numbers=columns)
+    for tier in TIERS:
+        for item in sorted((i for i in single if i.tier == tier), key=lambda i: (-i.rows, i.table)):
+            table.add_row(Text(item.table), Text(tier, style="dim"), *_cells([item], columns), style=_style(item))
+    for tier in TIERS:
+        items = [item for item in every if item.tier == tier]
+        if items and (len(items) > 1 or len(single) < len(every)) and len(items) < len(every):
+            table.add_row(count_of(len(items), "table"), tier, *_cells(items, columns), style="italic")
+    if len(every) > 1:
+        label = every[0].tier if len({item.tier for item in every}) == 1 else "all"
+        table.add_row(count_of(len(every), "table"), label, *_cells(every, columns, result.seconds), style="bold")
+    return table
+
+
+def _style(item: TableSummary) -> str:
+    return {"failed": "red", "unchanged": "dim", "loaded": ""}.get(item.outcome, "yellow")
+
+
+def _cells(items: Sequence[TableSummary], columns: Sequence[str], seconds: float | None = None) -> list[str]:
+    found = {
+        "rows": f"{sum(item.rows for item in items):,}",
+        "+": _count(sum(item.added for item in items)),
+        "~": _count(sum(item.edited for item in items)),
+        "-": _count(sum(item.removed for item in items)),
+        "rejects": _count(sum(item.rejects for item in items)),
+        "size": size(sum(item.bytes for item in items)),
+        "seconds": f"{items[0].seconds if seconds is None else seconds:.1f}" if len(items) == 1 or seconds else "",
+    }
+    return [found[column] for column in columns]
+
+
+def _count(count: int) -> str:
+    return f"{count:,}" if count else ""
+
+
+def _footing(result: Summary) -> list[str]:
+    """Return what is to be known of the rows besides: of which moment they are, what proved tables unchanged, the source."""
+    items = result.tables.values()
+    labels = Counter(item.consistency for item in items if item.consistency)
+    proofs = Counter(item.proof for item in items if item.proof)
+    lines = []
+    if labels:
+        lines.append(f"Read as: {', '.join(f'{n:,} {label}' for label, n in sorted(labels.items(), key=lambda p: p[1]))}")
+    if proofs:
+        lines.append(f"Unchanged: {', '.join(f'{n:,} by {proof}' for proof, n in proofs.most_common())}")
+    if result.left_out:
+        lines.append(f"Not taken from the source: {told(result.left_out)}")
+    return lines + _source_work(result)
+
+
+def _source_work(result: Summary) -> list[str]:
     """Return what the source's server did meanwhile, and for whom."""
     work = result.source_work
     if not work:
         return []
     whose = "for bulketl's user" if work["of"] == "account" else "for everybody"
     waits = count_of(int(str(work["server_lock_waits"])), "statement")
-    told = (
-        f"{work['rows_read']:,} rows read and {size(int(str(work['bytes_sent'])))} sent {whose}; {waits} waited for a lock"
-    )
-    return [Text(f"\nThe source meanwhile: {told}", style="dim")]
-
-
-def _tier_rows(table: Table, tier: str, items: list[TableSummary], total: int) -> None:
-    if not items:
-        return
-    quiet = [i for i in items if i.outcome == "loaded" and i.rows < SMALL_ROWS and not i.rejects] if total > MANY else []
-    same = [i for i in items if i.outcome == "unchanged"]
-    for item in sorted((i for i in items if i not in quiet and i not in same), key=lambda i: -i.rows):
-        style = {"loaded": "green", "failed": "red"}.get(item.outcome, "yellow")
-        rejects = Text(f"{item.rejects}", style="red" if item.rejects else "")
-        table.add_row(
-            Text(item.table), tier, f"{item.rows:,}", size(item.bytes), f"{item.seconds:.1f}", rejects,
-            Text.assemble((item.outcome, style), _merged(item)),
-        )  # fmt: skip
-    if quiet:
-        rows, weight = sum(i.rows for i in quiet), sum(i.bytes for i in quiet)
-        label = f"{len(quiet)} tables below {SMALL_ROWS:,} rows"
-        loaded = Text("loaded", style="green")
-        table.add_row(Text(label, style="dim"), tier, f"{rows:,}", size(weight), "", "0", loaded)
-    if same:
-        same_ = Text(count_of(len(same), "table"), style="dim")
-        table.add_row(same_, tier, "", "", "", "", Text("unchanged", style="dim"))
-
-
-def _moments(result: Summary) -> list[Text]:
-    """Return what the rows of each table have in common, why some were not read, did not all arrive, or came late."""
-    labels: dict[str, list[str]] = {}
-    for item in result.tables.values():
-        if item.consistency:
-            labels.setdefault(item.consistency, []).append(item.table)
-    words = []
-    for label, names in sorted(labels.items(), key=lambda pair: len(pair[1])):
-        few = in_a_line(f" ({', '.join(sorted(names))})") if len(names) <= NAMED and len(result.tables) > 1 else ""
-        words.append(f"{label}{few}" if len(result.tables) == 1 else f"{len(names)} {label}{few}")
-    low = [f"{item.table} {item.quality:.6f}" for item in result.tables.values() if item.quality not in (None, 1.0)]
-    late = [f"{item.table} ({item.seconds / 60:.1f} min)" for item in result.tables.values() if item.overdue]
-    lines = [Text(f"\nRead as: {', '.join(words)}")] if words else []
-    proofs = Counter(item.proof for item in result.tables.values() if item.proof)
-    lines += [Text(f"\nUnchanged: {', '.join(f'{n} by {proof}' for proof, n in proofs.most_common())}")] if proofs else []
-    lines += [Text(f"\nQuality score below 1: {in_a_line(', '.join(low))}", style="yellow")] if low else []
-    return lines + ([Text(f"\nTook longer than expected: {in_a_line(', '.join(late))}", style="yellow")] if late else [])
-
-
-def _merged(item: TableSummary) -> str:
-    """Return what a merge did, in a few words; nothing for a table that was replaced as a whole."""
-    if item.inserted is None:
-        return ""
-    counts = {"new": item.inserted, "changed": item.updated, "deleted": item.deleted}
-    return ": " + (", ".join(f"{count:,} {word}" for word, count in counts.items() if count) or "nothing new")
-
-
-def _noted(result: Summary) -> list[Text]:
-    """Return what is otherwise at the source than in audited tables: what this run has noted, and what was before."""
-    lines = []
-    for item in result.tables.values():
-        new = _edits(item.noted.get("delete", 0), item.noted.get("update", 0))
-        back = item.noted.get("return", 0)
-        said = [f"{new}, noted in bulketl.audit_trail"] if new else []
-        said += [f"{count_of(back, 'row')} there again, noted too"] if back else []
-        gone, differing = (item.compared.get(key, 0) for key in ("gone", "differing")) if item.tier == "audit" else (0, 0)
-        if gone > item.noted.get("delete", 0) or differing > item.noted.get("update", 0):
-            said.append(f"{_edits(gone, differing)} in all, kept as first seen")
-        if said:
-            lines.append(f"  {item.table}: {'; '.join(said)}")
-    return [Text("\nKept by audit, and otherwise at the source:", style="yellow"), lines_of(lines)] if lines else []
-
-
-def _edits(deleted: int, edited: int) -> str:
-    words = [f"{count_of(deleted, 'row')} deleted"] if deleted else []
-    words += [f"{f'{edited:,}' if deleted else count_of(edited, 'row')} edited"] if edited else []
-    return f"{' and '.join(words)} at the source" if words else ""
-
-
-def _comparisons(result: Summary) -> list[Text]:
-    found = []
-    for item in result.tables.values():
-        counts = {word: count for word, count in item.compared.items() if item.tier != "audit" or word == "missing"}
-        if any(counts.values()):
-            found.append(f"  {item.table}: " + ", ".join(f"{count:,} {word}" for word, count in counts.items() if count))
-    return [Text("\nFound by comparing with the source, and treated as the rules say:"), lines_of(found)] if found else []
-
-
-def _drifts(result: Summary) -> list[Text]:
-    found = [f"  {item.table}: {line}" for item in result.tables.values() for line in item.drift]
-    skipped = [f"  {item.table}: {item.message}" for item in result.tables.values() if item.outcome == "skipped"]
-    texts = [Text("\nColumns that changed:"), lines_of(found)] if found else []
-    texts += [Text("\nNot loaded:"), lines_of(skipped)] if skipped else []
-    return texts + ([Text(f"\nNot taken from the source: {in_a_line(told(result.left_out))}")] if result.left_out else [])
-
-
-def _sums(label: str, tier: str, items: list[TableSummary]) -> tuple[str, ...]:
-    rows, weight, rejects = (sum(getattr(i, key) for i in items) for key in ("rows", "bytes", "rejects"))
-    failed = sum(i.outcome not in ("loaded", "skipped", "unchanged") for i in items)
-    outcome = next((word for word in ("loaded", "unchanged") if any(i.outcome == word for i in items)), "")
-    return label, tier, f"{rows:,}", size(weight), "", f"{rejects:,}", f"{failed} failed" if failed else outcome
-
-
-def _changes(result: Summary) -> list[Text]:
-    found = [
-        f"  {item.table}.{column}: {count:,} × {kind}"
-        for item in result.tables.values()
-        for column, kinds in item.changed.items()
-        for kind, count in kinds.items()
-    ]
-    if not found:
-        return []
-    more = [f"  and {len(found) - 12} more columns (--json lists all)"] if len(found) > 12 else []
-    return [Text("\nChanged on the way, because Postgres cannot hold them:"), lines_of(found[:12] + more)]
-
-
-def _checks(result: Summary) -> list[Text]:
-    """Return what the checks of tables found that were loaded all the same; of others the failure says it."""
-    words = {"warn": "warning", "reject": "rejected"}
-    found = [
-        f"  {item.table}: {label}: {said(label, figure)} ({words[severity]})"
-        for item in result.tables.values()
-        for severity, labels in item.checks.items()
-        for label, figure in labels.items()
-        if severity in words
-    ]
-    return [Text("\nFound by checks:", style="yellow"), lines_of(found)] if found else []
-
-
-def _failures(failed: list[TableSummary]) -> list[Text]:
-    lines = []
-    for item in failed:
-        if item.message:
-            lines.append(Text(f"\n{item.message}", style="red"))
-            lines.append(Text(f"  {item.hint}") if item.hint else Text(""))
-    return lines
+    read, sent = f"{count_of(int(str(work['rows_read'])), 'row')} read", size(int(str(work["bytes_sent"])))
+    return [f"The source meanwhile: {read} and {sent} sent {whose}; {waits} waited for a lock"]

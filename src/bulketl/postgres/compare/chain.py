@@ -12,6 +12,7 @@ from bulketl.postgres.ledger import chains
 from bulketl.postgres.ledger.states import read_states
 from bulketl.postgres.server import Connection
 from bulketl.postgres.write.chain import JSON
+from bulketl.tables.printable import brief
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,10 @@ class ChainVerdict:
     head: str
     problem: str = ""
     ended: str = ""
+
+    def __repr__(self) -> str:
+        """Return what it is in a short line."""
+        return brief(self, table=self.table, rows=self.rows, entries=self.entries, problem=self.problem)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain values."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from bulketl.postgres.joins import by_hash
 from bulketl.postgres.server import LEDGER, Connection
+from bulketl.tables.printable import brief
 
 FETCHED = 10_000  # rows in memory at once
 _OF = (
@@ -35,6 +36,10 @@ class RejectCount:
     settled: int
     loaded: bool
 
+    def __repr__(self) -> str:
+        """Return what it is in a short line."""
+        return brief(self, table=self.table, column=self.column, reason=self.reason, rows=self.rows)
+
     def to_json(self) -> dict[str, Any]:
         """Return it as plain values."""
         return dataclasses.asdict(self)
@@ -58,6 +63,10 @@ class Rejected:
     row: dict[str, Any] = field(repr=False)
     settled: str
     rejected_at: str
+
+    def __repr__(self) -> str:
+        """Return what it is in a short line."""
+        return brief(self, table=self.table, column=self.column, reason=self.reason, run=self.run)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain values."""

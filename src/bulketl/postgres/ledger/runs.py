@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -106,12 +106,13 @@ def reopen_run(connection: Connection, run: str) -> bool:
 
 
 class RunEntry(NamedTuple):
-    """A run on record: its name, kind and outcome, None while it has not ended, and its plan as JSON."""
+    """A run on record: its name, kind and outcome, None while it has not ended, its plan as JSON, and when it began."""
 
     run: str
     kind: str
     outcome: str | None
     document: str
+    began: str
 
 
 def find_run(connection: Connection, schema: str, run: str, kinds: Sequence[Kind]) -> RunEntry | None:
@@ -119,7 +120,7 @@ def find_run(connection: Connection, schema: str, run: str, kinds: Sequence[Kind
     if (kind := kind_of(connection)) is None:
         return None
     found = connection.execute(
-        f"SELECT run, {kind}, outcome, document::text FROM {LEDGER}.run r"
+        f"SELECT run, {kind}, outcome, document::text, to_char(started_at, 'YYYY-MM-DD HH24:MI:SSOF') FROM {LEDGER}.run r"
         f" WHERE schema_name = %s AND CASE %s WHEN '' THEN {kind} = ANY(%s) ELSE run = %s END"
         " ORDER BY started_at DESC LIMIT 1".encode(),
         (schema, run, list(kinds), run),
@@ -185,14 +186,28 @@ def _certify(connection: Connection, run: str, certificates: Mapping[str, dict[s
         )
 
 
-def certificates(connection: Connection, schema: str, run: str) -> tuple[dict[str, Any], dict[str, dict[str, Any]]] | None:
-    """Return what is on record of a run into the schema that has certificates, the last one for '', and these by table."""
+class Certified(NamedTuple):
+    """What is on record of a run with certificates: itself, these by table, what became of each table, and later loads.
+
+    `since`: of tables that another load brought afterwards, by which run and when.
+    """
+
+    about: dict[str, Any]
+    documents: dict[str, dict[str, Any]]
+    loads: dict[str, dict[str, Any]]
+    since: dict[str, tuple[str, str]]
+
+
+def certificates(connection: Connection, schema: str, run: str) -> Certified | None:
+    """Return what is on record of a run into the schema that has certificates, of the last one for '', or None."""
     if connection.execute(f"SELECT to_regclass('{LEDGER}.certificate')").fetchone() == (None,):
         return None
+    time = "to_char({}, 'YYYY-MM-DD HH24:MI:SSOF')"
     cursor = connection.execute(
-        f"SELECT run, source, schema_name, host, version, started_at::text, finished_at::text, outcome FROM {LEDGER}.run r"
+        f"SELECT run, source, schema_name, host, version, {time.format('started_at')} AS started_at,"
+        f" {time.format('finished_at')} AS finished_at, outcome FROM {LEDGER}.run r"
         f" WHERE schema_name = %s AND %s IN ('', run) AND EXISTS (SELECT 1 FROM {LEDGER}.certificate c WHERE c.run = r.run)"
-        " ORDER BY started_at DESC LIMIT 1",
+        " ORDER BY r.started_at DESC LIMIT 1".encode(),
         (schema, run),
     )
     row = cursor.fetchone()
@@ -202,7 +217,25 @@ def certificates(connection: Connection, schema: str, run: str) -> tuple[dict[st
     found = connection.execute(
         f"SELECT table_name, document FROM {LEDGER}.certificate WHERE run = %s ORDER BY table_name", (row[0],)
     ).fetchall()
-    return about, {str(table): document for table, document in found}
+    loads = connection.execute(
+        f"SELECT table_name, tier, outcome, rows, rejects, COALESCE(error, '') FROM {LEDGER}.table_load WHERE run = %s"
+        " ORDER BY table_name",
+        (row[0],),
+    ).fetchall()
+    since = connection.execute(
+        f"SELECT s.table_name, s.run, {time.format('s.published_at')} FROM {LEDGER}.state s"
+        f" JOIN {LEDGER}.certificate c ON (c.run, c.table_name) = (%s, s.table_name)"
+        f" JOIN {LEDGER}.run r ON r.run = s.run AND {kind_of(connection)} = 'load'"
+        " WHERE s.schema_name = %s AND s.run <> c.run ORDER BY s.table_name".encode(),
+        (row[0], schema),
+    ).fetchall()
+    names = ("tier", "outcome", "rows", "rejects", "error")
+    return Certified(
+        about,
+        {str(table): document for table, document in found},
+        {str(table): dict(zip(names, rest, strict=True)) for table, *rest in loads},
+        {str(table): (str(later), str(at)) for table, later, at in since},
+    )
 
 
 def paces(connection: Connection, schema: str) -> dict[str, Pace]:
@@ -223,16 +256,22 @@ def paces(connection: Connection, schema: str) -> dict[str, Pace]:
     return {str(table): Pace(per_row, least) for table, per_row, least in found}
 
 
-def last_plan(connection: Connection, schema: str) -> tuple[str, dict[str, Any]] | None:
-    """Return the name of the last load into a schema and its plan, or None; other acts have a plan of single rows."""
+def last_plans(connection: Connection, schema: str, most: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the names of the last loads into a schema and their plans, the last first, each read when it is asked for.
+
+    Other acts have a plan of single rows.
+    """
     if (kind := kind_of(connection)) is None:
-        return None
+        return
     found = connection.execute(
-        f"SELECT run, document FROM {LEDGER}.run r WHERE schema_name = %s AND {kind} = 'load'"
-        " ORDER BY started_at DESC LIMIT 1".encode(),
-        (schema,),
-    ).fetchone()
-    return None if found is None else (found[0], found[1])
+        f"SELECT run FROM {LEDGER}.run r WHERE schema_name = %s AND {kind} = 'load'"
+        " ORDER BY started_at DESC LIMIT %s".encode(),
+        (schema, most),
+    ).fetchall()
+    for (run,) in found:
+        row = connection.execute(f"SELECT document FROM {LEDGER}.run WHERE run = %s", (run,)).fetchone()
+        if row is not None:
+            yield run, row[0]
 
 
 def dead_runs(connection: Connection) -> list[str]:

@@ -14,6 +14,7 @@ from bulketl.postgres.ddl import rows_of, value
 from bulketl.postgres.ledger import made
 from bulketl.postgres.server import LEDGER, Connection
 from bulketl.tables.cursor import State, Watermark
+from bulketl.tables.printable import brief
 from bulketl.tables.spec import TableSpec
 
 
@@ -34,6 +35,10 @@ class TableState:
     run: str
     published: str
     compared: str
+
+    def __repr__(self) -> str:
+        """Return what it is in a short line."""
+        return brief(self, table=self.table, schema=self.schema, rows=self.rows, published=self.published)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain values."""

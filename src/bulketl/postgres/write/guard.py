@@ -33,16 +33,18 @@ def guard(cursor: Any, spec: TableSpec, rows: int, stage: str) -> None:
 
 def check_gone(spec: TableSpec, fewer: int, there: int) -> None:
     """Raise DataError when `fewer` of the `there` rows of the target are gone at the source, and that is too many."""
+    verb = "is" if fewer == 1 else "are"
     if spec.deletes == "fail" and fewer > 0:
         raise DataError(
-            f"table {spec.table!r}: {fewer:,} of its {there:,} rows are gone at the source, and deletes: fail allows none",
+            f"table {spec.table!r}: {fewer:,} of its {there:,} rows {verb} gone at the source, "
+            "and deletes: fail allows none",
             hint="put them back at the source, or choose deletes: mirror, mark or ignore",
         )
     # Of a table that was somebody else's so few may go too, but not all: then it is another table.
     free = 0 if spec.adopt and fewer == there else spec.free
     if fewer > free and fewer > spec.guard * there:
         raise DataError(
-            f"table {spec.table!r}: {fewer:,} of its {there:,} rows are gone at the source, {fewer / there:.1%}, "
+            f"table {spec.table!r}: {fewer:,} of its {there:,} rows {verb} gone at the source, {fewer / there:.1%}, "
             f"and {spec.guard:.0%} may go",
             hint=f"if they were meant to go, load it once with --allow-deletes {spec.table}; "
             "for a table that loses many rows in a usual night name the share under deletes: {guard: ...}",

@@ -1,8 +1,8 @@
 """Making a staged table visible, in one transaction: swap, refill, merge or append.
 
 A swap carries over everything the new table can take from the old one: owner, grants, comments, storage options, and
-the plain views on it, saved and recreated with theirs. Nothing is ever dropped with CASCADE: what could not be
-carried made the plan choose refill, and what appeared since makes the transaction fail and the old table stay.
+its indexes and the plain views on it, saved and recreated with theirs. Nothing is ever dropped with CASCADE: what could
+not be carried made the plan choose refill, and what appeared since makes the transaction fail and the old table stay.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 from typing import Any
 
 from bulketl.errors import TargetError
-from bulketl.postgres.ddl import SEEN, alter_table, batch, columns, name, rows_of, staging, value
+from bulketl.postgres.ddl import REBUILT, SEEN, alter_table, batch, columns, name, rows_of, staging, value
 from bulketl.postgres.joins import BY_HASH, FREE, PLANNING, joining
 from bulketl.postgres.ledger.made import reserving
 from bulketl.postgres.server import STAGING
@@ -35,6 +35,10 @@ SELECT json_build_object(
     'definition', CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END,
     'grants', (SELECT json_agg(json_build_array(NULLIF(a.grantee, 0)::regrole::text, a.privilege_type, a.is_grantable, NULL))
                FROM aclexplode(c.relacl) a WHERE a.grantee <> c.relowner),
+    'indexes', (SELECT json_agg(json_build_array(s.nspname, x.relname, pg_get_indexdef(x.oid),
+                                                 obj_description(x.oid, 'pg_class')) ORDER BY x.relname)
+                FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_namespace s ON s.oid = x.relnamespace
+                WHERE i.indrelid = c.oid AND {rebuilt}),
     'column_grants', (SELECT json_agg(json_build_array(NULLIF(x.grantee, 0)::regrole::text, x.privilege_type, x.is_grantable,
                       a.attname)) FROM pg_attribute a, aclexplode(a.attacl) x WHERE a.attrelid = c.oid),
     'column_comments', (SELECT json_agg(json_build_array(a.attname, col_description(c.oid, a.attnum)))
@@ -79,7 +83,7 @@ def arriving(run: str, spec: TableSpec) -> list[str]:
 
 def carrying(spec: TableSpec) -> str:
     """Return the SELECT of what a swap carries over: JSON texts, the table and then its plain views in order."""
-    return _CARRIED.format(table=value(name(spec.schema, spec.table)))
+    return _CARRIED.format(table=value(name(spec.schema, spec.table)), rebuilt=REBUILT)
 
 
 def replacing(run: str, spec: TableSpec, things: list[dict[str, Any]]) -> list[str]:
@@ -115,6 +119,10 @@ def swap(spec: TableSpec, carried: list[dict[str, Any]]) -> list[str]:
     statements += _described(old, "TABLE", kept)
     if old["options"]:
         statements.append(f"ALTER TABLE {name(spec.schema, spec.table)} SET ({', '.join(old['options'])})")
+    for schema, index, definition, comment in old["indexes"] or []:
+        statements.append(definition)
+        if comment is not None:
+            statements.append(f"COMMENT ON INDEX {name(schema, index)} IS {value(comment)}")
     for view in views:
         options = f" WITH ({', '.join(view['options'])})" if view["options"] else ""
         statements.append(f"CREATE VIEW {name(view['schema'], view['name'])}{options} AS {view['definition'].rstrip(';')}")

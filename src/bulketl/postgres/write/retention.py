@@ -33,6 +33,7 @@ from bulketl.postgres.ledger.made import reserve
 from bulketl.postgres.server import Postgres, failure
 from bulketl.postgres.write import chain, written
 from bulketl.tables.catalog import TargetTable
+from bulketl.tables.printable import brief
 from bulketl.tables.spec import TableSpec
 from bulketl.tables.types import TARGET_TIMES
 
@@ -57,6 +58,10 @@ class Expired:
     action: str
     file: str = ""
     sha256: str = field(default="", repr=False)
+
+    def __repr__(self) -> str:
+        """Return what it is in a short line."""
+        return brief(self, table=self.table, rows=self.rows, action=self.action)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain values."""

@@ -1,0 +1,34 @@
+"""Files that commands write for people, each as a whole."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+from bulketl.errors import ConfigError
+
+
+def replace(path: Path, text: str) -> None:
+    """Write a file so that it is never half there."""
+    beside = path.with_name(path.name + ".new")
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(path)
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be written: {error.strerror}", hint="name a file in a folder you may write to"
+        ) from None
+
+
+def check_folder(path: Path) -> None:
+    """Make a folder, unless it is there; raise ConfigError when files cannot be written into it."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be made: {error.strerror}", hint="name a folder that you may write to") from None
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise ConfigError(f"nothing can be written into {path}", hint="name a folder that you may write to")

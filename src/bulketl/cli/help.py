@@ -1,0 +1,63 @@
+"""Help as every command gives it: what a value is in a word, one example, and the exit codes that apply.
+
+A command is registered with its example and its codes here; tests list the commands and fail for one that has neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from bulketl.errors import INTERRUPTED
+
+REFUSED, WRONG = "a server refused", "the request was wrong"
+LOOKS: Mapping[int, str] = {0: "done", 1: REFUSED, 2: WRONG}  # of what only looks
+LOADS: Mapping[int, str] = {
+    0: "done", 1: "failed", 2: WRONG, 3: "tables failed that only warn", 4: "outside the window or stopped at its end",
+    5: "loaded and not certified", INTERRUPTED: "interrupted",
+}  # fmt: skip
+HELP_NAMES = {"help_option_names": ["-h", "--help"]}
+
+
+class Command(TyperCommand):
+    """A command whose help says in a word what an option takes, and nothing of a flag."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return its options and arguments, -h among them, each with its word."""
+        return [_named(option) for option in super().get_params(ctx)]
+
+
+class Group(TyperGroup):
+    """A group of commands, whose own options are shown as a command's are."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return its options, -h among them, each with its word."""
+        return [_named(option) for option in super().get_params(ctx)]
+
+
+def _named(option: Any) -> Any:
+    """Give an option or an argument a word in place of its Python type."""
+    flag = getattr(option, "is_flag", False)
+    if option.metavar is None:
+        option.metavar = "" if flag else str(option.name).upper()
+    if option.param_type_name == "argument":
+        option.get_usage_pieces = lambda *_, word=option.metavar, **__: [word]
+        option.display_type_rich = lambda *_, **__: ""
+    return option
+
+
+def group(name: str | None, text: str, **more: Any) -> typer.Typer:
+    """Return an empty group of commands."""
+    return typer.Typer(name=name, cls=Group, no_args_is_help=True, context_settings=HELP_NAMES, help=text, **more)
+
+
+def registered(
+    of: typer.Typer, function: Callable[..., Any], example: str, codes: Mapping[int, str] = LOOKS, name: str | None = None
+) -> None:
+    """Make a function a command of a group, whose help ends with an example and with its exit codes."""
+    said = ", ".join(f"{code} {meaning}" for code, meaning in codes.items())
+    epilog = f"\n\nExample: `{example}`\n\nExit codes: {said}."
+    of.command(name, cls=Command, context_settings=HELP_NAMES, epilog=epilog)(function)

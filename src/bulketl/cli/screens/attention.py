@@ -1,0 +1,133 @@
+"""Tables of a load that somebody should look at, and why: the worst first, what is said of several said once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from bulketl.cli.screens.common import edits, without_table
+from bulketl.cli.screens.listing import NAMED, named
+from bulketl.loading.summary import Summary, TableSummary
+from bulketl.tables.checks import said
+from bulketl.tables.printable import count_of
+
+COLUMNS = 3  # that a line names; beyond, they are counted
+Fact = tuple[str, str, str]  # a word, its colour, and the text
+
+
+def attention(result: Summary, verbose: bool = False) -> list[Fact]:
+    """Return a line for each table that needs attention; tables of which the same is to be said share one."""
+    found: dict[tuple[int, str, str], list[str]] = {}
+    hints: dict[tuple[int, str, str], str] = {}
+    for item in result.tables.values():
+        concerns = [(rank, word, text) for rank, (word, tell) in enumerate(_CONCERNS) if (text := tell(item, verbose))]
+        if concerns:
+            rank, word, first = concerns[0]
+            text = "; ".join([first, *(other for _, _, other in concerns[1:])])
+            found.setdefault((rank, word, text), []).append(item.table)
+            hints.setdefault((rank, word, text), without_table(item.hint, item.table) if item.outcome == "failed" else "")
+    lines: list[Fact] = []
+    for key in sorted(found, key=lambda key: (key[0], found[key][0])):
+        tables, (rank, word, text), hint = found[key], key, hints[key]
+        names = named(tables, len(tables) if verbose else NAMED)
+        lines.append(
+            (
+                word,
+                "red" if rank < 2 else "yellow",
+                f"{names}{', each' if len(tables) > 1 else ''}: {text}{f'. To do: {hint}' if hint else ''}",
+            )
+        )
+    return lines
+
+
+def _failed(item: TableSummary, _verbose: bool) -> str:
+    return without_table(item.message or "it failed", item.table) if item.outcome == "failed" else ""
+
+
+def _uncertified(item: TableSummary, _verbose: bool) -> str:
+    if item.outcome != "loaded" or item.certified in (None, True):
+        return ""
+    return "its figures do not agree; `bulketl certificate` says which"
+
+
+def _unfinished(item: TableSummary, _verbose: bool) -> str:
+    return "the run ended before it; `bulketl load --resume last` goes on" if item.outcome == "unfinished" else ""
+
+
+def _audited(item: TableSummary, _verbose: bool) -> str:
+    """Return what is otherwise at the source than in an audited table: what this run has noted, and what was before."""
+    noted = edits(item.noted.get("delete", 0), item.noted.get("update", 0))
+    back = item.noted.get("return", 0)
+    told = [f"{noted}, noted in bulketl.audit_trail"] if noted else []
+    told += [f"{count_of(back, 'row')} there again, noted too"] if back else []
+    gone, differing = (item.compared.get(key, 0) for key in ("gone", "differing")) if item.tier == "audit" else (0, 0)
+    if gone > item.noted.get("delete", 0) or differing > item.noted.get("update", 0):
+        told.append(f"{edits(gone, differing)} in all, kept as first seen")
+    return "; ".join(told)
+
+
+def _rejected(item: TableSummary, _verbose: bool) -> str:
+    if not item.rejects or item.outcome == "failed":
+        return ""
+    return f"{count_of(item.rejects, 'row')} of {item.rows + item.rejects:,} rejected; `bulketl rejects list` says why"
+
+
+def _checks(item: TableSummary, verbose: bool) -> str:
+    """Return what the checks of a table found that was loaded all the same; of others the failure says it."""
+    words = {"warn": "warning", "reject": "rejected"}
+    found = [
+        f"{label}: {said(label, figure)} ({words[severity]})"
+        for severity, labels in item.checks.items()
+        for label, figure in labels.items()
+        if severity in words
+    ]
+    return _some(found, verbose)
+
+
+def _quality(item: TableSummary, _verbose: bool) -> str:
+    return f"quality score {item.quality:.6f}" if item.quality not in (None, 1.0) else ""
+
+
+def _compared(item: TableSummary, _verbose: bool) -> str:
+    counts = {word: count for word, count in item.compared.items() if item.tier != "audit" or word == "missing"}
+    told = ", ".join(f"{count:,} {word}" for word, count in counts.items() if count)
+    return f"{told} when it was compared with the source" if told else ""
+
+
+def _changed(item: TableSummary, verbose: bool) -> str:
+    found = [f"{count:,} × {kind} in {column}" for column, kinds in item.changed.items() for kind, count in kinds.items()]
+    return _some(found, verbose)
+
+
+def _columns(item: TableSummary, verbose: bool) -> str:
+    return f"columns changed: {_some(item.drift, verbose)}" if item.drift else ""
+
+
+def _late(item: TableSummary, _verbose: bool) -> str:
+    return f"took {item.seconds / 60:.1f} min, longer than expected" if item.overdue else ""
+
+
+def _skipped(item: TableSummary, _verbose: bool) -> str:
+    return item.message if item.outcome == "skipped" else ""
+
+
+def _some(found: Iterable[str], verbose: bool) -> str:
+    every: Sequence[str] = list(found)
+    more = f", and {len(every) - COLUMNS} more" if len(every) > COLUMNS and not verbose else ""
+    return ", ".join(every if verbose else every[:COLUMNS]) + more
+
+
+# Worst first: the first that is true of a table gives its line the word and its place.
+_CONCERNS: Sequence[tuple[str, Callable[[TableSummary, bool], str]]] = (
+    ("failed", _failed),
+    ("not certified", _uncertified),
+    ("not finished", _unfinished),
+    ("audit", _audited),
+    ("rejected", _rejected),
+    ("check", _checks),
+    ("quality", _quality),
+    ("compared", _compared),
+    ("values", _changed),
+    ("columns", _columns),
+    ("late", _late),
+    ("not loaded", _skipped),
+)

@@ -1,0 +1,92 @@
+"""Every golden screen with its cases: values as acts return them, made up."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from pathlib import Path
+
+from rich.console import RenderableType
+from shown_base import LONG, ODD, RUN, Made
+from shown_docs import DOC_PAIRS, DOC_YEARS, DOCS
+from shown_findings import FOUND
+from shown_loads import PLANS, SUMMARIES
+from shown_sides import CERTIFICATES, EQUAL, PAGES, PAIRED, RECORDS, VERIFICATIONS, YEARS
+
+from bulketl.cli.screens import (
+    casts,
+    common,
+    findings,
+    months,
+    pairs,
+    plans,
+    rules,
+)
+from bulketl.errors import ConfigError
+from bulketl.survey.proposals import Proposal
+
+__all__ = ["DOCS", "SCREENS"]
+
+
+# Rules
+
+PROPOSAL = Proposal(
+    "patient",
+    "critical",
+    "incremental",
+    "SecDateTEdit",
+    False,
+    1000,
+    5,
+    1.0,
+    (),
+    5000,
+    1.5,
+    "mirror",
+    {"table_importance": "7 tables refer to it", "extraction_strategy": "SecDateTEdit is indexed"},
+)
+
+
+def _found(name: str, verbose: bool) -> RenderableType:
+    return findings.findings(FOUND[name], each=verbose)
+
+
+SCREENS: dict[str, dict[str, Made]] = {
+    "summary-summary": SUMMARIES,
+    "plans-plan": PLANS,
+    "plans-sql": {"two": lambda v: plans.sql({"t": ["TRUNCATE raw.t", "SELECT 1"], ODD: ["SELECT 2"]})},
+    "plans-plan_changes": {
+        "some": lambda v: plans.plan_changes(RUN, ["+ t (full load)", "- u", "~ v: tier audit -> critical"], 1, 3),
+        "none": lambda v: plans.plan_changes(RUN, [], 1, 1),
+        "no-run": lambda v: plans.plan_changes("", [], 0, 1),
+    },
+    "verdicts-verification": VERIFICATIONS,
+    "certificates-certificate": CERTIFICATES,
+    "certificate_page-page": PAGES,
+    **RECORDS,
+    "months-history": {
+        "docs": lambda v: months.history(DOC_YEARS),
+        "differs": lambda v: months.history(YEARS),
+        "equal": lambda v: months.history(EQUAL),
+    },
+    "pairs-pairs": {
+        "docs": lambda v: pairs.pairs(DOC_PAIRS),
+        "some": lambda v: pairs.pairs(PAIRED),
+        "one": lambda v: pairs.pairs(PAIRED[:1]),
+    },
+    "casts-casts": {"all": lambda v: casts.casts()},
+    "casts-counted": {"all": lambda v: casts.counted()},
+    "rules-proposals": {
+        "one": lambda v: rules.proposals(
+            [PROPOSAL, dataclasses.replace(PROPOSAL, table=LONG, question="audit? it is called so")]
+        )
+    },
+    "rules-counted": {"one": lambda v: rules.counted([PROPOSAL])},
+    "rules-changes": {"some": lambda v: rules.changes(["+ table u", "- table gone", "~ t.c int -> bigint"])},
+    "findings-findings": {name: functools.partial(_found, name) for name in FOUND},
+    "findings-fixed": {
+        "some": lambda v: findings.fixed(Path("config/tables.yaml"), {"t": {"incremental_column": "At"}}),
+        "none": lambda v: findings.fixed(Path("config/tables.yaml"), {}),
+    },
+    "common-error": {"hint": lambda v: common.error(ConfigError(f"there is no tier {LONG!r}", hint="the tiers are a, b"))},
+}
