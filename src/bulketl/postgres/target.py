@@ -26,10 +26,12 @@ from bulketl.postgres.ledger.made import registered, reserving, started
 from bulketl.postgres.server import STAGING, Postgres
 from bulketl.postgres.write import table_checks
 from bulketl.postgres.write.chain import begun, ended
-from bulketl.postgres.write.copy import TEMPORARY, close, copy, transaction, without_refused
+from bulketl.postgres.write.copy import TEMPORARY, close, copy, transaction
 from bulketl.postgres.write.guard import guard
+from bulketl.postgres.write.noted import note
 from bulketl.postgres.write.outcome import PublishResult, arrived, plus_batch, too_bad, too_many
 from bulketl.postgres.write.publish import into, publish
+from bulketl.postgres.write.refused import without_refused
 from bulketl.postgres.write.rows import mend
 from bulketl.postgres.write.stage import (
     BESIDE,
@@ -44,9 +46,10 @@ from bulketl.postgres.write.stage import (
     temporary_name,
 )
 from bulketl.rows import quality
-from bulketl.rows.coerce import KEPT_REJECTS, Batch, Reject
+from bulketl.rows.coerce import KEPT_REJECTS, Batch
 from bulketl.rows.quality import Arrived, Counted
 from bulketl.rows.reconcile import Buckets, Differences, Digest, Here, Row
+from bulketl.rows.reject import Reject
 from bulketl.tables.checks import Counts, counts_from_json
 from bulketl.tables.partitions import Partition
 from bulketl.tables.spec import TableSpec
@@ -198,8 +201,7 @@ class PostgresTarget:
             if reason := too_bad(spec, piece, total.rejects, read, self.run):
                 raise _RejectedError(reason, piece.failing or some)
             copy(cursor, piece.good, spec, *place)
-            if piece.rejects:
-                cursor.execute(entries.rejected(self.run, spec, partition.index, piece.rejects))
+            note(cursor, self.run, spec, partition.index, piece.rejects)
         return dataclasses.replace(total, expected=counted(read))
 
     def _done(self, cursor: Any, spec: TableSpec) -> PublishResult:
@@ -261,8 +263,7 @@ class PostgresTarget:
                 total = dataclasses.replace(plus_batch(CopyResult(), piece, spec), expected=expected[n])
                 if piece:
                     copy(cursor, piece.good, spec, *place(n, spec))
-                    if piece.rejects:
-                        records.append(entries.rejected(self.run, spec, 0, piece.rejects))
+                    note(cursor, self.run, spec, 0, piece.rejects)
                 done.append(total)
             self._compare_group(cursor, specs, done)
             for n, (spec, total) in enumerate(zip(specs, done, strict=True)):
@@ -297,7 +298,7 @@ class PostgresTarget:
 
     def _keep_rejects(self, spec: TableSpec, partition: int, rejects: Sequence[Reject]) -> None:
         with self._transaction(spec) as cursor:
-            cursor.execute(entries.rejected(self.run, spec, partition, rejects[:KEPT_REJECTS]))
+            note(cursor, self.run, spec, partition, rejects[:KEPT_REJECTS])
 
     def buckets(self, spec: TableSpec) -> Buckets:
         """Return how to divide the table's keys for a comparison."""

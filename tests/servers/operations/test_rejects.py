@@ -343,7 +343,9 @@ def test_a_reject_that_is_not_on_record_fails_the_table(broken: Lab, monkeypatch
     small_partitions(monkeypatch, 9)
     real = bulketl.postgres.ledger.entries.rejected
     monkeypatch.setattr(
-        bulketl.postgres.ledger.entries, "rejected", lambda run, spec, index, rejects: real(run, spec, index, rejects[:1])
+        bulketl.postgres.ledger.entries,
+        "rejected",
+        lambda run, spec, index, rejects, encoding: real(run, spec, index, rejects[:1], encoding),
     )
     told = load(broken).summary.tables["t"]
     assert told.outcome == "failed"

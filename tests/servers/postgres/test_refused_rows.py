@@ -12,7 +12,7 @@ from lab import Lab
 
 import bulketl
 import bulketl.loading.worker
-import bulketl.postgres.write.copy
+import bulketl.postgres.write.refused
 from bulketl.rows.coerce import Batch, coerce
 from bulketl.tables.spec import TableSpec
 
@@ -21,13 +21,13 @@ from bulketl.tables.spec import TableSpec
 def tried(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many rows are in each trial that looks for them."""
     found: list[int] = []
-    real = bulketl.postgres.write.copy._try
+    real = bulketl.postgres.write.refused._try
 
-    def watched(*args: Any) -> str | None:
+    def watched(*args: Any) -> Any:
         found.append(args[-1].num_rows)
         return real(*args)
 
-    monkeypatch.setattr(bulketl.postgres.write.copy, "_try", watched)
+    monkeypatch.setattr(bulketl.postgres.write.refused, "_try", watched)
     return found
 
 
@@ -93,7 +93,7 @@ def test_a_streamed_table_with_too_many_of_them_fails_and_shows_them(streamed: L
     """The table is not published; the rows are on record."""
     done = streamed.load(rules={"t": {"casts": {"doc": "jsonb"}, "max_rejects": 2}})
     told = done.summary.tables["t"]
-    assert (told.outcome, told.rejects) == ("failed", 3)
+    assert (told.outcome, told.rejects) == ("failed", 3), told.message
     assert "t" not in streamed.tables()
     assert len(bulketl.show_rejects(streamed.config(), ["t"], done.summary.run)) == 3
 

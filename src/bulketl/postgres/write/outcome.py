@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from bulketl.errors import DataError
 from bulketl.postgres.ledger.entries import CopyResult
 from bulketl.postgres.write import table_checks
-from bulketl.postgres.write.copy import batch_limit
+from bulketl.postgres.write.refused import batch_limit
 from bulketl.rows.aggregates import Figures
 from bulketl.rows.coerce import Batch
 from bulketl.rows.quality import Arrived

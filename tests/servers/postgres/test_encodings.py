@@ -1,0 +1,102 @@
+"""A target database in any encoding: what it cannot hold is a reject whose record is whole, or a refusal that says so."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from faults import small_partitions
+from lab import Lab, execute
+from psycopg.conninfo import make_conninfo
+
+import bulketl
+from bulketl import TargetError
+
+BAD = "caf\u00e9 \u4e2d\U0001f600 \\u0041 back\\slash 'quoted' \"twice\" \u0416"  # no encoding but UTF8 holds all of it
+BAD_KEY = "k\u4e2d\U0001f600\\"
+
+
+def encodings() -> list[str]:
+    """Return every encoding that a server may have, by Postgres' own list up to the last of them."""
+    return (
+        "SQL_ASCII EUC_JP EUC_CN EUC_KR EUC_TW EUC_JIS_2004 UTF8 MULE_INTERNAL LATIN1 LATIN2 LATIN3 LATIN4 LATIN5 LATIN6"
+        " LATIN7 LATIN8 LATIN9 LATIN10 WIN1256 WIN1258 WIN866 WIN874 KOI8R WIN1251 WIN1252 ISO_8859_5 ISO_8859_6 ISO_8859_7"
+        " ISO_8859_8 WIN1250 WIN1253 WIN1254 WIN1255 WIN1257 KOI8U"
+    ).split()
+
+
+def test_these_are_all_that_the_server_has(maria_lab: Lab) -> None:
+    """It refuses every other as an encoding of a database."""
+    names = maria_lab.pg(
+        "SELECT DISTINCT pg_encoding_to_char(n) FROM generate_series(0, 60) n WHERE pg_encoding_to_char(n) <> ''"
+    )
+    assert {name for (name,) in names} >= set(encodings())
+    for (name,) in names:
+        if name not in encodings():
+            with pytest.raises(psycopg.Error, match="is not a valid encoding|not a valid encoding"):
+                maria_lab.pg(f"CREATE DATABASE none ENCODING '{name}' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
+
+
+@pytest.fixture(params=encodings())
+def encoded(request: pytest.FixtureRequest, maria_lab: Lab) -> Iterator[Lab]:
+    """A source, and a target database in one of the encodings."""
+    name = f"{maria_lab.schema}_e"
+    made = f"CREATE DATABASE {name} ENCODING '{request.param}' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+    execute(maria_lab.target, made)
+    yield dataclasses.replace(maria_lab, target=make_conninfo(maria_lab.target, dbname=name, **UTF8))
+    execute(maria_lab.target, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def full(encoded: Lab, request: pytest.FixtureRequest) -> Lab:
+    """Two good rows, and rows with a value, a key and a failed check that few encodings have."""
+    encoded.mysql("CREATE TABLE t (id varchar(20) PRIMARY KEY, c varchar(99), n int) CHARACTER SET utf8mb4")
+    encoded.insert("t", [("a", "plain", 1), ("b", BAD, 2), (BAD_KEY, "key", 3), ("d", BAD, -1), ("e", "plain", 5)])
+    return encoded
+
+
+UTF8 = {"client_encoding": "UTF8"}
+RULES: dict[str, Any] = {"max_rejects": "90%", "checks": [{"range": "n", "min": 0, "severity": "reject"}]}
+
+
+def test_what_an_encoding_lacks_is_a_reject_with_its_true_value(
+    full: Lab, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """In the record, shown, exported and retried; every other row is loaded."""
+    name = request.node.callspec.params["encoded"]
+    if name == "MULE_INTERNAL":  # no session in UTF8 can be had, and only that knows all characters of MySQL
+        with pytest.raises(TargetError, match="conversion between UTF8 and MULE_INTERNAL is not supported") as refused:
+            full.load(rules={"t": RULES})
+        assert "ENCODING 'UTF8'" in refused.value.hint
+        return
+    done = full.load(rules={"t": RULES})
+    told = done.summary.tables["t"]
+    takes_all = name in ("UTF8", "SQL_ASCII")
+    assert (told.outcome, told.rows, told.rejects) == ("loaded", 4 if takes_all else 2, 1 if takes_all else 3), told.message
+    found = {str(item.row["id"]): item for item in bulketl.show_rejects(full.config())}
+    assert found["d"].row == {"id": "d", "c": BAD, "n": -1}
+    assert (found["d"].column, found["d"].value, found["d"].key) == ("n", "-1", {"id": "d"})
+    if not takes_all:
+        assert found["b"].row == {"id": "b", "c": BAD, "n": 2}
+        assert (found["b"].column, found["b"].value) == ("c", BAD)
+        assert found[BAD_KEY].row == {"id": BAD_KEY, "c": "key", "n": 3}
+        assert (found[BAD_KEY].column, found[BAD_KEY].value, found[BAD_KEY].key) == ("id", BAD_KEY, {"id": BAD_KEY})
+        assert all("has no equivalent in encoding" in found[key].reason for key in ("b", BAD_KEY))
+    file = tmp_path / "rejects.json"
+    assert bulketl.export_rejects(full.config(), file) == told.rejects
+    assert {row["row"]["id"]: row["row"]["c"] for row in json.loads(file.read_text("utf-8"))}["d"] == BAD
+    full.mysql("UPDATE t SET c = 'good now', n = 9 WHERE id IN ('b', 'd')")
+    (again,) = bulketl.retry_rejects(full.config(rules={"t": RULES}))
+    assert (again.asked, again.loaded, again.gone, again.unreadable) == (told.rejects, 1 if takes_all else 2, 0, 0)
+    assert (
+        [item.key for item in bulketl.show_rejects(full.config()) if not item.settled]
+        == (
+            [] if takes_all else [{"id": BAD_KEY}, {"id": BAD_KEY}]  # once by its load, once by the retry
+        )[: None if takes_all else 1]
+    )
+    assert full.pg("SELECT c, n FROM {s}.t WHERE id = 'd'") == [("good now", 9)]
