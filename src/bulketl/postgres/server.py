@@ -20,6 +20,7 @@ from bulketl.errors import BugError, BulketlError, ConfigError, DataError, Ease,
 from bulketl.postgres.health import by_backend
 from bulketl.postgres.refusals import about
 from bulketl.postgres.session import FORM, POOLED, Driver, Session, described, opened, parameters
+from bulketl.tables.printable import shortened
 
 if TYPE_CHECKING:  # workers have no configuration, and its models take time to load
     from bulketl.config.config import Config
@@ -203,12 +204,8 @@ def said(text: str) -> str:
     # ADBC quotes the whole statement, with the values in it.
     text = re.sub(r"Failed to execute query '.*': ERROR: ", "ERROR: ", " ".join(text.split()))
     head, mark, quoted = text.partition(" QUERY: ")
-    text = f"{head}{mark}{_cut(quoted, _QUOTED)}"
-    return _cut(text, _SAID)
-
-
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[:most]}… ({len(text) - most:,} characters more)"
+    text = f"{head}{mark}{shortened(quoted, _QUOTED)}"
+    return shortened(text, _SAID)
 
 
 def failure(sqlstate: str | None, text: str, what: str) -> BulketlError:

@@ -80,7 +80,7 @@ def validate(config: Config) -> tuple[Finding, ...]:
     arrivals = patient(read_arrivals, source, asked)
     proposals = {proposal.table: proposal for proposal in classify(catalog, profiles, config.classify, arrivals)}
     lacks = (Finding(where, "error", text, "what needs it is not loaded", advice) for where, text, advice in missing)
-    refused = _refused(config, catalog, Known(target or {}, known.states))
+    refused = _refused(config, catalog, dataclasses.replace(known, existing=target or {}))
     others = find(Seen(config, catalog, proposals, profiles, target, refused, known.states, arrivals))
     every = (*lacks, *stale(config.target_schema, left), *foreign, *others)
     return tuple(dataclasses.replace(one, source=catalog.identity, schema=config.target_schema) for one in every)

@@ -18,7 +18,7 @@ from bulketl.mysql.discover import read_bounds
 from bulketl.mysql.server import MySQL
 from bulketl.plan.absences import GONE_TABLE
 from bulketl.plan.decision import decide
-from bulketl.plan.incremental import Choice
+from bulketl.plan.incremental import choice_of
 from bulketl.plan.leftout import left_out
 from bulketl.plan.ownership import unknown
 from bulketl.plan.plan import Leftover, Plan, differences
@@ -73,7 +73,8 @@ def planned(config: Config, selection: Selection) -> Plan:
         raise error
     source, known, catalog, skipped = sight.source, sight.known, sight.catalog, sight.skipped
     existing = patient(counted, config, sight.target, known.existing, catalog)
-    seen = {t.name: Choice(known.states.get(t.name), existing.get(t.name), known.paces.get(t.name)) for t in catalog}
+    there = dataclasses.replace(known, existing=existing)
+    seen = {t.name: dataclasses.replace(choice_of(there, t.name), pace=known.paces.get(t.name)) for t in catalog}
     sparing = not (selection.full or selection.span)  # what the target has need not be read once more
     if sparing:
         catalog, same = unchanged(config, catalog, seen, lambda names: patient(_count, config, sight.target, names))

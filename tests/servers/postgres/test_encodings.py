@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from faults import small_partitions
+from encodings_of_servers import ENCODINGS
 from lab import Lab, execute
 from psycopg.conninfo import make_conninfo
 
@@ -21,28 +21,19 @@ BAD = "caf\u00e9 \u4e2d\U0001f600 \\u0041 back\\slash 'quoted' \"twice\" \u0416"
 BAD_KEY = "k\u4e2d\U0001f600\\"
 
 
-def encodings() -> list[str]:
-    """Return every encoding that a server may have, by Postgres' own list up to the last of them."""
-    return (
-        "SQL_ASCII EUC_JP EUC_CN EUC_KR EUC_TW EUC_JIS_2004 UTF8 MULE_INTERNAL LATIN1 LATIN2 LATIN3 LATIN4 LATIN5 LATIN6"
-        " LATIN7 LATIN8 LATIN9 LATIN10 WIN1256 WIN1258 WIN866 WIN874 KOI8R WIN1251 WIN1252 ISO_8859_5 ISO_8859_6 ISO_8859_7"
-        " ISO_8859_8 WIN1250 WIN1253 WIN1254 WIN1255 WIN1257 KOI8U"
-    ).split()
-
-
 def test_these_are_all_that_the_server_has(maria_lab: Lab) -> None:
     """It refuses every other as an encoding of a database."""
     names = maria_lab.pg(
         "SELECT DISTINCT pg_encoding_to_char(n) FROM generate_series(0, 60) n WHERE pg_encoding_to_char(n) <> ''"
     )
-    assert {name for (name,) in names} >= set(encodings())
+    assert {name for (name,) in names} >= set(ENCODINGS)
     for (name,) in names:
-        if name not in encodings():
-            with pytest.raises(psycopg.Error, match="is not a valid encoding|not a valid encoding"):
+        if name not in ENCODINGS:
+            with pytest.raises(psycopg.Error, match="is not a valid encoding name"):
                 maria_lab.pg(f"CREATE DATABASE none ENCODING '{name}' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
 
 
-@pytest.fixture(params=encodings())
+@pytest.fixture(params=ENCODINGS)
 def encoded(request: pytest.FixtureRequest, maria_lab: Lab) -> Iterator[Lab]:
     """A source, and a target database in one of the encodings."""
     name = f"{maria_lab.schema}_e"
@@ -100,3 +91,27 @@ def test_what_an_encoding_lacks_is_a_reject_with_its_true_value(
         )[: None if takes_all else 1]
     )
     assert full.pg("SELECT c, n FROM {s}.t WHERE id = 'd'") == [("good now", 9)]
+
+
+@pytest.mark.parametrize("encoded", ["LATIN1", "EUC_JP", "SQL_ASCII"], indirect=True)
+@pytest.mark.parametrize("what", ["table", "column", "neither"])
+def test_a_name_that_an_encoding_lacks_fails_its_table_alone(
+    encoded: Lab, request: pytest.FixtureRequest, what: str
+) -> None:
+    """With an exact error, on record too; the others are loaded, and the run ends as any other."""
+    name = request.node.callspec.params["encoded"]
+    odd, column = ("\U0001f600b", "c") if what == "table" else ("odd", "\U0001f600c" if what == "column" else "c")
+    # utf8mb3, in which MySQL keeps names, has no emoji: a letter that neither encoding has stands for it.
+    odd, column = odd.replace("\U0001f600", "\u0e01"), column.replace("\U0001f600", "\u0e01")
+    encoded.mysql("CREATE TABLE a (id int PRIMARY KEY, c int)", "INSERT INTO a VALUES (1, 1)")
+    encoded.mysql(f"CREATE TABLE `{odd}` (id int PRIMARY KEY, `{column}` int)", f"INSERT INTO `{odd}` VALUES (1, 1)")
+    done = encoded.load()
+    told = done.summary.tables
+    assert told["a"].outcome == "loaded", told["a"].message
+    fits = what == "neither" or name == "SQL_ASCII"
+    assert told[odd].outcome == ("loaded" if fits else "failed"), told[odd].message
+    if not fits:
+        assert name in told[odd].message
+        assert "\u0e01" in told[odd].message or "0xe0 0xb8 0x81" in told[odd].message
+    assert len(encoded.pg("SELECT 1 FROM bulketl.table_load WHERE run = %s", (done.summary.run,))) == 2
+    assert encoded.pg("SELECT outcome FROM bulketl.run") == [("done" if fits else "partly done",)]

@@ -112,7 +112,7 @@ def _held(text: str, encoding: str) -> bool:
 def checked(run: str, spec: TableSpec, found: Counts) -> str:
     """Return the UPDATE that notes, with the record of a publish, what its checks on the table have found."""
     return (
-        f"UPDATE {LEDGER}.published SET checks = {value(json.dumps(counts_to_json(found)))} "
+        f"UPDATE {LEDGER}.published SET checks = {_json(counts_to_json(found))} "
         f"WHERE (run, schema_name, table_name) = ({value(run)}, {value(spec.schema)}, {value(spec.table)})"
     )
 
@@ -275,7 +275,7 @@ def retained(run: str, spec: TableSpec, left: Left) -> str:
 
 
 def _json(found: object) -> str:
-    return value(json.dumps(found))
+    return value(json.dumps(found, ensure_ascii=False))  # jsonb takes escapes only of what the encoding has
 
 
 def _at(run: str, spec: TableSpec, index: int) -> str:
