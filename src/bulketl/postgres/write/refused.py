@@ -28,7 +28,7 @@ from bulketl.rows.reject import Reject, reject
 from bulketl.tables.casts import only_adbc
 from bulketl.tables.spec import TableSpec
 
-FEW = 100  # rows that are tried at once, at least, beside a row that was refused
+FEW = 8  # rows that are tried at once, at least, beside a row that was refused
 _TRIAL, _ALONE = "bulketl_trial", "bulketl_alone"
 _LINE = re.compile(rf"COPY {_TRIAL}, \D*(\d+)")
 _COLUMN = re.compile(r"COPY \S+, \S+ \d+, \S+ (.+?)(?:$|:| \. SQLSTATE)")  # whatever the server's words for line and column
