@@ -327,6 +327,7 @@ class _Driver:
                 published.checks,
                 published.quality,
                 published.noted,
+                published.rejects,
             )
 
     def _figures(self, step: Step, result: Result) -> Iterator[Event]:

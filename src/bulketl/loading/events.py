@@ -107,6 +107,7 @@ class TablePublished:
     checks: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     quality: float = 1.0
     noted: Mapping[str, int] = field(default_factory=dict)
+    rejects: int = 0  # rows that the table refused, though they were counted as loaded into its stage
 
 
 @dataclass(frozen=True, slots=True)

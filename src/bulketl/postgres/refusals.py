@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Literal
 
 About = Literal["row", "bug", ""]
-UNIQUE = "23505"
+TWICE = ("23505", "23P01")  # two rows that exclude each other: neither is at fault alone
 ABOUT: dict[str, About] = {
     "22": "row",  # a value: too long, out of range, of no character here, no JSON
     "2200H": "",  # a sequence has no number left

@@ -217,7 +217,9 @@ def failure(sqlstate: str | None, text: str, what: str) -> BulketlError:
     if about(state, text) == "bug":
         return BugError(f"{what}: {text}", hint=_BUG)
     if about(state, text) == "row" or state in (TAMPERED, EATEN):
-        return DataError(f"{what}: {text}", hint=_HINTS.get(state, _FAULTY))
+        refused = DataError(f"{what}: {text}", hint=_HINTS.get(state, _FAULTY))
+        refused.state = state
+        return refused
     ease: Ease = "workers" if state in _CROWDED else "batch" if state == "53200" else ""
     passing = lost or state.startswith(_TRANSIENT)
     return TargetError(f"{what}: {text}", hint=_HINTS.get(state, ""), transient=passing, ease=ease)

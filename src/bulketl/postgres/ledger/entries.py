@@ -215,6 +215,12 @@ def one_more(run: str, spec: TableSpec, rows: int, rejects: int, size: int) -> s
     )
 
 
+def read_so_far(run: str, spec: TableSpec) -> str:
+    """Return the SELECT of how many rows of a table were read, and how many of them rejected, by its partitions' records."""
+    sums = "COALESCE(sum(rows + rejects), 0)::bigint, COALESCE(sum(rejects), 0)::bigint"
+    return f"SELECT {sums} FROM {LEDGER}.partition WHERE {_of(run, spec)}"
+
+
 def rejected_keys(run: str, spec: TableSpec) -> str:
     """Return the SELECT of the keys, as JSON texts, of the rows that a run has rejected, and whether they are escaped."""
     return f"SELECT key::text, escaped FROM {LEDGER}.reject WHERE {_of(run, spec)}"

@@ -34,6 +34,7 @@ class PublishResult:
     quality: float = 1.0
     figures: Figures | None = None
     noted: dict[str, int] = field(default_factory=dict)
+    rejects: int = 0  # rows that the table refused, taken out of its stage
 
 
 def too_bad(spec: TableSpec, piece: Batch, rejects: int, read: int, run: str, *, whole: bool = False) -> DataError | None:

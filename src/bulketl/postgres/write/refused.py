@@ -50,7 +50,7 @@ def without_refused(target: Postgres, run: str, spec: TableSpec, batch: Batch, *
     batch comes back as it was when no single row is at fault.
     """
     most = spec.rejectable(batch.read) if whole else batch_limit(spec, batch.read)
-    with _trial(target, run, spec) as cursor:
+    with trial(target, run, spec) as cursor:
         refused = list(itertools.islice(_refused(cursor, spec, batch.good), most + 1))
         rejects = tuple(_rejects(cursor, spec, batch.good, refused))
     if not refused:
@@ -70,7 +70,7 @@ def batch_limit(spec: TableSpec, read: int) -> int:
 
 
 @contextlib.contextmanager
-def _trial(target: Postgres, run: str, spec: TableSpec) -> Iterator[Any]:
+def trial(target: Postgres, run: str, spec: TableSpec) -> Iterator[Any]:
     """Give a cursor beside a temporary table that takes the rows; nothing that is done with it stays."""
     with (
         contextlib.suppress(TriedError),
@@ -146,7 +146,7 @@ def _try(cursor: Any, spec: TableSpec, table: str, rows: pa.Table) -> _Refusal |
     """Copy rows into a table of the trial and take that back; return why they are refused, None where they are taken."""
     refusal = None
     try:
-        copy_encoded(cursor, _encodable(rows, spec), TEMPORARY, table)
+        copy_encoded(cursor, encodable(rows, spec), TEMPORARY, table)
     except psycopg.Error as error:
         refusal = _Refusal(error.sqlstate or "", said(str(error)))
         if about(*dataclasses.astuple(refusal)) != "row":
@@ -155,7 +155,7 @@ def _try(cursor: Any, spec: TableSpec, table: str, rows: pa.Table) -> _Refusal |
     return refusal
 
 
-def _encodable(rows: pa.Table, spec: TableSpec) -> pa.Table:
+def encodable(rows: pa.Table, spec: TableSpec) -> pa.Table:
     """Return the rows as the encoder `pgpq` takes them: JSON as the bytes of jsonb, integers for `numeric` as decimals."""
     check_types(rows.schema, spec.casts, spec.table)
     columns = []
