@@ -89,7 +89,7 @@ def test_more_of_them_than_may_be_fail_the_table_and_are_shown(lab_of: tuple[Lab
     told = done.summary.tables["t"]
     assert (told.outcome, told.error) == ("failed", "DataError"), told.message
     assert "max_rejects is 2" in told.message
-    # Those of an earlier chunk are on record too, and of rows that point to nothing all, since none is known to do so at first.
+    # Those of an earlier chunk are on record too, and all rows that point to nothing: of none is that known at first.
     shown = bulketl.show_rejects(lab.config(), ["t"], done.summary.run)
     assert len(shown) == 3 or (kind == "foreign key" or next(iter(done.plan.loads)).chunked)
     assert {item.key["id"] for item in shown} <= set(range(50, 56))
