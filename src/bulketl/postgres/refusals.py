@@ -1,8 +1,8 @@
 """What a refusal of Postgres is about, by its SQLSTATE: the contents of a row, a mistake of ours, or something else.
 
 A class has two characters and holds for all its members but those that stand here themselves. What is not here is about the
-server, the session or the statement: no row is looked for. But for one, the texts of messages decide nothing: a server
-may be German.
+server, the session or the statement: no row is looked for. The texts of messages decide next to
+nothing: a server may be German.
 """
 
 from __future__ import annotations
@@ -31,4 +31,6 @@ def about(sqlstate: str, words: str = "") -> About:
     """Return what a refusal is about."""
     if sqlstate == "XX000" and _MEMORY in words:
         return "row"
+    if sqlstate == "08P01" and " COPY " in words:  # fewer bytes than the type has; without the word it is a pooler's
+        return "bug"
     return ABOUT.get(sqlstate, ABOUT.get(sqlstate[:2], ""))

@@ -52,8 +52,9 @@ def _plain(value: object, most: int) -> object:
     if value is None or isinstance(value, (bool, int)):
         return value
     if isinstance(value, float):
-        exact = math.isfinite(value) and (value or math.copysign(1, value) > 0)  # jsonb's numbers have no -0.0
-        return value if exact else _SPELT.get(value, "NaN")
+        # A number of jsonb has no -0.0, and one without decimals is read as an integer, of digits that the float has not.
+        exact = abs(value) < _WHOLE and (value or math.copysign(1, value) > 0)
+        return value if exact else _SPELT.get(value, "NaN" if math.isnan(value) else repr(value))
     if isinstance(value, bytes):
         if len(value) <= most:
             return "\\x" + value.hex()
@@ -62,6 +63,7 @@ def _plain(value: object, most: int) -> object:
     return text if len(text) <= most else {CUT: text[:BEGINNING], CHARACTERS: len(text)}
 
 
+_WHOLE = 2.0**53
 _SPELT = {math.inf: "Infinity", -math.inf: "-Infinity", 0.0: "-0.0"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tracemalloc
 from typing import Any
 
@@ -12,6 +13,7 @@ from lab import Lab
 
 import bulketl
 import bulketl.loading.worker
+import bulketl.postgres.write.copy
 import bulketl.postgres.write.refused
 from bulketl.rows.coerce import Batch, coerce
 from bulketl.tables.spec import TableSpec
@@ -121,3 +123,27 @@ def test_the_second_reading_of_a_stream_is_bounded_in_memory(maria_lab: Lab) -> 
     tracemalloc.stop()
     assert (done.summary.tables["t"].rows, done.summary.tables["t"].rejects) == (39999, 1)
     assert peak < 60 << 20, f"{peak >> 20} MB"  # of 80
+
+
+def test_bytes_that_are_no_value_of_their_type_are_a_bug_and_no_reject(
+    maria_lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wire type that passes the check of types, and that Postgres cannot read: no row is at fault, nor was any altered."""
+    maria_lab.mysql("CREATE TABLE t (id int PRIMARY KEY, c bigint)", "INSERT INTO t VALUES (1, 1)")
+    real = coerce
+
+    def planted(rows: Any, spec: TableSpec, masked: list[list[str]]) -> Batch:
+        batch = real(rows, spec, masked)
+        good = batch.good.set_column(1, "c", batch.good.column("c").cast(pa.int32()))
+        return dataclasses.replace(batch, good=good)
+
+    monkeypatch.setattr(bulketl.loading.worker, "coerce", planted)
+    allowed = bulketl.postgres.write.copy.ALLOWED
+    monkeypatch.setitem(allowed, "bigint", allowed["bigint"] | {"int32"})
+    done = maria_lab.load(rules={"t": {"max_rejects": "100%"}})
+    told = done.summary.tables["t"]
+    assert (told.outcome, told.error, told.rejects) == ("failed", "BugError", 0), told.message
+    assert "insufficient data left in message" in told.message
+    assert "mistake in bulketl" in told.hint
+    assert "altered" not in told.message + told.hint
+    assert maria_lab.pg("SELECT count(*) FROM bulketl.reject WHERE run = %s", (done.summary.run,)) == [(0,)]
