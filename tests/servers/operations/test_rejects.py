@@ -350,3 +350,19 @@ def test_a_reject_that_is_not_on_record_fails_the_table(broken: Lab, monkeypatch
     told = load(broken).summary.tables["t"]
     assert told.outcome == "failed"
     assert "6 rows were copied and 2 rejected, and Postgres counts 6 and 1" in told.message
+
+
+@pytest.mark.parametrize("kind", ["time", "time(3)", "datetime(2)", "decimal(9,4)", "double", "binary(4)", "bit(1)"])
+def test_a_row_that_postgres_refused_is_found_again_by_its_key(maria_lab: Lab, kind: str) -> None:
+    """Its record is made of what was to be copied, and has the key as the source has it all the same."""
+    value = {"time": "'-100:00:01'", "time(3)": "'01:02:03.450'", "datetime(2)": "'2024-01-05 01:02:03.40'"}.get(kind, "1")
+    maria_lab.mysql(f"CREATE TABLE t (k {kind} PRIMARY KEY, c varchar(20))", f"INSERT INTO t VALUES ({value}, 'too long')")
+    rules = {"t": {"casts": {"c": "varchar(3)"}, "max_rejects": 1}}
+    done = maria_lab.load(rules=rules)
+    assert done.summary.tables["t"].rejects == 1, done.summary.tables["t"].message
+    (told,) = bulketl.retry_rejects(maria_lab.config(rules=rules))
+    assert (told.asked, told.loaded, told.rejected, told.gone, told.unreadable) == (1, 0, 1, 0, 0)
+    maria_lab.mysql("UPDATE t SET c = 'ok'")
+    (told,) = bulketl.retry_rejects(maria_lab.config(rules=rules))
+    assert (told.asked, told.loaded, told.rejected, told.gone, told.unreadable) == (1, 1, 0, 0, 0)
+    assert all(item.settled for item in bulketl.show_rejects(maria_lab.config()))

@@ -147,3 +147,27 @@ def test_bytes_that_are_no_value_of_their_type_are_a_bug_and_no_reject(
     assert "mistake in bulketl" in told.hint
     assert "altered" not in told.message + told.hint
     assert maria_lab.pg("SELECT count(*) FROM bulketl.reject WHERE run = %s", (done.summary.run,)) == [(0,)]
+
+
+@pytest.mark.parametrize("beside", ["int", "decimal(65,30)", "blob", "datetime(6)"])
+def test_many_refused_rows_are_found_by_one_statement(maria_lab: Lab, tried: list[int], beside: str) -> None:
+    """Whichever column is at fault, also where each value of a row is taken alone; no other row is rejected."""
+    rows, every = 3_000, bulketl.postgres.write.refused.MANY
+    maria_lab.mysql(
+        f"CREATE TABLE t (id int PRIMARY KEY, a varchar(20), b longtext, n {beside}, e longtext)",
+        f"INSERT INTO t SELECT seq, 'fits', '{{}}', NULL, 'é😀\\\\' FROM seq_1_to_{rows}",
+        "UPDATE t SET a = 'too long' WHERE id % 4 = 1",
+        "UPDATE t SET b = '[\"\\\\u0000\"]' WHERE id % 4 = 3",
+    )
+    done = maria_lab.load(rules={"t": {"casts": {"a": "varchar(5)", "b": "jsonb"}, "max_rejects": "100%"}})
+    told = done.summary.tables["t"]
+    assert (told.outcome, told.rows, told.rejects) == ("loaded", rows // 2, rows // 2), told.message
+    assert len(tried) < 3 * every
+    assert maria_lab.pg("SELECT count(*) FROM {s}.t WHERE id % 2 = 0 AND e = 'é😀\\'") == [(rows // 2,)]
+    found = maria_lab.pg(
+        "SELECT column_name, (row->>'id')::int %% 4, min(value), reason, count(*) FROM bulketl.reject"
+        " WHERE run = %s GROUP BY 1, 2, 4 ORDER BY 1", (done.summary.run,)
+    )  # fmt: skip
+    assert [(column, rest, value, count) for column, rest, value, _, count in found] == [
+        ("a", 1, "too long", rows // 4), ("b", 3, '["\\u0000"]', rows // 4),
+    ]  # fmt: skip

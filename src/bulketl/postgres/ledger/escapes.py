@@ -1,8 +1,8 @@
-r"""Text that a database can hold, whatever its encoding, and that is read back as it was.
+"""Text that a database can hold, whatever its encoding, and that is read back as it was.
 
 A database in LATIN1 has no place for most characters, none has one for NUL or for half of a surrogate pair, and jsonb takes
-the escapes of JSON only for what the encoding has. So a record with such a text is escaped as a whole: a backslash becomes
-two, and a character that may not be written `\u` and four hex digits, or `\U` and eight. The record says that it is.
+the escapes of JSON only for what the encoding has. So a record with such a text is escaped as a whole, and says so: a
+backslash becomes two, and a character that may not be written one with a `u` and four hex digits, or a `U` and eight.
 """
 
 from __future__ import annotations

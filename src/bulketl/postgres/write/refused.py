@@ -19,15 +19,17 @@ import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bulketl.postgres.ddl import create_table
+from bulketl.postgres.ddl import create_table, name
 from bulketl.postgres.refusals import about
 from bulketl.postgres.server import Postgres, said
 from bulketl.postgres.write.copy import TEMPORARY, TriedError, check_types, copy_encoded, transaction
+from bulketl.postgres.write.sifting import sifted
 from bulketl.rows.coerce import KEPT_REJECTS, Batch
 from bulketl.rows.reject import Reject, reject
 from bulketl.tables.casts import only_adbc
 from bulketl.tables.spec import TableSpec
 
+MANY = 200  # refused rows of a batch, after which the others are looked for at once
 FEW = 8  # rows that are tried at once, at least, beside a row that was refused
 _TRIAL, _ALONE = "bulketl_trial", "bulketl_alone"
 _LINE = re.compile(rf"COPY {_TRIAL}, \D*(\d+)")
@@ -41,6 +43,7 @@ class _Refusal:
 
     state: str
     words: str
+    column: str = ""  # in the target, which is refused alone, where that is known
 
 
 def without_refused(target: Postgres, run: str, spec: TableSpec, batch: Batch, *, whole: bool = False) -> Batch:
@@ -51,7 +54,9 @@ def without_refused(target: Postgres, run: str, spec: TableSpec, batch: Batch, *
     """
     most = spec.rejectable(batch.read) if whole else batch_limit(spec, batch.read)
     with trial(target, run, spec) as cursor:
-        refused = list(itertools.islice(_refused(cursor, spec, batch.good), most + 1))
+        refused = list(itertools.islice(_refused(cursor, spec, batch.good), min(most + 1, MANY)))
+        if len(refused) == MANY and most >= MANY:
+            refused += _others(cursor, spec, batch.good, refused[-1][0] + 1, most - MANY)
         rejects = tuple(_rejects(cursor, spec, batch.good, refused))
     if not refused:
         return batch
@@ -87,8 +92,9 @@ def _rejects(cursor: Any, spec: TableSpec, rows: pa.Table, refused: list[tuple[i
     found: dict[str, str | None] = {}  # the last column per SQLSTATE, None where no single one was at fault
     for index, refusal in refused:
         row = rows.slice(index, 1)
-        named = _COLUMN.search(refusal.words)
-        column = next((item.column for item in spec.casts if named and item.name == named[1]), None)
+        told = _COLUMN.search(refusal.words)
+        named = refusal.column or (told[1] if told else "")
+        column = next((item.column for item in spec.casts if item.name == named), None)
         if column is None and found.get(refusal.state, "") is not None:
             column = found[refusal.state] = _alone(cursor, spec, row, found.get(refusal.state))
         yield reject(row.to_pylist()[0], spec, [] if column is None else [column], _reason(refusal.words))
@@ -119,14 +125,25 @@ def _refused(cursor: Any, spec: TableSpec, rows: pa.Table) -> Iterator[tuple[int
             continue
         line = int((_LINE.findall(refusal.words) or [0])[-1])
         alone: _Refusal | None = None
-        if 0 < line <= piece.num_rows:  # a constraint may refuse it only beside another one
-            alone = _try(cursor, spec, _TRIAL, piece.slice(line - 1, 1)) if refusal.state.startswith("23") else refusal
+        if 0 < line <= piece.num_rows:  # of a value it is sure; rows are written some at once
+            alone = _try(cursor, spec, _TRIAL, piece.slice(line - 1, 1)) if not refusal.state.startswith("22") else refusal
         if alone is None:
             yield from _halved(cursor, spec, piece, at)
             at += piece.num_rows
         else:
             yield at + line - 1, alone
             at, most = at + line, max(2 * line, FEW)  # the next one is about as far away
+
+
+def _others(cursor: Any, spec: TableSpec, rows: pa.Table, start: int, most: int) -> Iterator[tuple[int, _Refusal]]:
+    """Yield the same of the rows from a place on, at most one more than `most`, for which one statement is enough mostly."""
+    rest = rows.slice(start)
+    found = sifted(cursor, spec, encodable(rest, spec), name(TEMPORARY, _TRIAL), most)
+    if found is None:
+        refused = itertools.islice(_refused(cursor, spec, rest), most + 1)
+        yield from ((start + place, refusal) for place, refusal in refused)
+    else:
+        yield from ((start + one.place, _Refusal(one.state, one.words, one.column)) for one in found)
 
 
 def _halved(cursor: Any, spec: TableSpec, rows: pa.Table, offset: int) -> Iterator[tuple[int, _Refusal]]:
@@ -149,7 +166,7 @@ def _try(cursor: Any, spec: TableSpec, table: str, rows: pa.Table) -> _Refusal |
         copy_encoded(cursor, encodable(rows, spec), TEMPORARY, table)
     except psycopg.Error as error:
         refusal = _Refusal(error.sqlstate or "", said(str(error)))
-        if about(*dataclasses.astuple(refusal)) != "row":
+        if about(refusal.state, refusal.words) != "row":
             raise
     cursor.execute(_BACK)
     return refusal
