@@ -1,4 +1,4 @@
-"""Promise 6: planning changes nothing, and the same inputs give the same plan."""
+"""Promise 5: planning changes nothing, and the same inputs give the same plan."""
 
 from __future__ import annotations
 

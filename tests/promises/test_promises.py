@@ -1,6 +1,6 @@
 """The promises of the design with real servers, each in a test that is called after its sentence: 1, 3, 5 and 7.
 
-Promise 2 has a file of its own; 8 and 11 are in `test_promises_to_the_source.py`.
+The others are in files of their own; 7 and 8 are in `test_promises_to_the_source.py`.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def test_a_table_is_as_it_was_when_a_step_fails_for_good(
 def test_a_step_that_fails_for_a_passing_reason_is_tried_again(
     old: Lab, monkeypatch: pytest.MonkeyPatch, step: str, moment: str
 ) -> None:
-    """Promise 1 and 5: the tables are complete, and every row is there once."""
+    """Promises 1 and 4: the tables are complete, and every row is there once."""
     small_partitions(monkeypatch, 50)
     no_pauses(monkeypatch)
     use(monkeypatch, once(step, moment, TargetError("connection lost", transient=True)))
@@ -87,7 +87,7 @@ def test_a_step_that_fails_for_a_passing_reason_is_tried_again(
 def test_a_step_whose_answer_was_lost_may_be_tried_again_and_rows_are_not_doubled(
     old: Lab, monkeypatch: pytest.MonkeyPatch, step: str, rejects: int
 ) -> None:
-    """Promise 5: the commit was done, the driver does not know it, and the step runs again."""
+    """Promise 4: the commit was done, the driver does not know it, and the step runs again."""
     small_partitions(monkeypatch, 50)
     no_pauses(monkeypatch)
     for table in ("staged", "direct"):
@@ -109,7 +109,7 @@ def test_a_step_whose_answer_was_lost_may_be_tried_again_and_rows_are_not_double
 def test_a_group_whose_answer_was_lost_may_be_tried_again_and_rows_are_not_doubled(
     maria_lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Promise 5: many small tables in one transaction, which come back table by table."""
+    """Promise 4: many small tables in one transaction, which come back table by table."""
     for name in ("a", "b", "c"):
         maria_lab.mysql(f"CREATE TABLE {name} (id int)", f"INSERT INTO {name} VALUES (1), (1), (2)")
     use(monkeypatch, once("group", "after", TargetError("the answer was lost", transient=True)))
@@ -283,7 +283,7 @@ def proxy(maria_lab: Lab) -> Iterator[Proxy]:
 def test_a_line_that_is_cut_while_reading_is_read_again(
     maria_lab: Lab, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, key: str
 ) -> None:
-    """Promise 5: the source goes away in the middle of an answer, once; every row arrives once."""
+    """Promise 4: the source goes away in the middle of an answer, once; every row arrives once."""
     small_partitions(monkeypatch, 2000)
     no_pauses(monkeypatch)
     maria_lab.mysql(
@@ -308,7 +308,7 @@ def test_a_line_that_is_cut_while_reading_is_read_again(
 def test_a_failed_table_does_not_stop_the_others(
     maria_lab: Lab, monkeypatch: pytest.MonkeyPatch, error: BulketlError
 ) -> None:
-    """Promise 7: in a group or staged, one table fails, the others are complete."""
+    """Promise 6: in a group or staged, one table fails, the others are complete."""
     small_partitions(monkeypatch, 50)
     no_pauses(monkeypatch)
     for name in ("a", "b", "c", "big1", "big2"):
@@ -334,7 +334,7 @@ def test_a_failed_table_does_not_stop_the_others(
 
 
 def test_a_table_that_cannot_be_read_when_planning_does_not_stop_the_others(maria_lab: Lab) -> None:
-    """Promise 7: a damaged table is refused with its reason, and the plan has the others."""
+    """Promise 6: a damaged table is refused with its reason, and the plan has the others."""
     maria_lab.mysql("CREATE TABLE good (id int PRIMARY KEY)", "INSERT INTO good VALUES (1)",
                     "CREATE TABLE damaged (id int) ENGINE=MERGE UNION=(missing)")  # fmt: skip
     done = maria_lab.load()

@@ -1,4 +1,4 @@
-"""Promise 8: no secret is shown anywhere; and promise 11: the source is only read, by a user who may do nothing else."""
+"""Promise 7: no secret is shown anywhere; and promise 8: the source is only read, by a user who may do nothing else."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_no_secret_is_in_a_plan_an_event_the_ledger_a_log_line_a_repr_or_a_messa
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """Promise 8: a load that succeeds for one table and fails for another shows its passwords nowhere."""
+    """Promise 7: a load that succeeds for one table and fails for another shows its passwords nowhere."""
     caplog.set_level(logging.DEBUG)
     no_pauses(monkeypatch)
     small_partitions(monkeypatch, 40)
@@ -123,7 +123,7 @@ def refused(lab: Lab, reader: str, kind: str) -> tuple[str, str]:
     ],
 )  # fmt: skip
 def test_no_secret_is_in_the_message_of_a_server_that_cannot_be_used(lab: Lab, reader: str, kind: str) -> None:
-    """Promise 8: neither the error nor what it was raised from quotes the URI with its password."""
+    """Promise 7: neither the error nor what it was raised from quotes the URI with its password."""
     source, target = refused(lab, reader, kind)
     with pytest.raises(BulketlError) as caught:
         bulketl.make_plan(lab.config(source=source, target=target))
@@ -136,7 +136,7 @@ def test_no_secret_is_in_the_message_of_a_server_that_cannot_be_used(lab: Lab, r
 def test_the_source_is_only_read_and_its_connections_and_variables_stay_within_bounds(
     lab: Lab, reader: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Promise 11: SELECT suffices, at most `workers` + 1 connections at any moment, and no global variable is changed."""
+    """Promise 8: SELECT suffices, at most `workers` + 1 connections at any moment, and no global variable is changed."""
     small_partitions(monkeypatch, 300)
     lab.mysql("CREATE TABLE a (id int PRIMARY KEY, c varchar(90))", "CREATE TABLE b (id int, c varchar(90))",
               "CREATE TABLE c (id int PRIMARY KEY, d timestamp NULL)")  # fmt: skip

@@ -12,7 +12,7 @@ from conftest import fresh
 from lab import Done, Lab, Server
 from matrix import CASES, REJECT, Case, create
 
-import bulketl.loading.worker
+import bulketl.loading.reading
 import bulketl.plan.specify
 from bulketl.errors import PlanError
 from bulketl.tables.casts import RULES, CastRule, cast, parse_target
@@ -35,7 +35,7 @@ def matrix(source_server: Server, postgres: str, request: pytest.FixtureRequest)
     connectorx; and copied by the reference encoder."""
     with pytest.MonkeyPatch.context() as patch:
         if request.param != "chosen":
-            patch.setattr(bulketl.loading.worker, "MOST_ROWS", -1)
+            patch.setattr(bulketl.loading.reading, "MOST_ROWS", -1)
         if request.param == "adbc":
             patch.setattr(bulketl.plan.specify, "encoder_of", lambda casts: "adbc")
         yield from _matrix(source_server, postgres)

@@ -36,8 +36,9 @@ from bulketl.loading.events import (
     WorkersChanged,
 )
 from bulketl.loading.schedule import Schedule, Step, batch_rows
+from bulketl.loading.sides import Lock, Source, Target
 from bulketl.loading.throttle import Sparing
-from bulketl.loading.worker import Lock, Result, Source, Target, work
+from bulketl.loading.worker import Result, work
 from bulketl.plan.plan import Plan
 from bulketl.plan.stale import notes
 from bulketl.rows.figures import floats_of

@@ -287,7 +287,7 @@ def _cuts(cursor: Cursor, table: Table, rows: int, by: str | None, size: int) ->
     if key is None:
         return ()
     most = rows_per_partition(table, size)
-    if key.unique and is_integer_key(table, key):
+    if is_integer_key(table, key):
         column = quoted(key.columns[0])
         cursor.execute(f"SELECT MIN({column}), MAX({column}) FROM {quoted(table.name)}")
         lo, hi = _rows(cursor)[0]

@@ -8,6 +8,7 @@ one case that needs it, a large table without a key, is drained by a process of 
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import errno
 import re
@@ -16,14 +17,14 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from bulketl.errors import SourceError
-from bulketl.mysql import slices
+from bulketl.mysql import gaps, slices
 from bulketl.mysql.locks import before_reading
 from bulketl.mysql.server import MySQL, source_error
 from bulketl.rows.aggregates import ROWS, aggregates
 from bulketl.tables.casts import VALID_DATE, quoted
 from bulketl.tables.partitions import Changes, KeyTuple, KeyValue, Partition
 from bulketl.tables.printable import shortened
-from bulketl.tables.slices import in_slices
+from bulketl.tables.slices import along_integers, in_slices
 from bulketl.tables.spec import TableSpec
 from bulketl.tables.types import TIMES
 
@@ -54,8 +55,40 @@ def read(source: MySQL, spec: TableSpec, partition: Partition, sign: str = "") -
         return
     if in_slices(spec, partition) and not sign:
         yield slices.drained(source.identity, spec, partition, _asking(source, spec, before))
-        return
-    yield _arrow(source, spec, query, before)
+    elif along_integers(spec, partition) and not sign:
+        yield gaps.proved(partition, _proving(source, spec, before))
+    else:
+        yield _arrow(source, spec, query, before)
+
+
+def _proving(source: MySQL, spec: TableSpec, before: list[str]) -> gaps.Asking:
+    """Return how a range is asked for that is proved by its gaps."""
+
+    def count_of(some: Partition) -> int:
+        (rows,) = count(source, [(spec, some)])
+        return rows
+
+    return gaps.Asking(
+        lambda some: _arrow(source, spec, select(spec, some), before),
+        count_of,
+        lambda some, intervals: _within(source, spec, some, intervals),
+    )
+
+
+def _within(source: MySQL, spec: TableSpec, partition: Partition, intervals: list[gaps.Gap]) -> tuple[int, int | None]:
+    """Return how many rows of a range along one integer column lie in some intervals of it, and the greatest key of them."""
+    column = quoted(partition.columns[0])
+    conditions = " OR ".join(
+        " AND ".join(f"{column}{sign}{edge}" for sign, edge in ((">=", first), ("<=", last)) if edge is not None) or "TRUE"
+        for first, last in intervals
+    )
+    everything = dataclasses.replace(partition, lo=None, hi=None)
+    with source.connect() as cursor:
+        if spec.zone:
+            cursor.execute("SET SESSION time_zone = %s", (spec.zone,))
+        cursor.execute(f"SELECT COUNT(*), MAX({column}) FROM {_rows(spec, everything)} AND ({conditions})")
+        ((rows, greatest),) = cursor.fetchall()
+    return int(rows), None if greatest is None else int(greatest)
 
 
 def _asking(source: MySQL, spec: TableSpec, before: list[str]) -> slices.Asking:

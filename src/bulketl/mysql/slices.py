@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bulketl.errors import SourceError
+from bulketl.rows.quality import attest
 from bulketl.tables.partitions import Partition
 from bulketl.tables.spec import TableSpec
 
@@ -117,7 +118,8 @@ def drained(source: str, spec: TableSpec, partition: Partition, ask: Asking) -> 
 def _joined(some: list[pa.Table]) -> pa.Table:
     import pyarrow as pa
 
-    return pa.concat_tables(some)
+    rows = pa.concat_tables(some)
+    return attest(rows, rows.num_rows)
 
 
 def _pace(source: str, table: str) -> Pace:

@@ -160,14 +160,14 @@ def _parts(table: Table, rule: TableRule, bound: Bound, size: int) -> tuple[tupl
     waited = waited_for(table, bound.rows) and not (along and slicing(table, along))
     return (
         Partition(0),
-    ), f"one read{', which writers wait for: no key to cut it by is one integer column' if waited else ''}"
+    ), f"one read{', which writers wait for: no unique key to cut it by is one integer column' if waited else ''}"
 
 
 def _sparing(table: Table, along: Key) -> str:
     """Say what writers to a table meet whose engine locks it while a range is read."""
     if slicing(table, along):
         return ", a slice of some 50 ms at a time, so that writers get in between"
-    return ", and writers wait for each: it is not one integer column" if table.locks else ""
+    return ", and writers wait for each: it is not one integer column of a unique key" if table.locks else ""
 
 
 def _size(table: Table, rows: int) -> int:

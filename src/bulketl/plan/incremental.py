@@ -239,7 +239,7 @@ def partitions(table: Table, cursor: Cursor, measured: Measured) -> tuple[tuple[
 
 
 def _of(piece: Partition, index: int, changes: Changes, mark: str) -> Partition:
-    return Partition(index, piece.key, piece.columns, piece.lo, piece.hi, piece.nulls, 0, changes, (), mark)
+    return Partition(index, piece.key, piece.columns, piece.lo, piece.hi, piece.nulls, 0, changes, (), mark, piece.unique)
 
 
 def reached(cursor: Cursor, measured: Measured) -> Watermark:

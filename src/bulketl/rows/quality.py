@@ -1,19 +1,25 @@
-"""How much of a table has arrived: rows in the target per row at the source, counted around the read.
+"""How much of a table has arrived: rows in the target per row at the source, counted around the read or proved by it.
 
-The source counts each range before it is read, and once more when that differs from what was read: rows that came or went
-meanwhile explain any number between the two. Rejected rows have a limit of their own, `max_rejects`, and are expected in the
-target no more. Less than 1 is a loss; more than 1, rows that the source never had, is never allowed.
+The source counts a range before it is read, and once more when that differs from what was read: rows that came or went
+meanwhile explain any number between the two. A range of integer keys proves by its keys that none is missing, and is not
+counted; how many the source has is noted with the rows. Rejected rows have a limit of their own, `max_rejects`, and are
+expected in the target no more. Less than 1 is a loss; more than 1, rows that the source never had, is never allowed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from bulketl.errors import DataQualityError
 from bulketl.tables.spec import TableSpec
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 NAMED = 3  # partitions in a message
+_COUNTED = b"rows at the source"  # in the metadata of a schema
 Counted = Callable[[int], int]  # rows read -> rows at the source
 
 
@@ -31,6 +37,16 @@ def around(before: int, read: int, after: int) -> int:
     """Return how many rows the source had, as near to those read as the counts before and after the read allow."""
     lo, hi = sorted((before, after))
     return min(max(read, lo), hi)
+
+
+def attest(rows: pa.Table, counted: int) -> pa.Table:
+    """Return the rows with a note of how many the source has of them."""
+    return rows.replace_schema_metadata({_COUNTED: str(counted)})
+
+
+def attested(rows: pa.Table) -> int:
+    """Return how many rows the source has of those read, by its note; the number read without one."""
+    return int((rows.schema.metadata or {}).get(_COUNTED, rows.num_rows))
 
 
 def score(arrived: Sequence[Arrived]) -> float:

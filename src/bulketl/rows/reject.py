@@ -1,8 +1,8 @@
 """The record of a rejected row: which column is at fault, its value, the reason, and key and row as JSON.
 
 Whatever a row holds has a record. A number that JSON has no form for is its text, bytes are hex digits as Postgres prints
-them, times are spelt as MySQL spells them, and what is too long is cut and says how long it was. What an encoding cannot hold
-is escaped where the record is written (`bulketl.postgres.ledger.escapes`).
+them, times are spelt as MySQL spells them, and what is too long is cut and says how long it was. What an encoding lacks is
+escaped where the record is written (`bulketl.postgres.ledger.escapes`).
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ class Partition:
     columns: the whole table. `stream`: the rows per batch of a table that is too large for memory and has no key to cut
     it by, so that it is read in one pass. `changes`: of all those, only these. `only`: the rows with one of these keys
     and no other. `mark`: the text of the watermark that the table has reached when this partition and all before it are
-    published.
+    published. `unique`: no two rows have the same key, where it is not NULL.
     """
 
     index: int
@@ -72,6 +72,7 @@ class Partition:
     changes: Changes | None = None
     only: tuple[KeyTuple, ...] = ()
     mark: str = ""
+    unique: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +115,8 @@ def split_key(table: Table, by: str | None = None) -> Key | None:
 
 
 def is_integer_key(table: Table, key: Key) -> bool:
-    """Tell whether the key is one integer column, so that its values can be counted by subtraction."""
-    return len(key.columns) == 1 and table.column(key.columns[0]).parsed.base in INTEGERS
+    """Tell whether the key is one integer column that no two rows share, so that rows can be counted by subtraction."""
+    return key.unique and len(key.columns) == 1 and table.column(key.columns[0]).parsed.base in INTEGERS
 
 
 def rows_per_partition(table: Table, partition_bytes: int = PARTITION_BYTES) -> int:
@@ -160,7 +161,7 @@ def split(table: Table, key: Key, cuts: Sequence[KeyTuple]) -> tuple[Partition, 
     """
     edges = [cut for n, cut in enumerate(cuts) if n == 0 or cut != cuts[n - 1]]
     ranges = list(zip([None, *edges], [*edges, None], strict=True))
-    parts = [Partition(n, key.name, key.columns, lo, hi) for n, (lo, hi) in enumerate(ranges)]
+    parts = [Partition(n, key.name, key.columns, lo, hi, unique=key.unique) for n, (lo, hi) in enumerate(ranges)]
     if any(table.column(name).nullable for name in key.columns):
         parts.append(Partition(len(parts), key.name, key.columns, nulls=True))
     return tuple(parts)

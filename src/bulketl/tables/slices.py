@@ -1,7 +1,10 @@
-"""Which ranges are read in slices: on engines that lock a table for as long as a statement reads it.
+"""Which ranges are read along one integer column, so that the rows themselves prove that none is missing.
 
-Whoever writes to such a table waits for that statement. So it is cut by time: each slice takes some milliseconds, and begins
-after the last key of the one before it. That needs a key whose last value can be told from the rows: one integer column.
+Engines that lock a table for as long as a statement reads it are read in slices: whoever writes to such a table waits for
+that statement. So it is cut by time: each slice takes some milliseconds, and begins after the last key of the one before it.
+Where nobody waits, a range is read at once, and the keys that it might have had and has not are asked for.
+
+Both need a key whose last value can be told from the rows, and which no two rows share: one integer column of a unique key.
 """
 
 from __future__ import annotations
@@ -33,7 +36,12 @@ def waited_for(table: Table, rows: int) -> bool:
 
 def in_slices(spec: TableSpec, partition: Partition) -> bool:
     """Tell whether the range is read in slices. Not under a lock that is held anyway, nor where few rows are looked for."""
-    if not spec.locks or spec.consistency not in ("best effort", "re-read") or len(partition.columns) != 1:
+    return spec.locks and spec.consistency in ("best effort", "re-read") and along_integers(spec, partition)
+
+
+def along_integers(spec: TableSpec, partition: Partition) -> bool:
+    """Tell whether the range has all rows between two values of one integer column, each value once."""
+    if not partition.unique or len(partition.columns) != 1:
         return False
     if partition.nulls or partition.stream or partition.only or partition.changes:
         return False

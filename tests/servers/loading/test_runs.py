@@ -167,7 +167,7 @@ def test_a_run_that_ended_is_not_resumed(parts: Lab) -> None:
 
 
 def test_a_second_run_is_told_who_holds_what_it_wants(parts: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Promise 10: same source, or same tables; the run, its host and since when are named."""
+    """The same source, or same tables; the run, its host and since when are named."""
     going, go_on = threading.Event(), threading.Event()
 
     def wait(step: str, moment: str) -> None:

@@ -19,7 +19,7 @@ from lab import Done, Lab
 from typer.testing import CliRunner
 
 import bulketl
-import bulketl.loading.worker
+import bulketl.loading.reading
 from bulketl import ConfigError, PlanError, TargetError
 from bulketl.cli.app import app
 from bulketl.postgres.locks import held
@@ -331,7 +331,7 @@ def test_a_row_that_is_lost_or_doubled_on_the_way_fails_the_table(
 ) -> None:
     """Whatever is wrong in the code: what was read is counted before anything is done with it."""
     before = broken.pg("SELECT count(*) FROM {s}.t") if way else None
-    monkeypatch.setattr(bulketl.loading.worker, "coerce", lossy(coerce, what))
+    monkeypatch.setattr(bulketl.loading.reading, "coerce", lossy(coerce, what))
     told = load(broken, **way).summary.tables["t"]
     assert (told.outcome, told.error) == ("failed", "DataError")
     assert re.search(r"\d+ rows were read, and \d+ are good and \d+ rejected", told.message)

@@ -12,7 +12,7 @@ from faults import small_partitions
 from lab import Lab
 
 import bulketl
-import bulketl.loading.worker
+import bulketl.loading.reading
 import bulketl.postgres.write.copy
 import bulketl.postgres.write.refused
 from bulketl.rows.coerce import Batch, coerce
@@ -118,7 +118,7 @@ def test_the_second_reading_of_a_stream_is_bounded_in_memory(maria_lab: Lab) -> 
 
     real = coerce
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bulketl.loading.worker, "coerce", watch)
+        patch.setattr(bulketl.loading.reading, "coerce", watch)
         done = maria_lab.load(rules={"t": {"casts": {"doc": "jsonb"}, "max_rejects": 1}})
     tracemalloc.stop()
     assert (done.summary.tables["t"].rows, done.summary.tables["t"].rejects) == (39999, 1)
@@ -137,7 +137,7 @@ def test_bytes_that_are_no_value_of_their_type_are_a_bug_and_no_reject(
         good = batch.good.set_column(1, "c", batch.good.column("c").cast(pa.int32()))
         return dataclasses.replace(batch, good=good)
 
-    monkeypatch.setattr(bulketl.loading.worker, "coerce", planted)
+    monkeypatch.setattr(bulketl.loading.reading, "coerce", planted)
     allowed = bulketl.postgres.write.copy.ALLOWED
     monkeypatch.setitem(allowed, "bigint", allowed["bigint"] | {"int32"})
     done = maria_lab.load(rules={"t": {"max_rejects": "100%"}})

@@ -1,0 +1,117 @@
+"""The rows of one step: read from the source, coerced, counted, and their figures taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from bulketl.errors import SourceError
+from bulketl.loading.sides import Source
+from bulketl.plan.plan import TableLoad
+from bulketl.rows.aggregates import Figures
+from bulketl.rows.coerce import Batch, coerce
+from bulketl.rows.figures import Taken, figures, floats_of, together, unequal
+from bulketl.rows.quality import Counted, around, attested
+from bulketl.tables.partitions import Partition
+from bulketl.tables.slices import along_integers
+from bulketl.tables.spec import TableSpec
+
+MOST_ROWS = 2_000  # of a table that is read over a session with others: beyond, connectorx is faster
+MOST_BYTES = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The batches of a partition; each iteration reads it from the source anew, and takes its figures where asked."""
+
+    source: Source
+    spec: TableSpec
+    partition: Partition
+    sign: str
+    taken: list[Figures] = field(default_factory=list)
+    begun: list[bool] = field(default_factory=list)
+    of: list[int] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[Batch]:
+        if self.sign and self.begun:
+            raise SourceError(
+                f"table {self.spec.table!r}: Postgres refuses rows of it, and to find them all would have to be read again, "
+                "as of another moment",
+                hint="ask for consistency: re-read, which can; or correct the rows that `bulketl rejects` shows then",
+            )
+        self.begun.append(True)
+        self.taken.clear()
+        self.of.clear()
+        masked = self.source.masked(self.spec)
+        for rows in self.source.read(self.spec, self.partition, self.sign):
+            self.of.append(attested(rows))
+            batch = coerce(rows, self.spec, masked)
+            if self.spec.certify:
+                self.taken.append(figures(batch.good, self.spec))
+            yield batch
+
+    def counting(self) -> Counted:
+        """Return what says, after the read, how many rows the source has. Asked for before the read: it may count then.
+
+        Nothing is counted while others wait, nor where the read itself proves how many there are.
+        """
+        if self.sign:
+            return int
+        if along_integers(self.spec, self.partition):
+            return lambda _: sum(self.of)
+        counted = [(self.spec, self.partition)]
+        (before,) = self.source.count(counted)
+        return lambda read: read if read == before else around(before, read, *self.source.count(counted))
+
+    def held(self) -> Taken | None:
+        """Return the figures of all batches, compared with the source."""
+        return _compared(self.source, self.spec, self.partition, together(self.taken)) if self.spec.certify else None
+
+
+def taken(source: Source, spec: TableSpec, partitions: Sequence[Partition], batch: Batch | None) -> Taken | None:
+    """Return the figures of a small table, compared with the source, where they are asked for."""
+    if not spec.certify or batch is None:
+        return None
+    return _compared(source, spec, partitions[0], figures(batch.good, spec))
+
+
+def _compared(source: Source, spec: TableSpec, partition: Partition, found: Figures) -> Taken:
+    """Compare figures with the figures of the source now: what was written to meanwhile differs, and is not certified."""
+    return Taken(found, tuple(unequal(found, source.figures(spec, partition), floats_of(spec))))
+
+
+def read_together(source: Source, loads: Sequence[TableLoad]) -> tuple[list[Batch | None], list[int]]:
+    """Return the rows of each table of a group, None where the plan found none, and how many the source has.
+
+    The small ones are read over one session.
+    """
+    tiny = [n for n, load in enumerate(loads) if load.partitions and _is_small(load)]
+    pieces = [(loads[n].spec, loads[n].partitions[0]) for n in tiny]
+    together = dict(zip(tiny, source.read_small(pieces), strict=True)) if len(pieces) > 1 else {}
+    batches: list[Batch | None] = []
+    of: list[int] = []
+    for n, load in enumerate(loads):
+        rows = together.get(n)
+        if rows is None and load.partitions:
+            (rows,) = source.read(load.spec, load.partitions[0])
+        batches.append(None if rows is None else coerce(rows, load.spec, source.masked(load.spec)))
+        of.append(0 if rows is None else attested(rows))
+    return batches, _counted(source, loads, of)
+
+
+def _counted(source: Source, loads: Sequence[TableLoad], of: Sequence[int]) -> list[int]:
+    """Return how many rows each table should have: what its read proves, else what the plan counted.
+
+    Where the plan's count is not what was read, the source counts again.
+    """
+    proved = [not _is_small(load) and any(along_integers(load.spec, part) for part in load.partitions) for load in loads]
+    differ = [n for n, load in enumerate(loads) if of[n] != load.rows and load.partitions and not proved[n]]
+    after = source.count([(loads[n].spec, loads[n].partitions[0]) for n in differ]) if differ else []
+    expected = list(of)
+    for n, rows in zip(differ, after, strict=True):
+        expected[n] = around(loads[n].rows, of[n], rows)
+    return expected
+
+
+def _is_small(load: TableLoad) -> bool:
+    return load.rows <= MOST_ROWS and load.bytes <= MOST_BYTES

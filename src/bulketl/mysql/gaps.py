@@ -1,0 +1,86 @@
+"""A range of a table that nobody waits for, read by one statement and proved by the keys that it does not have.
+
+A range of integer keys that no two rows share is whole when the source has no row with any of the other keys in it. That is
+asked after the read: for nothing where the keys are dense, else for as many short intervals as there are gaps. Counting the
+range instead would read each row of it once more. Where the keys have more gaps than MOST, it is counted all the same.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bulketl.rows.quality import around, attest
+from bulketl.tables.partitions import KeyTuple, Partition
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MOST = 2000  # each is a look into the index; beyond that, counting takes no longer
+TRIES = 3
+
+Gap = tuple[int | None, int | None]  # the first and the last key of it, None is open
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How the source is asked: for the rows of a range, for their number, for the number in gaps and its greatest key."""
+
+    rows: Callable[[Partition], pa.Table]
+    count: Callable[[Partition], int]
+    within: Callable[[Partition, list[Gap]], tuple[int, int | None]]
+
+
+def proved(partition: Partition, ask: Asking) -> pa.Table:
+    """Return the rows of a range along one integer column, with the number that the source has of them, see `attested`.
+
+    Rows that come while it is read are read with it, or come after it.
+    """
+    for _ in range(TRIES):
+        rows = ask.rows(partition)
+        gaps = missing(rows.column(partition.columns[0]), partition)
+        if gaps is None or len(gaps) > MOST:
+            break
+        there, greatest = ask.within(partition, gaps) if gaps else (0, None)
+        if not there or greatest is None:
+            return attest(rows, rows.num_rows)
+        first, last = gaps[-1]
+        if last is None and (first is None or greatest >= first):  # what comes behind it later, comes after the read
+            partition = dataclasses.replace(partition, hi=(greatest + 1,))
+    counted = ask.count(partition)
+    if counted == rows.num_rows:
+        return attest(rows, counted)
+    rows = ask.rows(partition)
+    return attest(rows, around(counted, rows.num_rows, ask.count(partition)))
+
+
+def missing(keys: pa.ChunkedArray, partition: Partition) -> list[Gap] | None:
+    """Return the gaps between the keys of a range and at its ends; None when two keys are equal, or outside of it."""
+    import polars as pl
+
+    lo, hi = _edge(partition.lo), _edge(partition.hi)
+    if not len(keys):
+        return [] if lo is not None and lo == hi else [(lo, None if hi is None else hi - 1)]
+    found = pl.Series(pl.from_arrow(keys)).sort()
+    before, after = found[:-1], found[1:]
+    first, last = found[0], found[-1]
+    if (before == after).any() or (lo is not None and first < lo) or (hi is not None and last >= hi):
+        return None
+    wide = (before + 1) < after  # the greatest integer of all is the last of them, so that nothing overflows
+    gaps: list[Gap] = [(begins + 1, ends - 1) for begins, ends in zip(before.filter(wide), after.filter(wide), strict=True)]
+    if lo is None or first > lo:
+        gaps.insert(0, (lo, first - 1))
+    if hi is None or last < hi - 1:
+        gaps.append((last + 1, None if hi is None else hi - 1))
+    return gaps
+
+
+def _edge(key: KeyTuple | None) -> int | None:
+    if key is None:
+        return None
+    (edge,) = key
+    if isinstance(edge, int):
+        return edge
+    raise TypeError(f"a range of integers cannot end at {edge!r}")
