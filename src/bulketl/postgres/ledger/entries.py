@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from bulketl.postgres.ddl import value
-from bulketl.postgres.ledger.escapes import escape, holds, throughout
+from bulketl.postgres.ledger.escapes import escape, holds, holds_all, throughout
 from bulketl.postgres.server import LEDGER
 from bulketl.rows.aggregates import Figures
 from bulketl.rows.reconcile import Differences
@@ -96,17 +96,14 @@ def _written(item: Reject, encoding: str) -> tuple[str, ...]:
     objects = (item.key, item.row)
     escaped = not all(holds(text, encoding) for text in texts)
     # What is beyond ASCII in these is an escape of JSON, which they are searched for.
-    escaped = escaped or (any("\\u" in text for text in objects) and not all(_held(text, encoding) for text in objects))
+    escaped = escaped or (
+        any("\\u" in text for text in objects) and not all(holds_all(json.loads(text), encoding) for text in objects)
+    )
     column, found, reason = (escape(text, encoding) for text in texts) if escaped else texts
     key, row = (json.dumps(throughout(json.loads(text), lambda one: escape(one, encoding))) if escaped else text
                 for text in objects)  # fmt: skip
     shown = value(None if item.value is None else found)
     return value(column), shown, value(reason), f"{value(key)}::jsonb", f"{value(row)}::jsonb", value(escaped)
-
-
-def _held(text: str, encoding: str) -> bool:
-    """Tell whether a database of an encoding holds all that is in a text of JSON."""
-    return holds(json.dumps(json.loads(text), ensure_ascii=False).replace("\\u0000", "\0"), encoding)
 
 
 def checked(run: str, spec: TableSpec, found: Counts) -> str:

@@ -27,6 +27,15 @@ def holds(text: str, encoding: str) -> bool:
     return "\0" not in text if text.isascii() else encoding == UTF8 and not _NEVER.search(text)
 
 
+def holds_all(value: Any, encoding: str) -> bool:
+    """Tell the same of every text in a value of JSON."""
+    if isinstance(value, str):
+        return holds(value, encoding)
+    if isinstance(value, dict):
+        return all(holds(key, encoding) and holds_all(item, encoding) for key, item in value.items())
+    return all(holds_all(item, encoding) for item in value) if isinstance(value, list) else True
+
+
 def escape(text: str, encoding: str) -> str:
     """Return a text that every database of the encoding holds, and that `unescape` makes into this one again."""
     return (_ALWAYS if encoding == UTF8 else _NOT_ASCII).sub(_of, text)
@@ -47,7 +56,7 @@ def throughout(value: Any, change: Callable[[str], str]) -> Any:
     if isinstance(value, str):
         return change(value)
     if isinstance(value, dict):
-        return {change(key): throughout(item, change) for key, item in value.items()}
+        return {change(key) if isinstance(key, str) else key: throughout(item, change) for key, item in value.items()}
     return [throughout(item, change) for item in value] if isinstance(value, list) else value
 
 
@@ -61,7 +70,7 @@ def written_keys(key: str, encoding: str) -> list[tuple[str, str]]:
     """Return the forms, JSON, in which records of a database may have a key, each with whether its record is escaped."""
     found = json.loads(key)
     forms = [(json.dumps(throughout(found, lambda text: escape(text, encoding))), "true")]
-    if holds(json.dumps(found, ensure_ascii=False).replace("\\u0000", "\0"), encoding):
+    if holds_all(found, encoding):
         forms.append((key, "false"))
     return forms
 
