@@ -213,7 +213,7 @@ def reject_staged(target: Postgres, run: str, spec: TableSpec) -> int:
             cursor.execute(entries.one_more(run, spec, 0, len(found), 0))
             note(cursor, run, spec, int(cursor.fetchall()[0][0]), rejects)
     if len(found) > most:
-        raise too_many(spec, before + len(found), run)
+        raise too_many(spec, before + len(found), run, rejects[-1].reason)
     return len(found)
 
 
