@@ -16,10 +16,12 @@ from pydantic import TypeAdapter
 
 from bulketl.cli.app import app
 from bulketl.cli.screens.casts import cast_row
+from bulketl.config.alerts import Alerts, TierAlerts
 from bulketl.config.generated import KEYS
 from bulketl.config.pairs import Checks, Pair, load_checks
 from bulketl.config.read import load_config
-from bulketl.config.settings import Alerts, Report, Reports, Settings, TierAlerts
+from bulketl.config.reports import Report, Reports
+from bulketl.config.settings import Settings
 from bulketl.config.tables import TableRule
 from bulketl.config.windows import Windows
 from bulketl.postgres.ledger.schema import MIGRATIONS

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from bulketl.config.alerts import Alerts
+from bulketl.config.reports import Reports
 from bulketl.config.values import Model, RowLimit
 from bulketl.config.windows import Windows
 from bulketl.tables.casts import parse_target
@@ -16,10 +18,7 @@ from bulketl.tables.spec import TIERS, Tier
 from bulketl.tables.types import parse_type
 
 PROCESS_MB = 200
-Channel = Literal["email", "slack", "webhook", "command"]
-Channels = Annotated[tuple[Channel, ...], Field(strict=False)]
 Workers = Annotated[int, Field(ge=1, le=64)]
-Text = Annotated[str, Field(min_length=1)]
 
 
 class UserCast(Model):
@@ -57,68 +56,6 @@ class NameRule(Model):
     tier: Tier | None = None
     exclude: bool = False
     why: str = "by your rule"
-
-
-class TierAlerts(Model):
-    """Who hears of a tier's failures: some channels at once, others when they last."""
-
-    to: Channels | None = None
-    escalate_minutes: float | None = Field(default=None, gt=0)
-    escalate_to: Channels = ()
-
-    @model_validator(mode="after")
-    def _both(self) -> TierAlerts:
-        if (self.escalate_minutes is None) != (not self.escalate_to):
-            raise ValueError("escalate_minutes and escalate_to belong together")
-        return self
-
-
-class Alerts(Model):
-    """The channels that hear of failures, and what differs per tier; a tier without an entry uses all that are set."""
-
-    email: tuple[Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")], ...] = Field(default=(), strict=False)
-    smtp: str = Field(default="smtp://localhost", pattern=r"^smtps?://[^\s/]", repr=False)
-    slack: str | None = Field(default=None, pattern=r"^https://[^\s/]", repr=False)
-    webhook: str | None = Field(default=None, pattern=r"^https?://[^\s/]", repr=False)
-    command: tuple[Text, ...] = Field(default=(), strict=False, repr=False)
-    tiers: dict[Tier, TierAlerts] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _reachable(self) -> Alerts:
-        if not self.channels:
-            raise ValueError("nobody would hear them: name at least one of email, slack, webhook, command")
-        for tier, own in self.tiers.items():
-            missing = [name for name in (*(own.to or ()), *own.escalate_to) if name not in self.channels]
-            if missing:
-                raise ValueError(f"tiers.{tier} names {missing[0]}, which is not set here")
-        return self
-
-    @property
-    def channels(self) -> tuple[Channel, ...]:
-        """The channels that are set."""
-        every: tuple[Channel, ...] = ("email", "slack", "webhook", "command")
-        return tuple(name for name in every if getattr(self, name))
-
-
-class Report(Model):
-    """Where a report goes: a file of its own in a folder, the channels of the alerts, or both."""
-
-    write: Text | None = None
-    send: Channels = ()
-
-    @model_validator(mode="after")
-    def _somewhere(self) -> Report:
-        if self.write is None and not self.send:
-            raise ValueError("it goes nowhere: name a folder under write, or channels under send")
-        return self
-
-
-class Reports(Model):
-    """The reports that are made, each with where it goes."""
-
-    daily: Report | None = None
-    weekly: Report | None = None
-    compliance: Report | None = None
 
 
 class SourceLimits(Model):
@@ -224,13 +161,7 @@ class Settings(Model):
     @field_validator("reports")
     @classmethod
     def _sent(cls, reports: Reports | None, info: ValidationInfo) -> Reports | None:
-        if reports is None or "alerts" not in info.data:  # not there when it is wrong itself
-            return reports
-        alerts: Alerts | None = info.data["alerts"]
-        reachable = alerts.channels if alerts else ()
-        for name in Reports.model_fields:
-            report: Report | None = getattr(reports, name)
-            missing = [channel for channel in (report.send if report else ()) if channel not in reachable]
-            if missing:
-                raise ValueError(f"{name} is sent by {missing[0]}, which is not set under alerts")
+        if reports is not None and "alerts" in info.data:  # not there when it is wrong itself
+            alerts: Alerts | None = info.data["alerts"]
+            reports.check_channels(alerts.channels if alerts else ())
         return reports

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from bulketl.connections.retrying import patient
 from bulketl.errors import BulketlError, TargetError
 from bulketl.loading.summary import DONE, Summary, TableSummary
-from bulketl.plan.plan import Plan
+from bulketl.plan.plan import Plan, fingerprint
 from bulketl.postgres.ledger import runs, schema
 from bulketl.postgres.ledger.runs import End, Kind, Start
 from bulketl.postgres.locks import Locks, held, new_run
@@ -89,11 +89,12 @@ def recorded(target: Postgres, kind: Kind, plan: Plan, *, before: Before | None 
 
 
 def _begin(target: Postgres, run: str, kind: Kind, plan: Plan, before: Before | None) -> None:
+    stored = plan.to_json()
     with target.connect() as connection:
         schema.create(connection, plan.schema)
         if before is not None:
             before(connection, run)
-        runs.start_run(connection, run, Start(kind, plan.source, plan.schema, plan.zone, plan.fingerprint, plan.to_json()))
+        runs.start_run(connection, run, Start(kind, plan.source, plan.schema, plan.zone, fingerprint(stored), stored))
 
 
 def _end(target: Postgres, run: Run, outcome: str) -> None:

@@ -5,7 +5,6 @@ It holds no connection, no secret and no clock; it can be printed, compared and 
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -135,13 +134,18 @@ class Plan:
         return (load for group in self.groups for load in group.loads)
 
     def to_json(self) -> str:
-        """Return the plan as JSON; equal plans give equal text."""
-        return json.dumps(dataclasses.asdict(self), default=tagged, sort_keys=True, indent=1)
+        """Return the plan as JSON, in one line; equal plans give equal text."""
+        return json.dumps(self, default=tagged, sort_keys=True)
 
     @property
     def fingerprint(self) -> str:
         """A hash of everything in the plan, to compare two."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()
+        return fingerprint(self.to_json())
+
+
+def fingerprint(text: str) -> str:
+    """Return the hash of a plan in JSON."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def in_turn(source: str, schema: str, zone: str, loads: Iterable[TableLoad]) -> Plan:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+from dataclasses import fields, is_dataclass
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 _TEXTS: dict[str, Any] = {
@@ -17,7 +19,12 @@ _TEXTS: dict[str, Any] = {
 
 
 def tagged(value: object) -> object:
-    """Return a value of a plan that JSON has no form for, tagged with its type; raise TypeError for others."""
+    """Return a value of a plan in a form that JSON has: fields by their names, others tagged with their type.
+
+    Raise TypeError for a value of another type.
+    """
+    if is_dataclass(value):
+        return {name: getattr(value, name) for name in _names(type(value))}  # type: ignore[arg-type]
     if isinstance(value, bytes):
         return {"$": "bytes", "text": base64.b64encode(value).decode()}
     if isinstance(value, dt.datetime):
@@ -29,6 +36,11 @@ def tagged(value: object) -> object:
     if isinstance(value, Decimal):
         return {"$": "decimal", "text": str(value)}
     raise TypeError(f"{type(value).__name__} has no place in a plan")
+
+
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(item.name for item in fields(kind))
 
 
 def untagged(found: dict[str, Any]) -> Any:
