@@ -16,12 +16,14 @@ import pyarrow.parquet as pq
 import pytest
 from faults import small_partitions
 from lab import Done, Lab
+from rich.console import Console
 from typer.testing import CliRunner
 
 import bulketl
 import bulketl.loading.reading
 from bulketl import ConfigError, PlanError, TargetError
 from bulketl.cli.app import app
+from bulketl.cli.screens.rejects import rows
 from bulketl.postgres.locks import held
 from bulketl.postgres.server import Postgres
 from bulketl.rows.coerce import Batch, coerce
@@ -366,3 +368,23 @@ def test_a_row_that_postgres_refused_is_found_again_by_its_key(maria_lab: Lab, k
     (told,) = bulketl.retry_rejects(maria_lab.config(rules=rules))
     assert (told.asked, told.loaded, told.rejected, told.gone, told.unreadable) == (1, 1, 0, 0, 0)
     assert all(item.settled for item in bulketl.show_rejects(maria_lab.config()))
+
+
+def test_a_long_value_is_shown_by_its_beginning_and_exported_whole(maria_lab: Lab, tmp_path: Path) -> None:
+    """A screen has no place for it; what is more than a million characters is on record as cut."""
+    maria_lab.mysql(
+        "CREATE TABLE t (id int PRIMARY KEY, c longtext)",
+        "INSERT INTO t VALUES (1, REPEAT('x', 5000)), (2, REPEAT('y', 1000001))",
+    )
+    maria_lab.load(rules={"t": {"casts": {"c": "varchar(9)"}, "max_rejects": 2}})
+    shown = bulketl.show_rejects(maria_lab.config())
+    screen = Console(width=120, record=True)
+    screen.print(rows(shown, 20))
+    text = screen.export_text()
+    assert len(text) < 3_000
+    assert text.count("characters more") == 2
+    assert shown[0].value == "x" * 5000
+    assert shown[1].value == "y" * 1000 + "… (cut: 1,000,001 characters)"
+    assert shown[1].row["c"] == {"cut": "y" * 1000, "characters": 1_000_001}
+    assert bulketl.export_rejects(maria_lab.config(), tmp_path / "r.csv") == 2
+    assert "x" * 5000 in (tmp_path / "r.csv").read_text("utf-8")

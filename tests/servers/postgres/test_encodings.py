@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 from encodings_of_servers import ENCODINGS
+from faults import small_partitions
 from lab import Lab, execute
 from psycopg.conninfo import make_conninfo
 
@@ -77,7 +78,8 @@ def test_what_an_encoding_lacks_is_a_reject_with_its_true_value(
         assert (found["b"].column, found["b"].value) == ("c", BAD)
         assert found[BAD_KEY].row == {"id": BAD_KEY, "c": "key", "n": 3}
         assert (found[BAD_KEY].column, found[BAD_KEY].value, found[BAD_KEY].key) == ("id", BAD_KEY, {"id": BAD_KEY})
-        assert all("has no equivalent in encoding" in found[key].reason for key in ("b", BAD_KEY))
+        reason = f"holds a character that the target's encoding, {name}, lacks"
+        assert [found[key].reason for key in ("b", BAD_KEY)] == [reason, reason]
     file = tmp_path / "rejects.json"
     assert bulketl.export_rejects(full.config(), file) == told.rejects
     assert {row["row"]["id"]: row["row"]["c"] for row in json.loads(file.read_text("utf-8"))}["d"] == BAD
@@ -115,3 +117,37 @@ def test_a_name_that_an_encoding_lacks_fails_its_table_alone(
         assert "\u0e01" in told[odd].message or "0xe0 0xb8 0x81" in told[odd].message
     assert len(encoded.pg("SELECT 1 FROM bulketl.table_load WHERE run = %s", (done.summary.run,))) == 2
     assert encoded.pg("SELECT outcome FROM bulketl.run") == [("done" if fits else "partly done",)]
+
+
+CHANGES = {"extraction_strategy": "incremental", "incremental_column": "n"}
+WAYS: dict[str, tuple[int, dict[str, Any]]] = {  # rows of a partition, 0 for a small table, and the rule
+    "swap": (4, {}),
+    "refill": (4, {"publish": "refill"}),
+    "merge": (4, CHANGES),
+    "mark": (4, {"deletes": "mark"}),
+    "append": (4, {"table_importance": "audit"}),
+    "chunks": (4, {**CHANGES, "extraction_strategy": "chunked_incremental", "lookback": 0}),
+    "adbc": (0, {"casts": {"j": "jsonb"}}),
+}
+
+
+@pytest.mark.parametrize("encoded", ["LATIN1", "EUC_KR"], indirect=True)
+@pytest.mark.parametrize("way", sorted(WAYS))
+def test_in_every_way_of_writing_it_is_one_reject(encoded: Lab, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the second load, and all other rows are there; a comparison with the source finds nothing else."""
+    size, rule = WAYS[way]
+    if size:
+        small_partitions(monkeypatch, size)
+    encoded.mysql("CREATE TABLE t (id varchar(20) PRIMARY KEY, c varchar(99), n int UNIQUE, j longtext)")
+    encoded.mysql("INSERT INTO t SELECT CONCAT('k', 100 + seq), 'plain', seq, '[]' FROM seq_1_to_20")
+    rules = {"t": {"max_rejects": "50%", **rule}}
+    encoded.load(rules=rules)
+    encoded.insert("t", [("k200", "new", 41, "[]"), (BAD_KEY, BAD, 50, f'["{BAD[:7]}"]'), ("k201", "new", 60, "[]")])
+    done = encoded.load(rules=rules)
+    told = done.summary.tables["t"]
+    assert (told.outcome, told.rejects) == ("loaded", 1), told.message
+    assert encoded.pg("SELECT count(*), count(*) FILTER (WHERE n > 20) FROM {s}.t") == [(22, 2)]
+    (found,) = bulketl.show_rejects(encoded.config(), ["t"], done.summary.run)
+    assert (found.key, found.row["c"], found.row["n"]) == ({"id": BAD_KEY}, BAD, 50)
+    verdict = bulketl.verify(encoded.config(rules=rules))
+    assert verdict.equal, verdict.to_json()

@@ -34,6 +34,7 @@ FEW = 8  # rows that are tried at once, at least, beside a row that was refused
 _TRIAL, _ALONE = "bulketl_trial", "bulketl_alone"
 _LINE = re.compile(rf"COPY {_TRIAL}, \D*(\d+)")
 _COLUMN = re.compile(r"COPY \S+, \S+ \d+, \S+ (.+?)(?:$|:| \. SQLSTATE)")  # whatever the server's words for line and column
+_LACKS = re.compile(r'(?:0x[0-9a-f]{2} ?)+.*?"UTF8".*?"(\w+)"')  # in whatever language
 _BACK = "ROLLBACK TO SAVEPOINT bulketl"
 
 
@@ -101,6 +102,9 @@ def _rejects(cursor: Any, spec: TableSpec, rows: pa.Table, refused: list[tuple[i
 
 
 def _reason(words: str) -> str:
+    """Return why a row is refused, the same for all rows with a character that an encoding lacks, whichever it is."""
+    if lacking := _LACKS.search(words):
+        return f"holds a character that the target's encoding, {lacking[1]}, lacks"
     return re.sub(r"^[A-Z_]+: .*?ERROR: | CONTEXT: .*", "", words)
 
 
