@@ -31,6 +31,8 @@ from bulketl.tables.casts import Cast
 from bulketl.tables.spec import TableSpec
 
 _KEYED, _STAGE, _NOTES = "bulketl_keyed", "bulketl_rows", "bulketl_refused"
+# A page has few rows, which are looked up by the table's key: any other join would read the whole table for each page.
+_BY_KEY = "; ".join(f"SET LOCAL enable_{way} = off" for way in ("hashjoin", "mergejoin", "seqscan", "bitmapscan"))
 _POINTS = "23503"  # to a row that is not there yet, perhaps
 _UNKNOWN = "57000"  # nothing of a row
 _ROUNDS = 50  # of writing rows that point to others; beyond, nothing is rejected for it
@@ -84,6 +86,7 @@ def _found(cursor: Any, run: str, spec: TableSpec, stage: str, most: int) -> lis
         cursor.execute(statement)
     cursor.execute(f"CREATE TEMPORARY TABLE {_NOTES} (at tid, state text, words text, names text[])")
     cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    cursor.execute(_BY_KEY)
     cursor.execute(_search(run, spec, stage, most))
     cursor.execute(f"SELECT at::text AS place, state, words, names FROM {_NOTES} ORDER BY at")
     notes = cursor.fetchall()
