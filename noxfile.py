@@ -1,4 +1,4 @@
-"""The whole workflow: `nox -s lint types unit tests guard walk demo bare bench`."""
+"""The whole workflow: `nox -s lint types unit tests guard walk labels demo bare bench`."""
 
 import sys
 
@@ -74,6 +74,14 @@ def walk(session: nox.Session) -> None:
     session.install("-q", "-e", ".[demo]", *group("guard"))
     session.run(*PROGRAMS)
     session.run("python", "-m", "benchmarks.walk", *session.posargs)
+
+
+@nox.session
+def labels(session: nox.Session) -> None:
+    """Print how many labelled tables `discover` gets right, per database."""
+    session.install("-q", "-e", ".[demo]", *group("test"))
+    session.run(*PROGRAMS)
+    session.run("python", "tests/servers/survey/test_labels.py", env={"PYTHONPATH": "tests/support"})
 
 
 @nox.session(venv_backend="none")

@@ -67,7 +67,8 @@ def schemas() -> dict[Path, str]:
     """Return the JSON Schemas for editors, by file."""
     tables = TypeAdapter(dict[str, TableRule]).json_schema()
     definitions = tables.pop("$defs")
-    document = {"type": "object", "properties": {"source_tables": tables}, "$defs": definitions, "title": "tables.yaml"}
+    sections = dict.fromkeys(("source_tables", "patterns", "tiers"), tables)
+    document = {"type": "object", "properties": sections, "$defs": definitions, "title": "tables.yaml"}
     settings = {**Settings.model_json_schema(), "title": "bulketl.yaml"}
     checks = {**Checks.model_json_schema(), "title": "checks.yaml"}
     return {

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bulketl.operations.retention import retain_tables
     from bulketl.operations.why import why
     from bulketl.plan.plan import Plan
-    from bulketl.survey.discover import propose, validate
+    from bulketl.survey.discover import explain, propose, validate
     from bulketl.survey.planning import compare_with_last, make_plan
     from bulketl.survey.statements import statements
     from bulketl.verifying.months import compare_history
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BulketlError", "ClusterError", "Config", "ConfigError", "DataError", "Plan", "PlanError", "RowStory",
     "SourceError", "Summary", "TargetError", "Verification", "certificate", "compare_history", "compare_with_last",
-    "dask", "export_rejects", "list_rejects", "load", "load_config", "make_plan", "propose", "reset", "resume",
+    "dask", "explain", "export_rejects", "list_rejects", "load", "load_config", "make_plan", "propose", "reset", "resume",
     "retain_tables", "retry_rejects", "run_pairs", "show_rejects", "statements", "states", "validate", "verify",
     "verify_audit", "why",
 ]  # fmt: skip
@@ -47,7 +47,7 @@ _HOMES = {
     "operations.retention": ("retain_tables",),
     "operations.why": ("why",),
     "plan.plan": ("Plan",),
-    "survey.discover": ("propose", "validate"),
+    "survey.discover": ("explain", "propose", "validate"),
     "survey.planning": ("compare_with_last", "make_plan"),
     "survey.statements": ("statements",),
     "verifying.months": ("compare_history",),

@@ -17,7 +17,8 @@ from bulketl.config.read import load_config
 from bulketl.config.settings import NameRule
 from bulketl.survey.examination import find
 from bulketl.survey.findings import Finding, Seen
-from bulketl.survey.proposals import Proposal, classify, cursor_candidates, doubt_of
+from bulketl.survey.proposals import Proposal, classify
+from bulketl.survey.stamps import cursor_candidates, doubt_of
 from bulketl.survey.tablesfile import fixed, missing, written
 from bulketl.tables.catalog import Catalog, Column, Key, Table
 from bulketl.tables.evidence import Arrival, arrival

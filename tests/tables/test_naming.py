@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulketl.tables.naming import hint, keeps, says_added, says_edit, suggests_edit, words
+from bulketl.tables.naming import hint, keeps, says_added, says_edit, says_list, suggests_edit, words
 
 SPLIT = {
     "ost_queue": "ost queue", "PaymentLog": "payment log", "SecDateTEdit": "sec date t edit", "log2": "log 2",
@@ -18,11 +18,11 @@ SPLIT = {
 # What a name says: the kind, and whether a word says it or only the end or the beginning of one.
 SAID = {
     "record word": "log payments_log PaymentLog glpi_logs user_history audit audit_entries login_attempts event_log"
-    " ost_syslog session_log log_2024 mw_logging changelog auditTrail",
+    " ost_syslog session_log log_2024 mw_logging changelog auditTrail cache_log",
     "record part": "securitylog procedurelog commlog tsitranslog updatehistory histappointment loginattempt"
-    " glpi_crontasklogs mw_updatelog taskhist accesslog weblog dblog",
+    " glpi_crontasklogs mw_updatelog taskhist accesslog weblog dblog cache_accesslog",
     "passing word": "session ost_session user_sessions ost_queue update_queue data_source_stats_command_cache signal_queue"
-    " ost_lock api_tokens UserToken ost_plugin_instance",
+    " ost_lock api_tokens UserToken ost_plugin_instance cache_messages Cache",
     "passing part": "sessiontoken activeinstance signalod mw_objectcache hiequeue",
     " word": "catalog product_catalog productcatalog catalogs dialog backlog mail_backlog blog blog_posts analog obsession"
     " possessions login logo logistics prolog updates update_site instanceof queue_column ost_queue_columns cachet"
@@ -105,3 +105,21 @@ def test_a_number_that_changed_is_no_time_of_a_change() -> None:
 def test_a_table_to_which_rows_are_added_is_known_by_more_words() -> None:
     assert [bool(says_added(n)) for n in ("claimsnapshot", "etrans", "eobattach", "payments_log")] == [True] * 4
     assert [bool(says_added(n)) for n in ("catalog", "session_hash_queue", "transport")] == [False] * 3
+
+
+LISTS = "order_type TicketStatus sd_configs currency zipcode sheetdef apptpref insfilingcode ww_settings"
+NO_LISTS = "orders prototype barcode catalog order_type_history typewriter configurator statuses_log"
+
+
+@pytest.mark.parametrize("name", [*LISTS.split(), *NO_LISTS.split()])
+def test_a_list_of_values_is_told_by_the_last_word(name: str) -> None:
+    assert bool(says_list(name)) == (name in LISTS.split())
+
+
+EDITS = "date_mod last_update updated_at DateTLastModified modified_on changed_ts lastedit time_modified"
+NO_EDITS = "credited_at update_key last_seen last_login mod exchanged changes created_at due_date model"
+
+
+@pytest.mark.parametrize("name", [*EDITS.split(), *NO_EDITS.split()])
+def test_a_stamp_of_every_change_is_told_by_its_words(name: str) -> None:
+    assert says_edit(name) == (name in EDITS.split())

@@ -133,7 +133,7 @@ def retention(
         from bulketl.cli.screens import records
 
         settings = configured(config, rules, schema=schema)
-        archives = any(rule.retention and rule.retention.action == "archive" for rule in settings.tables.values())
+        archives = any(rule.retention and rule.retention.action == "archive" for rule in settings.rules)
         if archives and folder is None and not dry_run:
             raise ConfigError(
                 "rows are to be archived, and no folder is named",

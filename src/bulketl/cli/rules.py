@@ -25,14 +25,19 @@ def discover(
     write: Annotated[
         Path | None, typer.Option("--write", metavar="FILE", help="Write the proposal, or add new tables to it.")
     ] = None,
+    explain: Annotated[
+        str | None, typer.Option("--explain", metavar="TABLE", help="Give every reason for what is proposed for a table.")
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Write without asking.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every table with its reasons.")] = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Look at the source and propose for each table its tier, strategy and cursor column, with the reasons.
 
     With --write, `config/tables.yaml` for instance, what changed at the source since the last time is shown first. What a
-    person wrote in the file stays as it is; tables that are new are added.
+    person wrote in the file stays as it is; tables that are new are added. With --explain, one table and the whole chain of
+    reasons for it.
     """
 
     def command() -> int:
@@ -40,13 +45,21 @@ def discover(
         from bulketl.plan.leftout import left_out, told
 
         settings = configured(config, write and found(write))
+        if explain is not None:
+            reasons = bulketl.explain(settings, explain)
+            if as_json:
+                print(json.dumps({"table": explain, "reasons": reasons}))
+            else:
+                out.print(screen.explanation(explain, reasons, whole=not out.is_terminal), soft_wrap=not out.is_terminal)
+            return DONE
         catalog, proposals = bulketl.propose(settings)
         if write is not None:
             _write(write, settings, catalog, proposals, yes=yes)
         elif not as_json:
-            out.print(screen.proposals(proposals))
+            shown = screen.proposals(proposals) if verbose else screen.proposed(proposals, whole=not out.is_terminal)
+            out.print(shown, soft_wrap=not out.is_terminal)
         if left := told(left_out(settings, catalog)):
-            err.print(f"not taken from the source: {left}")
+            err.print(f"not taken from the source: {left}", soft_wrap=True)
         if as_json:
             print(json.dumps([proposal.to_json() for proposal in proposals]))
         return DONE
@@ -148,8 +161,8 @@ def _write(path: Path, settings: Config, catalog: Catalog, proposals: Sequence[P
     from bulketl.survey import tablesfile
 
     before = path.read_text(encoding="utf-8") if path.is_file() else ""
-    after, now = tablesfile.written(before, proposals), snapshot.snapshot(catalog)
     known = snapshot.read_snapshot(path) if before else None
+    after, now = tablesfile.written(before, proposals, known), snapshot.snapshot(catalog)
     named = {name: now.get(name, {}) for name in settings.tables}  # nobody noted their columns: only tables can be told
     noted = named if known is None else known
     now, hidden = snapshot.carried(noted, now, catalog.absent)
@@ -157,14 +170,14 @@ def _write(path: Path, settings: Config, catalog: Catalog, proposals: Sequence[P
     if lines:
         err.print(screen.changes(lines))
     if after == before and known == now:
-        err.print(f"{path} knows all tables ({len(proposals):,}); nothing to write")
+        err.print(f"{path} knows all tables ({len(proposals):,}); nothing to write", soft_wrap=True)
         return
     if not before:
-        err.print(screen.counted(proposals))
+        err.print(screen.counted(proposals), soft_wrap=True)
     beside, added = snapshot.snapshot_path(path).name, len(after.splitlines()) - len(before.splitlines())
     what = f"write {path} and {beside}" if not before else f"add {added} lines to {path}" if added else f"write {beside}"
     if not yes and not _confirmed(what):
         return
     replace(path, after)
     replace(snapshot.snapshot_path(path), json.dumps(now, indent=1, ensure_ascii=False))
-    err.print(f"wrote {path} and {snapshot.snapshot_path(path).name}")
+    err.print(f"wrote {path} and {snapshot.snapshot_path(path).name}", soft_wrap=True)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
+from bulketl.config.inherited import inherited
 from bulketl.config.settings import Settings
 from bulketl.config.tables import TableRule
 from bulketl.errors import ConfigError
 from bulketl.tables.catalog import Catalog, Column, Table
+from bulketl.tables.patterns import matches
+from bulketl.tables.spec import TIERS, Tier
 
 _DEFAULT_RULE = TableRule()
 
@@ -20,12 +23,16 @@ class Config(Settings):
 
     `known` are the tables the source had when the rules were last written, None when nobody noted it; `known_columns`
     are theirs. `other_names` has, by table, the names in the target of columns that get another; no rule fills it yet.
+    `tables` are the tables with an entry of their own, and what each inherits; `patterns` and `tiers`: keys for the others.
     """
 
     known: frozenset[str] | None = None
     known_columns: dict[str, frozenset[str]] = Field(default_factory=dict)
     other_names: dict[str, dict[str, str]] = Field(default_factory=dict)
     tables: dict[str, TableRule] = Field(default_factory=dict)
+    patterns: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    tiers: dict[Tier, dict[str, Any]] = Field(default_factory=dict)
+    _inherited: dict[str, TableRule] = PrivateAttr(default_factory=dict)
 
     def uri(self, side: Literal["source", "target"]) -> str:
         """Return the URI of a side; raise ConfigError, with how to set it, when there is none."""
@@ -42,8 +49,42 @@ class Config(Settings):
         return "" if self.timestamp_zone == "server" else self.timestamp_zone
 
     def rule(self, table: str) -> TableRule:
-        """Return the rule for a table, the defaults when none is written."""
-        return self.tables.get(table, _DEFAULT_RULE)
+        """Return the rule for a table: its own, or what it inherits; the defaults when nothing is written."""
+        if table in self.tables or not (self.patterns or self.tiers):
+            return self.tables.get(table, _DEFAULT_RULE)
+        if table not in self._inherited:
+            self._inherited[table] = TableRule.model_validate(inherited(table, {}, self.patterns, self.tiers))
+        return self._inherited[table]
+
+    @property
+    def ruled(self) -> bool:
+        """Whether anybody wrote a rule for any table."""
+        return bool(self.tables or self.patterns or self.tiers)
+
+    @property
+    def rules(self) -> tuple[TableRule, ...]:
+        """Every rule that is written: of tables, of patterns and of tiers."""
+        many = (TableRule.model_validate(keys) for keys in (*self.patterns.values(), *self.tiers.values()))
+        return (*self.tables.values(), *many)
+
+    @property
+    def tables_at_once(self) -> dict[Tier, int]:
+        """How many tables, or groups of small ones, of each tier are loaded at once.
+
+        Without a rule every table is of the same tier, which says nothing of any: as many as there are workers.
+        """
+        if self.ruled or self.tier_workers is not None:
+            return super().tables_at_once
+        return dict.fromkeys(TIERS, self.at_once)
+
+    def fitting(self, tables: Iterable[str]) -> dict[str, TableRule]:
+        """Return the rules of those tables that have one, of their own or by a pattern."""
+        names = [name for name in tables if name in self.tables or (matches(name, self.patterns) and not self.is_new(name))]
+        return {name: self.rule(name) for name in names}
+
+    def spread(self, tables: Iterable[str]) -> Config:
+        """Return the same, in which each of these tables that a pattern fits has a rule of its own."""
+        return self.model_copy(update={"tables": {**self.tables, **self.fitting(tables)}})
 
     def renamed(self, table: str) -> dict[str, str]:
         """Return the columns of a table that have another name in the target, with that name."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import warnings
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field
@@ -109,19 +109,30 @@ class _Entry(Model):
 
     def rule(self) -> dict[str, Any]:
         """Return the same in keys of a rule."""
-        cursor = self.primary_incremental_column or next(iter(self.incremental_columns or ()), None)
-        strategy = _STRATEGIES.get(self.extraction_strategy, self.extraction_strategy)
-        found: dict[str, Any] = {"incremental_column": cursor, "table_importance": self.tier}
-        found |= {"extraction_strategy": strategy, "is_modeled": self.is_modeled}
+        said = self.model_fields_set  # what an entry does not say, it may inherit
+        found: dict[str, Any] = {}
+        if said & {"primary_incremental_column", "incremental_columns"}:
+            found["incremental_column"] = self.primary_incremental_column or next(iter(self.incremental_columns or ()), None)
+        if said & {"processing_priority", "performance_category", "is_modeled"} or self.table_importance != "standard":
+            found["table_importance"] = self.tier
+        if "extraction_strategy" in said:
+            found["extraction_strategy"] = _STRATEGIES.get(self.extraction_strategy, self.extraction_strategy)
+        if "is_modeled" in said:
+            found["is_modeled"] = self.is_modeled
         again = self.lookback_resync
         if again.enabled and again.predicate_columns:
             return {**found, "reread": {"columns": again.predicate_columns, "last": f"{again.window_days}d"}}
         return found
 
 
-def read_generated(file: YamlFile) -> dict[str, TableRule]:
-    """Return the rules of such a file; add its mistakes, and warn, once, of every key in it that is not taken."""
-    file.known_at_top({"metadata", "tables", *SECTIONS})
+def read_generated(
+    file: YamlFile, made: Callable[[str, dict[str, Any]], TableRule], more: Iterable[str]
+) -> dict[str, TableRule]:
+    """Return the rules of such a file; add its mistakes, and warn, once, of every key in it that is not taken.
+
+    `made` makes a rule of an entry's keys with what it inherits; `more`: sections that may stand at the top too.
+    """
+    file.known_at_top({"metadata", "tables", *SECTIONS, *more})
     tables = file.document["tables"] or {}
     if not isinstance(tables, dict):
         file.wrong(("tables",), "tables: a mapping of tables is expected")
@@ -129,9 +140,9 @@ def read_generated(file: YamlFile) -> dict[str, TableRule]:
     over = Counter({key: 1 for key in ("metadata",) if file.document.get(key)})
     rules = {}
     for name, entry in tables.items():
-        rule = _rule({} if entry is None else entry, file, ("tables", name), over)
-        if rule is not None:
-            rules[name] = rule
+        keys = _keys({} if entry is None else entry, file, ("tables", name), over)
+        if keys is not None:
+            rules[name] = made(name, keys)
     tell(file, over)
     return rules
 
@@ -144,9 +155,11 @@ def tell(file: YamlFile, over: Mapping[str, int]) -> None:
         warnings.warn(words, UserWarning, stacklevel=2)
 
 
-def _rule(entry: Any, file: YamlFile, at: tuple[str, str], over: Counter[str]) -> TableRule | None:
+def _keys(entry: Any, file: YamlFile, at: tuple[str, str], over: Counter[str]) -> dict[str, Any] | None:
+    """Return the keys of a rule that an entry makes, None when there is a mistake in it."""
     if not isinstance(entry, dict):
-        return validated(TableRule, entry, file, at)
+        validated(TableRule, entry, file, at)
+        return None
     theirs = {key: value for key, value in entry.items() if key in _Entry.model_fields}
     read = validated(_Entry, theirs, file, at)
     own = {key: value for key, value in entry.items() if key not in theirs}
@@ -156,8 +169,8 @@ def _rule(entry: Any, file: YamlFile, at: tuple[str, str], over: Counter[str]) -
     own = _without(own, TableRule.model_fields, "", over)
     if isinstance(watched := own.get("monitoring"), dict):
         own["monitoring"] = _without(watched, Monitoring.model_fields, "monitoring.", over)
-    rule = validated(TableRule, {**(read.rule() if read else {}), **own}, file, at, also=_TAKEN)
-    return rule if read else None
+    keys = {**(read.rule() if read else {}), **own}
+    return keys if validated(TableRule, keys, file, at, also=_TAKEN) and read else None
 
 
 def _without(values: dict[str, Any], fields: Collection[str], at: str, over: Counter[str]) -> dict[str, Any]:

@@ -17,12 +17,16 @@ from pydantic import ValidationError
 
 from bulketl.config.config import Config
 from bulketl.config.generated import SECTIONS, read_generated, tell
+from bulketl.config.inherited import inherited
 from bulketl.config.mistakes import YamlFile, read_file, validated, without
 from bulketl.config.settings import Settings
 from bulketl.config.snapshot import read_snapshot
 from bulketl.config.tables import TableRule, circle
 from bulketl.config.yamlfile import KeyPath
 from bulketl.errors import ConfigError
+from bulketl.tables.spec import TIERS, Tier
+
+_FOR_MANY = ("patterns", "tiers")  # sections of both layouts
 
 
 def load_config(tables: Path | None, settings: Path | None, environ: Mapping[str, str], **overrides: Any) -> Config:
@@ -39,7 +43,9 @@ def load_config(tables: Path | None, settings: Path | None, environ: Mapping[str
     values |= {key: value for key, value in overrides.items() if value is not None}
     rules: dict[str, Any] = {}
     if tables is not None:
-        rules = _check_tables(read_file(tables, problems))
+        file = read_file(tables, problems)
+        rules = _check_tables(file)
+        values |= {"patterns": _check_patterns(file), "tiers": _check_tiers(file)}
         try:
             noted = read_snapshot(tables)
         except ConfigError as error:
@@ -83,20 +89,53 @@ def _check_tables(file: YamlFile) -> dict[str, TableRule]:
 
 def _check_rules(file: YamlFile) -> dict[str, TableRule]:
     if "tables" in file.document and "source_tables" not in file.document:
-        return read_generated(file)
-    file.known_at_top({"source_tables", *SECTIONS})
+        return read_generated(file, _inheriting(file), _FOR_MANY)
+    file.known_at_top({"source_tables", *SECTIONS, *_FOR_MANY})
     tell(file, {})
     source_tables = file.document.get("source_tables") or {}
     if not isinstance(source_tables, dict):
         file.wrong(("source_tables",), "source_tables: a mapping of tables is expected")
         return {}
     rules: dict[str, TableRule] = {}
+    made = _inheriting(file)
     for name, value in source_tables.items():
         at = ("source_tables", name)
-        rule = validated(TableRule, {} if value is None else value, file, at)
-        if rule is not None:
-            rules[name] = rule
+        if validated(TableRule, {} if value is None else value, file, at) is not None:
+            rules[name] = made(name, value or {})
     return rules
+
+
+def _inheriting(file: YamlFile) -> Callable[[str, dict[str, Any]], TableRule]:
+    """Return what makes the rule of an entry, with what it inherits; what is wrong there is told of its own place."""
+    quiet = YamlFile(file.path, file.document, file.lines, [])
+    patterns, tiers = _check_patterns(quiet), _check_tiers(quiet)
+    return lambda name, own: TableRule.model_validate(inherited(name, own, patterns, tiers))
+
+
+def _check_patterns(file: YamlFile) -> dict[str, dict[str, Any]]:
+    return {str(pattern): keys for pattern, keys in _for_many(file, "patterns").items()}
+
+
+def _check_tiers(file: YamlFile) -> dict[Tier, dict[str, Any]]:
+    found: dict[Tier, dict[str, Any]] = {}
+    for tier, keys in _for_many(file, "tiers").items():
+        if tier not in TIERS:
+            file.wrong(("tiers", tier), f"tiers.{tier}: there is no such tier; the tiers are {', '.join(TIERS)}")
+        elif "table_importance" in keys:
+            file.wrong(("tiers", tier), f"tiers.{tier}: its tables are of that tier already; leave table_importance out")
+        else:
+            found[tier] = keys
+    return found
+
+
+def _for_many(file: YamlFile, section: str) -> dict[Any, dict[str, Any]]:
+    """Return the entries of a section whose keys hold for many tables, those without a mistake."""
+    entries = file.document.get(section) or {}
+    if not isinstance(entries, dict):
+        file.wrong((section,), f"{section}: a mapping is expected")
+        return {}
+    right = {name: {} if keys is None else keys for name, keys in entries.items()}
+    return {name: keys for name, keys in right.items() if validated(TableRule, keys, file, (section, name)) is not None}
 
 
 def _expand(

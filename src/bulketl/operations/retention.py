@@ -38,7 +38,7 @@ def retain_tables(config: Config, tables: Sequence[str] = (), folder: Path | Non
     known = patient(_known, target, config.target_schema, create=folder is not None)
     existing, states = known.existing, known.states
     source = MySQL.of(config).identity if config.source else ""
-    ruled = {name: rule.retention for name, rule in config.tables.items() if rule.retention and name in existing}
+    ruled = {name: kept for name in existing if (kept := config.rule(name).retention)}
     wanted = sorted(fitting(ruled, tables, config.target_schema, HINT))
     specs = [_spec(config, existing[name], states.get(name), source) for name in wanted]
     if folder is None or not specs:

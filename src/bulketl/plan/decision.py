@@ -70,7 +70,7 @@ def decide(
         except PlanError as error:
             refused.append(Refusal(table.name, rule.table_importance, error.message, error.hint))
     zone = config.timestamp_zone if config.timestamp_zone != "server" else f"the server's, {catalog.zone}"
-    needs = needed(config)
+    needs = needed(config, [table.name for table in catalog])
     groups = tuple(grouped(loads, needs, config.partition_bytes))
     return Plan(catalog.identity, config.target_schema, zone, groups, tuple(refused))
 

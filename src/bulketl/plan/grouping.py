@@ -1,6 +1,7 @@
 """In which order tables are loaded, and which travel together.
 
-Tiers come one after another, within a tier the largest table first. A table that others depend on is moved to the front of
+Tiers come one after another, within a tier the largest table first, those first that no key cuts: nobody can help
+with one of these while it is read. A table that others depend on is moved to the front of
 them, whatever its tier. Small tables that need no staging share one step, one connection and one transaction.
 """
 
@@ -51,7 +52,9 @@ def _ordered(found: Mapping[str, TableLoad], needs: Mapping[str, tuple[str, ...]
     """Return the tables by tier and size, those that others need right before the first of these."""
     if cyclic := circle(needs):
         raise PlanError(f"tables depend on each other in a circle: {' -> '.join(cyclic)}", hint="take one of them out")
-    wanted = sorted(found.values(), key=lambda load: (TIERS.index(load.tier), -load.bytes, load.spec.table))
+    wanted = sorted(
+        found.values(), key=lambda load: (TIERS.index(load.tier), not load.streamed, -load.bytes, load.spec.table)
+    )
     place = {load.spec.table: n for n, load in enumerate(wanted)}
     possible = list(TopologicalSorter({name: needs[name] for name in sorted(needs)}).static_order())
     for name in reversed(possible):

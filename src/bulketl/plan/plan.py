@@ -43,6 +43,11 @@ class TableLoad:
     long: bool = False  # a column of it holds values of any length
 
     @property
+    def streamed(self) -> bool:
+        """Whether all of it is read in one piece, because no key cuts it."""
+        return bool(self.partitions and self.partitions[0].stream)
+
+    @property
     def lock(self) -> str:
         """The lock readers of the target table will feel, and for how long; '' for none, as when there is no table yet."""
         altered = self.spec.added or self.spec.widened

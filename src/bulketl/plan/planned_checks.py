@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from bulketl.config.config import Config
 from bulketl.config.tables import TableRule, circle
@@ -60,13 +60,14 @@ def pointing(
     _refuse(table.name, wrong)
 
 
-def needed(config: Config) -> dict[str, tuple[str, ...]]:
+def needed(config: Config, tables: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """Return the tables that each is loaded after: its dependencies, and those its foreign keys point to.
 
     A foreign key that would close a circle gives no order: the table it points to may be checked as it was before.
     """
-    own = {name: rule.dependencies for name, rule in config.tables.items()}
-    more = [(name, check.table) for name, rule in config.tables.items() for _, check in _placed(rule) if check.table]
+    rules = {name: config.rule(name) for name in tables}
+    own = {name: rule.dependencies for name, rule in rules.items()}
+    more = [(name, check.table) for name, rule in rules.items() for _, check in _placed(rule) if check.table]
     every = _with(own, more)
     if not circle(every):
         return every

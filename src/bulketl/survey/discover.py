@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 from collections.abc import Mapping
 
 from bulketl.config.config import Config
@@ -12,6 +13,7 @@ from bulketl.errors import PlanError
 from bulketl.mysql import rights
 from bulketl.mysql.arrivals import read_arrivals
 from bulketl.mysql.discover import read_profiles
+from bulketl.mysql.matches import read_matches
 from bulketl.mysql.server import MySQL
 from bulketl.plan.decision import decide
 from bulketl.plan.incremental import choice_of
@@ -24,32 +26,76 @@ from bulketl.postgres.ledger import made
 from bulketl.postgres.ledger.states import last_loaded
 from bulketl.postgres.server import STAGING, Postgres
 from bulketl.survey.examination import find
+from bulketl.survey.explanation import Evidence, chain
 from bulketl.survey.findings import Finding, Seen
 from bulketl.survey.look import in_view
 from bulketl.survey.planning import counted
-from bulketl.survey.proposals import Proposal, classify, cursor_candidates
+from bulketl.survey.proposals import Proposal, classify
+from bulketl.survey.references import Guess, comparable, guesses, settled
 from bulketl.survey.sourcefindings import outside, stale
+from bulketl.survey.stamps import cursor_candidates
+from bulketl.survey.standing import standings
 from bulketl.tables import evidence
 from bulketl.tables.catalog import Catalog, Column, Table, TargetTable
-from bulketl.tables.measured import Known
+from bulketl.tables.measured import Known, Match
 from bulketl.tables.partitions import Bound
 from bulketl.tables.types import TIMES
 
+FEW_TABLES = 1000  # of so many, how the newest rows came is looked at in each
 NOTHING = Known({}, {})  # where no target is set
 
 
 def propose(config: Config) -> tuple[Catalog, tuple[Proposal, ...]]:
     """Look at the source and return its catalogue, and what tables.yaml should say of each table and why.
 
-    A handful of queries, however many tables there are; nothing is changed. Raise ConfigError or SourceError.
+    A handful of queries, and a few samples of values, many to a statement; nothing is changed. Raise ConfigError or
+    SourceError.
     """
+    seen = _evidence(config)
+    return seen.catalog, classify(seen.catalog, seen.profiles, config.classify, seen.arrivals, seen.matches)
+
+
+def explain(config: Config, table: str) -> tuple[str, ...]:
+    """Look at the source as `propose` does, and return the whole chain of reasons for one table, a line each.
+
+    First what was found, then, behind `=>`, what was decided. Raise PlanError when the source has no such table, and as
+    `propose`.
+    """
+    seen = _evidence(config)
+    names = [one.name for one in seen.catalog]
+    if table not in names:
+        close = difflib.get_close_matches(table, names, n=1)
+        hint = f"did you mean {close[0]!r}? Case counts" if close else "name it as the source does; case counts"
+        raise PlanError(f"there is no table {table!r} in {seen.catalog.identity}", hint=hint)
+    guessed = guesses(seen.catalog)
+    found = standings(seen.catalog, settled(seen.catalog, guessed, seen.matches), seen.profiles)
+    proposals = classify(seen.catalog, seen.profiles, config.classify, seen.arrivals, seen.matches)
+    mine = tuple(guess for guess in guessed if guess.table == table)
+    return chain(seen, found[table], mine, next(item for item in proposals if item.table == table))
+
+
+def _evidence(config: Config) -> Evidence:
     check_libraries()
     source = MySQL.of(config)
     catalog = patient(in_view, source, config, NOTHING)
     candidates = {table: found for table in catalog if table.rows and (found := cursor_candidates(table))}
     profiles = patient(read_profiles, source, candidates)
-    arrivals = patient(read_arrivals, source, [table for table in catalog if evidence.looked_at(table)])
-    return catalog, classify(catalog, profiles, config.classify, arrivals)
+    arrivals = patient(read_arrivals, source, [table for table in catalog if _worth_a_look(table, catalog)])
+    return Evidence(catalog, profiles, arrivals, _matched(source, catalog))
+
+
+def _worth_a_look(table: Table, catalog: Catalog) -> bool:
+    """Tell whether to look how the newest rows of a table came: of every table, where they are not too many."""
+    few = len(catalog.tables) <= FEW_TABLES and evidence.counting_key(table) is not None and table.rows > 0
+    return few or evidence.looked_at(table)
+
+
+def _matched(source: MySQL, catalog: Catalog) -> dict[Guess, Match]:
+    """Return what the values of columns say of the tables that they may refer to; nothing of tables without rows."""
+    tables = {table.name: table for table in catalog}
+    asked = [guess for guess in guesses(catalog) if tables[guess.table].rows and comparable(guess, tables)]
+    found = patient(read_matches, source, [(tables[g.table], g.column, tables[g.target]) for g in asked])
+    return {guess: match for guess, match in zip(asked, found, strict=True) if match is not None}
 
 
 def validate(config: Config) -> tuple[Finding, ...]:
@@ -62,7 +108,7 @@ def validate(config: Config) -> tuple[Finding, ...]:
     source = MySQL.of(config)
     target: Mapping[str, TargetTable] | None = None
     known, loaded = NOTHING, dict[str, str]()
-    locks = any(rule.consistency in ("snapshot", "locked") and not rule.exclude for rule in config.tables.values())
+    locks = any(rule.consistency in ("snapshot", "locked") and not rule.exclude for rule in config.rules)
     lacking = patient(rights.missing_rights, source, config.source_limits, locks=locks)
     missing = [(source.database, *lack) for lack in lacking]
     if config.target:
@@ -70,6 +116,7 @@ def validate(config: Config) -> tuple[Finding, ...]:
         missing += [(config.target_schema, *lack) for lack in lacks_there]
     foreign = outside(STAGING, patient(_outsiders, Postgres.of(config))) if config.target else ()
     catalog = patient(in_view, source, config, known)
+    config = config.spread(table.name for table in catalog)
     if config.target:
         target = patient(counted, config, Postgres.of(config), known.existing, catalog)
     left = leftovers(config, catalog, target or {}, known.states, loaded)

@@ -14,7 +14,8 @@ from typing import Any, Literal
 from bulketl.config.config import Config
 from bulketl.config.tables import TableRule
 from bulketl.plan.plan import Refusal
-from bulketl.survey.proposals import Proposal, cursor_candidates, doubt_of
+from bulketl.survey.proposals import Proposal
+from bulketl.survey.stamps import cursor_candidates, doubt_of
 from bulketl.tables.catalog import Catalog, Column, Table, TargetTable
 from bulketl.tables.cursor import State
 from bulketl.tables.evidence import Arrival

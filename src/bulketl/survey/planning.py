@@ -81,7 +81,7 @@ def planned(config: Config, selection: Selection) -> Plan:
         skipped += same
     choice = patient(choices, source, config, catalog, seen, selection)
     whole = [t for t in catalog if not choice[t.name].refusal and choice[t.name].whole]
-    by = {name: rule.partition_by for name, rule in config.tables.items() if rule.partition_by}
+    by = {table.name: along for table in whole if (along := config.rule(table.name).partition_by)}
     bounds = patient(read_bounds, source, whole, by, config.partition_bytes)
     if sparing:
         catalog, same = alike(config, catalog, seen, bounds, lambda specs: patient(_hashes, source, sight.target, specs))

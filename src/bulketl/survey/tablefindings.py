@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bulketl.survey.findings import Finding, Rule, Ruled, of_tables
-from bulketl.survey.proposals import doubt_of
+from bulketl.survey.stamps import doubt_of
 from bulketl.tables.catalog import Table
 from bulketl.tables.evidence import edited, keeps_itself
 from bulketl.tables.naming import says_edit

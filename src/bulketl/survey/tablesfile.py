@@ -1,56 +1,139 @@
 """`tables.yaml` as a file that people edit: written once, then only added to.
 
-A first discovery writes every table with the reasons as comments, and what a person should decide as a question among them
-(`# audit? ...`). Later ones keep each line a person wrote, values, comments and order, and append the tables that are new.
+A first discovery writes what differs from the defaults, with the reasons as comments, and what a person should decide as a
+question among them (`# audit? ...`). Later ones keep each line a person wrote, values, comments and order, and append the
+tables that are new.
 """
 
 from __future__ import annotations
 
 import copy
 import io
-from collections.abc import Mapping, Sequence
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
+import yaml as plain
 from ruamel.yaml import YAML
 from ruamel.yaml.anchor import Anchor
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from bulketl.survey.proposals import Proposal
+from bulketl.survey.shortrules import differing, shortened
+from bulketl.tables.patterns import matches
+from bulketl.tables.printable import count_of, in_a_line
 
-HEADER = """What bulketl loads, and how: proposed from the source by `bulketl discover`, yours to edit.
-Running discover again keeps what stands here and adds tables that are new. Keys: docs/configuration.md
+HEADER = """\
+# What bulketl loads, and how: proposed from the source by `bulketl discover`, yours to edit.
+# Running discover again keeps what stands here and adds tables that are new. Keys: docs/configuration.md
+# `bulketl discover --explain TABLE` gives every reason for a table.
 """
+_NAMED = 6  # tables of a pattern that its comment names
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_WORDS = frozenset(["null", "true", "false", "yes", "no", "on", "off", "y", "n"])  # which YAML takes for something else
 
 
-def written(text: str, proposals: Sequence[Proposal]) -> str:
+def written(text: str, proposals: Sequence[Proposal], known: Collection[str] | None = None) -> str:
     """Return the text of tables.yaml with the proposals for tables it does not name; `text` is what it holds, or ''.
 
-    Everything in `text` stays as it is, also tables that the source no longer has.
+    `known`: tables that were there when it was written, None when nobody noted it; then those that a pattern fits need no
+    line. Everything in `text` stays as it is, also tables that the source no longer has.
     """
+    if not text.strip():
+        return HEADER + "\n".join(_first(proposals)) + "\n"
     yaml = _yaml()
-    document = yaml.load(text) if text.strip() else None
-    if document is None:
+    document = yaml.load(text)
+    if document is None:  # nothing but comments
         document = CommentedMap()
-        document.yaml_set_start_comment(HEADER)
     top = next((key for key in ("source_tables", "tables") if key in document), "source_tables")
     if document.get(top) is None:
         document[top] = CommentedMap()
     tables = document[top]
-    new = [proposal for proposal in proposals if proposal.table not in tables]
-    if not new and text:
+    patterns = [str(pattern) for pattern in document.get("patterns") or ()]
+    new = [
+        item
+        for item in proposals
+        if item.table not in tables and not (matches(item.table, patterns) if known is None else item.table in known)
+    ]
+    if not new:
         return text
     for proposal in new:
-        tables[proposal.table] = _entry(proposal)
+        tables[_quoted(proposal.table)] = _entry(proposal)
     stream = io.StringIO()
     yaml.dump(document, stream)
     return stream.getvalue()
 
 
+def _first(proposals: Sequence[Proposal]) -> Iterator[str]:
+    """Yield the lines of a file that is written for the first time."""
+    shared, own = shortened(proposals)
+    yield "tiers:"
+    yield "  critical: {is_modeled: true}"
+    yield "  important: {is_modeled: true}"
+    rest = len(proposals) - len(own) - sum(len(one.tables) for one in shared)
+    if shared or rest:
+        yield "\npatterns:  # of those that fit a table the first counts, key by key; an entry of its own comes before"
+    for one in shared:
+        names = ", ".join(in_a_line(name) for name in one.tables[:_NAMED]) + (" …" if len(one.tables) > _NAMED else "")
+        keys = ", ".join(f"{key}: {_scalar(value)}" for key, value in one.keys.items())
+        yield f"  {_name(one.pattern)}: {{{keys}}}  # {count_of(len(one.tables), 'table')}: {names}"
+    if rest:
+        what = f"{count_of(rest, 'table')} that no other line is about: loaded whole"
+        yield f'  "*": {{table_importance: reference}}  # {what}'
+    yield "\nsource_tables:" if own else "\nsource_tables: {}"
+    for item in own:
+        yield from _lines(item)
+
+
+def _lines(item: Proposal) -> Iterator[str]:
+    """Yield the lines of an entry: one where there is one key, else one for each."""
+    keys, reasons = differing(item), _comments(item)
+    if item.question:
+        keys = {"table_importance": item.tier, **keys}
+    if len(keys) == 1 and not item.question:
+        ((key, value),) = keys.items()
+        yield f"  {_name(item.table)}: {{{key}: {_scalar(value)}}}  # {reasons.get(key, '')}"
+        return
+    yield f"  {_name(item.table)}:"
+    for key, value in keys.items():
+        yield f"    {key}: {_scalar(value)}" + (f"  # {reasons[key]}" if key in reasons else "")
+
+
+def _comments(item: Proposal) -> dict[str, str]:
+    """Return the reasons by key, in a line each, the question to a person first."""
+    asked = f"{item.question}; {item.tier}: " if item.question else ""
+    return {key: in_a_line(f"{asked if key == 'table_importance' else ''}{reason}") for key, reason in item.reasons.items()}
+
+
+def _name(text: str) -> str:
+    """Return a key of the file: as it is where nothing else could be read there, else in quotes."""
+    if _PLAIN.fullmatch(text) and text.lower() not in _WORDS:
+        return text
+    return plain.safe_dump(text, default_style='"', allow_unicode=False, width=10**6).strip()
+
+
+def _quoted(value: Any) -> Any:
+    """Return a text in quotes, in which every sign is written so that it is read again, where it needs them."""
+    plainly = not isinstance(value, str) or (_PLAIN.fullmatch(value) and value.lower() not in _WORDS)
+    return value if plainly else DoubleQuotedScalarString(value)
+
+
+def _scalar(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {_scalar(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, str):
+        return _name(value)
+    return json.dumps(value)
+
+
 def missing(text: str, fixes: Mapping[str, Mapping[str, object]]) -> dict[str, dict[str, object]]:
     """Return the fixes that would change the text: not the values that stand there already."""
     document = _yaml().load(text) if fixes else {}
-    top = next((key for key in ("source_tables", "tables") if key in document), "")
+    top = _top(document)
     found = {
-        table: {path: value for path, value in values.items() if _at(document[top], (table, *path.split("."))) != value}
+        table: {path: value for path, value in values.items() if _at(document.get(top), (table, *path.split("."))) != value}
         for table, values in fixes.items()
     }
     return {table: values for table, values in found.items() if values}
@@ -62,7 +145,9 @@ def fixed(text: str, fixes: Mapping[str, Mapping[str, object]]) -> str:
         return text
     yaml = _yaml()
     document = yaml.load(text)
-    top = next(key for key in ("source_tables", "tables") if key in document)
+    top = _top(document)
+    if document.get(top) is None:
+        document[top] = CommentedMap()
     wanted = [(table, path.split("."), value) for table, values in fixes.items() for path, value in values.items()]
     new = [(table, path, value) for table, path, value in wanted if _at(document[top], (table, *path)) != value]
     if not new:
@@ -70,12 +155,19 @@ def fixed(text: str, fixes: Mapping[str, Mapping[str, object]]) -> str:
     for table, (*above, key), value in new:
         place = document[top]
         for step in (table, *above):
-            place[step] = _own(place.get(step))
+            if step not in place:
+                place[_quoted(step)] = CommentedMap()
+            place[step] = _own(place[step])
             place = place[step]
-        place[key] = value
+        place[key] = _quoted(value)
     stream = io.StringIO()
     yaml.dump(document, stream)
     return stream.getvalue()
+
+
+def _top(document: Mapping[str, object]) -> str:
+    """Return the section that has the tables."""
+    return next((key for key in ("source_tables", "tables") if key in document), "source_tables")
 
 
 _ABSENT = object()
@@ -107,19 +199,13 @@ def _own(entry: CommentedMap | None) -> CommentedMap:
 
 
 def _entry(proposal: Proposal) -> CommentedMap:
-    entry = CommentedMap(proposal.to_rule())
-    entry["monitoring"] = CommentedMap(entry["monitoring"])
-    entry["dependencies"] = _flow(entry["dependencies"])
-    for key, reason in proposal.reasons.items():
-        asked = f"{proposal.question}; {proposal.tier}: " if proposal.question and key == "table_importance" else ""
-        entry.yaml_add_eol_comment(asked + reason, key)
+    """Return what is appended for a table that is new: its tier and strategy too where they are the defaults."""
+    keys = {"table_importance": proposal.tier, "extraction_strategy": proposal.strategy, **differing(proposal)}
+    entry = CommentedMap({key: _quoted(value) for key, value in keys.items()})
+    for key, reason in _comments(proposal).items():
+        if key in keys:
+            entry.yaml_add_eol_comment(reason, key)
     return entry
-
-
-def _flow(values: list[str]) -> CommentedSeq:
-    sequence = CommentedSeq(values)
-    sequence.fa.set_flow_style()
-    return sequence
 
 
 def _yaml() -> YAML:

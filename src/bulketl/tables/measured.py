@@ -80,3 +80,11 @@ class Profile:
         """How many rows came or changed in a day."""
         known = self.rows - self.nulls - self.sentinels - self.future
         return 0.0 if self.days is None else known / max(self.days, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """How many different values of a column were looked up as keys of another table, and how many were found there."""
+
+    values: int
+    found: int

@@ -32,6 +32,31 @@ _PASSING = _set("session sessions token tokens queue queues cache caches signal 
 # To these, rows are added and seldom touched again.
 _ADDED_ENDS = ("hash", "snapshot", "trans", "response", "attach")
 _ADDED = _set("hash hashes snapshot snapshots trans response responses attach")
+# Of whatever else a name with such a word is, its rows are made anew when they are gone.
+_CACHES = _set("cache caches")
+# Lists of values, and how a program is set; a name without separators may end so.
+_LISTS = _set(
+    "def defs definition definitions type types status statuses category categories code codes codesystem country countries"
+    " county counties stateabbr zip zips zipcode zipcodes language languages currency currencies unit units priority"
+    " priorities genre genres model models manufacturer manufacturers pref prefs preference preferences setting settings"
+    " config configs configuration configurations param params parameter parameters option options migration migrations"
+    " translation translations plugin plugins sequence sequences locale locales"
+)
+_LIST_ENDS = (
+    "def", "type", "types", "pref", "prefs", "preference", "preferences", "settings", "category", "categories", "code",
+    "codes", "codesystem", "status",
+)  # fmt: skip
+_NO_LISTS = _set("prototype prototypes archetype archetypes genotype genotypes phenotype barcode barcodes subtype")
+# Whom a database is about, when others refer to them; and others whose names and addresses are no list of values.
+_WHOM = _set(
+    "user users customer customers client clients patient patients person persons people member members guest guests"
+    " student students borrower borrowers"
+)
+_PEOPLE = _WHOM | _set(
+    "employee employees staff account accounts contact contacts supplier suppliers vendor vendors teacher teachers agent"
+    " agents owner owners author authors company companies organization organizations organisation organisations party"
+    " parties"
+)
 _ENDS = ("logs", "log", "hist", "history", "audit", "attempts", "attempt")
 _PASSING_ENDS = ("sessions", "session", "tokens", "token", "queue", "cache", "signal", "instance")
 _BEGINNINGS = ("audit", "history", "hist")
@@ -50,7 +75,10 @@ _EDIT = _set("updated modified changed edited edit lastmod")
 _EDIT_ENDS = ("updated", "modified", "changed", "edited", "tedit", "lastmod", "lastedit")
 _NO_EDIT = _set("credited accredited discredited unchanged exchanged interchanged unmodified unedited")
 _EDIT_TOO = _set("update modify modification mod mtime change last touched revised amended")
+_STAMPED = _set("update modify modification mod change")  # with a word of time beside, as in `date_mod`
+
 _TIME = _set("date time datetime stamp timestamp at on ts when mtime")
+_IRREGULAR = {"people": "person", "children": "child", "men": "man", "women": "woman", "indices": "index", "data": "data"}
 _RUNS = re.compile(r"[^\W\d_]+|\d+")
 
 
@@ -89,16 +117,24 @@ def hint(name: str) -> Hint:
     parts = [word for word in words(name) if not word.isdigit()]
     if not parts:
         return Hint()
-    first, last = parts[0], parts[-1]
+    last = parts[-1]
     if last in _PASSING:
         return Hint("passing", last)
     for n in range(len(parts) - 1, -1, -1):
         if parts[n] in _RECORD:
             return Hint("record", parts[n], main=_ENTRIES.issuperset(parts[n + 1 :]))
+    return _hint_within(parts)
+
+
+def _hint_within(parts: list[str]) -> Hint:
+    """Return what is said by two words, by a word anywhere, or by the end or beginning of an unbroken one."""
+    first, last = parts[0], parts[-1]
     if ("event", "store") in pairwise(parts):
         return Hint("record", "event_store")
     if end := _end(last, _ENDS):
         return Hint("record", end, whole=False)
+    if kept := next((word for word in parts if word in _CACHES), ""):
+        return Hint("passing", kept)
     if end := _end(last, _PASSING_ENDS):
         return Hint("passing", end, whole=False)
     if beginning := next((b for b in _BEGINNINGS if first.startswith(b) and not first.startswith(_OTHER_BEGINNINGS)), ""):
@@ -124,9 +160,42 @@ def says_added(name: str) -> str:
     return last if last in _ADDED else _end(last, _ADDED_ENDS)
 
 
+def says_list(name: str) -> str:
+    """Return the word by which a table's name says that it is a list of values or settings, or ''."""
+    last = next((word for word in reversed(words(name)) if not word.isdigit()), "")
+    if last in _LISTS:
+        return last
+    return "" if last in _NO_LISTS else next((end for end in _LIST_ENDS if last.endswith(end)), "")
+
+
+def says_people(name: str) -> str:
+    """Return the word by which a table's name says that it is of people or companies, or ''."""
+    last = next((word for word in reversed(words(name)) if not word.isdigit()), "")
+    return last if last in _PEOPLE else ""
+
+
+def says_whom(name: str) -> bool:
+    """Tell whether a table's name says that it is of those whom a database is about: customers, patients, users."""
+    return says_people(name) in _WHOM
+
+
+def singular(word: str) -> str:
+    """Return an English noun without its plural: `categories` and `category` alike; another word may lose an s too."""
+    if word in _IRREGULAR:
+        return _IRREGULAR[word]
+    if len(word) > 4 and word.endswith("ies"):
+        return word[:-3] + "y"
+    if len(word) > 3 and word.endswith(("sses", "shes", "ches", "xes", "zes", "uses")):
+        return word[:-2]
+    return word[:-1] if len(word) > 2 and word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
+
+
 def says_edit(name: str) -> bool:
     """Tell whether a column's name says that the application stamps every change."""
-    return any(word in _EDIT or (word not in _NO_EDIT and word.endswith(_EDIT_ENDS)) for word in words(name))
+    parts = set(words(name))
+    if any(word in _EDIT or (word not in _NO_EDIT and word.endswith(_EDIT_ENDS)) for word in parts):
+        return True
+    return bool(parts & _STAMPED) and bool(parts & (_TIME | {"last"}))
 
 
 def suggests_edit(name: str, *, time: bool) -> bool:

@@ -31,7 +31,7 @@ from bulketl.postgres.ddl import name as quoted_name
 from bulketl.postgres.known import known
 from bulketl.rows.months import DATED, Month, MonthCount, MonthsAsked, month_of, sum_of
 from bulketl.survey.look import Sight, look
-from bulketl.survey.proposals import cursor_candidates
+from bulketl.survey.stamps import cursor_candidates
 from bulketl.tables.casts import held_type, quoted
 from bulketl.tables.catalog import Table
 from bulketl.tables.measured import Known

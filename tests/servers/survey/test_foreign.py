@@ -19,7 +19,8 @@ from bulketl.mysql.discover import read_catalog
 from bulketl.mysql.server import MySQL
 from bulketl.survey.examination import find
 from bulketl.survey.findings import Seen
-from bulketl.survey.proposals import classify, cursor_candidates
+from bulketl.survey.proposals import classify
+from bulketl.survey.stamps import cursor_candidates
 from bulketl.survey.tablesfile import fixed, missing
 from bulketl.tables.catalog import Catalog, Column, Key, Table
 from bulketl.tables.evidence import Arrival

@@ -1,0 +1,24 @@
+"""What a table's rule takes from elsewhere in `tables.yaml`: from patterns that fit its name, and from its tier.
+
+A key comes whole from the first place that has it: the table's own entry, then each pattern that fits, in the order of the
+file, then the tier, which is that of the entry or of the first pattern that names one. What none has gets its default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bulketl.tables.patterns import matches
+from bulketl.tables.spec import Tier
+
+Keys = Mapping[str, Any]
+
+
+def inherited(name: str, own: Keys, patterns: Mapping[str, Keys], tiers: Mapping[Tier, Keys]) -> dict[str, Any]:
+    """Return the keys of a table's rule with those that it inherits."""
+    found = dict(own)
+    for pattern, keys in patterns.items():
+        if matches(name, [pattern]):
+            found = {**keys, **found}
+    return {**tiers.get(found.get("table_importance", "reference"), {}), **found}
