@@ -148,3 +148,20 @@ def test_sections_of_the_older_layout_are_named_too(tmp_path: Path) -> None:
     path.write_text("source_tables: {a: {}}\nstaging_tables: {a: {schema: x}, b: {}}\ntarget_tables: {}\n", encoding="utf-8")
     with pytest.warns(UserWarning, match=r"passed over.*: staging_tables \(2\)$"):
         assert list(load_config(path, None, {}).tables) == ["a"]
+
+
+def test_what_an_entry_does_not_say_it_inherits(tmp_path: Path) -> None:
+    """From patterns and tiers, as an entry of the other layout."""
+    path = tmp_path / "tables.yaml"
+    text = {
+        "metadata": {},
+        "patterns": {"order*": {"extraction_strategy": "incremental", "table_importance": "important", "deletes": "mark"}},
+        "tiers": {"critical": {"max_rejects": 7}},
+        "tables": {"orders": {"processing_priority": "high"}, "order_lines": {"incremental_columns": ["a"]}},
+    }
+    path.write_text(yaml.safe_dump(text), encoding="utf-8")
+    rules = load_config(path, None, {}).tables
+    assert rules["orders"].table_importance == "critical"
+    assert (rules["orders"].extraction_strategy, rules["orders"].max_rejects) == ("incremental", 7)
+    assert (rules["order_lines"].table_importance, rules["order_lines"].incremental_column) == ("important", "a")
+    assert rules["order_lines"].deletes.policy == "mark"
