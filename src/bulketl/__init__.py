@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from bulketl.operations.retention import retain_tables
     from bulketl.operations.why import why
     from bulketl.plan.plan import Plan
-    from bulketl.survey.discover import explain, propose, validate
+    from bulketl.survey.discover import explain, propose
     from bulketl.survey.planning import compare_with_last, make_plan
     from bulketl.survey.statements import statements
+    from bulketl.survey.validate import validate
     from bulketl.verifying.months import compare_history
     from bulketl.verifying.pairs import run_pairs
     from bulketl.verifying.rowstory import RowStory
@@ -47,9 +48,10 @@ _HOMES = {
     "operations.retention": ("retain_tables",),
     "operations.why": ("why",),
     "plan.plan": ("Plan",),
-    "survey.discover": ("explain", "propose", "validate"),
+    "survey.discover": ("explain", "propose"),
     "survey.planning": ("compare_with_last", "make_plan"),
     "survey.statements": ("statements",),
+    "survey.validate": ("validate",),
     "verifying.months": ("compare_history",),
     "verifying.pairs": ("run_pairs",),
     "verifying.rowstory": ("RowStory",),

@@ -193,7 +193,7 @@ def test_fix_says_what_it_changed_and_nothing_else(lab: Lab, tmp_path: Path) -> 
         "source_tables:\n  catalog: {extraction_strategy: incremental, incremental_column: id}  # mine\n"
         "  ost_queue: {deletes: {guard: 100%}}\n"
     )
-    environ = {"BULKETL_SOURCE": lab.source, "BULKETL_TARGET": ""}
+    environ = {"BULKETL_SOURCE": lab.source, "BULKETL_TARGET": lab.target, "BULKETL_SCHEMA": lab.schema}
     command = ["validate", "--rules", str(path), "--fix"]
     first = CliRunner().invoke(app, command, env=environ)
     said = " ".join(first.stderr.split())

@@ -58,7 +58,7 @@ def test_a_table_is_as_it_was_when_a_step_fails_for_good(
             raise TargetError("the disk is full")
 
     use(monkeypatch, fault)
-    done = old.load()
+    done = old.load(unforeseen="planted amid the load")
     assert done.parts("staged") >= 4
     assert done.how("staged") == "swap"
     failed = "direct" if step == "group" else "staged"
@@ -325,7 +325,7 @@ def test_a_failed_table_does_not_stop_the_others(
 
     monkeypatch.setattr(runs, "MySQLSource", Source)
     one_by_one(monkeypatch)
-    done = maria_lab.load()
+    done = maria_lab.load(unforeseen="planted amid the load")
     assert {table.table for table in done.summary.failed} == {"b", "big1"}
     assert done.summary.outcome == "partly done"
     assert maria_lab.tables() == {"a", "c", "big2"}

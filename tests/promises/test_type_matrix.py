@@ -12,6 +12,7 @@ from conftest import fresh
 from lab import Done, Lab, Server
 from matrix import CASES, REJECT, Case, create
 
+import bulketl
 import bulketl.loading.reading
 import bulketl.plan.specify
 from bulketl.errors import PlanError
@@ -26,6 +27,7 @@ class Matrix:
 
     lab: Lab
     done: Done
+    rules: dict[str, Any]
     refused: dict[int, str] = field(default_factory=dict)
 
 
@@ -51,7 +53,13 @@ def _matrix(source_server: Server, postgres: str) -> Iterator[Matrix]:
                 if case.only in (None, lab.server.kind):
                     create(cursor, n, case, refused)
                     rules[f"t{n}"] = {"max_rejects": 100, "casts": {"c": case.to} if case.to else {}}
-        yield Matrix(lab, lab.load(rules={k: v for k, v in rules.items() if int(k[1:]) not in refused}), refused)
+        rules = {name: rule for name, rule in rules.items() if int(name[1:]) not in refused}
+        yield Matrix(lab, lab.load(rules=rules), rules, refused)
+
+
+def test_validate_finds_no_error_where_every_table_is_loaded(matrix: Matrix) -> None:
+    """Whatever the types."""
+    assert [item for item in bulketl.validate(matrix.lab.config(rules=matrix.rules)) if item.severity == "error"] == []
 
 
 def test_both_encoders_are_used(matrix: Matrix) -> None:

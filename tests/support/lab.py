@@ -14,6 +14,7 @@ from typing import Any, Literal
 import compare
 import psycopg
 import pymysql
+from foresight import check_error, check_load
 
 import bulketl
 from bulketl import Config, Plan, Summary
@@ -100,11 +101,20 @@ def load(
     tiers: Sequence[Tier] = (),
     plan: Plan | None = None,
     adopt: Sequence[str] = (),
+    unforeseen: str = "",
 ) -> Done:
-    """Plan and load as a notebook does."""
+    """Plan and load as a notebook does; `validate` has to foresee what fails, unless it is `unforeseen`, and why."""
     events: list[Event] = []
-    plan = plan or bulketl.make_plan(config, tables=tables, tiers=tiers, adopt=adopt)
-    summary = bulketl.load(config, plan, [events.append])
+    given = plan is not None
+    try:
+        plan = plan or bulketl.make_plan(config, tables=tables, tiers=tiers, adopt=adopt)
+        summary = bulketl.load(config, plan, [events.append])
+    except bulketl.BulketlError as error:
+        if not (unforeseen or given):
+            check_error(config, error)
+        raise
+    if not (unforeseen or given):
+        check_load(config, summary.failed)
     return Done(plan, summary, events)
 
 
@@ -155,10 +165,11 @@ class Lab:
         tiers: Sequence[Tier] = (),
         plan: Plan | None = None,
         adopt: Sequence[str] = (),
+        unforeseen: str = "",
         **overrides: Any,
     ) -> Done:
-        """Load the database into the schema."""
-        return load(self.config(**overrides), tables=tables, tiers=tiers, plan=plan, adopt=adopt)
+        """Load the database into the schema; `unforeseen`: why `validate` cannot know what fails, if it cannot."""
+        return load(self.config(**overrides), tables=tables, tiers=tiers, plan=plan, adopt=adopt, unforeseen=unforeseen)
 
     def differences(self, table: str, **options: str) -> list[str]:
         """Compare a table with its source."""

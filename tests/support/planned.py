@@ -55,6 +55,8 @@ def parsed(text: str) -> Node:
             at.pop()
         elif token.startswith(":") and len(token) > 1:
             at[-1] = token[1:]
+        elif token == "<>" and at[-1].endswith("subplans"):  # one of two alternatives that was not taken has its number
+            stack[-1].nodes.setdefault(at[-1], []).append(Node(""))
         elif token not in "()":
             stack[-1].words.setdefault(at[-1], []).append(token)
     return root.nodes[""][0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,16 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ways import THERE, wanted
 
 from bulketl.config.read import load_config
-from bulketl.plan.plan import Refusal
+from bulketl.plan.plan import Group, Leftover, Plan, Refusal, TableLoad
 from bulketl.survey.examination import FINDING_RULES, find
-from bulketl.survey.findings import Seen
+from bulketl.survey.findings import Seen, There
 from bulketl.survey.proposals import classify
 from bulketl.tables.catalog import Absent, Catalog, Column, Key, Other, Table, TargetTable
 from bulketl.tables.cursor import State, Watermark
+from bulketl.tables.demands import Demands, Footing, Place
 from bulketl.tables.evidence import Arrival
 from bulketl.tables.measured import Profile
+from bulketl.tables.partitions import Partition
 
 ID = Column("id", "int(11)", False, extra="auto_increment")
 STAMP = Column("at", "timestamp", False, extra="on update current_timestamp()")
@@ -68,7 +72,27 @@ def marked(zone: str) -> dict[str, Any]:
 
 def loaded(column_type: str) -> dict[str, Any]:
     """The target has t with an `id` of this type."""
-    return {"target": {"t": TargetTable("t", (("id", column_type), ("at", "timestamp(0)")), ("id",))}}
+    return {"there": There({"t": TargetTable("t", (("id", column_type), ("at", "timestamp(0)")), ("id",))})}
+
+
+def there(**facts: Any) -> dict[str, Any]:
+    """The target as it was looked at, and nothing planned."""
+    return {"there": There({}, **facts)}
+
+
+def read_only(so: bool) -> dict[str, Any]:
+    """The target is read-only, or not."""
+    places = tuple(Place(name) for name in ("bulketl", "bulketl_staging", "raw"))
+    return there(footing=Footing("me", "db", places, read_only=so), plan=Plan("clinic", "raw", "UTC", ()))
+
+
+def demanding(**demands: Any) -> dict[str, Any]:
+    """The target has t with such demands, and it is planned to be refilled."""
+    existing = TargetTable("t", THERE, ("id",), demands=Demands(**demands))
+    spec = dataclasses.replace(wanted(), publish="refill")
+    load = TableLoad(spec, (Partition(0),), "reference", "", 1, 1)
+    plan = Plan("clinic", "raw", "UTC", (Group("reference", (load,)),))
+    return {"there": There({"t": existing}, plan=plan)}
 
 
 AUDIT = {"table_importance": "audit"}
@@ -89,6 +113,15 @@ CASES: dict[str, tuple[World, World]] = {
         World({"monitoring": {"data_quality_threshold": 0.5}}),
         World({"monitoring": {"data_quality_threshold": 1.0}}),
     ),
+    "lacking": (World(more={"lacking": (("clinic", "no right", "grant it"),)}), World(more=read_only(False))),
+    "stale": (World(more=there(left=(Leftover("old", "excluded"),))), World(more=there())),
+    "outside": (World(more=there(outsiders=("mine",))), World(more=there())),
+    "doubted": (World(more=demanding(constraints=("c CHECK (id > 0)",))), World(more=demanding())),
+    "retention by no time": (
+        World({"retention": {"keep": "1y", "by": "id", "action": "delete"}}),
+        World({"retention": {"keep": "1y", "by": "at", "action": "delete"}}),
+    ),
+    "dependencies": (World({"dependencies": ["t"]}), World({"dependencies": []})),
     "doubtful key": (World({"primary_key": ["at"]}), World({"primary_key": ["id"]})),
     "whole without key": (World({}, WITHOUT_KEY), World({})),
     "silent deletes": (World({"extraction_strategy": "incremental", "incremental_column": "at"}), World()),
@@ -126,7 +159,27 @@ def test_a_rule_finds_what_it_is_for_and_nothing_beside_it(name: str, tmp_path: 
     (found,) = rule.find(wrong)
     assert all((found.table, found.message, found.otherwise, found.advice))
     assert list(rule.find(right)) == []
-    assert found in find(wrong)
+    assert dataclasses.replace(found, kind=name) in find(wrong)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_no_remedy_is_what_the_rule_says_already(name: str, tmp_path: Path) -> None:
+    """Else --fix would write what is there, and say that it did."""
+    seen = CASES[name][0].seen(tmp_path)
+    for found in find(seen):
+        rule = seen.config.rule(found.table).model_dump()
+        for path, value in found.fix.items():
+            there: Any = rule
+            for step in path.split("."):
+                there = there[step]
+            assert there != value, (found, path)
+
+
+def test_what_the_target_lacks_keeps_a_load_from_beginning(tmp_path: Path) -> None:
+    """By the list that the load itself asks."""
+    (found,) = find(World(more=read_only(True)).seen(tmp_path))
+    assert (found.table, found.severity, found.otherwise) == ("raw", "error", "no load begins")
+    assert "read-only" in found.message
 
 
 def test_every_rule_has_such_a_case() -> None:
@@ -160,5 +213,5 @@ def test_a_finding_is_told_as_plain_values(tmp_path: Path) -> None:
     found = find(World({"monitoring": {"data_quality_threshold": 0.5}}).seen(tmp_path))
     document = json.loads(json.dumps([one.to_json() for one in found]))
     (one,) = [one for one in document if one["fix"]]
-    assert list(one) == ["table", "severity", "message", "otherwise", "advice", "fix", "source", "schema"]
+    assert list(one) == ["table", "severity", "message", "otherwise", "advice", "fix", "source", "schema", "kind"]
     assert one["fix"] == {"monitoring.data_quality_threshold": 1.0}

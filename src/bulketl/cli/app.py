@@ -17,6 +17,7 @@ import typer
 from bulketl.cli import certificate, loading, records, rejects, rules, verify
 from bulketl.cli import history as history_command
 from bulketl.cli import pairs as pairs_command
+from bulketl.cli import validate as validate_command
 from bulketl.cli import why as why_command
 from bulketl.cli.options import EXIT_CODES, ending, err, out, run, telling
 from bulketl.cli.terminal import Spoken
@@ -34,7 +35,7 @@ app = typer.Typer(
 app.command(epilog=EXIT_CODES)(loading.load)
 app.command(epilog=EXIT_CODES)(loading.plan)
 app.command(epilog=EXIT_CODES)(rules.discover)
-app.command(epilog="\n\nExit codes: 0 no errors found, 1 a server refused, 2 errors found.")(rules.validate)
+app.command(epilog="\n\nExit codes: 0 no errors found, 1 a server refused, 2 errors found.")(validate_command.validate)
 app.command(epilog=EXIT_CODES)(rules.casts)
 app.command(epilog=EXIT_CODES)(loading.schedule)
 app.command(epilog=verify.EXIT)(verify.verify)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -127,8 +128,9 @@ def found(path: Path) -> Path | None:
 
 
 def split_commas(values: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the words of a repeated or comma separated option."""
-    words = [word.strip() for value in values or [] for word in value.split(",") if word.strip()]
+    """Return the words of a repeated or comma separated option; a backslash makes a comma part of a name."""
+    parts = (part.strip() for value in values or [] for part in re.split(r"(?<!\\),", value))
+    words = [part.replace("\\,", ",") for part in parts if part]
     if values and not words:
         raise ConfigError(
             "an option has an empty value", hint="an unset variable, perhaps? Without the option all are meant"

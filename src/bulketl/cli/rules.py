@@ -1,4 +1,4 @@
-"""`discover`, `validate` and `casts`: the rules, where they come from and whether they hold."""
+"""`discover` and `casts`: the rules, and where they come from."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import bulketl
-from bulketl.cli.options import ConfigOption, JsonOption, RulesOption, SchemaOption, configured, err, found, out, run
-from bulketl.errors import DONE, WRONG_REQUEST, ConfigError
+from bulketl.cli.options import ConfigOption, JsonOption, configured, err, found, out, run
+from bulketl.errors import DONE, ConfigError
 
 if TYPE_CHECKING:
     from bulketl.config.config import Config
@@ -63,51 +63,6 @@ def discover(
         if as_json:
             print(json.dumps([proposal.to_json() for proposal in proposals]))
         return DONE
-
-    run(command, as_json)
-
-
-def validate(
-    fix: Annotated[
-        bool, typer.Option("--fix", help="Write the fixes that need no decision into the file of rules.")
-    ] = False,
-    schema: SchemaOption = None,
-    config: ConfigOption = None,
-    rules: RulesOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Check the configuration, alone and against both live servers; change nothing there.
-
-    Each finding says what is, what happens if it is ignored, and what to do.
-    """
-
-    def command() -> int:
-        from bulketl.cli.screens import rules as screen
-
-        settings = configured(config, rules, schema=schema)
-        if not settings.source:
-            err.print("the files are well-formed; set BULKETL_SOURCE to compare them with the source too")
-            return DONE
-        findings = bulketl.validate(settings)
-        if as_json:
-            print(json.dumps([finding.to_json() for finding in findings]))
-        else:
-            out.print(screen.findings(findings))
-        path = rules or found(Path("config/tables.yaml"))
-        if fix and path:
-            from bulketl.survey import tablesfile
-
-            fixes: dict[str, dict[str, object]] = {}
-            for finding in findings:
-                fixes.setdefault(finding.table, {}).update(finding.fix)
-            text = path.read_text(encoding="utf-8")
-            changed = tablesfile.missing(text, fixes)
-            if changed:
-                replace(path, tablesfile.fixed(text, changed))
-            err.print(screen.fixed(path, changed), soft_wrap=True)
-        elif fix:
-            err.print("there is no file of rules to mend; `bulketl discover --write` makes one", markup=False)
-        return WRONG_REQUEST if any(finding.severity == "error" for finding in findings) else DONE
 
     run(command, as_json)
 

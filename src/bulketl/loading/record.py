@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from bulketl.connections.retrying import patient
 from bulketl.errors import BulketlError, TargetError
 from bulketl.loading.summary import DONE, Summary, TableSummary
+from bulketl.plan.footing import stand
 from bulketl.plan.plan import Plan, fingerprint
+from bulketl.postgres.demands import read_footing
 from bulketl.postgres.ledger import runs, schema
 from bulketl.postgres.ledger.runs import End, Kind, Start
 from bulketl.postgres.locks import Locks, held, new_run
@@ -91,6 +93,7 @@ def recorded(target: Postgres, kind: Kind, plan: Plan, *, before: Before | None 
 def _begin(target: Postgres, run: str, kind: Kind, plan: Plan, before: Before | None) -> None:
     stored = plan.to_json()
     with target.connect() as connection:
+        stand(read_footing(connection, plan.schema), plan)
         schema.create(connection, plan.schema)
         if before is not None:
             before(connection, run)

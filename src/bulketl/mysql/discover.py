@@ -332,7 +332,8 @@ def _keys(rows: list[_Row]) -> dict[str, tuple[Key, ...]]:
     for (table, name), parts in grouped.items():
         whole = all(column is not None and sub is None and kind in _SPLITTABLE_INDEXES for *_, column, sub, kind in parts)
         columns = tuple(column for *_, column, _, _ in parts if column is not None)
-        keys.setdefault(table, []).append(Key(name, columns, not int(parts[0][2]), whole))
+        unique = not int(parts[0][2]) and len(columns) == len(parts)  # of an expression nobody knows what it tells apart
+        keys.setdefault(table, []).append(Key(name, columns, unique, whole))
     return {table: tuple(found) for table, found in keys.items()}
 
 

@@ -17,6 +17,7 @@ from bulketl.plan.consistency import consistent
 from bulketl.plan.grouping import grouped
 from bulketl.plan.incremental import Choice, partitions
 from bulketl.plan.limits import check_limits
+from bulketl.plan.obstacles import Facing, hold
 from bulketl.plan.ownership import check, with_ownership
 from bulketl.plan.plan import Plan, Refusal, TableLoad
 from bulketl.plan.planned_checks import needed, pointing
@@ -66,6 +67,7 @@ def decide(
             load = _load(config, catalog, table, bounds.get(table.name), choice, selection.frees(table.name))
             load = with_ownership(load, config, target, selection)
             pointing(config, catalog, table, load.spec.casts, target)
+            hold(Facing(load, choice.existing))
             loads.append(load)
         except PlanError as error:
             refused.append(Refusal(table.name, rule.table_importance, error.message, error.hint))
@@ -105,7 +107,7 @@ def _load(config: Config, catalog: Catalog, table: Table, bound: Bound | None, c
     spec, why = publishing(config, rule, spec, 2 if stream else len(parts), existing, found)
     check_limits(spec, choice.encoding)
     compare = not spec.whole and due(rule, spec, state)
-    return TableLoad(
+    load = TableLoad(
         spec=spec,
         partitions=parts,
         tier=rule.table_importance,
@@ -126,6 +128,8 @@ def _load(config: Config, catalog: Catalog, table: Table, bound: Bound | None, c
         due=rule.monitoring.max_extraction_time_minutes * 60,
         strategy=rule.extraction_strategy,
     )
+    # What is staged is compared with the record of its ranges, so an empty table has one too.
+    return load if parts or load.direct else dataclasses.replace(load, partitions=(Partition(0),))
 
 
 def due(rule: TableRule, spec: TableSpec, state: State | None) -> bool:

@@ -16,12 +16,13 @@ import psycopg
 
 from bulketl.postgres import ddl
 from bulketl.postgres.ddl import SEEN, own_rows
+from bulketl.postgres.demands import read_demands
 from bulketl.postgres.ledger import made
 from bulketl.postgres.ledger.made import OTHER_TYPE
-from bulketl.postgres.server import LEDGER, STAGING, Connection
+from bulketl.postgres.server import Connection
 from bulketl.tables.casts import TARGETS, held_type
 from bulketl.tables.catalog import TargetTable
-from bulketl.tables.printable import count_of
+from bulketl.tables.demands import Demands
 
 # Everything that depends on a table or its row type, but its own parts: toast, row type, primary key, NOT NULL of it.
 _HANGING = """
@@ -120,7 +121,7 @@ KINDS = ("view", "materialized", "referencing", "other")
 
 
 def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
-    """Return every table of the schema by name, with what depends on it; two queries, whatever their number.
+    """Return every table of the schema by name, with what depends on it; a few queries, whatever their number.
 
     Whatever else has a name that a table would get, a view, a sequence, a type, is returned too, without columns and
     hanging on itself, so that it is refused and never dropped. Raise ConfigError when the ledger's schema is not ours.
@@ -130,7 +131,7 @@ def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
     for oid, kind, description, detail in connection.execute(_CLOSURE + _HANGING, {"schema": schema}):
         kinds = hanging.setdefault(oid, {kind: [] for kind in KINDS})
         kinds[kind].append(detail if kind in ("view", "materialized") else description)
-    tables = {}
+    tables, demands = {}, read_demands(connection, schema)
     with connection.transaction():
         # So that each type outside pg_catalog is printed with its schema: a person may have called one `text`, or may
         # connect with another search_path tomorrow.
@@ -160,6 +161,7 @@ def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
             made=record.get(name),
             partitioned=relkind == "p",
             acting=acting,
+            demands=demands.get(oid, Demands()),
         )
     return tables
 
@@ -196,32 +198,6 @@ def partitioned(connection: Connection, schema: str) -> set[str]:
         " WHERE n.nspname = %s AND c.relkind = 'p'"
     )
     return {table for (table,) in connection.execute(query, (schema,))}
-
-
-def missing_rights(connection: Connection, schema: str) -> tuple[tuple[str, str], ...]:
-    """Return what this user lacks to load into the schema, each with what to grant."""
-    found = []
-    wanted = [LEDGER, STAGING, schema]
-    known = {row[0] for row in connection.execute("SELECT nspname FROM pg_namespace WHERE nspname = ANY(%s)", (wanted,))}
-    creating = "has_database_privilege(current_database(), 'CREATE')"
-    user, database, may = connection.execute(f"SELECT current_user, current_database(), {creating}").fetchone() or ()
-    if not may and (missing := [name for name in wanted if name not in known]):
-        found.append((f"user {user} may not create {', '.join(missing)}", f"GRANT CREATE ON DATABASE {database} TO {user}"))
-    found += [
-        (f"user {user} may not create tables in {name}", f"GRANT CREATE, USAGE ON SCHEMA {name} TO {user}")
-        for name in sorted(known)
-        if connection.execute("SELECT has_schema_privilege(%s, 'CREATE')", (name,)).fetchone() != (True,)
-    ]
-    foreign = connection.execute(
-        "SELECT tablename FROM pg_tables WHERE schemaname = %s AND NOT pg_has_role(tableowner, 'USAGE') ORDER BY 1",
-        (schema,),
-    ).fetchall()
-    if foreign:
-        names = ", ".join(str(row[0]) for row in foreign[:5]) + (" …" if len(foreign) > 5 else "")
-        found.append(
-            (f"user {user} does not own {count_of(len(foreign), 'table')}: {names}", f"ALTER TABLE … OWNER TO {user}")
-        )
-    return tuple(found)
 
 
 def spelt(kind: str) -> str:

@@ -21,6 +21,7 @@ from bulketl.postgres.health import by_backend
 from bulketl.postgres.refusals import about
 from bulketl.postgres.session import FORM, POOLED, Driver, Session, described, opened, parameters
 from bulketl.tables.printable import shortened
+from bulketl.tables.spec import NAME_BYTES
 
 if TYPE_CHECKING:  # workers have no configuration, and its models take time to load
     from bulketl.config.config import Config
@@ -59,6 +60,11 @@ class Postgres:
         if schema in (LEDGER, STAGING, "information_schema") or schema.startswith("pg_"):
             whose = "bulketl's own" if schema in (LEDGER, STAGING) else "the system's"
             raise ConfigError(f"the target schema cannot be {schema!r}: it is {whose}", hint="choose another with --schema")
+        if (size := len(schema.encode())) > NAME_BYTES:
+            raise ConfigError(
+                f"the target schema cannot be {schema!r}: it has {size} bytes, and Postgres cuts names at {NAME_BYTES}",
+                hint="choose a shorter one with --schema",
+            )
         target = cls(config.uri("target"), stall_seconds=config.stall_seconds)
         if target.protection.note:
             warnings.warn(target.protection.note, UserWarning, stacklevel=2)

@@ -9,15 +9,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, Literal
 
 from bulketl.config.config import Config
 from bulketl.config.tables import TableRule
-from bulketl.plan.plan import Refusal
+from bulketl.plan.plan import Leftover, Plan, Refusal
 from bulketl.survey.proposals import Proposal
 from bulketl.survey.stamps import cursor_candidates, doubt_of
 from bulketl.tables.catalog import Catalog, Column, Table, TargetTable
 from bulketl.tables.cursor import State
+from bulketl.tables.demands import Footing
 from bulketl.tables.evidence import Arrival
 from bulketl.tables.measured import Profile
 
@@ -29,8 +31,8 @@ SEVERITIES: tuple[FindingSeverity, ...] = ("error", "warning", "note")
 class Finding:
     """One thing to mend: what is, what happens if it is ignored, what to do.
 
-    `fix` maps keys of the table's rule to the values that mend it; empty when a person has to decide. `validate` fills in
-    `source`, the database, and `schema`, of the target, between which it was found.
+    `fix` maps keys of the table's rule to the values that mend it; empty when a person has to decide. Whoever finds all
+    fills in `kind`, the name of the rule that found it, and between which `source` and `schema` it was found.
     """
 
     table: str
@@ -41,6 +43,7 @@ class Finding:
     fix: Mapping[str, object] = field(default_factory=dict)
     source: str = ""
     schema: str = ""
+    kind: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain values."""
@@ -48,21 +51,39 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class There:
+    """What is known of the target: its tables, what a load stands on, and the plan of a load of all tables.
+
+    `left` are tables that bulketl made and no longer loads, `outsiders` things of others in its staging schema.
+    """
+
+    existing: Mapping[str, TargetTable]
+    footing: Footing | None = None
+    plan: Plan | None = None
+    left: Sequence[Leftover] = ()
+    outsiders: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """Everything that findings are made of.
 
-    `proposals`, `profiles` (by table and column) and `arrivals` are of the source as it is now. `target` is None when there
+    `proposals`, `profiles` (by table and column) and `arrivals` are of the source as it is now. `there` is None when there
     is no target to look at. `refused` is what a load would refuse, `states` what the target knows of earlier loads.
+    `lacking`: what a load would lack at the source: where, what, and what to do. `doubled`: the zone in which TIMESTAMPs
+    are read, if a key has one and an hour of the zone comes twice.
     """
 
     config: Config
     catalog: Catalog
     proposals: Mapping[str, Proposal]
     profiles: Mapping[tuple[str, str], Profile]
-    target: Mapping[str, TargetTable] | None = None
+    there: There | None = None
     refused: Sequence[Refusal] = ()
     states: Mapping[str, State] = field(default_factory=dict)
     arrivals: Mapping[str, Arrival] = field(default_factory=dict)
+    lacking: Sequence[tuple[str, str, str]] = ()
+    doubled: str = ""
 
     @property
     def unloadable(self) -> frozenset[str]:
@@ -140,7 +161,8 @@ class Ruled:
     def better(self) -> dict[str, object]:
         """The keys of the rule that name the proposed cursor instead."""
         strategy = self.proposal.strategy if self.proposal.cursor else "full_table"
-        return {"extraction_strategy": strategy, "incremental_column": self.proposal.cursor}
+        named = {"incremental_column": self.proposal.cursor} if self.proposal.cursor or self.rule.incremental_column else {}
+        return {"extraction_strategy": strategy, **named}
 
     @property
     def instead(self) -> str:
@@ -152,20 +174,41 @@ class Ruled:
     def finding(
         self, severity: FindingSeverity, message: str, otherwise: str, advice: str, fix: Mapping[str, object] | None = None
     ) -> Finding:
-        """Return a finding about this table."""
-        return Finding(self.table.name, severity, message, otherwise, advice, fix or {})
+        """Return a finding about this table; of `fix` it keeps what its rule does not say already."""
+        new = {path: value for path, value in (fix or {}).items() if attrgetter(path)(self.rule) != value}
+        return Finding(self.table.name, severity, message, otherwise, advice, new)
 
-    def wrong_cursor(self, message: str, otherwise: str) -> Finding:
-        """Return the error that its cursor is wrong, mended by the proposed one."""
-        return self.finding("error", message, otherwise, self.instead, self.better)
+    @property
+    def compared(self) -> bool:
+        """Whether it is compared with its source from time to time, so that what a cursor misses arrives then."""
+        deletes = self.rule.deletes
+        return deletes.every is not None or deletes.policy not in (None, "ignore")
+
+    @property
+    def mended(self) -> bool:
+        """Whether its rule says already what is proposed for its cursor."""
+        return self.proposal.cursor is not None and self.proposal.cursor == self.rule.incremental_column
+
+    def wrong_cursor(self, message: str, otherwise: str, severity: FindingSeverity = "error") -> Finding:
+        """Return the finding that its cursor is wrong, mended by the proposed one, or by loading all of it."""
+        if self.mended:
+            whole = {"extraction_strategy": "full_table"}
+            return self.finding(
+                severity, message, otherwise, "extraction_strategy: full_table (no other column is better)", whole
+            )
+        return self.finding(severity, message, otherwise, self.instead, self.better)
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One thing that may be wrong: its name, and what finds it in what was seen."""
+    """One thing that may be wrong: its name, and what finds it in what was seen.
+
+    `one`: whatever it finds is the same, but for names; else its findings may be of several kinds.
+    """
 
     name: str
     find: Callable[[Seen], Iterable[Finding]]
+    one: bool = True
 
 
 def of_tables(name: str, find: Callable[[Ruled], Finding | None]) -> Rule:

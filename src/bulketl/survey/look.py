@@ -13,6 +13,7 @@ from bulketl.config.config import Config
 from bulketl.connections.retrying import patient
 from bulketl.mysql.discover import read_catalog
 from bulketl.mysql.server import MySQL
+from bulketl.mysql.zones import check_zone
 from bulketl.plan.absences import expected
 from bulketl.plan.leftout import with_views
 from bulketl.plan.plan import Refusal, Skip
@@ -43,10 +44,11 @@ def look(config: Config, selection: Selection, ask: Callable[[Postgres, str], K]
     """Return what both servers have, and what of it the selection takes.
 
     `ask` asks the target what its schema has: `known` of `bulketl.postgres.known`, or more. Raise ConfigError, SourceError
-    or TargetError when a server cannot be used, PlanError when nothing fits the selection.
+    or TargetError when a server cannot be used or does not know the declared zone, PlanError when nothing fits.
     """
     source, target = MySQL.of(config), Postgres.of(config)
     known = patient(ask, target, config.target_schema)
+    patient(check_zone, source, config.session_zone)
     everything = patient(in_view, source, config, known, selection.tables)
     return Sight(source, target, everything, known, *select(config, everything, selection))
 

@@ -26,12 +26,12 @@ from bulketl.plan.selection import Selection
 from bulketl.plan.stale import leftovers
 from bulketl.postgres.compare import digests as target_digests
 from bulketl.postgres.inspect import count_rows, with_rows
-from bulketl.postgres.known import earlier
+from bulketl.postgres.known import Earlier, earlier
 from bulketl.postgres.ledger import runs
 from bulketl.postgres.server import Postgres
 from bulketl.rows.reconcile import Digest
 from bulketl.survey.cursors import choices
-from bulketl.survey.look import look
+from bulketl.survey.look import Sight, look
 from bulketl.survey.unchanged import alike, unchanged
 from bulketl.tables.catalog import Catalog, TargetTable
 from bulketl.tables.spec import TableSpec, Tier
@@ -71,11 +71,19 @@ def planned(config: Config, selection: Selection) -> Plan:
     sight = look(config, selection, earlier)
     if error := unknown(selection.adopt, sight.everything):
         raise error
+    return made_of(config, selection, sight)
+
+
+def made_of(config: Config, selection: Selection, sight: Sight[Earlier], *, sparing: bool = True) -> Plan:
+    """Return what a load of the selection would do, from a look at both servers, which are asked for what is measured.
+
+    Without `sparing` tables are planned too that have not changed. Raise SourceError or TargetError.
+    """
     source, known, catalog, skipped = sight.source, sight.known, sight.catalog, sight.skipped
     existing = patient(counted, config, sight.target, known.existing, catalog)
     there = dataclasses.replace(known, existing=existing)
     seen = {t.name: dataclasses.replace(choice_of(there, t.name), pace=known.paces.get(t.name)) for t in catalog}
-    sparing = not (selection.full or selection.span)  # what the target has need not be read once more
+    sparing = sparing and not (selection.full or selection.span)  # what the target has need not be read once more
     if sparing:
         catalog, same = unchanged(config, catalog, seen, lambda names: patient(_count, config, sight.target, names))
         skipped += same

@@ -190,7 +190,7 @@ def _strategy(table: Table, profiles: Mapping[tuple[str, str], Profile]) -> tupl
 
 
 def _by_float(table: Table) -> bool:
-    return any(table.column(name).parsed.base in FLOATS for name in table.primary_key)
+    return any(column.parsed.base in FLOATS for column in table.columns if column.name in table.primary_key)
 
 
 def _deletes(table: Table, tier: Tier, strategy: Strategy, came: Arrival | None) -> tuple[str | dict[str, str], str]:

@@ -1,15 +1,12 @@
-"""What may be wrong with the configuration as a whole, with the source, and with the columns of the target."""
+"""What may be wrong with the configuration as a whole, and with the source."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from bulketl.plan.leftout import left_out, told
-from bulketl.plan.plan import Leftover
-from bulketl.plan.stale import NAMED, line
 from bulketl.survey.findings import Finding, Rule, Seen
-from bulketl.tables.casts import cast, narrower
 
 # Engines of base tables that keep no rows of their own.
 ELSEWHERE = {
@@ -19,12 +16,6 @@ ELSEWHERE = {
     "MRG_MYISAM": "its rows are those of other tables",
     "SPIDER": "its rows are those of other servers",
 }
-
-
-def refused(seen: Seen) -> Iterator[Finding]:
-    """Yield the tables that a load would refuse."""
-    for item in seen.refused:
-        yield Finding(item.table, "error", item.message, "it is not loaded", item.hint)
 
 
 def no_tables(seen: Seen) -> Iterator[Finding]:
@@ -103,32 +94,7 @@ def without_rule(seen: Seen) -> Iterator[Finding]:
         yield Finding(name, "note", what, then, "run `bulketl discover --write` to add it")
 
 
-def narrow_columns(seen: Seen) -> Iterator[Finding]:
-    """Yield the columns of tables that can be loaded for which the target has no room."""
-    config = seen.config
-    for table in seen.catalog:
-        rule = config.rule(table.name)
-        if table.name in seen.unloadable or rule.exclude or config.waits(table.name):
-            continue
-        existing = (seen.target or {}).get(table.name)
-        there = dict(existing.columns) if existing else {}
-        renamed = config.renamed(table.name)
-        for column in table.columns:
-            name = renamed.get(column.name, column.name)
-            if name not in there or column.name in rule.exclude_columns:
-                continue
-            made = cast(column, config.declared_type(table, column))
-            if narrower(there[name], made.target):
-                yield Finding(
-                    table.name, "warning",
-                    f"column {name} is {there[name]} in the target and needs {made.target}",
-                    "a load alters it, or builds the table anew",
-                    f"ALTER TABLE … ALTER COLUMN … TYPE {made.target} yourself to keep what depends on it",
-                )  # fmt: skip
-
-
 BEFORE_TABLES: tuple[Rule, ...] = (
-    Rule("refused", refused),
     Rule("no tables", no_tables),
     Rule("gone", gone_tables),
     Rule("elsewhere", elsewhere),
@@ -136,26 +102,4 @@ BEFORE_TABLES: tuple[Rule, ...] = (
     Rule("new unknown", new_unknown),
     Rule("misnamed", misnamed),
 )
-AFTER_TABLES: tuple[Rule, ...] = (
-    Rule("without rule", without_rule),
-    Rule("narrow columns", narrow_columns),
-)
-
-
-def stale(schema: str, left: Sequence[Leftover]) -> Iterator[Finding]:
-    """Yield that tables which bulketl made are no longer loaded, if there are some."""
-    if left:
-        yield Finding(
-            schema, "warning", line(schema, left), "whoever reads them sees the rows of that day, and nothing says so",
-            "take exclude out of their rules to load them again, or drop them in the target",
-        )  # fmt: skip
-
-
-def outside(schema: str, found: Sequence[str]) -> Iterator[Finding]:
-    """Yield that somebody put things into bulketl's own staging schema, if there are some."""
-    if found:
-        names = ", ".join(found[:NAMED]) + (" …" if len(found) > NAMED else "")
-        yield Finding(
-            schema, "warning", f"schema {schema} holds things that no run on record made: {names}",
-            "they stay as they are, and a table of such a name cannot be staged", "move them elsewhere, or drop them",
-        )  # fmt: skip
+AFTER_TABLES: tuple[Rule, ...] = (Rule("without rule", without_rule),)

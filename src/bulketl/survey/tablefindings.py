@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from bulketl.survey.findings import Finding, Rule, Ruled, of_tables
+from bulketl.survey.findings import Finding, FindingSeverity, Rule, Ruled, of_tables
 from bulketl.survey.stamps import doubt_of
+from bulketl.tables.casts import cast
 from bulketl.tables.catalog import Table
 from bulketl.tables.evidence import edited, keeps_itself
 from bulketl.tables.naming import says_edit
-from bulketl.tables.types import MOMENTS
+from bulketl.tables.types import MOMENTS, TARGET_TIMES
 
 
 def audit_deletes(one: Ruled) -> Finding | None:
@@ -57,6 +58,38 @@ def low_threshold(one: Ruled) -> Finding | None:
     return one.finding(
         "warning", f"data_quality_threshold {threshold:g}", f"{lost:,} of its rows may be missing and nobody is told",
         f"{proposed:g}: {why}", {"monitoring.data_quality_threshold": proposed},
+    )  # fmt: skip
+
+
+def retention_by_no_time(one: Ruled) -> Finding | None:
+    """Tell that the column by which retention goes holds no times, as it is loaded."""
+    by = one.rule.retention.by if one.rule.retention else None
+    column = next((column for column in one.table.columns if column.name == by), None)
+    if column is None or one.table.name in one.seen.unloadable:
+        return None
+    made = cast(column, one.seen.config.declared_type(one.table, column))
+    if made.target_type.base in TARGET_TIMES:
+        return None
+    return one.finding(
+        "error", f"its retention goes by {by}, which is {made.target} in the target", "retention refuses it: no row leaves",
+        "name a date or timestamp column under retention.by",
+    )  # fmt: skip
+
+
+def dependencies(one: Ruled) -> Finding | None:
+    """Tell that a table waits for itself, or for what is not loaded."""
+    config, there = one.seen.config, {table.name for table in one.seen.catalog}
+    own = one.table.name in one.rule.dependencies
+    unknown = [name for name in one.rule.dependencies if name not in there]
+    left = [name for name in one.rule.dependencies if name in there and config.rule(name).exclude]
+    if not (own or unknown or left):
+        return None
+    parts = ["itself"] * own + [f"{name}, which the source does not have" for name in unknown]
+    parts += [f"{name}, which is excluded" for name in left]
+    kept = [name for name in one.rule.dependencies if name not in {one.table.name, *unknown, *left}]
+    return one.finding(
+        "warning", f"its dependencies name {'; '.join(parts)}", "it waits for none of these",
+        "correct the names, or take them out", {"dependencies": kept} if own and not (unknown or left) else None,
     )  # fmt: skip
 
 
@@ -152,14 +185,19 @@ def cursor_without_edits(one: Ruled) -> Finding | None:
     column = one.cursor
     if column is None or column.parsed.base not in MOMENTS or keeps_itself(column):
         return None
-    then = "edited and back-dated rows never arrive"
+    then = "edited and back-dated rows " + ("arrive when it is compared, once a day" if one.compared else "never arrive")
     if stamp := next((c.name for c in one.trusted if keeps_itself(c)), None):
         return one.wrong_cursor(f"cursor {column.name} is no stamp of changes, although {stamp} is one", then)
     if says_edit(column.name):
         return None
-    stamps = one.stamps
-    none = "and the table has none" if not stamps else f"and {stamps[0].name} cannot be trusted to be one"
-    return one.wrong_cursor(f"cursor {column.name} is no stamp of changes, {none}", then)
+    better, stamps = one.proposal.cursor, [stamp.name for stamp in one.stamps]
+    none = "the table has none"
+    if better in stamps:
+        none = f"{better} is a better one"
+    elif stamps:
+        none = f"{stamps[0]} cannot be trusted to be one"
+    severity: FindingSeverity = "warning" if one.compared else "error"
+    return one.wrong_cursor(f"cursor {column.name} is no stamp of changes, and {none}", then, severity)
 
 
 def cursor_zone(one: Ruled) -> Finding | None:
@@ -183,11 +221,12 @@ def watermark_zone(one: Ruled) -> Finding | None:
     now = f"timestamp in {config.zone(one.seen.catalog)}"
     if mark.column != column.name or not mark.type.startswith("timestamp") or mark.type == now:
         return None
-    refuse = config.invalid_watermark == "refuse"
+    if one.table.name in one.seen.unloadable:  # as invalid_watermark: refuse says
+        return None
     return one.finding(
-        "error" if refuse else "warning",
+        "warning",
         f"cursor {column.name} is a {now}, and the watermark {mark.value} of the last load is a {mark.type}",
-        "it is not loaded, as invalid_watermark: refuse says" if refuse else "the next load takes the whole table",
+        "the next load takes the whole table",
         "give the server its zone back; if the change is meant, load the table once with --full",
     )  # fmt: skip
 
@@ -221,6 +260,8 @@ TABLE_RULES: tuple[Rule, ...] = (
     of_tables("audit edited", audit_edited),
     of_tables("no guard", no_guard),
     of_tables("low threshold", low_threshold),
+    of_tables("retention by no time", retention_by_no_time),
+    of_tables("dependencies", dependencies),
     of_tables("doubtful key", doubtful_key),
     of_tables("whole without key", whole_without_key),
     of_tables("silent deletes", silent_deletes),
@@ -239,7 +280,8 @@ TABLE_RULES: tuple[Rule, ...] = (
 
 def _unique_hint(table: Table) -> str:
     """Return what a person can do about a table without a primary key."""
-    known = next((key for key in table.keys if key.unique and key.whole), None)
-    if known is None or any(table.column(column).nullable for column in known.columns):
+    required = {column.name for column in table.columns if not column.nullable}  # a hidden column is none of them
+    known = next((key for key in table.keys if key.unique and required.issuperset(key.columns)), None)
+    if known is None:
         return "a primary key at the source would let it be loaded by its changes"
     return f"primary_key: [{', '.join(known.columns)}] in its rule lets it be loaded by its changes"

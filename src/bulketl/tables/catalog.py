@@ -7,8 +7,9 @@ Nothing here decides anything and nothing here opens anything: reading it is the
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from bulketl.tables.demands import Demands
 from bulketl.tables.types import TypeName, parse_type
 
 
@@ -33,7 +34,11 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """An index. `whole` is false when it holds prefixes or expressions, or is not ordered (hash, full text, spatial)."""
+    """An index.
+
+    `unique`: no two rows have the same values in `columns`, of which it may hold prefixes or hashes, and no expressions.
+    `whole` is false when it holds prefixes or expressions, or is not ordered (hash, full text, spatial).
+    """
 
     name: str
     columns: tuple[str, ...]
@@ -85,7 +90,7 @@ class Table:
 
     def keeps_unique(self, columns: Sequence[str]) -> bool:
         """Tell whether a unique index keeps two rows from having the same values in these columns."""
-        return any(key.unique and key.whole and set(columns).issuperset(key.columns) for key in self.keys)
+        return any(key.unique and set(columns).issuperset(key.columns) for key in self.keys)
 
     def column(self, name: str) -> Column:
         """Return the column called `name`; raise KeyError when there is none."""
@@ -164,7 +169,7 @@ class TargetTable:
     the table fails while it has them, even where it leaves them out. `kind` is what Postgres calls it, `oid` its number
     there, `rows` what it has as far as that is known without much work. `made` is what the ledger knows of a table of that
     name. `key_name` is that of its key's index. `partitioned`: its rows are in its partitions. `acting`: triggers,
-    rules or row security act on rows that are written to it.
+    rules or row security act on rows that are written to it. `demands`: what it demands of whoever writes to it.
     """
 
     name: str
@@ -185,6 +190,7 @@ class TargetTable:
     rows: int | None = None
     key_name: str = ""
     made: Made | None = None
+    demands: Demands = field(default_factory=Demands)
 
     @property
     def ours(self) -> bool:

@@ -63,7 +63,9 @@ def counting_key(table: Table) -> Column | None:
     """Return the key that counts up with each row that comes, if the table has such a one."""
     if len(table.primary_key) != 1:
         return None
-    key = table.column(table.primary_key[0])
+    key = next((column for column in table.columns if column.name == table.primary_key[0]), None)
+    if key is None:  # the server does not list it
+        return None
     return key if "auto_increment" in key.extra.lower() and key.parsed.base in COUNTING else None
 
 

@@ -1,16 +1,27 @@
-"""Names of tables as people give them: a name, or a pattern with `*`, `?` and `[...]`; case counts."""
+"""Names of tables as people give them: a name, or a pattern in which `*` and `?` stand for others; case counts.
+
+Whatever a table is called can be named: every other character is itself, `[` too, and a backslash makes `*` and `?` so.
+"""
 
 from __future__ import annotations
 
-import fnmatch
+import functools
+import re
 from collections.abc import Iterable, Sequence
 
 from bulketl.errors import PlanError
 
 
 def matches(name: str, patterns: Iterable[str]) -> bool:
-    """Tell whether a name matches one of the patterns."""
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+    """Tell whether a name is one of the patterns, or fits one."""
+    return any(name == pattern or _compiled(pattern).fullmatch(name) is not None for pattern in patterns)
+
+
+@functools.lru_cache(maxsize=1024)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    parts = re.findall(r"\\[*?\\]|.", pattern, re.DOTALL)
+    wild = {"*": ".*", "?": "."}
+    return re.compile("".join(wild.get(part) or re.escape(part[-1]) for part in parts), re.DOTALL)
 
 
 def fitting(names: Iterable[str], patterns: Sequence[str], schema: str, hint: str) -> set[str]:

@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 from typer.testing import CliRunner
 
+import bulketl
 from bulketl.cli import options
 from bulketl.cli.app import app
 from bulketl.cli.progress.display import Display, Lines
@@ -234,3 +235,17 @@ def test_a_picture_takes_names_as_they_are(tables: int, tmp_path: Path) -> None:
     found = tuple(TableHistory(name, name, months) for name in NAMES[-1 - tables : -1])
     draw(History(dt.datetime.now(dt.UTC), "s", "raw", found), tmp_path / "map.png")
     assert (tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_table_with_brackets_in_its_name_is_named_alone_by_every_command(maria_lab: Lab) -> None:
+    """Only stars and question marks stand for others."""
+    maria_lab.mysql(*(f"CREATE TABLE `{name}` (id int PRIMARY KEY)" for name in ("z[ab]", "za", "zb", "a*b", "axb", "c,d")))
+    assert list(maria_lab.load(tables=["z[ab]"]).summary.tables) == ["z[ab]"]
+    assert list(maria_lab.load(tables=["a\\*b"]).summary.tables) == ["a*b"]
+    config = maria_lab.config()
+    assert [item.table for item in bulketl.verify(config, tables=["z[ab]"]).tables] == ["z[ab]"]
+    assert bulketl.reset(config, ["z[ab]"]) == ["z[ab]"]
+    environ = {"BULKETL_SOURCE": maria_lab.source, "BULKETL_TARGET": maria_lab.target, "BULKETL_SCHEMA": maria_lab.schema}
+    done = CliRunner().invoke(app, ["plan", "--tables", "c\\,d", "--json"], env=environ)
+    assert done.exit_code == 0, done.output
+    assert [load["spec"]["table"] for group in json.loads(done.stdout)["groups"] for load in group["loads"]] == ["c,d"]

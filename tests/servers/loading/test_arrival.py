@@ -140,7 +140,7 @@ def test_a_row_that_is_lost_while_it_is_staged_is_placed(pair: Lab, monkeypatch:
         return [*keyed(run, spec), f'DELETE FROM bulketl_staging."{run} {spec.table}" WHERE id = 350']
 
     monkeypatch.setattr("bulketl.postgres.target.keyed", lossy)
-    told = load(pair.config()).summary.tables["big"]
+    told = load(pair.config(), unforeseen="planted amid the load").summary.tables["big"]
     assert (told.outcome, told.error) == ("failed", "DataError")
     assert "100 of partition 3, and Postgres counts 99" in told.message
     assert pair.pg("SELECT count(*) FROM {s}.big WHERE c = 'old'") == [(1000,)]

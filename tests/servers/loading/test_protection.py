@@ -57,7 +57,7 @@ def test_a_table_begins_when_those_it_depends_on_have_ended(maria_lab: Lab, monk
         "provider": {"table_importance": "audit"},
         "other": {"table_importance": "important"},
     }
-    done = load(maria_lab.config(rules=rules, workers=4))
+    done = load(maria_lab.config(rules=rules, workers=4), unforeseen="planted amid the load")
     order = [
         event.table for event in done.events if isinstance(event, (TableStarted, TablePublished, TableFailed))
     ]  # begin and end of each
@@ -192,7 +192,7 @@ def test_a_late_table_is_told_and_one_with_a_limit_is_given_up(maria_lab: Lab, m
     monkeypatch.setattr(select, sleeping)
     rules = {"slow": {"stop_after_minutes": 0.02, "monitoring": {"max_extraction_time_minutes": 0.005}}}
     began = time.monotonic()
-    done = load(maria_lab.config(rules=rules))
+    done = load(maria_lab.config(rules=rules), unforeseen="how long a table takes only the load tells")
     assert time.monotonic() - began < 10
     (failed,) = done.summary.failed
     assert "stop_after_minutes" in failed.message + failed.hint

@@ -49,7 +49,8 @@ def test_a_name_that_changed_its_case_is_not_gone(lab: Lab) -> None:
     lab.mysql("ALTER TABLE Patient CHANGE Name name int")
     assert lab.load().summary.outcome == "done"
     lab.mysql("RENAME TABLE Patient TO patient")
-    done = lab.load()
+    assert any(item.table == "Patient" and item.severity == "error" for item in bulketl.validate(lab.config()))
+    done = lab.load(unforeseen="validate was asked before, for with patient the load has made it gone")
     assert "differs in case only" in failed(done)["Patient"]
     assert done.summary.tables["patient"].outcome == "loaded"
 
@@ -71,7 +72,9 @@ def test_a_table_of_another_source_is_not_missed(lab: Lab) -> None:
     lab.mysql("CREATE TABLE t (id int PRIMARY KEY)")
     lab.load()
     lab.pg("UPDATE bulketl.state SET source = 'mysql://elsewhere:3306/x', table_name = 'theirs' WHERE schema_name = '{s}'")
-    assert lab.load().summary.tables.keys() == {"t"}
+    done = lab.load()
+    assert done.summary.tables.keys() == {"t"}
+    assert done.summary.outcome == "done"
 
 
 def test_a_table_that_is_gone_is_forgotten_by_a_person(lab: Lab) -> None:

@@ -349,7 +349,7 @@ def test_a_reject_that_is_not_on_record_fails_the_table(broken: Lab, monkeypatch
         "rejected",
         lambda run, spec, index, rejects, encoding: real(run, spec, index, rejects[:1], encoding),
     )
-    told = load(broken).summary.tables["t"]
+    told = broken.load(rules={"t": RULES["t"]}, unforeseen="planted amid the load").summary.tables["t"]
     assert told.outcome == "failed"
     assert "6 rows were copied and 2 rejected, and Postgres counts 6 and 1" in told.message
 

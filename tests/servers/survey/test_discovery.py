@@ -120,7 +120,9 @@ def test_the_examples_of_the_guide_are_in_their_tiers(proposals: dict[str, Propo
 
 @pytest.mark.filterwarnings("ignore:.*passed over:UserWarning")  # sections of its layout
 @beside
-def test_validate_names_every_misjudged_table_and_its_fixes_leave_no_error(clinic: str, tmp_path: Path) -> None:
+def test_validate_names_every_misjudged_table_and_its_fixes_leave_no_error(
+    clinic: str, postgres: str, tmp_path: Path
+) -> None:
     """Every one of the 36; after --fix, and a second look, nothing that loses rows is left."""
     right, _, _ = judged()
     rules = tmp_path / "tables.yaml"
@@ -128,7 +130,7 @@ def test_validate_names_every_misjudged_table_and_its_fixes_leave_no_error(clini
     old = load_config(rules, None, {}).tables
     misjudged = {name for name, rule in old.items() if rule.extraction_strategy != "full_table" and name not in right}
     runner, options = CliRunner(), ["validate", "--rules", str(rules), "--json"]
-    environment = {"BULKETL_SOURCE": clinic, "BULKETL_TARGET": ""}
+    environment = {"BULKETL_SOURCE": clinic, "BULKETL_TARGET": postgres, "BULKETL_SCHEMA": "clinic_validated"}
     first = runner.invoke(app, options, env=environment)
     named = {finding["table"] for finding in json.loads(first.stdout) if finding["severity"] == "error"}
     assert misjudged <= named

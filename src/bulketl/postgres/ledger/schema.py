@@ -137,6 +137,7 @@ MIGRATIONS = (
     Migration(7, _SOURCE_WORK),
     Migration(8, _ESCAPED),
 )
+NEWEST = MIGRATIONS[-1].version
 _SCHEMA_LOCK = 0x62756C6B  # two first runs at once must not both create the tables
 
 
@@ -152,7 +153,7 @@ def create(connection: Connection, target_schema: str) -> None:
             known = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (schema,)).fetchone()
             if not known:
                 connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
-        found, newest = _version(connection), MIGRATIONS[-1].version
+        found, newest = _version(connection), NEWEST
         if found > newest:
             raise ConfigError(
                 f"the ledger in schema {LEDGER!r} of the target is of version {found}, and this bulketl knows {newest}",
@@ -169,5 +170,10 @@ def _version(connection: Connection) -> int:
     """Return the version of the ledger, 0 when it is new."""
     made.exists(connection, "run")  # raises when the schema is somebody else's
     ((comment,),) = connection.execute(f"SELECT obj_description(to_regnamespace('{LEDGER}'), 'pg_namespace')").fetchall()
+    return version_in(comment)
+
+
+def version_in(comment: str | None) -> int:
+    """Return the version of the ledger that the comment of its schema tells, 0 when it tells none."""
     number = str(comment or "").removeprefix(made.TITLE)
     return int(number) if number.isdigit() else 0

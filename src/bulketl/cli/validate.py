@@ -1,0 +1,66 @@
+"""`validate`: whether the rules hold, and what a load would not do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import bulketl
+from bulketl.cli.options import ConfigOption, JsonOption, RulesOption, SchemaOption, configured, err, found, out, run
+from bulketl.cli.rules import replace
+from bulketl.errors import DONE, WRONG_REQUEST
+
+
+def validate(
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Write the fixes that need no decision into the file of rules.")
+    ] = False,
+    each: Annotated[bool, typer.Option("--all", help="List each finding, equal ones of many tables too.")] = False,
+    schema: SchemaOption = None,
+    config: ConfigOption = None,
+    rules: RulesOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check the configuration, alone and against both live servers; change nothing there.
+
+    Whatever a load would refuse now is an error. Each finding says what is, what happens if it is ignored, and what to do;
+    equal ones are said once, with three of their tables.
+    """
+
+    def command() -> int:
+        from bulketl.cli.screens import findings as screen
+
+        settings = configured(config, rules, schema=schema)
+        if not settings.source:
+            err.print("the files are well-formed; set BULKETL_SOURCE to compare them with the source too")
+            if as_json:
+                print("[]")
+            return DONE
+        findings = bulketl.validate(settings)
+        if as_json:
+            print(json.dumps([finding.to_json() for finding in findings]))
+        else:
+            out.print(screen.findings(findings, each=each))
+        path = rules or found(Path("config/tables.yaml"))
+        if fix and path:
+            from bulketl.survey import tablesfile
+
+            fixes: dict[str, dict[str, object]] = {}
+            for finding in findings:
+                fixes.setdefault(finding.table, {}).update(finding.fix)
+            text = path.read_text(encoding="utf-8")
+            changed = tablesfile.missing(text, fixes)
+            mended = tablesfile.fixed(text, changed)
+            if mended != text:
+                replace(path, mended)
+            else:
+                changed = {}
+            err.print(screen.fixed(path, changed), soft_wrap=True)
+        elif fix:
+            err.print("there is no file of rules to mend; `bulketl discover --write` makes one", markup=False)
+        return WRONG_REQUEST if any(finding.severity == "error" for finding in findings) else DONE
+
+    run(command, as_json)

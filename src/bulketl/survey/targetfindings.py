@@ -1,0 +1,93 @@
+"""What a load would lack or refuse, and what may make it fail in the target: foreseen by the lists that the load uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bulketl.plan.footing import lacks
+from bulketl.plan.obstacles import Facing, doubts
+from bulketl.plan.stale import NAMED, line
+from bulketl.survey.findings import Finding, Rule, Seen
+from bulketl.tables.casts import cast, narrower
+
+
+def lacking(seen: Seen) -> Iterator[Finding]:
+    """Yield what a load needs on either side before it can begin, and does not have."""
+    for where, text, advice in seen.lacking:
+        yield Finding(where, "error", text, "what needs it is not loaded", advice)
+    if seen.there and seen.there.footing and seen.there.plan:
+        for text, advice in lacks(seen.there.footing, seen.there.plan):
+            yield Finding(seen.config.target_schema, "error", text, "no load begins", advice)
+
+
+def refused(seen: Seen) -> Iterator[Finding]:
+    """Yield the tables that a load would refuse, in its words."""
+    for item in seen.refused:
+        yield Finding(item.table, "error", item.message, "it is not loaded", item.hint)
+
+
+def doubted(seen: Seen) -> Iterator[Finding]:
+    """Yield what may make a load fail at a table, as its rows are."""
+    if seen.there is None or seen.there.plan is None:
+        return
+    for load in seen.there.plan.loads:
+        facing = Facing(load, seen.there.existing.get(load.spec.table), seen.doubled)
+        for text, advice in doubts(facing):
+            yield Finding(load.spec.table, "warning", text, "a load fails at it when rows are so; only they tell", advice)
+
+
+def stale(seen: Seen) -> Iterator[Finding]:
+    """Yield that tables which bulketl made are no longer loaded, if there are some."""
+    if seen.there and seen.there.left:
+        schema = seen.config.target_schema
+        yield Finding(
+            schema, "warning", line(schema, seen.there.left),
+            "whoever reads them sees the rows of that day, and nothing says so",
+            "take exclude out of their rules to load them again, or drop them in the target",
+        )  # fmt: skip
+
+
+def outside(seen: Seen) -> Iterator[Finding]:
+    """Yield that somebody put things into bulketl's own staging schema, if there are some."""
+    if seen.there and (found := seen.there.outsiders):
+        names = ", ".join(found[:NAMED]) + (" …" if len(found) > NAMED else "")
+        yield Finding(
+            "bulketl_staging", "warning", f"schema bulketl_staging holds things that no run on record made: {names}",
+            "they stay as they are, and a table of such a name cannot be staged", "move them elsewhere, or drop them",
+        )  # fmt: skip
+
+
+def narrow_columns(seen: Seen) -> Iterator[Finding]:
+    """Yield the columns of tables that can be loaded for which the target has no room."""
+    config = seen.config
+    for table in seen.catalog:
+        rule = config.rule(table.name)
+        if table.name in seen.unloadable or rule.exclude or config.waits(table.name):
+            continue
+        existing = seen.there.existing.get(table.name) if seen.there else None
+        there = dict(existing.columns) if existing else {}
+        renamed = config.renamed(table.name)
+        for column in table.columns:
+            name = renamed.get(column.name, column.name)
+            if name not in there or column.name in rule.exclude_columns:
+                continue
+            made = cast(column, config.declared_type(table, column))
+            if narrower(there[name], made.target):
+                yield Finding(
+                    table.name, "warning",
+                    f"column {name} is {there[name]} in the target and needs {made.target}",
+                    "a load alters it, or builds the table anew",
+                    f"ALTER TABLE … ALTER COLUMN … TYPE {made.target} yourself to keep what depends on it",
+                )  # fmt: skip
+
+
+FORESEEN: tuple[Rule, ...] = (
+    Rule("lacking", lacking, one=False),
+    Rule("refused", refused, one=False),
+)
+OF_TARGET: tuple[Rule, ...] = (
+    Rule("stale", stale),
+    Rule("outside", outside),
+    Rule("doubted", doubted, one=False),
+    Rule("narrow columns", narrow_columns),
+)

@@ -1,0 +1,69 @@
+"""What a load stands on in the target: each thing that may be lacking, and a footing that lacks nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+from ways import wanted
+
+from bulketl.errors import ConfigError, TargetError
+from bulketl.plan.footing import LACKS, lacks, stand
+from bulketl.plan.plan import Group, Plan, TableLoad
+from bulketl.tables.demands import Footing, Place
+from bulketl.tables.partitions import Partition
+
+PLACES = tuple(Place(name) for name in ("bulketl", "bulketl_staging", "raw"))
+SOUND = Footing("me", "db", PLACES, version=7, newest=7)
+
+
+def plan(publish: str, *, staged: bool = False) -> Plan:
+    """A plan with one table."""
+    spec = dataclasses.replace(wanted(), publish=publish, rows=1)  # type: ignore[arg-type]
+    parts = (Partition(0), Partition(1)) if staged else (Partition(0),)
+    load = TableLoad(spec, parts, "reference", "", 1, 1)
+    return Plan("clinic", "raw", "UTC", (Group("reference", (load,)),))
+
+
+def closed(name: str, **rights: Any) -> dict[str, Any]:
+    """One of the schemas may not be used, or nothing created in it."""
+    return {"places": tuple(dataclasses.replace(place, **rights) if place.name == name else place for place in PLACES)}
+
+
+CREATED, REFILLED, STAGED = plan("create"), plan("refill"), plan("refill", staged=True)
+CASES: dict[str, tuple[dict[str, Any], Plan, str]] = {
+    "read-only target": ({"read_only": True}, REFILLED, "read-only"),
+    "read-only target, a replica": ({"read_only": True, "recovery": True}, REFILLED, "replica"),
+    "later ledger": ({"version": 8}, REFILLED, "of version 8"),
+    "missing schemas": ({"creatable": False, **closed("raw", there=False)}, CREATED, "may not create raw"),
+    "closed schemas": (closed("raw", creatable=False), CREATED, "tables in raw"),
+    "closed schemas, the staging one": (closed("bulketl_staging", creatable=False), STAGED, "tables in bulketl_staging"),
+    "closed schemas, the ledger's": ({"version": 6, **closed("bulketl", creatable=False)}, REFILLED, "tables in bulketl"),
+    "closed ledger": ({"unwritable": ("run",)}, REFILLED, "may not write to the ledger: run"),
+    "closed ledger, an older one": ({"version": 6, "foreign": ("run",)}, REFILLED, "only its owner"),
+    "no temporary tables": ({"temporary": False}, REFILLED, "temporary tables"),
+    "closed tablespace": ({"tablespace": "slow"}, REFILLED, "tablespace slow"),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_is_lacking_is_said_with_what_to_do(name: str) -> None:
+    facts, wanted_plan, words = CASES[name]
+    footing = dataclasses.replace(SOUND, **facts)
+    ((text, advice),) = lacks(footing, wanted_plan)
+    assert words in text
+    assert advice
+    with pytest.raises(ConfigError if "later" in name else TargetError, match=words):
+        stand(footing, wanted_plan)
+
+
+def test_every_lack_has_a_case() -> None:
+    assert {name.partition(",")[0] for name in CASES} == {lack.name for lack in LACKS}
+
+
+@pytest.mark.parametrize("facts", [closed("raw", creatable=False), closed("bulketl_staging", creatable=False), {}])
+def test_a_load_that_creates_nothing_needs_no_right_to_create(facts: dict[str, Any]) -> None:
+    footing = dataclasses.replace(SOUND, creatable=False, **facts)
+    assert lacks(footing, REFILLED) == ()
+    stand(footing, REFILLED)

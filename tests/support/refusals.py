@@ -1,0 +1,242 @@
+"""Every error that the code raises, read from the code itself, and whether `validate` foresees it; if not, why it cannot.
+
+A new `raise` makes a place whose number of errors is not the one written down here, and a test fails until somebody has
+thought about it. `kind_of` tells of which kind the message of a load is.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+SOURCE = Path(__file__).parents[2] / "src" / "bulketl"
+# Of each kind: whether validate says it before the load, and how, or why nobody can.
+KINDS = {
+    "plan": "yes: validate plans all tables as a load does, and each refusal is an error in the same words",
+    "begin": "yes: validate reads the same files and opens the same sessions, and ends with the same error",
+    "lack": "yes: an error of validate, asked without reading or locking anything",
+    "asked": "no: it is about options of the command itself, which validate does not have; nothing has begun then",
+    "rows": "no: only the rows tell, and the load is what reads them; what is known to depend on them is a warning",
+    "meanwhile": "no: it happens while the load is on: a line that is lost, a table that is altered, a full disk",
+    "server": "what a server says of a statement: what can be known the plan refuses, the rest is of rows or the moment",
+    "bug": "no: a mistake in bulketl",
+    "cluster": "no: validate asks no Dask cluster, which may be started for the load alone",
+    "elsewhere": "no load comes there: another command raises it",
+}
+# Place: number of errors made there, and their kind. A place is a file and a function.
+PLACES: dict[str, tuple[int, str]] = {
+    "config/config.py Config.uri": (1, "begin"),
+    "config/libraries.py check_libraries": (1, "begin"),
+    "config/pairs.py load_checks": (2, "elsewhere"),
+    "config/read.py load_config": (1, "begin"),
+    "config/snapshot.py _unreadable": (1, "begin"),
+    "connections/retrying.py patient": (1, "meanwhile"),
+    "connections/tls.py protection": (2, "begin"),
+    "connections/tls.py check_file": (1, "begin"),
+    "connections/tls.py known": (1, "begin"),
+    "errors.py BugError.of": (1, "bug"),
+    "errors.py MismatchError.found": (1, "bug"),
+    "errors.py altered_meanwhile": (1, "meanwhile"),
+    "loading/dask.py check_address": (2, "asked"),
+    "loading/dask.py _connected": (3, "cluster"),
+    "loading/dask.py _check": (3, "cluster"),
+    "loading/dask.py _Cluster.submit": (1, "cluster"),
+    "loading/dask.py _Cluster._settle": (1, "cluster"),
+    "loading/dask.py _Cluster._look_at_scheduler": (1, "cluster"),
+    "loading/dask.py _Cluster.watch": (3, "cluster"),
+    "loading/dask.py attempt": (1, "cluster"),
+    "loading/dask.py _lost": (2, "cluster"),
+    "loading/dask.py _dead_worker": (1, "cluster"),
+    "loading/engine.py _Driver.overdue": (1, "meanwhile"),
+    "loading/engine.py _Driver._unlock": (1, "meanwhile"),
+    "loading/engine.py _Driver.ended": (1, "bug"),
+    "loading/engine.py _await": (1, "meanwhile"),
+    "loading/process.py Apart.carry_out": (1, "meanwhile"),
+    "loading/run.py _still_gone": (1, "meanwhile"),
+    "loading/run.py _interrupted": (2, "asked"),
+    "loading/run.py _over": (1, "asked"),
+    "loading/run.py _still_so": (1, "asked"),
+    "loading/threads.py Crew._carry_out.give_up": (1, "meanwhile"),
+    "loading/worker.py work": (1, "meanwhile"),
+    "loading/reading.py Reading.__iter__": (1, "rows"),
+    "mysql/digests.py rows": (1, "rows"),
+    "mysql/locks.py _lock": (1, "lack"),
+    "mysql/pressure.py Strain.look": (1, "lack"),
+    "mysql/query.py answer": (1, "elsewhere"),
+    "mysql/row.py find_row": (1, "elsewhere"),
+    "mysql/server.py MySQL.__post_init__": (3, "begin"),
+    "mysql/server.py MySQL._opened": (1, "meanwhile"),
+    "mysql/server.py MySQL._authority": (1, "begin"),
+    "mysql/server.py MySQL._refusal": (3, "begin"),
+    "mysql/server.py source_error": (1, "server"),
+    "mysql/session.py _usable": (1, "begin"),
+    "mysql/session.py _settable": (1, "begin"),
+    "mysql/slices.py drained": (1, "meanwhile"),
+    "mysql/slices.py _last": (1, "bug"),
+    "mysql/zones.py check_zone": (1, "lack"),
+    "plan/absences.py unseen": (3, "plan"),
+    "plan/consistency.py _impossible": (1, "plan"),
+    "plan/decision.py _load": (3, "plan"),
+    "plan/footing.py stand": (2, "lack"),
+    "plan/grouping.py _ordered": (1, "begin"),
+    "plan/incremental.py cursor": (1, "asked"),
+    "plan/incremental.py _since": (1, "plan"),
+    "plan/incremental.py _invalid": (1, "plan"),
+    "plan/incremental.py another_source": (1, "plan"),
+    "plan/incremental.py _between": (1, "asked"),
+    "plan/incremental.py _given": (1, "asked"),
+    "plan/leftout.py fitting": (1, "asked"),
+    "plan/obstacles.py hold": (1, "plan"),
+    "plan/ownership.py strange": (2, "plan"),
+    "plan/ownership.py unknown": (1, "asked"),
+    "plan/planned_checks.py _refuse": (1, "plan"),
+    "plan/publishing.py publishing": (2, "plan"),
+    "plan/publishing.py _replaced": (1, "plan"),
+    "plan/publishing.py _possible": (2, "plan"),
+    "plan/publishing.py _only_added_to": (1, "plan"),
+    "plan/publishing.py _refuse": (4, "plan"),
+    "plan/selection.py Selection.__post_init__": (1, "asked"),
+    "plan/selection.py select": (2, "plan"),
+    "plan/specify.py specify": (2, "plan"),
+    "plan/specify.py _retained": (1, "plan"),
+    "plan/specify.py known_columns": (4, "plan"),
+    "plan/specify.py _casts": (5, "plan"),
+    "plan/specify.py name_error": (1, "plan"),
+    "postgres/compare/settle.py settle": (1, "meanwhile"),
+    "postgres/ledger/made.py exists": (1, "begin"),
+    "postgres/ledger/schema.py create": (1, "lack"),
+    "postgres/locks.py Locks.keep": (1, "meanwhile"),
+    "postgres/locks.py _refusal": (1, "meanwhile"),
+    "postgres/query.py answer": (2, "elsewhere"),
+    "postgres/server.py Postgres.of": (2, "begin"),
+    "postgres/server.py Postgres.__post_init__": (1, "begin"),
+    "postgres/server.py Postgres.connect": (2, "begin"),
+    "postgres/server.py Postgres._refusal": (3, "begin"),
+    "postgres/server.py failure": (2, "server"),
+    "postgres/session.py parameters": (1, "begin"),
+    "postgres/session.py _require": (1, "begin"),
+    "postgres/session.py _refuse_pooled_transactions": (1, "begin"),
+    "postgres/target.py PostgresTarget._compare_group": (1, "rows"),
+    "postgres/target.py _miscounted": (1, "rows"),
+    "postgres/write/copy.py transaction": (1, "meanwhile"),
+    "postgres/write/copy.py _still_carried_out": (1, "meanwhile"),
+    "postgres/write/copy.py copy": (1, "rows"),
+    "postgres/write/copy.py check_types": (1, "bug"),
+    "postgres/write/guard.py check_gone": (2, "rows"),
+    "postgres/write/outcome.py too_many": (1, "rows"),
+    "postgres/write/publish.py publish": (1, "meanwhile"),
+    "postgres/write/retention.py retain": (1, "lack"),
+    "postgres/write/retention.py _commit": (1, "elsewhere"),
+    "postgres/write/retention.py _archived": (1, "elsewhere"),
+    "postgres/write/retention.py _unwritable": (1, "elsewhere"),
+    "postgres/write/retention.py _transaction": (1, "elsewhere"),
+    "postgres/write/rows.py _Stage.fill": (1, "rows"),
+    "postgres/write/table_checks.py complete": (1, "bug"),
+    "postgres/write/table_checks.py broken": (1, "rows"),
+    "rows/quality.py hold": (1, "rows"),
+    "rows/row_checks.py _computed": (1, "rows"),
+    "survey/cursors.py _no_part": (1, "asked"),
+    "tables/casts.py cast": (1, "plan"),
+    "tables/casts.py _declared": (2, "plan"),
+    "tables/cursor.py cursor_type": (1, "plan"),
+    "tables/keytext.py spread": (1, "elsewhere"),
+    "tables/keytext.py _value": (1, "elsewhere"),
+    "tables/patterns.py fitting": (1, "elsewhere"),
+}
+SAYS = 12  # characters
+ASKED = ("cli/loading.py", "cli/options.py")  # whatever is raised there is about the options of a command
+ROOMS_ABOVE = ("cli/", "operations/", "verifying/")  # no load comes there but from the command line
+
+
+@dataclass(frozen=True)
+class Raised:
+    """An error that is made somewhere: where, of which class, and its message, with … for what is filled in."""
+
+    place: str
+    error: str
+    message: str
+
+    @property
+    def kind(self) -> str:
+        """Of which kind it is; '' when nobody has said so."""
+        if self.place.startswith(ROOMS_ABOVE):
+            return "asked" if self.place.startswith(ASKED) else "elsewhere"
+        return PLACES.get(self.place, (0, ""))[1]
+
+    def fits(self, message: str) -> bool:
+        """Tell whether a message may be this one."""
+        pattern = ".*".join(map(re.escape, self.message.split("…")))
+        return re.fullmatch(pattern, message, re.DOTALL) is not None
+
+    @property
+    def known(self) -> int:
+        """How many characters of its message are always the same."""
+        return len(self.message.replace("…", ""))
+
+
+@functools.cache
+def raised() -> tuple[Raised, ...]:
+    """Return every error that the code makes, in the order of the code."""
+    tree = ast.parse((SOURCE / "errors.py").read_text(encoding="utf-8"))
+    names = {node.name for node in tree.body if isinstance(node, ast.ClassDef) and node.name.endswith("Error")}
+    found = []
+    for path in sorted(SOURCE.rglob("*.py")):
+        visitor = _Visitor(str(path.relative_to(SOURCE)), names)
+        visitor.visit(ast.parse(path.read_text(encoding="utf-8")))
+        found += visitor.found
+    return tuple(found)
+
+
+def kind_of(error: str, message: str) -> str:
+    """Return the kind of the error of a class that a message is of: of those it may be the one that says most itself."""
+    fitting = [one for one in raised() if one.error in (error, "cls") and one.fits(message)]
+    if not fitting:
+        return ""
+    most = max(fitting, key=lambda one: one.known)
+    # What says next to nothing itself fits the words of a server too.
+    return "server" if most.known < SAYS and error in ("SourceError", "TargetError", "DataError") else most.kind
+
+
+class _Visitor(ast.NodeVisitor):
+    def __init__(self, file: str, names: set[str]) -> None:
+        self.file, self.names = file, names
+        self.inside: list[str] = []
+        self.found: list[Raised] = []
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        self._enter(node)
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        self._enter(node)
+
+    def _enter(self, node: ast.FunctionDef | ast.ClassDef) -> None:
+        self.inside.append(node.name)
+        self.generic_visit(node)
+        self.inside.pop()
+
+    def visit_Call(self, node: ast.Call) -> None:
+        name = _called(node.func)
+        if name in self.names or (name == "cls" and self.file == "errors.py"):
+            message = _text(node.args[0]) if node.args else "…"
+            self.found.append(Raised(f"{self.file} {'.'.join(self.inside)}", name, message))
+        self.generic_visit(node)
+
+
+def _called(function: ast.expr) -> str:
+    if isinstance(function, ast.Attribute):  # MismatchError.found(...)
+        function = function.value
+    return function.id if isinstance(function, ast.Name) else ""
+
+
+def _text(node: ast.expr) -> str:
+    """Return what a message says, with … for each part that is computed."""
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    if isinstance(node, ast.JoinedStr):
+        return re.sub("…+", "…", "".join(_text(part) for part in node.values))
+    if isinstance(node, ast.BinOp):
+        return re.sub("…+", "…", _text(node.left) + _text(node.right))
+    return "…"
