@@ -1,6 +1,7 @@
 """The docs are true: what they list is what there is.
 
-`python tests/test_docs.py` writes what is made from the code: the cast table in docs/types.md, the JSON Schemas in config/.
+`python tests/test_docs.py` writes what is made from the code: the tables in docs/types.md and
+docs/configuration.md, the JSON Schemas in config/.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pydantic import TypeAdapter
 from bulketl.cli.app import app
 from bulketl.cli.screens.casts import cast_row
 from bulketl.config.alerts import Alerts, TierAlerts
+from bulketl.config.generated import KEYS
 from bulketl.config.pairs import Checks, Pair, load_checks
 from bulketl.config.read import load_config
 from bulketl.config.reports import Report, Reports
@@ -37,6 +39,22 @@ def cast_table() -> str:
         cells = [cell.replace("|", "\\|") for cell in cast_row(rule)]
         lines.append("| " + " | ".join(f"`{cell}`" if cell else "" for cell in cells) + " |")
     return "\n".join(lines)
+
+
+LAYOUT = "<!-- made from bulketl.config.generated.KEYS -->"
+
+
+def layout_table() -> str:
+    """Return the keys of the generated layout as a Markdown table."""
+    lines = ["| its key | ours | what becomes of it |", "|---|---|---|"]
+    lines += [f"| `{item.key}` | {f'`{item.ours}`' if item.ours else ''} | {item.how} |" for item in KEYS]
+    return "\n".join(lines)
+
+
+def test_the_docs_say_how_each_key_of_the_generated_layout_is_taken() -> None:
+    """Run this file as a program to write the table anew."""
+    text = (DOCS / "configuration.md").read_text(encoding="utf-8")
+    assert text.split(LAYOUT)[1].split(END)[0].strip() == layout_table()
 
 
 def test_the_cast_table_in_the_docs_is_the_list_of_rules() -> None:
@@ -122,8 +140,11 @@ def test_every_table_of_the_ledger_is_documented() -> None:
 
 
 if __name__ == "__main__":
-    page = DOCS / "types.md"
-    before, rest = page.read_text(encoding="utf-8").split(BEGIN)
-    page.write_text(f"{before}{BEGIN}\n{cast_table()}\n{END}{rest.split(END)[1]}", encoding="utf-8")
+    for page, begin, table in (
+        (DOCS / "types.md", BEGIN, cast_table()),
+        (DOCS / "configuration.md", LAYOUT, layout_table()),
+    ):
+        before, rest = page.read_text(encoding="utf-8").split(begin)
+        page.write_text(f"{before}{begin}\n{table}\n{END}{rest.split(END)[1]}", encoding="utf-8")
     for path, text in schemas().items():
         path.write_text(text, encoding="utf-8")

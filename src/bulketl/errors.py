@@ -138,8 +138,11 @@ class RunEndedError(Exception):
 class DataError(BulketlError):
     """The rows themselves: too many rejected, a check that fails, a count that differs.
 
-    `rejects` of them were rejected; `checks` are the figures of the checks that the table failed for.
+    `rejects` of them were rejected; `checks` are the figures of the checks that the table failed for. `state`: the SQLSTATE
+    with which Postgres refused one of them, '' for what it did not say.
     """
+
+    state = ""
 
     def __init__(self, message: str, *, hint: str = "", rejects: int = 0, checks: Mapping[str, float] | None = None) -> None:
         super().__init__(message, hint=hint)

@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from bulketl.config.config import Config
+from bulketl.config.generated import SECTIONS, read_generated, tell
 from bulketl.config.inherited import inherited
 from bulketl.config.mistakes import YamlFile, read_file, validated, without
 from bulketl.config.settings import Settings
@@ -25,18 +26,7 @@ from bulketl.config.yamlfile import KeyPath
 from bulketl.errors import ConfigError
 from bulketl.tables.spec import TIERS, Tier
 
-# Keys of the layout with `metadata` and `tables` that say what is measured anew in each run, or nothing bulketl needs.
-_LATER_KEYS = frozenset({
-    "incremental_columns", "incremental_strategy", "primary_incremental_column", "sync_profile", "column_names",
-    "replicator_watermark_column", "lookback_resync", "time_gap_threshold_days", "performance_category",
-    "processing_priority", "estimated_processing_time_minutes", "memory_requirements_mb", "schema_hash", "last_analyzed",
-    "dbt_model_types", "table_name",
-})  # fmt: skip
-_LATER_MONITORING = {
-    "alert_on_slow_extraction", "performance_threshold_records_per_second", "memory_alert_threshold_mb",
-}  # fmt: skip
 _FOR_MANY = ("patterns", "tiers")  # sections of both layouts
-_LATER_TIERS: dict[str, Tier] = {"large": "critical", "medium": "important", "small": "important", "tiny": "reference"}
 
 
 def load_config(tables: Path | None, settings: Path | None, environ: Mapping[str, str], **overrides: Any) -> Config:
@@ -98,10 +88,10 @@ def _check_tables(file: YamlFile) -> dict[str, TableRule]:
 
 
 def _check_rules(file: YamlFile) -> dict[str, TableRule]:
-    # staging_tables and target_tables of the guide's layout say nothing that is not decided better from the live schema.
     if "tables" in file.document and "source_tables" not in file.document:
-        return _check_later_tables(file)
-    file.known_at_top({"source_tables", "staging_tables", "target_tables", *_FOR_MANY})
+        return read_generated(file, _inheriting(file), _FOR_MANY)
+    file.known_at_top({"source_tables", *SECTIONS, *_FOR_MANY})
+    tell(file, {})
     source_tables = file.document.get("source_tables") or {}
     if not isinstance(source_tables, dict):
         file.wrong(("source_tables",), "source_tables: a mapping of tables is expected")
@@ -111,34 +101,6 @@ def _check_rules(file: YamlFile) -> dict[str, TableRule]:
     for name, value in source_tables.items():
         at = ("source_tables", name)
         if validated(TableRule, {} if value is None else value, file, at) is not None:
-            rules[name] = made(name, value or {})
-    return rules
-
-
-def _check_later_tables(file: YamlFile) -> dict[str, TableRule]:
-    """Read the layout with `metadata` and `tables`: one cursor of its several, a tier from its size class."""
-    rules: dict[str, TableRule] = {}
-    made = _inheriting(file)
-    file.known_at_top({"metadata", "tables", "staging_tables", "target_tables", *_FOR_MANY})
-    if not isinstance(file.document["tables"] or {}, dict):
-        file.wrong(("tables",), "tables: a mapping of tables is expected")
-        return {}
-    for name, value in (file.document["tables"] or {}).items():
-        if isinstance(value, dict):
-            columns = value.get("incremental_columns")
-            columns = columns if isinstance(columns, list) else []
-            cursor = value.get("primary_incremental_column") or next(iter(columns), None)
-            kept = {key: item for key, item in value.items() if key not in _LATER_KEYS}
-            kept.setdefault("incremental_column", cursor)
-            kept.setdefault("table_importance", _LATER_TIERS.get(value.get("performance_category", ""), "reference"))
-            again = value.get("lookback_resync")
-            if isinstance(again, dict) and again.get("enabled") and again.get("predicate_columns"):
-                reread = {"columns": again["predicate_columns"], "last": f"{again.get('window_days', 30)}d"}
-                kept.setdefault("reread", reread)
-            if isinstance(kept.get("monitoring"), dict):
-                kept["monitoring"] = {k: v for k, v in kept["monitoring"].items() if k not in _LATER_MONITORING}
-            value = {key: [item] if key == "primary_key" and isinstance(item, str) else item for key, item in kept.items()}
-        if validated(TableRule, {} if value is None else value, file, ("tables", name), also=_LATER_KEYS) is not None:
             rules[name] = made(name, value or {})
     return rules
 

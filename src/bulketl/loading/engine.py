@@ -331,6 +331,7 @@ class _Driver:
                 published.quality,
                 published.noted,
                 0 if spec.publish == "create" else spec.rows,
+                published.rejects,
             )
 
     def _figures(self, step: Step, result: Result) -> Iterator[Event]:

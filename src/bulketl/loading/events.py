@@ -109,6 +109,7 @@ class TablePublished:
     quality: float = 1.0
     noted: Mapping[str, int] = field(default_factory=dict)
     before: int | None = None
+    rejects: int = 0  # rows that the table refused, though they were counted as loaded into its stage
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,6 +159,11 @@ class Published(Protocol):
         """What the run has put into the table's audit trail, by kind."""
         ...
 
+    @property
+    def rejects(self) -> int:
+        """Rows that the table refused when it was published."""
+        ...
+
 
 class Target(There, Protocol):
     """What the engine needs of a target. Every method may be called again after any failure."""

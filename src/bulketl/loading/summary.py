@@ -183,7 +183,9 @@ class Summary:
             case TablePublished(table=name):
                 table = self.tables[name]
                 table.outcome, table.seconds = "loaded", event.seconds
-                table.rows = max(table.rows, event.rows)  # more, when a part was loaded before an interruption
+                table.rejects += event.rejects
+                # More, when a part was loaded before an interruption.
+                table.rows = max(table.rows - event.rejects, event.rows)
                 table.inserted, table.updated = event.inserted, event.updated
                 table.unchanged, table.deleted = event.unchanged, event.deleted
                 table.consistency, table.quality = event.consistency, event.quality

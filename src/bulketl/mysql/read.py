@@ -23,6 +23,7 @@ from bulketl.mysql.server import MySQL, source_error
 from bulketl.rows.aggregates import ROWS, aggregates
 from bulketl.tables.casts import VALID_DATE, quoted
 from bulketl.tables.partitions import Changes, KeyTuple, KeyValue, Partition
+from bulketl.tables.printable import shortened
 from bulketl.tables.slices import along_integers, in_slices
 from bulketl.tables.spec import TableSpec
 from bulketl.tables.types import TIMES
@@ -332,6 +333,7 @@ _WENT_AWAY = (
     "IO error", "IoError", "server disconnected", "Connection reset", "Broken pipe", "timed out", "Lost connection",
     "gone away", "stalled",
 )  # fmt: skip
+_SAID = 2_000  # characters of what was said, which may quote the whole statement
 _OVERFLOW = "byte array offset overflow"  # a column of a batch with more than 2 GiB of text
 
 
@@ -351,7 +353,7 @@ def _failure(spec: TableSpec, text: str) -> SourceError:
         hint = "a table without a key passes through the temporary folder of this machine: make room there, or set TMPDIR"
     elif _OVERFLOW in text:
         hint = "rows of it hold more than 2 GiB in one text column; exclude that column, or report it"
-    error = source_error(f"table {spec.table!r} cannot be read: {text}", hint, code)
+    error = source_error(f"table {spec.table!r} cannot be read: {shortened(text, _SAID)}", hint, code)
     if _OVERFLOW in text:
         error.ease = "batch"
     elif code not in (1044, 1045, 1049) and any(word in text for word in _WENT_AWAY):

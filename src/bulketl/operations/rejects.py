@@ -139,7 +139,7 @@ def _json(stream: TextIO, rows: Iterator[Rejected]) -> int:
     count = 0
     stream.write("[")
     for count, row in enumerate(rows, 1):
-        stream.write(("," if count > 1 else "") + "\n" + json.dumps(row.to_json(), ensure_ascii=False))
+        stream.write(("," if count > 1 else "") + "\n" + _json_text(row.to_json()))
     stream.write("\n]\n")
     return count
 
@@ -159,9 +159,20 @@ _WRITERS = {".csv": _csv, ".json": _json, ".parquet": _parquet}
 
 def _texts(row: Rejected) -> dict[str, str | None]:
     return {
-        name: json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else value
+        name: _json_text(value) if isinstance(value, dict) else _whole(value)
         for name, value in dataclasses.asdict(row).items()
     }
+
+
+def _json_text(value: object) -> str:
+    """Return a value as JSON, with escapes only where UTF-8 has no place for a character."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if text.isascii() or _whole(text) == text else json.dumps(value)
+
+
+def _whole(text: str | None) -> str | None:
+    """Return a text without halves of surrogate pairs, which no file in UTF-8 can have: each is spelt out."""
+    return text and text.encode("utf-8", "backslashreplace").decode()
 
 
 def retry_rejects(config: Config, tables: Sequence[str] = (), run: str = "") -> list[Retried]:

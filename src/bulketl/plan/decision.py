@@ -16,6 +16,7 @@ from bulketl.errors import PlanError
 from bulketl.plan.consistency import consistent
 from bulketl.plan.grouping import grouped
 from bulketl.plan.incremental import Choice, partitions
+from bulketl.plan.limits import check_limits
 from bulketl.plan.obstacles import Facing, hold
 from bulketl.plan.ownership import check, with_ownership
 from bulketl.plan.plan import Plan, Refusal, TableLoad
@@ -104,6 +105,7 @@ def _load(config: Config, catalog: Catalog, table: Table, bound: Bound | None, c
     spec = dataclasses.replace(spec, consistency=agreed, packed=True)
     stream = bool(parts and parts[0].stream)
     spec, why = publishing(config, rule, spec, 2 if stream else len(parts), existing, found)
+    check_limits(spec, choice.encoding)
     compare = not spec.whole and due(rule, spec, state)
     load = TableLoad(
         spec=spec,

@@ -37,6 +37,7 @@ class Choice:
     state: State | None = None  # how far it is loaded
     existing: TargetTable | None = None
     pace: Pace | None = None  # of its earlier loads
+    encoding: str = "UTF8"  # of its database
     # What the source has of its cursor column; its changes are read when the cursor has some.
     cursor: Cursor | None = None
     measured: Measured | None = None
@@ -52,7 +53,7 @@ class Choice:
 
 def choice_of(known: Known, table: str) -> Choice:
     """Return what is known of a table before anything is decided about it."""
-    return Choice(state=known.states.get(table), existing=known.existing.get(table))
+    return Choice(state=known.states.get(table), existing=known.existing.get(table), encoding=known.encoding)
 
 
 class SpanError(PlanError):

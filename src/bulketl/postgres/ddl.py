@@ -45,10 +45,15 @@ def columns(names: Iterable[str]) -> str:
 
 def batch(statements: list[str]) -> str:
     """Return the statements as one, so that they cost one round trip. None of them may return rows."""
-    body = ";\n".join(statements)
+    return block(";\n".join(statements) + ";")
+
+
+def block(body: str, variables: str = "") -> str:
+    """Return a body of PL/pgSQL as one statement; `variables`: the declarations of its variables, as ` one bigint;`."""
     tag = f"$bulketl_{hashlib.sha256(body.encode()).hexdigest()[:8]}$"  # nothing inside can end the quotation
     # A column may be called `found`, which is also a variable of every block.
-    return f"DO {tag} #variable_conflict use_column\nBEGIN\n{body};\nEND {tag}"
+    declared = f"DECLARE{variables}\n" if variables else ""
+    return f"DO {tag} #variable_conflict use_column\n{declared}BEGIN\n{body}\nEND {tag}"
 
 
 def create_table(

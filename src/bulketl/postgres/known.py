@@ -37,18 +37,21 @@ def known_of(connection: Connection, schema: str) -> Known:
     """Return the same, asked in a session that is open."""
     # States first: one that is newer than the table would tell of rows that were not looked at.
     found = states.read_states(connection, schema)
-    return Known(read_tables(connection, schema), found)
+    encoding = connection.info.parameter_status("server_encoding") or ""
+    return Known(read_tables(connection, schema), found, encoding=encoding)
 
 
 def earlier(target: Postgres, schema: str) -> Earlier:
     """Return what a schema has and how it was loaded before, asked in one session. Raise TargetError."""
     with target.connect() as connection:
         found = known_of(connection, schema)
-        return Earlier(found.existing, found.states, runs.paces(connection, schema), states.last_loaded(connection, schema))
+        paces, loaded = runs.paces(connection, schema), states.last_loaded(connection, schema)
+        return Earlier(found.existing, found.states, paces, loaded, encoding=found.encoding)
 
 
 def on_record(target: Postgres, schema: str) -> Recorded:
     """Return what a schema has and what is on record of it, asked in one session. Raise TargetError."""
     with target.connect() as connection:
         found = known_of(connection, schema)
-        return Recorded(found.existing, found.states, states.loads(connection, schema), rejects.rejects(connection, schema))
+        loads, rejected = states.loads(connection, schema), rejects.rejects(connection, schema)
+        return Recorded(found.existing, found.states, loads, rejected, encoding=found.encoding)

@@ -16,9 +16,11 @@ import psycopg
 from bulketl.connections import sockets
 from bulketl.connections.tls import OPPORTUNISTIC, Protection, problem
 from bulketl.connections.watch import ASK_SECONDS, HINT, STALL_SECONDS, StalledError, Talk, mark, new_mark, talk
-from bulketl.errors import BulketlError, ConfigError, DataError, Ease, TargetError
+from bulketl.errors import BugError, BulketlError, ConfigError, DataError, Ease, TargetError
 from bulketl.postgres.health import by_backend
+from bulketl.postgres.refusals import about
 from bulketl.postgres.session import FORM, POOLED, Driver, Session, described, opened, parameters
+from bulketl.tables.printable import shortened
 from bulketl.tables.spec import NAME_BYTES
 
 if TYPE_CHECKING:  # workers have no configuration, and its models take time to load
@@ -164,7 +166,9 @@ class Postgres:
         if "unsupported startup parameter" in text:
             return TargetError(f"target {self.identity} is behind a pooler that refuses us: {text}", hint=POOLED)
         hint = "check host and port in BULKETL_TARGET, and that the server runs"
-        if any(words in text for words in _FULL):
+        if "conversion between UTF8 and" in text:
+            hint, passing = "load into a database that is made with ENCODING 'UTF8'", False
+        elif any(words in text for words in _FULL):
             hint = "lower --workers, raise the connection limit of the role, the database or the server, or try again later"
         elif "authentication failed" in text or "no password supplied" in text or "role" in text:
             hint, passing = "check user and password in BULKETL_TARGET", False
@@ -177,7 +181,9 @@ class Postgres:
 # libpq gives no SQLSTATE of a connection that it did not get.
 _FULL = ("too many connections", "remaining connection slots", "too many clients", "no more connections allowed")
 _FORM = "write it as postgresql://user:password@host:5432/database, special characters percent-encoded"
-_FAULTY = "the value and its row are named above; correct it at the source, or choose another cast for the column"
+_FAULTY = "nothing was changed; correct the row at the source, or what refuses it in the target"
+_BUG = "a mistake in bulketl; nothing was changed. Report it, with the types of the table's columns"
+_QUOTED, _SAID = 200, 2_000  # characters of a statement, and of all that was said
 _HINTS = {
     "23505": "two rows have the same key in Postgres: correct primary_key where a rule declares it; "
     "where stripped NUL bytes made them so, nul_bytes: reject names them",
@@ -193,25 +199,35 @@ _HINTS = {
     "42710": "something else has that name in the target: rename or drop it, or load into another schema with --schema",
     EATEN: "nothing was changed; what acts on the table in the target alters what is loaded: disable or drop it, or let it "
     "act on a view or on a copy of the table",
-    "54000": "a value of the key is too long for a Postgres index: exclude that column from the key at the source",
 }
 # Connection lost or refused, serialization, deadlock, lock not had, shutting down: 08, 40, 53300, 55P03, 57P.
 _CROWDED = ("40P01", "53300")  # deadlock, no connection left
 _TRANSIENT = ("08", "40", "53300", "55P03", "57P")
 
 
-def failure(sqlstate: str | None, text: str, what: str) -> BulketlError:
-    """Return the error to raise for what Postgres said: DataError for a value's fault, else TargetError."""
+def said(text: str) -> str:
+    """Return what Postgres or its driver said on one line, and of a statement that is quoted in it no more than a part."""
     # ADBC quotes the whole statement, with the values in it.
     text = re.sub(r"Failed to execute query '.*': ERROR: ", "ERROR: ", " ".join(text.split()))
-    state = sqlstate or ""
+    head, mark, quoted = text.partition(" QUERY: ")
+    text = f"{head}{mark}{shortened(quoted, _QUOTED)}"
+    return shortened(text, _SAID)
+
+
+def failure(sqlstate: str | None, text: str, what: str) -> BulketlError:
+    """Return the error to raise for what Postgres said: DataError for a value's fault, else TargetError."""
+    text, state = said(text), sqlstate or ""
     lost = any(words in text for words in ("server closed the connection", "connection to server", "could not receive"))
     if state in (TAMPERED, EATEN):  # our own words, and where in a block they were said is of no interest
         text = text.partition(" CONTEXT: ")[0]
     bare = text.removeprefix("ERROR:").strip()
-    said = bare if bare.startswith(what) else f"{what}: {text}"  # our own words name the table already
-    if state.startswith(("22", "23")) or state in (TAMPERED, EATEN):
-        return DataError(said, hint=_HINTS.get(state, _FAULTY))
+    told = bare if bare.startswith(what) else f"{what}: {text}"  # our own words name the table already
+    if about(state, text) == "bug":
+        return BugError(told, hint=_BUG)
+    if about(state, text) == "row" or state in (TAMPERED, EATEN):
+        refused = DataError(told, hint=_HINTS.get(state, _FAULTY))
+        refused.state = state
+        return refused
     ease: Ease = "workers" if state in _CROWDED else "batch" if state == "53200" else ""
     passing = lost or state.startswith(_TRANSIENT)
-    return TargetError(said, hint=_HINTS.get(state, ""), transient=passing, ease=ease)
+    return TargetError(told, hint=_HINTS.get(state, ""), transient=passing, ease=ease)

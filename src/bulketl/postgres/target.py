@@ -26,10 +26,13 @@ from bulketl.postgres.ledger.made import registered, reserving, started
 from bulketl.postgres.server import STAGING, Postgres
 from bulketl.postgres.write import table_checks
 from bulketl.postgres.write.chain import begun, ended
-from bulketl.postgres.write.copy import TEMPORARY, close, copy, transaction, without_refused
+from bulketl.postgres.write.copy import TEMPORARY, close, copy, transaction
 from bulketl.postgres.write.guard import guard
+from bulketl.postgres.write.noted import note
 from bulketl.postgres.write.outcome import PublishResult, arrived, plus_batch, too_bad, too_many
 from bulketl.postgres.write.publish import into, publish
+from bulketl.postgres.write.refused import without_refused
+from bulketl.postgres.write.refusing import placing, reject_staged, without_refusing
 from bulketl.postgres.write.rows import mend
 from bulketl.postgres.write.stage import (
     BESIDE,
@@ -44,9 +47,10 @@ from bulketl.postgres.write.stage import (
     temporary_name,
 )
 from bulketl.rows import quality
-from bulketl.rows.coerce import KEPT_REJECTS, Batch, Reject
+from bulketl.rows.coerce import KEPT_REJECTS, Batch
 from bulketl.rows.quality import Arrived, Counted
 from bulketl.rows.reconcile import Buckets, Differences, Digest, Here, Row
+from bulketl.rows.reject import Reject
 from bulketl.tables.checks import Counts, counts_from_json
 from bulketl.tables.partitions import Partition
 from bulketl.tables.spec import TableSpec
@@ -90,18 +94,34 @@ class PostgresTarget:
             try:
                 with contextlib.closing(reading):
                     return load(chain([first], reading))
-            except DataError:
+            except DataError as error:
                 if partition.stream:
                     again = (without_refused(self.postgres, self.run, spec, piece) for piece in batches)
                     with contextlib.closing(again):
                         return load(again)
-                fixed = without_refused(self.postgres, self.run, spec, first)
-                if fixed.good.num_rows == first.good.num_rows:
+                if (found := self._fixed(spec, first, error, lambda fixed: load([fixed]))) is None:
                     raise
-                return load([fixed])
-        except _RejectedError as error:
-            self._keep_rejects(spec, partition.index, error.rejects)
-            raise error.reason from None
+                return found
+        except _RejectedError as rejected:
+            self._keep_rejects(spec, partition.index, rejected.rejects)
+            raise rejected.reason from None
+
+    def _fixed(
+        self, spec: TableSpec, batch: Batch, error: DataError, load: Callable[[Batch], T], *, whole: bool = False
+    ) -> T | None:
+        """Load a batch without the rows that its columns refuse, and then those that its table does; None if none is."""
+        for without in (without_refused, without_refusing):
+            if without is without_refusing and not placing(error):
+                break
+            fixed = without(self.postgres, self.run, spec, batch, whole=whole)
+            if fixed.good.num_rows < batch.good.num_rows:
+                try:
+                    return load(fixed)
+                except DataError as again:
+                    if without is without_refusing or not placing(again):
+                        raise
+                    batch, error = fixed, again
+        return None
 
     def _load(self, spec: TableSpec, partition: Partition, batches: Iterable[Batch], counted: Counted) -> CopyResult:
         with self._transaction(spec) as cursor:
@@ -119,7 +139,19 @@ class PostgresTarget:
         return CopyResult(rows, rejects, size, json.loads(changed), json.loads(checks), expected)
 
     def publish(self, spec: TableSpec) -> PublishResult:
-        """Build the key, compare the counts of every partition, make the table visible; return what that did."""
+        """Build the key, compare the counts of every partition, make the table visible; return what that did.
+
+        Rows that the table refuses, by a constraint perhaps, are rejected. Raise DataError when they are too many.
+        """
+        try:
+            return self._publish(spec)
+        except DataError as error:
+            refused = reject_staged(self.postgres, self.run, spec) if placing(error) else 0
+            if not refused:
+                raise
+        return dataclasses.replace(self._publish(spec), rejects=refused)
+
+    def _publish(self, spec: TableSpec) -> PublishResult:
         with self._transaction(spec) as cursor:
             cursor.execute(entries.claim_publish(self.run, spec))  # waits for an earlier try that is still at work
             if not cursor.fetchall():
@@ -154,13 +186,13 @@ class PostgresTarget:
 
         The `last` chunk moves it to the end. Raise DataError as `load` does.
         """
+        if partition.index > 0:  # the first chunk has altered the table
+            spec = dataclasses.replace(spec, added=(), widened=())
         return self._tried(spec, partition, batches, lambda some: self._load_chunk(spec, partition, some, last, counted))
 
     def _load_chunk(
         self, spec: TableSpec, partition: Partition, batches: Iterable[Batch], last: bool, counted: Counted
     ) -> tuple[CopyResult, PublishResult]:
-        if partition.index > 0:  # the first chunk has altered the table
-            spec = dataclasses.replace(spec, added=(), widened=())
         with self._transaction(spec) as cursor:
             cursor.execute(entries.claim(self.run, spec, partition.index))
             if not cursor.fetchall():
@@ -198,8 +230,7 @@ class PostgresTarget:
             if reason := too_bad(spec, piece, total.rejects, read, self.run):
                 raise _RejectedError(reason, piece.failing or some)
             copy(cursor, piece.good, spec, *place)
-            if piece.rejects:
-                cursor.execute(entries.rejected(self.run, spec, partition.index, piece.rejects))
+            note(cursor, self.run, spec, partition.index, piece.rejects)
         return dataclasses.replace(total, expected=counted(read))
 
     def _done(self, cursor: Any, spec: TableSpec) -> PublishResult:
@@ -234,14 +265,14 @@ class PostgresTarget:
         expected = expected or [piece.read if piece else 0 for piece in batches]
         try:
             return self._load_group(specs, batches, expected)
-        except DataError:
+        except DataError as error:
             only = batches[0]
             if len(specs) > 1 or only is None:
                 raise
-            fixed = without_refused(self.postgres, self.run, specs[0], only, whole=True)
-            if fixed.good.num_rows == only.good.num_rows:
+            found = self._fixed(specs[0], only, error, lambda fixed: self._load_group(specs, [fixed], expected), whole=True)
+            if found is None:
                 raise
-            return self._load_group(specs, [fixed], expected)
+            return found
 
     def _load_group(
         self, specs: Sequence[TableSpec], batches: Sequence[Batch | None], expected: Sequence[int]
@@ -261,8 +292,7 @@ class PostgresTarget:
                 total = dataclasses.replace(plus_batch(CopyResult(), piece, spec), expected=expected[n])
                 if piece:
                     copy(cursor, piece.good, spec, *place(n, spec))
-                    if piece.rejects:
-                        records.append(entries.rejected(self.run, spec, 0, piece.rejects))
+                    note(cursor, self.run, spec, 0, piece.rejects)
                 done.append(total)
             self._compare_group(cursor, specs, done)
             for n, (spec, total) in enumerate(zip(specs, done, strict=True)):
@@ -297,7 +327,7 @@ class PostgresTarget:
 
     def _keep_rejects(self, spec: TableSpec, partition: int, rejects: Sequence[Reject]) -> None:
         with self._transaction(spec) as cursor:
-            cursor.execute(entries.rejected(self.run, spec, partition, rejects[:KEPT_REJECTS]))
+            note(cursor, self.run, spec, partition, rejects[:KEPT_REJECTS])
 
     def buckets(self, spec: TableSpec) -> Buckets:
         """Return how to divide the table's keys for a comparison."""

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -19,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bulketl.rows.jsontext import altered
+from bulketl.rows.reject import Reject, reject
 from bulketl.rows.row_checks import Fault, failing
 from bulketl.rows.unpack import spelt, unpacked, unreadable
 from bulketl.tables.alterations import INVALID_DATE, NUL_BYTE
@@ -29,17 +29,6 @@ from bulketl.tables.spec import TableSpec
 _INTEGERS = {"int16": pl.Int16, "int32": pl.Int32, "int64": pl.Int64, "uint64": pl.UInt64}
 KEPT_REJECTS = 1000  # of a table that fails for them: enough to see why
 _TIME = r"^(-?)(\d+):(\d\d):(\d\d)(?:\.(\d{1,6}))?$"
-
-
-@dataclass(frozen=True, slots=True)
-class Reject:
-    """A row that could not be loaded: the first column at fault, its value as text, the reason, key and row as JSON."""
-
-    column: str
-    value: str | None
-    reason: str
-    key: str
-    row: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,20 +290,3 @@ def _readable(raw: pa.Table, spec: TableSpec) -> list[dict[str, object]]:
         for row, value in zip(rows, spelt(raw.column(item.column), item), strict=True):
             row[item.column] = value
     return rows
-
-
-def reject(row: dict[str, object], spec: TableSpec, columns: Sequence[str], reason: str) -> Reject:
-    """Return the record of a rejected row, its values as they were read; `columns` are those at fault."""
-    plain = {name: _plain(value) for name, value in row.items()}
-    key = {name: plain[name] for name in spec.key}
-    values = [None if plain.get(column) is None else str(plain[column]) for column in columns]
-    value = values[0] if len(values) == 1 else ", ".join(text or "NULL" for text in values) if values else None
-    return Reject(", ".join(columns), value, reason, json.dumps(key), json.dumps(plain))
-
-
-def _plain(value: object) -> object:
-    if value is None or isinstance(value, (bool, int, float)):
-        return value
-    if isinstance(value, bytes):
-        return "\\x" + value.hex()
-    return str(value).replace("\0", "\\0")  # jsonb has no place for a NUL byte either

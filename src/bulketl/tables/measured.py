@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bulketl.tables.catalog import TargetTable
 from bulketl.tables.cursor import State
@@ -12,10 +12,14 @@ from bulketl.tables.partitions import Changes, KeyTuple, KeyValue
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the target has of each table by its name, and how far that is loaded."""
+    """What the target has of each table by its name, and how far that is loaded.
+
+    `encoding`: of its database, by its name in Postgres.
+    """
 
     existing: Mapping[str, TargetTable]
     states: Mapping[str, State]
+    encoding: str = field(default="UTF8", kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,11 @@ def in_a_line(text: str) -> str:
     return text.translate(_IN_A_LINE)
 
 
+def shortened(text: str, most: int) -> str:
+    """Return a text of at most so many characters, and how many more there are: a server may quote a whole statement."""
+    return text if len(text) <= most else f"{text[:most]}… ({len(text) - most:,} characters more)"
+
+
 def count_of(count: int, noun: str) -> str:
     """Return a number with its noun: 1 table, 2 tables."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"

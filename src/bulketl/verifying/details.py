@@ -17,8 +17,9 @@ from bulketl.mysql.read import masked, read, read_where
 from bulketl.mysql.server import MySQL
 from bulketl.postgres.compare import digests as target_digests
 from bulketl.postgres.compare.examine import Examined, examine
-from bulketl.rows.coerce import Batch, Reject, coerce
+from bulketl.rows.coerce import Batch, coerce
 from bulketl.rows.reconcile import KEYS_READ, Buckets
+from bulketl.rows.reject import Reject
 from bulketl.tables.alterations import OF_JSON
 from bulketl.tables.casts import encoder_of, unhashed
 from bulketl.tables.partitions import KeyTuple, Partition, json_key, key_texts

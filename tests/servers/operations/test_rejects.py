@@ -16,12 +16,14 @@ import pyarrow.parquet as pq
 import pytest
 from faults import small_partitions
 from lab import Done, Lab
+from rich.console import Console
 from typer.testing import CliRunner
 
 import bulketl
 import bulketl.loading.reading
 from bulketl import ConfigError, PlanError, TargetError
 from bulketl.cli.app import app
+from bulketl.cli.screens.rejects import rows
 from bulketl.postgres.locks import held
 from bulketl.postgres.server import Postgres
 from bulketl.rows.coerce import Batch, coerce
@@ -343,8 +345,46 @@ def test_a_reject_that_is_not_on_record_fails_the_table(broken: Lab, monkeypatch
     small_partitions(monkeypatch, 9)
     real = bulketl.postgres.ledger.entries.rejected
     monkeypatch.setattr(
-        bulketl.postgres.ledger.entries, "rejected", lambda run, spec, index, rejects: real(run, spec, index, rejects[:1])
+        bulketl.postgres.ledger.entries,
+        "rejected",
+        lambda run, spec, index, rejects, encoding: real(run, spec, index, rejects[:1], encoding),
     )
     told = broken.load(rules={"t": RULES["t"]}, unforeseen="planted amid the load").summary.tables["t"]
     assert told.outcome == "failed"
     assert "6 rows were copied and 2 rejected, and Postgres counts 6 and 1" in told.message
+
+
+@pytest.mark.parametrize("kind", ["time", "time(3)", "datetime(2)", "decimal(9,4)", "double", "binary(4)", "bit(1)"])
+def test_a_row_that_postgres_refused_is_found_again_by_its_key(maria_lab: Lab, kind: str) -> None:
+    """Its record is made of what was to be copied, and has the key as the source has it all the same."""
+    value = {"time": "'-100:00:01'", "time(3)": "'01:02:03.450'", "datetime(2)": "'2024-01-05 01:02:03.40'"}.get(kind, "1")
+    maria_lab.mysql(f"CREATE TABLE t (k {kind} PRIMARY KEY, c varchar(20))", f"INSERT INTO t VALUES ({value}, 'too long')")
+    rules = {"t": {"casts": {"c": "varchar(3)"}, "max_rejects": 1}}
+    done = maria_lab.load(rules=rules)
+    assert done.summary.tables["t"].rejects == 1, done.summary.tables["t"].message
+    (told,) = bulketl.retry_rejects(maria_lab.config(rules=rules))
+    assert (told.asked, told.loaded, told.rejected, told.gone, told.unreadable) == (1, 0, 1, 0, 0)
+    maria_lab.mysql("UPDATE t SET c = 'ok'")
+    (told,) = bulketl.retry_rejects(maria_lab.config(rules=rules))
+    assert (told.asked, told.loaded, told.rejected, told.gone, told.unreadable) == (1, 1, 0, 0, 0)
+    assert all(item.settled for item in bulketl.show_rejects(maria_lab.config()))
+
+
+def test_a_long_value_is_shown_by_its_beginning_and_exported_whole(maria_lab: Lab, tmp_path: Path) -> None:
+    """A screen has no place for it; what is more than a million characters is on record as cut."""
+    maria_lab.mysql(
+        "CREATE TABLE t (id int PRIMARY KEY, c longtext)",
+        "INSERT INTO t VALUES (1, REPEAT('x', 5000)), (2, REPEAT('y', 1000001))",
+    )
+    maria_lab.load(rules={"t": {"casts": {"c": "varchar(9)"}, "max_rejects": 2}})
+    shown = bulketl.show_rejects(maria_lab.config())
+    screen = Console(width=120, record=True)
+    screen.print(rows(shown, 20))
+    text = screen.export_text()
+    assert len(text) < 3_000
+    assert text.count("characters more") == 2
+    assert shown[0].value == "x" * 5000
+    assert shown[1].value == "y" * 1000 + "… (cut: 1,000,001 characters)"
+    assert shown[1].row["c"] == {"cut": "y" * 1000, "characters": 1_000_001}
+    assert bulketl.export_rejects(maria_lab.config(), tmp_path / "r.csv") == 2
+    assert "x" * 5000 in (tmp_path / "r.csv").read_text("utf-8")

@@ -254,8 +254,8 @@ CASES: dict[str, Case] = {
     ),
     "the last load failed": Case(
         "differs",
-        "Run RUN failed: table 't': 1 row rejected, and max_rejects is 0, so the target still has the row of before; "
-        "the next load reads the whole table and brings it.",
+        "Run RUN failed: table 't': 1 row rejected, and max_rejects is 0: does not fit boolean, so the target still has "
+        "the row of before; the next load reads the whole table and brings it.",
         (src("UPDATE t SET flag = 7 WHERE id = 3", EDIT), LOAD), {"casts": {"flag": "boolean"}},
     ),
     "the table is gone at the source": Case(

@@ -262,7 +262,8 @@ READING = {
 WRITE_ELSEWHERE = {
     "prepare": "the staging table", "discard": "the staging table", "_load": "the staging table", "_mended": "the same",
     "_keep_rejects": "the ledger", "_transaction": "begins one for others", "_hashes": "nothing", "read": "nothing",
-    "by_hash": "nothing: it lets a reader join by hash",
+    "by_hash": "nothing: it lets a reader join by hash", "reject_staged": "the staging table",
+    "trial": "nothing that stays, after a publish that has asked",
 }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tracemalloc
 from typing import Any
 
@@ -13,6 +14,7 @@ from lab import Lab
 import bulketl
 import bulketl.loading.reading
 import bulketl.postgres.write.copy
+import bulketl.postgres.write.refused
 from bulketl.rows.coerce import Batch, coerce
 from bulketl.tables.spec import TableSpec
 
@@ -21,13 +23,13 @@ from bulketl.tables.spec import TableSpec
 def tried(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many rows are in each trial that looks for them."""
     found: list[int] = []
-    real = bulketl.postgres.write.copy._try
+    real = bulketl.postgres.write.refused._try
 
-    def watched(*args: Any) -> str | None:
+    def watched(*args: Any) -> Any:
         found.append(args[-1].num_rows)
         return real(*args)
 
-    monkeypatch.setattr(bulketl.postgres.write.copy, "_try", watched)
+    monkeypatch.setattr(bulketl.postgres.write.refused, "_try", watched)
     return found
 
 
@@ -93,7 +95,7 @@ def test_a_streamed_table_with_too_many_of_them_fails_and_shows_them(streamed: L
     """The table is not published; the rows are on record."""
     done = streamed.load(rules={"t": {"casts": {"doc": "jsonb"}, "max_rejects": 2}})
     told = done.summary.tables["t"]
-    assert (told.outcome, told.rejects) == ("failed", 3)
+    assert (told.outcome, told.rejects) == ("failed", 3), told.message
     assert "t" not in streamed.tables()
     assert len(bulketl.show_rejects(streamed.config(), ["t"], done.summary.run)) == 3
 
@@ -121,3 +123,51 @@ def test_the_second_reading_of_a_stream_is_bounded_in_memory(maria_lab: Lab) -> 
     tracemalloc.stop()
     assert (done.summary.tables["t"].rows, done.summary.tables["t"].rejects) == (39999, 1)
     assert peak < 60 << 20, f"{peak >> 20} MB"  # of 80
+
+
+def test_bytes_that_are_no_value_of_their_type_are_a_bug_and_no_reject(
+    maria_lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wire type that passes the check of types, and that Postgres cannot read: no row is at fault, nor was any altered."""
+    maria_lab.mysql("CREATE TABLE t (id int PRIMARY KEY, c bigint)", "INSERT INTO t VALUES (1, 1)")
+    real = coerce
+
+    def planted(rows: Any, spec: TableSpec, masked: list[list[str]]) -> Batch:
+        batch = real(rows, spec, masked)
+        good = batch.good.set_column(1, "c", batch.good.column("c").cast(pa.int32()))
+        return dataclasses.replace(batch, good=good)
+
+    monkeypatch.setattr(bulketl.loading.reading, "coerce", planted)
+    allowed = bulketl.postgres.write.copy.ALLOWED
+    monkeypatch.setitem(allowed, "bigint", allowed["bigint"] | {"int32"})
+    done = maria_lab.load(rules={"t": {"max_rejects": "100%"}})
+    told = done.summary.tables["t"]
+    assert (told.outcome, told.error, told.rejects) == ("failed", "BugError", 0), told.message
+    assert "insufficient data left in message" in told.message
+    assert "mistake in bulketl" in told.hint
+    assert "altered" not in told.message + told.hint
+    assert maria_lab.pg("SELECT count(*) FROM bulketl.reject WHERE run = %s", (done.summary.run,)) == [(0,)]
+
+
+@pytest.mark.parametrize("beside", ["int", "decimal(65,30)", "blob", "datetime(6)"])
+def test_many_refused_rows_are_found_by_one_statement(maria_lab: Lab, tried: list[int], beside: str) -> None:
+    """Whichever column is at fault, also where each value of a row is taken alone; no other row is rejected."""
+    rows, every = 3_000, bulketl.postgres.write.refused.MANY
+    maria_lab.mysql(
+        f"CREATE TABLE t (id int PRIMARY KEY, a varchar(20), b longtext, n {beside}, e longtext)",
+        f"INSERT INTO t SELECT seq, 'fits', '{{}}', NULL, 'é😀\\\\' FROM seq_1_to_{rows}",
+        "UPDATE t SET a = 'too long' WHERE id % 4 = 1",
+        "UPDATE t SET b = '[\"\\\\u0000\"]' WHERE id % 4 = 3",
+    )
+    done = maria_lab.load(rules={"t": {"casts": {"a": "varchar(5)", "b": "jsonb"}, "max_rejects": "100%"}})
+    told = done.summary.tables["t"]
+    assert (told.outcome, told.rows, told.rejects) == ("loaded", rows // 2, rows // 2), told.message
+    assert len(tried) < 3 * every
+    assert maria_lab.pg("SELECT count(*) FROM {s}.t WHERE id % 2 = 0 AND e = 'é😀\\'") == [(rows // 2,)]
+    found = maria_lab.pg(
+        "SELECT column_name, (row->>'id')::int %% 4, min(value), reason, count(*) FROM bulketl.reject"
+        " WHERE run = %s GROUP BY 1, 2, 4 ORDER BY 1", (done.summary.run,)
+    )  # fmt: skip
+    assert [(column, rest, value, count) for column, rest, value, _, count in found] == [
+        ("a", 1, "too long", rows // 4), ("b", 3, '["\\u0000"]', rows // 4),
+    ]  # fmt: skip

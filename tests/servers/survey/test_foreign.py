@@ -79,6 +79,7 @@ def test_the_clinics_catalogue_is_proposed_safely_whatever_its_values() -> None:
     held(catalog)
 
 
+@pytest.mark.filterwarnings("ignore:.*passed over:UserWarning")  # sections of its layout
 @beside
 def test_the_clinics_old_rules_are_warned_of_where_audit_hides_edits(tmp_path: Path) -> None:
     """By the stamp that says so; the fixes of the file are a fixed point."""

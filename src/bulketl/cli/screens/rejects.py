@@ -9,11 +9,13 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from bulketl.cli.screens.listing import Rows, rows_of, verdict
-from bulketl.tables.printable import count_of
+from bulketl.tables.printable import count_of, shortened
 
 if TYPE_CHECKING:
     from bulketl.operations.rejects import Retried
     from bulketl.postgres.ledger.rejects import RejectCount, Rejected
+
+SHOWN = 200  # characters of a value
 
 
 def _table(*columns: str) -> Rows:
@@ -41,13 +43,14 @@ def counts(found: Sequence[RejectCount]) -> Group:
 
 
 def rows(found: Sequence[Rejected], first: int) -> Group:
-    """Return rows with their values."""
+    """Return rows with their values, of long ones the beginning: `--json` and `export` have them whole."""
     if not found:
         return Group(verdict("no row was rejected", "green"))
     table = _table("run", "table", "key", "column", "value", "reason")
     for item in found:
-        key = ", ".join(f"{name}={value}" for name, value in item.key.items())
-        value = Text("NULL", style="dim") if item.value is None else Text(item.value)
+        key = ", ".join(f"{name}={shortened(str(value), SHOWN)}" for name, value in item.key.items())
+        no_value = Text("NULL" if item.column else "", style="dim")  # of a row that is refused as a whole
+        value = no_value if item.value is None else Text(shortened(item.value, SHOWN))
         reason = Text(f"{item.reason} (settled)" if item.settled else item.reason, style="dim" if item.settled else "")
         table.add_row(item.run, Text(item.table), Text(key), Text(item.column), value, reason)
     parts: list[RenderableType] = [verdict(count_of(len(found), "rejected row"), "yellow"), "", table]

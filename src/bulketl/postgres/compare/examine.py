@@ -19,10 +19,12 @@ from bulketl.postgres.ddl import name, rows_of, value
 from bulketl.postgres.joins import joining
 from bulketl.postgres.server import Postgres
 from bulketl.postgres.write import chain
-from bulketl.postgres.write.copy import TEMPORARY, copy, transaction, without_refused
+from bulketl.postgres.write.copy import TEMPORARY, copy, transaction
 from bulketl.postgres.write.merge import matching
+from bulketl.postgres.write.refused import without_refused
 from bulketl.postgres.write.stage import temporary, temporary_name
-from bulketl.rows.coerce import Batch, Reject
+from bulketl.rows.coerce import Batch
+from bulketl.rows.reject import Reject
 from bulketl.tables.spec import DELETED_AT, TableSpec
 
 _EXTRA = "bulketl_extra"

@@ -15,13 +15,16 @@ from bulketl.postgres.compare import digests
 from bulketl.postgres.ddl import batch, staging, staging_name
 from bulketl.postgres.joins import BY_HASH, PLANNING
 from bulketl.postgres.ledger import entries
+from bulketl.postgres.ledger.escapes import plain_key
 from bulketl.postgres.server import STAGING, Postgres
 from bulketl.postgres.write.copy import copy, transaction
 from bulketl.postgres.write.keylist import among, listing
+from bulketl.postgres.write.noted import note
 from bulketl.postgres.write.rows import GONE
 from bulketl.postgres.write.table_checks import passing
-from bulketl.rows.coerce import Batch, Reject
+from bulketl.rows.coerce import Batch
 from bulketl.rows.reconcile import Buckets, Differences, Digest, Here, Row, compare_rows, reread
+from bulketl.rows.reject import Reject
 from bulketl.tables.partitions import json_key
 from bulketl.tables.spec import TableSpec
 
@@ -60,12 +63,11 @@ def _mended(target: Postgres, run: str, spec: TableSpec, found: Differences, bat
             copy(cursor, piece.good, spec, STAGING, staging_name(run, spec.table))
             rows, size = rows + piece.good.num_rows, size + piece.good.nbytes
         cursor.execute(entries.rejected_keys(run, spec))
-        known = {json_key(key) for (key,) in cursor.fetchall()} if rejects else set()
+        known = {plain_key(*row) for row in cursor.fetchall()} if rejects else set()
         new = [item for item in rejects if json_key(item.key) not in known]  # others are missing in every round
         cursor.execute(entries.one_more(run, spec, rows, len(new), size))
         index = int(cursor.fetchall()[0][0])
-        if new:
-            cursor.execute(entries.rejected(run, spec, index, new))
+        note(cursor, run, spec, index, new)
     return bool(old) or rows > 0
 
 

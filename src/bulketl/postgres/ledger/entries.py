@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from bulketl.postgres.ddl import value
+from bulketl.postgres.ledger.escapes import escape, holds, holds_all, throughout
 from bulketl.postgres.server import LEDGER
 from bulketl.rows.aggregates import Figures
-from bulketl.rows.coerce import Reject
 from bulketl.rows.reconcile import Differences
+from bulketl.rows.reject import Reject
 from bulketl.tables.checks import Counts, counts_to_json
 from bulketl.tables.spec import TableSpec
 
@@ -67,20 +68,48 @@ def earlier(run: str, spec: TableSpec, index: int) -> str:
     )
 
 
-def rejected(run: str, spec: TableSpec, index: int, rejects: Sequence[Reject]) -> str:
-    """Return the INSERT of rejected rows."""
-    rows = ", ".join(
-        f"({_at(run, spec, index)}, {value(r.column)}, {value(r.value and r.value.replace(chr(0), ''))}, "
-        f"{value(r.reason)}, {value(r.key)}::jsonb, {value(r.row)}::jsonb)"
-        for r in rejects
+def rejected(run: str, spec: TableSpec, index: int, rejects: Sequence[Reject], encoding: str) -> list[str]:
+    """Return the INSERTs of rejected rows into a database of an encoding, each of some megabytes at most."""
+    into = (
+        f"INSERT INTO {LEDGER}.reject (run, schema_name, table_name, partition, column_name, value, reason, key, row,"
+        " escaped) VALUES "
     )
-    return f"INSERT INTO {LEDGER}.reject VALUES {rows}"
+    statements: list[str] = []
+    some: list[str] = []
+    size = 0
+    for item in rejects:
+        row = f"({_at(run, spec, index)}, {', '.join(_written(item, encoding))})"
+        if some and size + len(row) > _STATEMENT:
+            statements.append(into + ", ".join(some))
+            some, size = [], 0
+        some.append(row)
+        size += len(row)
+    return [*statements, into + ", ".join(some)] if some else statements
+
+
+_STATEMENT = 4_000_000  # characters, unless one row has more
+
+
+def _written(item: Reject, encoding: str) -> tuple[str, ...]:
+    """Return what follows the place of a rejected row in its record, as SQL."""
+    texts = (item.column, item.value or "", item.reason)
+    objects = (item.key, item.row)
+    escaped = not all(holds(text, encoding) for text in texts)
+    # What is beyond ASCII in these is an escape of JSON, which they are searched for.
+    escaped = escaped or (
+        any("\\u" in text for text in objects) and not all(holds_all(json.loads(text), encoding) for text in objects)
+    )
+    column, found, reason = (escape(text, encoding) for text in texts) if escaped else texts
+    key, row = (json.dumps(throughout(json.loads(text), lambda one: escape(one, encoding))) if escaped else text
+                for text in objects)  # fmt: skip
+    shown = value(None if item.value is None else found)
+    return value(column), shown, value(reason), f"{value(key)}::jsonb", f"{value(row)}::jsonb", value(escaped)
 
 
 def checked(run: str, spec: TableSpec, found: Counts) -> str:
     """Return the UPDATE that notes, with the record of a publish, what its checks on the table have found."""
     return (
-        f"UPDATE {LEDGER}.published SET checks = {value(json.dumps(counts_to_json(found)))} "
+        f"UPDATE {LEDGER}.published SET checks = {_json(counts_to_json(found))} "
         f"WHERE (run, schema_name, table_name) = ({value(run)}, {value(spec.schema)}, {value(spec.table)})"
     )
 
@@ -183,9 +212,15 @@ def one_more(run: str, spec: TableSpec, rows: int, rejects: int, size: int) -> s
     )
 
 
+def read_so_far(run: str, spec: TableSpec) -> str:
+    """Return the SELECT of how many rows of a table were read, and how many of them rejected, by its partitions' records."""
+    sums = "COALESCE(sum(rows + rejects), 0)::bigint, COALESCE(sum(rejects), 0)::bigint"
+    return f"SELECT {sums} FROM {LEDGER}.partition WHERE {_of(run, spec)}"
+
+
 def rejected_keys(run: str, spec: TableSpec) -> str:
-    """Return the SELECT of the keys, as JSON texts, of the rows of a table that a run has rejected."""
-    return f"SELECT key::text FROM {LEDGER}.reject WHERE {_of(run, spec)}"
+    """Return the SELECT of the keys, as JSON texts, of the rows that a run has rejected, and whether they are escaped."""
+    return f"SELECT key::text, escaped FROM {LEDGER}.reject WHERE {_of(run, spec)}"
 
 
 def none_rejected(run: str, spec: TableSpec) -> str:
@@ -194,11 +229,14 @@ def none_rejected(run: str, spec: TableSpec) -> str:
 
 
 def settled(run: str, spec: TableSpec, keys: str) -> str:
-    """Return the UPDATE that settles the open rejects of a table whose keys, JSON texts, are in column `key` of `keys`."""
+    """Return the UPDATE that settles the open rejects of a table whose keys, JSON texts, are in column `key` of `keys`.
+
+    Its column `escaped` says of which records.
+    """
     return (
         f"UPDATE {LEDGER}.reject SET settled_at = clock_timestamp(), settled = {value(run)}"
         f" WHERE (schema_name, table_name) = ({value(spec.schema)}, {value(spec.table)})"
-        f" AND settled_at IS NULL AND key IN (SELECT key::jsonb FROM {keys})"
+        f" AND settled_at IS NULL AND (key, escaped) IN (SELECT key::jsonb, escaped::boolean FROM {keys})"
     )
 
 
@@ -240,7 +278,7 @@ def retained(run: str, spec: TableSpec, left: Left) -> str:
 
 
 def _json(found: object) -> str:
-    return value(json.dumps(found))
+    return value(json.dumps(found, ensure_ascii=False))  # jsonb takes escapes only of what the encoding has
 
 
 def _at(run: str, spec: TableSpec, index: int) -> str:

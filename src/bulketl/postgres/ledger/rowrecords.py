@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bulketl.postgres.ledger import rejects
+from bulketl.postgres.ledger.escapes import escape, holds, writable
 from bulketl.postgres.ledger.made import exists
 from bulketl.postgres.ledger.runs import kind_of
 from bulketl.postgres.locks import alive
@@ -164,15 +165,28 @@ def _last(connection: Connection, at: tuple[str, str], kind: str) -> RunOfTable 
 def _rejects(connection: Connection, at: tuple[str, str], key: Sequence[tuple[str, str]]) -> tuple[RowReject, ...]:
     if not key or not rejects.readable(connection):
         return ()
-    same = " AND ".join("key ->> %s = %s" for _ in key)
+    encoding = connection.info.parameter_status("server_encoding") or ""
+    same = " AND ".join("COALESCE(key ->> %s, key ->> %s) = ANY(%s)" for _ in key)
+    forms = [
+        (
+            writable(name, encoding),
+            escape(name, encoding),
+            [escape(text, encoding), *([text] if holds(text, encoding) else [])],
+        )
+        for name, text in key
+    ]
     published = f"SELECT FROM {LEDGER}.published p WHERE (p.run, p.schema_name, p.table_name) = (r.run, %s, %s)"
     found = connection.execute(
-        f"SELECT run, column_name, value, reason, {_TIME.format('rejected_at')}, COALESCE(settled, ''), EXISTS ({published})"
+        f"SELECT {rejects.escaped_of(connection)}, run, column_name, value, reason, {_TIME.format('rejected_at')},"
+        f" COALESCE(settled, ''), EXISTS ({published})"
         f" FROM {LEDGER}.reject r WHERE (schema_name, table_name) = (%s, %s) AND {same}"
         f" ORDER BY rejected_at DESC LIMIT {SHOWN}".encode(),
-        (*at, *at, *(part for pair in key for part in pair)),
+        (*at, *at, *(part for form in forms for part in form)),
     )
-    return tuple(RowReject(*row) for row in found)
+    return tuple(
+        RowReject(run, *rejects.plain(is_escaped, column, value, reason), *rest)
+        for is_escaped, run, column, value, reason, *rest in found
+    )
 
 
 def _trail(connection: Connection, at: tuple[str, str], noted: str, key: list[str]) -> tuple[Noted, ...]:

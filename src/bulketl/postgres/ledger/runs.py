@@ -13,6 +13,7 @@ from importlib.metadata import version
 from typing import Any, Literal, NamedTuple, get_args
 
 from bulketl.postgres.ddl import name, staging_name
+from bulketl.postgres.ledger.escapes import throughout, writable
 from bulketl.postgres.ledger.made import exists
 from bulketl.postgres.locks import alive
 from bulketl.postgres.server import LEDGER, STAGING, SUPERSEDED, Connection
@@ -46,7 +47,7 @@ def start_run(connection: Connection, run: str, start: Start) -> None:
 
 def note_sessions(connection: Connection, run: str, sessions: Mapping[str, Mapping[str, object]]) -> None:
     """Record what is known of the sessions of a run: per side its server, TLS, zone, and what could not be set."""
-    connection.execute(f"UPDATE {LEDGER}.run SET sessions = %s WHERE run = %s", (json.dumps(sessions), run))
+    connection.execute(f"UPDATE {LEDGER}.run SET sessions = %s WHERE run = %s", (_json(connection, sessions), run))
 
 
 class End(NamedTuple):
@@ -68,7 +69,7 @@ def finish_run(connection: Connection, run: str, end: End) -> None:
         " WHERE run = %(run)s AND outcome IS DISTINCT FROM %(superseded)s".encode(),
         {
             "outcome": end.outcome,
-            "summary": json.dumps(end.summary),
+            "summary": _json(connection, end.summary),
             "work": json.dumps(end.source_work) if end.source_work else None,
             "run": run,
             "superseded": SUPERSEDED,
@@ -168,7 +169,7 @@ def _record_tables(connection: Connection, run: str, tables: Sequence[dict[str, 
             f" FROM {LEDGER}.run WHERE run = %(run)s"
             f" ON CONFLICT (run, source, schema_name, table_name) DO UPDATE SET {', '.join(updates)}",
             [
-                {**table, "run": run, **{key: json.dumps(table[key]) for key in ("changed", "drift", "checks")}}
+                {**_written(connection, table), "run": run, **{key: _json(connection, table[key]) for key in _OBJECTS}}
                 for table in tables
             ],
         )
@@ -182,8 +183,25 @@ def _certify(connection: Connection, run: str, certificates: Mapping[str, dict[s
             f" SELECT run, source, schema_name, %s, %s, %s FROM {LEDGER}.run WHERE run = %s"
             " ON CONFLICT (run, source, schema_name, table_name)"
             " DO UPDATE SET certified = excluded.certified, document = excluded.document",
-            [(table, found["certified"], json.dumps(found), run) for table, found in certificates.items()],
+            [
+                (_written(connection, table), found["certified"], _json(connection, found), run)
+                for table, found in certificates.items()
+            ],
         )
+
+
+_OBJECTS = ("changed", "drift", "checks")  # columns of `table_load` that are JSON
+
+
+def _written(connection: Connection, value: Any) -> Any:
+    """Return a value with every text in it as the database can hold it, escaped where it cannot as it is."""
+    encoding = connection.info.parameter_status("server_encoding") or ""
+    return throughout(value, lambda text: writable(text, encoding))
+
+
+def _json(connection: Connection, value: object) -> str:
+    """Return the same as JSON; what is beyond ASCII stands for itself, since jsonb takes escapes only of what UTF-8 has."""
+    return json.dumps(_written(connection, json.loads(json.dumps(value))), ensure_ascii=False)
 
 
 class Certified(NamedTuple):

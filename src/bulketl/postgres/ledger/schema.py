@@ -119,6 +119,7 @@ FROM (SELECT run, 'retention' AS kind, schema_name, table_name, retained_at AS a
     UNION ALL SELECT settled, 'retry', schema_name, table_name, settled_at FROM {LEDGER}.reject WHERE settled IS NOT NULL) f
 LEFT JOIN {LEDGER}.state s USING (schema_name, table_name) GROUP BY f.run, f.kind, f.schema_name ON CONFLICT DO NOTHING;
 """
+_ESCAPED = f"ALTER TABLE {LEDGER}.reject ADD COLUMN IF NOT EXISTS escaped boolean NOT NULL DEFAULT false;"
 _SOURCE_WORK = f"ALTER TABLE {LEDGER}.run ADD COLUMN IF NOT EXISTS source_work jsonb;"
 
 
@@ -134,6 +135,7 @@ MIGRATIONS = (
     Migration(5, f"{_MADE}{made.TAKE_OVER};"),
     Migration(6, _KINDS + _PLACES + _EARLIER),
     Migration(7, _SOURCE_WORK),
+    Migration(8, _ESCAPED),
 )
 NEWEST = MIGRATIONS[-1].version
 _SCHEMA_LOCK = 0x62756C6B  # two first runs at once must not both create the tables

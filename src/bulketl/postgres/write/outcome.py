@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from bulketl.errors import DataError
 from bulketl.postgres.ledger.entries import CopyResult
 from bulketl.postgres.write import table_checks
-from bulketl.postgres.write.copy import batch_limit
+from bulketl.postgres.write.refused import batch_limit
 from bulketl.rows.aggregates import Figures
 from bulketl.rows.coerce import Batch
 from bulketl.rows.quality import Arrived
@@ -34,6 +34,7 @@ class PublishResult:
     quality: float = 1.0
     figures: Figures | None = None
     noted: dict[str, int] = field(default_factory=dict)
+    rejects: int = 0  # rows that the table refused, taken out of its stage
 
 
 def too_bad(spec: TableSpec, piece: Batch, rejects: int, read: int, run: str, *, whole: bool = False) -> DataError | None:
@@ -42,14 +43,17 @@ def too_bad(spec: TableSpec, piece: Batch, rejects: int, read: int, run: str, *,
         table_checks.within(spec, piece, table_checks.SEEN_HINT.format(table=spec.table))
     except DataError as error:
         return error
-    return too_many(spec, rejects, run) if rejects > (spec.rejectable(read) if whole else batch_limit(spec, read)) else None
+    if rejects <= (spec.rejectable(read) if whole else batch_limit(spec, read)):
+        return None
+    return too_many(spec, rejects, run, piece.rejects[-1].reason if piece.rejects else "")
 
 
-def too_many(spec: TableSpec, rejects: int, run: str) -> DataError:
-    """Return the error of a table with more rejects than it may have."""
+def too_many(spec: TableSpec, rejects: int, run: str, reason: str = "") -> DataError:
+    """Return the error of a table with more rejects than it may have; `reason`: of one of them."""
+    because = f": {reason.partition(' DETAIL:')[0]}" if reason else ""  # the detail may have values
     most = spec.max_rejects if isinstance(spec.max_rejects, int) else f"{spec.max_rejects * 100:.6g}%"
     return DataError(
-        f"table {spec.table!r}: {count_of(rejects, 'row')} rejected, and max_rejects is {most}",
+        f"table {spec.table!r}: {count_of(rejects, 'row')} rejected, and max_rejects is {most}{because}",
         rejects=rejects,
         hint=f"`bulketl rejects show {spec.table} --run {run}` shows them; "
         "correct them at the source, change the column's cast, or raise max_rejects",

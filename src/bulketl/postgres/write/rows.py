@@ -19,17 +19,21 @@ from bulketl.postgres.ddl import batch, name, rows_of
 from bulketl.postgres.joins import BY_HASH, PLANNING
 from bulketl.postgres.ledger import entries, states
 from bulketl.postgres.ledger.entries import CopyResult
+from bulketl.postgres.ledger.escapes import written_keys
 from bulketl.postgres.ledger.made import reserve
 from bulketl.postgres.server import Postgres
 from bulketl.postgres.write import chain, table_checks
-from bulketl.postgres.write.copy import TEMPORARY, copy, transaction, without_refused
+from bulketl.postgres.write.copy import TEMPORARY, copy, transaction
 from bulketl.postgres.write.guard import check_gone
 from bulketl.postgres.write.keylist import among, listing, send
 from bulketl.postgres.write.merge import absent, removing
+from bulketl.postgres.write.noted import encoding_of, note
 from bulketl.postgres.write.publish import into
+from bulketl.postgres.write.refused import without_refused
 from bulketl.postgres.write.stage import temporary, temporary_name
-from bulketl.rows.coerce import Batch, Reject
+from bulketl.rows.coerce import Batch
 from bulketl.rows.reconcile import Differences
+from bulketl.rows.reject import Reject
 from bulketl.tables.partitions import json_key
 from bulketl.tables.spec import DELETED_AT, TableSpec
 
@@ -56,8 +60,7 @@ def mend(target: Postgres, run: str, spec: TableSpec, found: Differences, batche
         # Gone ones first: where the servers show a key differently the same row is both gone and missing.
         statements = [PLANNING, BY_HASH, *(_gone(run, spec, listed) if found.gone else [])]
         statements.append(states.compared(run, spec, f"{new} - {removed}"))
-        if stage.rejects:
-            statements.append(entries.rejected(run, spec, 0, stage.rejects))
+        note(stage.cursor, run, spec, 0, stage.rejects)
         if found.missing or found.differing:
             statements += into(run, spec, _STAGE)
         if spec.audit:
@@ -83,8 +86,7 @@ def repair(target: Postgres, run: str, spec: TableSpec, found: Differences, batc
         stage.fill(batches, found.rows, "of the rows to repair", hint)
         statements = [entries.claim_publish(run, spec, returning=False)]
         statements.append(entries.partition(run, spec, 0, CopyResult(stage.rows, len(stage.rejects), stage.size)))
-        if stage.rejects:
-            statements.append(entries.rejected(run, spec, 0, stage.rejects))
+        note(stage.cursor, run, spec, 0, stage.rejects)
         # Gone ones first, as above.
         listed = listing(stage.cursor, spec, found.gone, GONE) if found.gone else ""
         gone = _gone(run, spec, listed, record=not spec.audit) if found.gone else []
@@ -113,8 +115,9 @@ def retry(
         stage.fill(batches)
         still = {json_key(item.key) for item in stage.rejects}
         known = [json_key(json.dumps(key)) for key in keys]
-        done = [(key,) for key in known if key not in still] if still.issubset(known) else []
-        send(stage.cursor, ["key"], done, _DONE)
+        done = [key for key in known if key not in still] if still.issubset(known) else []
+        encoding = encoding_of(stage.cursor)
+        send(stage.cursor, ["key", "escaped"], [form for key in done for form in written_keys(key, encoding)], _DONE)
         statements = [*into(run, spec, _STAGE), entries.published(run, spec, stage.rows), states.retried(run, spec)]
         settled = entries.settled(run, spec, name(TEMPORARY, _DONE))
         stage.cursor.execute(batch([*statements, PLANNING, BY_HASH, settled]))
