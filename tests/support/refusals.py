@@ -85,7 +85,7 @@ PLACES: dict[str, tuple[int, str]] = {
     "mysql/zones.py check_zone": (1, "lack"),
     "plan/absences.py unseen": (3, "plan"),
     "plan/consistency.py _impossible": (1, "plan"),
-    "plan/limits.py check_limits": (4, "plan"),
+    "plan/spelling.py check_spelling": (3, "plan"),
     "plan/decision.py _load": (3, "plan"),
     "plan/footing.py stand": (2, "lack"),
     "plan/grouping.py _ordered": (1, "begin"),

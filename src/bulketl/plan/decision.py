@@ -16,7 +16,6 @@ from bulketl.errors import PlanError
 from bulketl.plan.consistency import consistent
 from bulketl.plan.grouping import grouped
 from bulketl.plan.incremental import Choice, partitions
-from bulketl.plan.limits import check_limits
 from bulketl.plan.obstacles import Facing, hold
 from bulketl.plan.ownership import check, with_ownership
 from bulketl.plan.plan import Plan, Refusal, TableLoad
@@ -24,6 +23,7 @@ from bulketl.plan.planned_checks import needed, pointing
 from bulketl.plan.publishing import differing, publishing
 from bulketl.plan.selection import Selection
 from bulketl.plan.specify import known_columns, name_error, specify
+from bulketl.plan.spelling import check_spelling
 from bulketl.tables.catalog import Catalog, Key, Table, TargetTable
 from bulketl.tables.cursor import State
 from bulketl.tables.partitions import Bound, Partition, fits, long_columns, row_bytes, rows_per_partition, split, split_key
@@ -105,7 +105,7 @@ def _load(config: Config, catalog: Catalog, table: Table, bound: Bound | None, c
     spec = dataclasses.replace(spec, consistency=agreed, packed=True)
     stream = bool(parts and parts[0].stream)
     spec, why = publishing(config, rule, spec, 2 if stream else len(parts), existing, found)
-    check_limits(spec, choice.encoding)
+    check_spelling(spec, choice.encoding)
     compare = not spec.whole and due(rule, spec, state)
     load = TableLoad(
         spec=spec,

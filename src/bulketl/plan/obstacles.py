@@ -14,6 +14,7 @@ from bulketl.plan.plan import TableLoad
 from bulketl.tables.casts import Cast
 from bulketl.tables.catalog import TargetTable
 from bulketl.tables.demands import Demands
+from bulketl.tables.spec import DELETED_AT
 
 MOST_COLUMNS = 1600  # MaxHeapAttributeNumber
 MOST_ROW_BYTES = 8160  # MaxHeapTupleSize
@@ -103,14 +104,16 @@ def _columns(facing: Facing) -> Said | None:
     spec, existing = facing.load.spec, facing.existing
     if facing.stays and existing:
         count = existing.demands.numbers + len(spec.added)
-        more = ", columns counted that were dropped," if existing.demands.numbers > len(existing.columns) else ""
+        more = " (dropped ones count)" if existing.demands.numbers > len(existing.columns) else ""
     else:
-        count, more = len(spec.casts) + len(spec.kept) + len(spec.stamps), ""
+        own = {*(column for column, _ in spec.kept), *([DELETED_AT] if spec.deletes == "mark" else [])}
+        count, more = len(facing.names | own), ""
     if count <= MOST_COLUMNS:
         return None
-    return (
-        f"it has {count:,} columns{more} and a table in Postgres {MOST_COLUMNS:,} at most",
-        "name columns under exclude_columns, or split it by views at the source and name these in tables.yaml",
+    said = f"it would have {count:,} columns{more}, and a table of Postgres has at most {MOST_COLUMNS:,}"
+    return said, (
+        f"name {count - MOST_COLUMNS:,} or more of them under exclude_columns, or split the table into views at the "
+        "source and name these in tables.yaml"
     )
 
 

@@ -135,7 +135,7 @@ def test_a_table_without_partitions_is_refused_and_a_missing_one_warned_of(maria
 
 
 WIDE = {
-    "too many columns": (1700, "int", "it has 1,700 columns"),
+    "too many columns": (1700, "int", "it would have 1,700 columns"),
     "rows too wide": (1100, "bigint NOT NULL DEFAULT 1", "each of its rows takes 8,824 bytes or more"),
 }
 

@@ -1,11 +1,10 @@
-"""What Postgres limits of a table, whatever its rows: how many columns it has, and in which characters it is named."""
+"""Names that the target cannot spell, because its database is in an encoding that lacks a character of them."""
 
 from __future__ import annotations
 
 from bulketl.errors import PlanError
-from bulketl.tables.spec import DELETED_AT, TableSpec
+from bulketl.tables.spec import TableSpec
 
-MOST_COLUMNS = 1600  # MaxHeapAttributeNumber; no setting raises it
 # The encodings of databases as Python knows them: those of one byte as Postgres has them, of the others all but a few signs.
 # In UTF8 is every character, SQL_ASCII takes any byte, and MULE_INTERNAL lets nobody in who speaks UTF-8.
 _CODECS = {
@@ -17,17 +16,9 @@ _CODECS = {
 }  # fmt: skip
 
 
-def check_limits(spec: TableSpec, encoding: str) -> None:
-    """Raise PlanError when the target, a database of that encoding by its name in Postgres, cannot have such a table."""
-    own = {*spec.stamps, *(column for column, _ in spec.kept), *([DELETED_AT] if spec.deletes == "mark" else [])}
+def check_spelling(spec: TableSpec, encoding: str) -> None:
+    """Raise PlanError when a database of that encoding, by its name in Postgres, lacks characters of a name or a check."""
     names = [item.name for item in spec.casts]
-    count = len(own.union(names))
-    if count > MOST_COLUMNS:
-        raise PlanError(
-            f"table {spec.table!r} would have {count:,} columns, and a table of Postgres has at most {MOST_COLUMNS:,}",
-            hint=f"name {count - MOST_COLUMNS:,} or more of them under exclude_columns, or split the table into views at "
-            "the source and name these in tables.yaml",
-        )
     where = f"which the target cannot spell: its database is in {encoding}"
     if _lacks(spec.table, encoding):
         raise PlanError(
