@@ -58,7 +58,7 @@ class Nothing:
     postgres: Postgres
     run: str
 
-    def masked(self, _spec: TableSpec) -> list[list[str]]:
+    def null_bits(self, _spec: TableSpec) -> list[list[str]]:
         """Return no masks."""
         return []
 

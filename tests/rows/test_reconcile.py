@@ -91,7 +91,7 @@ class Side:
         self.read_.append(partition)
         yield pa.table({"id": pa.array([key for (key,) in partition.only], pa.int64())})
 
-    def masked(self, spec: TableSpec) -> list[list[str]]:
+    def null_bits(self, spec: TableSpec) -> list[list[str]]:
         return []
 
     def mend(self, spec: TableSpec, found: Differences, batches: Iterator[Batch]) -> Mapping[str, int]:

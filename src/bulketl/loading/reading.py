@@ -42,10 +42,10 @@ class Reading:
         self.begun.append(True)
         self.taken.clear()
         self.of.clear()
-        masked = self.source.masked(self.spec)
+        null_bits = self.source.null_bits(self.spec)
         for rows in self.source.read(self.spec, self.partition, self.sign):
             self.of.append(attested(rows))
-            batch = coerce(rows, self.spec, masked)
+            batch = coerce(rows, self.spec, null_bits)
             if self.spec.certify:
                 self.taken.append(figures(batch.good, self.spec))
             yield batch
@@ -94,7 +94,7 @@ def read_together(source: Source, loads: Sequence[TableLoad]) -> tuple[list[Batc
         rows = together.get(n)
         if rows is None and load.partitions:
             (rows,) = source.read(load.spec, load.partitions[0])
-        batches.append(None if rows is None else coerce(rows, load.spec, source.masked(load.spec)))
+        batches.append(None if rows is None else coerce(rows, load.spec, source.null_bits(load.spec)))
         of.append(0 if rows is None else attested(rows))
     return batches, _counted(source, loads, of)
 

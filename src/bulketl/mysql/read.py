@@ -125,7 +125,7 @@ def _arrow(source: MySQL, spec: TableSpec, query: str, before: list[str]) -> pa.
 
 def names(spec: TableSpec) -> list[str]:
     """Return the names of the columns of `select`: the driver's are in a character set that it does not know of."""
-    return [*(item.column for item in spec.casts), *(NOT_NULL_MASK.format(n) for n in range(len(masked(spec))))]
+    return [*(item.column for item in spec.casts), *(NOT_NULL_MASK.format(n) for n in range(len(null_bits(spec))))]
 
 
 def select(spec: TableSpec, partition: Partition) -> str:
@@ -135,7 +135,7 @@ def select(spec: TableSpec, partition: Partition) -> str:
     for item in spec.casts:
         read = packed.get(item.column, item.read)
         columns.append(read if read == quoted(item.column) else f"{read} AS {quoted(item.column)}")
-    for n, names in enumerate(masked(spec)):
+    for n, names in enumerate(null_bits(spec)):
         bits = "|".join(f"(({quoted(name)} IS NOT NULL)<<{bit})" for bit, name in enumerate(names))
         columns.append(f"CAST({bits} AS UNSIGNED) AS {quoted(NOT_NULL_MASK.format(n))}")
     return f"SELECT {', '.join(columns)} FROM {_rows(spec, partition)}"
@@ -262,10 +262,10 @@ def _tuple(value: KeyValue | None) -> KeyTuple | None:
     return None if value is None else (value,)
 
 
-def masked(spec: TableSpec) -> list[list[str]]:
-    """Return the nullable columns whose invalid dates become NULL at the source, in lists of one mask each.
+def null_bits(spec: TableSpec) -> list[list[str]]:
+    """Return the nullable columns whose invalid dates become NULL at the source, in lists that share a column of bits.
 
-    A NULL there can be the row's own, so the mask tells; in a NOT NULL column every NULL was an invalid date.
+    A NULL there can be the row's own, so its bit tells; in a NOT NULL column every NULL was an invalid date.
     """
     packed = {item.column for item in spec.packed_casts}
     names = [item.column for item in spec.casts if item.guarded and item.nullable and item.column not in packed]

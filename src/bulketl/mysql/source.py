@@ -11,7 +11,7 @@ import pyarrow as pa
 from bulketl.mysql import digests
 from bulketl.mysql.discover import column_types
 from bulketl.mysql.locks import TableGate, TableLock, gated, locked
-from bulketl.mysql.read import count, figures, masked, read
+from bulketl.mysql.read import count, figures, null_bits, read
 from bulketl.mysql.server import MySQL
 from bulketl.mysql.small import read_small
 from bulketl.rows.reconcile import Buckets, Digest, Row
@@ -61,6 +61,6 @@ class MySQLSource:
         """Return key and hash of every row in some buckets."""
         return digests.rows(self.mysql, spec, buckets, which)
 
-    def masked(self, spec: TableSpec) -> list[list[str]]:
+    def null_bits(self, spec: TableSpec) -> list[list[str]]:
         """Return the columns of each mask at the end of a row."""
-        return masked(spec)
+        return null_bits(spec)

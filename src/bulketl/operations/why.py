@@ -15,7 +15,7 @@ from bulketl.config.libraries import check_libraries
 from bulketl.connections.retrying import patient
 from bulketl.errors import DataError, PlanError, SourceError, TargetError
 from bulketl.mysql import row as source_row
-from bulketl.mysql.read import masked
+from bulketl.mysql.read import null_bits
 from bulketl.mysql.row import SourceRow
 from bulketl.mysql.server import MySQL
 from bulketl.postgres.compare import row as target_row
@@ -157,7 +157,7 @@ def _at_source(sight: RowSight, key: KeyTuple) -> tuple[SourceRow | None, Batch 
     )
     for rows in patient(read_all, source, plain, Partition(0, columns=spec.key, only=(key,))):
         if rows.num_rows:
-            return found, coerce(rows, plain, masked(plain))
+            return found, coerce(rows, plain, null_bits(plain))
     return None, None  # it went while it was looked at
 
 

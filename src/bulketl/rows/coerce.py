@@ -47,10 +47,10 @@ class Batch:
     failing: tuple[Reject, ...] = ()
 
 
-def coerce(rows: pa.Table, spec: TableSpec, masked: list[list[str]]) -> Batch:
+def coerce(rows: pa.Table, spec: TableSpec, null_bits: list[list[str]]) -> Batch:
     """Return the rows in their wire types, apart from those that cannot be.
 
-    `rows` has a column per cast, in its order, packed where the spec says so, and then one bit mask per list of `masked`:
+    `rows` has a column per cast, in its order, packed where the spec says so, and then one bit mask per list of `null_bits`:
     bit n is set where the n-th column of the list is not NULL at the source. Raise nothing for a value, but DataError for
     an expression that cannot be computed of one; a wrong shape is a bug.
     """
@@ -68,7 +68,7 @@ def coerce(rows: pa.Table, spec: TableSpec, masked: list[list[str]]) -> Batch:
         if item.wire in ("string", "extension<arrow.json>"):
             column = _text(item, column, spec, bad, changed)
         if item.column not in packed and item.guarded and column.null_count:
-            changed[item.column, INVALID_DATE] = _invalid_dates(rows, item, masked)
+            changed[item.column, INVALID_DATE] = _invalid_dates(rows, item, null_bits)
         columns.append(_extended(column) if item.clean == "json" else column)
     for name in spec.key:
         column = columns[raw.schema.get_field_index(name)]
@@ -251,13 +251,13 @@ def _cut(item: Cast, column: pa.ChunkedArray) -> pa.ChunkedArray | None:
     return pc.fill_null(mask, False) if pc.any(mask).as_py() else None
 
 
-def _invalid_dates(rows: pa.Table, item: Cast, masked: list[list[str]]) -> pa.Array:
+def _invalid_dates(rows: pa.Table, item: Cast, null_bits: list[list[str]]) -> pa.Array:
     """Return a mask of the rows whose date was none: NULL now, and not NULL at the source."""
     gone = pc.is_null(rows.column(item.column))
-    for n, names in enumerate(masked):
+    for n, names in enumerate(null_bits):
         if item.column in names:
             bit = pa.scalar(1 << names.index(item.column), pa.uint64())
-            mask = rows.column(rows.num_columns - len(masked) + n).cast(pa.uint64())
+            mask = rows.column(rows.num_columns - len(null_bits) + n).cast(pa.uint64())
             return pc.and_(gone, pc.not_equal(pc.bit_wise_and(mask, bit), 0))
     return gone
 

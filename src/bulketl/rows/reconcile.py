@@ -73,7 +73,7 @@ class Here(Protocol):
         """Yield rows as for a load."""
         ...
 
-    def masked(self, spec: TableSpec) -> list[list[str]]:
+    def null_bits(self, spec: TableSpec) -> list[list[str]]:
         """Return the columns of each mask that `read` appends."""
         ...
 
@@ -158,11 +158,11 @@ def reread(here: Here, spec: TableSpec, keys: Sequence[KeyTuple]) -> Iterator[Ba
     """Yield the source's rows with these keys, KEYS_READ at a time."""
     from bulketl.rows.coerce import coerce
 
-    masked = here.masked(spec)
+    null_bits = here.null_bits(spec)
     for n in range(0, len(keys), KEYS_READ):
         partition = Partition(n // KEYS_READ, columns=spec.key, only=tuple(keys[n : n + KEYS_READ]))
         for rows in here.read(spec, partition):
-            yield coerce(rows, spec, masked)
+            yield coerce(rows, spec, null_bits)
 
 
 def batches(selects: Sequence[str]) -> Iterator[list[int]]:

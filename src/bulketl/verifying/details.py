@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from bulketl.mysql import digests as source_digests
 from bulketl.mysql import totals as source_totals
-from bulketl.mysql.read import masked, read, read_where
+from bulketl.mysql.read import null_bits, read, read_where
 from bulketl.mysql.server import MySQL
 from bulketl.postgres.compare import digests as target_digests
 from bulketl.postgres.compare.examine import Examined, examine
@@ -52,7 +52,7 @@ def add_unhashed(
     for group in (list(names[n : n + at_once]) for n in range(0, len(names), at_once)):
         older = source_totals.older(task.mark)
         condition = f"{source_digests.within(spec, buckets, group)} AND {older}"
-        batch = coerce(both.ask_source(read_where, narrow, condition), narrow, masked(narrow))
+        batch = coerce(both.ask_source(read_where, narrow, condition), narrow, null_bits(narrow))
         _note(altered, batch, columns)
         rows, _ = both.ask_target(examine, both.run, narrow, batch, None, values=False)
         seen = {one.text for one in rows if one.in_target and one.columns}
@@ -130,7 +130,7 @@ def _read(
     for n in range(0, len(keys), KEYS_READ):
         partition = Partition(0, columns=spec.key, only=tuple(keys[n : n + KEYS_READ]))
         for rows in both.ask_source(read_all, spec, partition):
-            batch = coerce(rows, spec, masked(spec))
+            batch = coerce(rows, spec, null_bits(spec))
             _note(altered, batch, {item.column for item in spec.casts}.difference(unhashed(spec.casts)))
             yield both.ask_target(examine, both.run, spec, batch, late, values=request.show_values)
 

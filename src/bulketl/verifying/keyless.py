@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 
 from bulketl.mysql import digests as source_digests
-from bulketl.mysql.read import masked, read_where
+from bulketl.mysql.read import null_bits, read_where
 from bulketl.postgres.compare import digests as target_digests
 from bulketl.postgres.compare.examine import cross_examine
 from bulketl.rows.coerce import coerce
@@ -74,7 +74,7 @@ def _matched(both: Both, request: Request, task: Task, lost: dict[str, int], mor
     if some:
         hashes = ", ".join(f"'{int(text, 16):064x}'" for text in some)
         read = both.ask_source(read_where, spec, f"{source_digests.row_hash(spec)} IN ({hashes})")
-        batch = coerce(read, spec, masked(spec))
+        batch = coerce(read, spec, null_bits(spec))
         found, _ = both.ask_target(cross_examine, both.run, spec, batch, others, values=request.show_values)
         fit = {one.source_hash for one in found}
         refused = [text for text in some if text not in fit][:known]

@@ -16,7 +16,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from bulketl.connections.retrying import patient
-from bulketl.mysql.read import masked, range_condition, read_where
+from bulketl.mysql.read import null_bits, range_condition, read_where
 from bulketl.mysql.server import MySQL
 from bulketl.postgres.compare.image import Image, imaged, unlike_buckets
 from bulketl.postgres.ddl import name
@@ -115,7 +115,7 @@ def _begin(both: Both, older: str, spec: TableSpec, buckets: Buckets, piece: Pie
 
 
 def _read(source: MySQL, spec: TableSpec, buckets: Buckets, condition: str, theirs: Future[Image]) -> PieceRead:
-    batch = coerce(patient(read_where, source, spec, condition), spec, masked(spec))
+    batch = coerce(patient(read_where, source, spec, condition), spec, null_bits(spec))
     image = theirs.result()
     rejected = {str(buckets.of(json.loads(one.key)[spec.key[0]])) for one in batch.rejects}
     return PieceRead(batch.read, image.rows, len(image.data), rejected | unlike_buckets(batch.good, spec, buckets, image))

@@ -14,7 +14,7 @@ from bulketl.connections.retrying import patient
 from bulketl.errors import BulketlError
 from bulketl.loading.record import recorded
 from bulketl.loading.run import load
-from bulketl.mysql.read import masked
+from bulketl.mysql.read import null_bits
 from bulketl.plan.plan import Plan, TableLoad, in_turn
 from bulketl.plan.selection import Selection
 from bulketl.postgres.ledger import rejects
@@ -127,7 +127,7 @@ def _rows(both: Both, run: str, item: Found) -> Repaired:
     differences = Differences(item.missing, () if spec.audit else item.differing, item.extra, item.verdict.there)
     try:
         batches = (
-            coerce(rows, spec, masked(spec))
+            coerce(rows, spec, null_bits(spec))
             for partition in _partitions(spec.key, _keys(item))
             for rows in patient(read_all, both.source, spec, partition)
         )
