@@ -11,6 +11,7 @@ import typer
 
 import bulketl
 from bulketl.cli.files import replace
+from bulketl.cli.loading import preparing
 from bulketl.cli.options import ConfigOption, JsonOption, configured, err, found, out, run
 from bulketl.errors import DONE, ConfigError
 
@@ -45,13 +46,17 @@ def discover(
 
         settings = configured(config, write and found(write))
         if explain is not None:
-            reasons = bulketl.explain(settings, explain)
+            if write is not None:
+                raise ConfigError("--explain writes nothing, and --write was given too", hint="give one of the two")
+            with preparing(as_json=as_json, lines=False) as tell:
+                reasons = bulketl.explain(settings, explain, tell)
             if as_json:
                 print(json.dumps({"table": explain, "reasons": reasons}))
             else:
                 out.print(screen.explanation(explain, reasons, whole=not out.is_terminal), soft_wrap=not out.is_terminal)
             return DONE
-        catalog, proposals = bulketl.propose(settings)
+        with preparing(as_json=as_json, lines=False) as tell:
+            catalog, proposals = bulketl.propose(settings, tell)
         if write is not None:
             _write(write, settings, catalog, proposals, yes=yes)
         elif not as_json:

@@ -16,6 +16,7 @@ from bulketl.survey.explanation import Evidence, chain
 from bulketl.survey.look import in_view
 from bulketl.survey.proposals import Proposal, classify
 from bulketl.survey.references import Guess, comparable, guesses, settled
+from bulketl.survey.stages import Tell, silent
 from bulketl.survey.stamps import cursor_candidates
 from bulketl.survey.standing import standings
 from bulketl.tables import evidence
@@ -26,23 +27,23 @@ FEW_TABLES = 1000  # of so many, how the newest rows came is looked at in each
 NOTHING = Known({}, {})  # where no target is set
 
 
-def propose(config: Config) -> tuple[Catalog, tuple[Proposal, ...]]:
+def propose(config: Config, tell: Tell = silent) -> tuple[Catalog, tuple[Proposal, ...]]:
     """Look at the source and return its catalogue, and what tables.yaml should say of each table and why.
 
-    A handful of queries, and a few samples of values, many to a statement; nothing is changed. Raise ConfigError or
-    SourceError.
+    A handful of queries, and a few samples of values, many to a statement; nothing is changed. `tell` hears what is done.
+    Raise ConfigError or SourceError.
     """
-    seen = _evidence(config)
+    seen = _evidence(config, tell)
     return seen.catalog, classify(seen.catalog, seen.profiles, config.classify, seen.arrivals, seen.matches)
 
 
-def explain(config: Config, table: str) -> tuple[str, ...]:
+def explain(config: Config, table: str, tell: Tell = silent) -> tuple[str, ...]:
     """Look at the source as `propose` does, and return the whole chain of reasons for one table, a line each.
 
     First what was found, then, behind `=>`, what was decided. Raise PlanError when the source has no such table, and as
     `propose`.
     """
-    seen = _evidence(config)
+    seen = _evidence(config, tell)
     names = [one.name for one in seen.catalog]
     if table not in names:
         close = difflib.get_close_matches(table, names, n=1)
@@ -55,13 +56,18 @@ def explain(config: Config, table: str) -> tuple[str, ...]:
     return chain(seen, found[table], mine, next(item for item in proposals if item.table == table))
 
 
-def _evidence(config: Config) -> Evidence:
+def _evidence(config: Config, tell: Tell) -> Evidence:
     check_libraries()
     source = MySQL.of(config)
+    tell("reading the source's catalogue", 0, 0)
     catalog = patient(in_view, source, config, NOTHING)
     candidates = {table: found for table in catalog if table.rows and (found := cursor_candidates(table))}
+    tell("looking at stamps", 0, len(candidates))
     profiles = patient(read_profiles, source, candidates)
-    arrivals = patient(read_arrivals, source, [table for table in catalog if _worth_a_look(table, catalog)])
+    looked_at = [table for table in catalog if _worth_a_look(table, catalog)]
+    tell("looking at the newest rows", 0, len(looked_at))
+    arrivals = patient(read_arrivals, source, looked_at)
+    tell("comparing values of columns that may refer to other tables", 0, 0)
     return Evidence(catalog, profiles, arrivals, _matched(source, catalog))
 
 

@@ -137,3 +137,24 @@ def test_a_table_that_gets_most_of_the_rows_of_a_day_is_critical(days: float | N
     found = {item.table: item for item in classify(Catalog("x", "11", "UTC", tables), profiles)}
     assert found["young"].tier == tier
     assert ("about 1,000 rows a day, 95%" in found["young"].reasons["table_importance"]) == (tier == "critical")
+
+
+def test_what_is_being_done_is_told_from_the_first_moment(lab: Lab) -> None:
+    """By both acts, before each look at the source."""
+    lab.mysql("CREATE TABLE t (id int PRIMARY KEY, at datetime)", "INSERT INTO t VALUES (1, NOW())")
+    for act in (lambda tell: bulketl.propose(lab.config(), tell), lambda tell: bulketl.explain(lab.config(), "t", tell)):
+        told: list[str] = []
+        act(lambda what, *_, heard=told: heard.append(what))
+        assert told == [
+            "reading the source's catalogue", "looking at stamps", "looking at the newest rows",
+            "comparing values of columns that may refer to other tables",
+        ]  # fmt: skip
+
+
+def test_an_explanation_writes_nothing_and_says_so(lab: Lab, tmp_path: Path) -> None:
+    """A request for both is wrong."""
+    lab.mysql("CREATE TABLE t (id int PRIMARY KEY)")
+    done = invoked(lab, "--explain", "t", "--write", str(tmp_path / "tables.yaml"))
+    assert done.exit_code == 2
+    assert "--write" in done.output
+    assert not (tmp_path / "tables.yaml").exists()
