@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -92,17 +93,20 @@ def test_the_file_says_of_each_table_what_was_proposed(
 def test_what_is_new_is_appended_and_what_stands_there_stays(
     tmp_path_factory: pytest.TempPathFactory, made: list[Proposal], more: list[Proposal]
 ) -> None:
-    """New tables are those that nobody noted; they get an entry of their own, also where a pattern fits them."""
+    """New tables are those that nobody noted; they get an entry of their own, but the tier of a pattern that fits them."""
     known = [item.table for item in made]
     new = [item for item in more if item.table not in known]
     before = written("", made)
     after = written(before, [*made, *new], known)
     rules = read(tmp_path_factory.getbasetemp(), after, [*known, *(item.table for item in new)])
+    many = yaml.safe_load(before).get("patterns") or {}
     for item in made:
         check(item, rules[item.table])
     for item in new:
         assert rules[item.table].exclude == item.exclude
-        assert item.exclude or rules[item.table].table_importance == item.tier
+        fitting = [rule for pattern, rule in many.items() if pattern != "*" and matches(item.table, [pattern])]
+        given = {rule["table_importance"] for rule in fitting if "table_importance" in rule}
+        assert item.exclude or rules[item.table].table_importance in (given or {item.tier})
     assert written(after, [*made, *new], [*known, *(item.table for item in new)]) == after
     assert (after == before) == (not new)
 

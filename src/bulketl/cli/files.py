@@ -16,12 +16,17 @@ def replace(path: Path, text: str) -> None:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(text, encoding="utf-8")
+        beside.write_bytes(text.encode())
         beside.replace(path)
     except OSError as error:
         raise ConfigError(
             f"{path} cannot be written: {error.strerror}", hint="name a file in a folder you may write to"
         ) from None
+
+
+def as_it_is(path: Path) -> str:
+    """Return the text of a file with the line ends that it has."""
+    return path.read_bytes().decode("utf-8")
 
 
 def check_folder(path: Path) -> None:

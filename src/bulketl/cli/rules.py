@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import bulketl
-from bulketl.cli.files import replace
+from bulketl.cli.files import as_it_is, replace
 from bulketl.cli.loading import preparing
 from bulketl.cli.options import ConfigOption, JsonOption, configured, err, found, out, run
 from bulketl.errors import DONE, ConfigError
@@ -104,7 +104,7 @@ def _write(path: Path, settings: Config, catalog: Catalog, proposals: Sequence[P
     from bulketl.config import snapshot
     from bulketl.survey import tablesfile
 
-    before = path.read_text(encoding="utf-8") if path.is_file() else ""
+    before = as_it_is(path) if path.is_file() else ""
     known = snapshot.read_snapshot(path) if before else None
     after, now = tablesfile.written(before, proposals, known), snapshot.snapshot(catalog)
     named = {name: now.get(name, {}) for name in settings.tables}  # nobody noted their columns: only tables can be told

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import bulketl
-from bulketl.cli.files import replace
+from bulketl.cli.files import as_it_is, replace
 from bulketl.cli.options import ConfigOption, JsonOption, RulesOption, SchemaOption, configured, err, found, out, run
 from bulketl.errors import DONE, WRONG_REQUEST
 
@@ -51,7 +51,7 @@ def validate(
             fixes: dict[str, dict[str, object]] = {}
             for finding in findings:
                 fixes.setdefault(finding.table, {}).update(finding.fix)
-            text = path.read_text(encoding="utf-8")
+            text = as_it_is(path)
             changed = tablesfile.missing(text, fixes)
             mended = tablesfile.fixed(text, changed)
             if mended != text:

@@ -104,6 +104,10 @@ class Config(Settings):
         """Tell whether a table came to the source after the rules were written."""
         return self.known is not None and table not in self.known and table not in self.tables
 
+    def left_out_unseen(self, table: str) -> bool:
+        """Tell whether a table is new, and left out by a pattern or a tier that was written without it."""
+        return self.is_new(table) and self.rule(table).exclude
+
     def waits(self, table: str) -> bool:
         """Tell whether a table is new, and is not loaded until the rules name it."""
         return self.is_new(table) and self.new_tables == "report"

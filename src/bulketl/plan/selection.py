@@ -16,6 +16,10 @@ from bulketl.tables.patterns import matches
 from bulketl.tables.spec import Tier
 
 NEW_TABLE = "new at the source; `bulketl discover --write` adds it to the rules, new_tables: load takes such tables at once"
+NEW_LEFT_OUT = (
+    "new at the source, and a rule for many tables that is older leaves it out; `bulketl discover --write` adds an entry, "
+    "in which exclude: true leaves it out for good"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +56,18 @@ class Selection:
         """The part of the cursor that is loaded again, None for none."""
         return Span(self.since, self.until) if self.since or self.until else None
 
+    def reaches(self, table: str) -> bool:
+        """Tell whether a table is asked for by its name, whatever its rule says."""
+        return not matches(table, self.exclude) and (not self.tables or matches(table, self.tables))
+
     def takes(self, config: Config, table: str) -> bool:
         """Tell whether a table is asked for, under its rule."""
-        if matches(table, self.exclude):
+        if not self.reaches(table):
             return False
         if table in self.tables:
             return True
         rule = config.rule(table)
-        wanted = not self.tables or matches(table, self.tables)
-        return wanted and not rule.exclude and (not self.tiers or rule.table_importance in self.tiers)
+        return not rule.exclude and (not self.tiers or rule.table_importance in self.tiers)
 
     def frees(self, table: str) -> bool:
         """Tell whether a table may lose any share of its rows."""
@@ -82,6 +89,8 @@ def select(config: Config, catalog: Catalog, selection: Selection) -> tuple[Cata
     kept, skipped = [], []
     for table in catalog:
         if not selection.takes(config, table.name):
+            if config.left_out_unseen(table.name) and selection.reaches(table.name) and not (selection.tiers or table.view):
+                skipped.append(Skip(table.name, config.rule(table.name).table_importance, NEW_LEFT_OUT))
             continue
         if config.waits(table.name) and table.name not in selection.tables and not table.view:
             skipped.append(Skip(table.name, config.rule(table.name).table_importance, NEW_TABLE))

@@ -1,21 +1,26 @@
 """What of the proposals has to be written: only what differs from the defaults, and once what many tables share.
 
 A table that is proposed as a reference and loaded whole needs no line. Tables whose names begin alike and whose rules are
-equal share a pattern, if every table with that beginning is among them.
+equal share a pattern, if every table with that beginning is among them. No pattern ever leaves tables out: it would take
+those with it that come later.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from bulketl.config.inherited import inherited
 from bulketl.survey.proposals import Proposal
 from bulketl.tables.spec import TIERS
 
 ALIKE = 3  # tables at least for a pattern,
 BEGINNING = 4  # and letters of its beginning
 Rule = tuple[tuple[str, str | bool], ...]
+_REST = ("*", "reference")  # the pattern of every other table, and the tier that it gives as if it said none
 _SIGNS = frozenset("*?[")
 
 
@@ -47,6 +52,35 @@ def differing(proposal: Proposal) -> dict[str, object]:
     return {**keys, "monitoring": monitoring} if monitoring else keys
 
 
+def beside(proposal: Proposal, patterns: Mapping[str, Any], tiers: Mapping[Any, Any]) -> dict[str, object]:
+    """Return the keys of an entry for a table that came later than the rules for many tables, which keep what they say.
+
+    But what is to be loaded is not left out by them: that was written without it. What follows from the proposed tier or
+    cursor goes with it when the rules name another.
+    """
+    tier = inherited(proposal.table, {}, {k: v for k, v in patterns.items() if k != _REST[0]}, {}).get("table_importance")
+    if tier is None and (rest := patterns.get(_REST[0], {}).get("table_importance")) != _REST[1]:
+        tier = rest
+    given = inherited(proposal.table, {"table_importance": tier or proposal.tier}, patterns, tiers)
+    out = bool(given.pop("exclude", proposal.exclude))
+    if out and proposal.exclude:
+        return {"exclude": True}
+    item = dataclasses.replace(proposal, exclude=False)
+    keys: dict[str, object] = {"table_importance": item.tier, "extraction_strategy": item.strategy, **differing(item)}
+    if tier and tier != item.tier and "audit" in (tier, item.tier):
+        keys.pop("deletes", None)
+        keys |= {"deletes": "mark"} if item.tier == "audit" else {}
+    cursor = given.get("incremental_column")
+    if item.strategy != "full_table" and cursor not in (None, item.cursor):
+        keys["extraction_strategy"] = "full_table"
+    if given.get("extraction_strategy", "full_table") != "full_table" and item.cursor:
+        keys["incremental_column"] = item.cursor
+    if not tier:
+        del given["table_importance"]
+    keys = {key: value for key, value in keys.items() if key not in given}
+    return {"exclude": False, **keys} if out else keys
+
+
 def shortened(proposals: Sequence[Proposal]) -> tuple[tuple[Shared, ...], tuple[Proposal, ...]]:
     """Return the patterns, and the proposals that need an entry of their own: the highest tier first, left out last."""
     simple = {item.table: _simple(item) for item in proposals}
@@ -58,9 +92,9 @@ def shortened(proposals: Sequence[Proposal]) -> tuple[tuple[Shared, ...], tuple[
 
 
 def _simple(item: Proposal) -> Rule:
-    """Return the rule of a table about which nothing more has to be said, () for any other."""
+    """Return the rule of a table about which nothing more has to be said, () for any other and for one that is left out."""
     keys = [(key, value) for key, value in differing(item).items() if isinstance(value, (str, bool))]
-    alone = len(keys) == len(differing(item)) == 1 and not item.question
+    alone = len(keys) == len(differing(item)) == 1 and not item.question and not item.exclude
     return tuple(keys) if alone else ()
 
 
@@ -74,13 +108,13 @@ def _shared(proposals: Sequence[Proposal], simple: Mapping[str, Rule]) -> Iterat
             fitting[item.table[:n], rule] += 1
             sharing[item.table[:n], rule] += bool(simple[item.table])
     found: dict[tuple[str, Rule], list[str]] = {}
-    names = {item.table for item in proposals}
+    names = frozenset(item.table for item in proposals)
     for item in proposals:
         rule = simple[item.table]
         for n in range(BEGINNING, len(item.table) + 1) if rule else ():
             one = item.table[:n]
             alike = fitting[one, rule] == every[one] and sharing[one, rule] >= ALIKE
-            if alike and not _SIGNS.intersection(one) and (item.exclude or one in names or _cut(item.table, n)):
+            if alike and not _SIGNS.intersection(one) and _ends_a_word(one, names):
                 found.setdefault((one, rule), []).append(item.table)
                 break
     for (beginning, rule), tables in sorted(found.items()):
@@ -89,6 +123,11 @@ def _shared(proposals: Sequence[Proposal], simple: Mapping[str, Rule]) -> Iterat
 
 def _tier(item: Proposal) -> Rule:
     return () if item.exclude or item.tier == "reference" else (("table_importance", item.tier),)
+
+
+def _ends_a_word(beginning: str, names: frozenset[str]) -> bool:
+    """Tell whether a beginning is a word in every name that has it: it is a name itself, or each may be cut behind it."""
+    return beginning in names or all(_cut(name, len(beginning)) for name in names if name.startswith(beginning))
 
 
 def _cut(name: str, n: int) -> bool:

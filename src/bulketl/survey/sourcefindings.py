@@ -88,8 +88,10 @@ def without_rule(seen: Seen) -> Iterator[Finding]:
     config = seen.config
     names = {table.name for table in seen.catalog} - config.tables.keys()
     for name in names if config.tables or config.known is not None else ():
-        what, then = "is in the source and has no rule", "it is loaded whole, as tier reference"
-        if config.waits(name):
+        what, then = "is in the source and has no rule", f"it is loaded whole, as tier {config.rule(name).table_importance}"
+        if config.left_out_unseen(name):
+            what, then = "is new in the source, and a rule for many tables that is older leaves it out", "it is not loaded"
+        elif config.waits(name):
             what, then = "is new in the source and has no rule", "it is not loaded"
         yield Finding(name, "note", what, then, "run `bulketl discover --write` to add it")
 

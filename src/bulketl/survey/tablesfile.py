@@ -20,8 +20,9 @@ from ruamel.yaml.anchor import Anchor
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
+from bulketl.survey.appending import appended, indented
 from bulketl.survey.proposals import Proposal
-from bulketl.survey.shortrules import differing, shortened
+from bulketl.survey.shortrules import beside, differing, shortened
 from bulketl.tables.patterns import matches
 from bulketl.tables.printable import count_of, in_a_line
 
@@ -43,27 +44,19 @@ def written(text: str, proposals: Sequence[Proposal], known: Collection[str] | N
     """
     if not text.strip():
         return HEADER + "\n".join(_first(proposals)) + "\n"
-    yaml = _yaml()
-    document = yaml.load(text)
-    if document is None:  # nothing but comments
-        document = CommentedMap()
-    top = next((key for key in ("source_tables", "tables") if key in document), "source_tables")
-    if document.get(top) is None:
-        document[top] = CommentedMap()
-    tables = document[top]
-    patterns = [str(pattern) for pattern in document.get("patterns") or ()]
+    document = _yaml().load(text) or {}
+    tables = document.get(_top(document)) or {}
+    many = _mappings(document.get("patterns"))
     new = [
         item
         for item in proposals
-        if item.table not in tables and not (matches(item.table, patterns) if known is None else item.table in known)
+        if item.table not in tables and not (matches(item.table, many) if known is None else item.table in known)
     ]
     if not new:
         return text
-    for proposal in new:
-        tables[_quoted(proposal.table)] = _entry(proposal)
-    stream = io.StringIO()
-    yaml.dump(document, stream)
-    return stream.getvalue()
+    tiers = _mappings(document.get("tiers"))
+    lines = [line for item in new for line in _appended(item, many, tiers)]
+    return appended(text, lambda own, inside: list(indented(iter(lines), own, inside)))
 
 
 def _first(proposals: Sequence[Proposal]) -> Iterator[str]:
@@ -96,9 +89,32 @@ def _lines(item: Proposal) -> Iterator[str]:
         ((key, value),) = keys.items()
         yield f"  {_name(item.table)}: {{{key}: {_scalar(value)}}}  # {reasons.get(key, '')}"
         return
-    yield f"  {_name(item.table)}:"
+    yield from _block(item.table, keys, reasons)
+
+
+def _appended(item: Proposal, patterns: Mapping[str, Any], tiers: Mapping[Any, Any]) -> Iterator[str]:
+    """Yield the lines of an entry for a table that is new: no key that a rule for many tables gives it already.
+
+    Its tier and strategy stand there too where they are the defaults.
+    """
+    keys, reasons = beside(item, patterns, tiers), _comments(item)
+    if "exclude" in keys and not item.exclude:
+        reasons["exclude"] = "it is new, and a rule for many tables that is older would leave it out; true does so"
+    if not keys:
+        yield f"  {_name(item.table)}: {{}}  # as the rules for many tables say"
+        return
+    yield from _block(item.table, keys, reasons)
+
+
+def _block(table: str, keys: Mapping[str, object], reasons: Mapping[str, str]) -> Iterator[str]:
+    yield f"  {_name(table)}:"
     for key, value in keys.items():
         yield f"    {key}: {_scalar(value)}" + (f"  # {reasons[key]}" if key in reasons else "")
+
+
+def _mappings(section: Any) -> dict[str, Any]:
+    """Return what a section says for many tables, by their pattern or tier."""
+    return {str(key): value or {} for key, value in (section or {}).items()}
 
 
 def _comments(item: Proposal) -> dict[str, str]:
@@ -196,16 +212,6 @@ def _own(entry: CommentedMap | None) -> CommentedMap:
             vars(item).pop(Anchor.attrib, None)  # of which there can be one
             inside += item.values() if isinstance(item, CommentedMap) else item
     return own
-
-
-def _entry(proposal: Proposal) -> CommentedMap:
-    """Return what is appended for a table that is new: its tier and strategy too where they are the defaults."""
-    keys = {"table_importance": proposal.tier, "extraction_strategy": proposal.strategy, **differing(proposal)}
-    entry = CommentedMap({key: _quoted(value) for key, value in keys.items()})
-    for key, reason in _comments(proposal).items():
-        if key in keys:
-            entry.yaml_add_eol_comment(reason, key)
-    return entry
 
 
 def _yaml() -> YAML:
