@@ -1,7 +1,8 @@
 """How the newest rows of a table came, for what is told from values of several columns at once.
 
 The rows are counted here and not by the server, because what is asked (how often does a time go back where the key goes on)
-needs window functions, which servers that are still in use do not have. Only keys and times leave the server.
+needs window functions, which servers that are still in use do not have. Only keys, times, and
+whether a value is NULL leave the server.
 """
 
 from __future__ import annotations
@@ -13,11 +14,10 @@ import pymysql
 from bulketl.mysql.server import MySQL, is_lost
 from bulketl.tables.casts import quoted
 from bulketl.tables.catalog import Table
-from bulketl.tables.evidence import Arrival, arrival, counting_key, times
+from bulketl.tables.evidence import TIMES, Arrival, arrival, counting_key, nullable, times
 
 LOOKED_AT = 1000  # of the newest rows
 TABLES_TOGETHER = 30
-_TIMES = 5  # columns of time, as many as `times` gives
 
 
 def read_arrivals(source: MySQL, tables: Sequence[Table]) -> dict[str, Arrival]:
@@ -38,12 +38,13 @@ def read_arrivals(source: MySQL, tables: Sequence[Table]) -> dict[str, Arrival]:
                 if is_lost(error):
                     raise
                 continue
-            for n, key, *moments in cursor.fetchall():
-                rows.setdefault(int(n), []).append((int(key), *moments))
+            for n, key, *values in cursor.fetchall():
+                rows.setdefault(int(n), []).append((int(key), *values))
             for n, newest in rows.items():
                 came, edits = times(some[n])
                 newest.sort(key=lambda row: -int(str(row[0])))
-                found[some[n].name] = arrival([c.name for c in came], [c.name for c in edits], newest)
+                empty = {c.name: [str(row[-1])[at] == "1" for row in newest] for at, c in enumerate(nullable(some[n]))}
+                found[some[n].name] = arrival([c.name for c in came], [c.name for c in edits], newest, empty)
     return found
 
 
@@ -51,5 +52,7 @@ def _newest(n: int, table: Table) -> str:
     key = quoted(table.primary_key[0])
     came, edits = times(table)
     columns = [quoted(column.name) for column in (*came, *edits)]
-    columns += ["NULL"] * (_TIMES - len(columns))
+    columns += ["NULL"] * (sum(TIMES) - len(columns))
+    empty = [f"{quoted(column.name)} IS NULL" for column in nullable(table)]
+    columns.append(f"CONCAT({', '.join(empty)})" if empty else "''")
     return f"(SELECT {n}, {key}, {', '.join(columns)} FROM {quoted(table.name)} ORDER BY {key} DESC LIMIT {LOOKED_AT})"

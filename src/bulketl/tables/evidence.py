@@ -9,18 +9,26 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from bulketl.tables.catalog import Column, Table
-from bulketl.tables.naming import Hint, hint, suggests_edit
-from bulketl.tables.types import MOMENTS
+from bulketl.tables.naming import Hint, hint, says_state, suggests_edit, words
+from bulketl.tables.types import FLOATS, MOMENTS
 
 ENOUGH_ROWS = 20  # a sample of that size says something of the other rows
 ODD_SHARE = 0.01  # of neighbours may be out of order: rows that were committed late, a clock that was set
 GAPS = 2.0  # keys per row, from which on many rows must have been deleted
+RUN, CHANCE = 3, 0.001  # rows at the end that are NULL, unless that many in a row are likely by chance
+_NONE: Mapping[str, Sequence[bool]] = {}
+TIMES = (5, 2)  # columns that are looked at for how rows came, and for when they were written last
+NULLABLE = 30  # and for whether they are NULL
+NEWEST = 10  # a part in so many of the rows is compared with the others
 COUNTING = frozenset({"int", "bigint", "mediumint"})
+
+_ADDRESS = frozenset({"city", "town", "zip", "zipcode", "postal", "postcode", "country", "street", "address"})
+_SAYING = frozenset({"decimal", "text", "mediumtext", "longtext", "blob", "mediumblob", "longblob", "json", *FLOATS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +37,8 @@ class Arrival:
 
     `gaps`: keys that were given per row that is there. `column`: the time that follows the key best, with `backwards` pairs
     of neighbours out of its order, and whether it `grows` at all. `edited`: per column that says when a row was written
-    last, how many rows have a later time there than in `column`.
+    last, how many rows have a later time there than in `column`; `after`: the same of each other time. `filled`: columns
+    that are NULL much more often in the newest rows, so that they are filled later.
     """
 
     rows: int
@@ -38,6 +47,8 @@ class Arrival:
     backwards: int = 0
     grows: bool = False
     edited: tuple[tuple[str, int], ...] = ()
+    after: tuple[tuple[str, int], ...] = ()
+    filled: tuple[str, ...] = ()
 
     @property
     def in_order(self) -> bool:
@@ -73,11 +84,24 @@ def times(table: Table) -> tuple[tuple[Column, ...], tuple[Column, ...]]:
     """Return the columns of time to look at for how rows came, and those for when they were written last; a few each."""
     stamps = [column for column in table.columns if column.parsed.base in MOMENTS]
     edits = {column.name for column in edit_columns(table)}
-    return tuple(c for c in stamps if c.name not in edits)[:3], tuple(c for c in stamps if c.name in edits)[:2]
+    return tuple(c for c in stamps if c.name not in edits)[: TIMES[0]], tuple(c for c in stamps if c.name in edits)[
+        : TIMES[1]
+    ]
 
 
-def arrival(came: Sequence[str], edits: Sequence[str], rows: Sequence[Sequence[object]]) -> Arrival:
-    """Return how rows came, given the key, the times in `came`, and those in `edits` of each, the newest first."""
+def nullable(table: Table) -> tuple[Column, ...]:
+    """Return the columns of which to look whether they are NULL."""
+    return tuple(column for column in table.columns if column.nullable)[:NULLABLE]
+
+
+def arrival(
+    came: Sequence[str], edits: Sequence[str], rows: Sequence[Sequence[object]], empty: Mapping[str, Sequence[bool]] = _NONE
+) -> Arrival:
+    """Return how rows came, given the key, the times in `came`, and those in `edits` of each, the newest first.
+
+    `empty`: of columns that may be NULL, whether they are, in the same order.
+    """
+    filled = tuple(name for name, values in empty.items() if _filled_later(values))
     keys = [row[0] for row in rows if isinstance(row[0], int)]
     steps = [abs(a - b) for a, b in pairwise(keys)]
     step = math.gcd(*steps) or 1  # more than 1 where several servers share a counter
@@ -92,10 +116,24 @@ def arrival(came: Sequence[str], edits: Sequence[str], rows: Sequence[Sequence[o
         if best is None or (not grows, backwards) < (not best[2], best[0]):
             best = (backwards, name, grows)
     if best is None:
-        return Arrival(len(rows), gaps)
+        return Arrival(len(rows), gaps, filled=filled)
     at = came.index(best[1]) + 1
     later = tuple((name, _later(rows, at, n)) for n, name in enumerate(edits, 1 + len(came)))
-    return Arrival(len(rows), gaps, best[1], best[0], best[2], later)
+    after = tuple((name, _later(rows, at, n)) for n, name in enumerate(came, 1) if n != at)
+    return Arrival(len(rows), gaps, best[1], best[0], best[2], later, after, filled)
+
+
+def _filled_later(empty: Sequence[bool]) -> bool:
+    """Tell whether the newest of the values are NULL, or are so more often than chance makes it."""
+    run = next((n for n, one in enumerate(empty) if not one), len(empty))
+    rest = empty[run:]
+    if not rest or len(empty) < ENOUGH_ROWS:
+        return False
+    if run >= RUN and max(sum(rest) / len(rest), 1 / len(rest)) ** run < CHANCE:
+        return True
+    count = max(len(empty) // NEWEST, 1)
+    share, usual = sum(empty[:count]) / count, sum(empty[count:]) / (len(empty) - count)
+    return share - usual > 0.1 + 4 * math.sqrt(usual * (1 - usual) / count)
 
 
 def _later(rows: Sequence[Sequence[object]], came: int, edited: int) -> int:
@@ -122,7 +160,7 @@ def come_and_go(found: Arrival | None) -> str:
 
 def against_audit(table: Table, found: Arrival | None) -> str:
     """Return in words what speaks against the table's rows being only ever added, '' when everything agrees."""
-    said = _columns_against(table, found) or _name_against(hint(table.name))
+    said = _columns_against(table, found) or _name_against(hint(table.name)) or _state_against(table, found)
     if said:
         return said
     if not hint(table.name).main:
@@ -161,6 +199,37 @@ def _columns_against(table: Table, found: Arrival | None) -> str:
     if keeps_itself(column):
         return f"column {column.name}, which {who} on every update, says that rows are edited{seen}"
     return f"column {column.name} says {who} that rows are edited{seen}"
+
+
+def state_columns(table: Table) -> tuple[tuple[Column, str], ...]:
+    """Return the columns whose names say that a row has a state that changes, each with the word that does."""
+    address = any(_ADDRESS.intersection(words(column.name)) for column in table.columns)
+    keys = {*table.primary_key}
+    found = [
+        (column, says_state(column.name, table.name))
+        for column in table.columns
+        if column.name not in keys and column.parsed.base not in _SAYING
+    ]
+    return tuple((column, word) for column, word in found if word and not (word == "state" and address))
+
+
+def _state_against(table: Table, found: Arrival | None) -> str:
+    """Return in words what says that rows are written again after they came, though no column is there to say when."""
+    stamps = [column.name for column in table.columns if column.parsed.base in MOMENTS]
+    came = found.column if found and found.in_order else stamps[0] if len(stamps) == 1 else ""
+    if states := [(column, word) for column, word in state_columns(table) if column.name != came]:
+        column, word = states[0]
+        return f"column {column.name} says by its name that a row has a state, which changes ({word})"
+    if found is None:
+        return ""
+    if later := [(name, count) for name, count in found.after if count]:
+        name, count = later[0]
+        return (
+            f"{name} is later than {found.column} in {count:,} of the newest {found.rows:,} rows, so they are written again"
+        )
+    if found.filled:
+        return f"{found.filled[0]} is NULL in the newest rows far more often than in others, so it is filled later"
+    return ""
 
 
 def _name_against(found: Hint) -> str:

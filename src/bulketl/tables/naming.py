@@ -77,6 +77,22 @@ _NO_EDIT = _set("credited accredited discredited unchanged exchanged interchange
 _EDIT_TOO = _set("update modify modification mod mtime change last touched revised amended")
 _STAMPED = _set("update modify modification mod change")  # with a word of time beside, as in `date_mod`
 
+# What a row is told to be in now, or what is still to happen to it, which is written after it came.
+_STATE = _set(
+    "status state stage phase progress retry retries tries attempts resolution completion finish end ends ending stop stops"
+    " until expire expires expiry expiration logout signout checkout out exit active inactive enabled disabled pending open"
+    " valid invalid current final assignee handler paid unpaid sent unsent read unread seen unseen done undone held"
+    " withdrawn taken given shown spent left begun complete"
+)
+# Participles say it too (approved, voided, cancelled), but not those of how a row came or of what it tells,
+_CAME = _set(
+    "created added inserted logged recorded posted entered occurred happened started received issued registered generated"
+    " submitted captured raised reported requested placed imported collected measured observed triggered executed performed"
+    " used based red need seed feed speed bed embed shed med ned weed breed deed hundred sacred"
+)
+# nor what a row tells of before and after: it keeps the value that something had then.
+_TOLD = _set("old new from to before after previous prev prior original by")
+
 _TIME = _set("date time datetime stamp timestamp at on ts when mtime")
 _IRREGULAR = {"people": "person", "children": "child", "men": "man", "women": "woman", "indices": "index", "data": "data"}
 _RUNS = re.compile(r"[^\W\d_]+|\d+")
@@ -206,6 +222,22 @@ def suggests_edit(name: str, *, time: bool) -> bool:
     parts = words(name)
     found = says_edit(name) or bool(_EDIT_TOO & set(parts)) or name.lower().replace("_", "").endswith(("tstamp", "mtime"))
     return found and (time or bool(_TIME & set(parts)))
+
+
+def says_state(name: str, table: str) -> str:
+    """Return the word by which a column's name says that its row has a state, which changes after it came, or ''.
+
+    A word that is in the table's name too is what its rows tell: the status of an `order_status_history`.
+    """
+    parts = words(name)
+    if _TOLD & set(parts):
+        return ""
+    about = {singular(word) for word in words(table)}
+    return next((word for word in parts if _is_state(word) and singular(word) not in about), "")
+
+
+def _is_state(word: str) -> bool:
+    return word in _STATE or (len(word) > 3 and word.endswith("ed") and word not in _CAME)
 
 
 def _end(word: str, ends: tuple[str, ...]) -> str:
