@@ -261,3 +261,33 @@ def test_validate_finds_nothing_to_mend_in_what_discover_writes(
     path.write_text(written("", classify(catalog, profiles, (), arrivals)))
     told = [finding for finding in examined(path, world) if finding.severity != "note" and "unique" not in finding.message]
     assert told == []
+
+
+LEFT_OVERS = ("temp_readings", "temp_staff", "tmp_x", "temp", "orders_bak", "orders_bak_2024", "mail_backup", "orders_old")
+
+
+@pytest.mark.parametrize("name", LEFT_OVERS)
+def test_a_left_over_by_name_is_left_out_only_where_nothing_says_that_it_is_in_use(name: str) -> None:
+    """Rows that came lately do, and a table that refers to it, unless that is a left-over too; then a person is asked."""
+    left = table(name, MADE)
+    for came in (None, AGREES):
+        found = alone(left, came=came)
+        assert (found.exclude, found.question) == (True, "")
+    used = alone(left, came=dataclasses.replace(AGREES, lately=True))
+    assert (used.exclude, "rows came to it in the last 7 days" in used.question) == (False, True)
+    assert "# exclude? a" in " ".join(written("", [used]).split())
+    for user, excluded in (("shifts", False), ("tmp_copy", True)):
+        refers = dataclasses.replace(table(user, Column("other", "int(11)", True)), references=(name,))
+        (found, _) = classify(Catalog("x", "11", "UTC", (left, refers)), {})
+        assert (found.exclude, f"{user} refers to it" in found.question) == (excluded, not excluded)
+    own = [NameRule(match=name, exclude=True, why="ours")]
+    (told,) = classify(Catalog("x", "11", "UTC", (left,)), {}, own, {name: dataclasses.replace(AGREES, lately=True)})
+    assert (told.exclude, told.question) == (True, "")
+
+
+@pytest.mark.parametrize(("days", "lately"), [(0, True), (6, True), (8, False), (-400, False)])
+def test_rows_came_lately_by_the_clock_of_the_source(days: int, lately: bool) -> None:
+    now = dt.datetime(2024, 6, 1)
+    rows = [(n, now - dt.timedelta(days=days, hours=30 - n)) for n in range(30, 0, -1)]
+    assert arrival(["at"], [], rows, {}, now).lately is lately
+    assert not arrival(["at"], [], rows).lately

@@ -30,6 +30,8 @@ def read_arrivals(source: MySQL, tables: Sequence[Table]) -> dict[str, Arrival]:
         return {}
     found: dict[str, Arrival] = {}
     with source.connect() as cursor:
+        cursor.execute("SELECT NOW()")
+        now = cursor.fetchall()[0][0]
         for some in (able[n : n + TABLES_TOGETHER] for n in range(0, len(able), TABLES_TOGETHER)):
             rows: dict[int, list[tuple[object, ...]]] = {}
             try:
@@ -44,7 +46,7 @@ def read_arrivals(source: MySQL, tables: Sequence[Table]) -> dict[str, Arrival]:
                 came, edits = times(some[n])
                 newest.sort(key=lambda row: -int(str(row[0])))
                 empty = {c.name: [str(row[-1])[at] == "1" for row in newest] for at, c in enumerate(nullable(some[n]))}
-                found[some[n].name] = arrival([c.name for c in came], [c.name for c in edits], newest, empty)
+                found[some[n].name] = arrival([c.name for c in came], [c.name for c in edits], newest, empty, now)
     return found
 
 

@@ -14,7 +14,7 @@ from bulketl.mysql.matches import read_matches
 from bulketl.mysql.server import MySQL
 from bulketl.survey.explanation import Evidence, chain
 from bulketl.survey.look import in_view
-from bulketl.survey.proposals import Proposal, classify
+from bulketl.survey.proposals import Proposal, classify, named_by
 from bulketl.survey.references import Guess, comparable, guesses, settled
 from bulketl.survey.stages import Tell, silent
 from bulketl.survey.stamps import cursor_candidates
@@ -72,9 +72,13 @@ def _evidence(config: Config, tell: Tell) -> Evidence:
 
 
 def _worth_a_look(table: Table, catalog: Catalog) -> bool:
-    """Tell whether to look how the newest rows of a table came: of every table, where they are not too many."""
-    few = len(catalog.tables) <= FEW_TABLES and evidence.counting_key(table) is not None and table.rows > 0
-    return few or evidence.looked_at(table)
+    """Tell whether to look how the newest rows of a table came: of every table, where they are not too many.
+
+    Of a left-over by its name always, for rows that came lately say that it is none.
+    """
+    counts = evidence.counting_key(table) is not None and table.rows > 0
+    told = len(catalog.tables) <= FEW_TABLES or named_by(table.name) is not None
+    return (counts and told) or evidence.looked_at(table)
 
 
 def _matched(source: MySQL, catalog: Catalog) -> dict[Guess, Match]:

@@ -21,6 +21,7 @@ from bulketl.survey.tiers import tier_of
 from bulketl.tables.catalog import Catalog, Table
 from bulketl.tables.evidence import (
     ENOUGH_ROWS,
+    LATELY,
     Arrival,
     against_audit,
     come_and_go,
@@ -129,8 +130,11 @@ def _proposal(
     dependencies: tuple[str, ...],
 ) -> Proposal:
     table = one.table
-    named = next((rule for rule in (*rules, *NAME_RULES) if fnmatch.fnmatchcase(table.name.lower(), rule.match)), None)
+    named = named_by(table.name, rules)
     theirs = named is not None and named.tier is not None
+    in_use = _in_use(one, came) if any(named is rule for rule in NAME_RULES) else ""
+    left_over = f"exclude? {named.why}, but {in_use}" if named and in_use else ""
+    named = None if in_use else named
     record = hint(table.name)
     against = against_audit(table, came) if record.kind == "record" else ""
     audit = f"a record of what happened: its name says so ({record.word}), and its rows came in the order of their key"
@@ -145,6 +149,7 @@ def _proposal(
         reasons["deletes"] = looked_for
     listed = bool(says_list(table.name))
     asked = "" if exclude or theirs or listed or tier == "audit" else _question(table, against, f"{why}: {tier}")
+    asked = left_over or asked
     return Proposal(
         table=table.name,
         tier=tier,
@@ -161,6 +166,18 @@ def _proposal(
         reasons=reasons,
         question=asked,
     )
+
+
+def named_by(table: str, rules: Sequence[NameRule] = ()) -> NameRule | None:
+    """Return the first rule about a table's name, those of a person before NAME_RULES, None where none fits."""
+    return next((rule for rule in (*rules, *NAME_RULES) if fnmatch.fnmatchcase(table.lower(), rule.match)), None)
+
+
+def _in_use(one: Standing, came: Arrival | None) -> str:
+    """Return what says that a table is in use, though it is a left-over by its name, or ''."""
+    if users := [name for name in one.users if named_by(name) is None]:
+        return f"{users[0]} refers to it"
+    return f"rows came to it in the last {LATELY.days} days" if came and came.lately else ""
 
 
 def _strategy(table: Table, profiles: Mapping[tuple[str, str], Profile]) -> tuple[Strategy, str | None, str]:

@@ -24,6 +24,7 @@ RUN, CHANCE = 3, 0.001  # rows at the end that are NULL, unless that many in a r
 _NONE: Mapping[str, Sequence[bool]] = {}
 TIMES = (5, 2)  # columns that are looked at for how rows came, and for when they were written last
 NULLABLE = 30  # and for whether they are NULL
+LATELY = dt.timedelta(days=7)  # a table whose newest row is no older is in use
 NEWEST = 10  # a part in so many of the rows is compared with the others
 COUNTING = frozenset({"int", "bigint", "mediumint"})
 
@@ -38,7 +39,8 @@ class Arrival:
     `gaps`: keys that were given per row that is there. `column`: the time that follows the key best, with `backwards` pairs
     of neighbours out of its order, and whether it `grows` at all. `edited`: per column that says when a row was written
     last, how many rows have a later time there than in `column`; `after`: the same of each other time. `filled`: columns
-    that are NULL much more often in the newest rows, so that they are filled later.
+    that are NULL much more often in the newest rows, so that they are filled later. `lately`: the newest of the times in
+    `column` is of the last LATELY days.
     """
 
     rows: int
@@ -49,6 +51,7 @@ class Arrival:
     edited: tuple[tuple[str, int], ...] = ()
     after: tuple[tuple[str, int], ...] = ()
     filled: tuple[str, ...] = ()
+    lately: bool = False
 
     @property
     def in_order(self) -> bool:
@@ -95,11 +98,15 @@ def nullable(table: Table) -> tuple[Column, ...]:
 
 
 def arrival(
-    came: Sequence[str], edits: Sequence[str], rows: Sequence[Sequence[object]], empty: Mapping[str, Sequence[bool]] = _NONE
+    came: Sequence[str],
+    edits: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    empty: Mapping[str, Sequence[bool]] = _NONE,
+    now: dt.datetime | None = None,
 ) -> Arrival:
     """Return how rows came, given the key, the times in `came`, and those in `edits` of each, the newest first.
 
-    `empty`: of columns that may be NULL, whether they are, in the same order.
+    `empty`: of columns that may be NULL, whether they are, in the same order. `now`: by the clock of the source.
     """
     filled = tuple(name for name, values in empty.items() if _filled_later(values))
     keys = [row[0] for row in rows if isinstance(row[0], int)]
@@ -120,7 +127,9 @@ def arrival(
     at = came.index(best[1]) + 1
     later = tuple((name, _later(rows, at, n)) for n, name in enumerate(edits, 1 + len(came)))
     after = tuple((name, _later(rows, at, n)) for n, name in enumerate(came, 1) if n != at)
-    return Arrival(len(rows), gaps, best[1], best[0], best[2], later, after, filled)
+    known = [moment for row in rows if (moment := _moment(row[at])) is not None]
+    lately = now is not None and any(now - LATELY <= moment <= now + dt.timedelta(days=1) for moment in known)
+    return Arrival(len(rows), gaps, best[1], best[0], best[2], later, after, filled, lately)
 
 
 def _filled_later(empty: Sequence[bool]) -> bool:
