@@ -15,7 +15,7 @@ from bulketl.plan.selection import Selection, select
 from bulketl.survey.findings import Seen
 from bulketl.survey.proposals import Proposal
 from bulketl.survey.sourcefindings import without_rule
-from bulketl.survey.tablesfile import written
+from bulketl.survey.tablesfile import fixed, written
 from bulketl.tables.catalog import Catalog, Column, Table
 
 OLD = [("orders", "bak"), ("mail_2021", "old"), ("Invoice", "Backup"), ("x", "copy")]
@@ -169,3 +169,29 @@ def test_where_nothing_can_be_added_a_person_is_told_what_to_do(text: str) -> No
         added(text, proposal("b1"))
     assert "one under the other" in str(error.value.hint)
     assert written(text, [proposal("old")], ["old"]) == text
+
+
+MENDED = {
+    "four": "source_tables:\n    old:   # ours\n        deletes: mark\n    b: {}\n# the end\n",
+    "crlf": "tiers:\r\n    critical: {lookback: 3}\r\nsource_tables:\r\n    old:\r\n        deletes: mark\r\n",
+    "braces": "{source_tables: {old: {deletes: mark}}}\n",
+    "empty": "source_tables:\n    old: {deletes: mark}\n    b:\n",
+    "list": "source_tables:\n  old:\n    deletes: mark\n    exclude_columns:\n    - a\n    - b\n",
+    "no end": "source_tables:\n   old:\n      deletes: mark",
+}
+
+
+@pytest.mark.parametrize("form", MENDED)
+def test_mending_keeps_indentation_and_line_ends(form: str) -> None:
+    before = MENDED[form]
+    after = fixed(before, {"old": {"deletes": "mirror"}})
+    assert after.rstrip() == before.replace("mark", "mirror").rstrip()
+
+
+@pytest.mark.parametrize("text", ["a:   {}\nsource_tables:\n    old:\n      deletes: mark\n", "a: 1\r\nsource_tables: {}\n"])
+def test_what_cannot_be_mended_without_writing_it_anew_is_told(text: str) -> None:
+    """With what a person should write; it changes nothing. Where nothing is to be mended, nothing is refused."""
+    with pytest.raises(ConfigError, match="nothing was changed") as error:
+        fixed(text, {"old": {"deletes": "mirror"}})
+    assert error.value.hint == "write old: deletes: mirror"
+    assert fixed(text, {}) == text

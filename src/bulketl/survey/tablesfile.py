@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import io
+import itertools
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from ruamel.yaml.anchor import Anchor
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
+from bulketl.errors import ConfigError
 from bulketl.survey.appending import appended, indented
 from bulketl.survey.proposals import Proposal
 from bulketl.survey.shortrules import beside, differing, shortened
@@ -156,11 +158,19 @@ def missing(text: str, fixes: Mapping[str, Mapping[str, object]]) -> dict[str, d
 
 
 def fixed(text: str, fixes: Mapping[str, Mapping[str, object]]) -> str:
-    """Return the text with values set: per table, keys of its rule (dots for nested ones) to values; the rest stays."""
-    if not fixes:
+    """Return the text with values set: per table, keys of its rule (dots for nested ones) to values; the rest stays.
+
+    Raise ConfigError, with what to write, where the rest could not stay as it is.
+    """
+    if not fixes or not missing(text, fixes):
         return text
-    yaml = _yaml()
-    document = yaml.load(text)
+    ends = "\r\n" if "\r\n" in text else "\n"
+    lines = text.replace(ends, "\n")
+    lines += "" if lines.endswith("\n") or not lines else "\n"
+    yaml = _keeping(lines)
+    if yaml is None or (ends == "\r\n" and "\n" in text.replace(ends, "")):
+        raise _unmended(fixes)
+    document = yaml.load(lines)
     top = _top(document)
     if document.get(top) is None:
         document[top] = CommentedMap()
@@ -176,9 +186,33 @@ def fixed(text: str, fixes: Mapping[str, Mapping[str, object]]) -> str:
             place[step] = _own(place[step])
             place = place[step]
         place[key] = _quoted(value)
+    return _dumped(yaml, document).replace("\n", ends)
+
+
+def _keeping(text: str) -> YAML | None:
+    """Return what reads a text and writes it as it is, in its own indentation; None where nothing does."""
+    for mapping, (sequence, offset), null in itertools.product((2, 4, 3, 1, 6, 8), ((4, 2), (2, 0), (6, 4)), ("null", "")):
+        yaml = _yaml(null)
+        yaml.indent(mapping=mapping, sequence=sequence, offset=offset)
+        document = yaml.load(text)
+        if document is None or _dumped(yaml, document) == text:
+            return yaml
+    return None
+
+
+def _dumped(yaml: YAML, document: Any) -> str:
     stream = io.StringIO()
     yaml.dump(document, stream)
     return stream.getvalue()
+
+
+def _unmended(fixes: Mapping[str, Mapping[str, object]]) -> ConfigError:
+    wanted = [f"{table}: {path}: {_scalar(value)}" for table, values in fixes.items() for path, value in values.items()]
+    more = f"; and {len(wanted) - _NAMED} more, as validate says" if len(wanted) > _NAMED else ""
+    return ConfigError(
+        "the rules cannot be mended without writing lines anew that are right, in another layout; nothing was changed",
+        hint=f"write {'; '.join(in_a_line(one) for one in wanted[:_NAMED])}{more}",
+    )
 
 
 def _top(document: Mapping[str, object]) -> str:
@@ -214,10 +248,10 @@ def _own(entry: CommentedMap | None) -> CommentedMap:
     return own
 
 
-def _yaml() -> YAML:
+def _yaml(null: str = "null") -> YAML:
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 4096  # never fold what a person wrote
-    yaml.representer.add_representer(type(None), lambda r, _: r.represent_scalar("tag:yaml.org,2002:null", "null"))
+    yaml.representer.add_representer(type(None), lambda r, _: r.represent_scalar("tag:yaml.org,2002:null", null))
     yaml.indent(mapping=2, sequence=4, offset=2)
     return yaml
