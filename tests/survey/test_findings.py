@@ -17,6 +17,7 @@ from bulketl.plan.plan import Group, Leftover, Plan, Refusal, TableLoad
 from bulketl.survey.examination import FINDING_RULES, find
 from bulketl.survey.findings import Seen, There
 from bulketl.survey.proposals import classify
+from bulketl.tables.casts import cast
 from bulketl.tables.catalog import Absent, Catalog, Column, Key, Other, Table, TargetTable
 from bulketl.tables.cursor import State, Watermark
 from bulketl.tables.demands import Demands, Footing, Place
@@ -26,6 +27,7 @@ from bulketl.tables.partitions import Partition
 
 ID = Column("id", "int(11)", False, extra="auto_increment")
 STAMP = Column("at", "timestamp", False, extra="on update current_timestamp()")
+TEXT = Column("c", "varchar(20)", True, charset="utf8mb4")
 MADE = Column("created_at", "datetime", False)
 PRIMARY, BY_STAMP = Key("PRIMARY", ("id",), True), Key("at", ("at",), False)
 MANY = 50 << 20  # bytes: a table of this size is worth loading by its changes
@@ -95,6 +97,12 @@ def demanding(**demands: Any) -> dict[str, Any]:
     return {"there": There({"t": existing}, plan=plan)}
 
 
+def encoded(name: str) -> dict[str, Any]:
+    """The target is in that encoding, and a table with a text is planned."""
+    load = TableLoad(wanted(casts=(cast(TEXT),), key=()), (Partition(0),), "reference", "", 1, 1)
+    return {"there": There({}, plan=Plan("clinic", "raw", "UTC", (Group("reference", (load,)),)), encoding=name)}
+
+
 AUDIT = {"table_importance": "audit"}
 WITHOUT_KEY = table(STAMP, keys=(BY_STAMP,))
 EDITED = {"arrivals": {"t": Arrival(1000, 1.0, "created_at", 900, True)}}
@@ -114,6 +122,10 @@ CASES: dict[str, tuple[World, World]] = {
         World({"monitoring": {"data_quality_threshold": 1.0}}),
     ),
     "lacking": (World(more={"lacking": (("clinic", "no right", "grant it"),)}), World(more=read_only(False))),
+    "narrow encoding": (
+        World(table=table(STAMP, TEXT), more=encoded("LATIN1")),
+        World(table=table(STAMP, TEXT), more=encoded("UTF8")),
+    ),
     "stale": (World(more=there(left=(Leftover("old", "excluded"),))), World(more=there())),
     "outside": (World(more=there(outsiders=("mine",))), World(more=there())),
     "doubted": (World(more=demanding(constraints=("c CHECK (id > 0)",))), World(more=demanding())),

@@ -60,6 +60,7 @@ class There:
     """What is known of the target: its tables, what a load stands on, and the plan of a load of all tables.
 
     `left` are tables that bulketl made and no longer loads, `outsiders` things of others in its staging schema.
+    `encoding`: of its database, by its name in Postgres.
     """
 
     existing: Mapping[str, TargetTable]
@@ -67,6 +68,7 @@ class There:
     plan: Plan | None = None
     left: Sequence[Leftover] = ()
     outsiders: Sequence[str] = ()
+    encoding: str = "UTF8"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from bulketl.tables.demands import Demands
 from bulketl.tables.printable import brief
-from bulketl.tables.types import TypeName, parse_type
+from bulketl.tables.types import RAW_TEXTS, TypeName, parse_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,11 @@ class Column:
     def parsed(self) -> TypeName:
         """Its type, taken apart."""
         return parse_type(self.type)
+
+    @property
+    def beyond_ascii(self) -> bool:
+        """Whether it may have characters that are not in ASCII."""
+        return self.charset not in ("", "ascii", "binary") or self.parsed.base in ("json", *RAW_TEXTS)
 
 
 @dataclass(frozen=True, slots=True)
