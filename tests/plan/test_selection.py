@@ -46,7 +46,8 @@ def test_tables_may_lose_rows_by_name_or_pattern() -> None:
 
 
 OUT = {"exclude": True}
-LEFT: dict[str, tuple[str, dict[str, Any], Selection, str, str]] = {  # rules, what is asked for, and what is said of why nothing is left
+# Tables, rules, what is asked for, and what is said of why nothing is left.
+LEFT: dict[str, tuple[str, dict[str, Any], Selection, str, str]] = {
     "nothing there": ("", {}, Selection(), "it has no table that this user may see", "BULKETL_SOURCE"),
     "nothing there of a tier": ("", {}, Selection(tiers=("audit",)), "no table that this user may see", "BULKETL_SOURCE"),
     "rules": ("j1 j2 j3 k", dict.fromkeys(("j1", "j2", "j3"), OUT), Selection(tables=("j*",)),

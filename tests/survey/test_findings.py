@@ -54,10 +54,12 @@ class World:
     others: tuple[Other, ...] = ()
     absent: tuple[Absent, ...] = ()
     known: Sequence[str] | None = None
+    patterns: Sequence[str] = ()
 
     def seen(self, folder: Path) -> Seen:
         path = folder / "tables.yaml"
-        path.write_text(json.dumps({"source_tables": {**({} if self.rule is None else {"t": self.rule}), **self.rules}}))
+        rules = {**({} if self.rule is None else {"t": self.rule}), **self.rules}
+        path.write_text(json.dumps({"source_tables": rules, "patterns": {one: {"lookback": "1h"} for one in self.patterns}}))
         catalog = Catalog("clinic", "11", "UTC", (self.table,), others=self.others, absent=self.absent)
         profiles = {("t", column): profile for column, profile in self.profiles.items()}
         proposals = {item.table: item for item in classify(catalog, profiles)}
@@ -114,6 +116,7 @@ CASES: dict[str, tuple[World, World]] = {
     "not yet": (World(settings={"reports": {"weekly": {"write": "reports"}}}), World()),
     "new unknown": (World(settings={"new_tables": "report"}), World(settings={"new_tables": "report"}, known=["t"])),
     "misnamed": (World(rule=None, rules={"T": {}}), World(rules={"T": {"exclude": True}})),
+    "idle pattern": (World(patterns=("tt*",)), World(patterns=("t*", "?"))),
     "audit deletes": (World({**AUDIT, "deletes": "mirror"}), World({**AUDIT, "deletes": "ignore"})),
     "audit edited": (World(AUDIT), World(AUDIT, table(MADE))),
     "no guard": (World({"deletes": {"guard": "100%"}}), World({"deletes": {"guard": "99%"}})),
@@ -227,3 +230,27 @@ def test_a_finding_is_told_as_plain_values(tmp_path: Path) -> None:
     (one,) = [one for one in document if one["fix"]]
     assert list(one) == ["table", "severity", "message", "otherwise", "advice", "fix", "source", "schema", "kind"]
     assert one["fix"] == {"monitoring.data_quality_threshold": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "meant"),
+    [
+        ("[a-z]", "t"),
+        ("T*", "t"),
+        ("[st]", "t"),
+        ("tt", "t"),
+        ("?t", "t"),
+        ("zzz*", ""),
+        ("t", None),
+        ("*", None),
+        ("?", None),
+    ],
+)
+def test_a_pattern_that_fits_no_table_is_found_with_the_names_that_may_be_meant(
+    pattern: str, meant: str | None, tmp_path: Path
+) -> None:
+    """As a rule by exact name is."""
+    found = [one for one in find(World(patterns=(pattern,)).seen(tmp_path)) if one.kind == "idle pattern"]
+    assert [(one.table, one.severity) for one in found] == ([] if meant is None else [(pattern, "warning")])
+    assert all("fits no table" in one.message for one in found)
+    assert all(one.advice.endswith("did you mean 't'?") == bool(meant) for one in found)
