@@ -215,6 +215,11 @@ class TargetTable:
         return self.made is not None and self.made.oid == self.oid
 
 
+def not_null(column: str) -> str:
+    """Return what hangs on a table whose column is NOT NULL and not part of its primary key."""
+    return f"NOT NULL of {column}"
+
+
 @dataclass(frozen=True, slots=True)
 class Expected:
     """What is known of a table: columns that it had or the rules name, whether it had a primary key and was loaded."""
