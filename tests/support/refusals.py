@@ -68,6 +68,7 @@ PLACES: dict[str, tuple[int, str]] = {
     "loading/threads.py Crew._carry_out.give_up": (1, "meanwhile"),
     "loading/worker.py work": (1, "meanwhile"),
     "loading/reading.py Reading.__iter__": (1, "rows"),
+    "mysql/digests.py _made_one": (1, "rows"),
     "mysql/digests.py rows": (1, "rows"),
     "mysql/locks.py _lock": (1, "lack"),
     "mysql/pressure.py Strain.look": (1, "lack"),
