@@ -73,12 +73,9 @@ def test_the_later_layout_is_read_too(tmp_path: Path) -> None:
         "      primary_key: Num, monitoring: {alert_on_failure: true, alert_on_slow_extraction: true}}\n"
         "  b: {performance_category: tiny, primary_incremental_column: null}\n"
     )
-    rules = load_config(path, None, {}).tables
-    assert (rules["a"].table_importance, rules["a"].incremental_column, rules["a"].primary_key) == (
-        "critical",
-        "Stamp",
-        ("Num",),
-    )
+    with pytest.warns(UserWarning, match="passed over.*primary_key"):
+        rules = load_config(path, None, {}).tables
+    assert (rules["a"].table_importance, rules["a"].incremental_column, rules["a"].primary_key) == ("critical", "Stamp", ())
     assert (rules["a"].monitoring.alert_on_failure, rules["b"].table_importance) == (True, "reference")
     path.write_text("metadata: {}\ntables:\n  a: {bach_size: 3}\n")
     with pytest.raises(ConfigError, match="did you mean 'batch_size'"):

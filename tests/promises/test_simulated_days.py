@@ -200,7 +200,7 @@ def test_any_changes_and_interrupted_loads_and_then_one_clean_load_give_equality
                 with pytest.MonkeyPatch.context() as interrupted:
                     use(interrupted, fault)
                     due()
-                    done = lab.load(rules=TABLES)
+                    done = lab.load(rules=TABLES, unforeseen="the fault is planted")
                 if what == "all fail from there":  # a group that failed once is loaded table by table
                     assert (done.summary.outcome == "done") == (not fault.acted)
                 event(f"{what if what not in CHANGES else 'a change'} {fault.acted or 'never'}")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulketl.errors import DataQualityError
-from bulketl.rows.quality import Arrived, around, hold, score
+from bulketl.rows.quality import COUNTS, Arrived, around, hold, score
 from bulketl.tables.spec import TableSpec
 
 COUNT = st.integers(0, 1000)
@@ -18,12 +18,18 @@ def spec(threshold: float = 1.0) -> TableSpec:
     return TableSpec("t", "raw", (), (), "swap", threshold=threshold)
 
 
-@given(COUNT, COUNT, COUNT)
-def test_any_number_between_the_counts_before_and_after_is_explained(before: int, read: int, after: int) -> None:
-    """By rows that came or went; what lies outside is held against the nearer count."""
-    found = around(before, read, after)
-    assert min(before, after) <= found <= max(before, after)
-    assert (found == read) == (min(before, after) <= read <= max(before, after))
+@given(COUNT, COUNT, st.lists(COUNT, min_size=COUNTS, max_size=COUNTS))
+def test_any_number_between_the_counts_is_explained(before: int, read: int, later: list[int]) -> None:
+    """By rows that came or went; what lies outside of all counts is compared with the nearest one."""
+    asked = iter(later)
+    found = around([before], read, lambda: next(asked))
+    every = [before, *later]
+    assert min(every) <= found <= max(every)
+    assert (found == read) == (min(every) <= read <= max(every))
+
+
+def test_a_number_that_is_explained_is_not_counted_again() -> None:
+    assert around([7, 3], 5, lambda: pytest.fail("counted again")) == 5
 
 
 @given(PARTS)

@@ -61,7 +61,7 @@ class Reading:
             return lambda _: sum(self.of)
         counted = [(self.spec, self.partition)]
         (before,) = self.source.count(counted)
-        return lambda read: read if read == before else around(before, read, *self.source.count(counted))
+        return lambda read: around([before], read, lambda: self.source.count(counted)[0])
 
     def held(self) -> Taken | None:
         """Return the figures of all batches, compared with the source."""
@@ -106,10 +106,11 @@ def _counted(source: Source, loads: Sequence[TableLoad], of: Sequence[int]) -> l
     """
     proved = [not _is_small(load) and any(along_integers(load.spec, part) for part in load.partitions) for load in loads]
     differ = [n for n, load in enumerate(loads) if of[n] != load.rows and load.partitions and not proved[n]]
-    after = source.count([(loads[n].spec, loads[n].partitions[0]) for n in differ]) if differ else []
+    pieces = [(loads[n].spec, loads[n].partitions[0]) for n in differ]
+    after = source.count(pieces) if pieces else []
     expected = list(of)
-    for n, rows in zip(differ, after, strict=True):
-        expected[n] = around(loads[n].rows, of[n], rows)
+    for n, piece, rows in zip(differ, pieces, after, strict=True):
+        expected[n] = around([loads[n].rows, rows], of[n], lambda piece=piece: source.count([piece])[0])  # type: ignore[misc]
     return expected
 
 

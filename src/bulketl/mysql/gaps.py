@@ -53,7 +53,7 @@ def proved(partition: Partition, ask: Asking) -> pa.Table:
     if counted == rows.num_rows:
         return attest(rows, counted)
     rows = ask.rows(partition)
-    return attest(rows, around(counted, rows.num_rows, ask.count(partition)))
+    return attest(rows, around([counted], rows.num_rows, lambda: ask.count(partition)))
 
 
 def missing(keys: pa.ChunkedArray, partition: Partition) -> list[Gap] | None:

@@ -1,7 +1,7 @@
 """How much of a table has arrived: rows in the target per row at the source, counted around the read or proved by it.
 
-The source counts a range before it is read, and once more when that differs from what was read: rows that came or went
-meanwhile explain any number between the two. A range of integer keys proves by its keys that none is missing, and is not
+The source counts a range before it is read, and again when that differs from what was read: rows that came or went
+meanwhile explain any number between the counts. A range of integer keys proves by its keys that none is missing, and is not
 counted; how many the source has is noted with the rows. Rejected rows have a limit of their own, `max_rejects`, and are
 expected in the target no more. Less than 1 is a loss; more than 1, rows that the source never had, is never allowed.
 """
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 NAMED = 3  # partitions in a message
+COUNTS = 8
 _COUNTED = b"rows at the source"  # in the metadata of a schema
 Counted = Callable[[int], int]  # rows read -> rows at the source
 
@@ -33,10 +34,19 @@ class Arrived:
     expected: int
 
 
-def around(before: int, read: int, after: int) -> int:
-    """Return how many rows the source had, as near to those read as the counts before and after the read allow."""
-    lo, hi = sorted((before, after))
-    return min(max(read, lo), hi)
+def around(counts: Sequence[int], read: int, count: Callable[[], int]) -> int:
+    """Return how many rows the source had, as near to the number read as its counts allow, one at least.
+
+    `count` counts again, up to COUNTS times, while the number read lies outside of all counts: where rows come and go all
+    the time, one count may miss what the next one finds.
+    """
+    least, most = min(counts), max(counts)
+    for _ in range(COUNTS):
+        if least <= read <= most:
+            break
+        now = count()
+        least, most = min(least, now), max(most, now)
+    return min(max(read, least), most)
 
 
 def attest(rows: pa.Table, counted: int) -> pa.Table:

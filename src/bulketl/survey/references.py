@@ -113,9 +113,11 @@ class _Names:
         by_name: dict[str, list[str]] = {}
         by_end: dict[str, list[str]] = {}
         for table in sorted(catalog, key=lambda t: (counting_key(t) is None, -t.rows, t.name)):
-            if len(table.primary_key) != 1 or not _family(table.column(table.primary_key[0])):
+            if len(table.primary_key) != 1:
                 continue
-            key = table.primary_key[0]
+            (key,) = table.primary_key
+            if not any(column.name == key and _family(column) for column in table.columns):  # it may be out of view
+                continue
             name = list(words(table.name))
             if _says_of_which(words(key)):
                 by_key.setdefault(key.lower(), []).append(table.name)

@@ -82,7 +82,7 @@ def _first(proposals: Sequence[Proposal]) -> Iterator[str]:
     if rest:
         what = f"{count_of(rest, 'table')} that no other line is about: loaded whole"
         yield f'  "*": {{table_importance: reference}}  # {what}'
-    yield "\nsource_tables:" if own else "\nsource_tables: {}"
+    yield "\nsource_tables:"
     for item in own:
         yield from _lines(item)
 

@@ -35,6 +35,7 @@ WRONG: dict[str, list[str]] = {
     "--sample": ["nope", "0", "200%", "-1%", "nan"],
     "--seed": ["nope", "1.5"],
     "--first": ["-1", "nope"],
+    "--explain": ["nope", ""],
     "--png": [NOWHERE],
     "--html": [NOWHERE],
     "--folder": [NOWHERE],

@@ -221,3 +221,21 @@ def test_a_run_in_which_a_table_failed_or_rows_were_rejected_is_not_certified_an
     assert about["why"][0].startswith("1 table was loaded again since and not certified then, last by run ")
     assert not tables["good"]["certified"]
     assert certificate(lab.config(), about["run"])[0]["certified"]
+
+
+def test_what_the_load_left_out_counts_against_the_certificate(maria_lab: Lab) -> None:
+    """A table that is new at the source, and one of the rules that has gone from it; both by name in the first line."""
+    lab = maria_lab
+    for table in ("a", "b"):
+        lab.mysql(f"CREATE TABLE {table} (id int PRIMARY KEY)", f"INSERT INTO {table} VALUES (1)")
+    config = lab.config(certify=True, rules={"a": {}, "b": {}}).model_copy(update={"known": frozenset({"a", "b"})})
+    load(config)
+    assert certificate(config)[0]["certified"]
+    lab.mysql("RENAME TABLE b TO b2", "INSERT INTO a VALUES (2)")
+    load(config)
+    about, tables = certificate(config)
+    assert (about["certified"], about["why"]) == (False, ["2 tables not loaded: `b`, `b2`"])
+    assert tables["b2"]["certified"] is None
+    file = io.StringIO()
+    Terminal(file=file).print(screen.certificate(about, tables))
+    assert file.getvalue().startswith("NOT CERTIFIED: 2 tables not loaded: `b`, `b2`")

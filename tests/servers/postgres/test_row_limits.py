@@ -118,7 +118,7 @@ def test_more_columns_than_a_table_has_are_one_short_error_in_plan_and_load(mari
     assert (told["t"].outcome, told["u"].outcome) == ("failed", "loaded")
     assert len(told["t"].message) + len(told["t"].hint) < 400
     found = [item for item in bulketl.validate(maria_lab.config()) if item.table == "t" and item.severity == "error"]
-    assert any("1,600" in str(item) for item in found)
+    assert any("1,600" in item.message for item in found)
     left = ", ".join(f"c{n}" for n in range(100))
     again = maria_lab.load(rules={"t": {"exclude_columns": left.split(", ")}})
     assert again.summary.tables["t"].outcome == "loaded", again.summary.tables["t"].message

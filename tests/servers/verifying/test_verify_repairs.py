@@ -281,7 +281,7 @@ def test_the_command_says_what_differs_and_ends_with_1(maria_lab: Lab, monkeypat
     assert "2: differs in c" in differs.output
     assert "'z'" not in differs.output
     assert "'b' at the source, 'z' in the target" in command(lab, ["--show-values"], monkeypatch).output
-    document = json.loads(command(lab, ["--json"], monkeypatch).output)
+    document = json.loads(command(lab, ["--json"], monkeypatch).stdout)
     assert document["tables"][0]["rows"][0] == {
         "key": ["2"],
         "kind": "differs",

@@ -77,10 +77,17 @@ def _found(result: Summary) -> list[str]:
 
 
 def _moved(items: Iterable[TableSummary]) -> str:
-    """Return rows added, changed and deleted, all in all."""
+    """Return rows added, changed and deleted, all in all, and of how many tables only the balance is known."""
     every = list(items)
     added, edited, removed = (sum(getattr(item, key) for item in every) for key in ("added", "edited", "removed"))
-    return f"+{added:,} ~{edited:,} -{removed:,}"
+    whole = sum(_is_balance(item) for item in every)
+    balance = f" ({count_of(whole, 'table')} replaced whole: the balance)" if whole else ""
+    return f"+{added:,} ~{edited:,} -{removed:,}{balance}"
+
+
+def _is_balance(item: TableSummary) -> bool:
+    """Tell whether of a table only is known how many more or fewer rows it has than before."""
+    return item.replaced and bool(item.before)
 
 
 def _numbers(result: Summary, verbose: bool, width: int) -> RenderableType:
@@ -114,7 +121,7 @@ def _cells(items: Sequence[TableSummary], columns: Sequence[str], seconds: float
     found = {
         "rows": f"{sum(item.rows for item in items):,}",
         "+": _count(sum(item.added for item in items)),
-        "~": _count(sum(item.edited for item in items)),
+        "~": "?" if all(map(_is_balance, items)) else _count(sum(item.edited for item in items)),
         "-": _count(sum(item.removed for item in items)),
         "rejects": _count(sum(item.rejects for item in items)),
         "size": size(sum(item.bytes for item in items)),
