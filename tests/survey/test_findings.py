@@ -17,6 +17,7 @@ from bulketl.plan.plan import Group, Leftover, Plan, Refusal, TableLoad
 from bulketl.survey.examination import FINDING_RULES, find
 from bulketl.survey.findings import Seen, There
 from bulketl.survey.proposals import classify
+from bulketl.tables.casts import cast
 from bulketl.tables.catalog import Absent, Catalog, Column, Key, Other, Table, TargetTable
 from bulketl.tables.cursor import State, Watermark
 from bulketl.tables.demands import Demands, Footing, Place
@@ -26,6 +27,7 @@ from bulketl.tables.partitions import Partition
 
 ID = Column("id", "int(11)", False, extra="auto_increment")
 STAMP = Column("at", "timestamp", False, extra="on update current_timestamp()")
+TEXT = Column("c", "varchar(20)", True, charset="utf8mb4")
 MADE = Column("created_at", "datetime", False)
 PRIMARY, BY_STAMP = Key("PRIMARY", ("id",), True), Key("at", ("at",), False)
 MANY = 50 << 20  # bytes: a table of this size is worth loading by its changes
@@ -52,10 +54,12 @@ class World:
     others: tuple[Other, ...] = ()
     absent: tuple[Absent, ...] = ()
     known: Sequence[str] | None = None
+    patterns: Sequence[str] = ()
 
     def seen(self, folder: Path) -> Seen:
         path = folder / "tables.yaml"
-        path.write_text(json.dumps({"source_tables": {**({} if self.rule is None else {"t": self.rule}), **self.rules}}))
+        rules = {**({} if self.rule is None else {"t": self.rule}), **self.rules}
+        path.write_text(json.dumps({"source_tables": rules, "patterns": {one: {"lookback": "1h"} for one in self.patterns}}))
         catalog = Catalog("clinic", "11", "UTC", (self.table,), others=self.others, absent=self.absent)
         profiles = {("t", column): profile for column, profile in self.profiles.items()}
         proposals = {item.table: item for item in classify(catalog, profiles)}
@@ -95,6 +99,12 @@ def demanding(**demands: Any) -> dict[str, Any]:
     return {"there": There({"t": existing}, plan=plan)}
 
 
+def encoded(name: str) -> dict[str, Any]:
+    """The target is in that encoding, and a table with a text is planned."""
+    load = TableLoad(wanted(casts=(cast(TEXT),), key=()), (Partition(0),), "reference", "", 1, 1)
+    return {"there": There({}, plan=Plan("clinic", "raw", "UTC", (Group("reference", (load,)),)), encoding=name)}
+
+
 AUDIT = {"table_importance": "audit"}
 WITHOUT_KEY = table(STAMP, keys=(BY_STAMP,))
 EDITED = {"arrivals": {"t": Arrival(1000, 1.0, "created_at", 900, True)}}
@@ -106,6 +116,7 @@ CASES: dict[str, tuple[World, World]] = {
     "not yet": (World(settings={"reports": {"weekly": {"write": "reports"}}}), World()),
     "new unknown": (World(settings={"new_tables": "report"}), World(settings={"new_tables": "report"}, known=["t"])),
     "misnamed": (World(rule=None, rules={"T": {}}), World(rules={"T": {"exclude": True}})),
+    "idle pattern": (World(patterns=("tt*",)), World(patterns=("t*", "?"))),
     "audit deletes": (World({**AUDIT, "deletes": "mirror"}), World({**AUDIT, "deletes": "ignore"})),
     "audit edited": (World(AUDIT), World(AUDIT, table(MADE))),
     "no guard": (World({"deletes": {"guard": "100%"}}), World({"deletes": {"guard": "99%"}})),
@@ -114,6 +125,10 @@ CASES: dict[str, tuple[World, World]] = {
         World({"monitoring": {"data_quality_threshold": 1.0}}),
     ),
     "lacking": (World(more={"lacking": (("clinic", "no right", "grant it"),)}), World(more=read_only(False))),
+    "narrow encoding": (
+        World(table=table(STAMP, TEXT), more=encoded("LATIN1")),
+        World(table=table(STAMP, TEXT), more=encoded("UTF8")),
+    ),
     "stale": (World(more=there(left=(Leftover("old", "excluded"),))), World(more=there())),
     "outside": (World(more=there(outsiders=("mine",))), World(more=there())),
     "doubted": (World(more=demanding(constraints=("c CHECK (id > 0)",))), World(more=demanding())),
@@ -215,3 +230,27 @@ def test_a_finding_is_told_as_plain_values(tmp_path: Path) -> None:
     (one,) = [one for one in document if one["fix"]]
     assert list(one) == ["table", "severity", "message", "otherwise", "advice", "fix", "source", "schema", "kind"]
     assert one["fix"] == {"monitoring.data_quality_threshold": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "meant"),
+    [
+        ("[a-z]", "t"),
+        ("T*", "t"),
+        ("[st]", "t"),
+        ("tt", "t"),
+        ("?t", "t"),
+        ("zzz*", ""),
+        ("t", None),
+        ("*", None),
+        ("?", None),
+    ],
+)
+def test_a_pattern_that_fits_no_table_is_found_with_the_names_that_may_be_meant(
+    pattern: str, meant: str | None, tmp_path: Path
+) -> None:
+    """As a rule by exact name is."""
+    found = [one for one in find(World(patterns=(pattern,)).seen(tmp_path)) if one.kind == "idle pattern"]
+    assert [(one.table, one.severity) for one in found] == ([] if meant is None else [(pattern, "warning")])
+    assert all("fits no table" in one.message for one in found)
+    assert all(one.advice.endswith("did you mean 't'?") == bool(meant) for one in found)

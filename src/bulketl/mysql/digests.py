@@ -90,7 +90,9 @@ def rows(source: MySQL, spec: TableSpec, buckets: Buckets, which: Sequence[str],
         cursor.execute(query)
         listed: dict[str, Row] = {}
         for text, found, *key in cursor.fetchall():
-            if str(text) in listed:
+            if (other := listed.get(str(text))) and other.key != tuple(key):
+                raise _made_one(spec, other.key, tuple(key))
+            if other:
                 raise DataError(
                     f"table {spec.table!r}: its key ({', '.join(spec.key)}) is not unique at the source: more than one row "
                     f"has {', '.join(map(str, key))}",
@@ -98,6 +100,25 @@ def rows(source: MySQL, spec: TableSpec, buckets: Buckets, which: Sequence[str],
                 )
             listed[str(text)] = Row(tuple(key), str(found))
         return listed
+
+
+def _made_one(spec: TableSpec, one: Sequence[object], other: Sequence[object]) -> DataError:
+    """Return the error of two keys of the source that are the same in the target."""
+    dates = [item.column for item in spec.casts if item.column in spec.key and item.guarded]
+    why, what = "as they are loaded", "name them under exclude_columns, or load by another key"
+    if dates:
+        why = f"for what is no date in {', '.join(dates)} of its key, as 0000-00-00, becomes one value"
+        what = "write true dates there"
+    elif spec.nul_bytes == "strip":
+        why, what = (
+            "once NUL bytes are stripped",
+            "take the NUL bytes out, or set nul_bytes: reject, which names the rows",
+        )
+    shown = " and ".join(f"({', '.join(map(str, key))})" for key in (one, other))
+    return DataError(
+        f"table {spec.table!r}: its keys {shown} are two at the source and one in the target, {why}",
+        hint=f"correct the rows at the source: {what}; until then no comparison can tell them apart",
+    )
 
 
 def multiset(source: MySQL, spec: TableSpec, which: Sequence[str]) -> dict[str, int]:

@@ -19,6 +19,7 @@ from bulketl.mysql.read import beyond_condition, range_condition
 from bulketl.mysql.server import MySQL, code_of, is_lost, text_of
 from bulketl.tables.casts import quoted, typed
 from bulketl.tables.catalog import Catalog, Column, Expected, Key, Other, Table
+from bulketl.tables.cursor import NO_TIME
 from bulketl.tables.measured import Profile
 from bulketl.tables.partitions import (
     PARTITION_BYTES,
@@ -236,9 +237,9 @@ def read_profiles(source: MySQL, columns: Mapping[Table, Sequence[Column]]) -> d
                 continue
             for n, *counts, seconds in _rows(cursor):
                 table, column = some[int(n)]
-                looked, nulls, sentinels, future = (int(count or 0) for count in counts)
+                looked, nulls, sentinels, future, missed = (int(count or 0) for count in counts)
                 days = None if seconds is None else int(seconds) / 86400
-                profiles[table.name, column.name] = Profile(looked, nulls, sentinels, future, days)
+                profiles[table.name, column.name] = Profile(looked, nulls, sentinels, future, days, missed)
     return profiles
 
 
@@ -247,6 +248,7 @@ def _profiling(n: int, table: Table, column: Column) -> str:
     newest = f"SELECT {quoted(column.name)} c FROM {quoted(table.name)} {'ORDER BY ' + order if order else ''}"
     return (
         f"(SELECT {n}, COUNT(*), SUM(c IS NULL), SUM(c < '1902-01-01'), SUM(c > NOW() + INTERVAL 1 DAY),"
+        f" SUM(c >= '{NO_TIME.date()}' AND c < '1902-01-01'),"
         " TIMESTAMPDIFF(SECOND, MIN(IF(c BETWEEN '1902-01-01' AND NOW() + INTERVAL 1 DAY, c, NULL)), NOW())"
         f" FROM ({newest} LIMIT {PROFILED_ROWS}) t)"
     )

@@ -240,8 +240,20 @@ def _constrained(facing: Facing) -> Said | None:
     found = facing.demands.constraints
     if not found or not facing.stays:
         return None
-    shown = "; ".join(found[:3]) + (f"; and {len(found) - 3} more" if len(found) > 3 else "")
-    return f"the target's table has constraints that the source does not know: {shown}", "drop them if rows break them"
+    return (
+        f"the target's table has constraints that the source does not know: {_some(found)}",
+        "drop them if rows break them",
+    )
+
+
+def _indexed(facing: Facing) -> Said | None:
+    found = facing.demands.indexes
+    if not found:  # a swap builds them again, of the new rows
+        return None
+    return (
+        f"the target's table has indexes that the source does not know, and they may refuse rows: {_some(found)}",
+        "DROP INDEX where rows break one: two that are the same to it, an expression that fails, a value of 2,704 bytes",
+    )
 
 
 def _nullable(facing: Facing) -> Said | None:
@@ -307,6 +319,10 @@ def _doubled(facing: Facing) -> Said | None:
     )
 
 
+def _some(found: tuple[str, ...]) -> str:
+    return "; ".join(found[:3]) + (f"; and {len(found) - 3} more" if len(found) > 3 else "")
+
+
 def _columns_of(names: list[str]) -> str:
     return f"column{'s' * (len(names) > 1)} {', '.join(names)}"
 
@@ -325,6 +341,9 @@ OBSTACLES: tuple[Obstacle, ...] = (
     Obstacle("missing rights", "rights on the target's table, or its ownership", _unentitled),
     Obstacle(
         "constraints", "CHECK, UNIQUE, EXCLUDE and FOREIGN KEY of the target, domains too", _constrained, certain=False
+    ),
+    Obstacle(
+        "indexes", "an index of a person's own: unique, of an expression, partial, of long values", _indexed, certain=False
     ),
     Obstacle("NULL for NOT NULL", "a column that is NOT NULL in the target only", _nullable, certain=False),
     Obstacle("what acts on rows", "triggers, rules, cascading keys of the target", _acting, certain=False),

@@ -13,7 +13,7 @@ from bulketl.config.tables import TableRule
 from bulketl.errors import PlanError
 from bulketl.plan.drift import Drift, drift
 from bulketl.tables.casts import unhashed
-from bulketl.tables.catalog import TargetTable
+from bulketl.tables.catalog import TargetTable, not_null
 from bulketl.tables.cursor import State
 from bulketl.tables.spec import DELETED_AT, TableSpec
 
@@ -50,6 +50,10 @@ def publishing(
     if existing is None:
         marks = ((DELETED_AT, "timestamptz"),) if spec.deletes == "mark" else ()
         return dataclasses.replace(spec, kept=marks), "new in the target"
+    own = {
+        not_null(column) for column in spec.target_key
+    }  # which a primary key brings: what Postgres 18 leaves of a dropped one
+    existing = dataclasses.replace(existing, hanging=tuple(what for what in existing.hanging if what not in own))
     if rule.publish == "swap" and not existing.replaceable:
         raise PlanError(
             f"table {existing.name!r} cannot be swapped, as its rule asks, because of {', '.join(existing.hanging)}",
@@ -181,10 +185,15 @@ def _refuse(config: Config, rule: TableRule, spec: TableSpec, existing: TargetTa
                 hint="drop that index and load again",
             )
     else:
+        texts = list(found.texts)
+        if existing.primary_key != spec.target_key:
+            theirs = ", ".join(existing.primary_key) or "none"
+            texts.append(f"its key is {', '.join(spec.target_key) or 'none'} at the source and {theirs} in the target")
         raise PlanError(
             f"table {name!r} has other columns or another key than the source now, "
-            f"and cannot be replaced because of {hanging}" + (f": {'; '.join(found.texts)}" if existing.columns else ""),
-            hint="alter the target table by hand, or drop what depends on it, and load again",
+            f"and cannot be replaced because of {hanging}" + (f": {'; '.join(texts)}" if existing.columns else ""),
+            hint=f"alter the target table by hand so that it has what the source has, or drop there what is in the way "
+            f"({hanging}), and load again",
         )
     if existing.referenced and not spec.key:
         raise PlanError(

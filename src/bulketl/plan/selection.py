@@ -9,11 +9,12 @@ from bulketl.config.config import Config
 from bulketl.errors import PlanError
 from bulketl.plan.absences import absences
 from bulketl.plan.incremental import Span
-from bulketl.plan.leftout import fitting
+from bulketl.plan.leftout import fitting, left_out, told
 from bulketl.plan.plan import Refusal, Skip
 from bulketl.tables.catalog import Catalog
 from bulketl.tables.patterns import matches
-from bulketl.tables.spec import Tier
+from bulketl.tables.printable import count_of
+from bulketl.tables.spec import TIERS, Tier
 
 NEW_TABLE = "new at the source; `bulketl discover --write` adds it to the rules, new_tables: load takes such tables at once"
 NEW_LEFT_OUT = (
@@ -98,9 +99,33 @@ def select(config: Config, catalog: Catalog, selection: Selection) -> tuple[Cata
         kept.append(table)
     refused, gone = absences(config, catalog, lambda name: selection.takes(config, name))
     if not (kept or skipped or refused):
-        which = f"of tier {', '.join(selection.tiers)} " if selection.tiers else ""
-        raise PlanError(
-            f"there is no table {which}to load in {catalog.identity}",
-            hint="give tables their tier as table_importance in config/tables.yaml, or load without --tier",
-        )
+        raise _nothing(config, catalog, selection)
     return dataclasses.replace(catalog, tables=tuple(kept)), (*skipped, *gone), refused
+
+
+def _nothing(config: Config, catalog: Catalog, selection: Selection) -> PlanError:
+    """Return the error that no table is left, with what leaves them out."""
+    names = [table.name for table in catalog]
+    fit = [name for name in names if not selection.tables or matches(name, selection.tables)]
+    asked = [name for name in fit if not matches(name, selection.exclude)]
+    free = [name for name in asked if not config.rule(name).exclude]
+    fitting_ones = " that fit" if selection.tables or selection.exclude else ""
+    if not names:
+        why = "it has no table that this user may see"
+        others = told(left_out(config, catalog))
+        hint = "check the database at the end of BULKETL_SOURCE, and the user's SELECT right on its tables"
+        hint += f"; it has {others}" if others else ""
+    elif not asked:
+        why, hint = f"--exclude leaves out all {count_of(len(fit), 'table')} that fit", "narrow --exclude, or leave it out"
+    elif not free:
+        why = f"all {count_of(len(asked), 'table')}{fitting_ones} are excluded by your rules"
+        if len(asked) == 1:
+            why = f"your rules exclude {asked[0]!r}, the only table there is{fitting_ones.replace('fit', 'fits')}"
+        hint = "take exclude: true out of their rules, or name tables in full under --tables, which takes them this once"
+    else:
+        tiers = ", ".join(tier for tier in TIERS if any(config.rule(name).table_importance == tier for name in free))
+        excluded = f", and {len(asked) - len(free):,} more excluded by your rules" if len(free) < len(asked) else ""
+        some = f"{count_of(len(free), 'table')}{fitting_ones}"
+        why = f"--tier asks for {', '.join(selection.tiers)}, and the source has {some} of tier {tiers}{excluded}"
+        hint = "give tables their tier as table_importance in config/tables.yaml, or load without --tier"
+    return PlanError(f"there is no table to load in {catalog.identity}: {why}", hint=hint)

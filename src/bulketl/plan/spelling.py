@@ -15,6 +15,8 @@ _CODECS = {
     **{f"WIN{page}": f"cp{page}" for page in range(1250, 1259)},
 }  # fmt: skip
 
+TAKING_ALL = ("UTF8", "SQL_ASCII")  # encodings that lack no character
+
 
 def check_spelling(spec: TableSpec, encoding: str) -> None:
     """Raise PlanError when a database of that encoding, by its name in Postgres, lacks characters of a name or a check."""

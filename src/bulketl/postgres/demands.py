@@ -9,8 +9,9 @@ from bulketl.postgres.ledger import schema as ledger
 from bulketl.postgres.server import LEDGER, STAGING, Connection
 from bulketl.tables.demands import Demands, Footing, Place
 
-# Of a partitioned table what its partitions demand counts too.
-_TABLES = """
+# Of a partitioned table what its partitions demand counts too. An index holds what 600 characters take, whichever they are.
+_TABLES = (
+    """
 SELECT c.oid::bigint, json_strip_nulls(json_build_object(
     'generated', (SELECT json_agg(attname) FILTER (WHERE attgenerated <> '') FROM pg_attribute a WHERE {own}),
     'identity', (SELECT json_agg(attname) FILTER (WHERE attidentity = 'a') FROM pg_attribute a WHERE {own}),
@@ -21,12 +22,19 @@ SELECT c.oid::bigint, json_strip_nulls(json_build_object(
         SELECT format('%%I %%s', conname, pg_get_constraintdef(k.oid)) AS what FROM pg_constraint k
         WHERE k.conrelid = ANY(parts.oids) AND contype IN ('c', 'u', 'x', 'f') AND k.conparentid = 0
       UNION
-        SELECT format('%%s, a unique index', i.indexrelid::regclass) FROM pg_index i
-        WHERE i.indrelid = c.oid AND i.indisunique AND NOT i.indisprimary
-            AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid)
-      UNION
         SELECT format('%%I %%s of domain %%s', k.conname, pg_get_constraintdef(k.oid), k.contypid::regtype)
         FROM pg_attribute a JOIN pg_constraint k ON k.contypid = a.atttypid AND k.contype = 'c' WHERE {own}) w),
+    'indexes', (SELECT json_agg(concat_ws(' ', x.relname, CASE WHEN i.indisunique THEN '(unique)' END,
+            'of ' || pg_get_expr(i.indexprs, i.indrelid), 'where ' || pg_get_expr(i.indpred, i.indrelid),
+            'of long values in ' || long.names) ORDER BY x.relname)
+        FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid, LATERAL (
+            SELECT string_agg(a.attname, ', ' ORDER BY a.attnum) AS names FROM pg_attribute a
+            WHERE a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey) AND a.atttypid IN {long}
+                AND a.atttypmod NOT BETWEEN 4 AND {most} AND x.relam = (SELECT oid FROM pg_am WHERE amname = 'btree')) long
+        WHERE i.indrelid = ANY(parts.oids) AND NOT i.indisprimary
+            AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid)
+            AND NOT EXISTS (SELECT FROM pg_inherits h WHERE h.inhrelid = i.indexrelid)
+            AND (i.indisunique OR i.indexprs IS NOT NULL OR i.indpred IS NOT NULL OR long.names IS NOT NULL)),
     'acting', (SELECT json_agg(DISTINCT w.what) FROM (
         SELECT format('trigger %%I', tgname) AS what FROM pg_trigger WHERE tgrelid = ANY(parts.oids) AND NOT tgisinternal
             AND tgenabled <> 'D'
@@ -54,7 +62,10 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace,
     LATERAL (SELECT CASE WHEN c.relkind = 'p' THEN ARRAY(SELECT relid::oid FROM pg_partition_tree(c.oid))
              ELSE ARRAY[c.oid] END AS oids) parts
 WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p')""".replace(
-    "{own}", "a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
+        "{own}", "a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
+    )
+    .replace("{long}", "('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'bytea'::regtype)")
+    .replace("{most}", "600")
 )
 _FOOTING = f"""
 SELECT current_user::text, current_database()::text, current_setting('transaction_read_only')::boolean, pg_is_in_recovery(),

@@ -21,7 +21,7 @@ from bulketl.postgres.ledger import made
 from bulketl.postgres.ledger.made import OTHER_TYPE
 from bulketl.postgres.server import Connection
 from bulketl.tables.casts import TARGETS, held_type
-from bulketl.tables.catalog import TargetTable
+from bulketl.tables.catalog import TargetTable, not_null
 from bulketl.tables.demands import Demands
 
 # Everything that depends on a table or its row type, but its own parts: toast, row type, primary key, NOT NULL of it.
@@ -80,10 +80,10 @@ SELECT c.oid, c.relname, c.relkind,
         CASE WHEN c.relrowsecurity THEN 'row level security' END,
         CASE WHEN c.relkind = 'p' OR c.relispartition THEN 'its partitioning' END,
         (SELECT 'its inheriting from ' || string_agg(inhparent::regclass::text, ', ') FROM pg_inherits
-         WHERE inhrelid = c.oid AND NOT c.relispartition),
-        (SELECT 'NOT NULL of ' || string_agg(a.attname, ', ') FROM pg_attribute a
-         WHERE a.attrelid = c.oid AND a.attnum > 0 AND a.attnotnull AND NOT a.attisdropped AND NOT EXISTS (
-            SELECT 1 FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary AND a.attnum = ANY(i.indkey)))),
+         WHERE inhrelid = c.oid AND NOT c.relispartition)),
+    (SELECT json_agg(a.attname) FROM pg_attribute a
+     WHERE a.attrelid = c.oid AND a.attnum > 0 AND a.attnotnull AND NOT a.attisdropped AND NOT EXISTS (
+        SELECT 1 FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary AND a.attnum = ANY(i.indkey)))::text,
     {SEEN},
     c.relrowsecurity OR EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = ANY(parts.oids) AND NOT g.tgisinternal
             AND g.tgenabled <> 'D') OR EXISTS (SELECT FROM pg_rewrite w WHERE w.ev_class = ANY(parts.oids)
@@ -149,8 +149,9 @@ def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
     for oid, name, relkind, owner in connection.execute(_OTHERS, {"schema": schema}):
         kind = _KINDS.get(relkind, "relation")
         tables[name] = TargetTable(name, (), hanging=(f"its being a {kind}",), kind=kind, oid=oid, owner=owner)
-    for oid, name, relkind, columns, key, own, seen, acting, grants, uncopied, owner, key_name in found:
+    for oid, name, relkind, columns, key, own, required, seen, acting, grants, uncopied, owner, key_name in found:
         kinds = hanging.get(oid) or {kind: [] for kind in KINDS}
+        strict = [not_null(column) for column in json.loads(required or "[]")]
         materialized = [f"materialized view {view}" for view in kinds["materialized"]]
         tables[name] = TargetTable(
             name=name,
@@ -159,7 +160,16 @@ def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
             views=tuple(sorted(set(kinds["view"]))),
             indexes=tuple(sorted(indexes.get(oid, {}).items())),
             hanging=tuple(
-                sorted({*kinds["index"], *kinds["other"], *kinds["referencing"], *materialized, *([own] if own else [])})
+                sorted(
+                    {
+                        *kinds["index"],
+                        *kinds["other"],
+                        *kinds["referencing"],
+                        *materialized,
+                        *strict,
+                        *([own] if own else []),
+                    }
+                )
             ),
             materialized=tuple(sorted(set(kinds["materialized"]))),
             referenced=bool(kinds["referencing"]),

@@ -18,7 +18,7 @@ from bulketl.connections.tls import OPPORTUNISTIC, Protection, problem
 from bulketl.connections.watch import ASK_SECONDS, HINT, STALL_SECONDS, StalledError, Talk, mark, new_mark, talk
 from bulketl.errors import BugError, BulketlError, ConfigError, DataError, Ease, TargetError
 from bulketl.postgres.health import by_backend
-from bulketl.postgres.refusals import about
+from bulketl.postgres.refusals import TWICE, about
 from bulketl.postgres.session import FORM, POOLED, Driver, Session, described, opened, parameters
 from bulketl.tables.printable import shortened
 from bulketl.tables.spec import NAME_BYTES
@@ -107,7 +107,7 @@ class Postgres:
         except psycopg.Error as error:
             if error.sqlstate is None and not isinstance(error, psycopg.OperationalError):
                 raise  # not Postgres' word but a bug of ours
-            raise failure(error.sqlstate, str(error), self.identity) from error
+            raise failure(error.sqlstate, str(error), self.identity, constraint_of(error)) from error
 
     def _opened(self, one: Talk) -> Connection:
         try:
@@ -184,9 +184,9 @@ _FORM = "write it as postgresql://user:password@host:5432/database, special char
 _FAULTY = "nothing was changed; correct the row at the source, or what refuses it in the target"
 _BUG = "a mistake in bulketl; nothing was changed. Report it, with the types of the table's columns"
 _QUOTED, _SAID = 200, 2_000  # characters of a statement, and of all that was said
+_TWICE = "correct primary_key where a rule declares it; where stripped NUL bytes made them so, nul_bytes: reject names them"
 _HINTS = {
-    "23505": "two rows have the same key in Postgres: correct primary_key where a rule declares it; "
-    "where stripped NUL bytes made them so, nul_bytes: reject names them",
+    "23505": f"two rows have the same key in Postgres: {_TWICE}",
     "53200": "raise max_locks_per_transaction in the target: a run takes a lock per table; or load fewer tables at once",
     "53100": "free space on the target's disk; what is there is as it was before",
     "42501": "grant the target user CREATE on the database, and ownership of the tables it replaces",
@@ -214,8 +214,20 @@ def said(text: str) -> str:
     return shortened(text, _SAID)
 
 
-def failure(sqlstate: str | None, text: str, what: str) -> BulketlError:
-    """Return the error to raise for what Postgres said: DataError for a value's fault, else TargetError."""
+def constraint_of(error: BaseException) -> str:
+    """Return the constraint or index that Postgres names in an error of either driver, '' for none."""
+    diagnosis = getattr(error, "diag", None)
+    if diagnosis is not None:
+        return str(diagnosis.constraint_name or "")
+    named = dict(getattr(error, "details", None) or ()).get(b"PG_DIAG_CONSTRAINT_NAME", b"")
+    return str(named, "utf-8", "replace") if isinstance(named, bytes) else str(named)
+
+
+def failure(sqlstate: str | None, text: str, what: str, constraint: str = "") -> BulketlError:
+    """Return the error to raise for what Postgres said: DataError for a value's fault, else TargetError.
+
+    `constraint`: the constraint or index that it names, '' for none.
+    """
     text, state = said(text), sqlstate or ""
     lost = any(words in text for words in ("server closed the connection", "connection to server", "could not receive"))
     if state in (TAMPERED, EATEN):  # our own words, and where in a block they were said is of no interest
@@ -225,7 +237,13 @@ def failure(sqlstate: str | None, text: str, what: str) -> BulketlError:
     if about(state, text) == "bug":
         return BugError(told, hint=_BUG)
     if about(state, text) == "row" or state in (TAMPERED, EATEN):
-        refused = DataError(told, hint=_HINTS.get(state, _FAULTY))
+        hint = _HINTS.get(state, _FAULTY)
+        if constraint and state in TWICE:
+            hint = (
+                f"two rows exclude each other by {constraint!r} in the target. If that is an index or a constraint of your "
+                f"own there, correct these rows at the source or drop it; if it is the primary key: {_TWICE}"
+            )
+        refused = DataError(told, hint=hint)
         refused.state = state
         return refused
     ease: Ease = "workers" if state in _CROWDED else "batch" if state == "53200" else ""

@@ -13,6 +13,7 @@ from operator import attrgetter
 from typing import Any, Literal
 
 from bulketl.config.config import Config
+from bulketl.config.inherited import inherited
 from bulketl.config.tables import TableRule
 from bulketl.plan.plan import Leftover, Plan, Refusal
 from bulketl.survey.proposals import Proposal
@@ -60,6 +61,7 @@ class There:
     """What is known of the target: its tables, what a load stands on, and the plan of a load of all tables.
 
     `left` are tables that bulketl made and no longer loads, `outsiders` things of others in its staging schema.
+    `encoding`: of its database, by its name in Postgres.
     """
 
     existing: Mapping[str, TargetTable]
@@ -67,6 +69,7 @@ class There:
     plan: Plan | None = None
     left: Sequence[Leftover] = ()
     outsiders: Sequence[str] = ()
+    encoding: str = "UTF8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +136,14 @@ class Ruled:
         return self.rule.extraction_strategy != "full_table"
 
     @property
+    def for_many(self) -> bool:
+        """Whether a pattern or a tier says how it is loaded, so that nobody chose that for this table."""
+        config, tier = self.seen.config, {"table_importance": self.rule.table_importance}
+        keys = inherited(self.table.name, tier, config.patterns, config.tiers)
+        said = (keys.get("extraction_strategy"), keys.get("incremental_column"))
+        return said == (self.rule.extraction_strategy, self.rule.incremental_column)
+
+    @property
     def keyed_changes(self) -> bool:
         """Whether it is to be loaded by its changes, and its key lets it be."""
         return self.by_changes and bool(self.key) and not self.doubtful
@@ -182,6 +193,19 @@ class Ruled:
         """Return a finding about this table; of `fix` it keeps what its rule does not say already."""
         new = {path: value for path, value in (fix or {}).items() if attrgetter(path)(self.rule) != value}
         return Finding(self.table.name, severity, message, otherwise, advice, new)
+
+    def whole_instead(self, what: str, advice: str, fix: Mapping[str, object] | None = None) -> Finding:
+        """Return the finding that every load takes it whole, although its rule says otherwise.
+
+        Of a rule of its own that is an error, as it says what cannot be done; of one for many tables it is rightly so.
+        """
+        then = "every load takes it whole"
+        if self.for_many:
+            return self.finding(
+                "note", f"{what}, and a pattern or tier has it {self.rule.extraction_strategy}", then,
+                "nothing, if that is meant; else write what it needs under its own name",
+            )  # fmt: skip
+        return self.finding("error", f"is {self.rule.extraction_strategy} and {what}", then, advice, fix)
 
     @property
     def compared(self) -> bool:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import fnmatch
 from collections.abc import Iterator
 
 from bulketl.plan.leftout import left_out, told
 from bulketl.survey.findings import Finding, Rule, Seen
+from bulketl.tables.patterns import matches
 
 # Engines of base tables that keep no rows of their own.
 ELSEWHERE = {
@@ -83,6 +85,22 @@ def misnamed(seen: Seen) -> Iterator[Finding]:
         )  # fmt: skip
 
 
+def idle_patterns(seen: Seen) -> Iterator[Finding]:
+    """Yield the patterns of the rules that fit no table of the source."""
+    names = [table.name for table in (*seen.catalog, *seen.catalog.views)] + [*seen.unloadable]
+    for pattern, keys in seen.config.patterns.items():
+        if any(matches(name, [pattern]) for name in names):
+            continue
+        other = [name for name in names if fnmatch.fnmatchcase(name.lower(), pattern.lower())]
+        meant = (other or difflib.get_close_matches(pattern, names))[:3]
+        hint = f"; did you mean {', '.join(map(repr, meant))}?" if meant else ""
+        yield Finding(
+            pattern, "note" if keys.get("exclude") else "warning", "is a pattern that fits no table of the source",
+            "what it says is said of no table",
+            f"correct it (case counts; only * and ? stand for others), or take it out{hint}",
+        )  # fmt: skip
+
+
 def without_rule(seen: Seen) -> Iterator[Finding]:
     """Yield tables of the source that no rule names, once there are rules."""
     config = seen.config
@@ -103,5 +121,6 @@ BEFORE_TABLES: tuple[Rule, ...] = (
     Rule("not yet", not_yet),
     Rule("new unknown", new_unknown),
     Rule("misnamed", misnamed),
+    Rule("idle pattern", idle_patterns),
 )
 AFTER_TABLES: tuple[Rule, ...] = (Rule("without rule", without_rule),)

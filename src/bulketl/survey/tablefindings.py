@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bulketl.survey.findings import Finding, FindingSeverity, Rule, Ruled, of_tables
-from bulketl.survey.stamps import doubt_of
+from bulketl.survey.stamps import TRUSTED_SHARE, doubt_of
 from bulketl.tables.casts import cast
 from bulketl.tables.catalog import Table
 from bulketl.tables.evidence import edited, keeps_itself
@@ -132,20 +132,16 @@ def changes_without_key(one: Ruled) -> Finding | None:
     """Tell that a table cannot be loaded by its changes, because it has no key."""
     if not one.by_changes or one.key:
         return None
-    return one.finding(
-        "error", f"is {one.rule.extraction_strategy} and has no primary key", "it can only be loaded whole, each time",
-        f"load it whole; {_unique_hint(one.table)}", {"extraction_strategy": "full_table"},
-    )  # fmt: skip
+    advice = f"write extraction_strategy: full_table; {_unique_hint(one.table)}"
+    return one.whole_instead("has no primary key", advice, {"extraction_strategy": "full_table"})
 
 
 def changes_by_doubtful_key(one: Ruled) -> Finding | None:
     """Tell that a table cannot be loaded by its changes, because its key may not be unique."""
     if not one.by_changes or not one.doubtful:
         return None
-    return one.finding(
-        "error", f"is {one.rule.extraction_strategy} by a key that may not be unique",
-        "it can only be loaded whole, each time", "load it whole", {"extraction_strategy": "full_table"},
-    )  # fmt: skip
+    fix = {"extraction_strategy": "full_table"}
+    return one.whole_instead("has a key that may not be unique", "write extraction_strategy: full_table", fix)
 
 
 def no_cursor(one: Ruled) -> Finding | None:
@@ -154,7 +150,7 @@ def no_cursor(one: Ruled) -> Finding | None:
         return None
     named = one.rule.incremental_column
     what = "no incremental_column" if named is None else f"no column {named!r}"
-    return one.wrong_cursor(f"is {one.rule.extraction_strategy} and has {what}", "nothing says which rows are new")
+    return one.whole_instead(f"has {what}", one.instead, one.better)
 
 
 def key_as_cursor(one: Ruled) -> Finding | None:
@@ -232,15 +228,17 @@ def watermark_zone(one: Ruled) -> Finding | None:
 
 
 def doubtful_cursor(one: Ruled) -> Finding | None:
-    """Tell that the cursor's values cannot be trusted."""
+    """Tell that the cursor's values cannot be trusted: rows are missed, or read again and again."""
     column = one.cursor
-    profile = column and one.profile(column)
-    doubt = doubt_of(column, profile) if column and profile else ""
-    if column is None or not doubt:
+    profile = one.profile(column) if column else None
+    doubt = doubt_of(column, profile) if column and profile and profile.rows else ""
+    if column is None or profile is None or not doubt:
         return None
-    return one.wrong_cursor(
-        f"cursor {column.name} cannot be trusted: {doubt}", "the watermark runs ahead of the data, or never moves"
-    )
+    message = f"cursor {column.name} cannot be trusted: {doubt}"
+    if profile.missed > TRUSTED_SHARE * profile.rows:
+        then = "edits of these rows " + ("arrive when it is compared, once a day" if one.compared else "never arrive")
+        return one.wrong_cursor(message, then, "warning" if one.compared else "error")
+    return one.wrong_cursor(message, "every load reads these rows again; none is missed", "warning")
 
 
 def cursor_without_index(one: Ruled) -> Finding | None:

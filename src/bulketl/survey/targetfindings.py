@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 from bulketl.plan.footing import lacks
 from bulketl.plan.obstacles import Facing, doubts
+from bulketl.plan.spelling import TAKING_ALL
 from bulketl.plan.stale import NAMED, line
 from bulketl.survey.findings import Finding, Rule, Seen
 from bulketl.tables.casts import cast, narrower
+from bulketl.tables.printable import count_of
 
 
 def lacking(seen: Seen) -> Iterator[Finding]:
@@ -34,6 +36,28 @@ def doubted(seen: Seen) -> Iterator[Finding]:
         facing = Facing(load, seen.there.existing.get(load.spec.table), seen.doubled)
         for text, advice in doubts(facing):
             yield Finding(load.spec.table, "warning", text, "a load fails at it when rows are so; only they tell", advice)
+
+
+def narrow_encoding(seen: Seen) -> Iterator[Finding]:
+    """Yield that the target's encoding may lack characters of the texts that are loaded, if it may."""
+    there = seen.there
+    if there is None or there.plan is None or there.encoding in TAKING_ALL:
+        return
+    tables = {table.name: {column.name: column for column in table.columns} for table in seen.catalog}
+    texts = sum(
+        any(
+            item.target_type.base != "bytea" and tables[load.spec.table][item.column].beyond_ascii
+            for item in load.spec.casts
+        )
+        for load in there.plan.loads
+    )
+    if texts:
+        yield Finding(
+            seen.config.target_schema, "warning",
+            f"the target's encoding is {there.encoding}: rows with characters that it lacks are rejected",
+            f"{count_of(texts, 'table')} may have such rows, and fail{'s' * (texts == 1)} where they are too many",
+            "load into a database in UTF8: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0",
+        )  # fmt: skip
 
 
 def stale(seen: Seen) -> Iterator[Finding]:
@@ -86,6 +110,7 @@ FORESEEN: tuple[Rule, ...] = (
     Rule("refused", refused, one=False),
 )
 OF_TARGET: tuple[Rule, ...] = (
+    Rule("narrow encoding", narrow_encoding),
     Rule("stale", stale),
     Rule("outside", outside),
     Rule("doubted", doubted, one=False),

@@ -87,7 +87,7 @@ def _foreseen(config: Config, source: MySQL, catalog: Catalog, known: Earlier) -
     except PlanError as error:  # of the load as a whole
         plan = Plan(catalog.identity, config.target_schema, "", ())
         plan = dataclasses.replace(plan, refused=(Refusal(catalog.identity, "reference", error.message, error.hint),))
-    return There(existing, footing, plan, left, outsiders), plan.refused
+    return There(existing, footing, plan, left, outsiders, known.encoding), plan.refused
 
 
 def _stood_on(target: Postgres, schema: str) -> tuple[Footing, tuple[str, ...]]:

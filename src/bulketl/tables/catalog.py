@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from bulketl.tables.demands import Demands
 from bulketl.tables.printable import brief
-from bulketl.tables.types import TypeName, parse_type
+from bulketl.tables.types import RAW_TEXTS, TypeName, parse_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,11 @@ class Column:
     def parsed(self) -> TypeName:
         """Its type, taken apart."""
         return parse_type(self.type)
+
+    @property
+    def beyond_ascii(self) -> bool:
+        """Whether it may have characters that are not in ASCII."""
+        return self.charset not in ("", "ascii", "binary") or self.parsed.base in ("json", *RAW_TEXTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +213,11 @@ class TargetTable:
     def ours(self) -> bool:
         """Whether it is the very table that bulketl made, or that a person gave to it."""
         return self.made is not None and self.made.oid == self.oid
+
+
+def not_null(column: str) -> str:
+    """Return what hangs on a table whose column is NOT NULL and not part of its primary key."""
+    return f"NOT NULL of {column}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ class Demands:
     """What a table in the target demands.
 
     Columns: `generated` are computed by Postgres, `identity` always numbered by it, `required` NOT NULL without a default.
-    `constraints`: every constraint and unique index that rows may break, but for the primary key and NOT NULL, in words.
+    `constraints`: every constraint that rows may break, but for the primary key and NOT NULL, in words. `indexes`: those
+    of a person's own that may refuse rows, in words: unique ones, of expressions, with predicates, of long values.
     `acting`: triggers, rules, row security and foreign keys that cascade, in words; `rules` and `insert_rules` are the rules
     among them. `secured`: its row security holds for this user. `partitions` it has, None when it is a
     table of its own; `uncovered`: a row may have none. `uncounted`: the
@@ -26,6 +27,7 @@ class Demands:
     identity: tuple[str, ...] = ()
     required: tuple[str, ...] = ()
     constraints: tuple[str, ...] = ()
+    indexes: tuple[str, ...] = ()
     acting: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
     insert_rules: tuple[str, ...] = ()

@@ -66,7 +66,8 @@ class Measured:
 class Profile:
     """What a look at a column's newest values showed: rows looked at, and how many were NULL, before 1902, or to come.
 
-    `days`: since the oldest of the other values, None when there are none.
+    `days`: since the oldest of the other values, None when there are none. `missed`: how many were before 1902 and not
+    before the year 1000: a load by this cursor reads all other odd values each time.
     """
 
     rows: int
@@ -74,6 +75,7 @@ class Profile:
     sentinels: int
     future: int
     days: float | None = None
+    missed: int = 0
 
     @property
     def per_day(self) -> float:

@@ -124,3 +124,30 @@ def test_rows_that_point_to_rows_of_their_own_table_are_not_rejected(lab_of: tup
         return
     assert (told.outcome, told.rejects) == ("loaded", 9), told.message
     assert lab.pg("SELECT count(*) FROM {s}.t") == [(29,)]
+
+
+EXCLUDING = {
+    "index": "CREATE UNIQUE INDEX own ON {s}.t (c)",
+    "expression": "CREATE UNIQUE INDEX own ON {s}.t (lower(c))",
+    "constraint": "ALTER TABLE {s}.t ADD CONSTRAINT own UNIQUE (c)",
+    "exclusion": "ALTER TABLE {s}.t ADD CONSTRAINT own EXCLUDE USING btree (c WITH =)",
+}
+
+
+@pytest.mark.parametrize("what", EXCLUDING)
+@pytest.mark.parametrize("way", [*WAYS, "swap"])
+def test_a_hint_is_about_the_index_or_constraint_that_refuses(
+    maria_lab: Lab, way: str, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its name: the key of the table may be as it should."""
+    size, rule = WAYS.get(way, (4, {"publish": "swap"}))
+    if size:
+        small_partitions(monkeypatch, size)
+    if way == "swap" and what not in ("index", "expression"):
+        rule = {}
+    maria_lab.mysql("CREATE TABLE t (id int PRIMARY KEY, c varchar(9))", "INSERT INTO t SELECT seq, seq FROM seq_1_to_20")
+    load(maria_lab, rule)
+    maria_lab.pg(EXCLUDING[what])
+    maria_lab.mysql("INSERT INTO t VALUES (21, '7')")
+    (failed,) = load(maria_lab, rule).summary.failed
+    assert failed.hint.startswith("two rows exclude each other by 'own' in the target. If that is an index or a constraint")

@@ -268,3 +268,24 @@ def test_every_catalog_that_names_a_relation_has_something_that_hangs_here(hung:
         " AND refobjid >= 16384"
     ).fetchall()
     assert {name for (name,) in listed} - HANGING - set(EXEMPT) == set()
+
+
+@pytest.mark.parametrize("more", [False, True])
+@pytest.mark.parametrize("deletes", ["mirror", "ignore"])
+def test_not_null_that_a_dropped_key_leaves_is_in_nobodys_way(maria_lab: Lab, more: bool, deletes: str) -> None:
+    """Postgres 18 keeps it; of another column it is a person's own, and the refusal says so."""
+    maria_lab.mysql("CREATE TABLE t (id int, n int, c int, PRIMARY KEY (id, n))", "INSERT INTO t VALUES (1, 1, 1)")
+    rules = {"t": {"deletes": deletes}}
+    maria_lab.load(rules=rules)
+    maria_lab.pg("ALTER TABLE {s}.t DROP CONSTRAINT t_pkey, ALTER id SET NOT NULL, ALTER n SET NOT NULL")
+    if more:
+        maria_lab.pg("ALTER TABLE {s}.t ALTER c SET NOT NULL")
+    maria_lab.mysql("INSERT INTO t VALUES (1, 2, 1)")
+    told = maria_lab.load(rules=rules).summary.tables["t"]
+    if more:
+        assert "because of NOT NULL of c: its key is id, n at the source and none in the target" in told.message
+        assert "(NOT NULL of c)" in told.hint
+    elif deletes == "ignore":
+        assert "so it is never replaced" in told.message
+    else:
+        assert (told.outcome, maria_lab.differences("t")) == ("loaded", [])

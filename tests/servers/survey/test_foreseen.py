@@ -204,6 +204,56 @@ def test_what_depends_on_the_rows_is_a_warning(maria_lab: Lab) -> None:
     assert [table.table for table in lab.load(rules=FULL).summary.failed] == ["t"]
 
 
+INDEXES = {  # the index, and a value of `c` that it refuses; None for none
+    "unique": ("CREATE UNIQUE INDEX own ON {s}.t (c)", "'a'"),
+    "of an expression": ("CREATE INDEX own ON {s}.t ((1 / (length(c) - 2)))", "'bb'"),
+    "partial": ("CREATE INDEX own ON {s}.t (id) WHERE 1 / (length(c) - 2) > 0", "'bb'"),
+    "of long values": ("CREATE INDEX own ON {s}.t (c)", None),
+    "of numbers": ("CREATE INDEX own ON {s}.t (n)", None),
+}
+
+
+@pytest.mark.parametrize("way", ["refill", "swap", "merge"])
+@pytest.mark.parametrize("name", INDEXES)
+def test_an_index_of_a_persons_own_that_may_refuse_rows_is_warned_of(maria_lab: Lab, name: str, way: str) -> None:
+    """Whether rows come into the table or it is built anew."""
+    lab, (index, value) = maria_lab, INDEXES[name]
+    kind = "text" if name == "of long values" else "varchar(20)"
+    lab.mysql(SMALL[0].replace("varchar(20)", kind), SMALL[1])
+    rules = {"t": {"deletes": "mark"} if way == "merge" else {"publish": way}}
+    lab.load(rules=rules)
+    assert [item for item in bulketl.validate(lab.config(rules=rules)) if item.severity != "note"] == []
+    lab.pg(index)
+    found = [item for item in bulketl.validate(lab.config(rules=rules)) if item.severity != "note"]
+    assert [(item.table, item.severity, item.kind) for item in found] == [("t", "warning", "doubted")] * (
+        name != "of numbers"
+    )
+    assert all("own" in item.message for item in found)
+    if value:
+        lab.mysql(f"INSERT INTO t VALUES (4, {value}, 1)")
+        assert [table.table for table in lab.load(rules=rules).summary.failed] == ["t"]
+
+
+TEXTS = {"varchar(9)": True, "text": True, "enum('a')": True, "varchar(9) CHARACTER SET ascii": False, "blob": False,
+         "int": False, "json": True}  # fmt: skip
+
+
+@pytest.mark.parametrize("encoding", ["UTF8", "LATIN1", "SQL_ASCII"])
+@pytest.mark.parametrize("kind", TEXTS)
+def test_an_encoding_that_lacks_characters_is_warned_of_once(maria_lab: Lab, encoding: str, kind: str) -> None:
+    name = f"{maria_lab.schema}_e"
+    execute(maria_lab.target, f"CREATE DATABASE {name} ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
+    try:
+        lab = dataclasses.replace(maria_lab, target=make_conninfo(maria_lab.target, dbname=name, client_encoding="UTF8"))
+        lab.mysql(*(f"CREATE TABLE {table} (id int PRIMARY KEY, c {kind})" for table in ("t", "u")))
+        found = [item for item in bulketl.validate(lab.config()) if item.severity != "note"]
+        assert [item.kind for item in found] == ["narrow encoding"] * (TEXTS[kind] and encoding == "LATIN1")
+        assert all(item.message.startswith("the target's encoding is LATIN1: rows with") for item in found)
+        assert all("2 tables" in item.otherwise and "ENCODING 'UTF8'" in item.advice for item in found)
+    finally:
+        execute(maria_lab.target, f"DROP DATABASE {name} WITH (FORCE)")
+
+
 RULES: dict[str, tuple[dict[str, Any], str, str]] = {
     "waits for itself": ({"dependencies": ["t"]}, "warning", "its dependencies name itself"),
     "waits for nothing": ({"dependencies": ["gone"]}, "warning", "gone, which the source does not have"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 
 from bulketl.cli.screens.common import edits, without_table
@@ -11,23 +13,25 @@ from bulketl.tables.checks import said
 from bulketl.tables.printable import count_of
 
 COLUMNS = 3  # that a line names; beyond, they are counted
+_NAMES = "\0"  # in what to do: where the names of tables go
+_WORDS = "state reset|rejects show"  # which take names one by one,
+_COMMANDS = f"--[a-z]+(?:-[a-z]+)*|{_WORDS}"  # and options, which take them with commas
 Fact = tuple[str, str, str]  # a word, its colour, and the text
 
 
 def attention(result: Summary, verbose: bool = False) -> list[Fact]:
     """Return a line for each table that needs attention; tables of which the same is to be said share one."""
-    found: dict[tuple[int, str, str], list[str]] = {}
-    hints: dict[tuple[int, str, str], str] = {}
+    found: dict[tuple[int, str, str, str], list[str]] = {}
     for item in result.tables.values():
         concerns = [(rank, word, text) for rank, (word, tell) in enumerate(_CONCERNS) if (text := tell(item, verbose))]
         if concerns:
             rank, word, first = concerns[0]
             text = "; ".join([first, *(other for _, _, other in concerns[1:])])
-            found.setdefault((rank, word, text), []).append(item.table)
-            hints.setdefault((rank, word, text), without_table(item.hint, item.table) if item.outcome == "failed" else "")
+            found.setdefault((rank, word, text, _for_many(item)), []).append(item.table)
     lines: list[Fact] = []
     for key in sorted(found, key=lambda key: (key[0], found[key][0])):
-        tables, (rank, word, text), hint = found[key], key, hints[key]
+        tables, (rank, word, text, for_many) = found[key], key
+        hint = _of_tables(for_many, tables)
         names = named(tables, len(tables) if verbose else NAMED)
         lines.append(
             (
@@ -37,6 +41,23 @@ def attention(result: Summary, verbose: bool = False) -> list[Fact]:
             )
         )
     return lines
+
+
+def _for_many(item: TableSummary) -> str:
+    """Return what to do about a table that failed, with a place for the names of all tables of which the same is said."""
+    if item.outcome != "failed":
+        return ""
+    named_in = re.compile(rf"({_COMMANDS}) {re.escape(item.table)}(?![^\s`;,)])")
+    return named_in.sub(lambda match: f"{match[1]} {_NAMES}", without_table(item.hint, item.table))
+
+
+def _of_tables(hint: str, tables: Sequence[str]) -> str:
+    """Return what to do about tables, with their names as the shell takes them: all, so that a copy of it does it."""
+    given = [table.replace(",", "\\,") for table in tables]
+    names = ",".join(given)
+    several = re.compile(rf"({_WORDS}) {_NAMES}")
+    hint = several.sub(lambda match: f"{match[1]} {' '.join(map(shlex.quote, given))}", hint)
+    return hint.replace(_NAMES, shlex.quote(names) if len(tables) == 1 or "'" in names else f"'{names}'")
 
 
 def _failed(item: TableSummary, _verbose: bool) -> str:

@@ -30,7 +30,7 @@ from bulketl.errors import PlanError, TargetError
 from bulketl.postgres.ddl import batch, name, rows_of, value
 from bulketl.postgres.ledger import entries, states
 from bulketl.postgres.ledger.made import reserve
-from bulketl.postgres.server import Postgres, failure
+from bulketl.postgres.server import Postgres, constraint_of, failure
 from bulketl.postgres.write import chain, written
 from bulketl.tables.catalog import TargetTable
 from bulketl.tables.printable import brief
@@ -261,4 +261,5 @@ def _transaction(target: Postgres, table: str) -> Iterator[Any]:
     except watch.StalledError as error:
         raise TargetError(f"table {table!r}: {error}", hint=watch.HINT, transient=True) from error
     except dbapi.Error as error:
-        raise failure(getattr(error, "sqlstate", None), str(error), f"table {table!r}") from error
+        state = getattr(error, "sqlstate", None)
+        raise failure(state, str(error), f"table {table!r}", constraint_of(error)) from error
