@@ -171,7 +171,7 @@ def _targets(name: str, own: str, known: _Names) -> Iterable[tuple[str, bool]]:
         yield from ((table, False) for n in range(1, len(stem)) for table in known.by_name.get(_one(stem[n:]), ()))
         ends = known.by_end.get(_one(stem), ())
         yield from ((table, False) for table in ends if len(ends) == 1)  # `items_id` is of none of ten `..._items`
-    elif len(parts) > 1 and singular(parts[-1]) == parts[-1]:
+    elif len(parts) > 1 and (singular(parts[-1]) == parts[-1] or not parts[-1].endswith("s")):  # no plural
         rest = parts[1:] if parts[0] == own else parts[-1:]
         yield from ((table, parts[0] == own) for table in known.by_name.get(_one(rest), ()))
 

@@ -203,6 +203,8 @@ def singular(word: str) -> str:
         return word[:-3] + "y"
     if len(word) > 3 and word.endswith(("sses", "shes", "ches", "xes", "zes", "uses")):
         return word[:-2]
+    if len(word) > 3 and word.endswith(("sse", "she", "che", "xe", "ze", "use")):  # `size` as `sizes`, `cache` as `caches`
+        return word[:-1]
     return word[:-1] if len(word) > 2 and word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
 
 
