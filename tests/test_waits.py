@@ -88,7 +88,7 @@ WRITES = {
     "loading/process.py TemporaryFile": "has no name; what native code says as it aborts",
     "loading/process.py fdopen": "a pipe",
     "loading/process.py write_text": "a number for the kernel",
-    "cli/files.py write_text": "rules and pages, not rows",
+    "cli/files.py write_bytes": "rules and pages, not rows",
     "loading/engine.py open": "of a gate",
     "verifying/heatmap.py savefig": "counts per month",
     "mysql/stream_process.py fdopen": "a file without a name, which is inherited open",
