@@ -48,10 +48,11 @@ def look(config: Config, selection: Selection, ask: Callable[[Postgres, str], K]
     ConfigError, SourceError or TargetError when a server cannot be used or does not know the declared zone, PlanError when
     nothing fits.
     """
-    source, target = MySQL.of(config), Postgres.of(config)
+    zone = config.session_zone
     tell("connecting to the target", 0, 0)
+    source, target = MySQL.of(config), Postgres.of(config)
     known = patient(ask, target, config.target_schema)
-    patient(check_zone, source, config.session_zone)
+    patient(check_zone, source, zone)
     tell("reading the source's catalogue", 0, 0)
     everything = patient(in_view, source, config, known, selection.tables)
     return Sight(source, target, everything, known, *select(config, everything, selection))

@@ -18,7 +18,7 @@ from bulketl.mysql.discover import read_bounds
 from bulketl.mysql.server import MySQL
 from bulketl.plan.absences import GONE_TABLE
 from bulketl.plan.decision import decide
-from bulketl.plan.incremental import choice_of, misspelt
+from bulketl.plan.incremental import Choice, misspelt
 from bulketl.plan.leftout import left_out
 from bulketl.plan.ownership import unknown
 from bulketl.plan.plan import Leftover, Plan, differences, tables_of
@@ -91,8 +91,8 @@ def made_of(
     """
     source, known, catalog, skipped = sight.source, sight.known, sight.catalog, sight.skipped
     existing = patient(counted, config, sight.target, known.existing, catalog)
-    there = dataclasses.replace(known, existing=existing)
-    seen = {t.name: dataclasses.replace(choice_of(there, t.name), pace=known.paces.get(t.name)) for t in catalog}
+    states, paces, encoding = known.states, known.paces, known.encoding
+    seen = {t.name: Choice(states.get(t.name), existing.get(t.name), paces.get(t.name), encoding) for t in catalog}
     sparing = sparing and not (selection.full or selection.span)  # what the target has need not be read once more
     if sparing:
         tell("looking for unchanged tables", 0, len(catalog.tables))
