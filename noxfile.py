@@ -1,4 +1,4 @@
-"""The whole workflow: `nox -s lint types unit tests guard walk labels demo bare bench`."""
+"""The whole workflow: `nox -s lint types unit tests integrations browser pictures guard walk labels demo bare bench`."""
 
 import sys
 
@@ -12,6 +12,8 @@ PROGRAMS = (
     "-c",
     "from bulketl.cli.demo.programs import main; main()",
 )  # installs those that the servers need and lack
+
+INTEGRATIONS = ("tests/servers/operations/test_metrics.py", "tests/servers/operations/test_traces.py")
 
 
 def group(name: str) -> list[str]:
@@ -54,6 +56,39 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def integrations(session: nox.Session) -> None:
+    """Have other people's programs read what bulketl writes for them; Debian's prometheus is installed for that.
+
+    The same tests are among the others, where those are skipped whose program is not there.
+    """
+    session.install("-q", "-e", ".[demo]", *group("test"))
+    session.run(*PROGRAMS)
+    session.run("python", "tests/support/integrations.py")
+    session.run("pytest", *INTEGRATIONS, *session.posargs, env={"BULKETL_INTEGRATIONS": "1"})
+
+
+@nox.session
+def browser(session: nox.Session) -> None:
+    """Look at the dashboard in Debian's Chromium, which is installed with axe-core: as a person and as a keyboard does.
+
+    What is named behind `--` is run alone; CI names test_dashboard_seen.py and test_reports_seen.py.
+    """
+    session.install("-q", "-e", ".[demo,dashboard]", *group("test"), *group("browser"))
+    session.run(*PROGRAMS)
+    session.run("python", "tests/support/browser.py")
+    session.run("pytest", *(session.posargs or ("tests/servers/browser",)), env={"BULKETL_BROWSER": "1"})
+
+
+@nox.session
+def pictures(session: nox.Session) -> None:
+    """Take the pictures in README and docs anew, of a seeded ledger; a test fails when a page is not as its picture."""
+    session.install("-q", "-e", ".[demo,dashboard]", *group("test"), *group("browser"))
+    session.run(*PROGRAMS)
+    session.run("python", "tests/support/browser.py")
+    session.run("pytest", "tests/servers/operations/test_pictures.py", env={"BULKETL_PICTURES": "1", "BULKETL_BROWSER": "1"})
+
+
+@nox.session
 def demo(session: nox.Session) -> None:
     """Run `bulketl demo` from this checkout."""
     session.install("-q", "-e", ".[demo]")
@@ -93,6 +128,6 @@ def bare(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure against other ways, side by side: `nox -s bench -- --help`."""
-    session.install("-q", "-e", ".[demo]", *group("bench"))
+    session.install("-q", "-e", ".[demo,dashboard]", *group("bench"), *group("browser"))
     session.run(*PROGRAMS)
     session.run("python", "-m", "benchmarks.run", *session.posargs)

@@ -64,6 +64,8 @@ class Way:
     old: bool = False  # a tenth of the rows is old enough to leave
 
 
+REFUSED = f"ALTER TABLE {LOADED}.t ADD CHECK (n < 0) NOT VALID"
+MANY_REJECTS = {"max_rejects": "100%", "deletes": ANY}
 RETAINED = {"retention": {"keep": "20y", "by": "at", "action": "archive"}}
 WAYS: dict[str, Way] = {
     "create": Way(FULL, ()),
@@ -89,6 +91,9 @@ WAYS: dict[str, Way] = {
     "verify sums": Way(FULL, ("verify", "--level", "sums"), ()),
     "verify keyless": Way(FULL, ("verify",), (), key=""),
     "repair": Way({**FULL, "deletes": ANY}, ("verify", "--repair")),
+    "all refused": Way({**FULL, **MANY_REJECTS}, target=(REFUSED,)),
+    "changes refused": Way({**CHANGED, **MANY_REJECTS}, target=(REFUSED,)),
+    "repair refused": Way({**FULL, **MANY_REJECTS}, ("verify", "--repair"), target=(REFUSED,), differing=True),
     "retry": Way(
         {**CHANGED, "max_rejects": "50%", "checks": [LARGE]},
         ("rejects", "retry"),

@@ -8,16 +8,21 @@ verify     every value of the large table compared, beside loading it; all table
 tier       the small tables of the reference tier in groups, beside one at a time
 whole      every row of a practice's database, loaded and verified
 checks     that large table with checks, beside the same load without
+masks      that large table with masks, beside the same load without; what a distinct value costs
 peers      ten databases of all kinds, beside other programs, each with what it loaded compared
 scale      the large table at three sizes: seconds and memory over rows
 growth     every way to write, compare and mend a table at three sizes: what a further row costs, and memory
+house      a database of very many tables: how long discover takes, how many lines each command prints
+history    status, runs and metrics on a year of 432 tables; what the journal takes of a load
+pages      the dashboard and the reports on that year: until a page is answered, and first painted; bytes of a report
 link       the whole database over a slow link: seconds, bytes and round trips
 harm       a clinic at work while a large table of each engine is loaded, by bulketl and by others: what it waits for
 kills      loads of audited and marked tables that are killed at random moments, and the load after each
 
 Contenders run in turn, A B A B, and are compared by their medians. On your servers, payments, merge and verify make and drop
 the database `bulketl_benchmark` at the source, peers `bulketl_peers` and `bulketl_peers_tenth`, scale `bulketl_scale`;
-catalogue only reads the database of the URI; nightly, link, whole and harm need servers of their own.
+catalogue only reads the database of the URI; nightly, history, pages, link, whole and harm need servers of
+their own.
 All make and drop schemas that begin with `bulketl_benchmark` in the target; the ledger's schema `bulketl` stays there.
 """
 
@@ -40,11 +45,15 @@ from benchmarks import catalogue, payments
 from benchmarks.checking import run_checks
 from benchmarks.growth import WAYS, run_growth
 from benchmarks.harm.run import NAMES, run_harm
+from benchmarks.history import run_history
+from benchmarks.house import run_house
 from benchmarks.kills import run_kills
 from benchmarks.link import run_link
+from benchmarks.masking import run_masks
 from benchmarks.measure import Contender, ContenderError, measure
 from benchmarks.merging import run_merge
 from benchmarks.nightly import run_nightly
+from benchmarks.pages import run_pages
 from benchmarks.peers.run import WHAT, run_peers
 from benchmarks.report import Scenario, machine
 from benchmarks.scale import run_scale
@@ -147,9 +156,13 @@ def main() -> int:
         "tier": run_tier,
         "whole": run_whole,
         "checks": run_checks,
+        "masks": run_masks,
         "peers": run_peers,
         "scale": run_scale,
         "growth": run_growth,
+        "house": run_house,
+        "history": run_history,
+        "pages": run_pages,
         "link": run_link,
         "harm": run_harm,
         "kills": run_kills,

@@ -26,7 +26,7 @@ import pyarrow as pa
 
 import bulketl
 from bulketl.config.config import Config
-from bulketl.loading import engine
+from bulketl.loading import brakes, engine
 from bulketl.loading.run import Executors
 from bulketl.loading.schedule import Step
 from bulketl.plan.decision import decide
@@ -154,7 +154,7 @@ def per_step(plan: Plan, executor: Executor, workers: int) -> tuple[float, int]:
     source: Any = nothing
     seen: Counter[str] = Counter()
     began = time.perf_counter()
-    for event in engine.run(plan, source, source, executor, engine.AtOnce(workers)):
+    for event in engine.run(plan, source, source, executor, brakes.AtOnce(workers)):
         seen[type(event).__name__] += 1
     seconds = time.perf_counter() - began
     assert seen["TableFailed"] == 0, "a step failed"

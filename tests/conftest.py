@@ -64,6 +64,15 @@ def postgres(folder: Path) -> Iterator[str]:
         server.stop()
 
 
+@pytest.fixture
+def empty(postgres: str) -> Iterator[str]:
+    """The connection string of a database of its own at the target, with nothing in it: not even a ledger."""
+    name = f"t_{secrets.token_hex(5)}"
+    execute(postgres, f"CREATE DATABASE {name}")
+    yield make_conninfo(postgres, dbname=name)
+    execute(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.fixture(scope="session", params=KINDS)
 def source_server(request: pytest.FixtureRequest) -> Server:
     """Each source server in turn."""

@@ -44,6 +44,7 @@ NAME_THE_LEDGER = {
     "cli/screens/attention.py": FOR_PEOPLE,
     "loading/run.py": FOR_PEOPLE,
     "operations/certificates.py": FOR_PEOPLE,
+    "operations/spans.py": "names of attributes, which begin like the ledger's tables",
     "plan/specify.py": FOR_PEOPLE,
     "postgres/locks.py": "who takes lost locks again asks whether a later load came between; the ledger stands above locks",
     "survey/tablefindings.py": FOR_PEOPLE,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import typer.main
@@ -17,15 +18,19 @@ from pydantic import TypeAdapter
 from bulketl.cli.app import app
 from bulketl.cli.screens.casts import cast_row
 from bulketl.config.alerts import Alerts, TierAlerts
+from bulketl.config.channels import PagerDuty, Slack
 from bulketl.config.generated import KEYS
+from bulketl.config.hooks import Hook, HookEvent
 from bulketl.config.pairs import Checks, Pair, load_checks
 from bulketl.config.read import load_config
-from bulketl.config.reports import Report, Reports
+from bulketl.config.reports import Report, ReportMail, Reports
 from bulketl.config.settings import Settings
 from bulketl.config.tables import TableRule
 from bulketl.config.windows import Windows
 from bulketl.postgres.ledger.schema import MIGRATIONS
 from bulketl.tables.casts import RULES
+from bulketl.tables.masks import RULES as MASK_RULES
+from bulketl.tables.masks import Kind
 
 DOCS = Path(__file__).parent.parent / "docs"
 CONFIG = DOCS.parent / "config"
@@ -49,6 +54,25 @@ def layout_table() -> str:
     lines = ["| its key | ours | what becomes of it |", "|---|---|---|"]
     lines += [f"| `{item.key}` | {f'`{item.ours}`' if item.ours else ''} | {item.how} |" for item in KEYS]
     return "\n".join(lines)
+
+
+MASKING = "<!-- made from bulketl.tables.masks.RULES -->"
+
+
+def mask_table() -> str:
+    """Return the ways to mask as a Markdown table."""
+    lines = ["| method | of | needs the key | options | what it makes |", "|---|---|---|---|---|"]
+    for rule in MASK_RULES:
+        takes = "anything" if len(rule.takes) == len(get_args(Kind)) else ", ".join(rule.takes)
+        options = ", ".join(f"`{option}`" for option in rule.options)
+        lines.append(f"| `{rule.method}` | {takes} | {'yes' if rule.keyed else ''} | {options} | {rule.about} |")
+    return "\n".join(lines)
+
+
+def test_the_ways_to_mask_in_the_docs_are_those_of_the_list() -> None:
+    """Run this file as a program to write the table anew."""
+    text = (DOCS / "masking.md").read_text(encoding="utf-8")
+    assert text.split(MASKING)[1].split(END)[0].strip() == mask_table()
 
 
 def test_the_docs_say_how_each_key_of_the_generated_layout_is_taken() -> None:
@@ -98,13 +122,16 @@ def test_the_example_of_checks_is_accepted() -> None:
 
 
 def test_what_is_commented_out_in_the_example_is_accepted_too(tmp_path: Path) -> None:
-    """It shows every key that this version does not act on."""
-    text, _, later = (CONFIG / "bulketl.example.yaml").read_text(encoding="utf-8").partition("# Checked, and not")
+    """It shows alerts, and every key that this version does not act on."""
+    text, _, later = (CONFIG / "bulketl.example.yaml").read_text(encoding="utf-8").partition("# Who hears")
     path = tmp_path / "bulketl.yaml"
-    path.write_text(text + "".join(f"{line[2:]}\n" for line in later.splitlines()[1:]), encoding="utf-8")
+    lines = [line[2:] for line in later.splitlines()[1:] if not line.startswith("# Checked, and not")]
+    path.write_text(text + "\n".join(lines), encoding="utf-8")
     environ = dict.fromkeys(("CLINIC_PASSWORD", "WAREHOUSE_PASSWORD", "SMTP_PASSWORD"), "x")
     urls = dict.fromkeys(("SLACK_URL", "PAGER_URL"), "https://hooks.example/x")
-    assert load_config(None, path, environ | urls).not_yet == ("alerts", "reports")
+    config = load_config(None, path, environ | urls)
+    assert config.not_yet == ("reports.daily", "reports.weekly", "reports.compliance")
+    assert config.alerts is not None
 
 
 @pytest.mark.parametrize("name", sorted(typer.main.get_command(app).commands))  # type: ignore[attr-defined]
@@ -121,14 +148,32 @@ def test_every_configuration_key_is_documented() -> None:
     """Each key stands in configuration.md in backticks, alone or as the end of its path."""
     text = (DOCS / "configuration.md").read_text(encoding="utf-8")
     keys = [field.alias or name for model in (Settings, TableRule) for name, field in model.model_fields.items()]
-    keys += [name for model in (Windows, Alerts, TierAlerts, Reports, Report) for name in model.model_fields]
+    models = (Windows, Alerts, TierAlerts, PagerDuty, Slack, Hook, Reports, Report, ReportMail)
+    keys += [name for model in models for name in model.model_fields]
     assert [key for key in keys if not re.search(rf"[`.]{key}`", text)] == []
+
+
+def test_every_event_that_may_have_hooks_is_documented() -> None:
+    """With when it happens."""
+    text = (DOCS / "hooks.md").read_text(encoding="utf-8")
+    assert [kind for kind in get_args(HookEvent) if f"`{kind}`" not in text] == []
 
 
 def test_every_key_of_a_pair_is_documented() -> None:
     """Each stands in the table of agreeing.md."""
     text = (DOCS / "agreeing.md").read_text(encoding="utf-8")
     assert [key for key in Pair.model_fields if f"`{key}`" not in text] == []
+
+
+def test_nothing_is_listed_twice() -> None:
+    """As a merge leaves it that keeps both sides: a page in the README, a kind of change in the design."""
+    pages = re.findall(r"^- \[([^]]+)\]", (DOCS.parent / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    design = (DOCS / "design.md").read_text(encoding="utf-8").partition("## Where does a change go?")[2].partition("## ")[0]
+    changes = re.findall(r"^\| ([^|]+) \|", design, re.MULTILINE)
+    assert len(pages) > 20
+    assert len(changes) > 30
+    for listed in (pages, changes):
+        assert sorted(listed) == sorted(set(listed))
 
 
 def test_every_table_of_the_ledger_is_documented() -> None:
@@ -143,6 +188,7 @@ if __name__ == "__main__":
     for page, begin, table in (
         (DOCS / "types.md", BEGIN, cast_table()),
         (DOCS / "configuration.md", LAYOUT, layout_table()),
+        (DOCS / "masking.md", MASKING, mask_table()),
     ):
         before, rest = page.read_text(encoding="utf-8").split(begin)
         page.write_text(f"{before}{begin}\n{table}\n{END}{rest.split(END)[1]}", encoding="utf-8")

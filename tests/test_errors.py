@@ -28,9 +28,9 @@ def test_an_error_survives_pickling_with_its_hint_and_whether_it_passes(kind: ty
 
 
 def test_exit_codes_are_those_of_the_design() -> None:
-    """1 failed, 2 the request was wrong, 4 outside the window; 3 is a summary and no error."""
+    """1 failed, 2 the request was wrong, 4 outside the window or cancelled; 3 is a summary and no error."""
     codes = {kind.__name__: kind.exit_code for kind in KINDS}
-    expected = {"ConfigError": 2, "PlanError": 2, "OutsideWindowError": 4}
+    expected = {"ConfigError": 2, "PlanError": 2, "OutsideWindowError": 4, "RunCancelledError": 4}
     assert {name: code for name, code in codes.items() if code != 1} == expected
     assert (errors.DONE, errors.FAILED, errors.WRONG_REQUEST, errors.PARTLY_DONE) == (0, 1, 2, 3)
 

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent / "support"))  # as a program
 from refusals import KINDS, PLACES, Raised, kind_of, raised
 
 from bulketl.plan.footing import LACKS
-from bulketl.plan.obstacles import OBSTACLES
+from bulketl.plan.obstacles import DOUBTS, OBSTACLES
 
 PAGE = Path(__file__).parent.parent / "docs" / "refusals.md"
 BEGIN, END = "<!-- made from the code by tests/test_refusals.py -->", "<!-- end -->"
@@ -32,9 +32,9 @@ def table() -> str:
     lines += [f"| {counts[kind]} | {words} |" for kind, words in KINDS.items() if counts[kind]]
     lines += ["", "Before anything is read a table is refused, or a load does not begin, for:", ""]
     lines += [f"- {lack.about}" for lack in LACKS]
-    lines += [f"- {obstacle.about}" for obstacle in OBSTACLES if obstacle.certain]
+    lines += [f"- {obstacle.about}" for obstacle in OBSTACLES]
     lines += ["", "Only the rows tell, and validate warns of:", ""]
-    lines += [f"- {obstacle.about}" for obstacle in OBSTACLES if not obstacle.certain]
+    lines += [f"- {doubt.about}" for doubt in DOUBTS]
     for kind, words in KINDS.items():
         messages = sorted({_cell(one.message) for one in of_loads() if one.kind == kind and one.known > 3})
         if messages:
@@ -56,7 +56,10 @@ def test_every_error_of_the_code_is_of_a_kind() -> None:
 def test_the_kind_of_a_message_is_that_of_the_error_that_says_most() -> None:
     """Though what a server says fits nearly all."""
     assert kind_of("PlanError", "table 't' has no primary key, and foreign keys point to it in the target") == "plan"
-    assert kind_of("DataError", "table 't': 3 of its 5 rows are gone at the source, and deletes: fail allows none") == "rows"
+    assert (
+        kind_of("MassDeleteError", "table 't': 3 of its 5 rows are gone at the source, and deletes: fail allows none")
+        == "rows"
+    )
     assert kind_of("DataError", "table 't': null value in column c") == "server"
 
 

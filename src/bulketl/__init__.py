@@ -14,13 +14,39 @@ if TYPE_CHECKING:
     from bulketl.loading.dask import dask
     from bulketl.loading.run import load, resume
     from bulketl.loading.summary import Summary
+    from bulketl.operations.alerts.incidents import (
+        acknowledge_alerts,
+        list_alerts,
+        resolve_alerts,
+        show_alert,
+        try_channels,
+    )
+    from bulketl.operations.alerts.lookout import alerting
+    from bulketl.operations.alerts.tick import tick_alerts
+    from bulketl.operations.alerts.verified import alert_verification
+    from bulketl.operations.anomalies.look import find_anomalies
+    from bulketl.operations.cancelling import cancel
+    from bulketl.operations.capacity.forecast import capacity
     from bulketl.operations.certificates import certificate
+    from bulketl.operations.heartbeat import beating
+    from bulketl.operations.history.runs import nights, runs, timeline
+    from bulketl.operations.history.status import status
+    from bulketl.operations.metrics import metrics, write_metrics
     from bulketl.operations.records import reset, states, verify_audit
     from bulketl.operations.rejects import export_rejects, list_rejects, retry_rejects, show_rejects
+    from bulketl.operations.reports.compliance import compliance
+    from bulketl.operations.reports.daily import daily
+    from bulketl.operations.reports.incident import incident
+    from bulketl.operations.reports.run import run_report
+    from bulketl.operations.reports.weekly import weekly
     from bulketl.operations.retention import retain_tables
+    from bulketl.operations.traces import traced
+    from bulketl.operations.watchdog import watch_over
     from bulketl.operations.why import why
     from bulketl.plan.plan import Plan
     from bulketl.survey.discover import explain, propose
+    from bulketl.survey.grants import check_grants, grant
+    from bulketl.survey.lines import lines
     from bulketl.survey.planning import compare_with_last, make_plan
     from bulketl.survey.statements import statements
     from bulketl.survey.validate import validate
@@ -32,10 +58,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BulketlError", "ClusterError", "Config", "ConfigError", "DataError", "Plan", "PlanError", "RowStory",
-    "SourceError", "Summary", "TargetError", "Verification", "certificate", "compare_history", "compare_with_last",
-    "dask", "explain", "export_rejects", "list_rejects", "load", "load_config", "make_plan", "propose", "reset", "resume",
-    "retain_tables", "retry_rejects", "run_pairs", "show_rejects", "statements", "states", "validate", "verify",
-    "verify_audit", "why",
+    "SourceError", "Summary", "TargetError", "Verification", "acknowledge_alerts", "alert_verification", "alerting",
+    "beating", "cancel", "capacity", "certificate", "check_grants", "compare_history", "compare_with_last",
+    "compliance", "daily", "dask", "explain", "export_rejects", "find_anomalies", "grant", "incident", "lines",
+    "list_alerts", "list_rejects", "load", "load_config", "make_plan", "metrics", "nights", "propose", "reset",
+    "resolve_alerts", "resume", "retain_tables", "retry_rejects", "run_pairs", "run_report", "runs", "show_alert",
+    "show_rejects", "statements", "states", "status", "tick_alerts", "timeline", "traced", "try_channels", "validate",
+    "verify", "verify_audit", "watch_over", "weekly", "why", "write_metrics",
 ]  # fmt: skip
 _HOMES = {
     "config.config": ("Config",),
@@ -44,13 +73,33 @@ _HOMES = {
     "loading.dask": ("dask",),
     "loading.run": ("load", "resume"),
     "loading.summary": ("Summary",),
+    "operations.alerts.incidents": ("acknowledge_alerts", "list_alerts", "resolve_alerts", "show_alert", "try_channels"),
+    "operations.alerts.lookout": ("alerting",),
+    "operations.alerts.tick": ("tick_alerts",),
+    "operations.alerts.verified": ("alert_verification",),
+    "operations.heartbeat": ("beating",),
+    "operations.anomalies.look": ("find_anomalies",),
+    "operations.cancelling": ("cancel",),
+    "operations.capacity.forecast": ("capacity",),
     "operations.certificates": ("certificate",),
+    "operations.history.runs": ("nights", "runs", "timeline"),
+    "operations.history.status": ("status",),
     "operations.records": ("reset", "states", "verify_audit"),
+    "operations.metrics": ("metrics", "write_metrics"),
+    "operations.reports.compliance": ("compliance",),
+    "operations.reports.daily": ("daily",),
+    "operations.reports.incident": ("incident",),
+    "operations.reports.run": ("run_report",),
+    "operations.reports.weekly": ("weekly",),
     "operations.rejects": ("export_rejects", "list_rejects", "retry_rejects", "show_rejects"),
     "operations.retention": ("retain_tables",),
+    "operations.watchdog": ("watch_over",),
+    "operations.traces": ("traced",),
     "operations.why": ("why",),
     "plan.plan": ("Plan",),
     "survey.discover": ("explain", "propose"),
+    "survey.grants": ("check_grants", "grant"),
+    "survey.lines": ("lines",),
     "survey.planning": ("compare_with_last", "make_plan"),
     "survey.statements": ("statements",),
     "survey.validate": ("validate",),

@@ -1,7 +1,10 @@
 """The error tree, hints and exit codes.
 
 Errors are sorted by where the reader has to look: the configuration, the plan, the source, the target, the data.
-A message names the object and says why; the hint says what to do. `transient` is set where a driver's exception is
+A message names the object and says why; the hint says what to do. What a server, a driver or a library said may quote a
+row, so its part of a message is `said` too, and `public` is the message without it: the one for events on record, alerts,
+logs, metrics and mails. Names of tables and columns are public, values and keys are not, and a hint is always public.
+`transient` is set where a driver's exception is
 wrapped, and read in one place, the schedule, which is the only one to retry. Whatever is not a BulketlError is a bug
 and keeps its traceback; in a step it fails its table and no other, as a BugError.
 
@@ -11,8 +14,10 @@ and keeps its traceback; in a step it fails its table and no other, as a BugErro
     |__SourceError                 MySQL refused or went away
     |__TargetError                 Postgres refused or went away
     |__OutsideWindowError exit 4   loads may not run at this time
+    |__CancelledError     exit 4   somebody asked for the end of the run
     |__DataError                   more rows rejected than allowed, checks that fail, counts that differ
     |__ClusterError                the Dask cluster does not answer, or lost a step
+    |__DeliveryError               a mail server did not take a report
     |__BugError                    a step raised what nobody foresaw, or a batch is not what its casts say
 
 A run that ended with some tables failed is no error but a summary that says so; the command line exits with 1 then, or
@@ -28,25 +33,59 @@ from typing import Literal
 
 Ease = Literal["", "batch", "workers"]
 PLACES = 6  # frames of a traceback that a message names
+ON_WORKER = "on the worker:"  # begins the note of an error that tells where it was raised there
 DONE, FAILED, WRONG_REQUEST, PARTLY_DONE, OUTSIDE_WINDOW, NOT_CERTIFIED = 0, 1, 2, 3, 4, 5
 INTERRUPTED = 130  # by either signal, once or twice
+WITHHELD = "(not shown here: it may quote a row)"
 
 
 class BulketlError(Exception):
     """Anything that went wrong and that a user can act on.
 
     `hint` is a whole sentence that says what to do; `transient` is true when the same step may succeed a moment
-    later; `ease` says what would make that likelier: smaller batches, or fewer workers.
+    later; `ease` says what would make that likelier: smaller batches, or fewer workers. `away`: nobody answers on that side,
+    so nothing else that asks it goes better at this moment. `said` is the part of the message,
+    letter by letter, that may quote a row or a key; `code` the server's number for it, `SQLSTATE 23505` or `MySQL 1205`,
+    and the error's kind where there is none.
     """
 
     exit_code = FAILED
 
-    def __init__(self, message: str, *, hint: str = "", transient: bool = False, ease: Ease = "") -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        transient: bool = False,
+        ease: Ease = "",
+        said: str = "",
+        code: str = "",
+        away: bool = False,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.transient = transient
         self.ease = ease
+        self.away = away
+        self.said = said
+        self.code = code or type(self).__name__
+
+    @property
+    def public(self) -> str:
+        """The message with the code in the place of what was said."""
+        return withheld(self.message, self.said, "" if self.code == type(self).__name__ else self.code)
+
+    @property
+    def quotes(self) -> bool:
+        """Whether what was said may quote a row: it is of a statement, and of no connection that was refused."""
+        of_statement = self.code.startswith(("SQLSTATE ", "MySQL 1")) or isinstance(self, (DataError, BugError))
+        return bool(self.said) and of_statement
+
+    def unquoted(self) -> BulketlError:
+        """Return the same error without what somebody else said: its message is the public one."""
+        self.message, self.said, self.args = self.public, "", (self.public,)
+        return self
 
     def __reduce__(self) -> tuple[object, ...]:
         return (_rebuild, (type(self), self.__dict__))
@@ -74,6 +113,12 @@ class OutsideWindowError(BulketlError):
     exit_code = OUTSIDE_WINDOW
 
 
+class RunCancelledError(BulketlError):
+    """Somebody asked for the end of the run."""
+
+    exit_code = OUTSIDE_WINDOW
+
+
 class SourceError(BulketlError):
     """MySQL refused, or went away."""
 
@@ -86,6 +131,10 @@ class ClusterError(BulketlError):
     """The Dask cluster does not answer, does not fit, or lost what it was doing."""
 
 
+class DeliveryError(BulketlError):
+    """A mail server refused a report, or did not answer."""
+
+
 class BugError(BulketlError):
     """A step raised what nobody foresaw; `of` makes one of it that tells where."""
 
@@ -94,9 +143,11 @@ class BugError(BulketlError):
         """Return the error of a table whose step raised something that is none of ours."""
         frames = traceback.extract_tb(error.__traceback__)[-PLACES:]
         places = [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames]
-        notes = [" ".join(note.split()) for note in getattr(error, "__notes__", ())]
+        notes = [" ".join(note.split()) for note in getattr(error, "__notes__", ()) if note.startswith(ON_WORKER)]
+        said = " ".join(str(error).split())
         return cls(
-            f"table {table!r}: {type(error).__name__}: {' '.join(str(error).split())}",
+            f"table {table!r}: {type(error).__name__}: {said}",
+            said=said,
             hint=f"a mistake in bulketl; the table is as it was before. Report it, with where it was raised: "
             f"{'; '.join([' > '.join(places), *notes])}",
         )
@@ -144,14 +195,42 @@ class DataError(BulketlError):
 
     state = ""
 
-    def __init__(self, message: str, *, hint: str = "", rejects: int = 0, checks: Mapping[str, float] | None = None) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        rejects: int = 0,
+        checks: Mapping[str, float] | None = None,
+        said: str = "",
+        code: str = "",
+    ) -> None:
+        super().__init__(message, hint=hint, said=said, code=code)
         self.rejects = rejects
         self.checks = dict(checks or {})
 
 
+class MassDeleteError(DataError):
+    """More rows of the target are gone at the source than its guard allows to go."""
+
+
 class DataQualityError(DataError):
     """Fewer rows arrived than the table's threshold allows, or more than the source has."""
+
+
+def place_of(error: BaseException) -> str:
+    """Return which kind of error it is, and where it was raised, for whoever must not see its text."""
+    frames = traceback.extract_tb(error.__traceback__)[-1:]
+    return " ".join([type(error).__name__, *(f"in {Path(frame.filename).name}:{frame.lineno}" for frame in frames)])
+
+
+def withheld(message: str, said: str, code: str = "") -> str:
+    """Return a message with a code in the place of its part that was said, or without a code that it is not shown."""
+    if not said:
+        return message
+    if said in message:
+        return message.replace(said, code or WITHHELD)
+    return f"{message.partition(': ')[0]}: {code or WITHHELD}"  # it is told otherwise there, so only the object is named
 
 
 def altered_meanwhile(table: str, column: str, then: str, now: str | None) -> DataError:

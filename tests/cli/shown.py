@@ -7,11 +7,20 @@ import functools
 from pathlib import Path
 
 from rich.console import RenderableType
+from shown_alerts import ALERTS
 from shown_base import LONG, ODD, RUN, Made
+from shown_daily import DAILY
 from shown_docs import DOC_PAIRS, DOC_YEARS, DOCS
 from shown_findings import FOUND
+from shown_grants import GRANTS, HELD, LINES, SOME
+from shown_history import NIGHTS, RUNS, STATUSES, TIMELINES
 from shown_loads import PLANS, SUMMARIES
+from shown_reports import INCIDENTS, REPORTED
+from shown_reports import RUNS as RUNS_REPORTED
 from shown_sides import CERTIFICATES, EQUAL, PAGES, PAIRED, RECORDS, VERIFICATIONS, YEARS
+from shown_watchdog import WATCHED
+from shown_watching import CANCELLED, FRAMES, STANDINGS
+from shown_weekly import WEEKS
 
 from bulketl.cli.screens import (
     casts,
@@ -24,6 +33,7 @@ from bulketl.cli.screens import (
 )
 from bulketl.errors import ConfigError
 from bulketl.survey.proposals import Proposal
+from bulketl.tables.personal import Personal
 
 __all__ = ["DOCS", "SCREENS"]
 
@@ -45,6 +55,13 @@ PROPOSAL = Proposal(
     "mirror",
     {"table_importance": "7 tables refer to it", "extraction_strategy": "SecDateTEdit is indexed"},
 )
+OF_PEOPLE = dataclasses.replace(
+    PROPOSAL,
+    personal=tuple(
+        Personal(column, what, "by its name", "hmac")
+        for column, what in (("SSN", "number of social security"), ("Birthdate", "date of birth"), ("AddrNote", "free text"))
+    ),
+)
 
 
 def _found(name: str, verbose: bool) -> RenderableType:
@@ -53,6 +70,13 @@ def _found(name: str, verbose: bool) -> RenderableType:
 
 SCREENS: dict[str, dict[str, Made]] = {
     "summary-summary": SUMMARIES,
+    "watchdog-watched": WATCHED,
+    "reports-compliance": REPORTED,
+    "daily-daily": DAILY,
+    "reports-incident": INCIDENTS,
+    "reports-one_run": RUNS_REPORTED,
+    "weekly-weekly": WEEKS,
+    **ALERTS,
     "plans-plan": PLANS,
     "plans-sql": {"two": lambda v: plans.sql({"t": ["TRUNCATE raw.t", "SELECT 1"], ODD: ["SELECT 2"]})},
     "plans-plan_changes": {
@@ -64,11 +88,20 @@ SCREENS: dict[str, dict[str, Made]] = {
     "certificates-certificate": CERTIFICATES,
     "certificate_page-page": PAGES,
     **RECORDS,
+    "runs-cancelled": CANCELLED,
+    "grants-sql": GRANTS,
+    "grants-held": HELD,
+    "watching-frame": FRAMES,
+    "watching-standing": STANDINGS,
     "months-history": {
         "docs": lambda v: months.history(DOC_YEARS),
         "differs": lambda v: months.history(YEARS),
         "equal": lambda v: months.history(EQUAL),
     },
+    "status-status": STATUSES,
+    "history-runs": RUNS,
+    "history-timeline": TIMELINES,
+    "history-nights": NIGHTS,
     "pairs-pairs": {
         "docs": lambda v: pairs.pairs(DOC_PAIRS),
         "some": lambda v: pairs.pairs(PAIRED),
@@ -81,9 +114,11 @@ SCREENS: dict[str, dict[str, Made]] = {
             [PROPOSAL, dataclasses.replace(PROPOSAL, table=LONG, question="audit? it is called so")]
         )
     },
-    "rules-counted": {"one": lambda v: rules.counted([PROPOSAL])},
+    "rules-counted": {"one": lambda v: rules.counted([PROPOSAL]), "personal": lambda v: rules.counted([OF_PEOPLE])},
+    "rules-proposed": {"personal": lambda v: rules.proposed([OF_PEOPLE, dataclasses.replace(OF_PEOPLE, table=LONG)])},
     "rules-changes": {"some": lambda v: rules.changes(["+ table u", "- table gone", "~ t.c int -> bigint"])},
     "findings-findings": {name: functools.partial(_found, name) for name in FOUND},
+    "findings-stood_on": {"some": lambda v: findings.stood_on(LINES, SOME), "exact": lambda v: findings.stood_on(LINES, ())},
     "findings-fixed": {
         "some": lambda v: findings.fixed(Path("config/tables.yaml"), {"t": {"incremental_column": "At"}}),
         "none": lambda v: findings.fixed(Path("config/tables.yaml"), {}),

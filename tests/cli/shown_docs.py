@@ -124,6 +124,12 @@ DOC_YEARS = History(
 DOCS = {  # the page on which a screen stands as it goes into a pipe
     "verify.md": [("verdicts-verification", "docs"), ("verdicts-verification", "docs-repaired")],
     "running.md": [("summary-summary", "docs")],
+    "status.md": [
+        ("status-status", "docs"),
+        ("history-runs", "docs"),
+        ("history-timeline", "docs"),
+        ("history-nights", "docs"),
+    ],
     "proof.md": [("certificates-certificate", "docs")],
     "agreeing.md": [("pairs-pairs", "docs"), ("months-history", "docs")],
 }

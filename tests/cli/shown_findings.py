@@ -22,5 +22,15 @@ FOUND: dict[str, list[Finding]] = {
     "many": [*REFUSED, *CURSORS, *NEW],
     "notes": NEW,
     "odd-names": [said("without rule", "note", "a\x1b[31m\nb", "is in the source and has no rule")],
+    "not-here": [
+        Finding(
+            "bulketl.yaml",
+            "error",
+            "hooks.0 (dbt): there is no program 'dbt'",
+            "the load goes on without it, and says each time that it failed",
+            "install it, or name it by its path: the PATH of a scheduler is short",
+            kind="not here",
+        ),
+    ],
     "no-load": [Finding("raw", "error", "database d is on a replica", "no load begins", "give the primary", kind="lacking")],
 }

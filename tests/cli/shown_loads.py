@@ -11,7 +11,7 @@ from bulketl.cli.screens import (
     summary,
 )
 from bulketl.loading.certificate import Certificate
-from bulketl.loading.summary import Summary, TableSummary
+from bulketl.loading.summary import HookSummary, Summary, TableSummary
 from bulketl.plan.plan import Group, Leftover, Plan, Refusal, Skip, TableLoad
 from bulketl.tables.casts import Cast
 from bulketl.tables.catalog import Other
@@ -71,7 +71,16 @@ NIGHT = run_of(
         noted={"delete": 4, "update": 3},
         deletes="ignore",
     ),
-    loaded(LONG, "important", 1_000_000, before=1_004_000, consistency="best effort", overdue=True, seconds=372.0),
+    loaded(
+        LONG,
+        "important",
+        1_000_000,
+        before=1_004_000,
+        consistency="best effort",
+        overdue=True,
+        seconds=372.0,
+        unmet="loaded whole, though its rule says incremental: it has no primary key to merge by",
+    ),
     loaded(ODD, "important", 17, before=17, rejects=1, drift=("+ Email text", "- Fax", "~ Note varchar(10) -> text")),
     loaded(
         "document",
@@ -120,9 +129,17 @@ def uncertified() -> Summary:
     return run_of(good, bad)
 
 
+def hooked() -> Summary:
+    found = run_of(loaded("patient", "critical", 1203, inserted=12, updated=33, unchanged=1158, deleted=0))
+    late = "was ended after 60 s: Waiting for the lock (at table_published of patient)"
+    found.hooks = {"dbt": HookSummary(1, 0, 1843.2), "refresh": HookSummary(12, 1, 63.0, late)}
+    return found
+
+
 SUMMARIES: dict[str, Made] = {
     "night": lambda v: summary.summary(NIGHT, v),
     "night-verbose": lambda v: summary.summary(NIGHT, True),
+    "hooks": lambda v: summary.summary(hooked(), v),
     "many": lambda v: summary.summary(many(), v),
     "one": lambda v: summary.summary(run_of(loaded("patient", "critical", 1, before=0)), v),
     "stopped": lambda v: summary.summary(run_of(loaded("a"), loaded("b", rows=0, outcome="unfinished")), v),

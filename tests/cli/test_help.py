@@ -24,7 +24,7 @@ def commands(group: Any, *before: str) -> Iterator[tuple[str, Any]]:
     for name, command in group.commands.items():
         if hasattr(command, "commands"):
             yield from commands(command, *before, name)
-        else:
+        if not hasattr(command, "commands") or command.invoke_without_command:
             yield " ".join((*before, name)), command
 
 
@@ -59,13 +59,14 @@ def test_the_example_is_a_call_of_the_command(words: str) -> None:
 
 
 def test_exit_codes_are_in_the_help_of_commands_to_which_they_apply() -> None:
-    """Those of a load under load alone."""
+    """Those of a load under load alone, and under watch, which ends as the run does."""
     codes = {
         words: set(re.findall(r"(?:: |, )(\d+) ", command.epilog.split("Exit codes")[1])) for words, command in EVERY.items()
     }
     assert codes["load"] == {str(code) for code in LOADS}
-    assert [words for words, found in codes.items() if "4" in found] == ["load"]
-    assert sorted(words for words, found in codes.items() if "5" in found) == ["certificate", "load"]
+    assert codes["watch"] == codes["load"]
+    assert [words for words, found in codes.items() if "4" in found] == ["load", "watch"]
+    assert sorted(words for words, found in codes.items() if "5" in found) == ["certificate", "load", "watch"]
     assert codes["casts"] == {"0"}
 
 
@@ -87,7 +88,7 @@ def test_completion_is_there() -> None:
     environ = {**os.environ, "_BULKETL_COMPLETE": "complete_bash", "COMP_WORDS": "bulketl re", "COMP_CWORD": "1"}
     code = "import sys; sys.argv[0] = 'bulketl'; from bulketl.cli.app import app; app(prog_name='bulketl')"
     done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=60, check=False)
-    assert done.stdout.split() == ["retention", "rejects"]
+    assert done.stdout.split() == ["retention", "report", "rejects"]
     assert "--install-completion" in shown("--help")
 
 

@@ -21,7 +21,12 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = {one.name: one.packages["apt-get"] for one in PROGRAMS}
 FOR_ROOT = "apt-get update && apt-get install -y --no-install-recommends"
 FOR_OTHERS = "sudo apt-get update && sudo apt-get install -y --no-install-recommends"
-ELSEWHERE = {"systemd-analyze": "its test is skipped without it"}
+ELSEWHERE = {
+    "systemd-analyze": "its test is skipped without it",
+    "chromium": "its tests are skipped without it; nox -s browser installs it",
+    "npm": "nox -s browser installs it",
+    "promtool": "its test is skipped without it; nox -s integrations installs it",
+}
 APT = """#!{python} -IS
 import os, pathlib, sys
 with open({log!r}, "a") as log:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import io
 import re
-import time
 
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
+from waiting import until
 
 from bulketl.cli import loading
 from bulketl.cli.options import past_printing, telling
+from bulketl.cli.progress import underway
 from bulketl.cli.progress.display import Display
 from bulketl.cli.progress.stages import Stages
-from bulketl.cli.progress.underway import LINE_ROWS, MOST_LINES, UnderWay
 from bulketl.loading.events import (
     Event,
     PartitionLoaded,
@@ -24,6 +24,7 @@ from bulketl.loading.events import (
     TableSkipped,
     TableStarted,
 )
+from bulketl.operations.underway import LINE_ROWS, MOST_LINES, UnderWay
 
 LONG = "line_items_of_every_claim_since_the_first_day"
 NAMES = ("appointment", LONG, "患者の診療記録と予約の一覧表患者の診療記録", "two\nlines")
@@ -48,7 +49,9 @@ def failed(table: str) -> TableFailed:
 def lines(shown: UnderWay, width: int, now: float) -> list[str]:
     """What a terminal of this width has at this moment, a character per cell, without the line for notes."""
     file = io.StringIO()
-    Console(file=file, width=width, height=24, force_terminal=True, color_system=None).print(shown.lines(width, now))
+    Console(file=file, width=width, height=24, force_terminal=True, color_system=None).print(
+        underway.lines(shown, width, now)
+    )
     return ["".join(c + "+" * (cell_len(c) - 1) for c in line) for line in file.getvalue().splitlines()[:-1]]
 
 
@@ -218,10 +221,7 @@ def test_a_signal_is_told_below_the_display_while_there_is_one(monkeypatch: pyte
     with loading.watching(as_json=False) as observer:
         observer(started(t=(LINE_ROWS, "critical")))
         telling[-1]("ending after the steps under way")
-        end = time.monotonic() + 10  # it is drawn some times a second
-        while left_on_screen(file.getvalue())[-1:] != ["ending after the steps under way"]:
-            assert time.monotonic() < end, left_on_screen(file.getvalue())
-            time.sleep(0.02)
+        until(lambda: left_on_screen(file.getvalue())[-1:] == ["ending after the steps under way"])
         observer(failed("t"))
     assert left_on_screen(file.getvalue()) == ["failed message"]
     assert telling == [past_printing]

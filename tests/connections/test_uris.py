@@ -119,7 +119,8 @@ def test_every_key_has_its_type_and_the_environment_is_read_in_nested_ones(tmp_p
     assert (config.windows.load, config.windows.days) == (ENVIRON["LOAD"], ("mon", "fri"))
     assert config.alerts
     assert config.alerts.channels == ("email", "slack", "command")
-    assert (config.alerts.slack, config.alerts.command[1]) == (ENVIRON["SLACK"], f"--to={ENVIRON['SLACK']}")
+    assert config.alerts.slack
+    assert (config.alerts.slack.webhook, config.alerts.command[1]) == (ENVIRON["SLACK"], f"--to={ENVIRON['SLACK']}")
     assert config.alerts.tiers["critical"].escalate_minutes == 30
     assert SECRET not in f"{config!r} {config.alerts!r} {config}"
 
@@ -181,6 +182,17 @@ def test_an_impossible_window_and_an_unknown_zone_are_refused(tmp_path: Path, wi
         ("alerts: {email: [a@b], tiers: {audt: {}}}", "alerts.tiers.audt: unknown key; did you mean 'audit'?"),
         ("alerts: {email: [a@b], tiers: {audit: {too: []}}}", "alerts.tiers.audit.too: unknown key; did you mean 'to'?"),
         ("alerts: {email: [a@b], tiers: {audit: {to: [slack]}}}", "alerts: tiers.audit names slack, which is not set here"),
+        ("alerts: {email: [a@b], tiers: {audit: {to: [pager]}}}", "alerts.tiers.audit.to.0: Input should be 'pagerduty', "),
+        (
+            "alerts: {email: [a@b], tiers: {audit: {to: [slack]}, critical: {to: [command]}}}",
+            "alerts: tiers.audit names slack, which is not set here; tiers.critical names command, which is not set here",
+        ),
+        ("alerts: {email: [a@b], rules: {tabel_failed: off}}", "alerts.rules.tabel_failed: unknown key; did you mean"),
+        ("alerts: {email: [a@b], rules: {drift: loud}}", "alerts.rules.drift: Input should be 'tell', 'daily' or 'off'"),
+        ("alerts: {email: [a@b], daily_at: 25:00}", "alerts.daily_at: a time is from 00:00 to 23:59"),
+        ("alerts: {email: [a@b], daily_at: 07:00 Mars}", "alerts.daily_at: there is no such zone"),
+        ("alerts: {email: [a@b], quiet_hours: 22-07}", "alerts.quiet_hours: two times and a zone are expected"),
+        ("alerts: {email: [a@b], tiers: {audit: {daily: true, within_minutes: 3}}}", "alerts.tiers.audit: what goes into"),
         ("alerts: {email: [a@b], tiers: {audit: {escalate_minutes: 3}}}", "alerts.tiers.audit: escalate_minutes and"),
         ("reports: {dayly: {}}", "reports.dayly: unknown key; did you mean 'daily'?"),
         ("reports: {daily: {}}", "reports.daily: it goes nowhere"),

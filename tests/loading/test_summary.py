@@ -16,6 +16,7 @@ from bulketl.loading.events import (
     Event,
     FiguresTaken,
     PartitionLoaded,
+    RuleUnmet,
     RunFinished,
     RunStarted,
     SourceLocked,
@@ -201,7 +202,13 @@ def test_what_publishing_and_comparing_say_is_kept_apart() -> None:
 
 
 def test_drift_and_lateness_are_of_their_table_alone() -> None:
-    summary = folded(started("a", "b"), ColumnsChanged("r", "a", ("+ c text", "- d date")), TableOverdue("r", "b", 300.0))
+    summary = folded(
+        started("a", "b"), ColumnsChanged("r", "a", ("+ c text", "- d date")), TableOverdue("r", "b", 300.0),
+        RuleUnmet("r", "b", "loaded whole, though its rule says incremental: it has no column 'at'"),
+    )  # fmt: skip
+    assert [table.unmet for table in summary.tables.values()] == [
+        "", "loaded whole, though its rule says incremental: it has no column 'at'",
+    ]  # fmt: skip
     assert [(table.drift, table.overdue) for table in summary.tables.values()] == [
         (("+ c text", "- d date"), False),
         ((), True),
@@ -236,18 +243,23 @@ def test_the_json_says_which_run_it_is_of_and_all_of_each_table() -> None:
         "source": "mysql://h:3306/d",
         "schema": "raw",
         "outcome": "partly done",
+        "cancelled": "",
         "timestamp_zone": "+01:00",
         "sessions": {"source": {"server": "MariaDB 11", "unset": ["a"]}, "target": {"server": "Postgres 18"}},
         "source_work": {},
         "left_out": [{"kind": "view", "name": "v", "rows": None}],
         "notes": ["look at this"],
+        "hooks": [],
+        "pruned": None,
     }
     assert [row["table"] for row in rows] == ["b", "a"]  # as in the plan
     assert rows[0] == {
         "table": "b", "tier": "critical", "outcome": "loaded", "rows": 3, "before": None, "rejects": 1,
         "bytes": 30, "seconds": 2.5,
-        "changed": {"c": {"invalid date to NULL": 2}}, "drift": [], "inserted": None, "updated": None, "unchanged": None,
-        "deleted": None, "compared": {}, "noted": {}, "consistency": "", "quality": 1.0, "overdue": False, "proof": "",
+        "changed": {"c": {"invalid date to NULL": 2}}, "drift": [], "unmet": "",
+        "inserted": None, "updated": None, "unchanged": None,
+        "deleted": None, "compared": {}, "noted": {}, "consistency": "", "quality": 1.0, "overdue": False,
+        "first_failure": "", "proof": "",
         "error": "", "message": "", "hint": "", "checks": {}, "certified": None,
     }  # fmt: skip
     assert rows[1].keys() == rows[0].keys()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bulketl.config.windows import Windows
-from bulketl.operations.schedulers import SCHEDULERS, Scheduler, snippet
+from bulketl.operations.schedulers import SCHEDULERS, Scheduler, snippet, ticking
 
 NIGHT = Windows(load="21:30-06:00 America/Chicago", days=("mon", "sat", "sun"))
 ODD = 'it\'s 100% $HOME; "odd"'
@@ -78,14 +78,24 @@ def test_the_line_for_cron_runs_both_commands_in_the_folder(program: Path) -> No
     assert (program.parent / "bulketl.log").exists()
 
 
+def test_the_line_for_cron_does_what_alerts_are_due_every_minute(program: Path) -> None:
+    """In the folder, at any odd path; Airflow has no such line."""
+    (program.parent / "code").write_text("0")
+    line = ticking("cron", str(program.parent), (str(program), "alerts", "tick")).splitlines()[-1]
+    assert line.startswith("* * * * * cd ")
+    subprocess.run(["sh", "-c", line.split(" ", 5)[5].replace("\\%", "%")], check=True)
+    assert (program.parent / "words").read_text().splitlines() == ["alerts tick"]
+    assert ticking("airflow", "/srv", ("bulketl", "alerts", "tick")) == ""
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd here")
 @pytest.mark.parametrize("odd", [True, False])
 def test_systemd_takes_the_units(program: Path, tmp_path: Path, odd: bool) -> None:
     """As they are printed, with a program at an odd path too, and with one that has to be found."""
     words = (str(program), "load", "--config", "a b.yaml") if odd else ("bulketl", "load")
-    _, service, timer = snippet("systemd", NIGHT, str(program.parent), words).split("# /etc/systemd/system/")
+    texts = (snippet("systemd", NIGHT, str(program.parent), words), ticking("systemd", str(program.parent), words))
     paths = []
-    for unit in (service, timer):
+    for unit in "".join(texts).split("# /etc/systemd/system/")[1:]:
         name, _, text = unit.partition("\n")
         paths.append(tmp_path / name)
         paths[-1].write_text(text)

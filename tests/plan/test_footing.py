@@ -9,7 +9,8 @@ import pytest
 from ways import wanted
 
 from bulketl.errors import ConfigError, TargetError
-from bulketl.plan.footing import LACKS, lacks, stand
+from bulketl.plan.footing import LACKS, Start, stand
+from bulketl.plan.obstacle import met
 from bulketl.plan.plan import Group, Plan, TableLoad
 from bulketl.tables.demands import Footing, Place
 from bulketl.tables.partitions import Partition
@@ -51,7 +52,7 @@ CASES: dict[str, tuple[dict[str, Any], Plan, str]] = {
 def test_what_is_lacking_is_said_with_what_to_do(name: str) -> None:
     facts, wanted_plan, words = CASES[name]
     footing = dataclasses.replace(SOUND, **facts)
-    ((text, advice),) = lacks(footing, wanted_plan)
+    ((_, (text, advice)),) = met(LACKS, Start(footing, wanted_plan))
     assert words in text
     assert advice
     with pytest.raises(ConfigError if "later" in name else TargetError, match=words):
@@ -65,5 +66,5 @@ def test_every_lack_has_a_case() -> None:
 @pytest.mark.parametrize("facts", [closed("raw", creatable=False), closed("bulketl_staging", creatable=False), {}])
 def test_a_load_that_creates_nothing_needs_no_right_to_create(facts: dict[str, Any]) -> None:
     footing = dataclasses.replace(SOUND, creatable=False, **facts)
-    assert lacks(footing, REFILLED) == ()
+    assert list(met(LACKS, Start(footing, REFILLED))) == []
     stand(footing, REFILLED)

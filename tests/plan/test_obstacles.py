@@ -6,7 +6,9 @@ import pytest
 from ways import wanted
 
 from bulketl.errors import PlanError
-from bulketl.plan.obstacles import MOST_COLUMNS, Facing, hold
+from bulketl.plan.facing import Facing
+from bulketl.plan.limits import MOST_COLUMNS
+from bulketl.plan.obstacles import hold
 from bulketl.plan.plan import TableLoad
 from bulketl.tables.casts import cast
 from bulketl.tables.catalog import Column

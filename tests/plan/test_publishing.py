@@ -50,7 +50,7 @@ BESIDE = "built beside and swapped in"
         (there(FEWER, views=("v",)), 1, {}, "refill", SMALL),
         # One that cannot is built anew, even where its rule asks for a refill.
         (there(NARROW, views=("v",)), 1, {}, "swap", BESIDE),
-        (there(NARROW, materialized=("m",)), 1, {}, "swap", BESIDE),
+        (there(NARROW, materialized=True), 1, {}, "swap", BESIDE),
         (there(OTHER), 1, {"publish": "refill"}, "swap", BESIDE),
         (there(key=()), 1, {"publish": "refill"}, "swap", BESIDE),
         (there(MORE), 1, {"exclude_columns": ["gone"]}, "swap", BESIDE),

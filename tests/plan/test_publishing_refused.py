@@ -65,7 +65,7 @@ def test_columns_of_another_type_are_refused_where_a_person_said_so() -> None:
     [
         (there(OTHER, hanging=INDEX), ": ~ c integer -> varchar(9)", {}),
         (there(NARROW, hanging=INDEX, views=("v",)), ": ~ c varchar(5) -> varchar(9)", {}),
-        (there(NARROW, hanging=INDEX, materialized=("m",)), ": ~ c varchar(5) -> varchar(9)", {}),
+        (there(NARROW, hanging=INDEX, materialized=True), ": ~ c varchar(5) -> varchar(9)", {}),
         (there(MORE, hanging=INDEX), ": - gone text", {"dropped_columns": "drop"}),
         (there(key=(), hanging=INDEX), ": its key is id at the source and none in the target", {}),
         (there((), (), hanging=INDEX), "", {}),  # it is no table at all, so there are no columns to show

@@ -9,14 +9,11 @@ from __future__ import annotations
 import json
 import os
 import random
-import re
-import signal
-import subprocess
-import sys
 from typing import Any
 
 import pytest
 from faults import small_partitions
+from kills import killed
 from lab import Lab
 
 import bulketl
@@ -24,23 +21,6 @@ from bulketl import verify_audit
 from bulketl.errors import PlanError
 
 KILLS = int(os.environ.get("BULKETL_TEST_KILLS", "6"))
-KILLED = """
-import itertools, os, signal, sys, threading
-import bulketl.tables.partitions
-from bulketl.cli.app import main
-at, calls, place = int(sys.argv.pop(1)), itertools.count(1), os.sep + "bulketl" + os.sep
-def look(frame, event, _):
-    if event == "call" and place in frame.f_code.co_filename and next(calls) == at:
-        os.kill(os.getpid(), signal.SIGKILL)
-bulketl.tables.partitions.MOST_ROWS = 50
-threading.setprofile(look)
-sys.setprofile(look)
-try:
-    main()
-finally:
-    sys.setprofile(None)
-    print("calls", next(calls), file=sys.stderr)
-"""
 MIRROR = {"policy": "mirror", "every": "1s"}
 RULES: dict[str, dict[str, Any]] = {
     "swapped": {},
@@ -79,20 +59,6 @@ def another_day(lab: Lab, day: int) -> None:
             f"INSERT INTO {name} SELECT MAX(id) + 1, {day}, '2024-02-01' + INTERVAL {day} DAY FROM {name}",
             f"INSERT INTO {name} SELECT MAX(id) + 1, {day}, '2024-02-01' + INTERVAL {day} DAY FROM {name}",
         )
-
-
-def killed(lab: Lab, rules: str, at: int, *words: str) -> int:
-    """Load in a process that is killed at such a call, or not at all at 0; return how many there were, 0 when it was.
-
-    A run that was killed after its end, or before its begin, is not resumed.
-    """
-    uri = f"postgresql:///?{'&'.join(lab.target.split())}"
-    environ = {**os.environ, "BULKETL_SOURCE": lab.source, "BULKETL_TARGET": uri, "BULKETL_SCHEMA": lab.schema}
-    command = [sys.executable, "-c", KILLED, str(at), "load", "--rules", rules, "--workers", "2", *words]
-    done = subprocess.run(command, env=environ, capture_output=True, text=True)
-    refused = "--resume" in words and done.returncode == 2 and "it ended: done" in done.stderr
-    assert refused or done.returncode in (0, -signal.SIGKILL), done.stderr
-    return int(re.findall(r"calls (\d+)", done.stderr)[0]) if done.returncode == 0 else 0
 
 
 def goes_on(lab: Lab) -> None:

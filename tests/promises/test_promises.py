@@ -11,12 +11,12 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
 from faults import Proxy, no_pauses, once, one_by_one, small_partitions, use
 from lab import Lab, execute
+from waiting import until
 
 from bulketl.errors import BulketlError, SourceError, TargetError
 
@@ -179,14 +179,6 @@ def test_a_load_that_is_killed_before_it_publishes_leaves_the_table_as_it_was(ol
     assert contents(old, "direct") == OLD["direct"]
     assert old.load().summary.outcome == "done"
     assert old.differences("staged") == old.differences("direct") == []
-
-
-def until(condition: object, seconds: float = 30) -> None:
-    """Poll until the condition holds; fail when it does not in time."""
-    end = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
 
 
 def test_readers_see_the_old_rows_or_the_new_ones_and_nothing_between(old: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -94,11 +94,21 @@ class Side:
     def null_bits(self, spec: TableSpec) -> list[list[str]]:
         return []
 
-    def mend(self, spec: TableSpec, found: Differences, batches: Iterator[Batch]) -> Mapping[str, int]:
+    mask_key = ""
+
+    def read_within(self, spec: TableSpec, buckets: Buckets, which: Sequence[str]) -> pa.Table:
+        raise NotImplementedError
+
+    def unlike(self, spec: TableSpec, batch: Batch) -> Sequence[str]:
+        raise NotImplementedError
+
+    def mend(
+        self, spec: TableSpec, found: Differences, read: Callable[[], Iterable[Batch]]
+    ) -> tuple[Mapping[str, int], int]:
         if len(found.gone) > self.most_gone:
             raise DataError("more rows are gone than may go")
-        self.mended = [key for batch in batches for key in batch.good["id"].to_pylist()]
-        return {"delete": len(found.gone)}
+        self.mended = [key for batch in read() for key in batch.good["id"].to_pylist()]
+        return {"delete": len(found.gone)}, 0
 
 
 def sides(source: Mapping[int, int], target: Mapping[int, int], width: int) -> tuple[Side, Side]:

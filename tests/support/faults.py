@@ -72,8 +72,8 @@ class FaultyTarget:
     def load_chunk(self, spec: TableSpec, partition: Partition, batches: Iterator[Batch], *rest: Any) -> Any:
         return self._around("chunk", self.real.load_chunk, spec, partition, batches, *rest)
 
-    def mend(self, spec: TableSpec, found: Differences, batches: Iterator[Batch]) -> Any:
-        return self._around("compare", self.real.mend, spec, found, self._amid("compare", batches))
+    def mend(self, spec: TableSpec, found: Differences, read: Callable[[], Iterator[Batch]]) -> Any:
+        return self._around("compare", self.real.mend, spec, found, lambda: self._amid("compare", read()))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.real, name)

@@ -6,11 +6,16 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from lab import Lab
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from waiting import until
+
+__all__ = ["Line", "to_source", "to_target", "until"]
+
+GOODBYES = (b"\x01\0\0\0\x01", b"X\0\0\0\x04")  # of MySQL and of Postgres: nobody waits for an answer
 
 
 class Line:
@@ -18,13 +23,15 @@ class Line:
 
     At question `cut` a connection is cut, when its answer begins to come; at question `stall`, after `stall_bytes` of the
     answers of one connection, or `stall_sent` of its client's, it is kept and nothing is passed on any more, in either
-    direction. `dead`: so are all connections from then on. Each happens once.
+    direction. `dead`: so are all connections from then on. Each happens once. With `cuts` a connection is cut where it would
+    stall. `heard`: all that clients have sent.
     """
 
     def __init__(self, address: tuple[str, int] | str) -> None:
         self._behind = address
         self.cut = self.stall = self.stall_bytes = self.stall_sent = 0
-        self.dead = False
+        self.dead = self.cuts = False
+        self.heard = bytearray()
         self.questions = self.faults = 0
         self.stalled_at = 0.0
         self._lock = threading.Lock()
@@ -48,7 +55,9 @@ class Line:
                 self._open += [front, back]
                 state: dict[str, object] = {"asked": False, "held": threading.Event(), "cut": False, "passed": 0}
                 if self.dead and self.faults:
-                    state["held"].set()  # type: ignore[attr-defined]
+                    state["cut"] = self.cuts
+                    if not self.cuts:
+                        state["held"].set()  # type: ignore[attr-defined]
                 for pair in ((front, back, state, False), (back, front, state, True)):
                     threading.Thread(target=self._pump, args=pair, daemon=True).start()
 
@@ -58,7 +67,7 @@ class Line:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
                 with self._lock:
-                    self._note(state, answers, len(data), held)
+                    self._note(state, answers, data, held)
                 if state["cut"]:
                     break
                 if held.is_set():
@@ -70,31 +79,35 @@ class Line:
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
 
-    def _note(self, state: dict[str, object], answers: bool, size: int, held: threading.Event) -> None:
+    def _note(self, state: dict[str, object], answers: bool, data: bytes, held: threading.Event) -> None:
         if not answers:
-            state["sent"] = int(str(state.get("sent", 0))) + size
+            self.heard += data
+            state["sent"] = int(str(state.get("sent", 0))) + len(data)
             if self.stall_sent and int(str(state["sent"])) >= self.stall_sent:
-                self._stalls(held)
-        if not answers and not state["asked"]:
+                self._stalls(state, held)
+        if not answers and not state["asked"] and data not in GOODBYES:
             self.questions += 1
             state["asked"] = True
             state["number"] = self.questions
             if self.stall == self.questions:
-                self._stalls(held)
+                self._stalls(state, held)
         elif answers:
             state["asked"] = False
-            state["passed"] = int(str(state["passed"])) + size
+            state["passed"] = int(str(state["passed"])) + len(data)
             if self.cut and state.get("number") == self.cut:
                 self.cut, self.faults = 0, self.faults + 1
                 state["cut"] = True
             if self.stall_bytes and int(str(state["passed"])) >= self.stall_bytes:
-                self._stalls(held)
+                self._stalls(state, held)
 
-    def _stalls(self, held: threading.Event) -> None:
+    def _stalls(self, state: dict[str, object], held: threading.Event) -> None:
         self.stall = self.stall_bytes = self.stall_sent = 0
         self.faults += 1
         self.stalled_at = time.monotonic()
-        held.set()
+        if self.cuts:
+            state["cut"] = True
+        else:
+            held.set()
 
     def stop(self) -> None:
         """Close everything."""
@@ -125,11 +138,3 @@ def to_target(lab: Lab) -> Iterator[tuple[Line, str]]:
         yield line, make_conninfo(lab.target, host="127.0.0.1", port=line.port)
     finally:
         line.stop()
-
-
-def until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    """Wait for something that is about to be."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)

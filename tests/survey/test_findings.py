@@ -13,6 +13,7 @@ import pytest
 from ways import THERE, wanted
 
 from bulketl.config.read import load_config
+from bulketl.connections.line import Line
 from bulketl.plan.plan import Group, Leftover, Plan, Refusal, TableLoad
 from bulketl.survey.examination import FINDING_RULES, find
 from bulketl.survey.findings import Seen, There
@@ -24,12 +25,14 @@ from bulketl.tables.demands import Demands, Footing, Place
 from bulketl.tables.evidence import Arrival
 from bulketl.tables.measured import Profile
 from bulketl.tables.partitions import Partition
+from bulketl.tables.spec import TIERS
 
 ID = Column("id", "int(11)", False, extra="auto_increment")
 STAMP = Column("at", "timestamp", False, extra="on update current_timestamp()")
 TEXT = Column("c", "varchar(20)", True, charset="utf8mb4")
 MADE = Column("created_at", "datetime", False)
 PRIMARY, BY_STAMP = Key("PRIMARY", ("id",), True), Key("at", ("at",), False)
+NOBODY: dict[str, Any] = {"reference": {"to": []}}
 MANY = 50 << 20  # bytes: a table of this size is worth loading by its changes
 INCREMENTAL = {"extraction_strategy": "incremental", "deletes": "mirror"}
 SOUND = {**INCREMENTAL, "incremental_column": "at"}
@@ -55,11 +58,15 @@ class World:
     absent: tuple[Absent, ...] = ()
     known: Sequence[str] | None = None
     patterns: Sequence[str] = ()
+    masks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # by pattern, or by tier
 
     def seen(self, folder: Path) -> Seen:
         path = folder / "tables.yaml"
         rules = {**({} if self.rule is None else {"t": self.rule}), **self.rules}
-        path.write_text(json.dumps({"source_tables": rules, "patterns": {one: {"lookback": "1h"} for one in self.patterns}}))
+        tiers = {one: {"mask": mask} for one, mask in self.masks.items() if one in TIERS}
+        patterns: dict[str, Any] = {one: {"mask": mask} for one, mask in self.masks.items() if one not in TIERS}
+        patterns |= {one: {"lookback": "1h"} for one in self.patterns}
+        path.write_text(json.dumps({"source_tables": rules, "patterns": patterns, "tiers": tiers}))
         catalog = Catalog("clinic", "11", "UTC", (self.table,), others=self.others, absent=self.absent)
         profiles = {("t", column): profile for column, profile in self.profiles.items()}
         proposals = {item.table: item for item in classify(catalog, profiles)}
@@ -110,12 +117,29 @@ WITHOUT_KEY = table(STAMP, keys=(BY_STAMP,))
 EDITED = {"arrivals": {"t": Arrival(1000, 1.0, "created_at", 900, True)}}
 CASES: dict[str, tuple[World, World]] = {
     "refused": (World(more={"refused": (Refusal("t", "important", "no", "mend it"),)}), World()),
+    "in the open": (
+        World(more={"lines": [Line("source", "mysql://db/clinic", "MariaDB 11", "no TLS", "", here=False)]}),
+        World(
+            more={
+                "lines": [
+                    Line("source", "mysql://db/clinic", "MariaDB 11", "no TLS", "", here=True),
+                    Line("target", "postgresql://wh/dw", "Postgres 18", "TLS 1.3", "AES", here=False),
+                ]
+            }
+        ),
+    ),
     "no tables": (World(others=(Other("sequence", "s"),)), World()),
     "gone": (World(absent=(Absent("old", gone=True),)), World(absent=(Absent("old", why="a right is missing"),))),
     "elsewhere": (World(table=table(STAMP, engine="FEDERATED")), World()),
+    "not here": (World(more={"not_here": [("hook dbt: no program dbt", "it is never called", "install it")]}), World()),
+    "unheard": (
+        World({**SOUND, "monitoring": {"alert_on_failure": True}}, settings={"alerts": {"email": ["a@b"], "tiers": NOBODY}}),
+        World({**SOUND, "monitoring": {"alert_on_failure": True}}, settings={"alerts": {"email": ["a@b"]}}),
+    ),
     "not yet": (World(settings={"reports": {"weekly": {"write": "reports"}}}), World()),
     "new unknown": (World(settings={"new_tables": "report"}), World(settings={"new_tables": "report"}, known=["t"])),
     "misnamed": (World(rule=None, rules={"T": {}}), World(rules={"T": {"exclude": True}})),
+    "idle mask": (World(masks={"*": {"SSN": "null"}}), World(masks={"*": {"at": "keep"}})),
     "idle pattern": (World(patterns=("tt*",)), World(patterns=("t*", "?"))),
     "audit deletes": (World({**AUDIT, "deletes": "mirror"}), World({**AUDIT, "deletes": "ignore"})),
     "audit edited": (World(AUDIT), World(AUDIT, table(MADE))),
@@ -254,3 +278,34 @@ def test_a_pattern_that_fits_no_table_is_found_with_the_names_that_may_be_meant(
     assert [(one.table, one.severity) for one in found] == ([] if meant is None else [(pattern, "warning")])
     assert all("fits no table" in one.message for one in found)
     assert all(one.advice.endswith("did you mean 't'?") == bool(meant) for one in found)
+
+
+@pytest.mark.parametrize("place", ["*", "t*", "reference"])
+@pytest.mark.parametrize(
+    ("masks", "told"),
+    [
+        ({"cc": "null"}, "mask.cc: no table that this is said of has such a column"),
+        ({"C": "null"}, "mask.C leaves t.c as it is"),
+        ({"C": "null", "c": "keep"}, "mask.C: no table"),
+        ({"c": "null"}, ""),
+    ],
+    ids=str,
+)
+def test_a_mask_for_many_tables_that_fits_no_column_is_found_with_its_place(
+    place: str, masks: dict[str, str], told: str, tmp_path: Path
+) -> None:
+    """A column of another spelling would be loaded as it is, in silence; a tier is as good a place as a pattern."""
+    world = World(rule={}, table=table(STAMP, TEXT), masks={place: masks})
+    found = [one for one in find(world.seen(tmp_path)) if one.kind == "idle mask"]
+    assert [(one.table, one.severity) for one in found] == (
+        [(place if "*" in place else f"tier {place}", "warning")] if told else []
+    )
+    assert all(one.message.startswith(told) for one in found)
+
+
+def test_an_idle_mask_is_not_guessed_where_a_table_is_out_of_view(tmp_path: Path) -> None:
+    """Its columns are not known, and a column that is not loaded needs no mask."""
+    unseen = World(rule=None, masks={"*": {"SSN": "null"}}, more={"refused": (Refusal("u", "important", "no", "mend it"),)})
+    left = World({"exclude_columns": ["c"]}, table=table(STAMP, TEXT), masks={"*": {"C": "null", "at": "keep"}})
+    assert not [one for one in find(unseen.seen(tmp_path)) if one.kind == "idle mask"]
+    assert [one.message[:8] for one in find(left.seen(tmp_path)) if one.kind == "idle mask"] == ["mask.C: "]

@@ -263,6 +263,52 @@ def test_validate_finds_nothing_to_mend_in_what_discover_writes(
     assert told == []
 
 
+def among(*tables: Table) -> dict[str, Proposal]:
+    """Return what is proposed for tables of one database."""
+    return {found.table: found for found in classify(Catalog("x", "11", "UTC", tables), {})}
+
+
+def number(name: str) -> Column:
+    return Column(name, "int(11)", True)
+
+
+@pytest.mark.parametrize("name", ["session", "api_token", "edit_locks", "search_cache"])
+@pytest.mark.parametrize("end", ["expires_at", "ValidUntil", "ttl", "c"])
+def test_rows_that_end_come_and_go_though_others_refer_to_them(name: str, end: str) -> None:
+    """By name and column together: a session of a therapist has no end."""
+    passing = table(name, number("staff_id"), Column(end, "datetime", True), size=MEGA // 2)
+    users = [table(f"u{n}", number(f"{name}_id"), size=MEGA // 2) for n in range(2)]
+    refers = [dataclasses.replace(one, references=(name,)) for one in users]
+    found = among(passing, *refers, table("staff", Column("name", "varchar(50)", True), size=MEGA // 2))[name]
+    assert (found.tier == "reference") is (end != "c"), found.reasons
+    assert (end in found.reasons["table_importance"]) is (end != "c")
+
+
+@pytest.mark.parametrize(
+    ("kind", "whom", "below", "critical"),
+    [
+        ("decimal(10,2)", "patients", True, True),
+        ("decimal(9,4) unsigned", "user", True, True),
+        ("decimal(10,0)", "patients", True, False),
+        ("decimal(20,8)", "patients", True, False),
+        ("double", "patients", True, False),
+        ("decimal(10,2)", "suppliers", True, False),
+        ("decimal(10,2)", "patients", False, False),
+    ],
+)
+def test_what_has_an_amount_for_each_customer_and_rows_below_it_is_critical(
+    kind: str, whom: str, below: bool, critical: bool
+) -> None:
+    """Whatever it is called: a bill, with its lines."""
+    people = table(whom, Column("born", "date", True), Column("street", "varchar(90)", True), size=MEGA // 2)
+    bill = dataclasses.replace(table("bills", number("of"), Column("due", kind, True), size=MEGA // 2), references=(whom,))
+    lines = table("parts", number("bill"), Column("said", "text", True), size=MEGA // 2)
+    found = among(people, bill, dataclasses.replace(lines, references=("bills",) if below else ()))["bills"]
+    assert (found.tier == "critical") is critical, found.reasons
+    if critical:
+        assert f"has an amount (due) for each of {whom}" in found.reasons["table_importance"]
+
+
 LEFT_OVERS = ("temp_readings", "temp_staff", "tmp_x", "temp", "orders_bak", "orders_bak_2024", "mail_backup", "orders_old")
 
 

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
 import warnings
 from typing import Annotated, Any
@@ -15,15 +16,24 @@ from typing import Annotated, Any
 import typer
 
 import bulketl
-from bulketl.cli import certificate, loading, records, rejects, rules, verify
-from bulketl.cli import history as history_command
+from bulketl.cli import alerts, certificate, loading, months, records, rejects, rules, verify
+from bulketl.cli import dashboard as dashboard_command
+from bulketl.cli import grants as grants_command
+from bulketl.cli import metrics as metrics_command
 from bulketl.cli import pairs as pairs_command
+from bulketl.cli import reports as reports_commands
+from bulketl.cli import runs as runs_commands
+from bulketl.cli import status as status_command
 from bulketl.cli import validate as validate_command
+from bulketl.cli import watch as watch_command
+from bulketl.cli import watchdog as watchdog_command
 from bulketl.cli import why as why_command
-from bulketl.cli.help import LOADS, REFUSED, WRONG, group, registered
-from bulketl.cli.options import ending, err, out, run, telling
+from bulketl.cli.help import LOADS, REFUSED, WRONG, acting, group, registered
+from bulketl.cli.logs import asked
+from bulketl.cli.options import ending, err, log_as, out, run, telling
+from bulketl.cli.screens import common
 from bulketl.cli.terminal import Spoken
-from bulketl.errors import INTERRUPTED, WRONG_REQUEST
+from bulketl.errors import INTERRUPTED, WRONG_REQUEST, ConfigError
 from bulketl.loading import starting
 
 app = group(
@@ -34,9 +44,14 @@ app = group(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
+MONTHS = {0: "every month agrees", 1: f"a month differs, or {REFUSED}", 2: WRONG}
+verifying = group("verify", "")
 state = group("state", "How far each table is loaded, and starting anew.")
 audit = group("audit", "The chains of audited tables.")
+alerted = group("alerts", "Who hears of what goes wrong, what is open, and who has it.")
+reporting = group("report", "Reports for whoever has to answer for the data, and whether one is as it was signed.")
 rejected = group("rejects", "The rows that were not loaded, and why.")
+run_group = group("runs", "The runs on record: loads, repairs, retries and retentions.")
 
 
 def _version(asked: bool) -> None:
@@ -93,13 +108,23 @@ registered(app, loading.load, "bulketl load --tier critical,important", LOADS)
 registered(app, loading.plan, "bulketl plan --tables 'claim*'")
 registered(app, rules.discover, "bulketl discover --write config/tables.yaml")
 registered(app, validate_command.validate, "bulketl validate --fix", {0: "no errors found", 1: REFUSED, 2: "errors found"})
+registered(app, grants_command.grants, "bulketl grants --role loader",
+           {0: "done, or each role has exactly what it needs", 1: f"a right is missing, or {REFUSED}", 2: WRONG,
+            3: "only rights beyond what is needed"})  # fmt: skip
 registered(app, rules.casts, "bulketl casts --json", {0: "done"})
 registered(app, loading.schedule, "bulketl schedule systemd", {0: "done", 2: WRONG})
-registered(app, verify.verify, "bulketl verify --tables 'pay*' --level keys",
-           {0: "equal", 1: f"something differs, or {REFUSED}", 2: WRONG, 130: "interrupted"})  # fmt: skip
+acting(verifying, verify.verify, "bulketl verify --tables 'pay*' --level keys",
+       {0: "equal", 1: f"something differs, or {REFUSED}", 2: WRONG, 130: "interrupted"})  # fmt: skip
+registered(verifying, months.months, "bulketl verify months --tables patient --png months.png", MONTHS)
+app.add_typer(verifying, name="verify")
 registered(app, why_command.why, "bulketl why patient 4711 BalTotal",
            {0: "the row, or the column, is equal on both sides", 1: "it differs or one side did not answer",
             2: "there is no such table, column or key"})  # fmt: skip
+registered(app, status_command.status, "bulketl status --tier critical",
+           {0: "all is well", 1: f"something failed or is overdue, or {REFUSED}", 2: WRONG, 3: "only warnings"})  # fmt: skip
+acting(run_group, runs_commands.list_runs, "bulketl runs --table patient")
+registered(run_group, runs_commands.list_runs, "bulketl runs list --first 5", name="list")
+registered(run_group, runs_commands.show_run, "bulketl runs show last", name="show")
 registered(state, records.list_states, "bulketl state list 'claim*'", name="list")
 registered(state, records.show_state, "bulketl state show patient", name="show")
 registered(state, records.reset_states, "bulketl state reset patient --yes", name="reset")
@@ -109,6 +134,37 @@ registered(rejected, rejects.list_rejects, "bulketl rejects list --run last", na
 registered(rejected, rejects.show_rejects, "bulketl rejects show patient --first 5", name="show")
 registered(rejected, rejects.export_rejects, "bulketl rejects export rejects.csv patient", name="export")
 registered(rejected, rejects.retry_rejects, "bulketl rejects retry patient", name="retry")
+registered(reporting, reports_commands.daily, "bulketl report daily --html daily.html --mail",
+           {0: "all is well", 1: f"something failed or is overdue, or {REFUSED}", 2: WRONG,
+            3: "only warnings, or the night had no load"})  # fmt: skip
+registered(reporting, reports_commands.compliance, "bulketl report compliance --html compliance.html",
+           {0: "complete and unaltered", 1: f"a table is not, or {REFUSED}", 2: WRONG,
+            3: "the source was not counted, or a table's chain has not begun"})  # fmt: skip
+registered(reporting, reports_commands.incident, "bulketl report incident --html incident.html",
+           {0: "told", 1: REFUSED, 2: WRONG})  # fmt: skip
+registered(reporting, reports_commands.run_report, "bulketl report run last --markdown",
+           {0: "told", 1: REFUSED, 2: WRONG}, "run")  # fmt: skip
+registered(reporting, reports_commands.weekly, "bulketl report weekly --html weekly.html", {0: "reported"})
+registered(reporting, reports_commands.verify_report, "bulketl report verify compliance.html --key report.pub",
+           {0: "as it was signed", 1: "unsigned, altered, or of another key", 2: WRONG}, "verify")  # fmt: skip
+app.add_typer(reporting, name="report")
+registered(app, watch_command.watch, "bulketl watch --tier critical",
+           {**LOADS, 0: "done, or under way with --once", 1: f"failed or dead, or {REFUSED}"})  # fmt: skip
+registered(app, dashboard_command.dashboard, "bulketl dashboard --port 8765",
+           {0: "ended", 1: REFUSED, 2: WRONG, 130: "interrupted"})  # fmt: skip
+registered(alerted, alerts.list_alerts, "bulketl alerts list --all", name="list")
+registered(alerted, alerts.show_alert, "bulketl alerts show 12", name="show")
+registered(alerted, alerts.acknowledge, "bulketl alerts ack 12 --hours 2", name="ack")
+registered(alerted, alerts.resolve, "bulketl alerts resolve 12", name="resolve")
+registered(alerted, alerts.try_channels, "bulketl alerts test slack",
+           {0: "every channel took it", 1: "a channel did not", 2: WRONG}, "test")  # fmt: skip
+registered(alerted, alerts.tick, "bulketl alerts tick --json",
+           {0: "done", 1: "a channel did not take a message", 2: WRONG})  # fmt: skip
+app.add_typer(alerted, name="alerts")
+registered(run_group, runs_commands.cancel_run, "bulketl runs cancel last",
+           {0: "its driver took notice, or it has ended", 1: f"its driver is dead or took no notice, or {REFUSED}",
+            2: "there is no such run under way"}, "cancel")  # fmt: skip
+app.add_typer(run_group, name="runs")
 app.add_typer(state, name="state")
 app.add_typer(audit, name="audit")
 app.add_typer(rejected, name="rejects")
@@ -118,8 +174,10 @@ registered(app, certificate.certificate, "bulketl certificate --html certificate
 registered(app, pairs_command.pairs, "bulketl pairs revenue",
            {0: "all agree", 1: f"a pair that fails differs, or {REFUSED}", 2: "the file is wrong",
             3: "only pairs that warn differ"})  # fmt: skip
-registered(app, history_command.history, "bulketl history --tables patient --png months.png",
-           {0: "every month agrees", 1: f"a month differs, or {REFUSED}", 2: WRONG})  # fmt: skip
+registered(app, months.history, "bulketl history --tables patient --png months.png", MONTHS)
+registered(app, watchdog_command.watchdog, "bulketl watchdog --json",
+           {0: "everything came", 1: "a tier did not, or the ledger does not answer", 2: WRONG})  # fmt: skip
+registered(app, metrics_command.metrics, "bulketl metrics --textfile /var/lib/prometheus/node-exporter/bulketl.prom")
 registered(app, demo, "bulketl demo --keep", {0: "done", 1: "failed"})
 registered(app, help_of, "bulketl help state reset", {0: "done", 2: WRONG}, "help")
 
@@ -142,6 +200,13 @@ def speak() -> None:
     logging.captureWarnings(True)
     for name in ("bulketl", "py.warnings"):
         logging.getLogger(name).addHandler(Spoken(err))
+    try:
+        form, level = asked(os.environ.get("BULKETL_LOG", ""))
+    except ConfigError as error:
+        err.print(common.error(error), soft_wrap=True)
+        sys.exit(error.exit_code)
+    logging.getLogger("bulketl").setLevel((level or "warning").upper())
+    log_as(form, level or "info")
 
 
 def hear_signals() -> None:
@@ -177,6 +242,9 @@ def _interrupted(_number: int, _frame: object) -> None:
 
 
 def _end_at_once(code: int) -> None:
+    from bulketl.connections import commands
+
+    commands.kill_all()  # no hook outlives the command that has called it
     if err.is_terminal:
         os.write(2, b"\x1b[?25h\n")  # a live display has hidden the cursor
     os._exit(code)

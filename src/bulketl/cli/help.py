@@ -5,6 +5,7 @@ A command is registered with its example and its codes here; tests list the comm
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,8 +17,9 @@ from bulketl.errors import INTERRUPTED
 REFUSED, WRONG = "a server refused", "the request was wrong"
 LOOKS: Mapping[int, str] = {0: "done", 1: REFUSED, 2: WRONG}  # of what only looks
 LOADS: Mapping[int, str] = {
-    0: "done", 1: "failed", 2: WRONG, 3: "tables failed that only warn", 4: "outside the window or stopped at its end",
-    5: "loaded and not certified", INTERRUPTED: "interrupted",
+    0: "done", 1: "failed", 2: WRONG, 3: "tables failed that only warn",
+    4: "outside the window, or stopped at its end or by `runs cancel`", 5: "loaded and not certified",
+    INTERRUPTED: "interrupted",
 }  # fmt: skip
 HELP_NAMES = {"help_option_names": ["-h", "--help"]}
 
@@ -54,10 +56,26 @@ def group(name: str | None, text: str, **more: Any) -> typer.Typer:
     return typer.Typer(name=name, cls=Group, no_args_is_help=True, context_settings=HELP_NAMES, help=text, **more)
 
 
+def acting(of: typer.Typer, function: Callable[..., Any], example: str, codes: Mapping[int, str] = LOOKS) -> None:
+    """Make a function what a group does when none of its commands is named; its help ends as that of a command does."""
+    of.callback(
+        invoke_without_command=True,
+        cls=Group,
+        no_args_is_help=False,
+        help=inspect.getdoc(function),
+        subcommand_metavar="[COMMAND]",
+        context_settings=HELP_NAMES,
+        epilog=_ending(example, codes),
+    )(function)
+
+
 def registered(
     of: typer.Typer, function: Callable[..., Any], example: str, codes: Mapping[int, str] = LOOKS, name: str | None = None
 ) -> None:
     """Make a function a command of a group, whose help ends with an example and with its exit codes."""
+    of.command(name, cls=Command, context_settings=HELP_NAMES, epilog=_ending(example, codes))(function)
+
+
+def _ending(example: str, codes: Mapping[int, str]) -> str:
     said = ", ".join(f"{code} {meaning}" for code, meaning in codes.items())
-    epilog = f"\n\nExample: `{example}`\n\nExit codes: {said}."
-    of.command(name, cls=Command, context_settings=HELP_NAMES, epilog=epilog)(function)
+    return f"\n\nExample: `{example}`\n\nExit codes: {said}."

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import logging
 import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 import bulketl
+from bulketl.cli.exits import exit_code
+from bulketl.cli.listening import listening
+from bulketl.cli.metrics import keep_metrics
 from bulketl.cli.options import (
     AdoptOption,
     AllowOption,
     ConfigOption,
     ExcludeOption,
     JsonOption,
+    LogOption,
     RulesOption,
     SchemaOption,
     SinceOption,
@@ -30,13 +35,15 @@ from bulketl.cli.options import (
     configured,
     err,
     hand_out,
+    lines,
+    log_as,
     out,
     run,
     split_commas,
     telling,
     tiers_of,
 )
-from bulketl.errors import DONE, FAILED, NOT_CERTIFIED, OUTSIDE_WINDOW, PARTLY_DONE, ConfigError, OutsideWindowError
+from bulketl.errors import DONE, BulketlError, ConfigError, OutsideWindowError
 from bulketl.loading import starting
 
 if TYPE_CHECKING:
@@ -45,8 +52,8 @@ if TYPE_CHECKING:
     from bulketl.loading.events import Observer
     from bulketl.loading.summary import Summary
     from bulketl.plan.selection import Selection
+    from bulketl.postgres.ledger.findings import Anomaly
     from bulketl.survey.stages import Tell
-    from bulketl.tables.spec import Tier
 
 STOPPED = "stopped; tables that were not published are as they were before; `bulketl load --resume last` goes on"
 
@@ -85,6 +92,7 @@ def load(
     schema: SchemaOption = None,
     config: ConfigOption = None,
     rules: RulesOption = None,
+    log_format: LogOption = "",
     verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -106,6 +114,7 @@ def load(
         from bulketl.cli.screens import plans
         from bulketl.survey.planning import planned
 
+        log_as(log_format)
         settings = configured(config, rules, workers=workers, schema=schema, certify=certify or None)
         _check_executor(executor, scheduler)
         if resume is not None:
@@ -115,12 +124,14 @@ def load(
                  "--certify": certify}
             )  # fmt: skip
         if dry_run:
-            with preparing(as_json=as_json, lines=False) as tell:
+            with preparing(as_json=as_json, spoken=False) as tell:
                 looked = planned(settings, selected(), tell)
             print(looked.to_json()) if as_json else out.print(plans.plan(looked, verbose))
             return DONE
         end = None if ignore_window or settings.windows is None else _window(settings.windows, wait)
-        with bulketl.dask(scheduler) if scheduler else nullcontext() as cluster:
+        whole = not (tables or exclude or since or until)
+        there = bulketl.dask(scheduler) if scheduler else nullcontext()
+        with listening(settings, whole=whole, resumed=resume is not None) as others, there as cluster:
             if resume is None:  # looked at after the wait: a plan grows old
                 with preparing(as_json=as_json) as tell:
                     chosen = planned(settings, selected(), tell)
@@ -132,25 +143,32 @@ def load(
             starting.begin()
             where = cluster or threads
             with watching(as_json=as_json) as observer:
-                observers = [observer]
+                observers = [observer, *others]
                 if resume is None:
                     result = bulketl.load(settings, chosen, observers, closed=lambda: _over(end), executor=where)
                 else:
                     name = "" if resume == "last" else resume
                     result = bulketl.resume(settings, name, observers, closed=lambda: _over(end), executor=where)
-        print(json.dumps(result.to_json())) if as_json else out.print(screen.summary(result, verbose))
-        return _exit_code(settings, result)
+            odd = _oddities(settings, result)
+        keep_metrics(settings)
+        if lines.on:  # nobody watches, and a log may gather standard output too
+            result.make_public()
+        if as_json:
+            print(json.dumps({**result.to_json(), "findings": [one.to_json() for one in odd]}))
+        else:
+            out.print(screen.summary(result, verbose, odd))
+        return exit_code(settings, result.outcome, (table.tier for table in result.failed))
 
     run(command, as_json, STOPPED)
 
 
 @contextmanager
-def preparing(*, as_json: bool, lines: bool = True) -> Iterator[Tell]:
+def preparing(*, as_json: bool, spoken: bool = True) -> Iterator[Tell]:
     """Yield what tells on standard error what is being done, and while that is a live display have it tell of a signal.
 
-    Without `lines` nothing is told but on a terminal.
+    Unless it is `spoken` nothing is told but on a terminal.
     """
-    if not (lines or err.is_terminal):
+    if not (spoken or err.is_terminal):
         yield lambda _what, _done, _of: None
         return
     from bulketl.cli.progress.stages import Stages
@@ -165,13 +183,29 @@ def preparing(*, as_json: bool, lines: bool = True) -> Iterator[Tell]:
                 telling.pop()
 
 
+def _oddities(settings: Config, result: Summary) -> list[Anomaly]:
+    """Return what is not normal of the load that has ended, and what is overdue; nothing fails for want of that."""
+    from bulketl.operations.anomalies.look import find_anomalies
+    from bulketl.postgres.ledger.findings import STANDING
+
+    try:
+        found = find_anomalies(settings)
+    except BulketlError as error:
+        logging.getLogger("bulketl").warning("nobody looked for what is not normal: %s", error.public)
+        return []
+    return [one for one in found if one.run == result.run or one.kind in STANDING]
+
+
 @contextmanager
 def watching(*, as_json: bool) -> Iterator[Observer]:
     """Yield what tells of the load on standard error, and while that is a live display have it tell of a signal."""
+    if lines.on:  # every event is a line already
+        yield lambda _event: None
+        return
     from bulketl.cli.progress.display import Display, Lines
 
     if as_json or not err.is_terminal:
-        yield Lines(err)
+        yield Lines(err, whole=lines.debug)
         return
     with Display(err) as display:
         telling.append(display.note)
@@ -200,16 +234,6 @@ def _check_executor(executor: str, scheduler: str) -> None:
         check_address(scheduler)
     elif scheduler:
         raise ConfigError("--scheduler is for --executor dask only", hint="add --executor dask, or leave it out")
-
-
-def _exit_code(settings: Config, result: Summary) -> int:
-    if result.outcome == "stopped":
-        return OUTSIDE_WINDOW
-    if result.outcome == "failed" or any(settings.blocks(cast("Tier", table.tier)) for table in result.failed):
-        return FAILED
-    if result.failed:
-        return PARTLY_DONE
-    return NOT_CERTIFIED if result.uncertified else DONE
 
 
 def _window(windows: Windows, wait: bool) -> dt.datetime:
@@ -270,7 +294,7 @@ def plan(
         settings = configured(config, rules, schema=schema)
         if sql and diff:
             raise ConfigError("--sql and --diff print different things", hint="leave out one of them")
-        with preparing(as_json=as_json, lines=False) as tell:
+        with preparing(as_json=as_json, spoken=False) as tell:
             chosen = planned(settings, selected(), tell)
         if sql:
             texts = bulketl.statements(settings, chosen)
@@ -289,10 +313,13 @@ def schedule(
     kind: Annotated[str, typer.Argument(metavar="systemd|cron|airflow", help="For which scheduler.")],
     config: ConfigOption = None,
 ) -> None:
-    """Print what a scheduler needs to start a load when its window opens; bulketl has no scheduler of its own."""
+    """Print what a scheduler needs to start a load when its window opens; bulketl has no scheduler of its own.
+
+    With alerts set, also what it needs to do every minute what of them is due.
+    """
 
     def command() -> int:
-        from bulketl.operations.schedulers import SCHEDULERS, snippet
+        from bulketl.operations.schedulers import SCHEDULERS, snippet, ticking
 
         settings = configured(config, None)
         if kind not in SCHEDULERS:
@@ -303,8 +330,11 @@ def schedule(
                 hint='write windows: {load: "21:00-06:00 America/Chicago"} into config/bulketl.yaml',
             )
         named = ("--config", str(config)) if config else ()
-        load = (shutil.which("bulketl") or "bulketl", "load", *named)
-        hand_out(snippet(kind, settings.windows, str(Path.cwd()), load).rstrip("\n"))
+        program, folder = shutil.which("bulketl") or "bulketl", str(Path.cwd())
+        text = snippet(kind, settings.windows, folder, (program, "load", *named))
+        if settings.alerts is not None:
+            text = f"{text}\n{ticking(kind, folder, (program, 'alerts', 'tick', '--json', *named))}"
+        hand_out(text.rstrip("\n"))
         return DONE
 
     run(command, False)

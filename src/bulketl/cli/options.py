@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, cast
 import typer
 
 import bulketl
+from bulketl.cli.logs import FORMATS, JsonLines
 from bulketl.cli.screens import common
 from bulketl.cli.terminal import Terminal
 from bulketl.connections import retrying, watch
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 out = Terminal()
 err = Terminal(stderr=True)
+lines = JsonLines()
 
 
 def hand_out(text: str) -> None:
@@ -38,9 +40,19 @@ def past_printing(text: str) -> None:
     os.write(2, f"\n{text}\n".encode())
 
 
+def log_as(form: str, level: str = "info") -> None:
+    """Have standard error be lines of JSON from now on, if that is what is asked for; raise ConfigError for another form."""
+    if form and form not in FORMATS:
+        raise ConfigError(f"there is no log format {form!r}", hint=f"choose one of {', '.join(FORMATS)}")
+    if form == "json":
+        lines.start(err, level)
+        telling[0] = err.print
+
+
 telling: list[Callable[[str], None]] = [past_printing]  # the last one tells of a signal: a live display while there is one
 
 ending: list[Callable[[], None]] = []  # what else happens at a signal
+_taken: dict[str, str] = {}  # out of the environment, until the command ends
 
 TierOption = Annotated[
     list[str] | None,
@@ -80,6 +92,9 @@ RulesOption = Annotated[
     typer.Option("--rules", metavar="FILE", help="Table rules. [default: config/tables.yaml, if there]", show_default=False),
 ]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Show every table, and all that is known of each.")]
+LogOption = Annotated[
+    str, typer.Option("--log-format", metavar="human|json", help="What standard error has: lines for people, or JSON.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, errors too.")]
 
 
@@ -104,24 +119,53 @@ def run(command: Callable[[], int], as_json: bool, stopped: str = "stopped") -> 
     try:
         code = command()
     except BulketlError as problem:
-        print(json.dumps(problem.to_json())) if as_json else err.print(common.error(problem), soft_wrap=True)
+        if lines.on:
+            lines.error(problem)
+        elif not as_json:
+            err.print(common.error(problem, whole=err.is_terminal or lines.debug), soft_wrap=True)
+        if as_json:
+            print(json.dumps(problem.to_json()))
         code = problem.exit_code
     except KeyboardInterrupt:
         err.print(stopped, soft_wrap=True)
         code = INTERRUPTED
+    finally:
+        os.environ.update(_taken)
+        _taken.clear()
     sys.stdout.flush()
     raise typer.Exit(code)
+
+
+def leads_on(context: typer.Context, as_json: bool) -> bool:
+    """Tell whether a command below this one was named; refuse options that stand before it, which it would not hear."""
+    if not context.invoked_subcommand:
+        return False
+    sources = {option.opts[0]: context.get_parameter_source(str(option.name)) for option in context.command.params}
+    if before := [option for option, source in sources.items() if source and source.name == "COMMANDLINE"]:
+        run(lambda: _refuse_before(before[0], str(context.invoked_subcommand), str(context.info_name)), as_json)
+    return True
+
+
+def _refuse_before(option: str, command: str, group: str) -> int:
+    raise ConfigError(
+        f"{option} stands before `{command}`, which would not hear it",
+        hint=f"write bulketl {group} {command} {option} …, if it has such an option",
+    )
 
 
 def configured(config: Path | None, rules: Path | None, **overrides: object) -> Config:
     """Return the configuration from the files named, or from those in config/ where they are.
 
-    A command has imported by then what it uses.
+    A command has imported by then what it uses. Until it ends the environment is without the secrets that were in it: a
+    process that it starts would have them in its own, where the machine's administrators and other tools read them.
     """
     starting.begin()
     settings = config or found(Path("config/bulketl.yaml"))
     tables = rules or found(Path("config/tables.yaml"))
-    return bulketl.load_config(tables, settings, os.environ, **overrides)
+    made = bulketl.load_config(tables, settings, os.environ, **overrides)
+    for name in made.secret_variables & os.environ.keys():
+        _taken[name] = os.environ.pop(name)
+    return made
 
 
 def found(path: Path) -> Path | None:

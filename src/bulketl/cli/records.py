@@ -10,6 +10,7 @@ import typer
 
 import bulketl
 from bulketl.cli.files import check_folder
+from bulketl.cli.metrics import keep_metrics
 from bulketl.cli.options import (
     ConfigOption,
     JsonOption,
@@ -145,6 +146,8 @@ def retention(
             check_folder(folder)
         target = None if dry_run else folder or Path()
         found = bulketl.retain_tables(settings, split_commas(tables), target)
+        if not dry_run:
+            keep_metrics(settings)
         if as_json:
             print(json.dumps([item.to_json() for item in found]))
         else:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 import bulketl
+from bulketl.cli.metrics import keep_metrics
 from bulketl.cli.options import (
     ConfigOption,
     JsonOption,
@@ -103,7 +104,9 @@ def retry_rejects(
     def command() -> int:
         from bulketl.cli.screens.rejects import retried
 
-        found = bulketl.retry_rejects(configured(config, rules, schema=schema), split_commas(tables), of_run)
+        settings = configured(config, rules, schema=schema)
+        found = bulketl.retry_rejects(settings, split_commas(tables), of_run)
+        keep_metrics(settings)
         print(json.dumps([item.to_json() for item in found])) if as_json else out.print(retried(found))
         return DONE
 

@@ -48,14 +48,14 @@ def discover(
         if explain is not None:
             if write is not None:
                 raise ConfigError("--explain writes nothing, and --write was given too", hint="give one of the two")
-            with preparing(as_json=as_json, lines=False) as tell:
+            with preparing(as_json=as_json, spoken=False) as tell:
                 reasons = bulketl.explain(settings, explain, tell)
             if as_json:
                 print(json.dumps({"table": explain, "reasons": reasons}))
             else:
                 out.print(screen.explanation(explain, reasons, whole=not out.is_terminal), soft_wrap=not out.is_terminal)
             return DONE
-        with preparing(as_json=as_json, lines=False) as tell:
+        with preparing(as_json=as_json, spoken=False) as tell:
             catalog, proposals = bulketl.propose(settings, tell)
         if write is not None:
             _write(write, settings, catalog, proposals, yes=yes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,9 @@ import bulketl
 from bulketl.cli.files import as_it_is, replace
 from bulketl.cli.options import ConfigOption, JsonOption, RulesOption, SchemaOption, configured, err, found, out, run
 from bulketl.errors import DONE, WRONG_REQUEST
+
+if TYPE_CHECKING:
+    from bulketl.tables.rights import Role
 
 
 def validate(
@@ -35,15 +38,23 @@ def validate(
 
         settings = configured(config, rules, schema=schema)
         if not settings.source:
-            err.print("the files are well-formed; set BULKETL_SOURCE to compare them with the source too")
+            from bulketl.survey.here import found_here
+
+            findings = found_here(settings)
             if as_json:
-                print("[]")
-            return DONE
+                print(json.dumps([finding.to_json() for finding in findings]))
+            elif findings:
+                out.print(screen.findings(findings, each=each))
+            err.print("the files are well-formed; set BULKETL_SOURCE to compare them with the source too")
+            return WRONG_REQUEST if findings else DONE
         findings = bulketl.validate(settings)
         if as_json:
             print(json.dumps([finding.to_json() for finding in findings]))
         else:
             out.print(screen.findings(findings, each=each))
+        sides: tuple[Role, ...] = ("source", "loader") if settings.target else ("source",)
+        stood_on = screen.stood_on(bulketl.lines(settings), bulketl.check_grants(settings, sides))
+        (err if as_json else out).print(stood_on, soft_wrap=True)
         path = rules or found(Path("config/tables.yaml"))
         if fix and path:
             from bulketl.survey import tablesfile

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 import bulketl
-from bulketl.cli.history import history as by_months
+from bulketl.cli.listening import tell_verification
 from bulketl.cli.loading import preparing
+from bulketl.cli.metrics import keep_metrics
+from bulketl.cli.months import months
 from bulketl.cli.options import (
     AllowOption,
     ConfigOption,
@@ -23,6 +25,8 @@ from bulketl.cli.options import (
     TierOption,
     VerboseOption,
     configured,
+    err,
+    leads_on,
     out,
     run,
     split_commas,
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
 
 
 def verify(
+    context: typer.Context,
     tier: TierOption = None,
     tables: TablesOption = None,
     exclude: ExcludeOption = None,
@@ -58,7 +63,7 @@ def verify(
     ] = False,
     allow_deletes: AllowOption = None,
     history: Annotated[
-        bool, typer.Option("--history", help="Months of all years instead of rows, as `bulketl history` has them.")
+        bool, typer.Option("--history", help="Months of all years instead of rows, as `bulketl verify months` has them.")
     ] = False,
     png: Annotated[Path | None, typer.Option("--png", metavar="FILE", help="With --history: draw a heat map.")] = None,
     schema: SchemaOption = None,
@@ -72,12 +77,14 @@ def verify(
     Rows that are newer than what was loaded are left out and counted. With --repair, rows that are missing or differ are
     loaded again, and rows that the source has no longer are treated as the table's rule says.
     """
+    if leads_on(context, as_json):
+        return
     if history:
         given = {"--level": level != "rows", "--sample": sample != "100%", "--repair": repair, "--exclude": exclude,
                  "--first": first != 10, "--show-values": show_values, "--allow-deletes": allow_deletes}  # fmt: skip
         if wrong := [option for option, value in given.items() if value]:
             run(lambda: _refuse(wrong[0]), as_json)
-        by_months(tier, tables, png=png, schema=schema, config=config, rules=rules, verbose=verbose, as_json=as_json)
+        months(tier, tables, png=png, schema=schema, config=config, rules=rules, verbose=verbose, as_json=as_json)
 
     def command() -> int:
         if png is not None:
@@ -86,8 +93,9 @@ def verify(
         from bulketl.cli.screens import verdicts
 
         with nullcontext() if repair else stopped_at_once(), preparing(as_json=as_json) as tell:
+            settings = configured(config, rules, schema=schema)
             found = bulketl.verify(
-                configured(config, rules, schema=schema),
+                settings,
                 tiers=tiers_of(tier),
                 tables=split_commas(tables),
                 exclude=split_commas(exclude),
@@ -100,6 +108,10 @@ def verify(
                 allow_deletes=split_commas(allow_deletes),
                 tell=tell,
             )
+        if repair:
+            keep_metrics(settings)
+        if settings.alerts is not None and not err.is_terminal:  # else somebody sees it
+            tell_verification(settings, found)
         print(json.dumps(found.to_json())) if as_json else out.print(verdicts.verification(found, verbose))
         return DONE if found.equal else FAILED
 

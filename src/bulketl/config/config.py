@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable
 from typing import Any, Literal
 
@@ -17,6 +19,9 @@ from bulketl.tables.printable import brief
 from bulketl.tables.spec import TIERS, Tier
 
 _DEFAULT_RULE = TableRule()
+# What decides over no row: where the servers are, who is told, what a person may not see, and what the source had once.
+_ADDRESSES = ("source", "target", "mask_key", "mask_key_file", "alerts", "watchdog", "hooks", "reports", "metrics")
+APART = frozenset((*_ADDRESSES, "known", "known_columns"))
 
 
 class Config(Settings):
@@ -34,10 +39,25 @@ class Config(Settings):
     patterns: dict[str, dict[str, Any]] = Field(default_factory=dict)
     tiers: dict[Tier, dict[str, Any]] = Field(default_factory=dict)
     _inherited: dict[str, TableRule] = PrivateAttr(default_factory=dict)
+    _secret_variables: frozenset[str] = PrivateAttr(default=frozenset())
 
     def __repr__(self) -> str:
         """Return what it is in a short line."""
         return brief(self, schema=self.target_schema, tables=len(self.tables), workers=self.workers)
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of all that decides what is loaded and how: rules and settings, without secrets, addresses and channels.
+
+        Two configurations that have the same one load the same tables alike.
+        """
+        values = self.model_dump(mode="json", exclude=set(APART))
+        return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+    @property
+    def secret_variables(self) -> frozenset[str]:
+        """The variables of the environment that hold a secret or say where one is: no process that is started needs them."""
+        return self._secret_variables
 
     def uri(self, side: Literal["source", "target"]) -> str:
         """Return the URI of a side; raise ConfigError, with how to set it, when there is none."""
@@ -90,6 +110,15 @@ class Config(Settings):
     def spread(self, tables: Iterable[str]) -> Config:
         """Return the same, in which each of these tables that a pattern fits has a rule of its own."""
         return self.model_copy(update={"tables": {**self.tables, **self.fitting(tables)}})
+
+    def chosen(self, table: str) -> bool:
+        """Tell whether somebody chose for this very table how it is loaded, and not a pattern or tier for many."""
+        rule = self.rule(table)
+        keys = inherited(table, {"table_importance": rule.table_importance}, self.patterns, self.tiers)
+        return (keys.get("extraction_strategy"), keys.get("incremental_column")) != (
+            rule.extraction_strategy,
+            rule.incremental_column,
+        )
 
     def renamed(self, table: str) -> dict[str, str]:
         """Return the columns of a table that have another name in the target, with that name."""

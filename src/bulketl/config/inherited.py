@@ -2,6 +2,7 @@
 
 A key comes whole from the first place that has it: the table's own entry, then each pattern that fits, in the order of the
 file, then the tier, which is that of the entry or of the first pattern that names one. What none has gets its default.
+Only masks add up, column by column: a table that masks one of its columns must not lose the masks that hold for many.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from bulketl.config.masks import together
 from bulketl.tables.patterns import matches
 from bulketl.tables.spec import Tier
 
@@ -20,5 +22,13 @@ def inherited(name: str, own: Keys, patterns: Mapping[str, Keys], tiers: Mapping
     found = dict(own)
     for pattern, keys in patterns.items():
         if matches(name, [pattern]):
-            found = {**keys, **found}
-    return {**tiers.get(found.get("table_importance", "reference"), {}), **found}
+            found = _nearer(found, keys)
+    return _nearer(found, tiers.get(found.get("table_importance", "reference"), {}))
+
+
+def _nearer(near: Keys, far: Keys) -> dict[str, Any]:
+    """Return the keys of both, the nearer ones where both have them."""
+    found = {**far, **near}
+    if "mask" in far:
+        found["mask"] = together(near.get("mask"), far["mask"], optional=True)
+    return found

@@ -81,7 +81,8 @@ def validated(
             elif item["type"] != "missing" and not isinstance(item["input"], (dict, list)):
                 secret = secret or _kinds(model, loc)[1] or str(item["input"]) in (hidden or ())
                 secret = secret or not (hidden is None or isinstance(item["input"], (int, float)))
-                text = without(text, item["input"]) if secret else text
+                # What is allowed does not quote what was given, and a part of it may be the same word.
+                text = without(text, item["input"]) if secret and item["type"] != "literal_error" else text
                 given = repr(item["input"])  # a whole SELECT, perhaps
                 text += (
                     ""

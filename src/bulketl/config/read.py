@@ -1,20 +1,21 @@
 """The configuration as one value: `tables.yaml`, policy per table, and `bulketl.yaml`, connections and what holds for all.
 
-It reads its two files, the snapshot beside tables.yaml, and nothing else: no server, no clock. The environment is handed
-in. Every mistake in both files is reported at once, with file, line, key path and what is allowed there. Column types
-never stand here, the live schema is read in each run; what stands here is what a person decides. A table without an entry
-gets the defaults below.
+It reads its two files, the snapshot beside tables.yaml, the places where secrets are (`bulketl.config.secrets`), and nothing
+else: no server, no clock. The environment is handed in. Every mistake in both files is reported at once, with file, line,
+key path and what is allowed there. Column types never stand here, the live schema is read in each run; what stands here is
+what a person decides. A table without an entry gets the defaults below.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from bulketl.config import secrets
 from bulketl.config.config import Config
 from bulketl.config.generated import SECTIONS, read_generated, tell
 from bulketl.config.inherited import inherited
@@ -26,21 +27,26 @@ from bulketl.config.yamlfile import KeyPath
 from bulketl.errors import ConfigError
 from bulketl.tables.spec import TIERS, Tier
 
+SECRETS = (
+    "BULKETL_SOURCE", "BULKETL_TARGET", "BULKETL_SOURCE_PASSWORD", "BULKETL_TARGET_PASSWORD", "BULKETL_MASK_KEY",
+    "BULKETL_DASHBOARD_TOKEN", "BULKETL_REPORT_KEY",
+)  # fmt: skip
 _FOR_MANY = ("patterns", "tiers")  # sections of both layouts
 
 
 def load_config(tables: Path | None, settings: Path | None, environ: Mapping[str, str], **overrides: Any) -> Config:
     """Return the configuration from both files, the environment and `overrides`, each winning over those before.
 
-    A file or an override that is None was not given. From the environment come BULKETL_SOURCE, BULKETL_TARGET,
-    BULKETL_SCHEMA and each `${VAR}` in the settings. Raise ConfigError with every problem of both files.
+    A file or an override that is None was not given. From the environment come BULKETL_SOURCE, BULKETL_TARGET, their
+    passwords, BULKETL_SCHEMA, BULKETL_MASK_KEY and each `${VAR}` in the settings, or from where it says that they are.
+    Raise ConfigError with every problem of both files.
     """
     problems: list[str] = []
-    values = {} if settings is None else _check_settings(settings, environ, problems)
-    for key, variable in (("source", "BULKETL_SOURCE"), ("target", "BULKETL_TARGET"), ("schema", "BULKETL_SCHEMA")):
-        if environ.get(variable):
-            values[key] = environ[variable]
+    used = {name for variable in SECRETS for name in secrets.variables(f"${{{variable}}}")}
+    values = {} if settings is None else _check_settings(settings, environ, problems, used)
+    _from_environment(values, environ, problems)
     values |= {key: value for key, value in overrides.items() if value is not None}
+    _with_passwords(values, environ, problems)
     rules: dict[str, Any] = {}
     if tables is not None:
         file = read_file(tables, problems)
@@ -57,7 +63,48 @@ def load_config(tables: Path | None, settings: Path | None, environ: Mapping[str
     if config is None or problems:
         text = "the configuration is wrong:\n  " + "\n  ".join(problems)
         raise ConfigError(text, hint="correct it and run the command again")
+    config._secret_variables = frozenset(used & environ.keys())
     return config
+
+
+def _from_environment(values: dict[str, Any], environ: Mapping[str, str], problems: list[str]) -> None:
+    """Add what the environment says of both sides, itself or by saying where it is."""
+    for key in ("source", "target", "schema"):
+        with _telling(problems):
+            if found := secrets.named(f"BULKETL_{key.upper()}", environ):
+                values[key] = found
+    with _telling(problems, "the mask key: "):
+        if key_of_masks := _mask_key(values, environ):
+            values["mask_key"] = key_of_masks
+
+
+def _mask_key(values: Mapping[str, Any], environ: Mapping[str, str]) -> str | None:
+    """Return the key of masks: as the environment has it or says where it is, or from the file in `mask_key_file`."""
+    found, path = secrets.named("BULKETL_MASK_KEY", environ), values.get("mask_key_file")
+    if found is None and isinstance(path, str) and path:
+        found = secrets.in_file(path, "mask_key_file", environ)
+    if found is not None and not found.strip():
+        raise secrets.SecretError("it is empty: it is to be a secret, or not there")
+    return found and found.strip()
+
+
+def _with_passwords(values: dict[str, Any], environ: Mapping[str, str], problems: list[str]) -> None:
+    """Put passwords that are kept apart into the URIs that are theirs."""
+    sides: tuple[Literal["source", "target"], ...] = ("source", "target")
+    for side in sides:
+        with _telling(problems):
+            password = secrets.named(f"BULKETL_{side.upper()}_PASSWORD", environ)
+            if password and isinstance(values.get(side), str) and values[side]:
+                values[side] = secrets.joined(values[side], password, side)
+
+
+@contextlib.contextmanager
+def _telling(problems: list[str], what: str = "") -> Iterator[None]:
+    """Add a secret that cannot be had to the problems."""
+    try:
+        yield
+    except secrets.SecretError as error:
+        problems.append(f"{what}{error}")
 
 
 def _made(values: dict[str, Any], problems: list[str]) -> Config | None:
@@ -70,11 +117,11 @@ def _made(values: dict[str, Any], problems: list[str]) -> Config | None:
         return None
 
 
-def _check_settings(path: Path, environ: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
-    """Return the values of the settings; none when something is wrong with them."""
+def _check_settings(path: Path, environ: Mapping[str, str], problems: list[str], used: set[str]) -> dict[str, Any]:
+    """Return the values of the settings, none when something is wrong with them; add to `used` the variables named there."""
     file = read_file(path, problems)
     hidden: set[str] = set()
-    values = _expand(file.document, environ, hidden, file.wrong)
+    values = _expand(file.document, environ, (hidden, used), file.wrong)
     return {} if validated(Settings, values, file, hidden=hidden) is None else dict(values)
 
 
@@ -139,22 +186,28 @@ def _for_many(file: YamlFile, section: str) -> dict[Any, dict[str, Any]]:
 
 
 def _expand(
-    value: Any, environ: Mapping[str, str], hidden: set[str], tell: Callable[[KeyPath, str], None], at: KeyPath = ()
+    value: Any,
+    environ: Mapping[str, str],
+    noted: tuple[set[str], set[str]],
+    tell: Callable[[KeyPath, str], None],
+    at: KeyPath = (),
 ) -> Any:
-    """Return the value with each `${VAR}` in it replaced; add to `hidden` each text that had one."""
+    """Return the value with each `${...}` in it replaced.
+
+    `noted`: each text that had one is added to the first, the variables that it may come from to the second.
+    """
     if isinstance(value, dict):
-        return {key: _expand(item, environ, hidden, tell, (*at, key)) for key, item in value.items()}
+        return {key: _expand(item, environ, noted, tell, (*at, key)) for key, item in value.items()}
     if isinstance(value, list):
-        return [_expand(item, environ, hidden, tell, (*at, n)) for n, item in enumerate(value)]
+        return [_expand(item, environ, noted, tell, (*at, n)) for n, item in enumerate(value)]
     if not isinstance(value, str) or "${" not in value:
         return value
-
-    def found(match: re.Match[str]) -> str:
-        name = match.group(1)
-        if name not in environ:
-            tell(at, f"{'.'.join(map(str, at))}: the environment has no variable {name}")
-        return environ.get(name, "")
-
-    expanded = re.sub(r"\$\{(\w+)\}", found, value)
+    hidden, used = noted
+    used |= secrets.variables(value)
+    try:
+        expanded = secrets.referred(value, environ)
+    except secrets.SecretError as error:
+        tell(at, f"{'.'.join(map(str, at))}: {error}")
+        expanded = secrets.REFERENCE.sub("", value)
     hidden.add(expanded)
     return expanded

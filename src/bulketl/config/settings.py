@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import fnmatch
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from bulketl.config.alerts import Alerts
+from bulketl.config.capacity import Capacity
+from bulketl.config.hooks import Hook
+from bulketl.config.metrics import Metrics
 from bulketl.config.reports import Reports
-from bulketl.config.values import Model, RowLimit
+from bulketl.config.values import Duration, Model, RowLimit
+from bulketl.config.watchdog import Watchdog
 from bulketl.config.windows import Windows
 from bulketl.tables.casts import parse_target
 from bulketl.tables.catalog import Column, Table
+from bulketl.tables.maskkey import HOW, LEAST
 from bulketl.tables.partitions import PARTITION_BYTES
 from bulketl.tables.spec import TIERS, Tier
 from bulketl.tables.types import parse_type
@@ -79,6 +85,12 @@ class SourceLimits(Model):
         )
 
 
+class LedgerRule(Model):
+    """What the ledger keeps. `keep`: how long events and the records of runs; everything for ever without it."""
+
+    keep: Annotated[Duration, Field(ge=dt.timedelta(days=30))] | None = None
+
+
 AddedColumn = Literal["_loaded_at", "_run_id", "_row_hash"]
 
 
@@ -103,13 +115,21 @@ class Settings(Model):
     narrowed_columns: Literal["swap", "refuse"] = "swap"
     invalid_watermark: Literal["load", "refuse"] = "load"
     certify: bool = False
+    masking: Literal["declared", "strict"] = "declared"
+    mask_key: str = Field(default="", repr=False)
+    mask_key_file: str = ""
     added_columns: tuple[AddedColumn, ...] = Field(default=(), strict=False)
 
     tier_workers: dict[Tier, Workers] | None = None
     windows: Windows | None = None
     failures: dict[Tier, Literal["block", "warn"]] = Field(default_factory=dict)
     alerts: Alerts | None = Field(default=None, repr=False)
+    watchdog: Watchdog | None = None
+    hooks: tuple[Hook, ...] = Field(default=(), strict=False)
     reports: Reports | None = None
+    metrics: Metrics | None = None
+    ledger: LedgerRule = LedgerRule()
+    capacity: Capacity = Capacity()
 
     @property
     def at_once(self) -> int:
@@ -147,6 +167,10 @@ class Settings(Model):
         """Tell whether a table of that tier that failed makes the whole run a failure, or only a warning."""
         return self.failures.get(tier, "block" if tier in ("critical", "important") else "warn") == "block"
 
+    def loads_again(self, tier: Tier) -> bool:
+        """Tell whether a run loads a table of that tier once more when it failed; never without alerts."""
+        return self.alerts is not None and self.alerts.auto_retry(tier)
+
     @property
     def tables_at_once(self) -> dict[Tier, int]:
         """How many tables, or groups of small ones, of each tier are loaded at once; the partitions of one are so anyway."""
@@ -155,8 +179,14 @@ class Settings(Model):
     @property
     def not_yet(self) -> tuple[str, ...]:
         """The keys a person has set that this version keeps and does not act on."""
-        keys = ("alerts", "reports")
-        return tuple(key for key in keys if getattr(self, key) is not None)
+        return tuple(f"reports.{name}" for name in self.reports.sent) if self.reports else ()
+
+    @field_validator("mask_key")
+    @classmethod
+    def _long(cls, key: str) -> str:
+        if 0 < len(key) < LEAST or (key and len(set(key)) < LEAST // 4):
+            raise ValueError(f"the mask key is too short or too plain to be a secret: at least {LEAST} characters; {HOW}")
+        return key
 
     @field_validator("reports")
     @classmethod

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from bulketl.config.check_rules import CheckRule, checks_of
+from bulketl.config.expected import Expect
+from bulketl.config.masks import MaskEntry
 from bulketl.config.values import Duration, Model, Period, RowLimit, Share
 from bulketl.tables.casts import parse_target
 from bulketl.tables.checks import Check
@@ -26,11 +28,19 @@ def circle(needs: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
 
 
 class Monitoring(Model):
-    """When to tell somebody. Read and kept; alerts come with monitoring."""
+    """When to tell somebody; what a table does not say of it is as its tier has it.
+
+    Its failures are told where nobody wrote `alert_on_failure`, its time where somebody wrote `max_extraction_time_minutes`.
+    """
 
     alert_on_failure: bool = False
     max_extraction_time_minutes: float = Field(default=5, gt=0)
     data_quality_threshold: float = Field(default=1.0, ge=0, le=1)
+
+    @property
+    def tells(self) -> bool:
+        """Whether somebody hears of its failures: they do not where it says so itself."""
+        return self.alert_on_failure or "alert_on_failure" not in self.model_fields_set
 
 
 class Deletes(Model):
@@ -70,8 +80,7 @@ class Retention(Model):
 class TableRule(Model):
     """What a person decided about one table.
 
-    The first block has the keys of the guide's layout, the second bulketl's own; keys of the third have their
-    place in the format and wait for the features they are for (`mask` is refused by the plan until then).
+    The first block has the keys of the guide's layout, the others are bulketl's own.
     """
 
     table_importance: Tier = "reference"
@@ -96,12 +105,18 @@ class TableRule(Model):
     reread: Reread | None = None
     deletes: Deletes = Deletes()
     retention: Retention | None = None
+    expect: Expect = Expect()
     stop_after_minutes: float | None = Field(default=None, gt=0)
     consistency: Consistency | None = None
 
     checks: tuple[CheckRule, ...] = Field(default=(), strict=False)
 
-    mask: dict[str, Any] = Field(default_factory=dict)
+    mask: dict[str, MaskEntry] = Field(default_factory=dict)
+
+    def key_of(self, own: Sequence[str]) -> tuple[str, ...]:
+        """Return the key by which the table is loaded: the rule's, or else its `own`, if no column of it is excluded."""
+        key = tuple(self.primary_key or own)
+        return () if set(key).intersection(self.exclude_columns) else key
 
     @property
     def all_checks(self) -> tuple[Check, ...]:

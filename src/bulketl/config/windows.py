@@ -15,10 +15,13 @@ from bulketl.config.values import Model
 
 def closes(windows: Windows, now: dt.datetime) -> dt.datetime | None:
     """Return when the window that is open at `now` (aware) closes, or None when none is open."""
-    for begin, end in _around(windows, now):
-        if begin <= now < end:
-            return end
-    return None
+    found = window_of(windows, now)
+    return found[1] if found else None
+
+
+def window_of(windows: Windows, at: dt.datetime) -> tuple[dt.datetime, dt.datetime] | None:
+    """Return begin and end of the window that is open at `at` (aware), in UTC, None when none is."""
+    return next((pair for pair in _around(windows, at) if pair[0] <= at < pair[1]), None)
 
 
 def opens(windows: Windows, now: dt.datetime) -> dt.datetime:
@@ -26,7 +29,17 @@ def opens(windows: Windows, now: dt.datetime) -> dt.datetime:
     return next(begin for begin, _ in _around(windows, now) if begin > now)
 
 
-def _around(windows: Windows, now: dt.datetime) -> list[tuple[dt.datetime, dt.datetime]]:
+def closed(windows: Windows, now: dt.datetime) -> tuple[tuple[dt.datetime, dt.datetime], ...]:
+    """Return the windows of the last days that closed before `now` (aware), as (begin, end) in UTC, the last one first."""
+    return tuple((begin, end) for begin, end in reversed(_around(windows, now, back=9)) if end <= now)
+
+
+def last_window(windows: Windows, now: dt.datetime) -> tuple[dt.datetime, dt.datetime] | None:
+    """Return begin and end of the window that closed last before `now` (aware), None when that is over a week ago."""
+    return max((pair for pair in _around(windows, now, back=8) if pair[1] <= now), default=None)
+
+
+def _around(windows: Windows, now: dt.datetime, *, back: int = 1) -> list[tuple[dt.datetime, dt.datetime]]:
     """Return the windows of the days around `now`, in UTC.
 
     Begin and end are what the wall clock of the zone shows, so a window is an hour shorter or longer when the clock is
@@ -35,7 +48,7 @@ def _around(windows: Windows, now: dt.datetime) -> list[tuple[dt.datetime, dt.da
     begin, end, zone = parse_window(windows.load)
     today = now.astimezone(zone).date()
     found = []
-    for day in (today + dt.timedelta(days=n) for n in range(-1, 9)):
+    for day in (today + dt.timedelta(days=n) for n in range(-back, 9)):
         if DAYS[day.weekday()] in windows.days:
             last = day if end > begin else day + dt.timedelta(days=1)
             pair = (dt.datetime.combine(day, begin, zone), dt.datetime.combine(last, end, zone))
@@ -45,6 +58,11 @@ def _around(windows: Windows, now: dt.datetime) -> list[tuple[dt.datetime, dt.da
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def zone_of_window(windows: Windows | None) -> dt.tzinfo:
+    """Return the zone in which the window for loads is written, UTC where there is none."""
+    return parse_window(windows.load)[2] if windows else dt.UTC
 
 
 def parse_window(text: str) -> tuple[dt.time, dt.time, ZoneInfo]:

@@ -37,6 +37,6 @@ def patient(act: Callable[P, T], *args: P.args, **more: P.kwargs) -> T:
                 raise
             pause = PAUSES[attempt - 1]
             attempt += 1
-            words = " ".join(error.message.split())
+            words = " ".join(error.public.split())
             _log.warning("%s; trying again in %.1f s (%d of %d)", words, pause, attempt, ATTEMPTS)
             stopping.wait(pause)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import array
 import contextlib
 import fcntl
+import ipaddress
 import os
 import socket
 import struct
@@ -59,6 +60,18 @@ def unread(descriptor: int) -> bool:
     with contextlib.suppress(OSError):
         fcntl.ioctl(descriptor, termios.FIONREAD, waiting)
     return waiting[0] > 0
+
+
+def stays_here(descriptor: int) -> bool:
+    """Tell whether both ends of a connection are on this machine."""
+    with _borrowed(descriptor) as one:
+        if one is None or one.family == socket.AF_UNIX:
+            return one is not None
+        try:
+            here, there = one.getsockname()[0], one.getpeername()[0]
+        except OSError:
+            return False
+        return bool(here == there or ipaddress.ip_address(there.partition("%")[0]).is_loopback)
 
 
 def shut(descriptor: int) -> None:

@@ -26,6 +26,7 @@ STALL_SECONDS = 300.0  # unless the configuration says otherwise
 ASK_SECONDS = 3.0  # for a server to answer whether it is at work
 BACK_SECONDS = 4.0  # for a driver to come back once its socket is shut
 BACK_LOOK_SECONDS = 0.25
+NO_SOCKET_SECONDS = 10.0  # for a driver that connects by itself to have a connection, twice as long as one may take
 STALLED = "the connection stalled"
 HINT = "look at the line: something on it, a proxy, a VPN or a firewall, keeps the connection and passes nothing on"
 _OURS = __name__.partition(".")[0]
@@ -39,7 +40,8 @@ class Talk:
 
     `judge(number, force)` asks the server whether it is at work for the session of that number, and ends it there when it is
     not, or by `force`; it raises when nobody answers. `drivers`: the packages that the thread is in while it waits. The
-    socket is known by `descriptor`, or by its `mark`.
+    socket is known by `descriptor`, or by its `mark`. `dials`: the driver makes a connection by itself, over TCP, so that
+    within seconds there is a socket, or nobody lets it in.
     """
 
     what: str
@@ -49,12 +51,14 @@ class Talk:
     number: int = 0
     mark: int = 0
     descriptor: int = -1
+    dials: bool = False
     thread: int = field(default_factory=threading.get_ident)
     since: float = field(default_factory=time.monotonic)  # the last sign of life
     ended: str = ""  # why it was
     socket: int = 0  # which one the descriptor is of
     counts: object = None
     asked: bool = False
+    quiet: float = 0.0  # seconds without a sign of life, when it was asked for
 
     def __post_init__(self) -> None:
         self.found(self.descriptor)
@@ -208,8 +212,8 @@ def _look_at(one: Talk, waited_for: bool, now: float) -> None:
     counts = tuple(sockets.moved(descriptor) for descriptor in found)
     if not waited_for or counts != one.counts or any(sockets.unread(descriptor) for descriptor in found):
         one.counts, one.since = counts, now
-    elif now - one.since >= one.seconds:
-        one.asked = True
+    elif now - one.since >= (min(one.seconds, NO_SOCKET_SECONDS) if one.dials and not found else one.seconds):
+        one.asked, one.quiet = True, now - one.since
         threading.Thread(target=_judge, args=(one,), name="bulketl-judge", daemon=True).start()
 
 
@@ -230,7 +234,9 @@ def _asked(one: Talk, force: bool) -> bool:
     asking.join(ASK_SECONDS + 1)
     if told == [True]:
         return True
-    one.ended = one.ended or f"{STALLED}: no byte moved for {one.seconds:g} s, and the server was not at work for it"
+    one.ended = (
+        one.ended or f"{STALLED}: no byte moved for {one.quiet or one.seconds:.0f} s, and the server was not at work for it"
+    )
     return False
 
 

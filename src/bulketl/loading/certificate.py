@@ -14,12 +14,14 @@ class Certificate:
     """What is known of one table: the figures of all its batches, the figures of the target, and what differs.
 
     `against`: per range, the figures that are others at the source; `different`: those that are others in the target.
+    `masked`: how many values masked columns had before that, compared with the source; `batches` has what came out.
     """
 
     batches: Figures = field(default_factory=dict)
     target: Figures = field(default_factory=dict)
     against: dict[int, tuple[str, ...]] = field(default_factory=dict)
     different: tuple[str, ...] = ()
+    masked: dict[str, int] = field(default_factory=dict)
 
     @property
     def certified(self) -> bool:
@@ -31,6 +33,8 @@ class Certificate:
         if event.batches:
             self.batches = summed(self.batches, event.batches)
             self.against[event.partition] = event.against
+            for column, count in event.masked.items():
+                self.masked[column] = self.masked.get(column, 0) + int(count or 0)
         if event.target:
             self.target = summed(self.target, event.target)
         if self.target:
@@ -44,4 +48,5 @@ class Certificate:
             "figures": dict(self.batches),
             "differ_at_the_source": {str(index): list(found) for index, found in self.against.items() if found},
             "differ_in_the_target": list(self.different),
+            "masked": dict(self.masked),
         }

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from bulketl.config.libraries import LEAST_VERSIONS, check_libraries
-from bulketl.errors import BulketlError, ClusterError, ConfigError, RunEndedError
+from bulketl.errors import ON_WORKER, BulketlError, ClusterError, ConfigError, RunEndedError
 from bulketl.postgres.write.copy import leave
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ def _connected(scheduler: str | Client) -> contextlib.AbstractContextManager[Cli
     except Exception as error:  # whatever Dask makes of an answer that is none, a lack of memory too
         raise ClusterError(
             f"the Dask scheduler {scheduler} does not answer: {_text(error)}",
+            said=_text(error),
             hint="check host and port, that it is a scheduler that runs there, and that both sides use TLS or neither",
         ) from None
     return cast(contextlib.AbstractContextManager[Client], client)
@@ -119,7 +120,9 @@ def _check(client: Client) -> None:
     try:
         found = client.get_versions(packages=names)
     except (OSError, RuntimeError) as error:
-        raise ClusterError(f"the Dask scheduler {_address(client)} does not answer: {_text(error)}") from None
+        raise ClusterError(
+            f"the Dask scheduler {_address(client)} does not answer: {_text(error)}", said=_text(error)
+        ) from None
     if not found["workers"]:
         raise ClusterError(
             f"the Dask cluster of {_address(client)} has no workers",
@@ -273,7 +276,7 @@ def attempt(wanted: str, fn: Callable[..., Any], source: Any, target: Any, step:
     except BulketlError as error:
         return error
     except Exception as error:
-        error.add_note(f"on the worker:\n{''.join(traceback.format_tb(error.__traceback__))}")
+        error.add_note(f"{ON_WORKER}\n{''.join(traceback.format_tb(error.__traceback__))}")
         return _portable(error)
     finally:
         leave()
@@ -302,6 +305,7 @@ def _lost(error: BaseException) -> ClusterError:
         return ClusterError("the Dask cluster dropped the step", transient=True)
     return ClusterError(
         f"the Dask cluster could not run the step: {_text(error)}",
+        said=_text(error),
         hint="the logs of its workers tell more",
         transient=isinstance(error, (OSError, TimeoutError)),
     )

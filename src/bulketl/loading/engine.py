@@ -13,14 +13,17 @@ import time
 import zlib
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from dataclasses import dataclass, field
 
 from bulketl.errors import BugError, BulketlError, DataError, RunEndedError, SourceError
+from bulketl.loading.brakes import AtOnce, Brakes
 from bulketl.loading.events import (
     ColumnsChanged,
+    ColumnsWithheld,
     Event,
     FiguresTaken,
     PartitionLoaded,
+    RuleUnmet,
+    RunCancelled,
     RunFinished,
     RunStarted,
     SourceLocked,
@@ -31,47 +34,28 @@ from bulketl.loading.events import (
     TableFailed,
     TableOverdue,
     TablePublished,
+    TableRetried,
     TableSkipped,
     TableStarted,
     WorkersChanged,
 )
 from bulketl.loading.schedule import Schedule, Step, batch_rows
 from bulketl.loading.sides import Lock, Source, Target
-from bulketl.loading.throttle import Sparing
+from bulketl.loading.waits import Waits
 from bulketl.loading.worker import Result, work
+from bulketl.plan.masking import unclassified
 from bulketl.plan.plan import Plan
 from bulketl.plan.stale import notes
+from bulketl.postgres.ledger.cancels import Cancel
 from bulketl.rows.figures import floats_of
-from bulketl.tables.spec import TableSpec, Tier
+from bulketl.tables.spec import TableSpec
 
 LOOK_SECONDS = 5.0  # at most between two looks at whether the run is to end
 READY_SECONDS = 60.0  # for all readers of one moment to be there; nobody waits for that
 SIGN_SECONDS = 10.0  # for all of them to begin, while the table is locked
+OVER_PLAN = 900.0  # seconds beyond what its earlier loads say, after which somebody should hear of a table
 POLL_SECONDS = 0.001
 STOPPABLE = ("prepare", "load", "settle")  # steps after which nothing is visible
-
-
-@dataclass(frozen=True, slots=True)
-class AtOnce:
-    """How much is done at once: steps, and tables, or groups of small ones, of each tier."""
-
-    workers: int
-    tables: Mapping[Tier, int] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Brakes:
-    """What slows a run down or ends it; the driver asks each of them whenever it looks around.
-
-    Once `closed` says so, steps under way are finished, tables that are complete are published, and nothing else begins.
-    Nothing is read while `sparing` forbids it, nor more at once while `full` says that memory is used up. What `tend` raises
-    ends the run.
-    """
-
-    closed: Callable[[], bool] = lambda: False
-    full: Callable[[], bool] = lambda: False
-    tend: Callable[[], None] = lambda: None
-    sparing: Sparing = field(default_factory=Sparing)
 
 
 def run(
@@ -87,13 +71,15 @@ def run(
     schedule = Schedule(plan.groups, at_once.tables, workers=at_once.workers, jitter=_jitter)
     driver = _Driver(plan, source, target, executor, schedule)
     brakes = brakes or Brakes()
-    sparing = brakes.sparing
+    sparing, waits = brakes.sparing, Waits(target.run, brakes.held)
     try:
         while not schedule.done:
             brakes.tend()
             if brakes.closed():
                 schedule.close()
+            yield from driver.cancelled(brakes.cancelled())
             yield from driver.overdue()
+            yield from waits.of(driver.running, time.monotonic())
             spared, since = sparing.why, sparing.since
             reading = sparing.may_read(time.monotonic())
             if bool(sparing.why) != bool(spared):
@@ -103,7 +89,7 @@ def run(
                 yield from driver.begin(step)
                 reading = sparing.may_read(time.monotonic())
             now = time.monotonic()
-            times = (schedule.wakes(), sparing.wakes(now), driver.wakes(now), now + LOOK_SECONDS)
+            times = (schedule.wakes(), sparing.wakes(now), driver.wakes(now), waits.wakes(now), now + LOOK_SECONDS)
             pause = max(0.0, min(at for at in times if at is not None) - now)
             if not driver.running:
                 time.sleep(pause)
@@ -134,12 +120,17 @@ def decided(name: str, plan: Plan, sessions: Mapping[str, Mapping[str, object]])
     told = tuple(notes(plan))
     yield RunStarted(name, plan.source, plan.schema, plan.zone, expected, plan.left_out, told, sessions, sizes)
     for refusal in plan.refused:
-        yield TableFailed(name, refusal.table, "PlanError", refusal.message, refusal.hint, 0.0)
+        public = refusal.public or refusal.message
+        yield TableFailed(name, refusal.table, "PlanError", refusal.message, refusal.hint, 0.0, public=public)
     for skip in plan.skipped:
         yield TableSkipped(name, skip.table, skip.reason, skip.proof)
     for load in plan.loads:
-        if load.drift:
-            yield ColumnsChanged(name, load.spec.table, load.drift)
+        if changes := tuple(line for line in load.drift if line not in unclassified(load.spec.withheld)):
+            yield ColumnsChanged(name, load.spec.table, changes)
+        if load.unmet:
+            yield RuleUnmet(name, load.spec.table, load.unmet)
+        if load.spec.withheld:
+            yield ColumnsWithheld(name, load.spec.table, load.spec.withheld)
 
 
 class _Driver:
@@ -149,10 +140,12 @@ class _Driver:
         self._source, self._target, self._executor, self._schedule = source, target, executor, schedule
         self._run = target.run
         self._due = {load.spec.table: load.due for load in plan.loads if load.due is not None}
+        self._late = {x.spec.table: x.seconds + OVER_PLAN for x in plan.loads if x.seconds is not None}
         self._stop = {load.spec.table: load.spec.stop_after for load in plan.loads if load.spec.stop_after is not None}
         self._started: dict[str, float] = {}
         self._under_way: set[str] = set()
         self._locks: dict[str, tuple[contextlib.ExitStack, Lock, float]] = {}
+        self._cancel: Cancel | None = None
         self._torn: dict[str, SourceError] = {}  # by their signs, steps whose lock went before they saw it
         self.running: dict[Future[Result], Step] = {}
 
@@ -172,6 +165,8 @@ class _Driver:
         spent = {table: now - self._started[table] for table in self._under_way}
         for table in [table for table, seconds in spent.items() if seconds > self._due.get(table, float("inf"))]:
             yield TableOverdue(self._run, table, self._due.pop(table))
+        for table in [table for table, seconds in spent.items() if seconds > self._late.get(table, float("inf"))]:
+            yield TableOverdue(self._run, table, self._late.pop(table) - OVER_PLAN, by_plan=True)
         for table in [table for table, seconds in spent.items() if seconds > self._stop.get(table, float("inf"))]:
             kinds = {step.kind for step in self.running.values() if table in step.tables}
             if kinds.issubset(STOPPABLE):
@@ -188,11 +183,24 @@ class _Driver:
             for future in [future for future, step in self.running.items() if table in step.tables]:
                 end(future, why)
 
+    def cancelled(self, asked: Cancel | None) -> Iterator[Event]:
+        """Begin nothing more when somebody has asked for the end of the run; end the steps under way if it is to be at once.
+
+        Those that fail for that leave their tables unfinished.
+        """
+        if asked is None or asked == self._cancel:
+            return
+        self._cancel = asked
+        yield RunCancelled(self._run, asked.by, asked.at_once)
+        self._schedule.close()
+        for table in {table for step in self.running.values() for table in step.tables} if asked.at_once else ():
+            self._end(table, f"the run was cancelled by {asked.by}")
+
     def wakes(self, now: float) -> float | None:
         """Return when the next table will be overdue or given up, or None."""
         limits = (
             self._started[table] + seconds
-            for of in (self._due, self._stop)
+            for of in (self._due, self._late, self._stop)
             for table, seconds in of.items()
             if table in self._under_way and self._started[table] + seconds > now
         )
@@ -201,10 +209,11 @@ class _Driver:
     def begin(self, step: Step) -> Iterator[Event]:
         """Hand a step to the executor, under a lock of the source where its table asks for one."""
         for table in step.tables:
-            if table not in self._started:
+            again = self._schedule.begins_again(table)
+            if again or table not in self._started:
                 self._started[table] = time.monotonic()
                 self._under_way.add(table)
-                yield TableStarted(self._run, table)
+                yield TableRetried(self._run, table) if again else TableStarted(self._run, table)
         try:
             if step.spec and step.together:
                 yield from self._together(step, step.spec)
@@ -280,18 +289,20 @@ class _Driver:
             yield from self._success(step, future.result())
         elif isinstance(error, RunEndedError):
             raise error
+        elif self._cancel and self._cancel.at_once:  # it was ended, and that says nothing of its tables
+            self._schedule.failed(step, error, time.monotonic())
         else:
             yield from self._failed(step, error if isinstance(error, BulketlError) else BugError.of(error, step.tables[0]))
         if self._schedule.workers != workers:
-            why = "all is well again" if error is None else str(error)
-            yield WorkersChanged(self._run, self._schedule.workers, why)
+            failed = error.public if isinstance(error, BulketlError) else type(error).__name__
+            yield WorkersChanged(self._run, self._schedule.workers, "all is well again" if error is None else failed)
 
     def _failed(self, step: Step, error: BulketlError) -> Iterator[Event]:
         known = all(self._schedule.given_up(table) for table in step.tables)
         again = self._schedule.failed(step, error, time.monotonic())
         if again is not None:
             rows = batch_rows(step, error)
-            yield StepRetried(self._run, step.tables, step.kind, step.attempt, error.message, again, rows)
+            yield StepRetried(self._run, step.tables, step.kind, step.attempt, error.message, again, rows, error.public)
         elif not known:
             for table in step.tables:
                 yield from self._gave_up(table, error)
@@ -303,7 +314,8 @@ class _Driver:
         rejects = error.rejects if isinstance(error, DataError) else 0
         found = {"fail": error.checks} if isinstance(error, DataError) and error.checks else {}
         seconds = time.monotonic() - self._started[table]
-        yield TableFailed(self._run, table, type(error).__name__, error.message, error.hint, seconds, rejects, found)
+        told = (type(error).__name__, error.message, error.hint)
+        yield TableFailed(self._run, table, *told, seconds, rejects, found, error.public)
 
     def _success(self, step: Step, result: Result) -> Iterator[Event]:
         index = step.partition.index if step.partition else 0
@@ -313,7 +325,9 @@ class _Driver:
         yield from self._figures(step, result)
         if (found := result.differences) and step.spec:
             counts = (len(found.missing), len(found.differing), len(found.gone))
-            yield TableCompared(self._run, step.spec.table, *counts, step.spec.deletes, result.seconds, found.noted)
+            yield TableCompared(
+                self._run, step.spec.table, *counts, step.spec.deletes, result.seconds, found.noted, found.rejected
+            )
         for spec, published in zip(step.specs, result.published, strict=False):
             self._under_way.discard(spec.table)
             yield TablePublished(
@@ -344,8 +358,8 @@ class _Driver:
         for spec, taken, loaded, published in columns:
             target = (loaded.figures if loaded else None) or (published.figures if published else None)
             if spec.certify and (taken or target):
-                batches, against = (taken.batches, taken.against) if taken else (None, ())
-                yield FiguresTaken(self._run, spec.table, index, batches, against, target, floats_of(spec))
+                batches, against, masked = (taken.batches, taken.against, taken.masked) if taken else (None, (), {})
+                yield FiguresTaken(self._run, spec.table, index, batches, against, target, floats_of(spec), masked)
 
 
 def _await(

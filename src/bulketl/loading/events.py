@@ -18,7 +18,7 @@ class RunStarted:
 
     `left_out`: what the source has and no load takes, as it is no base table. `notes`: what whoever looks at the run should
     know first, and that is of no one table. `sessions`: per side, `source` and `target`, what is known of its sessions:
-    server, tls, zone, unset. `sizes`: the bytes expected of each table.
+    server, tls, zone, unset. `sizes`: the bytes expected of each table. `kind`: which act it is.
     """
 
     run: str
@@ -30,6 +30,7 @@ class RunStarted:
     notes: tuple[str, ...] = ()
     sessions: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     sizes: Mapping[str, int] = field(default_factory=dict)
+    kind: str = "load"
 
     @property
     def line(self) -> str:
@@ -73,7 +74,9 @@ class PartitionLoaded:
 class FiguresTaken:
     """Figures for a table's certificate: of a range's batches, of the target's rows, or both; None where a step has none.
 
-    `against`: the names of the batches' figures that differ at the source. `floats`: columns whose figures are floats.
+    `against`: the names of the batches' figures that differ at the source. `masked`: of masked columns, how many values they
+    had before that; their other figures are of what came out, and `against` of what went in. `floats`: columns whose figures
+    are floats.
     """
 
     run: str
@@ -83,6 +86,7 @@ class FiguresTaken:
     against: tuple[str, ...]
     target: Mapping[str, str | None] | None
     floats: frozenset[str]
+    masked: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +121,7 @@ class TableCompared:
     """A table's keys and rows were compared with the source's, and mended as its rule says.
 
     `missing` rows were added, `differing` ones replaced, `gone` ones treated as `deletes` says. In an audited table both
-    stay; `noted`: as of TablePublished.
+    stay; `noted`: as of TablePublished. `rejects`: rows among the missing and differing ones that were rejected instead.
     """
 
     run: str
@@ -128,11 +132,15 @@ class TableCompared:
     deletes: str
     seconds: float
     noted: Mapping[str, int] = field(default_factory=dict)
+    rejects: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class TableFailed:
-    """A table was given up; the target has it as it was before. `rejects` or `checks` when they are why."""
+    """A table was given up; the target has it as it was before. `rejects` or `checks` when they are why.
+
+    `public`: the message without what a server said, which may hold values of rows; only this is kept on record.
+    """
 
     run: str
     table: str
@@ -142,6 +150,15 @@ class TableFailed:
     seconds: float
     rejects: int = 0
     checks: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    public: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TableRetried:
+    """A table that failed is loaded once more, after the others: what was said of it does not count until it ends again."""
+
+    run: str
+    table: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,10 +181,28 @@ class ColumnsChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class RuleUnmet:
+    """A table's own rule cannot be followed: `how` it is loaded instead, and why, until somebody changes something."""
+
+    run: str
+    table: str
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnsWithheld:
+    """Columns of a table are not loaded: strict masking is asked for, and nobody has said whether they are personal."""
+
+    run: str
+    table: str
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StepRetried:
     """A step failed for a reason that may pass, or a group is tried table by table; it will run again.
 
-    `batch_rows`: how many rows it takes at a time then, 0 when as many as before.
+    `batch_rows`: how many rows it takes at a time then, 0 when as many as before. `public`: as of TableFailed.
     """
 
     run: str
@@ -177,6 +212,7 @@ class StepRetried:
     message: str
     wait_seconds: float
     batch_rows: int = 0
+    public: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,11 +226,15 @@ class WorkersChanged:
 
 @dataclass(frozen=True, slots=True)
 class TableOverdue:
-    """A table takes longer than its rule expects; it goes on. `seconds`: what was expected."""
+    """A table takes longer than its rule expects; it goes on. `seconds`: what was expected.
+
+    `by_plan`: it is OVER_PLAN longer than by its earlier loads, whatever its rule says.
+    """
 
     run: str
     table: str
     seconds: float
+    by_plan: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,10 +264,98 @@ class SourceReadAgain:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceWaits:
+    """A table waits for a lock at the source; `why`: what the server calls the wait."""
+
+    run: str
+    table: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceWaited:
+    """A table waits no more for a lock at the source, after that many seconds."""
+
+    run: str
+    table: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunCancelled:
+    """Somebody asked for the end of the run: `by` whom; `at_once`, or after the steps under way."""
+
+    run: str
+    by: str
+    at_once: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TableDone:
+    """A run that is no load has ended its work at a table: `outcome` is `loaded`, `shortened` or `unchanged`."""
+
+    run: str
+    table: str
+    outcome: str
+    rows: int
+    deleted: int
+    rejects: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class RunFinished:
     """Every table is published or has failed."""
 
     run: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class HookRan:
+    """A hook was called at an event of kind `on`, of a table or of none; `code` is its exit code, 0 when all was well.
+
+    `code` is None where it did not start, was ended, or was left out, as `message` says; `public` is that without what the
+    hook printed.
+    """
+
+    run: str
+    hook: str
+    on: str
+    table: str
+    code: int | None
+    seconds: float
+    message: str
+    public: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EventsLost:
+    """So many events of the run are not on record, because the target did not take them in time."""
+
+    run: str
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerPruned:
+    """What was older than the ledger keeps has left it: rows per table of the ledger; `left`: old runs not come to yet."""
+
+    run: str
+    older: str
+    rows: Mapping[str, int]
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    """The last event on record of every run, however it ended, but for its hooks; one that was killed has none.
+
+    `outcome`: as of the run.
+    """
+
+    run: str
+    outcome: str
     seconds: float
 
 
@@ -239,14 +367,25 @@ Event = (
     | TablePublished
     | TableCompared
     | TableFailed
+    | TableRetried
     | TableSkipped
     | ColumnsChanged
+    | RuleUnmet
+    | ColumnsWithheld
     | StepRetried
     | WorkersChanged
     | TableOverdue
     | SourceLocked
     | SourceSpared
     | SourceReadAgain
+    | SourceWaits
+    | SourceWaited
+    | RunCancelled
+    | TableDone
     | RunFinished
+    | HookRan
+    | EventsLost
+    | LedgerPruned
+    | RunEnded
 )
 Observer = Callable[[Event], object]

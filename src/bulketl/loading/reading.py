@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from bulketl.errors import SourceError
 from bulketl.loading.sides import Source
 from bulketl.plan.plan import TableLoad
-from bulketl.rows.aggregates import Figures
 from bulketl.rows.coerce import Batch, coerce
-from bulketl.rows.figures import Taken, figures, floats_of, together, unequal
+from bulketl.rows.figures import Both, Taken, all_of, both, floats_of, unequal
 from bulketl.rows.quality import Counted, around, attested
 from bulketl.tables.partitions import Partition
 from bulketl.tables.slices import along_integers
@@ -28,7 +27,7 @@ class Reading:
     spec: TableSpec
     partition: Partition
     sign: str
-    taken: list[Figures] = field(default_factory=list)
+    taken: list[Both] = field(default_factory=list)
     begun: list[bool] = field(default_factory=list)
     of: list[int] = field(default_factory=list)
 
@@ -45,9 +44,9 @@ class Reading:
         null_bits = self.source.null_bits(self.spec)
         for rows in self.source.read(self.spec, self.partition, self.sign):
             self.of.append(attested(rows))
-            batch = coerce(rows, self.spec, null_bits)
+            batch = coerce(rows, self.spec, null_bits, self.source.mask_key)
             if self.spec.certify:
-                self.taken.append(figures(batch.good, self.spec))
+                self.taken.append(both(batch, self.spec))
             yield batch
 
     def counting(self) -> Counted:
@@ -65,19 +64,24 @@ class Reading:
 
     def held(self) -> Taken | None:
         """Return the figures of all batches, compared with the source."""
-        return _compared(self.source, self.spec, self.partition, together(self.taken)) if self.spec.certify else None
+        return _compared(self.source, self.spec, self.partition, all_of(self.taken)) if self.spec.certify else None
 
 
 def taken(source: Source, spec: TableSpec, partitions: Sequence[Partition], batch: Batch | None) -> Taken | None:
     """Return the figures of a small table, compared with the source, where they are asked for."""
     if not spec.certify or batch is None:
         return None
-    return _compared(source, spec, partitions[0], figures(batch.good, spec))
+    return _compared(source, spec, partitions[0], both(batch, spec))
 
 
-def _compared(source: Source, spec: TableSpec, partition: Partition, found: Figures) -> Taken:
-    """Compare figures with the figures of the source now: what was written to meanwhile differs, and is not certified."""
-    return Taken(found, tuple(unequal(found, source.figures(spec, partition), floats_of(spec))))
+def _compared(source: Source, spec: TableSpec, partition: Partition, found: Both) -> Taken:
+    """Compare figures with the figures of the source now: what was written to meanwhile differs, and is not certified.
+
+    Of what is masked the figures before that are compared; but for how many values there were they go no further.
+    """
+    against = unequal(found.before, source.figures(spec, partition), floats_of(spec.unmasked))
+    masked = {item.column: found.before.get(f"{item.column} count") or "0" for item in spec.masked}
+    return Taken(found.after, tuple(against), masked)
 
 
 def read_together(source: Source, loads: Sequence[TableLoad]) -> tuple[list[Batch | None], list[int]]:
@@ -94,7 +98,7 @@ def read_together(source: Source, loads: Sequence[TableLoad]) -> tuple[list[Batc
         rows = together.get(n)
         if rows is None and load.partitions:
             (rows,) = source.read(load.spec, load.partitions[0])
-        batches.append(None if rows is None else coerce(rows, load.spec, source.null_bits(load.spec)))
+        batches.append(None if rows is None else coerce(rows, load.spec, source.null_bits(load.spec), source.mask_key))
         of.append(0 if rows is None else attested(rows))
     return batches, _counted(source, loads, of)
 

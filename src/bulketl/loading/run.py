@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime as dt
+import functools
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,15 +14,19 @@ from concurrent.futures import Executor
 from bulketl.config.config import Config
 from bulketl.config.libraries import check_libraries
 from bulketl.connections.retrying import patient
-from bulketl.errors import PlanError, SourceError
+from bulketl.errors import PlanError, SourceError, place_of
 from bulketl.loading import engine
+from bulketl.loading.brakes import AtOnce, Brakes
 from bulketl.loading.events import Event, Observer
+from bulketl.loading.measuring import measure
 from bulketl.loading.memory import resident_mb
+from bulketl.loading.pruning import prune_ledger
 from bulketl.loading.record import Run, recorded
 from bulketl.loading.summary import Summary
 from bulketl.loading.threads import Crew
 from bulketl.loading.throttle import Sparing
 from bulketl.mysql.counters import Counters, counters
+from bulketl.mysql.held import held_up
 from bulketl.mysql.pressure import Strain
 from bulketl.mysql.server import MySQL
 from bulketl.mysql.source import MySQLSource
@@ -29,7 +34,7 @@ from bulketl.plan.incremental import choice_of
 from bulketl.plan.plan import Plan
 from bulketl.plan.resumption import changed_since, plan_from_json, remaining
 from bulketl.plan.specify import specify
-from bulketl.postgres.ledger import runs
+from bulketl.postgres.ledger import cancels, runs
 from bulketl.postgres.ledger.states import read_states
 from bulketl.postgres.locks import alive
 from bulketl.postgres.server import SUPERSEDED, Connection, Postgres
@@ -62,7 +67,8 @@ def load(
     """Carry out a plan; return what became of each table, also when some failed.
 
     Observers are called with every event, in order; one that raises is not called again, and the load goes on. When
-    `closed` says so, steps under way are finished, what is complete is published, and the run ends. `executor`: where
+    `closed` says so, or somebody cancels the run, steps under way are finished, what is complete is published, and the run
+    ends. `executor`: where
     steps run, in threads of this process or on what `bulketl.dask` gives. Raise SourceError or TargetError when the run
     could not begin or record itself, or another one holds a lock that it needs; ClusterError when the cluster goes away. A
     run that is interrupted leaves every table as it was or complete, and can be resumed until the next load.
@@ -73,8 +79,12 @@ def load(
         _still_gone(read_states(connection, plan.schema), plan)
         runs.sweep(connection, run, plan.schema)
 
-    with recorded(Postgres.of(config), "load", plan, before=begin) as run:
-        return _carry_out(config, run, plan, observers, closed, executor)
+    with recorded(Postgres.of(config), "load", plan, config, before=begin) as run:
+        listening = _carry_out(config, run, plan, observers, closed, executor)
+        measure(config, run, plan)
+        prune_ledger(config, run)
+    _tell_hooks(run, listening)
+    return run.summary
 
 
 def resume(
@@ -94,8 +104,12 @@ def resume(
     target = Postgres.of(config)
     name, left = patient(_left, target, config, run)
     _still_so(config, name, left)
-    with recorded(target, "load", left, before=_reopen, resumed=name) as resumed:
-        return _carry_out(config, resumed, left, observers, closed, executor)
+    with recorded(target, "load", left, config, before=_reopen, resumed=name) as resumed:
+        listening = _carry_out(config, resumed, left, observers, closed, executor)
+        measure(config, resumed, left)
+        prune_ledger(config, resumed)
+    _tell_hooks(resumed, listening)
+    return resumed.summary
 
 
 def _left(target: Postgres, config: Config, run: str) -> tuple[str, Plan]:
@@ -108,6 +122,7 @@ def _left(target: Postgres, config: Config, run: str) -> tuple[str, Plan]:
 def _reopen(connection: Connection, run: str) -> None:
     if not runs.reopen_run(connection, run):
         raise _taken(run)
+    cancels.forget(connection, run)
 
 
 def _still_gone(states: Mapping[str, State], plan: Plan) -> None:
@@ -211,38 +226,50 @@ def _carry_out(
     observers: Sequence[Observer],
     closed: Callable[[], bool] | None,
     executors: Executors,
-) -> Summary:
+) -> Sequence[Observer]:
+    """Carry out the plan of a run, and return the observers that still listen."""
     source, postgres = MySQL.of(config), Postgres.of(config)
     strain = Strain(source, config.source_limits) if config.source_limits.watched else None
     if strain is not None:
         patient(strain.look)  # a limit that cannot be looked at is an error now, and not silence all night
     sessions = patient(_note_sessions, source, postgres, run.name)
     target = PostgresTarget(dataclasses.replace(postgres, guarded=True), run.name)
-    brakes = engine.Brakes(
+    brakes = Brakes(
         closed=closed or (lambda: False),
+        cancelled=lambda: run.journal.cancel,
         full=lambda: resident_mb() > config.memory_mb,
         tend=run.locks.keep,
+        held=functools.partial(held_up, source),
         sparing=Sparing(strain, config.source_limits.mb_per_second),
     )
     try:
         with _counted(source, run.summary), executors(run.name, config.at_once) as executor:
-            watching = _observe(engine.decided(run.name, plan, sessions), run.summary, observers)
-            at_once = engine.AtOnce(config.at_once, config.tables_at_once)
+            watching = _observe(engine.decided(run.name, plan, sessions), run, observers)
+            at_once = AtOnce(config.at_once, config.tables_at_once)
             events = engine.run(plan, MySQLSource(source), target, executor, at_once, brakes)
             with contextlib.closing(events):
-                _observe(events, run.summary, watching)
+                watching = _observe(events, run, watching)
     finally:
         target.close()
     if run.summary.outcome != "stopped":
         patient(target.sweep)
-    return run.summary
+    return watching
 
 
-def _observe(events: Iterator[Event], summary: Summary, watching: Sequence[Observer]) -> Sequence[Observer]:
+def _observe(events: Iterator[Event], run: Run, watching: Sequence[Observer]) -> Sequence[Observer]:
     """Tell every event, and return the observers that still listen."""
     for event in events:
-        summary.add(event)
-        watching = [observer for observer in watching if _told(observer, event)]
+        run.summary.add(event)
+        run.note(event)
+        watching = _tell_hooks(run, [observer for observer in watching if _told(observer, event)])
+    return watching
+
+
+def _tell_hooks(run: Run, watching: Sequence[Observer]) -> Sequence[Observer]:
+    """Tell what came of hooks meanwhile, and return the observers that still listen."""
+    while run.told:
+        ran = run.told.popleft()
+        watching = [observer for observer in watching if _told(observer, ran)]
     return watching
 
 
@@ -250,6 +277,7 @@ def _told(observer: Observer, event: Event) -> bool:
     try:
         observer(event)
     except Exception as error:  # a closed pipe, a bug of a notebook's: nothing of that may stop a load
-        warnings.warn(f"an observer failed and is not called again: {error!r}", RuntimeWarning, stacklevel=2)
+        what = place_of(error)  # its text may quote what it was told
+        warnings.warn(f"an observer failed and is not called again: {what}", RuntimeWarning, stacklevel=2)
         return False
     return True

@@ -6,9 +6,11 @@ after another. What is to be compared with its source is so when it is published
 of small ones, are under way at once, and none begins before those it depends on have ended. Steps are offered in the plan's
 order, and a table's next step before the next table's first, so that tables end one after another.
 
-A step that fails for a passing reason comes back after a pause; for want of memory, in smaller batches; after a deadlock or
-for want of connections, with one step at a time until things have gone well for a while. A failed group comes back table by
-table; any other failure gives up its table and nothing else. What a table that is given up has staged is discarded at once.
+A step that fails for a passing reason comes back after a pause (`bulketl.loading.patience`); for want of memory, in smaller
+batches; after a deadlock or for want of connections, with one step at a time until things have gone well for a while. A
+failed group comes back table by table, unless nobody answers on a side; any other failure gives up its table and nothing
+else. What a table that is given up has staged is discarded at once. Tables for which the plan says so are loaded once more
+when they failed, after all others.
 """
 
 from __future__ import annotations
@@ -19,8 +21,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bulketl.connections import retrying
-from bulketl.errors import BulketlError
+from bulketl.errors import BulketlError, DataError, DataQualityError, SourceError, TargetError
+from bulketl.loading.patience import Patience, is_away
 from bulketl.plan.plan import Group, TableLoad
 from bulketl.tables.partitions import Partition
 from bulketl.tables.spec import TableSpec, Tier
@@ -87,7 +89,7 @@ class Schedule:
         self._at_once = at_once or {}
         self.workers = self._most = workers
         self._calm = 0
-        self._jitter = jitter
+        self._patience = Patience(jitter)
         self._left = {load.spec.table for group in groups for load in group.loads}  # not published and not given up
         self._under_way: dict[str, Tier] = {}  # the first table of each group that has begun and not ended
         self._ready: deque[Step] = deque()
@@ -103,16 +105,20 @@ class Schedule:
         self._torn: dict[str, tuple[float, Step]] = {}  # of these, what to do when the last has ended
         self._running = 0
         self._closing = False
+        self._later: list[TableLoad] = []  # tables that failed, to be loaded once more
+        self._tried: set[str] = set()  # once already
+        self._revived: set[str] = set()  # and have not begun again
 
     @property
     def done(self) -> bool:
         """Whether nothing runs and nothing is left to run."""
-        return not (self._running or self._ready or self._waiting or self._groups)
+        return not (self._running or self._ready or self._waiting or self._groups or self._later)
 
     def close(self) -> None:
         """Begin nothing more: from now on only tables whose rows are all there are published."""
         self._closing = True
         self._groups.clear()
+        self._later.clear()
         self._waiting.clear()
         self._ready = deque(step for step in self._ready if step.kind == "publish")
 
@@ -127,6 +133,8 @@ class Schedule:
             self._ready.appendleft(item[1])
         while self._gang or self._running < self.workers:
             step = self._gang.popleft() if self._gang else self._first(reading)
+            if step is None and self._revive():
+                continue
             if step is None:
                 return None
             if step.together and not self._abreast.get(step.tables[0]) and not self._room(step):
@@ -137,6 +145,28 @@ class Schedule:
                 self._busy.update(step.tables)
                 return self._weighed(step) if step.reads else step
         return None
+
+    def _revive(self) -> bool:
+        """Once all others have ended, let tables that failed begin anew, each on its own; tell whether there are any."""
+        if self._running or self._ready or self._waiting or self._groups or not self._later:
+            return False
+        for load in self._later:
+            table = load.spec.table
+            self._failed.discard(table)
+            self._left.add(table)
+            self._revived.add(table)
+            self._abreast.pop(table, None)
+            self._torn.pop(table, None)
+            self._loads[table] = load
+            self._groups.append(Group(load.tier, (load,)))
+        self._later.clear()
+        return True
+
+    def begins_again(self, table: str) -> bool:
+        """Tell, once, that a table which failed has a step again."""
+        again = table in self._revived
+        self._revived.discard(table)
+        return again
 
     def _weighed(self, step: Step) -> Step:
         """Return a step with what it may hold."""
@@ -209,6 +239,7 @@ class Schedule:
         """Take note that a step is done; its successors become ready."""
         self._ended_one(step)
         self._calm += 1
+        self._patience.answered(*((SourceError, TargetError) if step.reads or step.kind == "publish" else (TargetError,)))
         if self._calm >= CALM and self.workers < self._most:
             self.workers, self._calm = self.workers + 1, 0
         if step.spec is None:
@@ -241,14 +272,16 @@ class Schedule:
         if self._closing or self._failed.intersection(step.tables):
             self._failed.update(step.tables)
             return None
-        if len(step.loads) > 1:
+        if len(step.loads) > 1 and not is_away(error):
             tier = self._under_way.pop(step.tables[0])
             self._groups.extendleft(Group(tier, (load,)) for load in reversed(step.loads))
             return 0.0
-        if isinstance(error, BulketlError) and (error.transient or error.ease) and step.attempt < retrying.ATTEMPTS:
+        pause = self._patience.pause(step.attempt, error, now)
+        if pause is not None and isinstance(error, BulketlError):
             if error.ease == "workers":
                 self.workers = 1
-            pause = retrying.PAUSES[step.attempt - 1] * self._jitter()
+            if error.away:  # which is no attempt
+                step = dataclasses.replace(step, attempt=step.attempt - 1)
             if step.together:  # what the others read is not the same any more
                 again = Step("prepare", spec=step.spec, attempt=step.attempt + 1)
                 self._torn[step.tables[0]] = (now + pause, again)
@@ -258,7 +291,15 @@ class Schedule:
             return pause
         for table in step.tables:
             self.give_up(table)
+            self._put_off(self._loads[table], error)
         return None
+
+    def _put_off(self, load: TableLoad, error: BaseException) -> None:
+        """Keep a table that failed for later, unless its own rows are why, which are as bad then."""
+        rows = isinstance(error, DataError) and not isinstance(error, DataQualityError)
+        if load.once_more and not rows and load.spec.table not in self._tried:
+            self._tried.add(load.spec.table)
+            self._later.append(dataclasses.replace(load, prepared=False))
 
     def _parted(self, step: Step) -> bool:
         """Count a step of a table read together as ended; tell whether the table has to be read again."""
@@ -340,8 +381,12 @@ def expected_bytes(load: TableLoad, stream: int = 0) -> int:
 
 
 def batch_rows(step: Step, error: BulketlError) -> int:
-    """Return how many rows at a time a step that failed is to read in its next try, 0 when as many as before."""
-    smaller = error.ease == "batch" and step.kind in ("load", "chunk", "group") and len(step.loads) < 2 and not step.together
+    """Return how many rows at a time a step that failed is to read in its next try, 0 when as many as before.
+
+    Rows that are read so pass through a file, which those that are to be masked must not.
+    """
+    alone = len(step.loads) < 2 and not step.together and not any(spec.masked for spec in step.specs)
+    smaller = error.ease == "batch" and step.kind in ("load", "chunk", "group") and alone
     return BATCHES[min(step.attempt, len(BATCHES)) - 1] if smaller else 0
 
 

@@ -9,17 +9,24 @@ from dataclasses import dataclass, field
 from bulketl.loading.certificate import Certificate
 from bulketl.loading.events import (
     ColumnsChanged,
+    ColumnsWithheld,
     Event,
     FiguresTaken,
+    HookRan,
+    LedgerPruned,
     PartitionLoaded,
+    RuleUnmet,
+    RunCancelled,
     RunFinished,
     RunStarted,
     TableCompared,
     TableFailed,
     TableOverdue,
     TablePublished,
+    TableRetried,
     TableSkipped,
 )
+from bulketl.plan.masking import unclassified
 from bulketl.tables.catalog import Other
 from bulketl.tables.checks import counts_to_json
 from bulketl.tables.printable import brief
@@ -34,6 +41,10 @@ class TableSummary:
     `checks`: per severity and check what failed it, rows or the figure of a check on the table as a whole. `proof`: of an
     unchanged table, what proves that. `noted`: what was put into its audit trail, by kind: `delete`, `update`, `return`.
     `before`: the rows it had before, None when unknown. `deletes`: how rows that are gone were treated when it was compared.
+    `first_failure`: why it failed before it was loaded once more.
+    `public`: of one that failed, the message without what a server said.
+    `unmet`: how and why it was not loaded as its own rule says. `before`: the rows it had before, None when unknown.
+    `deletes`: how rows that are gone were treated when it was compared.
     """
 
     table: str
@@ -48,6 +59,7 @@ class TableSummary:
     changed: dict[str, dict[str, int]] = field(default_factory=dict)
     checks: dict[str, dict[str, float]] = field(default_factory=dict)
     drift: tuple[str, ...] = ()
+    unmet: str = ""
     inserted: int | None = None
     updated: int | None = None
     unchanged: int | None = None
@@ -59,9 +71,11 @@ class TableSummary:
     quality: float | None = None
     certificate: Certificate | None = None
     overdue: bool = False
+    first_failure: str = ""
     proof: str = ""
     error: str = ""
     message: str = ""
+    public: str = ""
     hint: str = ""
 
     def __repr__(self) -> str:
@@ -82,13 +96,20 @@ class TableSummary:
             for label, rows in labels.items():
                 found[label] = found.get(label, 0) + rows
 
-    def note(self, event: FiguresTaken | TableOverdue) -> None:
-        """Take into account what is said of a table under way."""
-        if isinstance(event, TableOverdue):
-            self.overdue = True
-        else:
-            self.certificate = self.certificate or Certificate()
-            self.certificate.add(event)
+    def note(self, event: ColumnsChanged | ColumnsWithheld | RuleUnmet | FiguresTaken | TableOverdue) -> None:
+        """Take into account what is said of a table before it is published."""
+        match event:
+            case ColumnsChanged(changes=changes):
+                self.drift = changes
+            case ColumnsWithheld(columns=columns):
+                self.drift = (*self.drift, *unclassified(columns))
+            case RuleUnmet(how=how):
+                self.unmet = how
+            case FiguresTaken():
+                self.certificate = self.certificate or Certificate()
+                self.certificate.add(event)
+            case TableOverdue():
+                self.overdue = True
 
     @property
     def added(self) -> int:
@@ -96,12 +117,18 @@ class TableSummary:
         if self.outcome not in DONE:
             return 0
         new = max(self.rows - (self.before or 0), 0) if self.replaced else self.inserted or 0
-        return new + self.compared.get("missing", 0)
+        return new + self._mended()[0]
 
     @property
     def edited(self) -> int:
         """Rows that were replaced by another version; none is known of a table replaced as a whole."""
-        return (self.updated or 0) + (self.compared.get("differing", 0) if self.tier != "audit" else 0)
+        return (self.updated or 0) + self._mended()[1]
+
+    def _mended(self) -> tuple[int, int]:
+        """Return how many rows the comparison brought in and replaced; those rejected are taken from the missing first."""
+        rejected, missing = self.compared.get("rejected", 0), self.compared.get("missing", 0)
+        differing = self.compared.get("differing", 0) if self.tier != "audit" else 0
+        return max(missing - rejected, 0), max(differing - max(rejected - missing, 0), 0)
 
     @property
     def removed(self) -> int:
@@ -139,12 +166,37 @@ class TableSummary:
             self.checks.setdefault(severity, {}).update(labels)
 
 
+@dataclass(slots=True)
+class HookSummary:
+    """What came of a hook in a run: its calls, those that failed or were left out, their seconds, and the first failure.
+
+    `public`: that without what the hook printed.
+    """
+
+    calls: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+    message: str = ""
+    public: str = ""
+
+    def add(self, event: HookRan) -> None:
+        """Take a call into account."""
+        self.calls += 1
+        self.seconds = round(self.seconds + event.seconds, 3)
+        if event.code != 0:
+            self.failed += 1
+            at = f"{event.on}{f' of {event.table}' if event.table else ''}"
+            self.message = self.message or f"{event.message} (at {at})"
+            self.public = self.public or f"{event.public} (at {at})"
+
+
 class Summary:
     """Folds events; `tables` maps names to TableSummary in the order of the plan.
 
     `source` and `schema` are what the run reads and where it writes. `left_out` is what no load takes, `notes` are of no one
-    table. `source_work`: what the source's server counted meanwhile, {} when unknown: `of` says whose rows and bytes,
-    `account` bulketl's user or `server` everybody; `rows_read`, `bytes_sent`, and `server_lock_waits` of everybody.
+    table. `cancelled`: who asked for its end, '' for nobody. `source_work`: what the source's server counted meanwhile, {}
+    when unknown: `of` says whose rows and bytes, `account` bulketl's user or `server` everybody; `rows_read`, `bytes_sent`,
+    and `server_lock_waits` of everybody. `hooks`: what came of each that was called, by its label.
     """
 
     def __repr__(self) -> str:
@@ -166,9 +218,12 @@ class Summary:
         self.sessions: Mapping[str, Mapping[str, object]] = {}
         self.source_work: Mapping[str, object] = {}
         self.seconds = 0.0
+        self.cancelled = ""
         self.notes: tuple[str, ...] = ()
+        self.pruned: LedgerPruned | None = None
         self.tables: dict[str, TableSummary] = {}
         self.left_out: tuple[Other, ...] = ()
+        self.hooks: dict[str, HookSummary] = {}
 
     def add(self, event: Event) -> None:
         """Take one event into account."""
@@ -192,26 +247,50 @@ class Summary:
                 table.found(event.checks)
                 table.noted |= event.noted
                 table.before = event.before
-            case FiguresTaken(table=name) | TableOverdue(table=name):
-                self.tables[name].note(event)
+            case ColumnsChanged() | ColumnsWithheld() | RuleUnmet() | FiguresTaken() | TableOverdue():
+                self.tables[event.table].note(event)
             case TableCompared(table=name):
                 counts = {"missing": event.missing, "differing": event.differing, "gone": event.gone}
+                counts |= {"rejected": event.rejects} if event.rejects else {}
                 self.tables[name].compared, self.tables[name].deletes = counts, event.deletes
+                # All rows are compared, so those that the load has rejected are among them.
+                self.tables[name].rejects = max(self.tables[name].rejects, event.rejects)
                 self.tables[name].noted |= event.noted  # the run's so far, with the edits of the load before it
             case TableFailed(table=name):
                 table = self.tables[name]
                 table.outcome, table.seconds = "failed", event.seconds
                 table.rejects = max(table.rejects, event.rejects)
                 table.found(event.checks)
-                table.error, table.message, table.hint = event.kind, event.message, event.hint
+                table.error, table.message, table.hint, table.public = event.kind, event.message, event.hint, event.public
+            case TableRetried(table=name):
+                table = self.tables[name]
+                self.tables[name] = TableSummary(
+                    name, table.tier, table.expected, drift=table.drift, overdue=table.overdue, first_failure=table.public
+                )
             case TableSkipped(table=name):
                 table = self.tables[name]
                 table.outcome = "unchanged" if event.proof else "skipped"
                 table.proof, table.message = event.proof, event.reason
-            case ColumnsChanged(table=name):
-                self.tables[name].drift = event.changes
-            case RunFinished(seconds=seconds):
-                self.seconds = seconds
+            case RunCancelled() | HookRan() | LedgerPruned() | RunFinished():
+                self._note(event)
+
+    def _note(self, event: RunCancelled | HookRan | LedgerPruned | RunFinished) -> None:
+        """Take into account what is of the run, and of no table."""
+        if isinstance(event, RunCancelled):
+            self.cancelled = event.by
+        elif isinstance(event, HookRan):
+            self.hooks.setdefault(event.hook, HookSummary()).add(event)
+        elif isinstance(event, LedgerPruned):
+            self.pruned = event
+        else:
+            self.seconds = event.seconds
+
+    def make_public(self) -> None:
+        """Have every message be without words of a server, which may quote rows."""
+        for table in self.tables.values():
+            table.message = table.public or table.message
+        for hook in self.hooks.values():
+            hook.message = hook.public or hook.message
 
     @property
     def failed(self) -> list[TableSummary]:
@@ -270,6 +349,7 @@ class Summary:
             "seconds",
             "changed",
             "drift",
+            "unmet",
             "inserted",
             "updated",
             "unchanged",
@@ -279,6 +359,7 @@ class Summary:
             "consistency",
             "quality",
             "overdue",
+            "first_failure",
             "proof",
             "error",
             "message",
@@ -289,12 +370,15 @@ class Summary:
             "source": self.source,
             "schema": self.schema,
             "outcome": self.outcome,
+            "cancelled": self.cancelled,
             "timestamp_zone": self.zone,
             "sessions": {side: dict(found) for side, found in self.sessions.items()},
             "source_work": dict(self.source_work),
             "totals": self.totals,
             "left_out": [dataclasses.asdict(other) for other in self.left_out],
             "notes": self.notes,
+            "pruned": {"rows": dict(self.pruned.rows), "left": self.pruned.left} if self.pruned else None,
+            "hooks": [{"hook": name, **dataclasses.asdict(hook)} for name, hook in self.hooks.items()],
             "tables": [
                 {
                     **{name: getattr(table, name) for name in names},

@@ -9,7 +9,7 @@ import dataclasses
 import time
 from dataclasses import dataclass
 
-from bulketl.errors import MismatchError, SourceError
+from bulketl.errors import BugError, BulketlError, DataError, MismatchError, RunEndedError, SourceError, TargetError
 from bulketl.loading.column_types import check_unaltered
 from bulketl.loading.reading import Reading, read_together, taken
 from bulketl.loading.schedule import Step
@@ -18,6 +18,8 @@ from bulketl.rows.figures import Taken
 from bulketl.rows.quality import Counted
 from bulketl.rows.reconcile import Differences, reconcile
 from bulketl.tables.spec import TableSpec
+
+_QUOTING_NOTHING = (TargetError, DataError, RunEndedError)  # of what is masked: Postgres has seen no other values
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,12 @@ def work(source: Source, target: Target, step: Step) -> Result:
             hint="lower workers, or memory_mb so that fewer rows are read at once",
             ease="batch",
         ) from error
+    except Exception as error:
+        lost = isinstance(error, BulketlError) and error.transient  # of a line: no statement is quoted
+        if lost or isinstance(error, _QUOTING_NOTHING) or not any(spec.masked for spec in step.specs):
+            raise
+        # It may quote a row as it was read: its words go no further, nor does it itself.
+        raise (error if isinstance(error, BulketlError) else BugError.of(error, step.tables[0])).unquoted() from None
 
 
 def _work(source: Source, target: Target, step: Step) -> Result:

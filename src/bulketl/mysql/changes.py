@@ -14,7 +14,7 @@ from pymysql.cursors import Cursor as Session
 
 from bulketl.mysql.discover import COUNTED_TOGETHER, NO_LITERAL, walk
 from bulketl.mysql.read import changes_condition
-from bulketl.mysql.server import MySQL, code_of, is_lost, text_of
+from bulketl.mysql.server import MySQL, code_of, is_lost, number_of
 from bulketl.tables.casts import quoted
 from bulketl.tables.catalog import Table
 from bulketl.tables.cursor import is_time, parse_value
@@ -50,7 +50,7 @@ def read_changes(
                 except pymysql.MySQLError as error:
                     if is_lost(error):
                         raise
-                    words = "a value of its key cannot be compared" if code_of(error) in NO_LITERAL else text_of(error)
+                    words = "a value of its key cannot be compared" if code_of(error) in NO_LITERAL else number_of(error)
                     found[table.name] = Measured(None, error=words)
     return found
 
@@ -63,7 +63,7 @@ def _measured(session: Session, some: Sequence[Asked], size: int) -> dict[str, M
         if is_lost(error):
             raise
         if len(some) == 1:
-            return {some[0][0].name: Measured(None, error=text_of(error))}
+            return {some[0][0].name: Measured(None, error=number_of(error))}
         return {name: measured for one in some for name, measured in _measured(session, [one], size).items()}
     found = {}
     for n, top, newest, rows in session.fetchall():

@@ -93,9 +93,11 @@ def rows(source: MySQL, spec: TableSpec, buckets: Buckets, which: Sequence[str],
             if (other := listed.get(str(text))) and other.key != tuple(key):
                 raise _made_one(spec, other.key, tuple(key))
             if other:
+                shown = f"has {', '.join(map(str, key))}"
                 raise DataError(
                     f"table {spec.table!r}: its key ({', '.join(spec.key)}) is not unique at the source: more than one row "
-                    f"has {', '.join(map(str, key))}",
+                    f"{shown}",
+                    said=shown,
                     hint="correct primary_key in its rule, or take it out: without a key the table is loaded whole",
                 )
             listed[str(text)] = Row(tuple(key), str(found))
@@ -117,6 +119,7 @@ def _made_one(spec: TableSpec, one: Sequence[object], other: Sequence[object]) -
     shown = " and ".join(f"({', '.join(map(str, key))})" for key in (one, other))
     return DataError(
         f"table {spec.table!r}: its keys {shown} are two at the source and one in the target, {why}",
+        said=shown,
         hint=f"correct the rows at the source: {what}; until then no comparison can tell them apart",
     )
 

@@ -76,9 +76,9 @@ def read_catalog(source: MySQL, expected: Mapping[str, Expected] | None = None) 
     with source.connect() as cursor:
         cursor.execute(
             "SELECT VERSION(), @@session.time_zone, @@system_time_zone, TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(), NOW()),"
-            " LEAST(@@max_connections, COALESCE(NULLIF(@@session.max_user_connections, 0), @@max_connections))"
+            " LEAST(@@max_connections, COALESCE(NULLIF(@@session.max_user_connections, 0), @@max_connections)), YEAR(NOW())"
         )
-        version, zone, system_zone, ahead, connections = _rows(cursor)[0]
+        version, zone, system_zone, ahead, connections, year = _rows(cursor)[0]
         cursor.execute(_TABLES, (source.database,))
         tables = _rows(cursor)
         cursor.execute(_COLUMNS, (source.database,))
@@ -114,6 +114,7 @@ def read_catalog(source: MySQL, expected: Mapping[str, Expected] | None = None) 
         connections=int(connections),
         zone=f"{zone} ({system_zone})" if zone == "SYSTEM" else zone,
         offset=int(ahead),
+        year=int(year),
         tables=tuple(table for table in made if not table.view),
         views=tuple(table for table in made if table.view),
         others=tuple(others),

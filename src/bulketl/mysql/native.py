@@ -6,7 +6,9 @@ import secrets
 from typing import Any
 
 from bulketl.connections import watch
+from bulketl.mysql.doubt import doubting
 from bulketl.mysql.health import by_comment
+from bulketl.mysql.relay import line
 from bulketl.mysql.server import MySQL
 from bulketl.mysql.stream_process import queried as _queried
 
@@ -19,11 +21,10 @@ def queried(source: MySQL, query: str, before: list[str], table: str) -> Any:
     Raise what connectorx does, StalledError when the session did.
     """
     sign = comment()
-    with watch.mark() as mark:
-        uri = source.connectorx_uri_with(mark)
+    with watch.mark() as mark, line(source, mark) as uri:
         what = f"table {table!r}"
-        judge = by_comment(source.asking, sign)
-        with watch.talk(watch.Talk(what, source.stall_seconds, DRIVERS, judge, mark=mark)):
+        judge = doubting(source, by_comment(source.asking, sign))
+        with watch.talk(watch.Talk(what, source.stall_seconds, DRIVERS, judge, mark=mark, dials=source.over_tcp)):
             return _queried(uri, f"{query} {sign}", [f"{statement} {sign}" for statement in before])
 
 

@@ -39,6 +39,8 @@ class Strain:
             if isinstance(error.__cause__, pymysql.MySQLError) and code_of(error.__cause__) in (1227, 1045):
                 raise SourceError(
                     f"source_limits.replica_lag_seconds is set, and the user may not ask for it: {error.message}",
+                    said=error.said,
+                    code=error.code,
                     hint="GRANT REPLICATION CLIENT ON *.* to it (on MariaDB: GRANT REPLICA MONITOR), or take the limit out",
                 ) from error
             raise

@@ -12,10 +12,10 @@ from pymysql.cursors import Cursor
 
 from bulketl.config.sqltext import MOST_ANSWERED, Answer, bound
 from bulketl.errors import SourceError
-from bulketl.mysql.server import MySQL, code_of, text_of
+from bulketl.mysql.server import MySQL, code_of, numbered, text_of
 
 _DATES: frozenset[object] = frozenset({FIELD_TYPE.DATE, FIELD_TYPE.NEWDATE, FIELD_TYPE.DATETIME, FIELD_TYPE.TIMESTAMP})
-_TOO_LONG = frozenset({1969, 3024})  # MariaDB, MySQL
+TOO_LONG = frozenset({1969, 3024})  # MariaDB, MySQL
 
 
 def today(source: MySQL, zone: str = "") -> dt.date:
@@ -35,28 +35,35 @@ def answer(source: MySQL, select: str, values: Mapping[str, dt.date], limit: dt.
     """
     with source.connect() as cursor:
         _zone(cursor, zone)
-        cursor.execute("SELECT VERSION()")
-        if "mariadb" in str(cursor.fetchone()).lower():
-            cursor.execute("SET SESSION max_statement_time = %s", (limit.total_seconds(),))
-        else:
-            cursor.execute("SET SESSION max_execution_time = %s", (int(limit.total_seconds() * 1000),))
+        limit_statements(cursor, limit.total_seconds())
         cursor.execute("SET SESSION sql_select_limit = %s", (MOST_ANSWERED + 1,))
         cursor.execute("START TRANSACTION READ ONLY")
         try:
             cursor.execute(bound(select, "mysql"), dict(values))
             rows = cursor.fetchall()
         except pymysql.MySQLError as error:
-            if code_of(error) not in _TOO_LONG:
+            if code_of(error) not in TOO_LONG:
                 raise
             raise SourceError(
                 f"{source.identity}: {text_of(error)}: it took longer than {limit.total_seconds():g} s",
                 hint="raise its time_limit, or compare by a column that an index begins with",
+                said=text_of(error),
+                code=numbered(code_of(error)),
             ) from None
         described = cursor.description or ()
         cursor.execute("ROLLBACK")
     dates = [n for n, column in enumerate(described) if column[1] in _DATES]
     columns = tuple(str(column[0]) for column in described)
     return Answer(columns, [_valid(row, dates) for row in rows] if dates else rows)
+
+
+def limit_statements(cursor: Cursor, seconds: float) -> None:
+    """Have the server end each statement of a session that takes longer, with an error of TOO_LONG."""
+    cursor.execute("SELECT VERSION()")
+    if "mariadb" in str(cursor.fetchone()).lower():
+        cursor.execute("SET SESSION max_statement_time = %s", (seconds,))
+    else:
+        cursor.execute("SET SESSION max_execution_time = %s", (int(seconds * 1000),))
 
 
 def _valid(row: tuple[object, ...], dates: list[int]) -> tuple[object, ...]:

@@ -6,6 +6,7 @@ Everything here only reads. How a session begins, of whichever driver, is in `bu
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import ssl
 import urllib.parse
@@ -16,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import pymysql
 import pymysql.cursors
+from pymysql.constants import ER
 
 from bulketl.connections.sockets import FIRST_MARK
-from bulketl.connections.tls import OPPORTUNISTIC, Protection, check_file, problem, protection
+from bulketl.connections.tls import OPPORTUNISTIC, Protection, check_file, context, problem, protection
 from bulketl.connections.tls import known as known_parameters
 from bulketl.connections.watch import ASK_SECONDS, HINT, STALL_SECONDS, StalledError, Talk, talk
 from bulketl.errors import ConfigError, Ease, SourceError
@@ -41,18 +43,20 @@ _CONNECTORX_MODES = {"require": "required", "verify-ca": "verify-ca", "verify-fu
 class MySQL:
     """A database to read, `mysql://user:password@host:3306/database?ssl-mode=require`.
 
-    Parameters: ssl-mode (disable, require, verify-ca, verify-full), ssl-ca, socket, compress. Without any there is no TLS.
-    Special characters of the password are percent-encoded. `stall_seconds`: for how long nothing may move over a connection
-    that is waited for, unless the server is at work. Raise ConfigError when the URI is not of this form.
+    Parameters: ssl-mode (disable, require, verify-ca, verify-full), ssl-ca, ssl-cert, ssl-key, ssl-password, socket,
+    compress. Without any there is no TLS. Special characters of the password are percent-encoded. `stall_seconds`: for how
+    long nothing may move over a connection that is waited for, unless the server is at work. Raise ConfigError when the URI
+    is not of this form.
     """
 
     uri: str = field(repr=False)
     stall_seconds: float = STALL_SECONDS
+    mask_key: str = field(default="", repr=False)  # of the masks of what is read, which is masked where it is read
 
     @classmethod
     def of(cls, config: Config) -> MySQL:
         """Return the source of a configuration; raise ConfigError when it is not set. A note on its TLS is a warning."""
-        source = cls(config.uri("source"), stall_seconds=config.stall_seconds)
+        source = cls(config.uri("source"), stall_seconds=config.stall_seconds, mask_key=config.mask_key)
         if source.protection.note:
             warnings.warn(source.protection.note, UserWarning, stacklevel=2)
         return source
@@ -79,14 +83,18 @@ class MySQL:
             raise ConfigError("the source URI has a database that is none, or a character that is not encoded", hint=_FORM)
         _ = self.protection, self._parameters  # for what they raise
 
+    def beside(self, database: str) -> MySQL:
+        """Return another database of the same server, for the same user."""
+        return dataclasses.replace(self, uri=self._parts._replace(path=f"/{urllib.parse.quote(database)}").geturl())
+
     @property
     def protection(self) -> Protection:
         """How the line is protected. A mode that takes what it gets is none of these drivers': it means `require`."""
         found = self._read_parameters()[0]
         if found.mode in OPPORTUNISTIC:
             note = f"the source URI says {found.mode}, which means require here: bulketl never goes without TLS silently"
-            return Protection("verify-ca" if found.ca else "require", found.ca, note)
-        return found if found.mode else Protection("disable", "")
+            return dataclasses.replace(found, mode="verify-ca" if found.ca else "require", note=note)
+        return found if found.mode else dataclasses.replace(found, mode="disable")
 
     @property
     def identity(self) -> str:
@@ -108,8 +116,11 @@ class MySQL:
         """The URI for connectorx: no silent move to a local socket, and keep-alives so that a dead peer is noticed."""
         return self.connectorx_uri_with(FIRST_MARK)
 
-    def connectorx_uri_with(self, mark: int) -> str:
-        """Return the same, with `mark` seconds until the first keep-alive: they tell which socket it is."""
+    def connectorx_uri_with(self, mark: int, socket: str = "") -> str:
+        """Return the same, with `mark` seconds until the first keep-alive: they tell which socket it is.
+
+        Through a local `socket`, whose other end has the line to the server, it is without TLS and without a mark.
+        """
         parameters = {
             "prefer_socket": "false",
             "stmt_cache_size": "0",
@@ -117,14 +128,31 @@ class MySQL:
             **self._parameters,
             "tcp_keepalive_time_ms": str(mark * 1000),
         }
-        if mode := _CONNECTORX_MODES.get(self.protection.mode):
+        if socket:
+            parameters |= {"socket": socket, "prefer_socket": "true"}
+            parameters.pop("tcp_keepalive_time_ms")
+        elif mode := _CONNECTORX_MODES.get(self.protection.mode):
             parameters["ssl-mode"] = mode
-        if self.protection.verified:
+        if self.protection.verified and not socket:
             parameters["ssl-ca"] = self._authority()
         host = self._parts.netloc.rpartition("@")[2]
         login = urllib.parse.quote(self.user, safe="") + (f":{self._parts.password}" if self._parts.password else "")
         parts = self._parts._replace(scheme="mysql", netloc=f"{login}@{host}", query=urllib.parse.urlencode(parameters))
         return parts.geturl()
+
+    @property
+    def over_tcp(self) -> bool:
+        """Whether it is reached over TCP, and not by a local socket."""
+        return "socket" not in self._parameters
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """The host and the port of the server."""
+        return self._parts.hostname or "", self._parts.port or 3306
+
+    def tls_context(self) -> ssl.SSLContext:
+        """Return what Python's TLS has to know of this line. Raise ConfigError."""
+        return context(self.protection, self._authority() if self.protection.verified else "", "source")
 
     @contextlib.contextmanager
     def connect(self) -> Iterator[pymysql.cursors.Cursor]:
@@ -152,38 +180,46 @@ class MySQL:
 
     @contextlib.contextmanager
     def _opened(self, seconds: float = 0) -> Iterator[tuple[pymysql.cursors.Cursor, Session]]:
+        one = Talk(self.identity, self._greeting, DRIVERS, by_number(self.asking))
+        try:
+            with contextlib.nullcontext() if seconds else talk(one):
+                connection, session = self._login(one, seconds or self._greeting)
+                with connection, connection.cursor() as cursor:
+                    if not seconds:  # a statement takes what it takes: the watch tells
+                        connection._read_timeout = connection._write_timeout = None
+                        connection._sock.settimeout(None)
+                        one.number, one.seconds = connection.thread_id(), self.stall_seconds
+                    yield cursor, session
+        except StalledError as error:
+            raise SourceError(f"{self.identity}: {error}", hint=HINT, transient=True) from error
+        except pymysql.MySQLError as error:
+            raise source_error(f"{self.identity}: {text_of(error)}", "", code_of(error), text_of(error)) from error
+
+    @property
+    def _greeting(self) -> float:
+        """How many seconds the server may take to let us in, and to set what a session begins with."""
+        return min(self.stall_seconds, GREETING_SECONDS)
+
+    def _login(self, one: Talk, seconds: float) -> tuple[Any, Session]:
+        """Open a session, to be closed by the caller, and let a talk be of it from its first byte on. Raise SourceError."""
         password = urllib.parse.unquote(self._parts.password or "")
         try:
-            connection, session = opened(
+            return opened(
                 self.uri,
                 self.protection.verified,
+                one.found,
                 host=self._parts.hostname,
                 port=self._parts.port or 3306,
                 user=self.user,
                 password=password.encode(),  # as connectorx sends it; as text it would be latin-1
                 database=self.database,
                 unix_socket=self._parameters.get("socket"),
-                read_timeout=seconds or min(self.stall_seconds, GREETING_SECONDS),
-                write_timeout=seconds or min(self.stall_seconds, GREETING_SECONDS),
+                read_timeout=seconds,
+                write_timeout=seconds,
                 **self._tls(),
             )
         except (pymysql.MySQLError, OSError, RuntimeError, UnicodeError) as error:
             raise self._refusal(error) from None
-        try:
-            with connection, connection.cursor() as cursor, self._watched(connection, seconds):
-                yield cursor, session
-        except StalledError as error:
-            raise SourceError(f"{self.identity}: {error}", hint=HINT, transient=True) from error
-        except pymysql.MySQLError as error:
-            raise source_error(f"{self.identity}: {text_of(error)}", "", code_of(error)) from error
-
-    def _watched(self, connection: Any, seconds: float) -> contextlib.AbstractContextManager[object]:
-        if seconds:
-            return contextlib.nullcontext()
-        connection._read_timeout = connection._write_timeout = None  # a statement takes what it takes: the watch tells
-        connection._sock.settimeout(None)
-        judge, number, descriptor = by_number(self.asking), connection.thread_id(), connection._sock.fileno()
-        return talk(Talk(self.identity, self.stall_seconds, DRIVERS, judge, number=number, descriptor=descriptor))
 
     @property
     def _parts(self) -> urllib.parse.SplitResult:
@@ -209,12 +245,7 @@ class MySQL:
     def _tls(self) -> dict[str, Any]:
         if self.protection.mode == "disable":
             return {"ssl_disabled": True}
-        context = ssl.create_default_context(cafile=self._authority() if self.protection.verified else None)
-        # Python 3.13 alone refuses certificates without key identifiers; libpq, connectorx and MySQL's clients take them.
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-        context.check_hostname = self.protection.mode == "verify-full"
-        context.verify_mode = ssl.CERT_REQUIRED if self.protection.verified else ssl.CERT_NONE
-        return {"ssl": context}
+        return {"ssl": self.tls_context()}
 
     def _wants_tls(self) -> bool:
         """Tell, of a user who was refused without TLS, whether it is let in with it, as with REQUIRE SSL."""
@@ -232,10 +263,18 @@ class MySQL:
                 f"source {self.identity} lets user {self.user!r} in with TLS only",
                 hint="add ?ssl-mode=require to the URI in BULKETL_SOURCE, or verify-full with ssl-ca",
             )
+        if self.protection.cert and any(words in text_of(error) for words in _CUT):
+            return SourceError(
+                f"source {self.identity} ended the session while TLS began, in which it is shown our client certificate",
+                hint="it may not know its authority: use one that the server's authority signed as ssl-cert; or something "
+                "on the line cuts it",
+                transient=True,
+            )
         message, hint = {
             1045: (
                 f"refuses user {self.user!r}",
-                "check user and password in BULKETL_SOURCE; percent-encode special characters",
+                "check user and password in BULKETL_SOURCE; percent-encode special characters"
+                + ("" if self.protection.cert else "; a user who must show a certificate takes ssl-cert and ssl-key"),
             ),
             1698: (f"refuses user {self.user!r}", "this account logs in by socket only: create one with a password"),
             1044: (
@@ -247,13 +286,17 @@ class MySQL:
             1040: ("has no connection left", "lower --workers, or try again later"),
         }.get(code_of(error), ("", ""))
         if not message:
-            message = f"does not answer: {text_of(error)}"
             hint = "check host and port in BULKETL_SOURCE, that the server runs, and the VPN or tunnel to it"
             passing = code_of(error) in _NO_ANSWER or isinstance(error, OSError)
-            return SourceError(f"source {self.identity} {message}", hint=hint, transient=passing)
+            said, code = text_of(error), numbered(code_of(error))
+            return SourceError(
+                f"source {self.identity} does not answer: {said}", hint=hint, transient=passing, said=said, code=code,
+                away=passing,
+            )  # fmt: skip
         return source_error(f"source {self.identity} {message}", hint, code_of(error))
 
 
+_CUT = ("EOF occurred", "Connection reset", "Broken pipe")  # how a line ends that the server does not want to begin
 _FORM = "write it as mysql://user:password@host:3306/database, special characters percent-encoded"
 _CROWDED = frozenset({1040, 1203, 1213, 1226})  # no connection left, on the server or for this user; deadlock
 _MEMORY = frozenset({1037, 1038, 1041, 5})
@@ -264,8 +307,8 @@ _TOO_LARGE = 1153  # a packet
 _STOPPED = frozenset({1969, 3024})  # longer than the session allows
 
 
-def source_error(message: str, hint: str, code: int) -> SourceError:
-    """Return the error for one of the server's numbers, 0 when there is none."""
+def source_error(message: str, hint: str, code: int, said: str = "") -> SourceError:
+    """Return the error for one of the server's numbers, 0 when there is none; `said` is the server's part of the message."""
     if code == _TOO_LARGE or "max_allowed_packet" in message:
         hint = (
             "raise max_allowed_packet of the source's server, up to 1 GB, above its longest value: it is read once per "
@@ -274,7 +317,19 @@ def source_error(message: str, hint: str, code: int) -> SourceError:
     if code in _STOPPED:
         hint = "it took longer than its rule's stop_after_minutes; raise that, or find out what held it up"
     ease: Ease = "workers" if code in _CROWDED else "batch" if code in _MEMORY else ""
-    return SourceError(message, hint=hint, transient=code in _TRANSIENT, ease=ease)
+    return SourceError(message, hint=hint, transient=code in _TRANSIENT, ease=ease, said=said, code=numbered(code))
+
+
+def numbered(code: int) -> str:
+    """Return one of the server's numbers as the code of an error, '' for none."""
+    return f"MySQL {code}" if code else ""
+
+
+def number_of(error: BaseException) -> str:
+    """Return the server's number and its name for it, where its words would be kept or shown to others."""
+    code = code_of(error)
+    name = next((name for name, number in vars(ER).items() if number == code and name.isupper()), "")
+    return f"MySQL's error {code}{name and ', '}{name.lower().replace('_', ' ')}"
 
 
 def code_of(error: BaseException) -> int:

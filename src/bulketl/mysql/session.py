@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import ssl
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import pymysql
@@ -20,6 +20,7 @@ import pymysql.connections
 from pymysql.constants import CLIENT, CR
 from pymysql.cursors import Cursor
 
+from bulketl.connections.sockets import stays_here
 from bulketl.errors import SourceError
 
 CONNECT_SECONDS = 5
@@ -99,13 +100,18 @@ _BEGAN = "@bulketl_began"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Session:
-    """What is known of a source's sessions: the server, what protects the line, the zone, and what could not be set."""
+    """What is known of a source's sessions: the server, what protects the line, the zone, and what could not be set.
+
+    `cipher`: what was negotiated, '' without TLS. `here`: whether the line stays on this machine.
+    """
 
     server: str
     tls: str
     zone: str
     unset: tuple[str, ...]
     statement: str
+    cipher: str = ""
+    here: bool = False
 
     def to_json(self) -> dict[str, object]:
         """Return it as plain values, for events and the ledger."""
@@ -122,7 +128,18 @@ else:  # its types are somebody else's work
 
 
 class _Connection(_Base):
-    """A connection that does not set its character set by a statement of its own: `opened` does, with all else."""
+    """A connection that does not set its character set by a statement of its own: `opened` does, with all else.
+
+    `met` is called with the descriptor of its socket before the server has said a word.
+    """
+
+    def __init__(self, met: Callable[[int], None], **options: Any) -> None:
+        self._met = met
+        super().__init__(**options)
+
+    def _get_server_information(self) -> None:
+        self._met(self._sock.fileno())  # type: ignore[attr-defined]
+        super()._get_server_information()  # type: ignore[misc]
 
     def set_character_set(self, charset: str, collation: str | None = None) -> None:
         """Set nothing."""
@@ -133,13 +150,14 @@ class _Connection(_Base):
         super()._request_authentication()  # type: ignore[misc]
 
 
-def opened(key: str, verified: bool, **options: Any) -> tuple[_Connection, Session]:
+def opened(key: str, verified: bool, met: Callable[[int], None], **options: Any) -> tuple[_Connection, Session]:
     """Open a session in which everything is set, and not in autocommit mode; return it, and what is known of its like.
 
-    `key` stands for server and user, and `options` are PyMySQL's. Raise pymysql's errors, and SourceError when something
+    `key` stands for server and user, and `options` are PyMySQL's; `met` is called with the descriptor of the socket before
+    the server has said a word. Raise pymysql's errors, and SourceError when something
     cannot be set that rows depend on.
     """
-    connection = _Connection(charset=CHARSET, connect_timeout=CONNECT_SECONDS, autocommit=None, **options)
+    connection = _Connection(met, charset=CHARSET, connect_timeout=CONNECT_SECONDS, autocommit=None, **options)
     try:
         with connection.cursor() as cursor:
             found = _known.get(key)
@@ -149,7 +167,7 @@ def opened(key: str, verified: bool, **options: Any) -> tuple[_Connection, Sessi
                 except pymysql.MySQLError:  # another version by now, perhaps: it is asked again
                     found = None
             if found is None:
-                found = _known[key] = _asked(cursor, _tls(connection, verified))
+                found = _known[key] = _on_line(_asked(cursor, _tls(connection, verified)), connection)
                 cursor.execute("SET @@SESSION.autocommit=0")
         connection.select_db(options["database"])
     except BaseException:
@@ -220,11 +238,11 @@ def _settable(cursor: Cursor, name: str) -> bool:
         cursor.execute(_set([name]))
     except pymysql.MySQLError as error:
         if name not in HARMLESS and not _as_wanted(cursor, name):
-            text = (
-                f"the source does not let us set {name} in its sessions, where it is not {SETTINGS[name]}: {error.args[-1]}"
-            )
+            said = str(error.args[-1])
             raise SourceError(
-                text, hint=f"what is read depends on it: take {name} out of init_connect and the server's options"
+                f"the source does not let us set {name} in its sessions, where it is not {SETTINGS[name]}: {said}",
+                hint=f"what is read depends on it: take {name} out of init_connect and the server's options",
+                said=said,
             ) from error
         return False
     return True
@@ -238,6 +256,13 @@ def _as_wanted(cursor: Cursor, name: str) -> bool:
     words = {"on": "1", "off": "0", "yes": "1", "no": "0", "none": ""}
     value = str(cursor.fetchall()[0][0]).lower()
     return words.get(value, value) == SETTINGS[name].replace(EMPTY, "").strip("'").lower()
+
+
+def _on_line(session: Session, connection: _Connection) -> Session:
+    """Return what is known with what was negotiated for the line, and where it leads."""
+    sock: Any = connection._sock  # type: ignore[attr-defined]
+    cipher = sock.cipher() if isinstance(sock, ssl.SSLSocket) else None
+    return dataclasses.replace(session, cipher=cipher[0] if cipher else "", here=stays_here(sock.fileno()))
 
 
 def _tls(connection: _Connection, verified: bool) -> str:

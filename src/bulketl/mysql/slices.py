@@ -135,5 +135,8 @@ def _last(rows: pa.Table, left: Partition) -> int | None:
     keys = rows.column(left.columns[0])
     first, last = keys[0].as_py(), keys[-1].as_py()
     if not isinstance(last, int) or not (left.lo or (first,))[0] <= first <= last:
-        raise SourceError(f"the rows of a slice are not in the order of {left.columns[0]!r}: its last key is {last!r}")
+        raise SourceError(
+            f"the rows of a slice are not in the order of {left.columns[0]!r}: its last key is {last!r}",
+            said=f"its last key is {last!r}",
+        )
     return last

@@ -38,7 +38,7 @@ def read_small(source: MySQL, pieces: Sequence[tuple[TableSpec, Partition]]) -> 
 
 def delivered(spec: TableSpec) -> list[pa.DataType]:
     """Return the types that connectorx delivers, of casts and masks; nothing where a text does not hold each value."""
-    kinds = [_delivered(item, item in spec.packed_casts) for item in spec.casts]
+    kinds = [_delivered(item, item in spec.packed_casts) for item in spec.unmasked.casts]
     known = [kind for kind in kinds if kind is not None]
     if len(known) < len(kinds) or spec.stop_after is not None:
         return []

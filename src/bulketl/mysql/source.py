@@ -11,7 +11,7 @@ import pyarrow as pa
 from bulketl.mysql import digests
 from bulketl.mysql.discover import column_types
 from bulketl.mysql.locks import TableGate, TableLock, gated, locked
-from bulketl.mysql.read import count, figures, null_bits, read
+from bulketl.mysql.read import count, figures, null_bits, read, read_where
 from bulketl.mysql.server import MySQL
 from bulketl.mysql.small import read_small
 from bulketl.rows.reconcile import Buckets, Digest, Row
@@ -60,6 +60,15 @@ class MySQLSource:
     def rows(self, spec: TableSpec, buckets: Buckets, which: Sequence[str]) -> Mapping[str, Row]:
         """Return key and hash of every row in some buckets."""
         return digests.rows(self.mysql, spec, buckets, which)
+
+    @property
+    def mask_key(self) -> str:
+        """The key of masks, '' for none."""
+        return self.mysql.mask_key
+
+    def read_within(self, spec: TableSpec, buckets: Buckets, which: Sequence[str]) -> pa.Table:
+        """Return the rows of some buckets in Arrow."""
+        return read_where(self.mysql, spec, digests.within(spec, buckets, which))
 
     def null_bits(self, spec: TableSpec) -> list[list[str]]:
         """Return the columns of each mask at the end of a row."""

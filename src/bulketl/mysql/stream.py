@@ -21,8 +21,10 @@ import pyarrow as pa
 import pyarrow.ipc
 
 from bulketl.connections import watch
+from bulketl.mysql.doubt import doubting
 from bulketl.mysql.health import by_comment
 from bulketl.mysql.native import comment
+from bulketl.mysql.relay import line
 from bulketl.mysql.server import MySQL
 
 SPOOL = str(Path(__file__).with_name("stream_process.py"))  # by path: it imports nothing of bulketl
@@ -36,12 +38,12 @@ def spooled(
 ) -> Iterator[tuple[str, Iterable[pa.RecordBatch]]]:
     """Drain the query; give the reason why that failed, or '', and its batches of `rows` rows."""
     sign = comment()
-    with tempfile.TemporaryFile(prefix="bulketl-") as file:
+    with tempfile.TemporaryFile(prefix="bulketl-") as file, line(source) as uri:
         order = {
-            "uri": source.connectorx_uri, "query": f"{query} {sign}", "before": [f"{text} {sign}" for text in before],
+            "uri": uri, "query": f"{query} {sign}", "before": [f"{text} {sign}" for text in before],
             "rows": rows, "file": file.fileno(), "parent": os.getpid(),
         }  # fmt: skip
-        judge = by_comment(source.asking, sign)
+        judge = doubting(source, by_comment(source.asking, sign))
         # The socket is the other process', so there is no driver here to wait in: the watch is `_drained`'s own.
         try:
             with watch.talk(watch.Talk(f"table {table!r}", source.stall_seconds, frozenset(), judge)) as one:

@@ -75,9 +75,9 @@ def sums(source: MySQL, spec: TableSpec, mark: Watermark | None, within: str = "
     rows = 0
     with source.connect() as cursor:
         zone(cursor, spec)
-        for n in range(0, len(wanted), FIGURES_TOGETHER):
+        for n in range(0, max(1, len(wanted)), FIGURES_TOGETHER):
             cursor.execute(
-                f"SELECT COUNT(*), {', '.join(wanted[n : n + FIGURES_TOGETHER])} FROM {quoted(spec.table)}"
+                f"SELECT {', '.join(['COUNT(*)', *wanted[n : n + FIGURES_TOGETHER]])} FROM {quoted(spec.table)}"
                 f" WHERE {retained_condition(spec)} AND {older(mark)} AND {within}"
             )
             rows, *some = cursor.fetchall()[0]

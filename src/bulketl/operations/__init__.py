@@ -1,9 +1,17 @@
-"""The days after a load: what somebody asks of bulketl, or has it do, between one night and the next.
+"""What somebody asks of bulketl, or has it do, between one night and the next; and what runs beside a load, for others.
 
-`records` says what the ledger knows: states, certificates, chains of audited tables. `rejects` shows, exports and retries
-rows that were rejected. `retention` lets old rows leave. `schedulers` writes what systemd, cron or Airflow is to be given.
+`history` says how every table stands and what happened in each run. `watching` looks at a run as it goes on, `following`
+and `underway` say what these looks tell of it, and `cancelling` ends one from anywhere. `anomalies` finds what is not normal
+by a table's nights. `alerts` tells people of what goes wrong, at night too; `heartbeat` and `watchdog` make silence heard,
+each from another place. `metrics` and `traces` (of `spans`) are for programs that gather figures.
 
-What will come goes here too, each as a folder of its own: alerts, reports and a dashboard, which read the ledger and a
-run's events, and migration, which puts one target in the place of another. A question that is about the rows of both
-servers belongs to `verifying`, one about what to configure to `survey`, and the statements themselves to `postgres`.
+`records` says what the ledger knows: states, chains of audited tables. `certificates` and `why` prove and explain.
+`rejects` shows, exports and retries rows that were rejected. `retention` lets old rows leave. `schedulers` writes what
+systemd, cron or Airflow is to be given.
+
+`dashboard` shows all of that as web pages, and `reports` answers for a period: so far for the audit tables.
+
+Migration, which puts one target in the place of another, goes here too when it comes, as a folder of its own. A question
+that is about the rows of both servers belongs to `verifying`, one about what to configure to `survey`, and the statements
+themselves to `postgres`.
 """

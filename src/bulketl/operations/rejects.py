@@ -26,6 +26,7 @@ from bulketl.loading.record import recorded
 from bulketl.mysql.server import MySQL
 from bulketl.mysql.source import MySQLSource
 from bulketl.plan.incremental import Choice, another_source, choice_of
+from bulketl.plan.masking import agreeing
 from bulketl.plan.ownership import strange
 from bulketl.plan.plan import Plan, TableLoad, in_turn
 from bulketl.plan.publishing import differing
@@ -192,7 +193,7 @@ def retry_rejects(config: Config, tables: Sequence[str] = (), run: str = "") -> 
     done = {table: Retried(catalog.identity, config.target_schema, table, 0) for table in keys}
     if not specs:
         return list(done.values())
-    with recorded(target, "retry", _plan(config, catalog, specs, keys)) as retrying:
+    with recorded(target, "retry", _plan(config, catalog, specs, keys), config) as retrying:
         for spec in specs:
             with retrying.at(spec.table) as entry:
                 one = done[spec.table] = _retried(source, target, retrying.name, spec, keys[spec.table])
@@ -236,8 +237,8 @@ def _open(
 
 def _taken(source: MySQL, target: Postgres, run: str, spec: TableSpec, readable: Mapping[str, KeyTuple]) -> tuple[int, int]:
     """Read rows by their keys and take them; both may be done twice."""
-    batches = _again(MySQLSource(source), spec, tuple(readable.values()))
-    return retry(target, run, spec, [json.loads(key) for key in readable], batches)
+    keys = tuple(readable.values())
+    return retry(target, run, spec, [json.loads(key) for key in readable], lambda: _again(MySQLSource(source), spec, keys))
 
 
 def _again(source: MySQLSource, spec: TableSpec, keys: Sequence[KeyTuple]) -> Iterator[Batch]:
@@ -257,6 +258,12 @@ def _one_by_one(config: Config, catalog: Catalog, table: str, choice: Choice) ->
     if not existing.ours:
         raise strange(config.target_schema, existing)
     spec = specify(config, catalog, found, choice)
+    agreeing(spec, state)
+    if secret := [item.column for item in spec.masked if item.column in spec.key]:
+        raise PlanError(
+            f"table {table!r} has a masked key, {', '.join(secret)}, so its rejected rows are not known by it",
+            hint=f"correct them at the source and load it whole: `bulketl load --tables {table} --full`",
+        )
     if not spec.key:
         raise PlanError(
             f"table {table!r} has no primary key, so its rejected rows cannot be told from others at the source",

@@ -46,7 +46,7 @@ def retain_tables(config: Config, tables: Sequence[str] = (), folder: Path | Non
     sources = {source} if source else {state.source for name in wanted if (state := states.get(name))}
     origin = sources.pop() if len(sources) == 1 else ""
     found = []
-    with recorded(target, "retention", _plan(config, origin, specs, ruled)) as run:
+    with recorded(target, "retention", _plan(config, origin, specs, ruled), config) as run:
         for spec in specs:
             rule = ruled[spec.table]
             with run.at(spec.table) as entry:

@@ -27,9 +27,51 @@ def snippet(kind: Scheduler, windows: Windows, folder: str, load: Sequence[str] 
     return {"systemd": _systemd, "cron": _cron, "airflow": _airflow}[kind](begin, windows, str(zone), folder, load)
 
 
+def ticking(kind: Scheduler, folder: str, tick: Sequence[str]) -> str:
+    """Return the text for one scheduler that does what alerts are due, every minute, in `folder`; '' for Airflow.
+
+    `tick`: the words of the command. Airflow is no timer, and may be what is down.
+    """
+    if kind == "cron":
+        line = f"cd {shlex.quote(folder)} && {shlex.join(tick)} >> bulketl.log 2>&1".replace("%", "\\%")
+        return f"# alerts that are due, also of loads that were killed\n* * * * * {line}\n"
+    return _TICKING.format(folder=folder.replace("%", "%%"), command=_command(tick)) if kind == "systemd" else ""
+
+
+_TICKING = """# /etc/systemd/system/bulketl-alerts.service
+[Unit]
+Description=bulketl alerts that are due
+Wants=network-online.target
+After=network-online.target
+
+[Service]
+Type=oneshot
+WorkingDirectory={folder}
+EnvironmentFile=/etc/bulketl.env
+ExecStart={command}
+
+# /etc/systemd/system/bulketl-alerts.timer
+[Unit]
+Description=bulketl alerts every minute
+
+[Timer]
+OnCalendar=*-*-* *:*:00
+AccuracySec=1s
+
+[Install]
+WantedBy=timers.target
+
+# systemctl enable --now bulketl-alerts.timer
+"""
+
+
+def _command(words: Sequence[str]) -> str:
+    program = "" if re.fullmatch(r"/[\w./+@-]+", words[0]) else "/usr/bin/env "  # an odd path is no program to systemd
+    return program + " ".join(_quoted(word) for word in words)
+
+
 def _systemd(begin: dt.time, windows: Windows, zone: str, folder: str, load: Sequence[str]) -> str:
-    program = "" if re.fullmatch(r"/[\w./+@-]+", load[0]) else "/usr/bin/env "  # an odd path is no program to systemd
-    command = program + " ".join(_quoted(word) for word in load)
+    command = _command(load)
     days = ",".join(day.capitalize() for day in windows.days)
     return f"""# /etc/systemd/system/bulketl.service
 [Unit]

@@ -26,6 +26,7 @@ from bulketl.postgres.locks import new_run
 from bulketl.postgres.server import Postgres
 from bulketl.postgres.write.copy import close
 from bulketl.rows.coerce import Batch, coerce
+from bulketl.rows.masking import pseudonyms
 from bulketl.tables.catalog import Column
 from bulketl.tables.keytext import read_key, spread, words_of
 from bulketl.tables.partitions import KeyTuple, Partition
@@ -34,6 +35,8 @@ from bulketl.verifying.details import read_all
 from bulketl.verifying.rowcolumns import Values, columns_of, hidden
 from bulketl.verifying.rowsight import RowSight, as_problem, key_columns, look_at
 from bulketl.verifying.rowstory import RowStory
+
+_PSEUDONYM = "its key is masked, and a pseudonym does not tell whose it is; ask by the key that the source has"
 
 
 def why(config: Config, table: str, key: object, column: str | None = None) -> RowStory:
@@ -91,7 +94,9 @@ def _with_rows(sight: RowSight, story: RowStory, key: KeyTuple) -> RowStory:
     except SourceError as error:
         sight = dataclasses.replace(sight, problems={**sight.problems, "source": as_problem(error)})
     try:
-        theirs, record = patient(_in_target, sight, story, _parts(sight, batch, key), ours)
+        theirs, record, pseudonym = _found(sight, story, _spellings(sight, batch, key), ours)
+        if pseudonym:
+            sight = dataclasses.replace(sight, problems={**sight.problems, "source": _PSEUDONYM})
     except TargetError as error:
         sight = dataclasses.replace(sight, problems={**sight.problems, "target": as_problem(error)})
     source_problem, target_problem = sight.problems.get("source", ""), sight.problems.get("target", "")
@@ -152,20 +157,39 @@ def _at_source(sight: RowSight, key: KeyTuple) -> tuple[SourceRow | None, Batch 
     found = patient(source_row.find_row, source, spec, key, shown, mark, since)
     if found is None:
         return None, None
-    plain = dataclasses.replace(
-        spec, retained=(), casts=tuple(item for item in spec.casts if item.column not in secret - {*spec.key})
-    )
+    plain = dataclasses.replace(spec, retained=())
     for rows in patient(read_all, source, plain, Partition(0, columns=spec.key, only=(key,))):
         if rows.num_rows:
-            return found, coerce(rows, plain, null_bits(plain))
+            return found, coerce(rows, plain, null_bits(plain), source.mask_key)
     return None, None  # it went while it was looked at
 
 
-def _parts(sight: RowSight, batch: Batch | None, key: KeyTuple) -> tuple[object, ...]:
-    """Return the key as a load writes it, when the source has the row and a load can take it; else as it was given."""
-    if batch is None or sight.spec is None or not batch.good.num_rows:
-        return key
-    return tuple(batch.good.column(name)[0].as_py() for name in sight.spec.key)
+def _spellings(sight: RowSight, batch: Batch | None, key: KeyTuple) -> tuple[tuple[object, ...], ...]:
+    """Return the key as a load writes it, when the source has the row and a load can take it; else as it was given.
+
+    Where it is masked, it may have been given as the source has it, or else as the target does: as a pseudonym.
+    """
+    spec = sight.spec
+    if spec is None:
+        return (key,)
+    if batch is not None and batch.good.num_rows:
+        return (tuple(batch.good.column(name)[0].as_py() for name in spec.key),)
+    if not {item.column for item in spec.masked}.intersection(spec.key):
+        return (key,)
+    return pseudonyms(spec, key, MySQL.of(sight.config).mask_key), key
+
+
+def _found(
+    sight: RowSight, story: RowStory, spellings: Sequence[tuple[object, ...]], ours: SourceRow | None
+) -> tuple[TargetRow | None, RowRecord, bool]:
+    """Return the row of the target by the first spelling of its key that it has, and whether that is a pseudonym."""
+    first, *others = spellings
+    theirs, record = patient(_in_target, sight, story, first, ours)
+    for parts in others if theirs is None else ():
+        theirs, record = patient(_in_target, sight, story, parts, ours)
+        if theirs is not None:
+            return theirs, record, True
+    return theirs, record, False
 
 
 def _in_target(
@@ -202,7 +226,9 @@ def _values(sight: RowSight, ours: SourceRow | None, batch: Batch | None, theirs
     task = sight.task
     if not (ours and theirs and batch and batch.good.num_rows and task and task.comparable) or theirs.deleted_at:
         return values
-    spec = dataclasses.replace(task.spec, casts=tuple(i for i in task.spec.casts if i.column in batch.good.column_names))
+    casts = tuple(item for item in task.spec.casts if item.column in batch.good.column_names)
+    # Both sides are as they are written by then, a key that is masked too.
+    spec = dataclasses.replace(task.spec, casts=casts, key=sight.spec.key if sight.spec else ()).written
     good = batch.good.select([item.column for item in spec.casts])
     run = new_run()
     try:

@@ -14,9 +14,11 @@ from bulketl.config.config import Config
 from bulketl.config.tables import TableRule
 from bulketl.errors import PlanError
 from bulketl.plan.consistency import consistent
+from bulketl.plan.facing import Facing
 from bulketl.plan.grouping import grouped
 from bulketl.plan.incremental import Choice, partitions
-from bulketl.plan.obstacles import Facing, hold
+from bulketl.plan.masking import aged, hold_masks, remasked, unclassified, unspooled
+from bulketl.plan.obstacles import hold
 from bulketl.plan.ownership import check, with_ownership
 from bulketl.plan.plan import Plan, Refusal, TableLoad
 from bulketl.plan.planned_checks import needed, pointing
@@ -34,6 +36,8 @@ from bulketl.tables.types import TARGET_FLOATS
 READ_HINT = "grant SELECT on it to the source user, or repair it; exclude: true leaves it out"
 NEW = "+ table, new at the source"
 EVERYTHING = Selection()
+COMPARED = "then compared with the source"
+AGED = "its years of too long ago are brought to the new year's"
 COMPARED_EVERY = dt.timedelta(days=1)  # where rows that are gone are to be found at all
 
 
@@ -65,12 +69,14 @@ def decide(
             if choice.refusal:
                 raise choice.refusal
             load = _load(config, catalog, table, bounds.get(table.name), choice, selection.frees(table.name))
+            hold_masks(load.spec, choice.state, full=selection.full)
+            unspooled(load)
             load = with_ownership(load, config, target, selection)
             pointing(config, catalog, table, load.spec.casts, target)
             hold(Facing(load, choice.existing))
             loads.append(load)
         except PlanError as error:
-            refused.append(Refusal(table.name, rule.table_importance, error.message, error.hint))
+            refused.append(Refusal(table.name, rule.table_importance, error.message, error.hint, error.public))
     zone = config.timestamp_zone if config.timestamp_zone != "server" else f"the server's, {catalog.zone}"
     needs = needed(config, [table.name for table in catalog])
     groups = tuple(grouped(loads, needs, config.partition_bytes))
@@ -93,49 +99,66 @@ def _load(config: Config, catalog: Catalog, table: Table, bound: Bound | None, c
         )
     if choice.whole or choice.cursor is None or choice.measured is None:
         if bound is None or bound.error:
-            raise PlanError(f"table {table.name!r} cannot be read: {bound.error if bound else 'gone'}", hint=READ_HINT)
+            said = bound.error if bound else ""
+            raise PlanError(f"table {table.name!r} cannot be read: {said or 'gone'}", hint=READ_HINT, said=said)
         parts, how = _parts(table, rule, bound, config.partition_bytes)
-        how, rows, size = f"full load{choice.why}: {how}", bound.rows, max(_size(table, bound.rows), bound.longest)
+        again = remasked(spec, state)
+        why = choice.why or (f", because {again}" if again else "")
+        how, rows, size = f"full load{why}: {how}", bound.rows, max(_size(table, bound.rows), bound.longest)
     else:
         parts, how = partitions(table, choice.cursor, choice.measured)
         how, rows = f"incremental: {how}", choice.measured.rows
         size = rows * row_bytes(table)
     found = differing(spec, existing, state)
     agreed, parts = consistent(config, rule, table, parts, spec)
-    spec = dataclasses.replace(spec, consistency=agreed, packed=True)
+    spec = dataclasses.replace(spec, consistency=agreed, packed=True, aged=aged(spec, state))
     stream = bool(parts and parts[0].stream)
     spec, why = publishing(config, rule, spec, 2 if stream else len(parts), existing, found)
     check_spelling(spec, choice.encoding)
     compare = not spec.whole and due(rule, spec, state)
+    stays = spec.publish in ("merge", "append")
     load = TableLoad(
         spec=spec,
         partitions=parts,
         tier=rule.table_importance,
-        reason=f"{how}; {why}" + ("; then compared with the source" if compare else ""),
+        reason="; ".join(filter(None, (how, why, AGED if stays and spec.aged else "", COMPARED if compare else ""))),
         rows=rows,
         bytes=size,
         seconds=round(choice.pace.seconds(rows), 3) if choice.pace else None,
         long=bool(long_columns(table)),
-        drift=(*([NEW] if existing is None and config.is_new(table.name) else []), *found.texts),
+        drift=(
+            *([NEW] if existing is None and config.is_new(table.name) else []),
+            *found.texts,
+            *unclassified(spec.withheld),
+        ),
         declared=tuple(
             f"{item.column} {item.source} -> {item.target}"
             for item in spec.casts
             if item.source and config.declared_type(table, table.column(item.column))
         ),
-        hanging=(*(f"view {v}" for v in existing.views), *existing.hanging, *existing.grants) if existing else (),
+        hanging=(*existing.views, *existing.hanging, *existing.grants) if existing else (),
         chunked=bool(parts and any(part.mark for part in parts)),
         compare=compare,
         due=rule.monitoring.max_extraction_time_minutes * 60,
+        once_more=config.loads_again(rule.table_importance),
         strategy=rule.extraction_strategy,
+        unmet=choice.unmet or keyless(rule, table),
     )
     # What is staged is compared with the record of its ranges, so an empty table has one too.
     return load if parts or load.direct else dataclasses.replace(load, partitions=(Partition(0),))
 
 
+def keyless(rule: TableRule, table: Table) -> str:
+    """Return that a table with a key is loaded without one, and why, or ''."""
+    lost = sorted(set(table.primary_key).intersection(rule.exclude_columns))
+    return "" if rule.key_of(table.primary_key) or not lost else f"loaded without a key: its rule excludes {', '.join(lost)}"
+
+
 def due(rule: TableRule, spec: TableSpec, state: State | None) -> bool:
     """Tell whether a table that is loaded by its changes is to be compared with its source after this load.
 
-    A little early is due, for runs are not punctual.
+    A little early is due, for runs are not punctual. So is one whose years are raised: how the source differs is on record
+    with the years of before, and no longer tells what is explained.
     """
     looked_for = spec.audit or rule.deletes.policy not in (None, "ignore")
     every = rule.deletes.every if rule.deletes.every is not None else COMPARED_EVERY if looked_for else None
@@ -144,7 +167,7 @@ def due(rule: TableRule, spec: TableSpec, state: State | None) -> bool:
     floats = any(targets.get(column) in TARGET_FLOATS for column in spec.key)
     if every is None or not spec.key or floats:
         return False
-    return state is None or state.compared is None or state.compared >= 0.9 * every.total_seconds()
+    return spec.aged or state is None or state.compared is None or state.compared >= 0.9 * every.total_seconds()
 
 
 def _parts(table: Table, rule: TableRule, bound: Bound, size: int) -> tuple[tuple[Partition, ...], str]:

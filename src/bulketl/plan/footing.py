@@ -5,40 +5,36 @@ Values in, values out. Each of these would otherwise end a load at its first sta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bulketl.errors import ConfigError, TargetError
+from bulketl.plan.obstacle import Obstacle, Said, met
 from bulketl.plan.plan import Plan
 from bulketl.tables.demands import Footing
 
-Said = tuple[str, str]  # what is lacking, and what to do
+NO_LOAD = "no load begins"
 
 
 @dataclass(frozen=True, slots=True)
-class Lack:
-    """One thing that may be lacking: its name, what it is for the docs, and what finds it."""
+class Start:
+    """A load before its first statement: what it stands on in the target, and what it is to do."""
 
-    name: str
-    about: str
-    find: Callable[[Footing, Plan], Iterator[Said]]
-
-
-def lacks(footing: Footing, plan: Plan) -> tuple[Said, ...]:
-    """Return everything that keeps a load of the plan from beginning, each with what to do."""
-    return tuple(said for lack in LACKS for said in lack.find(footing, plan))
+    footing: Footing
+    plan: Plan
 
 
 def stand(footing: Footing, plan: Plan) -> None:
     """Raise TargetError or ConfigError, with everything that is lacking, when a load of the plan could not begin."""
-    if found := lacks(footing, plan):
+    if found := [said for _, said in met(LACKS, Start(footing, plan))]:
         texts, advice = ("; ".join(words) for words in zip(*found, strict=True))
         if footing.version > footing.newest:
             raise ConfigError(texts, hint=advice)
         raise TargetError(texts, hint=advice)
 
 
-def _read_only(footing: Footing, _plan: Plan) -> Iterator[Said]:
+def _read_only(start: Start) -> Iterator[Said]:
+    footing = start.footing
     if footing.recovery:
         yield f"database {footing.database} is on a replica, which takes no rows", "give the address of the primary"
     elif footing.read_only:
@@ -48,7 +44,8 @@ def _read_only(footing: Footing, _plan: Plan) -> Iterator[Said]:
         )
 
 
-def _later(footing: Footing, _plan: Plan) -> Iterator[Said]:
+def _later(start: Start) -> Iterator[Said]:
+    footing = start.footing
     if footing.version > footing.newest:
         yield (
             (
@@ -59,7 +56,8 @@ def _later(footing: Footing, _plan: Plan) -> Iterator[Said]:
         )
 
 
-def _missing(footing: Footing, _plan: Plan) -> Iterator[Said]:
+def _missing(start: Start) -> Iterator[Said]:
+    footing = start.footing
     names = ", ".join(place.name for place in footing.places if not place.there)
     if names and not footing.creatable:
         yield (
@@ -68,10 +66,11 @@ def _missing(footing: Footing, _plan: Plan) -> Iterator[Said]:
         )
 
 
-def _closed(footing: Footing, plan: Plan) -> Iterator[Said]:
+def _closed(start: Start) -> Iterator[Said]:
+    footing = start.footing
     ledger, staging, schema = footing.places
-    created = any(load.spec.publish in ("create", "swap") for load in plan.loads)
-    staged = any(not load.direct for load in plan.loads)
+    created = any(load.spec.publish in ("create", "swap") for load in start.plan.loads)
+    staged = any(not load.direct for load in start.plan.loads)
     for place, needed in ((ledger, footing.version < footing.newest), (staging, staged), (schema, created)):
         if place.there and not (place.usable and (place.creatable or not needed)):
             yield (
@@ -80,7 +79,8 @@ def _closed(footing: Footing, plan: Plan) -> Iterator[Said]:
             )
 
 
-def _unwritable(footing: Footing, _plan: Plan) -> Iterator[Said]:
+def _unwritable(start: Start) -> Iterator[Said]:
+    footing = start.footing
     ledger = footing.places[0].name
     if footing.unwritable:
         yield (
@@ -94,7 +94,8 @@ def _unwritable(footing: Footing, _plan: Plan) -> Iterator[Said]:
         )
 
 
-def _temporary(footing: Footing, _plan: Plan) -> Iterator[Said]:
+def _temporary(start: Start) -> Iterator[Said]:
+    footing = start.footing
     if not footing.temporary:
         yield (
             f"user {footing.user} may not create temporary tables in database {footing.database}",
@@ -102,7 +103,8 @@ def _temporary(footing: Footing, _plan: Plan) -> Iterator[Said]:
         )
 
 
-def _tablespace(footing: Footing, _plan: Plan) -> Iterator[Said]:
+def _tablespace(start: Start) -> Iterator[Said]:
+    footing = start.footing
     if footing.tablespace:
         yield (
             f"new tables of user {footing.user} go to tablespace {footing.tablespace}, which is closed to that user",
@@ -110,12 +112,12 @@ def _tablespace(footing: Footing, _plan: Plan) -> Iterator[Said]:
         )
 
 
-LACKS: tuple[Lack, ...] = (
-    Lack("later ledger", "a ledger that a later version of bulketl made", _later),
-    Lack("read-only target", "a replica, or a role, database or server that is read-only", _read_only),
-    Lack("missing schemas", "schemas that are missing and may not be created", _missing),
-    Lack("closed schemas", "schemas in which no tables may be created", _closed),
-    Lack("closed ledger", "a ledger that this user may not write to or bring up to date", _unwritable),
-    Lack("no temporary tables", "a database in which no temporary tables may be created", _temporary),
-    Lack("closed tablespace", "a default tablespace in which no tables may be created", _tablespace),
+LACKS: tuple[Obstacle[Start], ...] = (
+    Obstacle("later ledger", "a ledger that a later version of bulketl made", _later, NO_LOAD),
+    Obstacle("read-only target", "a replica, or a role, database or server that is read-only", _read_only, NO_LOAD),
+    Obstacle("missing schemas", "schemas that are missing and may not be created", _missing, NO_LOAD),
+    Obstacle("closed schemas", "schemas in which no tables may be created", _closed, NO_LOAD),
+    Obstacle("closed ledger", "a ledger that this user may not write to or bring up to date", _unwritable, NO_LOAD),
+    Obstacle("no temporary tables", "a database in which no temporary tables may be created", _temporary, NO_LOAD),
+    Obstacle("closed tablespace", "a default tablespace in which no tables may be created", _tablespace, NO_LOAD),
 )

@@ -43,6 +43,7 @@ class Choice:
     measured: Measured | None = None
     watermark: Watermark | None = None  # that it will have
     why: str = ""  # it is loaded whole although its rule says otherwise; ", " and the reason
+    unmet: str = ""  # the same in words, if every load will, as long as nobody changes its own rule or the source
     refusal: PlanError | None = None  # why it is not loaded
 
     @property
@@ -62,6 +63,10 @@ class SpanError(PlanError):
 
 class FullLoad(Exception):  # noqa: N818 - no error: the reason why a table is loaded whole
     """Why a table cannot be loaded incrementally this time; its text continues the words "full load"."""
+
+
+class UnmetRule(FullLoad):
+    """Why no load can follow the rule of a table: it has no such cursor, or no key to merge by."""
 
 
 def cursor(
@@ -85,6 +90,7 @@ def cursor(
             raise
         raise _invalid(config, table.name, str(reason).removeprefix("because ")) from None
     kind = cursor_type(column, config.zone(catalog))
+    _fitting(rule, table, column, kind)
     if existing is not None and state is not None and state.source not in ("", catalog.identity):
         raise another_source(table.name, state, catalog.identity)
     if existing is None or state is None or (state.watermark is None and span is None):
@@ -107,17 +113,21 @@ def cursor(
     if not mark.value:
         raise FullLoad("because it had no row with a value of the cursor")
     chunked = rule.extraction_strategy == "chunked_incremental"
-    return Cursor(column.name, kind, _since(rule, table, column, mark), chunked)
+    return Cursor(column.name, kind, _since(rule, column, mark), chunked)
 
 
-def _since(rule: TableRule, table: Table, column: Column, mark: Watermark) -> Changes:
-    """Return the rows that may have changed since the watermark; raise PlanError for a lookback of the wrong kind."""
-    time = is_time(mark.type)
-    if rule.lookback is not None and time != isinstance(rule.lookback, dt.timedelta):
+def _fitting(rule: TableRule, table: Table, column: Column, kind: str) -> None:
+    """Raise PlanError for a lookback of another kind than the cursor, from the first load on."""
+    if rule.lookback is not None and is_time(kind) != isinstance(rule.lookback, dt.timedelta):
         raise PlanError(
-            f"table {table.name!r} has lookback {rule.lookback}, and its cursor {column.name} is {mark.type}",
+            f"table {table.name!r} has lookback {rule.lookback}, and its cursor {column.name} is {kind}",
             hint="a time takes a duration like 2h, a counting column a number",
         )
+
+
+def _since(rule: TableRule, column: Column, mark: Watermark) -> Changes:
+    """Return the rows that may have changed since the watermark."""
+    time = is_time(mark.type)
     below = (NO_TIME if mark.type != "date" else NO_TIME.date()) if time else None
     days = -(-rule.reread.last // dt.timedelta(days=1)) if rule.reread else 0
     last = tuple((name, days) for name in rule.reread.columns) if rule.reread else ()
@@ -142,16 +152,17 @@ def another_source(table: str, state: State, source: str) -> PlanError:
 
 
 def watched(rule: TableRule, table: Table) -> Column:
-    """Return the cursor column of a table whose strategy needs one; raise FullLoad when it has none to go by."""
+    """Return the cursor column of a table whose strategy needs one; raise UnmetRule when it has none to go by."""
     if rule.incremental_column is None:
-        raise FullLoad("because its rule names no incremental_column")
+        raise UnmetRule("because its rule names no incremental_column")
     column = next((column for column in table.columns if column.name == rule.incremental_column), None)
     if column is None:
-        raise FullLoad(f"because it has no column {rule.incremental_column!r}, its incremental_column")
-    if not (rule.primary_key or table.primary_key):
-        raise FullLoad("because it has no primary key to merge by")
-    if not table.keeps_unique(rule.primary_key or table.primary_key):
-        raise FullLoad(f"because no unique index of the source keeps its key {', '.join(rule.primary_key)} unique")
+        raise UnmetRule(f"because it has no column {rule.incremental_column!r}, its incremental_column")
+    if not rule.key_of(table.primary_key):
+        lost = "its rule excludes columns of its key" if table.primary_key else "it has no primary key to merge by"
+        raise UnmetRule(f"because {lost}")
+    if not table.keeps_unique(rule.key_of(table.primary_key)):
+        raise UnmetRule(f"because no unique index of the source keeps its key {', '.join(rule.primary_key)} unique")
     return column
 
 
@@ -192,7 +203,7 @@ def _given(kind: str, text: str) -> KeyValue | None:
 
 def _columns(existing: TargetTable, found: Drift, table: Table, config: Config) -> None:
     rule = config.rule(table.name)
-    if existing.primary_key != config.target_names(table.name, rule.primary_key or table.primary_key):
+    if existing.primary_key != config.target_names(table.name, rule.key_of(table.primary_key)):
         raise FullLoad("because the target table has another primary key")
     if found.added:
         raise FullLoad(f"because {', '.join(found.added)} is new, and rows have values in it that no stamp tells of")

@@ -41,12 +41,14 @@ class TableLoad:
     due: float | None = None  # seconds after which somebody should hear of it
     after: tuple[str, ...] = ()  # tables of the plan that it depends on
     strategy: Strategy | None = None  # of its rule
+    unmet: str = ""  # how and why it is not loaded as its own rule says
+    once_more: bool = False  # when it fails it is loaded again, after the others
     long: bool = False  # a column of it holds values of any length
 
     @property
     def streamed(self) -> bool:
-        """Whether all of it is read in one piece, because no key cuts it."""
-        return bool(self.partitions and self.partitions[0].stream)
+        """Whether some of it passes through a file: all where no key cuts it, or ranges of a snapshot that are large."""
+        return any(part.stream for part in self.partitions)
 
     @property
     def lock(self) -> str:
@@ -90,12 +92,13 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A table that was asked for and cannot be loaded."""
+    """A table that was asked for and cannot be loaded. `public`: the message without what a server said, if it said some."""
 
     table: str
     tier: Tier
     message: str
     hint: str
+    public: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ only ever appended to, and one whose deleted rows are not to be deleted is only 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 
 from bulketl.config.config import Config
 from bulketl.config.tables import TableRule
@@ -47,6 +48,7 @@ def publishing(
     `parts`: partitions, or more than one for a stream. Raise PlanError when it cannot become visible.
     """
     _possible(spec)
+    _keyed(rule, spec)
     if existing is None:
         marks = ((DELETED_AT, "timestamptz"),) if spec.deletes == "mark" else ()
         return dataclasses.replace(spec, kept=marks), "new in the target"
@@ -112,11 +114,20 @@ def _possible(spec: TableSpec) -> None:
             f"table {spec.table!r} has a column {DELETED_AT!r} of its own, and deletes: mark needs that name",
             hint="choose another policy for its deletes, or name the column under exclude_columns",
         )
-    if alike := [column for column in unhashed(spec.casts) if column in spec.key]:
+    if alike := [column for column in unhashed(spec.written.casts) if column in spec.key]:
         raise PlanError(
             f"table {spec.table!r}: column {alike[0]!r} is text of its key and declared jsonb, to which two keys of "
             "the source may be equal",
             hint="declare text for it",
+        )
+
+
+def _keyed(rule: TableRule, spec: TableSpec) -> None:
+    """Raise PlanError for a policy by which a table is never replaced, where no key lets rows be merged: from the start."""
+    if rule.deletes.policy in ("ignore", "mark", "fail") and not (spec.key or spec.audit):
+        raise PlanError(
+            f"table {spec.table!r} has deletes: {rule.deletes.policy} and no key, so it is neither replaced nor merged into",
+            hint="declare its primary_key, or write deletes: mirror, which replaces it whole",
         )
 
 
@@ -168,35 +179,38 @@ def _refuse(config: Config, rule: TableRule, spec: TableSpec, existing: TargetTa
             f"table {name!r} has columns of a narrower or other type than the target: {'; '.join(found.texts)}",
             hint="alter the target table by hand, or set narrowed_columns: swap to have it built anew",
         )
-    if not existing.hanging:
-        return
-    hanging = ", ".join(existing.hanging)
     kept = tuple((name, "") for name in _staying(config, rule, spec, found))
-    fits = existing.columns and existing.primary_key == spec.target_key and _in_place(existing, found, kept)
-    if fits:
-        pass
-    elif existing.columns and existing.replaceable:
-        lost = {*found.dropped} - {name for name, _ in kept}
-        if useless := [f"{index} is of {', '.join(sorted(lost.intersection(of)))}" for index, of in existing.indexes
-                       if lost.intersection(of)]:  # fmt: skip
-            raise PlanError(
-                f"table {name!r} cannot be replaced, for an index on it is of columns that the source has no longer: "
-                f"{'; '.join(useless)}",
-                hint="drop that index and load again",
-            )
-    else:
-        texts = list(found.texts)
-        if existing.primary_key != spec.target_key:
-            theirs = ", ".join(existing.primary_key) or "none"
-            texts.append(f"its key is {', '.join(spec.target_key) or 'none'} at the source and {theirs} in the target")
-        raise PlanError(
-            f"table {name!r} has other columns or another key than the source now, "
-            f"and cannot be replaced because of {hanging}" + (f": {'; '.join(texts)}" if existing.columns else ""),
-            hint=f"alter the target table by hand so that it has what the source has, or drop there what is in the way "
-            f"({hanging}), and load again",
-        )
+    excluded = config.target_names(spec.table, rule.exclude_columns)
+    if not (existing.columns and existing.primary_key == spec.target_key and _in_place(existing, found, kept)):
+        _replaceable(existing, spec, found, {*found.dropped} - {name for name, _ in kept}, excluded)
     if existing.referenced and not spec.key:
         raise PlanError(
             f"table {name!r} has no primary key, and foreign keys point to it in the target",
             hint="drop those foreign keys: without a key the rows can only be replaced as a whole",
         )
+
+
+def _replaceable(existing: TargetTable, spec: TableSpec, found: Drift, lost: set[str], excluded: Collection[str]) -> None:
+    """Raise PlanError when no new table can take its place: `lost` are the columns that it would be without."""
+    name, hanging = existing.name, ", ".join(existing.hanging)
+    if existing.columns and existing.replaceable:
+        if needing := existing.needing(lost):
+            columns = {column for _, needed in needing for column in needed}
+            keeping = "take it out of exclude_columns" if columns.intersection(excluded) else "write dropped_columns: keep"
+            raise PlanError(
+                f"table {name!r} cannot be replaced by one without {', '.join(sorted(columns))}: "
+                + "; ".join(f"{what} needs {', '.join(needed)}" for what, needed in needing),
+                hint=f"drop {', '.join(what for what, _ in needing)} in the target, or make it do without, and load again; "
+                f"or {keeping}",
+            )
+        return
+    texts = list(found.texts)
+    if existing.primary_key != spec.target_key:
+        theirs = ", ".join(existing.primary_key) or "none"
+        texts.append(f"its key is {', '.join(spec.target_key) or 'none'} at the source and {theirs} in the target")
+    raise PlanError(
+        f"table {name!r} has other columns or another key than the source now, "
+        f"and cannot be replaced because of {hanging}" + (f": {'; '.join(texts)}" if existing.columns else ""),
+        hint=f"alter the target table by hand so that it has what the source has, or drop there what is in the way "
+        f"({hanging}), and load again",
+    )

@@ -11,6 +11,7 @@ from bulketl.config.tables import TableRule
 from bulketl.errors import PlanError
 from bulketl.plan.absences import unseen
 from bulketl.plan.incremental import Choice
+from bulketl.plan.masking import masked, masking_of, withheld
 from bulketl.plan.planned_checks import planned
 from bulketl.rows.canonical import hash_expressions
 from bulketl.tables.casts import Cast, cast, encoder_of
@@ -28,7 +29,9 @@ def specify(config: Config, catalog: Catalog, table: Table, choice: Choice, free
     Raise PlanError when a column cannot be loaded.
     """
     rule, state = config.rule(table.name), choice.state
-    casts = _casts(config, rule, table, unseen(config, catalog, table))
+    left = withheld(config, table, rule)
+    read = _casts(config, rule, table, unseen(config, catalog, table), left)
+    casts = masked(config, catalog, table, read, left)
     taken = [item.name for item in casts if item.name in config.added_columns]
     if taken:
         raise PlanError(
@@ -55,7 +58,7 @@ def specify(config: Config, catalog: Catalog, table: Table, choice: Choice, free
         zone=config.session_zone,
         nul_bytes=config.nul_bytes,
         max_rejects=rule.max_rejects if rule.max_rejects is not None else config.max_rejects,
-        checks=planned(config, catalog, table, casts),
+        checks=planned(config, catalog, table, read),
         source=catalog.identity,
         audit=rule.table_importance == "audit",
         whole=whole,
@@ -70,6 +73,8 @@ def specify(config: Config, catalog: Catalog, table: Table, choice: Choice, free
         threshold=rule.monitoring.data_quality_threshold,
         certify=config.certify,
         locks=table.locks,
+        masking=masking_of(config, casts),
+        withheld=left,
     )
     if hold and not (spec.key or spec.audit):
         raise PlanError(
@@ -98,16 +103,12 @@ def _evidence(table: Table, rule: TableRule, spec: TableSpec) -> str:
     """Return when the table was changed last, '' if nobody knows, a blank, and a hash of all that says how it is loaded."""
     how = (spec.casts, spec.key, spec.zone, spec.nul_bytes, spec.stamps, spec.audit, spec.retained, repr(rule))
     named = tuple(item.name for item in spec.casts if item.name != item.column)  # not in the text of a cast
-    return f"{table.changed_at} {hashlib.sha256(repr((*how, named) if named else how).encode()).hexdigest()[:16]}"
+    more = (*((named,) if named else ()), *((spec.masking,) if spec.masking else ()))
+    return f"{table.changed_at} {hashlib.sha256(repr((*how, *more)).encode()).hexdigest()[:16]}"
 
 
 def known_columns(table: Table, rule: TableRule, kept: set[str]) -> None:
-    """Raise PlanError where a rule names a column that is not read, or asks for what there is not yet."""
-    if rule.mask:
-        raise PlanError(
-            f"table {table.name!r} has a mask for {', '.join(rule.mask)}, and masking is not part of this version",
-            hint="nothing is loaded unmasked: name the columns under exclude_columns instead",
-        )
+    """Raise PlanError where a rule names a column that is not read."""
     for column in rule.primary_key:
         if column not in kept:
             raise PlanError(
@@ -131,14 +132,14 @@ def known_columns(table: Table, rule: TableRule, kept: set[str]) -> None:
         )
 
 
-def _casts(config: Config, rule: TableRule, table: Table, hidden: frozenset[str]) -> tuple[Cast, ...]:
+def _casts(config: Config, rule: TableRule, table: Table, hidden: frozenset[str], left: tuple[str, ...]) -> tuple[Cast, ...]:
     unknown = sorted({*rule.casts, *rule.exclude_columns} - {column.name for column in table.columns} - hidden)
     if unknown:
         raise PlanError(
             f"table {table.name!r} has no column {', '.join(map(repr, unknown))}, which the configuration names",
             hint="correct the name under casts or exclude_columns; MySQL's spelling and case count",
         )
-    columns = [column for column in table.columns if column.name not in rule.exclude_columns]
+    columns = [column for column in table.columns if column.name not in {*rule.exclude_columns, *left}]
     unreadable = [column.name for column in columns if not column.readable]
     if unreadable:
         raise PlanError(

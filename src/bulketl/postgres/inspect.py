@@ -24,14 +24,22 @@ from bulketl.tables.casts import TARGETS, held_type
 from bulketl.tables.catalog import TargetTable, not_null
 from bulketl.tables.demands import Demands
 
-# Everything that depends on a table or its row type, but its own parts: toast, row type, primary key, NOT NULL of it.
+# Everything that depends on a table or its row type, but its own parts: toast, row type, primary key, NOT NULL of it. Of a
+# view only its query is carried: a rule that takes writes to it would be lost. Last, the columns that it needs of the table.
 _HANGING = f"""
-SELECT d.refrel, d.kind, pg_describe_object(d.classid, d.objid, 0), d.detail
+SELECT d.refrel, d.kind, COALESCE(
+        (SELECT format('%%sview %%I.%%I', CASE c.relkind WHEN 'm' THEN 'materialized ' END, n.nspname, c.relname)
+         FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid AND r.rulename = '_RETURN'),
+        pg_describe_object(d.classid, d.objid, 0)),
+    (SELECT json_agg(DISTINCT a.attname)::text FROM pg_depend p JOIN pg_attribute a ON a.attrelid = p.refobjid
+        AND a.attnum = p.refobjsubid WHERE p.classid = d.classid AND p.objid = d.objid
+        AND p.refclassid = 'pg_class'::regclass AND p.refobjid = d.refrel AND p.refobjsubid > 0)
 FROM (
     SELECT DISTINCT t.oid AS refrel, d.classid, d.objid,
         CASE
             WHEN d.classid = 'pg_rewrite'::regclass THEN (
-                SELECT CASE WHEN c.relkind = 'm' THEN 'materialized' WHEN c.relkind = 'v'
+                SELECT CASE WHEN c.relkind = 'm' THEN 'materialized' WHEN c.relkind = 'v' AND r.rulename = '_RETURN'
                     AND pg_has_role(c.relowner, 'USAGE') AND has_schema_privilege(c.relnamespace, 'CREATE')
                     THEN 'view' ELSE 'other' END
                 FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class WHERE r.oid = d.objid)
@@ -44,15 +52,7 @@ FROM (
                 FROM pg_class x WHERE oid = d.objid)
             WHEN d.classid = 'pg_type'::regclass THEN 'own'
             ELSE 'other'
-        END AS kind,
-        (SELECT format('%%I.%%I', n.nspname, c.relname) FROM pg_rewrite r
-         JOIN pg_class c ON c.oid = r.ev_class JOIN pg_namespace n ON n.oid = c.relnamespace
-         WHERE d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid AND c.relkind IN ('v', 'm')
-         UNION ALL
-         SELECT json_agg(DISTINCT a.attname)::text FROM pg_depend p JOIN pg_attribute a ON a.attrelid = p.refobjid
-            AND a.attnum = p.refobjsubid WHERE d.classid = 'pg_class'::regclass AND p.classid = d.classid
-            AND p.objid = d.objid AND p.refclassid = 'pg_class'::regclass AND p.refobjid = t.oid AND p.refobjsubid > 0
-         HAVING count(*) > 0) AS detail
+        END AS kind
     FROM closure t
     JOIN pg_depend d ON (d.refclassid = 'pg_class'::regclass AND d.refobjid = t.reloid)
                      OR (d.refclassid = 'pg_type'::regclass AND d.refobjid = t.reltype)
@@ -123,7 +123,9 @@ _KINDS = {
 COUNTED_PAGES = 1000  # 8 MB: a table so small is counted to say what would be lost
 COUNTED_TABLES = 50
 
-KINDS = ("view", "materialized", "referencing", "index", "other")
+CARRIED = ("view", "index")  # which a swap makes again
+HANGING = ("index", "other", "referencing", "materialized")  # which a person is told of where a table is kept for it
+KINDS = ("view", *HANGING)
 
 
 def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
@@ -133,13 +135,12 @@ def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
     hanging on itself, so that it is refused and never dropped. Raise ConfigError when the ledger's schema is not ours.
     """
     record = made.read(connection, schema)
-    hanging: dict[int, dict[str, list[str]]] = {}
-    indexes: dict[int, dict[str, tuple[str, ...]]] = {}
-    for oid, kind, description, detail in connection.execute(_CLOSURE + _HANGING, {"schema": schema}):
-        kinds = hanging.setdefault(oid, {kind: [] for kind in KINDS})
-        kinds[kind].append(detail if kind in ("view", "materialized") else description)
-        if kind == "index":
-            indexes.setdefault(oid, {})[description] = tuple(json.loads(detail or "[]"))
+    hanging: dict[int, dict[str, set[str]]] = {}
+    needed: dict[int, dict[str, tuple[str, ...]]] = {}
+    for oid, kind, what, columns in connection.execute(_CLOSURE + _HANGING, {"schema": schema}):
+        hanging.setdefault(oid, {kind: set() for kind in KINDS})[kind].add(what)
+        if kind in CARRIED:
+            needed.setdefault(oid, {})[what] = tuple(json.loads(columns or "[]"))
     tables, demands = {}, read_demands(connection, schema)
     with connection.transaction():
         # So that each type outside pg_catalog is printed with its schema: a person may have called one `text`, or may
@@ -150,28 +151,16 @@ def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
         kind = _KINDS.get(relkind, "relation")
         tables[name] = TargetTable(name, (), hanging=(f"its being a {kind}",), kind=kind, oid=oid, owner=owner)
     for oid, name, relkind, columns, key, own, required, seen, acting, grants, uncopied, owner, key_name in found:
-        kinds = hanging.get(oid) or {kind: [] for kind in KINDS}
-        strict = [not_null(column) for column in json.loads(required or "[]")]
-        materialized = [f"materialized view {view}" for view in kinds["materialized"]]
+        kinds = hanging.get(oid) or {kind: set() for kind in KINDS}
+        strict = {not_null(column) for column in json.loads(required or "[]")}
         tables[name] = TargetTable(
             name=name,
             columns=tuple((column, spelt(kind)) for column, kind in json.loads(columns or "[]")),
             primary_key=tuple(json.loads(key or "[]")),
-            views=tuple(sorted(set(kinds["view"]))),
-            indexes=tuple(sorted(indexes.get(oid, {}).items())),
-            hanging=tuple(
-                sorted(
-                    {
-                        *kinds["index"],
-                        *kinds["other"],
-                        *kinds["referencing"],
-                        *materialized,
-                        *strict,
-                        *([own] if own else []),
-                    }
-                )
-            ),
-            materialized=tuple(sorted(set(kinds["materialized"]))),
+            views=tuple(sorted(kinds["view"])),
+            carried=tuple(sorted(needed.get(oid, {}).items())),
+            hanging=tuple(sorted(set[str]().union(strict, *(kinds[kind] for kind in HANGING), {own} if own else ()))),
+            materialized=bool(kinds["materialized"]),
             referenced=bool(kinds["referencing"]),
             seen=seen,
             grants=tuple(json.loads(grants or "[]")),

@@ -12,6 +12,7 @@ import datetime as dt
 import secrets
 import select
 import socket
+import string
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -22,6 +23,7 @@ from bulketl.errors import TargetError
 from bulketl.postgres.ddl import value
 from bulketl.postgres.server import LEDGER, SUPERSEDED, Connection, Postgres
 
+_LETTERS = string.ascii_lowercase + string.digits
 _SPACE = 0x62756C6B  # the first of the two keys of our locks: "bulk"
 _HELD = f"""
 SELECT k, split_part(a.application_name, ' ', 2), split_part(a.application_name, ' ', 3),
@@ -133,6 +135,36 @@ def is_free(run: str) -> str:
     return f"SELECT pg_try_advisory_xact_lock_shared({_SPACE}, hashtext({value(_run(run))}))"
 
 
+def taken(run: str) -> str:
+    """Return the expression that tells whether some process carries out a run, whose name is an expression.
+
+    It only looks: to take a lock and let go of it, as `alive` does, could be in the way of a driver that comes back.
+    """
+    key = f"hashtext('run ' || {run})::bigint & 4294967295"
+    return (
+        f"EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = {_SPACE} AND objsubid = 2 AND granted"
+        f" AND objid::bigint = ({key}) AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
+    )
+
+
+def waits(schema: str) -> str:
+    """Return the expression of what our sessions wait for at tables of a schema, an expression: JSON, or NULL for nothing.
+
+    Each with `table`, `seconds`, and who holds the lock: `pid`, `user` and `application` of the first of them.
+    """
+    return f"""(
+SELECT jsonb_agg(jsonb_build_object('table', table_name, 'seconds', seconds, 'pid', b.pid, 'user', b.usename,
+    'application', b.application_name) ORDER BY table_name)
+FROM (
+    SELECT c.relname AS table_name, (pg_blocking_pids(l.pid))[1] AS blocker,
+        extract(epoch FROM clock_timestamp() - l.waitstart)::float8 AS seconds
+    FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_stat_activity a ON a.pid = l.pid AND a.application_name LIKE 'bulketl%%'
+    WHERE l.locktype = 'relation' AND NOT l.granted AND n.nspname = {schema}
+        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())) w
+LEFT JOIN pg_stat_activity b ON b.pid = w.blocker)"""
+
+
 def alive(connection: Connection, run: str) -> bool:
     """Tell whether some process carries out that run."""
     key = (_run(run),)
@@ -147,5 +179,5 @@ def _run(run: str) -> str:
 
 
 def new_run() -> str:
-    """Return a run's name: UTC time and four random hex digits. Of two within a second the ledger knows which came first."""
-    return f"{dt.datetime.now(dt.UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    """Return a run's name: UTC time and four random letters or digits. Of two within a second the ledger knows the first."""
+    return f"{dt.datetime.now(dt.UTC):%Y%m%d-%H%M%S}-{''.join(secrets.choice(_LETTERS) for _ in range(4))}"

@@ -34,6 +34,8 @@ def answer(target: Postgres, schema: str, select: str, values: Mapping[str, dt.d
             raise TargetError(
                 f"{target.identity}: {str(error).strip()}: it took longer than {limit.total_seconds():g} s",
                 hint="raise its time_limit, or compare by a column that has an index in the target",
+                said=str(error).strip(),
+                code=f"SQLSTATE {error.sqlstate}",
             ) from None
         except psycopg.DataError as error:
             if error.sqlstate is not None:
@@ -41,4 +43,5 @@ def answer(target: Postgres, schema: str, select: str, values: Mapping[str, dt.d
             raise DataError(
                 f"{target.identity}: {str(error).strip()}",
                 hint="Python has dates from the year 1 to 9999: leave others out, or make them text with to_char",
+                said=str(error).strip(),
             ) from None

@@ -107,7 +107,7 @@ class Postgres:
         except psycopg.Error as error:
             if error.sqlstate is None and not isinstance(error, psycopg.OperationalError):
                 raise  # not Postgres' word but a bug of ours
-            raise failure(error.sqlstate, str(error), self.identity, constraint_of(error)) from error
+            raise failure(error.sqlstate, str(error), self.identity, constraint_of(error), forbidden_of(error)) from error
 
     def _opened(self, one: Talk) -> Connection:
         try:
@@ -162,9 +162,10 @@ class Postgres:
     def _refusal(self, error: Exception) -> TargetError:
         text, passing = str(error).strip(), True
         if found := problem(text):
-            return TargetError(f"target {self.identity} {found[0]}: {text}", hint=f"{found[1]} (BULKETL_TARGET)")
+            hint = f"{found[1]} (BULKETL_TARGET)"
+            return TargetError(f"target {self.identity} {found[0]}: {text}", hint=hint, said=text)
         if "unsupported startup parameter" in text:
-            return TargetError(f"target {self.identity} is behind a pooler that refuses us: {text}", hint=POOLED)
+            return TargetError(f"target {self.identity} is behind a pooler that refuses us: {text}", hint=POOLED, said=text)
         hint = "check host and port in BULKETL_TARGET, and that the server runs"
         if "conversion between UTF8 and" in text:
             hint, passing = "load into a database that is made with ENCODING 'UTF8'", False
@@ -175,7 +176,10 @@ class Postgres:
         elif "database" in text and "does not exist" in text:
             hint, passing = "create the database, or correct the end of the URI in BULKETL_TARGET", False
         ease: Ease = "workers" if any(words in text for words in _FULL) else ""
-        return TargetError(f"target {self.identity} does not let us in: {text}", hint=hint, transient=passing, ease=ease)
+        return TargetError(
+            f"target {self.identity} does not let us in: {text}", hint=hint, transient=passing, ease=ease, said=text,
+            away=passing and not ease,
+        )  # fmt: skip
 
 
 # libpq gives no SQLSTATE of a connection that it did not get.
@@ -183,13 +187,17 @@ _FULL = ("too many connections", "remaining connection slots", "too many clients
 _FORM = "write it as postgresql://user:password@host:5432/database, special characters percent-encoded"
 _FAULTY = "nothing was changed; correct the row at the source, or what refuses it in the target"
 _BUG = "a mistake in bulketl; nothing was changed. Report it, with the types of the table's columns"
+# Postgres' functions that compare rows of an index: as one is written, of an exclusion constraint, as an index is built.
+_EXCLUDING = ("_bt_check_unique", "check_exclusion_or_unique_constraint", "comparetup_index_btree")
+FORBIDDEN = "42501"
 _QUOTED, _SAID = 200, 2_000  # characters of a statement, and of all that was said
 _TWICE = "correct primary_key where a rule declares it; where stripped NUL bytes made them so, nul_bytes: reject names them"
 _HINTS = {
     "23505": f"two rows have the same key in Postgres: {_TWICE}",
     "53200": "raise max_locks_per_transaction in the target: a run takes a lock per table; or load fewer tables at once",
     "53100": "free space on the target's disk; what is there is as it was before",
-    "42501": "grant the target user CREATE on the database, and ownership of the tables it replaces",
+    FORBIDDEN: "`bulketl grants --check` names the rights that this user lacks for a load, and `bulketl grants` prints the "
+    "SQL that gives each role what it needs",
     "25006": "the target is a read-only server: give the primary's address",
     "55P03": "somebody holds a lock on the table: end that session, or load again later",
     "2BP01": "something was made to depend on the table just now; load again",
@@ -215,27 +223,48 @@ def said(text: str) -> str:
 
 
 def constraint_of(error: BaseException) -> str:
-    """Return the constraint or index that Postgres names in an error of either driver, '' for none."""
+    """Return the constraint or index by which Postgres itself finds two rows to exclude each other, '' for none.
+
+    A trigger may name any text as one, a value of the row too, so who says it counts.
+    """
+    named, where = _diagnosed(error, "constraint_name"), _diagnosed(error, "source_function")
+    return named if where.startswith(_EXCLUDING) else ""
+
+
+def forbidden_of(error: BaseException) -> str:
+    """Return the words with which Postgres itself refuses a right, which name a thing and quote no row; '' for others.
+
+    A trigger may refuse one too, in words of its own.
+    """
+    own = getattr(error, "sqlstate", None) == FORBIDDEN and _diagnosed(error, "source_function").startswith("aclcheck_error")
+    return _diagnosed(error, "message_primary") if own else ""
+
+
+def _diagnosed(error: BaseException, what: str) -> str:
+    """Return a part of what Postgres tells of an error, by either driver, '' for none."""
     diagnosis = getattr(error, "diag", None)
     if diagnosis is not None:
-        return str(diagnosis.constraint_name or "")
-    named = dict(getattr(error, "details", None) or ()).get(b"PG_DIAG_CONSTRAINT_NAME", b"")
-    return str(named, "utf-8", "replace") if isinstance(named, bytes) else str(named)
+        return str(getattr(diagnosis, what) or "")
+    told = dict(getattr(error, "details", None) or ()).get(f"PG_DIAG_{what.upper()}".encode(), b"")
+    return str(told, "utf-8", "replace") if isinstance(told, bytes) else str(told)
 
 
-def failure(sqlstate: str | None, text: str, what: str, constraint: str = "") -> BulketlError:
+def failure(sqlstate: str | None, text: str, what: str, constraint: str = "", forbidden: str = "") -> BulketlError:
     """Return the error to raise for what Postgres said: DataError for a value's fault, else TargetError.
 
-    `constraint`: the constraint or index that it names, '' for none.
+    `constraint`: the constraint or index that it names, `forbidden`: the right that it refuses, in its words; '' for none.
     """
-    text, state = said(text), sqlstate or ""
+    text, state = said(forbidden or text), sqlstate or ""
     lost = any(words in text for words in ("server closed the connection", "connection to server", "could not receive"))
     if state in (TAMPERED, EATEN):  # our own words, and where in a block they were said is of no interest
         text = text.partition(" CONTEXT: ")[0]
     bare = text.removeprefix("ERROR:").strip()
-    told = bare if bare.startswith(what) else f"{what}: {text}"  # our own words name the table already
+    named = bare.startswith(what)  # our own words name the table already
+    told, words = (bare, bare.removeprefix(what).lstrip(": ")) if named else (f"{what}: {text}", text)
+    words = "" if forbidden or state in (TAMPERED, STRANGE, EATEN) else words  # of names and counts alone
+    code = f"SQLSTATE {state}" if state else ""
     if about(state, text) == "bug":
-        return BugError(told, hint=_BUG)
+        return BugError(told, hint=_BUG, said=words, code=code)
     if about(state, text) == "row" or state in (TAMPERED, EATEN):
         hint = _HINTS.get(state, _FAULTY)
         if constraint and state in TWICE:
@@ -243,9 +272,9 @@ def failure(sqlstate: str | None, text: str, what: str, constraint: str = "") ->
                 f"two rows exclude each other by {constraint!r} in the target. If that is an index or a constraint of your "
                 f"own there, correct these rows at the source or drop it; if it is the primary key: {_TWICE}"
             )
-        refused = DataError(told, hint=hint)
+        refused = DataError(told, hint=hint, said=words, code=code)
         refused.state = state
         return refused
     ease: Ease = "workers" if state in _CROWDED else "batch" if state == "53200" else ""
     passing = lost or state.startswith(_TRANSIENT)
-    return TargetError(told, hint=_HINTS.get(state, ""), transient=passing, ease=ease)
+    return TargetError(told, hint=_HINTS.get(state, ""), transient=passing, ease=ease, said=words, code=code)

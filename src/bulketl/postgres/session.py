@@ -17,8 +17,8 @@ from typing import Any, Literal
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from bulketl.connections.sockets import FIRST_MARK
-from bulketl.connections.tls import Protection, check_file, known, protection
+from bulketl.connections.sockets import FIRST_MARK, stays_here
+from bulketl.connections.tls import Protection, check_certificate, check_file, known, protection
 from bulketl.errors import ConfigError, TargetError
 
 CONNECT_SECONDS = 5
@@ -74,10 +74,11 @@ _SET = (
     + ", ".join(f"('{name}', '{value}')" for name, value in SETTINGS.items())
     + ") w(n, v) WHERE current_setting(n, true) IS NOT NULL)"  # not every version has all
 )
-_LINE = "SELECT ssl, version FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
+_LINE = "SELECT ssl, version, COALESCE(cipher, '') FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
 FORM = "write it as postgresql://user:password@host:5432/database, special characters percent-encoded"
 POOLED = "give the port of Postgres itself, or of a pool with pool_mode = session"
 _LIBPQ = tuple(item.keyword.decode() for item in psycopg.pq.Conninfo.get_defaults())
+_TLS = ("sslmode", "sslrootcert", "sslcert", "sslkey", "sslpassword")
 _keeping: set[str] = set()  # the poolers that are known to keep a session together
 # ADBC finds out as it connects how types are called, and knows none of them when their names are quoted.
 _UNQUOTED = "-c quote_all_identifiers=off"
@@ -86,16 +87,21 @@ _TRIES = 3  # by then a pooler has given one of two sessions the other's backend
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Session:
-    """What is known of a target's sessions: the server, what protects the line, the zone, and what could not be set."""
+    """What is known of a target's sessions: the server, what protects the line, the zone, and what could not be set.
+
+    `cipher`: what was negotiated, '' without TLS. `here`: whether the line stays on this machine.
+    """
 
     server: str
     tls: str
     zone: str
     unset: tuple[str, ...]
+    cipher: str = ""
+    here: bool = False
 
     def to_json(self) -> dict[str, object]:
         """Return it as plain values, for events and the ledger."""
-        return dataclasses.asdict(self) | {"unset": list(self.unset)}
+        return {"server": self.server, "tls": self.tls, "zone": self.zone, "unset": list(self.unset)}
 
 
 def opened(
@@ -165,9 +171,9 @@ def parameters(uri: str) -> tuple[Protection, dict[str, Any]]:
         given = conninfo_to_dict(uri)
     except psycopg.Error as error:
         reason = str(error).split('"')[0].strip()  # the rest quotes the URI, password and all
-        raise ConfigError(f"the target URI cannot be read: {reason}", hint=FORM) from None
+        raise ConfigError(f"the target URI cannot be read: {reason}", hint=FORM, said=reason) from None
     if not found.mode:  # a connection string
-        tls = {key: str(given.pop(key)) for key in ("sslmode", "sslrootcert") if given.get(key)}
+        tls = {key: str(given.pop(key)) for key in _TLS if given.get(key)}
         found = protection(tls, "target")[0]
     return found, given
 
@@ -179,8 +185,10 @@ def conninfo(uri: str, mark: int = FIRST_MARK) -> str:
     """
     line, given = parameters(uri)
     ours: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS, "application_name": "bulketl"}
-    tls = {"sslmode": line.mode or None, "sslrootcert": line.ca or None}
+    values = (line.mode, line.ca, line.cert, line.key, line.password)
+    tls = {key: found or None for key, found in zip(_TLS, values, strict=True)}
     check_file(line.ca, "target")
+    check_certificate(line, "target")
     marked: dict[str, Any] = {"keepalives": 1, "keepalives_idle": mark}
     return make_conninfo(**{**ours, **given, **tls, **marked, "client_encoding": "UTF8"})
 
@@ -188,13 +196,14 @@ def conninfo(uri: str, mark: int = FIRST_MARK) -> str:
 def described(connection: psycopg.Connection[Any]) -> Session:
     """Return what is known of the sessions of a target, from one of them."""
     number = connection.info.server_version
-    protected, version = connection.execute(_LINE).fetchone() or (False, "")
+    protected, version, cipher = connection.execute(_LINE).fetchone() or (False, "", "")
     mode = connection.info.get_parameters().get("sslmode", "")
     verified = "verified" if mode.startswith("verify") else "not verified"
     tls = f"{str(version).replace('TLSv', 'TLS ')}, {verified}" if protected else "no TLS"
     if connection.info.host.startswith("/") or not connection.info.host:
         tls = "a local socket"
-    return Session(f"Postgres {number // 10000}.{number % 10000}", tls, SETTINGS["TimeZone"], ())
+    server, here = f"Postgres {number // 10000}.{number % 10000}", stays_here(connection.fileno())
+    return Session(server, tls, SETTINGS["TimeZone"], (), cipher, here)
 
 
 def _require(cursor: Any, name: str, wanted: str, value: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import chain
@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from bulketl.errors import DataError
 from bulketl.postgres.compare import digests
+from bulketl.postgres.compare.examine import unlike
 from bulketl.postgres.compare.figures import figures
 from bulketl.postgres.compare.settle import settle
 from bulketl.postgres.ddl import batch, name, staging, staging_name
@@ -341,9 +342,13 @@ class PostgresTarget:
         """Return key and hash of every row in some buckets."""
         return digests.rows(self.postgres, spec, buckets, which)
 
-    def mend(self, spec: TableSpec, found: Differences, batches: Iterator[Batch]) -> dict[str, int]:
-        """Mend what a comparison found, in one transaction; return what the run has put into the table's audit trail."""
-        return mend(self.postgres, self.run, spec, found, batches)
+    def unlike(self, spec: TableSpec, batch: Batch) -> Sequence[str]:
+        """Return the texts of the keys of rows that the table has otherwise than a batch."""
+        return unlike(self.postgres, self.run, spec, batch)
+
+    def mend(self, spec: TableSpec, found: Differences, read: Callable[[], Iterable[Batch]]) -> tuple[dict[str, int], int]:
+        """Mend what a comparison found, in one transaction; return the entries of the audit trail by kind, and rejects."""
+        return mend(self.postgres, self.run, spec, found, read)
 
     def sweep(self) -> None:
         """Drop the staging tables this run has left."""

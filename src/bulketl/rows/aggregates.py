@@ -33,8 +33,10 @@ class Aggregate:
 
 
 def aggregates(casts: tuple[Cast, ...], names: dict[str, str], nul_bytes: str = "strip") -> list[Aggregate]:
-    """Return the figures of these columns; `names` are their quoted names in Postgres."""
-    return [found for item in casts if item.source for found in _figures(item, names[item.column], nul_bytes)]
+    """Return the figures of these columns; `names` are their quoted names in Postgres. Of masked ones there are none."""
+    return [
+        found for item in casts if item.source and not item.masked for found in _figures(item, names[item.column], nul_bytes)
+    ]
 
 
 def same(one: str | None, other: str | None) -> bool:

@@ -3,8 +3,8 @@
 For each column there are two SQL expressions that give the same text for the same value, and NULL for NULL; texts of
 different values never coincide. They are the servers' own spellings wherever these agree, because a comparison costs
 what its expressions cost, and the hash itself next to nothing. Text that is declared jsonb has no such pair and is left
-out of the hash. A text of any length counts by its hash, so that no packet limit cuts it. The hash is SHA-256, because
-MySQL 9 has MD5 only as a component that few have installed.
+out of the hash, and so is what is masked. A text of any length counts by its hash, so that no packet limit cuts it. The hash
+is SHA-256, because MySQL 9 has MD5 only as a component that few have installed.
 """
 
 from __future__ import annotations
@@ -61,6 +61,8 @@ _SHORT = frozenset({"char", "varchar", "enum", "set", "inet4", "inet6", "date", 
 
 def pair(item: Cast, column: str, nul_bytes: str = "strip") -> Expressions | None:
     """Return the expressions for MySQL and for Postgres; `column` is the quoted name in Postgres. None: it has no pair."""
+    if item.masked:  # the servers hold different values of it
+        return None
     base, sizes = item.target_type.base, item.target_type.sizes
     if base in _PAIRS:
         here, there = _PAIRS[base]

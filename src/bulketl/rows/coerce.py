@@ -17,6 +17,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from bulketl.rows import masking
 from bulketl.rows.jsontext import altered
 from bulketl.rows.reject import Reject, reject
 from bulketl.rows.row_checks import Fault, failing
@@ -45,15 +46,29 @@ class Batch:
     changed: dict[tuple[str, str], int] = field(default_factory=dict)
     checks: dict[tuple[Severity, str], int] = field(default_factory=dict)
     failing: tuple[Reject, ...] = ()
+    before: pa.Table | None = field(default=None, repr=False)  # the columns of `good` that are masked, before they were
 
 
-def coerce(rows: pa.Table, spec: TableSpec, null_bits: list[list[str]]) -> Batch:
-    """Return the rows in their wire types, apart from those that cannot be.
+def coerce(rows: pa.Table, spec: TableSpec, null_bits: list[list[str]], mask_key: str = "") -> Batch:
+    """Return the rows in their wire types, apart from those that cannot be; what is masked is masked, rejects too.
 
     `rows` has a column per cast, in its order, packed where the spec says so, and then one bit mask per list of `null_bits`:
     bit n is set where the n-th column of the list is not NULL at the source. Raise nothing for a value, but DataError for
-    an expression that cannot be computed of one; a wrong shape is a bug.
+    an expression that cannot be computed of one; a wrong shape is a bug. ConfigError when a mask needs a key, and
+    `mask_key` is ''.
     """
+    batch = _coerced(rows, spec.unmasked, null_bits)
+    if not spec.masked:
+        return batch
+    good, withheld = masking.masked(batch.good, spec, mask_key)
+    return dataclasses.replace(
+        batch, good=good, before=batch.good.select([item.column for item in spec.masked]),
+        rejects=masking.hidden(batch.rejects, spec), failing=masking.hidden(batch.failing, spec),
+        changed=batch.changed | withheld,
+    )  # fmt: skip
+
+
+def _coerced(rows: pa.Table, spec: TableSpec, null_bits: list[list[str]]) -> Batch:
     read = rows.num_rows
     changed: dict[tuple[str, str], pa.Array] = {}  # column, kind -> mask of its rows
     bad: dict[str, tuple[str, pa.Array]] = {}  # column -> reason, mask of its rows

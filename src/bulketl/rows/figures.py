@@ -2,14 +2,16 @@
 
 From the batches as they pass, from the source over the same ranges, and from the target before its rows become visible:
 counts of what is not NULL, minima, maxima, sums. A table is certified when all three agree in all of its ranges; one that is
-written to meanwhile differs from its source, and is not.
+written to meanwhile differs from its source, and is not. Where columns are masked, the figures before that are compared with
+the source's and those after it with the target's; the former, a date of birth perhaps, go nowhere.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Context, Decimal
 
 import polars as pl
@@ -17,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bulketl.rows.aggregates import ROWS, Figures, aggregates
+from bulketl.rows.coerce import Batch
 from bulketl.tables.casts import Cast
 from bulketl.tables.spec import TableSpec
 from bulketl.tables.types import TARGET_FLOATS
@@ -70,10 +73,39 @@ def unequal(one: Figures, other: Figures, floats: frozenset[str]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """The figures of one range's batches, and the names of those that are others at the source."""
+    """The figures of one range's batches, and the names of those that are others at the source.
+
+    `masked`: of columns that are masked, how many values they had before; `against` is of what they were then.
+    """
 
     batches: Figures
     against: tuple[str, ...] = ()
+    masked: Figures = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Both:
+    """The figures of batches before their masks, to be compared with the source's, and after them, with the target's."""
+
+    before: Figures = field(repr=False)
+    after: Figures
+
+
+def both(batch: Batch, spec: TableSpec) -> Both:
+    """Return the figures of a batch before and after its masks; without masks they are the same."""
+    after = figures(batch.good, spec.written)
+    if batch.before is None:
+        return Both(after, after)
+    secret = dataclasses.replace(spec.unmasked, casts=tuple(item.unmasked for item in spec.masked))
+    # Of columns that are not masked they are the same.
+    own = {name for item in spec.masked for name in after if name.rpartition(" ")[0] == item.column}
+    plain = {name: value for name, value in after.items() if name not in own}
+    return Both(plain | dict(figures(batch.before, secret)), after)
+
+
+def all_of(parts: Sequence[Both]) -> Both:
+    """Return the figures of all batches together."""
+    return Both(together(part.before for part in parts), together(part.after for part in parts))
 
 
 def floats_of(spec: TableSpec) -> frozenset[str]:

@@ -8,7 +8,7 @@ meanwhile is missing in the target and is added, and no row is taken for gone th
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -24,6 +24,7 @@ Digest = tuple[int, int]  # rows, and the sum of their hashes
 KEYS_READ = 2000  # rows fetched by their keys in one query
 KEYS_LISTED = 25_000  # at most in memory at once, of each side: some 20 MB
 BUCKETS_LISTED = 32  # at once where a bucket is a hash of the key, and each listing reads the whole table
+MASKED_ROWS = 100_000  # at once in memory, with their masked columns and their key
 HASHED_TOGETHER = 60  # tables in one query
 QUERY_BYTES = 256 << 10  # of a query for many tables: a server may refuse a longer one than 1 MB
 
@@ -73,8 +74,17 @@ class Here(Protocol):
         """Yield rows as for a load."""
         ...
 
+    def read_within(self, spec: TableSpec, buckets: Buckets, which: Sequence[str]) -> pa.Table:
+        """Return the rows of some buckets, as for a load."""
+        ...
+
     def null_bits(self, spec: TableSpec) -> list[list[str]]:
         """Return the columns of each mask that `read` appends."""
+        ...
+
+    @property
+    def mask_key(self) -> str:
+        """The key of masks, '' for none."""
         ...
 
 
@@ -93,14 +103,21 @@ class Compared(Protocol):
         """Return the rows of some buckets by the text of their key."""
         ...
 
+    def unlike(self, spec: TableSpec, batch: Batch) -> Sequence[str]:
+        """Return the texts of the keys of rows that the table has otherwise than a batch; one that it lacks is none."""
+        ...
+
 
 class There(Compared, Protocol):
     """What mending needs of the target."""
 
-    def mend(self, spec: TableSpec, found: Differences, batches: Iterator[Batch]) -> Mapping[str, int]:
+    def mend(
+        self, spec: TableSpec, found: Differences, read: Callable[[], Iterable[Batch]]
+    ) -> tuple[Mapping[str, int], int]:
         """Bring rows in, treat those that are gone as `spec.deletes` says, note the comparison; one transaction.
 
-        Return what the run has put into the table's audit trail, by kind.
+        `read` may be called twice. Return what the run has put into the table's audit trail, by kind, and how many rows
+        were rejected.
         """
         ...
 
@@ -109,7 +126,7 @@ class There(Compared, Protocol):
 class Differences:
     """Keys of rows that the target lacks, that differ, that the source has no longer; `rows`: of the target before.
 
-    `noted`: what mending them put into the audit trail, by kind.
+    `noted`: what mending them put into the audit trail, by kind; `rejected`: how many of the rows were rejected.
     """
 
     missing: tuple[KeyTuple, ...] = ()
@@ -117,6 +134,7 @@ class Differences:
     gone: tuple[KeyTuple, ...] = ()
     rows: int = 0
     noted: Mapping[str, int] = field(default_factory=dict)
+    rejected: int = 0
 
 
 def compare_rows(here: Here, there: Compared, spec: TableSpec) -> Differences:
@@ -134,7 +152,39 @@ def compare_rows(here: Here, there: Compared, spec: TableSpec) -> Differences:
         missing += [row.key for text, row in new.items() if text not in old]
         differing += [row.key for text, row in new.items() if text in old and old[text].hash != row.hash]
         gone += [row.key for text, row in old.items() if text not in new]
+    if spec.masked:
+        known = set(differing)
+        differing += [key for key in _masked_otherwise(here, there, spec, buckets, ours) if key not in known]
     return Differences(tuple(missing), tuple(differing), tuple(gone), sum(rows for rows, _ in theirs.values()))
+
+
+def _masked_otherwise(
+    here: Here, there: Compared, spec: TableSpec, buckets: Buckets, ours: Mapping[str, Digest]
+) -> Iterator[KeyTuple]:
+    """Yield the keys of rows that differ in what is masked, which no hash covers: they are read and masked once more."""
+    from bulketl.rows.coerce import coerce
+
+    narrow = spec.narrowed(item.column for item in spec.masked)
+    for which in _in_memory(ours):
+        rows = here.read_within(narrow, buckets, which)
+        batch = coerce(rows, narrow, here.null_bits(narrow), here.mask_key)
+        if unlike := there.unlike(narrow, batch):
+            listed = here.rows(spec, buckets, which)
+            yield from (listed[text].key for text in unlike if text in listed)
+
+
+def _in_memory(ours: Mapping[str, Digest]) -> Iterator[list[str]]:
+    """Yield the buckets in groups of MASKED_ROWS rows, or one bucket."""
+    some: list[str] = []
+    count = 0
+    for name, (rows, _) in sorted(ours.items()):
+        if some and count + rows > MASKED_ROWS:
+            yield some
+            some, count = [], 0
+        some.append(name)
+        count += rows
+    if some:
+        yield some
 
 
 def reconcile(here: Here, there: There, spec: TableSpec, read: Callable[[], None] = lambda: None) -> Differences:
@@ -145,8 +195,8 @@ def reconcile(here: Here, there: There, spec: TableSpec, read: Callable[[], None
     """
     found = compare_rows(here, there, spec)
     keys = (*found.missing, *found.differing)
-    noted = there.mend(spec, found, _then(reread(here, spec, keys), read) if keys else iter(()))
-    return dataclasses.replace(found, noted=noted)
+    noted, rejected = there.mend(spec, found, lambda: _then(reread(here, spec, keys), read) if keys else iter(()))
+    return dataclasses.replace(found, noted=noted, rejected=rejected)
 
 
 def _then(batches: Iterator[Batch], read: Callable[[], None]) -> Iterator[Batch]:
@@ -162,7 +212,7 @@ def reread(here: Here, spec: TableSpec, keys: Sequence[KeyTuple]) -> Iterator[Ba
     for n in range(0, len(keys), KEYS_READ):
         partition = Partition(n // KEYS_READ, columns=spec.key, only=tuple(keys[n : n + KEYS_READ]))
         for rows in here.read(spec, partition):
-            yield coerce(rows, spec, null_bits)
+            yield coerce(rows, spec, null_bits, here.mask_key)
 
 
 def batches(selects: Sequence[str]) -> Iterator[list[int]]:

@@ -23,16 +23,20 @@ CUT, CHARACTERS, BYTES = "cut", "characters", "bytes"  # keys of what stands for
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A row that could not be loaded: the first column at fault, its value as text, the reason, key and row as JSON."""
+    """A row that could not be loaded: the first column at fault, its value as text, the reason, key and row as JSON.
+
+    `code`: the server's number, where the reason is in its words and so may quote the row.
+    """
 
     column: str
     value: str | None
     reason: str
     key: str
     row: str
+    code: str = ""
 
 
-def reject(row: Mapping[str, object], spec: TableSpec, columns: Sequence[str], reason: str) -> Reject:
+def reject(row: Mapping[str, object], spec: TableSpec, columns: Sequence[str], reason: str, code: str = "") -> Reject:
     """Return the record of a rejected row, its values as they were read; `columns` are those at fault.
 
     A value of more than MOST characters is cut, and so are all long ones of a row of more than MOST_OF_A_ROW: an object
@@ -44,7 +48,7 @@ def reject(row: Mapping[str, object], spec: TableSpec, columns: Sequence[str], r
     key = {name: plain[name] for name in spec.key}
     texts = [_text(plain.get(column)) for column in columns]
     value = texts[0] if len(texts) == 1 else ", ".join(text or "NULL" for text in texts) if texts else None
-    return Reject(", ".join(columns), value, reason, json.dumps(key), json.dumps(plain))
+    return Reject(", ".join(columns), value, reason, json.dumps(key), json.dumps(plain), code)
 
 
 def _plain(value: object, most: int) -> object:

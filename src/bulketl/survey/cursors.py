@@ -9,13 +9,15 @@ from bulketl.config.config import Config
 from bulketl.errors import PlanError
 from bulketl.mysql.changes import read_changes
 from bulketl.mysql.server import MySQL
-from bulketl.plan.incremental import Choice, FullLoad, Span, check_watermark, cursor, reached, watched
+from bulketl.plan.incremental import Choice, FullLoad, Span, UnmetRule, check_watermark, cursor, reached, watched
+from bulketl.plan.masking import hold_masks, remasked
 from bulketl.plan.publishing import differing
 from bulketl.plan.selection import Selection
 from bulketl.plan.specify import specify
 from bulketl.tables.catalog import Catalog, Table
 from bulketl.tables.cursor import cursor_type
 from bulketl.tables.measured import Cursor, Measured
+from bulketl.tables.spec import TableSpec
 
 
 def choices(
@@ -54,6 +56,7 @@ def before_measuring(config: Config, catalog: Catalog, table: Table, choice: Cho
             raise FullLoad("because bulketl did not make the table that is there")
         if not selection.full:
             spec = specify(config, catalog, table, choice)
+            _as_masked(spec, choice)
             found = differing(spec, choice.existing, choice.state)
             return dataclasses.replace(choice, cursor=cursor(config, catalog, table, choice, found, span))
         why = ", as asked"
@@ -67,8 +70,18 @@ def before_measuring(config: Config, catalog: Catalog, table: Table, choice: Cho
         column = watched(rule, table)
         whole = Cursor(column.name, cursor_type(column, config.zone(catalog)))
         return dataclasses.replace(choice, why=why, cursor=whole)
-    except (FullLoad, PlanError) as reason:
-        return dataclasses.replace(choice, why=f", {reason}" if isinstance(reason, FullLoad) else f", because {reason}")
+    except UnmetRule as reason:
+        said = f"loaded whole, though its rule says {rule.extraction_strategy}: {str(reason).removeprefix('because ')}"
+        return dataclasses.replace(choice, why=f", {reason}", unmet=said if config.chosen(table.name) else "")
+    except PlanError as reason:
+        return dataclasses.replace(choice, why=f", because {reason}")
+
+
+def _as_masked(spec: TableSpec, choice: Choice) -> None:
+    """Raise FullLoad where all rows are to be masked anew, PlanError where they cannot be."""
+    hold_masks(spec, choice.state, full=False)
+    if why := remasked(spec, choice.state):
+        raise FullLoad(f"because {why}")
 
 
 def _second(choice: Choice, wanted: Cursor, measured: Measured, span: Span | None) -> Choice:

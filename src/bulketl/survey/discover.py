@@ -12,6 +12,7 @@ from bulketl.mysql.arrivals import read_arrivals
 from bulketl.mysql.discover import read_profiles
 from bulketl.mysql.matches import read_matches
 from bulketl.mysql.server import MySQL
+from bulketl.mysql.shapes import read_shapes
 from bulketl.survey.explanation import Evidence, chain
 from bulketl.survey.look import in_view
 from bulketl.survey.proposals import Proposal, classify, named_by
@@ -22,6 +23,7 @@ from bulketl.survey.standing import standings
 from bulketl.tables import evidence
 from bulketl.tables.catalog import Catalog, Table
 from bulketl.tables.measured import Known, Match
+from bulketl.tables.personal import texts_of
 
 FEW_TABLES = 1000  # of so many, how the newest rows came is looked at in each
 NOTHING = Known({}, {})  # where no target is set
@@ -34,7 +36,7 @@ def propose(config: Config, tell: Tell = silent) -> tuple[Catalog, tuple[Proposa
     Raise ConfigError or SourceError.
     """
     seen = _evidence(config, tell)
-    return seen.catalog, classify(seen.catalog, seen.profiles, config.classify, seen.arrivals, seen.matches)
+    return seen.catalog, classify(seen.catalog, seen.profiles, config.classify, seen.arrivals, seen.matches, seen.shapes)
 
 
 def explain(config: Config, table: str, tell: Tell = silent) -> tuple[str, ...]:
@@ -51,7 +53,7 @@ def explain(config: Config, table: str, tell: Tell = silent) -> tuple[str, ...]:
         raise PlanError(f"there is no table {table!r} in {seen.catalog.identity}", hint=hint)
     guessed = guesses(seen.catalog)
     found = standings(seen.catalog, settled(seen.catalog, guessed, seen.matches), seen.profiles)
-    proposals = classify(seen.catalog, seen.profiles, config.classify, seen.arrivals, seen.matches)
+    proposals = classify(seen.catalog, seen.profiles, config.classify, seen.arrivals, seen.matches, seen.shapes)
     mine = tuple(guess for guess in guessed if guess.table == table)
     return chain(seen, found[table], mine, next(item for item in proposals if item.table == table))
 
@@ -68,7 +70,11 @@ def _evidence(config: Config, tell: Tell) -> Evidence:
     tell("looking at the newest rows", 0, len(looked_at))
     arrivals = patient(read_arrivals, source, looked_at)
     tell("comparing values of columns that may refer to other tables", 0, 0)
-    return Evidence(catalog, profiles, arrivals, _matched(source, catalog))
+    matches = _matched(source, catalog)
+    filled = [table for table in catalog if table.rows]
+    tell("counting values that look personal", 0, len(filled))
+    shapes = patient(read_shapes, source, [(table, texts_of(table)) for table in filled])
+    return Evidence(catalog, profiles, arrivals, matches, shapes)
 
 
 def _worth_a_look(table: Table, catalog: Catalog) -> bool:

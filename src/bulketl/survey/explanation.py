@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bulketl.survey.proposals import Proposal
 from bulketl.survey.references import Guess, refuted
@@ -13,6 +13,7 @@ from bulketl.tables.catalog import Catalog, Table
 from bulketl.tables.evidence import Arrival, counting_key, keeps_itself
 from bulketl.tables.measured import Match, Profile
 from bulketl.tables.naming import hint, says_list, says_people, words
+from bulketl.tables.personal import Shapes
 from bulketl.tables.printable import count_of
 
 NAMED = 12  # tables that are named, of those that refer to one
@@ -26,6 +27,7 @@ class Evidence:
     profiles: Mapping[tuple[str, str], Profile]
     arrivals: Mapping[str, Arrival]
     matches: Mapping[Guess, Match]
+    shapes: Mapping[str, Mapping[str, Shapes]] = field(default_factory=dict)
 
 
 def chain(evidence: Evidence, one: Standing, guessed: tuple[Guess, ...], proposal: Proposal) -> tuple[str, ...]:
@@ -39,6 +41,7 @@ def chain(evidence: Evidence, one: Standing, guessed: tuple[Guess, ...], proposa
         *_stamps(evidence, one.table),
         *_arrival(one.table, evidence.arrivals.get(one.table.name)),
         *_name(one),
+        *(f"personal: {one.column} looks like a {one.what}, {one.why}" for one in proposal.personal),
         *_decided(proposal),
     )
 

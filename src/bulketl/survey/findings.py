@@ -13,8 +13,8 @@ from operator import attrgetter
 from typing import Any, Literal
 
 from bulketl.config.config import Config
-from bulketl.config.inherited import inherited
 from bulketl.config.tables import TableRule
+from bulketl.connections.line import Line
 from bulketl.plan.plan import Leftover, Plan, Refusal
 from bulketl.survey.proposals import Proposal
 from bulketl.survey.stamps import cursor_candidates, doubt_of
@@ -79,7 +79,8 @@ class Seen:
     `proposals`, `profiles` (by table and column) and `arrivals` are of the source as it is now. `there` is None when there
     is no target to look at. `refused` is what a load would refuse, `states` what the target knows of earlier loads.
     `lacking`: what a load would lack at the source: where, what, and what to do. `doubled`: the zone in which TIMESTAMPs
-    are read, if a key has one and an hour of the zone comes twice.
+    are read, if a key has one and an hour of the zone comes twice. `not_here`: what bulketl.yaml names and this machine has
+    not: what, what follows, and what to do. `lines`: the lines to both servers as they were negotiated.
     """
 
     config: Config
@@ -92,6 +93,8 @@ class Seen:
     arrivals: Mapping[str, Arrival] = field(default_factory=dict)
     lacking: Sequence[tuple[str, str, str]] = ()
     doubled: str = ""
+    not_here: Sequence[tuple[str, str, str]] = ()
+    lines: Sequence[Line] = ()
 
     @property
     def unloadable(self) -> frozenset[str]:
@@ -121,8 +124,14 @@ class Ruled:
 
     @property
     def key(self) -> tuple[str, ...]:
-        """The columns of its key, by the rule or else by the source; empty when there is none."""
-        return tuple(self.rule.primary_key or self.table.primary_key)
+        """The columns of its key, by the rule or else by the source; empty when there is none, or one is excluded."""
+        return self.rule.key_of(self.table.primary_key)
+
+    @property
+    def keyless(self) -> str:
+        """Why it has no key, in words."""
+        lost = sorted(set(self.table.primary_key).intersection(self.rule.exclude_columns))
+        return f"has no key, because its rule excludes {', '.join(lost)}" if lost else "has no primary key"
 
     @property
     def doubtful(self) -> bool:
@@ -134,14 +143,6 @@ class Ruled:
     def by_changes(self) -> bool:
         """Whether it is to be loaded by its changes."""
         return self.rule.extraction_strategy != "full_table"
-
-    @property
-    def for_many(self) -> bool:
-        """Whether a pattern or a tier says how it is loaded, so that nobody chose that for this table."""
-        config, tier = self.seen.config, {"table_importance": self.rule.table_importance}
-        keys = inherited(self.table.name, tier, config.patterns, config.tiers)
-        said = (keys.get("extraction_strategy"), keys.get("incremental_column"))
-        return said == (self.rule.extraction_strategy, self.rule.incremental_column)
 
     @property
     def keyed_changes(self) -> bool:
@@ -195,17 +196,17 @@ class Ruled:
         return Finding(self.table.name, severity, message, otherwise, advice, new)
 
     def whole_instead(self, what: str, advice: str, fix: Mapping[str, object] | None = None) -> Finding:
-        """Return the finding that every load takes it whole, although its rule says otherwise.
+        """Return the finding that every load takes it whole, although its rule says otherwise, and says so in its summary.
 
-        Of a rule of its own that is an error, as it says what cannot be done; of one for many tables it is rightly so.
+        Nothing is missed, so that is no error; of a rule for many tables it is rightly so.
         """
         then = "every load takes it whole"
-        if self.for_many:
-            return self.finding(
-                "note", f"{what}, and a pattern or tier has it {self.rule.extraction_strategy}", then,
-                "nothing, if that is meant; else write what it needs under its own name",
-            )  # fmt: skip
-        return self.finding("error", f"is {self.rule.extraction_strategy} and {what}", then, advice, fix)
+        if self.seen.config.chosen(self.table.name):
+            return self.finding("warning", f"is {self.rule.extraction_strategy} and {what}", then, advice, fix)
+        return self.finding(
+            "note", f"{what}, and a pattern or tier has it {self.rule.extraction_strategy}", then,
+            "nothing, if that is meant; else write what it needs under its own name",
+        )  # fmt: skip
 
     @property
     def compared(self) -> bool:

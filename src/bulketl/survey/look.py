@@ -5,6 +5,7 @@ The target is asked first: nothing is read for a target that is not there.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -16,6 +17,7 @@ from bulketl.mysql.server import MySQL
 from bulketl.mysql.zones import check_zone
 from bulketl.plan.absences import expected
 from bulketl.plan.leftout import with_views
+from bulketl.plan.masking import cuttable
 from bulketl.plan.plan import Refusal, Skip
 from bulketl.plan.selection import Selection, select
 from bulketl.postgres.known import known as ask_known
@@ -72,4 +74,5 @@ def in_view(source: MySQL, config: Config, known: Known, names: Collection[str] 
     `names`: those a person names besides the rules. Raise SourceError.
     """
     catalog = read_catalog(source, expected(config, source.identity, known.states, known.existing))
-    return with_views(catalog, config, known.states, names)
+    seen = with_views(catalog, config, known.states, names)
+    return dataclasses.replace(seen, tables=tuple(cuttable(config, table) for table in seen))

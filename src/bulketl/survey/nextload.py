@@ -14,7 +14,7 @@ from bulketl.survey.cursors import before_measuring
 from bulketl.survey.unchanged import unchanged
 from bulketl.tables.catalog import Catalog, Table
 from bulketl.tables.measured import Known, Measured
-from bulketl.tables.partitions import Bound, Changes
+from bulketl.tables.partitions import Bound, Changes, fits, split_key
 from bulketl.tables.spec import Policy, Publish
 
 Act = Literal["whole", "changes", "unchanged", "refused", "excluded", "waits"]
@@ -53,7 +53,9 @@ def next_load(config: Config, catalog: Catalog, table: Table, known: Known) -> N
     left, same = unchanged(config, one, {table.name: choice}, lambda names: dict.fromkeys(names, rows))
     if not left.tables:
         return NextLoad("unchanged", same[0].reason)
-    bounds = {table.name: Bound(table.rows)}
+    along = split_key(table, rule.partition_by)  # by which values it is cut the source would have to be asked
+    cuts = ((0,) * len(along.columns),) if along and not fits(table, table.rows, config.partition_bytes) else ()
+    bounds = {table.name: Bound(table.rows, cuts=cuts)}
     plan = decide(config, one, bounds, known.existing, choices={table.name: choice}, selection=selection)
     if plan.refused:
         return NextLoad("refused", plan.refused[0].message, plan.refused[0].hint)

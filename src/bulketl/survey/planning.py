@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import getpass
-import os
-import socket
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from bulketl.config.config import Config
 from bulketl.config.libraries import check_libraries
+from bulketl.connections.person import person
 from bulketl.connections.retrying import patient
 from bulketl.mysql import digests as source_digests
 from bulketl.mysql.discover import read_bounds
@@ -110,7 +108,7 @@ def made_of(
         tell("hashing small tables", 0, len(catalog.tables))
         catalog, same = alike(config, catalog, seen, bounds, lambda specs: patient(_hashes, source, sight.target, specs))
         skipped += same
-    asked = dataclasses.replace(selection, person=_person())
+    asked = dataclasses.replace(selection, person=person())
     plan = decide(config, catalog, bounds, existing, choices=choice, selection=asked)
     left: tuple[Leftover, ...] = ()
     if selection.everything:
@@ -181,12 +179,3 @@ def _compared(target: Postgres, plan: Plan) -> Compared:
     others = tables_of(document) - asked
     lines = [line for line in differences(document, plan) if line.removeprefix("- ").partition(" (")[0] not in others]
     return Compared(run, lines, known, len(asked))
-
-
-def _person() -> str:
-    """Return who runs this, as the operating system knows them, and on which machine."""
-    try:
-        name = getpass.getuser()
-    except (KeyError, OSError):  # a container may run as a number that has no name
-        name = f"uid {os.getuid()}"
-    return f"{name}@{socket.gethostname()}"

@@ -8,6 +8,7 @@ choice carries its reason, because a person has to be able to argue with it.
 
 from __future__ import annotations
 
+import dataclasses
 import fnmatch
 import math
 from collections.abc import Mapping, Sequence
@@ -32,6 +33,7 @@ from bulketl.tables.evidence import (
 from bulketl.tables.measured import Match, Profile
 from bulketl.tables.naming import hint, keeps, says_added, says_list
 from bulketl.tables.partitions import rows_per_partition
+from bulketl.tables.personal import Personal, Shapes, personal
 from bulketl.tables.printable import brief
 from bulketl.tables.spec import DELETED_AT, Strategy, Tier
 from bulketl.tables.types import FLOATS
@@ -53,6 +55,7 @@ class Proposal:
     """What discover would write for a table; `reasons` has one for each choice a person may want to argue with.
 
     `question`: what a person should decide, because the name suggests what the values do not confirm; '' for nothing.
+    `personal`: columns that look so, each with a mask that a person may want; no rule of the proposal has them.
     """
 
     table: str
@@ -69,6 +72,7 @@ class Proposal:
     deletes: str | dict[str, str]
     reasons: Mapping[str, str]
     question: str = ""
+    personal: tuple[Personal, ...] = ()
 
     def __repr__(self) -> str:
         """Return what it is in a short line."""
@@ -96,7 +100,9 @@ class Proposal:
 
     def to_json(self) -> dict[str, object]:
         """Return the rule, with the table's name, the reasons and the question, as plain values."""
-        return {**self.to_rule(), "table": self.table, "reasons": dict(self.reasons), "question": self.question}
+        looks = {one.column: {"what": one.what, "why": one.why, "mask": one.mask} for one in self.personal}
+        told = {"table": self.table, "reasons": dict(self.reasons), "question": self.question, "personal": looks}
+        return {**self.to_rule(), **told}
 
 
 def classify(
@@ -105,21 +111,32 @@ def classify(
     rules: Sequence[NameRule] = (),
     arrivals: Mapping[str, Arrival] | None = None,
     matches: Mapping[Guess, Match] | None = None,
+    shapes: Mapping[str, Mapping[str, Shapes]] | None = None,
 ) -> tuple[Proposal, ...]:
     """Return a proposal for every table of the catalogue, in its order.
 
     `profiles` is keyed by table and column, for the candidates of `cursor_candidates`; a missing one is not trusted
     unless the server keeps the stamp. `rules` are the user's and come before NAME_RULES. `arrivals`: how the newest rows of
     tables came; without that none is proposed as audit. `matches`: what a look at values said of the `guesses`; without
-    that, names that fit a table exactly are believed, and no others.
+    that, names that fit a table exactly are believed, and no others. `shapes`: by table and column, what values look like.
     """
     references = settled(catalog, guesses(catalog), matches or {})
     found = standings(catalog, references, profiles)
     dependencies = acyclic({name: frozenset(one.targets) for name, one in found.items()})
-    return tuple(
+    made = (
         _proposal(found[table.name], profiles, rules, (arrivals or {}).get(table.name), dependencies[table.name])
         for table in catalog
     )
+    looks = shapes or {}
+    return tuple(_with_personal(table, one, looks.get(table.name, {})) for table, one in zip(catalog, made, strict=True))
+
+
+def _with_personal(table: Table, one: Proposal, shapes: Mapping[str, Shapes]) -> Proposal:
+    """Return the proposal with the columns that look personal; what is only a list of values is about nobody."""
+    if one.exclude or says_list(table.name):
+        return one
+    needed = frozenset({*table.primary_key, *([one.cursor] if one.cursor else [])})
+    return dataclasses.replace(one, personal=personal(table, shapes, needed))
 
 
 def _proposal(

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
+from bulketl.config.tables import TableRule
 from bulketl.plan.leftout import left_out, told
 from bulketl.survey.findings import Finding, Rule, Seen
+from bulketl.tables.catalog import Table
 from bulketl.tables.patterns import matches
+from bulketl.tables.printable import count_of
+from bulketl.tables.spec import TIERS
 
 # Engines of base tables that keep no rows of their own.
 ELSEWHERE = {
@@ -58,6 +62,40 @@ def not_yet(seen: Seen) -> Iterator[Finding]:
         )  # fmt: skip
 
 
+def unheard(seen: Seen) -> Iterator[Finding]:
+    """Yield that tables ask for alerts and nobody is told of them."""
+    alerts = seen.config.alerts
+    asking = [
+        rule.table_importance
+        for rule in seen.config.tables.values()
+        if rule.monitoring.alert_on_failure and not rule.exclude and (alerts is None or not alerts.to(rule.table_importance))
+    ]
+    if asking:
+        tiers = ", ".join(tier for tier in TIERS if tier in asking)
+        why = "no alerts are set" if alerts is None else f"no channel is set for their tier ({tiers})"
+        yield Finding(
+            "bulketl.yaml", "note", f"has {count_of(len(asking), 'table')} with alert_on_failure: true, and {why}",
+            "nobody hears when one of them fails", "name a channel under alerts: docs/alerts.md shows how",
+        )  # fmt: skip
+
+
+def not_here(seen: Seen) -> Iterator[Finding]:
+    """Yield what bulketl.yaml names and this machine has not."""
+    for text, then, advice in seen.not_here:
+        yield Finding("bulketl.yaml", "error", text, then, advice)
+
+
+def in_the_open(seen: Seen) -> Iterator[Finding]:
+    """Yield that rows go to or come from another machine without TLS, if they do."""
+    for line in seen.lines:
+        if line.open:
+            yield Finding(
+                line.identity, "warning", f"the {line.side} is another machine, and the line to it has no TLS",
+                "whoever is on the way reads every row, and may alter it",
+                f"add ssl-mode=verify-full and ssl-ca to the URI in BULKETL_{line.side.upper()}",
+            )  # fmt: skip
+
+
 def new_unknown(seen: Seen) -> Iterator[Finding]:
     """Yield that new tables are to be reported, and nothing says which are new."""
     config = seen.config
@@ -101,6 +139,46 @@ def idle_patterns(seen: Seen) -> Iterator[Finding]:
         )  # fmt: skip
 
 
+def idle_masks(seen: Seen) -> Iterator[Finding]:
+    """Yield masks for many tables that no column of these has, or that one of them has in another spelling."""
+    rules = [(table, seen.config.rule(table.name)) for table in seen.catalog]
+    loaded = [(table, rule) for table, rule in rules if not rule.exclude]
+    for pattern, keys in seen.config.patterns.items():
+        if not any(matches(name, [pattern]) for name in seen.unloadable):  # nobody knows what columns these have
+            yield from _idle_in(pattern, keys, [one for one in loaded if matches(one[0].name, [pattern])])
+    for tier, keys in seen.config.tiers.items():
+        yield from _idle_in(f"tier {tier}", keys, [one for one in loaded if one[1].table_importance == tier])
+
+
+def _idle_in(place: str, keys: Mapping[str, object], tables: Sequence[tuple[Table, TableRule]]) -> Iterator[Finding]:
+    masks = keys.get("mask")
+    columns = {one.name for table, _ in tables for one in table.columns}
+    for column in masks if tables and isinstance(masks, Mapping) else ():
+        if others := [f"{table.name}.{name}" for table, rule in tables for name in _otherwise_spelt(column, table, rule)]:
+            yield Finding(
+                place, "warning", f"mask.{column} leaves {_some(others)} as it is: case counts",
+                "nothing else masks that, and it is loaded unmasked",
+                "add its spelling under mask, with a method or with keep",
+            )  # fmt: skip
+        elif column not in columns:
+            meant = difflib.get_close_matches(column, columns, n=1)
+            hint = f"; did you mean {meant[0]!r}?" if meant else ""
+            yield Finding(
+                place, "warning", f"mask.{column}: no table that this is said of has such a column", "it masks nothing",
+                f"correct its name (case counts), or take it out{hint}",
+            )  # fmt: skip
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _otherwise_spelt(column: str, table: Table, rule: TableRule) -> list[str]:
+    """Return the table's columns that a mask misses by their case alone, and of which the rule says nothing else."""
+    settled = {column, *rule.mask, *rule.exclude_columns}
+    return [one.name for one in table.columns if one.name.lower() == column.lower() and one.name not in settled]
+
+
 def without_rule(seen: Seen) -> Iterator[Finding]:
     """Yield tables of the source that no rule names, once there are rules."""
     config = seen.config
@@ -115,12 +193,16 @@ def without_rule(seen: Seen) -> Iterator[Finding]:
 
 
 BEFORE_TABLES: tuple[Rule, ...] = (
+    Rule("in the open", in_the_open, one=False),
     Rule("no tables", no_tables),
     Rule("gone", gone_tables),
     Rule("elsewhere", elsewhere),
     Rule("not yet", not_yet),
+    Rule("unheard", unheard, one=False),
+    Rule("not here", not_here, one=False),
     Rule("new unknown", new_unknown),
     Rule("misnamed", misnamed),
     Rule("idle pattern", idle_patterns),
+    Rule("idle mask", idle_masks),
 )
 AFTER_TABLES: tuple[Rule, ...] = (Rule("without rule", without_rule),)

@@ -105,14 +105,13 @@ def doubtful_key(one: Ruled) -> Finding | None:
 
 
 def whole_without_key(one: Ruled) -> Finding | None:
-    """Tell that a table that is loaded whole has no key."""
-    if one.by_changes or one.key:
+    """Tell that a table that is loaded whole has no key, unless it has no column either, which is an error of its own."""
+    if one.by_changes or one.key or {column.name for column in one.table.columns}.issubset(one.rule.exclude_columns):
         return None
-    return one.finding(
-        "note", "has no primary key",
-        "it can only be loaded whole; `bulketl verify` compares its rows by their content and repairs it as a whole",
-        _unique_hint(one.table),
-    )  # fmt: skip
+    then = "it can only be loaded whole; `bulketl verify` compares its rows by their content and repairs it as a whole"
+    if one.table.primary_key:
+        return one.finding("warning", one.keyless, then, "take that out of exclude_columns, or name another primary_key")
+    return one.finding("note", one.keyless, then, _unique_hint(one.table))
 
 
 def silent_deletes(one: Ruled) -> Finding | None:
@@ -132,8 +131,9 @@ def changes_without_key(one: Ruled) -> Finding | None:
     """Tell that a table cannot be loaded by its changes, because it has no key."""
     if not one.by_changes or one.key:
         return None
-    advice = f"write extraction_strategy: full_table; {_unique_hint(one.table)}"
-    return one.whole_instead("has no primary key", advice, {"extraction_strategy": "full_table"})
+    mended = "or take that out of exclude_columns" if one.table.primary_key else _unique_hint(one.table)
+    advice = f"write extraction_strategy: full_table; {mended}"
+    return one.whole_instead(one.keyless, advice, {"extraction_strategy": "full_table"})
 
 
 def changes_by_doubtful_key(one: Ruled) -> Finding | None:
@@ -192,7 +192,8 @@ def cursor_without_edits(one: Ruled) -> Finding | None:
         none = f"{better} is a better one"
     elif stamps:
         none = f"{stamps[0]} cannot be trusted to be one"
-    severity: FindingSeverity = "warning" if one.compared else "error"
+    audited = one.rule.table_importance == "audit"  # whose rows stay as they were first seen
+    severity: FindingSeverity = "warning" if one.compared or audited else "error"
     return one.wrong_cursor(f"cursor {column.name} is no stamp of changes, and {none}", then, severity)
 
 

@@ -77,9 +77,32 @@ def _first(proposals: Sequence[Proposal]) -> Iterator[str]:
     if rest:
         what = f"{count_of(rest, 'table')} that no other line is about: loaded whole"
         yield f'  "*": {{table_importance: reference}}  # {what}'
+    if some := [item for item in proposals if item.personal]:
+        if not (shared or rest):
+            yield "\npatterns:"
+        yield from _personal(some)
     yield "\nsource_tables:"
     for item in own:
         yield from _lines(item)
+
+
+def _personal(some: Sequence[Proposal]) -> Iterator[str]:
+    """Yield comments with a mask for each column that looks personal, which count once a person takes their sign away."""
+    count = f"{count_of(sum(len(item.personal) for item in some), 'column')} of {count_of(len(some), 'table')}"
+    yield f"  # personal? {count} look so, and are loaded as they are."
+    yield "  # To mask a table, take the sign at the beginning of its line away, and set BULKETL_MASK_KEY: docs/masking.md"
+    for item in some:
+        yield f"  # {_name(item.table)}: {{mask: {{{_masks(item)}}}}}"
+
+
+def _masks(item: Proposal) -> str:
+    return ", ".join(f"{_name(one.column)}: {_mask(one.mask)}" for one in item.personal)
+
+
+def _mask(mask: Mapping[str, str] | str) -> str:
+    if isinstance(mask, str):
+        return f'"{mask}"' if mask.lower() in _WORDS else mask
+    return f"{{{', '.join(f'{key}: {value}' for key, value in mask.items())}}}"
 
 
 def _lines(item: Proposal) -> Iterator[str]:
@@ -106,6 +129,8 @@ def _appended(item: Proposal, patterns: Mapping[str, Any], tiers: Mapping[Any, A
         yield f"  {_name(item.table)}: {{}}  # as the rules for many tables say"
         return
     yield from _block(item.table, keys, reasons)
+    if item.personal:
+        yield f"    # personal? mask: {{{_masks(item)}}}"
 
 
 def _block(table: str, keys: Mapping[str, object], reasons: Mapping[str, str]) -> Iterator[str]:
@@ -129,7 +154,8 @@ def _name(text: str) -> str:
     """Return a key of the file: as it is where nothing else could be read there, else in quotes."""
     if _PLAIN.fullmatch(text) and text.lower() not in _WORDS:
         return text
-    return plain.safe_dump(text, default_style='"', allow_unicode=False, width=10**6).strip()
+    # A character that no terminal shows is spelt out, so that nobody overlooks it.
+    return plain.safe_dump(text, default_style='"', allow_unicode=text.isprintable(), width=10**6).strip()
 
 
 def _quoted(value: Any) -> Any:

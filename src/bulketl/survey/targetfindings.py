@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bulketl.plan.footing import lacks
-from bulketl.plan.obstacles import Facing, doubts
+from bulketl.plan.facing import Facing
+from bulketl.plan.footing import LACKS, Start
+from bulketl.plan.obstacle import NOT_LOADED, met
+from bulketl.plan.obstacles import DOUBTS
 from bulketl.plan.spelling import TAKING_ALL
 from bulketl.plan.stale import NAMED, line
 from bulketl.survey.findings import Finding, Rule, Seen
@@ -18,14 +20,14 @@ def lacking(seen: Seen) -> Iterator[Finding]:
     for where, text, advice in seen.lacking:
         yield Finding(where, "error", text, "what needs it is not loaded", advice)
     if seen.there and seen.there.footing and seen.there.plan:
-        for text, advice in lacks(seen.there.footing, seen.there.plan):
-            yield Finding(seen.config.target_schema, "error", text, "no load begins", advice)
+        for one, (text, advice) in met(LACKS, Start(seen.there.footing, seen.there.plan)):
+            yield Finding(seen.config.target_schema, "error", text, one.otherwise, advice)
 
 
 def refused(seen: Seen) -> Iterator[Finding]:
     """Yield the tables that a load would refuse, in its words."""
     for item in seen.refused:
-        yield Finding(item.table, "error", item.message, "it is not loaded", item.hint)
+        yield Finding(item.table, "error", item.message, NOT_LOADED, item.hint)
 
 
 def doubted(seen: Seen) -> Iterator[Finding]:
@@ -34,8 +36,8 @@ def doubted(seen: Seen) -> Iterator[Finding]:
         return
     for load in seen.there.plan.loads:
         facing = Facing(load, seen.there.existing.get(load.spec.table), seen.doubled)
-        for text, advice in doubts(facing):
-            yield Finding(load.spec.table, "warning", text, "a load fails at it when rows are so; only they tell", advice)
+        for one, (text, advice) in met(DOUBTS, facing):
+            yield Finding(load.spec.table, "warning", text, one.otherwise, advice)
 
 
 def narrow_encoding(seen: Seen) -> Iterator[Finding]:

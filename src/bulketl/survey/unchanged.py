@@ -110,6 +110,8 @@ def _again(config: Config, catalog: Catalog, table: Table, choice: Choice) -> Ta
         spec = specify(config, catalog, table, Choice(state=state))
     except PlanError:
         return None
+    if spec.withheld:  # which is told in every load
+        return None
     found = differing(spec, existing, state)
     kept = state.kept if config.dropped_columns == "keep" else ()
     same = not (found.added or found.widened or found.changed or set(found.dropped).difference(kept))

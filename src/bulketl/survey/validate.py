@@ -24,6 +24,8 @@ from bulketl.postgres.ledger import made
 from bulketl.postgres.server import Postgres
 from bulketl.survey.examination import find
 from bulketl.survey.findings import Finding, Seen, There
+from bulketl.survey.here import missing_here
+from bulketl.survey.lines import lines
 from bulketl.survey.look import Sight, in_view
 from bulketl.survey.planning import counted, made_of
 from bulketl.survey.proposals import classify
@@ -69,7 +71,7 @@ def validate(config: Config) -> tuple[Finding, ...]:
     there, refused = (None, ()) if known is None else _foreseen(zoned, source, catalog, known)
     seen = Seen(
         config, catalog, proposals, profiles, there, refused, known.states if known else {}, arrivals, tuple(lacking),
-        doubled=_doubled(zoned, source, catalog),
+        doubled=_doubled(zoned, source, catalog), not_here=missing_here(config), lines=lines(config),
     )  # fmt: skip
     return tuple(dataclasses.replace(one, source=catalog.identity, schema=config.target_schema) for one in find(seen))
 
@@ -86,7 +88,9 @@ def _foreseen(config: Config, source: MySQL, catalog: Catalog, known: Earlier) -
         plan = made_of(config, EVERYTHING, sight, sparing=False)
     except PlanError as error:  # of the load as a whole
         plan = Plan(catalog.identity, config.target_schema, "", ())
-        plan = dataclasses.replace(plan, refused=(Refusal(catalog.identity, "reference", error.message, error.hint),))
+        plan = dataclasses.replace(
+            plan, refused=(Refusal(catalog.identity, "reference", error.message, error.hint, error.public),)
+        )
     return There(existing, footing, plan, left, outsiders, known.encoding), plan.refused
 
 

@@ -16,6 +16,7 @@ measured against the libraries: see `docs/types.md`.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import re
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from typing import Literal
 
 from bulketl.errors import PlanError
 from bulketl.tables.catalog import Column
+from bulketl.tables.masks import Mask
 from bulketl.tables.types import INTEGERS, RAW, RAW_TEXTS, TIMES, TypeName, parse_type
 
 # NULL for every date that is none: 0000-00-00, 2024-00-00, 2024-05-00, and 2024-02-31 under ALLOW_INVALID_DATES.
@@ -78,6 +80,15 @@ class CastRule:
 
 
 @dataclass(frozen=True, slots=True)
+class Masked:
+    """How the values of a column are masked, and the types that they have before: in Postgres, and in Arrow."""
+
+    mask: Mask
+    target: str
+    wire: str
+
+
+@dataclass(frozen=True, slots=True)
 class Cast:
     """A rule applied to a column: all that reading, coercing and creating it need to know.
 
@@ -96,6 +107,7 @@ class Cast:
     name: str = field(default="", repr=False)
     packed: str = field(default="", repr=False)  # the expression in MySQL that makes an integer of it, '' for none
     unpack: str = field(default="", repr=False)  # what makes a value of that integer
+    masked: Masked | None = field(default=None, repr=False)  # how it is masked; `target` and `wire` are what comes out
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -114,7 +126,19 @@ class Cast:
     @property
     def hashable(self) -> bool:
         """Whether both servers have one text for each of its values, so that it is part of a row's hash."""
-        return self.target_type.base != "jsonb" or self.source_type.base == "json"
+        return not self.masked and (self.target_type.base != "jsonb" or self.source_type.base == "json")
+
+    @property
+    def unmasked(self) -> Cast:
+        """The same as the source's values are read, before they are masked."""
+        if self.masked is None:
+            return self
+        return dataclasses.replace(self, target=self.masked.target, wire=self.masked.wire, masked=None)
+
+    @property
+    def written(self) -> Cast:
+        """The same as what is written: a column of the target like any other."""
+        return self if self.masked is None else dataclasses.replace(self, masked=None)
 
 
 # A decimal or text column arrives as text because connectorx cuts decimals to ten places and fails beyond 18 digits.

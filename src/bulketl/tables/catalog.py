@@ -6,7 +6,7 @@ Nothing here decides anything and nothing here opens anything: reading it is the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from bulketl.tables.demands import Demands
@@ -134,8 +134,9 @@ class Catalog:
     """A database: its identity without secrets, the server's version, the zone it shows TIMESTAMPs in, its tables.
 
     `connections`: how many this user may have at once, 0 when unknown. `offset`: by how many seconds its clock is ahead of
-    UTC's. `views`: those that nobody has asked for; `others`: what else is no base table. `absent`: what was known and is
-    not in view.
+    UTC's, `year` the year that it shows. `views`: those that nobody has asked for; `others`: what else is no base table.
+    `absent`: what was known
+    and is not in view.
     """
 
     identity: str
@@ -144,6 +145,7 @@ class Catalog:
     tables: tuple[Table, ...]
     connections: int = 0
     offset: int = 0
+    year: int = 0
     views: tuple[Table, ...] = ()
     others: tuple[Other, ...] = ()
     absent: tuple[Absent, ...] = ()
@@ -172,15 +174,15 @@ class TargetTable:
     """A table as Postgres has it now, and what depends on it; or another thing that has the name a table would get.
 
     `columns` are (name, type) with types spelt as in `bulketl.tables.casts`. `views` are the plain views that a swap saves
-    and recreates, `materialized` the others. `hanging` describes everything a swap would lose, materialized views
-    included; `referenced` is true when foreign keys of other tables point here, so that it cannot be truncated
-    either. `indexes`: of these, those that a swap can build again, each with the columns it is of. `grants` are the rights
-    others have on it; a swap carries them over. `seen` is a hash of all that, to
-    notice what appears later. `uncopied` are the columns whose types have no binary form to be read: COPY BINARY into
-    the table fails while it has them, even where it leaves them out. `kind` is what Postgres calls it, `oid` its number
-    there, `rows` what it has as far as that is known without much work. `made` is what the ledger knows of a table of that
-    name. `key_name` is that of its key's index. `partitioned`: its rows are in its partitions. `acting`: triggers,
-    rules or row security act on rows that are written to it. `demands`: what it demands of whoever writes to it.
+    and recreates, in words; `materialized`: there are others. `hanging` describes everything a swap would lose,
+    materialized views and every index included; `referenced` is true when foreign keys of other tables point here, so that
+    it cannot be truncated either. `carried`: views and indexes that a swap makes again, each with the columns that it
+    needs. `grants` are the rights others have on it; a swap carries them over. `seen` is a hash of all that, to notice
+    what appears later. `uncopied` are the columns whose types have no binary form to be read: COPY BINARY into the table
+    fails while it has them, even where it leaves them out. `kind` is what Postgres calls it, `oid` its number there,
+    `rows` what it has as far as that is known without much work. `made` is what the ledger knows of a table of that name.
+    `key_name` is that of its key's index. `partitioned`: its rows are in its partitions. `acting`: triggers, rules or row
+    security act on rows that are written to it. `demands`: what it demands of whoever writes to it.
     """
 
     name: str
@@ -188,8 +190,8 @@ class TargetTable:
     primary_key: tuple[str, ...] = ()
     views: tuple[str, ...] = ()
     hanging: tuple[str, ...] = ()
-    indexes: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    materialized: tuple[str, ...] = ()
+    carried: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    materialized: bool = False
     referenced: bool = False
     seen: str = ""
     grants: tuple[str, ...] = ()
@@ -206,8 +208,13 @@ class TargetTable:
 
     @property
     def replaceable(self) -> bool:
-        """Whether a swap loses nothing that hangs on it, for it builds the indexes again."""
-        return {*self.hanging} <= {index for index, _ in self.indexes}
+        """Whether a swap loses nothing that hangs on it, for it makes all of that again."""
+        return {*self.hanging} <= {what for what, _ in self.carried}
+
+    def needing(self, columns: Collection[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Return what a swap makes again and cannot make without these columns, each with those of them that it needs."""
+        found = [(what, tuple(column for column in needed if column in columns)) for what, needed in self.carried]
+        return tuple((what, needed) for what, needed in found if needed)
 
     @property
     def ours(self) -> bool:

@@ -43,7 +43,7 @@ class State:
     were last compared with the source's, None if never. `retained`: rows before these values of columns have been
     removed by its retention, as (column, value) by column. `zone`: the session's, '' for the server's own. `audited`:
     it has a chain, and was not reset since. `evidence`: what the plan showed then, as in TableSpec; '' where a part
-    was loaded, which proves nothing.
+    was loaded, which proves nothing. `masking`: the key and the masks of its rows, as in TableSpec.
     """
 
     source: str
@@ -55,6 +55,7 @@ class State:
     zone: str = ""
     evidence: str = ""
     audited: bool = False
+    masking: str = ""
 
 
 def cursor_type(column: Column, zone: str) -> str:

@@ -93,6 +93,9 @@ _CAME = _set(
 # nor what a row tells of before and after: it keeps the value that something had then.
 _TOLD = _set("old new from to before after previous prev prior original by")
 
+# When a row ends, which is written when it comes.
+_END_OF_ROW = _set("expire expires expired expiry expiration until ttl lifetime timeout")
+
 _TIME = _set("date time datetime stamp timestamp at on ts when mtime")
 _IRREGULAR = {"people": "person", "children": "child", "men": "man", "women": "woman", "indices": "index", "data": "data"}
 _RUNS = re.compile(r"[^\W\d_]+|\d+")
@@ -236,6 +239,11 @@ def says_state(name: str, table: str) -> str:
         return ""
     about = {singular(word) for word in words(table)}
     return next((word for word in parts if _is_state(word) and singular(word) not in about), "")
+
+
+def says_end(name: str) -> bool:
+    """Tell whether a column's name says when its row ends: `expires_at`, `valid_until`."""
+    return bool(_END_OF_ROW & set(words(name)))
 
 
 def _is_state(word: str) -> bool:

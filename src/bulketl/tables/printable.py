@@ -36,10 +36,36 @@ def count_of(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
+def lasting(seconds: float) -> str:
+    """Return a time for people, in its two largest units: 45 s, 3 min 20 s, 2 h 5 min, 3 d 4 h."""
+    left, told = round(seconds), list[str]()
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        count, left = divmod(left, size)
+        if count or (unit == "s" and not told):
+            told.append(f"{count:,} {unit}")
+        elif told:
+            break
+    return " ".join(told[:2])
+
+
+def size(count: float) -> str:
+    """Return a number of bytes for people: 999 B, 1.2 kB, 38 MB."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 999.5 or unit == "GB":
+            return f"{count:.0f} {unit}" if unit == "B" or count >= 10 else f"{count:.1f} {unit}"
+        count /= 1000
+    raise AssertionError("unreachable")
+
+
+def without_table(text: str, table: str) -> str:
+    """Return a message without the name of its table before it, which stands there already."""
+    return text.removeprefix(f"table {table!r}: ").replace(f"table {table!r}", "the table").replace("\n", " ")
+
+
 LONGEST = 60  # characters of a fact in a repr
 
 
-def brief(kind: object, **facts: object) -> str:
+def brief(kind: object, /, **facts: object) -> str:
     """Return the repr of a value, a short line: its type and the few facts that tell it from others. None has row values."""
     told = ", ".join(f"{name}={_short(fact)}" for name, fact in facts.items())
     return f"{type(kind).__name__}({told})"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from bulketl.tables.casts import Cast, Encoder
+from bulketl.tables.casts import Cast, Encoder, encoder_of
 from bulketl.tables.checks import Check
 from bulketl.tables.cursor import Watermark
 
@@ -72,6 +73,9 @@ class TableSpec:
     widened: tuple[str, ...] = ()  # columns that the target has too narrow
     seen: str = ""  # a hash of what the plan saw of a table that will be swapped
     rows: int | None = None  # of the target before; None when unknown
+    masking: str = ""  # the fingerprint of its key, a hash of its masks, their year; '' without masks: `plan/masking`
+    aged: bool = False  # rows that are there were masked in an earlier year, of which more dates may show
+    withheld: tuple[str, ...] = ()  # columns that nobody has classified, and that strict masking leaves out
     evidence: str = ""  # when it was changed last, if the source tells, and a hash of how it is loaded: see `plan/specify`
     partitioned: bool = False  # so is the target table: its rows are its partitions'
     watched: bool = False  # something acts on rows written to it: they are staged, however few, and compared afterwards
@@ -94,6 +98,28 @@ class TableSpec:
     def packed_casts(self) -> tuple[Cast, ...]:
         """The columns that are read as integers and taken apart afterwards."""
         return tuple(item for item in self.casts if item.packed) if self.packed else ()
+
+    @property
+    def masked(self) -> tuple[Cast, ...]:
+        """The columns whose values are masked."""
+        return tuple(item for item in self.casts if item.masked)
+
+    @property
+    def unmasked(self) -> TableSpec:
+        """The same as the source has it, before values are masked."""
+        return dataclasses.replace(self, casts=tuple(item.unmasked for item in self.casts)) if self.masked else self
+
+    @property
+    def written(self) -> TableSpec:
+        """The same as the target has it, where masked columns are columns like any other."""
+        return dataclasses.replace(self, casts=tuple(item.written for item in self.casts)) if self.masked else self
+
+    def narrowed(self, columns: Iterable[str]) -> TableSpec:
+        """Return the same of its key, these columns, and what the masks of these need, and of no other."""
+        wanted = {*self.key, *columns}
+        wanted |= {item.masked.mask.by for item in self.casts if item.masked and item.column in wanted}
+        casts = tuple(item for item in self.casts if item.column in wanted)
+        return dataclasses.replace(self, casts=casts, encoder=encoder_of(casts))
 
     @property
     def target_key(self) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from bulketl.rows.coerce import Batch, coerce
 from bulketl.rows.reconcile import KEYS_READ, Buckets
 from bulketl.rows.reject import Reject
 from bulketl.tables.alterations import OF_JSON
-from bulketl.tables.casts import encoder_of, unhashed
+from bulketl.tables.casts import unhashed
 from bulketl.tables.partitions import KeyTuple, Partition, json_key, key_texts
 from bulketl.tables.spec import TableSpec
 from bulketl.verifying import looks
@@ -46,13 +46,12 @@ def add_unhashed(
     where: list[str] = []
     if not columns:
         return where
-    casts = tuple(item for item in spec.casts if item.column in {*spec.key, *columns})
-    narrow = dataclasses.replace(spec, casts=casts, encoder=encoder_of(casts))
+    narrow = spec.narrowed(columns)
     at_once = len(names) * JSON_ROWS // max(task.rows, 1) or 1  # buckets
     for group in (list(names[n : n + at_once]) for n in range(0, len(names), at_once)):
         older = source_totals.older(task.mark)
         condition = f"{source_digests.within(spec, buckets, group)} AND {older}"
-        batch = coerce(both.ask_source(read_where, narrow, condition), narrow, null_bits(narrow))
+        batch = coerce(both.ask_source(read_where, narrow, condition), narrow, null_bits(narrow), both.source.mask_key)
         _note(altered, batch, columns)
         rows, _ = both.ask_target(examine, both.run, narrow, batch, None, values=False)
         seen = {one.text for one in rows if one.in_target and one.columns}
@@ -130,7 +129,7 @@ def _read(
     for n in range(0, len(keys), KEYS_READ):
         partition = Partition(0, columns=spec.key, only=tuple(keys[n : n + KEYS_READ]))
         for rows in both.ask_source(read_all, spec, partition):
-            batch = coerce(rows, spec, null_bits(spec))
+            batch = coerce(rows, spec, null_bits(spec), both.source.mask_key)
             _note(altered, batch, {item.column for item in spec.casts}.difference(unhashed(spec.casts)))
             yield both.ask_target(examine, both.run, spec, batch, late, values=request.show_values)
 

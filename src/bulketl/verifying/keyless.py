@@ -74,7 +74,7 @@ def _matched(both: Both, request: Request, task: Task, lost: dict[str, int], mor
     if some:
         hashes = ", ".join(f"'{int(text, 16):064x}'" for text in some)
         read = both.ask_source(read_where, spec, f"{source_digests.row_hash(spec)} IN ({hashes})")
-        batch = coerce(read, spec, null_bits(spec))
+        batch = coerce(read, spec, null_bits(spec), both.source.mask_key)
         found, _ = both.ask_target(cross_examine, both.run, spec, batch, others, values=request.show_values)
         fit = {one.source_hash for one in found}
         refused = [text for text in some if text not in fit][:known]

@@ -213,10 +213,14 @@ def _asked(config: Config, sight: Sight[Known], table: Table, by: str, sums: boo
     spec, existing = specify(config, sight.catalog, table, choice), choice.existing
     if existing is None:
         return TableHistory(table.name, error="the target has no such table; was it ever loaded?")
-    casts = {item.column: item for item in spec.casts if item.source}
+    secret = {item.column for item in spec.masked}
+    casts = {item.column: item for item in spec.casts if item.source and not item.masked}
     column = date_column(table, config.rule(table.name), list(casts), by)
     if not column:
-        return TableHistory(table.name, skipped=f"no date column {by!r}" if by else "no date column")
+        why = f"no date column {by!r}" if by else "no date column"
+        if by in secret or (not by and any(table.column(name).parsed.base in TIMES for name in secret)):
+            why = "its date column is masked, so the months of both sides are others"
+        return TableHistory(table.name, skipped=why)
     types = dict(existing.columns)
     there = {name: types[item.name] for name, item in casts.items() if item.name in types}  # as the source calls them
     if column not in there:

@@ -211,9 +211,10 @@ def _by_key(
         if n and not key:
             place = (Decimal(n),)  # one too many, to be counted
         if place in found:
-            shown_key = ", ".join(f"{name} {value_text(value)}" for name, value in zip(key, place, strict=True))
+            shown = ", ".join(f"{name} {value_text(value)}" for name, value in zip(key, place, strict=True))
             raise DataError(
-                f"the {side} answers with two rows for {shown_key}",
+                f"the {side} answers with two rows for {shown}",
+                said=shown,
                 hint="GROUP BY the columns of the key; a date that is none counts as NULL, as in a load",
             )
         found[place] = tuple(values[at[name]] for name in figures)

@@ -115,7 +115,7 @@ def _begin(both: Both, older: str, spec: TableSpec, buckets: Buckets, piece: Pie
 
 
 def _read(source: MySQL, spec: TableSpec, buckets: Buckets, condition: str, theirs: Future[Image]) -> PieceRead:
-    batch = coerce(patient(read_where, source, spec, condition), spec, null_bits(spec))
+    batch = coerce(patient(read_where, source, spec, condition), spec, null_bits(spec), source.mask_key)
     image = theirs.result()
     rejected = {str(buckets.of(json.loads(one.key)[spec.key[0]])) for one in batch.rejects}
     return PieceRead(batch.read, image.rows, len(image.data), rejected | unlike_buckets(batch.good, spec, buckets, image))

@@ -7,11 +7,11 @@ a key, or with a key twice in the target, is loaded whole.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from bulketl.config.config import Config
 from bulketl.connections.retrying import patient
-from bulketl.errors import BulketlError
+from bulketl.errors import BulketlError, DataError
 from bulketl.loading.record import recorded
 from bulketl.loading.run import load
 from bulketl.mysql.read import null_bits
@@ -20,10 +20,11 @@ from bulketl.plan.selection import Selection
 from bulketl.postgres.ledger import rejects
 from bulketl.postgres.server import Postgres
 from bulketl.postgres.write.rows import repair
-from bulketl.rows.coerce import coerce
+from bulketl.rows.coerce import Batch, coerce
 from bulketl.rows.reconcile import KEYS_READ, Differences
 from bulketl.survey.planning import planned
 from bulketl.tables.partitions import KeyTuple, Partition
+from bulketl.tables.spec import TableSpec
 from bulketl.verifying.details import read_all
 from bulketl.verifying.levels import compare_table
 from bulketl.verifying.request import Request
@@ -41,7 +42,7 @@ def repaired(
     rows = [item for item in wrong if item not in whole]
     run, done, after = "", list[Repaired](), list[Found]()
     if rows:
-        run, done, after = _by_rows(both, request, rows, result)
+        run, done, after = _by_rows(config, both, request, rows, result)
     if whole:
         loading, loaded, there = _whole(config, both, request, whole, selection)
         run, done, after = run or loading, done + loaded, after + there
@@ -49,18 +50,22 @@ def repaired(
 
 
 def _by_rows(
-    both: Both, request: Request, found: Sequence[Found], result: Verification
+    config: Config, both: Both, request: Request, found: Sequence[Found], result: Verification
 ) -> tuple[str, list[Repaired], list[Found]]:
     """Repair rows of tables under one run, and return its name, what was done, and what is found afterwards."""
     done, after = list[Repaired](), list[Found]()
-    with recorded(both.target, "repair", _plan(result, found)) as run:
+    with recorded(both.target, "repair", _plan(result, found), config) as run:
         # The plan has what the verification found; under the locks the rows are found anew.
         run.reasons.update(dict.fromkeys(run.reasons, "repair after a verification"))
         for item in found:
             with run.at(item.task.spec.table) as entry:
-                one = _rows(both, run.name, compare_table(both, request, item.task, item.buckets))
+                one, error = _rows(both, run.name, compare_table(both, request, item.task, item.buckets))
                 entry.rows, entry.deleted, entry.message = one.written, one.removed, one.problem
                 entry.outcome = "failed" if one.problem else "loaded"
+                entry.error, entry.public = "DataError" if one.problem else "", one.problem
+                if error:
+                    entry.error, entry.message = type(error).__name__, error.message
+                    entry.hint, entry.public = error.hint, error.public
             done.append(one)
             rejected = patient(_rejects, both.target, result.schema)
             after.append(_again(both, request, item, rejected, item.buckets))
@@ -120,19 +125,22 @@ def _partitions(key: tuple[str, ...], keys: Sequence[KeyTuple]) -> list[Partitio
     return [Partition(n, columns=key, only=piece) for n, piece in enumerate(pieces)]
 
 
-def _rows(both: Both, run: str, item: Found) -> Repaired:
+def _read(both: Both, spec: TableSpec, keys: Sequence[KeyTuple]) -> Iterator[Batch]:
+    for partition in _partitions(spec.key, keys):
+        for rows in patient(read_all, both.source, spec, partition):
+            yield coerce(rows, spec, null_bits(spec), both.source.mask_key)
+
+
+def _rows(both: Both, run: str, item: Found) -> tuple[Repaired, BulketlError | None]:
+    """Write what differs; return what was done, and the error that it ended with."""
     spec = item.task.writing
-    if item.verdict.problem:
-        return Repaired(spec.table, problem=item.verdict.problem)
+    if said := item.verdict.problem:
+        error = DataError(f"table {spec.table!r} cannot be compared: {said}", said=said, hint="`bulketl verify` says why")
+        return Repaired(spec.table, problem=said), error
     differences = Differences(item.missing, () if spec.audit else item.differing, item.extra, item.verdict.there)
     try:
-        batches = (
-            coerce(rows, spec, null_bits(spec))
-            for partition in _partitions(spec.key, _keys(item))
-            for rows in patient(read_all, both.source, spec, partition)
-        )
-        written, removed = repair(both.target, run, spec, differences, batches)
+        written, removed = repair(both.target, run, spec, differences, lambda: _read(both, spec, _keys(item)))
     except BulketlError as error:
-        return Repaired(spec.table, problem=f"{error.message}. {error.hint}".strip())
+        return Repaired(spec.table, problem=f"{error.message}. {error.hint}".strip()), error
     note = "rows that differ stay as they were first seen: `bulketl audit verify` tells whether they were altered here"
-    return Repaired(spec.table, written, removed, problem=note if spec.audit and item.differing else "")
+    return Repaired(spec.table, written, removed, problem=note if spec.audit and item.differing else ""), None

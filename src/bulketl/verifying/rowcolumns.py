@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from bulketl.config.config import Config
+from bulketl.plan.masking import masked_columns
 from bulketl.tables.casts import Cast
 from bulketl.tables.catalog import Table, TargetTable
 from bulketl.tables.spec import DELETED_AT, ROW_HASH, STAMPS
@@ -35,7 +36,7 @@ class Values:
 def hidden(config: Config, table: str) -> frozenset[str]:
     """Return the columns of a table whose values are shown to nobody: those that are masked or excluded."""
     rule = config.rule(table)
-    return frozenset({*rule.mask, *rule.exclude_columns})
+    return masked_columns(rule) | {*rule.exclude_columns}
 
 
 def columns_of(
@@ -59,9 +60,10 @@ def _cast(
     source = values.source.get(item.column) if values.source and shown else None
     target = values.target.get(item.name) if values.target and shown else None
     note: str = ""
-    state: ColumnState = _state(item, there, values) if shown else "unknown"
+    state: ColumnState = _state(item, there, values) if shown or values.written is not None else "unknown"
     if not shown:
-        note = "its value is masked, and not compared"
+        compared = "compared as it is masked" if state in ("equal", "differs") else "not compared"
+        note = f"its value is masked, so it is {compared} and not shown"
     elif values.target is not None and item.name not in there:
         note = "the target does not have it yet"
     elif item.name in there and there[item.name] != item.target:

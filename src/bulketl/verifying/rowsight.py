@@ -69,8 +69,9 @@ def look_at(config: Config, name: str) -> RowSight:
     except SourceError as error:
         problems["source"] = as_problem(error)
         if failed:
-            more = f"{failed[0].hint}. The source does not answer either: {problems['source']}"
-            raise TargetError(failed[0].message, hint=more) from None
+            first = failed[0]
+            more = f"{first.hint}. The source does not answer either: {' '.join(error.public.split()).rstrip('.?')}"
+            raise TargetError(first.message, hint=more, said=first.said, code=first.code) from None
     table = next((one for one in catalog if one.name == name), None) if catalog else None
     hidden = (
         [item.why for item in catalog.absent if (item.table, item.column, item.gone) == (name, None, False)]

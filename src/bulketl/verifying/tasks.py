@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from bulketl.config.config import Config
 from bulketl.errors import PlanError
 from bulketl.plan.incremental import Choice, choice_of
+from bulketl.plan.masking import agreeing
 from bulketl.plan.ownership import strange, with_article
 from bulketl.plan.plan import Refusal
 from bulketl.plan.publishing import differing
@@ -102,6 +103,7 @@ def _task(config: Config, catalog: Catalog, table: Table, choice: Choice, free: 
     cursor = Cursor(changes.column, changes.type, Changes(changes.column)) if changes else None
     try:
         writing = specify(config, catalog, table, dataclasses.replace(choice, cursor=cursor), free)
+        agreeing(writing, state)
     except PlanError as error:
         return Task(dataclasses.replace(verdict, problem=error.message), rule.table_importance)
     found = differing(writing, existing, state)
@@ -114,6 +116,8 @@ def _task(config: Config, catalog: Catalog, table: Table, choice: Choice, free: 
     left_out = (*(f"{c}: the target lacks it" for c in found.added), *(f"{c}: has another type" for c in found.changed))
     seen = tuple(i for i in writing.casts if i.source and i.name not in {*found.added, *found.changed})
     spec = dataclasses.replace(writing, casts=seen, stamps=())
+    if {item.column for item in spec.masked} & {*spec.key}:  # no server knows the other one's keys: rows are a multiset
+        spec = dataclasses.replace(spec, key=())
     notes = [] if state is None or state.source in ("", catalog.identity) else [f"it was loaded from {state.source}"]
     other = f"its columns are other ones than the source's: {'; '.join(left_out)}"
     problem = f"{other}; load it, which follows them" if left_out else ""

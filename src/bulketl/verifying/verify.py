@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import secrets
 import time
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from bulketl.survey.stages import Tell, silent
 from bulketl.tables.catalog import Catalog
 from bulketl.tables.partitions import is_integer_key, split_key
 from bulketl.tables.spec import Tier
+from bulketl.verifying.kept import keep
 from bulketl.verifying.levels import compare_tables
 from bulketl.verifying.repair import repaired
 from bulketl.verifying.request import Request, check_request
@@ -46,6 +48,7 @@ def verify(
 ) -> Verification:
     """Compare loaded tables with their source and return what differs; without `repair`, change nothing.
 
+    What was found is put on record in the ledger; where that cannot be, a note says why.
     `tiers`, `tables`, `exclude`: as for a load. `sample`: the share of the rows to look at, above 0 and at most 1, chosen by
     `seed`. `first`: rows that are named of each table. `show_values`: with what stands in them on both sides. `repair`:
     bring in rows that are missing or differ, treat those that are too many as the table's rule says, and look again; tables
@@ -78,8 +81,10 @@ def verify(
             result = repaired(config, both, request, found, result, selection)
     finally:
         both.close()
-    notes = tuple(f"{skip.table} is not verified: {skip.reason}" for skip in sight.skipped)
-    return dataclasses.replace(result, seconds=round(time.monotonic() - began, 3), notes=notes)
+    notes = [f"{skip.table} is not verified: {skip.reason}" for skip in sight.skipped]
+    if why := keep(target, result, dt.datetime.now(dt.UTC)):
+        notes.append(f"this verification is not on record: {why}")
+    return dataclasses.replace(result, seconds=round(time.monotonic() - began, 3), notes=tuple(notes))
 
 
 def _cut(config: Config, source: MySQL, catalog: Catalog, asked: Sequence[Task]) -> list[Task]:

@@ -14,9 +14,11 @@ from faults import small_partitions
 from lab import Lab, execute
 from psycopg.conninfo import make_conninfo
 from typer.testing import CliRunner
+from waiting import NEVER
 
 import bulketl.tables.casts
 from bulketl.cli.app import app
+from bulketl.connections import retrying
 
 NAME = "ä" * 40  # 40 characters for MySQL, 80 bytes for Postgres
 
@@ -91,12 +93,17 @@ def test_a_load_of_everything_that_is_fine_exits_with_0(two: Lab) -> None:
 
 
 @pytest.mark.parametrize("side", ["source", "target"])
-def test_a_host_that_does_not_answer_is_named_within_ten_seconds(two: Lab, side: str) -> None:
-    """Nothing is waited out: a closed port is an answer."""
+def test_a_host_that_does_not_answer_is_named_within_ten_seconds(
+    two: Lab, side: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of pauses between attempts; nothing else is waited out: a closed port is an answer."""
+    pauses = list[float]()
+    monkeypatch.setattr(retrying.stopping, "wait", pauses.append)
     uri = {"source": "mysql://root@127.0.0.1:1/some", "target": "postgresql://me@127.0.0.1:1/some"}[side]
     began = time.monotonic()
     ended = run(two, **{side: uri})
-    assert time.monotonic() - began < 10
+    assert 0 < sum(pauses) < 10
+    assert time.monotonic() - began < NEVER
     assert ended.code == 1
     assert "127.0.0.1:1/some" in ended.text
     assert f"BULKETL_{side.upper()}" in ended.said["hint"]

@@ -18,6 +18,7 @@ from bulketl.cli.app import app
 NOWHERE = "/dev/null/x"  # a file cannot be there, whoever runs this
 WRONG: dict[str, list[str]] = {
     "--tier": ["nope", "critical,nope", ","],
+    "--table": ["nope"],
     "--tables": ["nope", "nope*", ","],
     "--exclude": ["nope", ","],
     "--since": ["yesterday", "2024-13-01", "2024-01-01T25:00"],
@@ -31,6 +32,16 @@ WRONG: dict[str, list[str]] = {
     "--schema": ["", "x" * 64, "pg_catalog"],
     "--config": [NOWHERE, "nope.yaml", "."],
     "--rules": [NOWHERE, "nope.yaml", "."],
+    "--log-format": ["nope"],
+    "--role": ["nope"],
+    "--textfile": [NOWHERE],
+    "--hours": ["nope"],
+    "--host": ["nope", ""],
+    "--port": ["-1", "70000", "nope"],
+    "--name": ["", "a b", "x/y"],
+    "--key": [NOWHERE, "nope.pub"],
+    "WHICH": ["nope"],
+    "CHANNELS": ["nope"],
     "--level": ["nope", "ROWS", ""],
     "--sample": ["nope", "0", "200%", "-1%", "nan"],
     "--seed": ["nope", "1.5"],
@@ -54,7 +65,8 @@ WRONG: dict[str, list[str]] = {
 # What a command needs beside the one that is wrong.
 BESIDE: dict[str, list[str]] = {
     "why": ["t", "1"], "state show": ["t"], "state reset": ["t", "--yes"], "schedule": ["cron"],
-    "rejects export": ["new.csv"], "discover": ["--yes"], "help": [],
+    "rejects export": ["new.csv"], "discover": ["--yes"], "help": [], "alerts ack": ["1"],
+    "report verify": ["nope.html"],
 }  # fmt: skip
 RULES = """source_tables:
   t: {extraction_strategy: incremental, incremental_column: at, retention: {keep: 1y, by: at, action: archive}}
@@ -65,7 +77,7 @@ def commands(group: Any, *before: str) -> Iterator[tuple[str, Any]]:
     for name, command in group.commands.items():
         if hasattr(command, "commands"):
             yield from commands(command, *before, name)
-        else:
+        if not hasattr(command, "commands") or command.invoke_without_command:
             yield " ".join((*before, name)), command
 
 
@@ -128,7 +140,8 @@ def test_a_malformed_value_is_a_wrong_request_and_starts_nothing(
 @pytest.mark.parametrize(
     "words",
     ["load --resume last --tables t", "load --resume last --dry-run", "plan --sql --diff", "load --full --since 2024-01-01",
-     "verify --history --repair", "verify --png x.png", "verify --allow-deletes t", "load --scheduler tls://x:1"],
+     "verify --history --repair", "verify --png x.png", "verify --allow-deletes t", "load --scheduler tls://x:1",
+     "verify --tables t months", "runs --first 3 show last"],
 )  # fmt: skip
 def test_options_that_do_not_go_together_are_a_wrong_request(loaded: Lab, words: str) -> None:
     """None of them is passed over."""

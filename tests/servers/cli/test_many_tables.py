@@ -9,7 +9,7 @@ import pytest
 from lab import Lab
 from typer.testing import CliRunner
 
-from bulketl.cli import loading, verify
+from bulketl.cli import loading, rules, validate, verify
 from bulketl.cli.app import app
 from bulketl.cli.terminal import Terminal
 
@@ -45,7 +45,7 @@ def test_screens_of_432_tables_are_short(maria_lab: Lab, monkeypatch: pytest.Mon
     def first(word: str) -> str:
         """Run a command, count the lines of its screen both ways, and return the first."""
         out = Both()
-        for module in (loading, verify):
+        for module in (loading, rules, validate, verify):
             monkeypatch.setattr(module, "out", out)
         done: Any = CliRunner().invoke(app, [word], env=environ)
         assert done.exit_code in (0, 1), done.output
@@ -53,6 +53,8 @@ def test_screens_of_432_tables_are_short(maria_lab: Lab, monkeypatch: pytest.Mon
             assert 0 < len(file.getvalue().splitlines()) < 60, file.getvalue()
         return out.files[1].getvalue().splitlines()[0]
 
+    assert first("discover").startswith("432 tables: ")
+    assert first("validate")
     assert first("plan") == "432 tables to load"
     assert first("verify").startswith("432 tables could not be compared")
     assert first("load") == "done: 432 tables loaded"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +13,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from bulketl.cli.demo import programs
+from bulketl.cli.demo import programs, servers
 from bulketl.cli.demo.programs import PROGRAMS, program
 from bulketl.cli.demo.servers import EmbeddedPostgres, MariaDB
+from bulketl.errors import BulketlError
 
 PATHS = [*os.environ["PATH"].split(os.pathsep), "/usr/sbin", "/sbin", "/usr/libexec"]
 NAMES = {one.name for one in PROGRAMS}
@@ -88,3 +90,20 @@ def test_with_the_programs_of_the_list_alone_both_servers_start(
 
     own = Path(tempfile.gettempdir(), f"bulketl-{os.geteuid()}")
     assert PostgresServer.lock_path.is_relative_to(own), "another user's lock cannot be opened"
+
+
+def test_a_port_that_is_taken_before_the_server_has_it_is_another_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server comes up on the next one, and nobody takes what listens there for it; after some tries it is told."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        found = [servers.free_port(), port, port]
+        monkeypatch.setattr(servers, "free_port", found.pop)
+        maria = MariaDB(tmp_path)
+        maria.stop()
+        assert (found, maria.port != port) == ([], True)
+        monkeypatch.setattr(servers, "free_port", lambda: port)
+        (more := tmp_path / "more").mkdir()
+        with pytest.raises(BulketlError, match="Address already in use"):
+            MariaDB(more)

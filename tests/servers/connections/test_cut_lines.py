@@ -16,7 +16,9 @@ import psycopg
 import pytest
 from faults import fill_two
 from lab import Lab
-from lines import to_source, to_target, until
+from lines import to_source, to_target
+from processes import children, gone
+from waiting import until
 
 import bulketl
 from bulketl import propose, reset, validate
@@ -113,13 +115,12 @@ def test_a_load_that_is_killed_amid_a_stream_leaves_no_rows_and_no_process(maria
         )  # fmt: skip
         try:
             until(lambda: line.faults == 1)
-            children = Path(f"/proc/{process.pid}/task")
-            spools = {int(child) for task in children.iterdir() for child in (task / "children").read_text().split()}
+            spools = children(process.pid)
             assert len(spools) == 1
             assert list(tmp_path.iterdir()) == []
         finally:
             process.send_signal(signal.SIGKILL)
             process.wait()
-        until(lambda: not any(Path(f"/proc/{spool}").exists() for spool in spools))
+        until(lambda: all(map(gone, spools)))
     assert list(tmp_path.iterdir()) == []
     assert not list(Path(tempfile.gettempdir()).glob("bulketl-*/rows.arrow"))

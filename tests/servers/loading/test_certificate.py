@@ -16,7 +16,7 @@ from lab import Done, Lab, load
 import bulketl
 from bulketl import certificate
 from bulketl.cli.demo.demo import HERE
-from bulketl.cli.loading import _exit_code
+from bulketl.cli.exits import exit_code
 from bulketl.cli.screens import certificate_page
 from bulketl.cli.screens import certificates as screen
 from bulketl.cli.terminal import Terminal
@@ -106,7 +106,7 @@ def test_values_that_change_on_the_way_are_named(maria_lab: Lab, monkeypatch: py
     monkeypatch.setattr(source.MySQLSource, "read", changed)
     done = load(maria_lab.config(certify=True))
     assert done.summary.outcome == "not certified"
-    assert _exit_code(maria_lab.config(), done.summary) == NOT_CERTIFIED
+    assert exit_code(maria_lab.config(), done.summary.outcome, ()) == NOT_CERTIFIED
     ranges = all_of(done)["t"]["differ_at_the_source"]
     assert len(ranges) == done.parts("t")
     assert set(map(tuple, ranges.values())) == {("c length",)}

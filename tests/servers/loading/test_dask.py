@@ -17,7 +17,9 @@ import pytest
 from distributed import Client, LocalCluster
 from faults import no_pauses, small_partitions
 from lab import Lab, execute
+from masked import KEY
 from test_consistency import ROWS, TOTAL, accounts, movers
+from waiting import until
 
 import bulketl
 import bulketl.loading.dask
@@ -110,14 +112,6 @@ class Held:
             self.release()
 
 
-def until(condition: Callable[[], object], seconds: float = 30) -> None:
-    """Wait for a condition."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come about"
-        time.sleep(0.02)
-
-
 def test_a_plan_loads_the_same_tables_with_threads_and_on_a_cluster(filled: Lab, cluster: Cluster) -> None:
     """Every kind of step; the summaries are the same but for names and seconds, and no connection stays."""
     rules = {"one": {"table_importance": "audit"}}
@@ -198,6 +192,40 @@ def test_the_caps_hold_whatever_the_size_of_the_cluster(filled: Lab, cluster: Cl
     assert summary.outcome == "done"
     assert reads == [workers]
     assert most[0] <= workers
+
+
+def test_masks_hold_on_a_cluster_and_their_key_is_in_none_of_its_state(
+    filled: Lab, local: LocalCluster, cluster: Cluster
+) -> None:
+    """In partitions, in a group and with rows read again; what is loaded is what the source's rows are under the masks."""
+    filled.mysql("UPDATE parts SET c = CONCAT('Quillmask ', id)", "UPDATE one SET c = 'Quillmask 1'")
+    rules = {
+        "parts": {"mask": {"c": "hmac"}, "consistency": "re-read"},
+        "one": {"mask": {"c": "partial"}},
+        "stream": {"exclude_columns": ["c"]},
+    }
+    settings: dict[str, Any] = {"rules": rules, "mask_key": KEY}
+    seen: list[str] = []
+
+    def look() -> None:
+        seen.extend(f"{task!r} {task.run_spec!r} {task.key} {task.metadata}" for task in local.scheduler.tasks.values())
+
+    with Client(local, set_as_default=False) as client:
+        for _ in range(2):
+            summary = load(filled, cluster, Held(filled, look, reads=1), settings=settings, full=True)
+            assert not summary.failed, summary.failed[0].message
+        seen += [repr(client.get_scheduler_logs()), repr(client.get_worker_logs()), repr(client.get_events())]
+    text = "\n".join(seen)
+    assert KEY not in text
+    assert "Quillmask" not in text
+    assert bulketl.verify(filled.config(**settings), level="rows").equal
+    ((rows, pseudonyms),) = filled.pg("SELECT count(*), count(*) FILTER (WHERE c ~ '^[0-9a-f]{32}$') FROM {s}.parts")
+    assert (rows, pseudonyms) == (600, 600)
+    tables = filled.pg(
+        "SELECT c.oid::regclass::text FROM pg_class c WHERE relkind = 'r' AND relnamespace::regnamespace::text !~ '^pg_'"
+    )
+    kept = (str(filled.pg(f"SELECT t::text FROM {table} t WHERE t::text LIKE '%Quillmask%'")) for (table,) in tables)
+    assert {*kept} == {"[]"}
 
 
 def test_no_password_and_no_value_is_in_dasks_state_or_logs(filled: Lab, local: LocalCluster, cluster: Cluster) -> None:

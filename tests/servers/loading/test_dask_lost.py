@@ -13,11 +13,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import dask
 import pytest
 from distributed import Client
 from lab import Lab
-from test_dask import Held, connections, filled, load, until
+from test_dask import Held, connections, filled, load
 from typer.testing import CliRunner
+from waiting import NEVER, until
 
 import bulketl
 import bulketl.loading.dask
@@ -30,6 +32,22 @@ from bulketl.postgres.target import PostgresTarget
 from bulketl.tables.spec import TableSpec
 
 __all__ = ["filled"]
+
+# It hands out nothing to read before the test has locked the table.
+DRIVER = """
+import os, time
+import bulketl.tables.partitions
+from bulketl.loading.engine import _Driver
+bulketl.tables.partitions.MOST_ROWS = 50
+submit = _Driver._submit
+def once_it_is_locked(driver, step):
+    while step.kind == "load" and not os.path.exists(os.environ["TESTS_GATE"]):
+        time.sleep(0.01)
+    return submit(driver, step)
+_Driver._submit = once_it_is_locked
+from bulketl.cli.app import main
+main()
+"""
 
 
 class Processes:
@@ -73,8 +91,11 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
     found.stop()
 
 
-def test_a_run_whose_scheduler_is_killed_ends_with_an_error_and_can_be_resumed(filled: Lab, processes: Processes) -> None:
+def test_a_run_whose_scheduler_is_killed_ends_with_an_error_and_can_be_resumed(
+    filled: Lab, processes: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Within seconds, and with threads as well as elsewhere: where steps run is not part of the plan."""
+    monkeypatch.setattr(bulketl.loading.dask, "WORKERLESS_SECONDS", 600.0)
     killed: list[float] = []
 
     def kill() -> None:
@@ -84,7 +105,7 @@ def test_a_run_whose_scheduler_is_killed_ends_with_an_error_and_can_be_resumed(f
 
     with bulketl.dask(processes.address) as executor, pytest.raises(ClusterError, match="went away") as lost:
         load(filled, executor, Held(filled, kill))
-    assert time.monotonic() - killed[0] < 20
+    assert time.monotonic() - killed[0] < NEVER
     assert "--resume last" in lost.value.hint
     assert filled.pg("SELECT outcome FROM bulketl.run WHERE schema_name = '{s}'") == [("interrupted",)]
     assert bulketl.resume(filled.config()).outcome == "done"
@@ -111,15 +132,16 @@ def test_a_run_whose_process_is_killed_writes_nothing_more_and_is_resumed(
     uri = f"postgresql:///?{'&'.join(filled.target.split())}"
     names = {"BULKETL_SOURCE": filled.source, "BULKETL_TARGET": uri, "BULKETL_SCHEMA": filled.schema}
     words = ["load", "--tables", "parts", "--executor", "dask", "--scheduler", processes.address, "--workers", "2"]
-    cut = "import bulketl.tables.partitions as p; p.MOST_ROWS = 50; from bulketl.cli.app import main; main()"
-    environ = {**os.environ, **names, "PYTHONPATH": os.pathsep.join(sys.path)}
+    gate = tmp_path / "gate"
+    environ = {**os.environ, **names, "PYTHONPATH": os.pathsep.join(sys.path), "TESTS_GATE": str(gate)}
     recorded = "SELECT count(*) FROM bulketl.partition WHERE schema_name = '{s}'"
     lock = Held(filled, lambda: None)
     filled.pg("CREATE SCHEMA IF NOT EXISTS bulketl")
-    driver = subprocess.Popen([sys.executable, "-c", cut, *words], env=environ, stderr=subprocess.DEVNULL)
+    driver = subprocess.Popen([sys.executable, "-c", DRIVER, *words], env=environ, stderr=subprocess.DEVNULL)
     try:
         until(lambda: filled.staged())
         lock.cursor.execute("LOCK TABLES parts WRITE")
+        gate.touch()
         until(lambda: lock.waiting() == 2)
         before = filled.pg(recorded)
     finally:
@@ -175,16 +197,17 @@ def listener(says: bytes) -> Iterator[int]:
 
 
 @pytest.mark.parametrize("says", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n" * 20], ids=["silent", "http"])
-def test_what_is_no_scheduler_is_told_within_seconds(says: bytes) -> None:
-    """A port that takes connections and says nothing, or something else."""
-    with listener(says) as port:
+def test_what_is_no_scheduler_is_told_within_seconds(says: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A port that takes connections and says nothing, or something else; Dask itself would wait for as long as it is set."""
+    monkeypatch.setattr(bulketl.loading.dask, "CONNECT_SECONDS", 2)
+    with listener(says) as port, dask.config.set({"distributed.comm.timeouts.connect": "600s"}):
         began = time.monotonic()
         with (
             pytest.raises(ClusterError, match="does not answer"),
             bulketl.dask(f"tcp://127.0.0.1:{port}"),
         ):
             raise AssertionError
-    assert time.monotonic() - began < 2 * bulketl.loading.dask.CONNECT_SECONDS + 1
+    assert time.monotonic() - began < NEVER
 
 
 @pytest.mark.parametrize(

@@ -163,7 +163,7 @@ def test_too_many_rows_gone_stop_the_table_until_it_is_allowed(
     used.mysql("DELETE FROM t WHERE id <= 21")
     a_day_later(used)
     told = night(used, guarded, fails=True).summary.tables["t"]
-    assert told.error == "DataError"
+    assert told.error == "MassDeleteError"
     assert "21 of its 100 rows are gone at the source, 21.0%, and 5% may go" in told.message
     assert "--allow-deletes t" in told.hint
     assert used.pg("SELECT count(*) FROM {s}.t") == [(100,)]

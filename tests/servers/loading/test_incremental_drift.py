@@ -84,11 +84,11 @@ def test_another_zone_does_not_matter_to_a_table_without_timestamps(used: Lab) -
 def test_a_timestamp_cursor_in_a_declared_zone_reads_what_changed(used: Lab) -> None:
     """The watermark is in that zone, and so is the condition."""
     rule = {**INCREMENTAL, "incremental_column": "ts", "lookback": "1h"}
-    used.mysql("ALTER TABLE t DROP COLUMN at")
-    zone = "-07:00"
+    here, zone = "SET time_zone = '+00:00'", "-07:00"  # whatever the zone of the machine is
+    used.mysql(here, "UPDATE t SET ts = '2024-01-01'", "ALTER TABLE t DROP COLUMN at")
     night(used, rule, timestamp_zone=zone)
     assert watermark(used) == "2023-12-31 17:00:00"
-    used.mysql("UPDATE t SET ts = '2024-01-01 00:30:00', n = -1 WHERE id = 1",
+    used.mysql(here, "UPDATE t SET ts = '2024-01-01 00:30:00', n = -1 WHERE id = 1",
                "UPDATE t SET ts = '2023-12-31 22:59:00' WHERE id = 2")  # fmt: skip
     night(used, rule, timestamp_zone=zone)
     done = night(used, {**rule, "lookback": "0s"}, timestamp_zone=zone)

@@ -53,7 +53,7 @@ def test_a_bug_fails_its_table_and_the_others_are_loaded(
     assert [line for name in others for line in maria_lab.differences(name)] == []
     assert maria_lab.pg(
         "SELECT error FROM bulketl.table_load WHERE run = %s AND outcome = 'failed'", (done.summary.run,)
-    ) == [(failed.message,)]
+    ) == [(failed.public,)]
 
 
 def test_what_a_failed_table_has_staged_is_gone_before_the_next_is_read(

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from faults import no_pauses, one_by_one, small_partitions
 from lab import Lab, configure, load
+from waiting import NEVER, until
 
 import bulketl
 from bulketl import ConfigError, PlanError
@@ -94,21 +95,31 @@ def test_nothing_is_read_while_the_source_is_hard_at_work(maria_lab: Lab, monkey
     monkeypatch.setattr(throttle, "LOOK_SECONDS", 0.2)
     make(maria_lab, "t", "u")
     (running,) = [int(v) for _, v in maria_lab.mysql("SHOW GLOBAL STATUS LIKE 'Threads_running'")]
-    busy = [threading.Thread(target=lambda: maria_lab.mysql("DO SLEEP(3)")) for _ in range(3)]
-    for thread in busy:
-        thread.start()
-    while int(maria_lab.mysql("SHOW GLOBAL STATUS LIKE 'Threads_running'")[0][1]) < running + 3:
-        time.sleep(0.01)
-    done = load(maria_lab.config(source_limits={"threads_running": running + 1}))
-    for thread in busy:
-        thread.join()
-    (spared,) = [event for event in done.events if isinstance(event, SourceSpared)]
-    (again,) = [event for event in done.events if isinstance(event, SourceReadAgain)]
+    work = f"DO GET_LOCK('work of {maria_lab.database}', 600)"
+    events = list[Event]()
+    with contextlib.closing(maria_lab.server.connect(maria_lab.database)) as connection, connection.cursor() as holder:
+        holder.execute(work)
+        busy = [threading.Thread(target=maria_lab.mysql, args=(work,)) for _ in range(3)]
+        for thread in busy:
+            thread.start()
+        until(lambda: int(maria_lab.mysql("SHOW GLOBAL STATUS LIKE 'Threads_running'")[0][1]) >= running + 3)
+
+        def rest(event: Event) -> None:
+            events.append(event)
+            if isinstance(event, SourceSpared):
+                holder.execute("DO RELEASE_ALL_LOCKS()")
+
+        config = maria_lab.config(source_limits={"threads_running": running + 1})
+        summary = bulketl.load(config, bulketl.make_plan(config), [rest])
+        for thread in busy:
+            thread.join()
+    (spared,) = [event for event in events if isinstance(event, SourceSpared)]
+    (again,) = [event for event in events if isinstance(event, SourceReadAgain)]
     assert "statements run at the source, and threads_running is" in spared.why
-    assert again.seconds > 1
-    events = [type(event) for event in done.events]
-    assert events.index(SourceReadAgain) < events.index(TableStarted)
-    assert done.summary.outcome == "done"
+    assert again.seconds >= throttle.LOOK_SECONDS
+    kinds = [type(event) for event in events]
+    assert kinds.index(SourceSpared) < kinds.index(SourceReadAgain) < kinds.index(TableStarted)
+    assert summary.outcome == "done"
 
 
 def test_waits_for_locks_at_the_source_hold_reading_back(maria_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,19 +198,20 @@ def test_a_late_table_is_told_and_one_with_a_limit_is_given_up(maria_lab: Lab, m
 
     def sleeping(spec: Any, partition: Any) -> str:
         text: str = original(spec, partition)
-        return text.replace(" WHERE ", " WHERE SLEEP(0.05)=0 AND ") if spec.table == "slow" else text
+        return text.replace(" WHERE ", " WHERE SLEEP(5)=0 AND ") if spec.table == "slow" else text
 
     monkeypatch.setattr(select, sleeping)
     rules = {"slow": {"stop_after_minutes": 0.02, "monitoring": {"max_extraction_time_minutes": 0.005}}}
     began = time.monotonic()
     done = load(maria_lab.config(rules=rules), unforeseen="how long a table takes only the load tells")
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < NEVER  # it would sleep at each row
     (failed,) = done.summary.failed
     assert "stop_after_minutes" in failed.message + failed.hint
     assert [event.table for event in done.events if isinstance(event, TableOverdue)] == ["slow"]
     assert done.summary.tables["slow"].overdue
     assert maria_lab.pg("SELECT DISTINCT c FROM {s}.slow") == [("row",)]
-    assert maria_lab.mysql("SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE '%SLEEP(0.05)%'")[0][0] <= 1
+    asked = "SELECT 1 FROM information_schema.processlist WHERE info LIKE '%SLEEP(5)%' AND id <> CONNECTION_ID()"
+    until(lambda: maria_lab.mysql(asked) == [])
 
 
 @pytest.mark.parametrize("rows", [100, 1000])

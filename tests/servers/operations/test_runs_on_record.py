@@ -12,6 +12,8 @@ from lab import Lab
 import bulketl
 from bulketl import DataError, PlanError, TargetError
 from bulketl.loading.events import Event, TableStarted
+from bulketl.postgres.ledger.looking import looking
+from bulketl.postgres.ledger.onetable import loads_of
 from bulketl.postgres.ledger.runs import dead_runs, paces
 from bulketl.postgres.locks import held
 from bulketl.postgres.server import Postgres
@@ -65,6 +67,7 @@ def reload(lab: Lab, _: Path) -> None:
 
 ACTS: dict[str, Callable[[Lab, Path], None]] = {"load": reload, "repair": repair, "retry": retry, "retention": retain}
 DONE = {"load": "loaded", "repair": "loaded", "retry": "loaded", "retention": "shortened"}
+BY_RUN = ("event", "cancel")  # tables that know a schema by the run alone
 ON_RECORD = "SELECT run FROM bulketl.run WHERE schema_name = '{s}'"
 
 
@@ -74,13 +77,18 @@ def unknown(lab: Lab) -> list[tuple[str, str, str]]:
         "SELECT relname, attname FROM pg_attribute JOIN pg_class c ON c.oid = attrelid WHERE attname = 'run'"
         " AND attnum > 0 AND relkind = 'r' AND relnamespace = 'bulketl'::regnamespace AND relname <> 'run'"
     )
-    assert len(columns) >= 9
+    assert len(columns) >= 10
+
+    def of(table: str) -> str:
+        """Take only this schema's rows, where the table has its name."""
+        return "true" if table in BY_RUN else "schema_name = '{s}'"
+
     return [
         (table, column, run)
         for table, column in {*columns, *OTHER_COLUMNS}
         for (run,) in lab.pg(
-            f"SELECT DISTINCT {column} FROM bulketl.{table} WHERE schema_name = '{{s}}' AND {column} IS NOT NULL"
-            f" AND {column} NOT IN ({ON_RECORD})"
+            f"SELECT DISTINCT {column} FROM bulketl.{table} WHERE {of(table)} AND {column} <> ''"
+            f" AND {column} NOT IN ({ON_RECORD if table not in BY_RUN else 'SELECT run FROM bulketl.run'})"
         )
     ]
 
@@ -263,3 +271,45 @@ def test_the_last_run_of_rejects_is_the_last_that_rejects(lab: Lab, tmp_path: Pa
     ]
     ((run,),) = lab.pg("SELECT run FROM bulketl.run WHERE schema_name = '{s}' AND kind = %s", (act,))
     assert bulketl.list_rejects(config, run=run) == []
+
+
+def test_of_runs_of_one_second_the_ledger_knows_the_order_and_their_names_do_not(
+    maria_lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever lists runs, or asks for the last, goes by when they began."""
+    made = [f"20200101-000000-{digits}{maria_lab.schema}" for digits in ("eeee", "0000", "ffff", "2222", "1111")]
+    names = iter(made)
+    monkeypatch.setattr("bulketl.loading.record.new_run", lambda: next(names))
+    maria_lab.mysql("CREATE TABLE a (id int PRIMARY KEY)")
+    config = maria_lab.config()
+    for rows in range(1, len(made) + 1):
+        maria_lab.mysql(f"INSERT INTO a VALUES ({rows})")
+        maria_lab.load()
+    last_first = made[::-1]
+    assert [one.run for one in bulketl.runs(config)] == last_first
+    assert [one.run for one in bulketl.nights(config, "a", 50).nights] == last_first
+    assert [one.rows for one in bulketl.nights(config, "a", 3).nights] == [5, 4, 3]
+    with looking(Postgres.of(config)) as look:
+        assert [one.rows for one in loads_of(look, maria_lab.schema, "a", 3)] == [5, 4, 3]
+    assert [one.run for one in bulketl.runs(config, 2)] == last_first[:2]
+    assert bulketl.timeline(config, "last", 1).run.run == made[-1]
+    (standing,) = bulketl.status(config).tables
+    assert (standing.table, standing.rows) == ("a", 5)
+    assert standing.run == made[-1]
+
+
+def test_a_run_that_would_have_the_name_of_another_does_not_begin(maria_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chance may give two runs of one second the same: the first stays on record as it is, and the second says so."""
+    monkeypatch.setattr("bulketl.loading.record.new_run", lambda: f"20200101-000000-{maria_lab.schema}")
+    maria_lab.mysql("CREATE TABLE a (id int PRIMARY KEY)", "INSERT INTO a VALUES (1)")
+    run = maria_lab.load().summary.run
+    record = "SELECT started_at, finished_at, outcome FROM bulketl.run WHERE schema_name = '{s}'"
+    before = maria_lab.pg(record)
+    maria_lab.mysql("INSERT INTO a VALUES (2)")
+    with pytest.raises(TargetError, match=f"run {run} is on record already") as told:
+        maria_lab.load(unforeseen="it is chance")
+    assert told.value.hint == "give the command again"
+    assert maria_lab.pg(record) == before
+    assert maria_lab.pg("SELECT count(*) FROM {s}.a") == [(1,)]
+    monkeypatch.undo()
+    assert maria_lab.load().summary.outcome == "done"

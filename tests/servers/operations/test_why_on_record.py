@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from counted import counted
 from lab import Lab
 from psycopg.conninfo import make_conninfo
 
@@ -131,11 +132,10 @@ def test_the_target_is_asked_by_its_index(maria_lab: Lab) -> None:
     lab = maria_lab
     lab.mysql(TABLE, "INSERT INTO t SELECT seq, 'x', 1, '2024-01-01' FROM seq_1_to_20000")
     lab.load()
-    scans = "SELECT seq_scan FROM pg_stat_user_tables WHERE schemaname = '{s}' AND relname = 't'"
     assert bulketl.why(lab.config(), "t", 12345).equal
-    (sequential,) = lab.pg(f"SELECT pg_stat_force_next_flush(); {scans}")[0]
+    sequential = counted(lab.target, "seq_scan", lab.schema, "t")
     assert bulketl.why(lab.config(), "t", 54).equal
-    assert lab.pg(f"SELECT pg_stat_force_next_flush(); {scans}")[0] == (sequential,)
+    assert counted(lab.target, "seq_scan", lab.schema, "t") == sequential
 
 
 def test_where_no_temporary_table_may_be_made_equal_texts_are_what_is_known(maria_lab: Lab) -> None:

@@ -85,7 +85,8 @@ def test_equal_tables_have_no_differences_whatever_their_types(lab: Lab) -> None
         )
         if case.pg in ("real", "double precision"):  # the smallest of all have another exponent in MySQL's words
             told.compared["differing"] = max(0, told.compared["differing"] - 1)
-        if told.compared != {"missing": rejected // 2, "differing": 0, "gone": 0}:
+        again = {"rejected": rejected // 2} if rejected else {}  # by the load, and by the comparison once more
+        if told.compared != {"missing": rejected // 2, "differing": 0, "gone": 0, **again}:
             wrong[f"{case.type} -> {case.pg}"] = told.compared, rejected, [sql for sql, _ in case.values]
     assert wrong == {}, "\n".join(f"{kind}: {told}" for kind, told in wrong.items())
 

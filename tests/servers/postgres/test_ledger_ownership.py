@@ -18,6 +18,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 import bulketl
 from bulketl import ConfigError
 from bulketl.loading.events import Event, PartitionLoaded
+from bulketl.postgres.ledger.schema import NEWEST
 
 VERSION_4 = Path(__file__).parents[2].joinpath("support", "ledger4.sql").read_text(encoding="utf-8")
 RULES: dict[str, Any] = {
@@ -89,7 +90,7 @@ def test_a_ledger_of_version_4_is_taken_over_and_loads_go_on(loaded: Lab) -> Non
     assert [(name, how) for name, how, _, _ in record] == [(name, "taken over") for name in sorted(NAMES)]
     assert {origin for _, _, origin, _ in record} == {plan.source}
     assert {name for name, _, _, same in record if not same} == {"large"}  # swapped since
-    assert loaded.pg("SELECT obj_description('bulketl'::regnamespace)") == [("bulketl's ledger, version 8",)]
+    assert loaded.pg("SELECT obj_description('bulketl'::regnamespace)") == [(f"bulketl's ledger, version {NEWEST}",)]
     places = f"SELECT run = '{done.summary.run}', source, schema_name FROM bulketl.{{}} GROUP BY 1, 2, 3"
     assert sorted(loaded.pg(places.format("table_load"))) == [(new, plan.source, "raw") for new in (False, True)]
     assert loaded.pg(places.format("certificate")) == [(False, plan.source, "raw")]

@@ -260,10 +260,12 @@ READING = {
     "compare/chain.py", "compare/examine.py", "compare/image.py", "compare/months.py", "compare/totals.py",
 }  # fmt: skip
 WRITE_ELSEWHERE = {
+    "note_report": "into the ledger's own chain",
     "prepare": "the staging table", "discard": "the staging table", "_load": "the staging table", "_mended": "the same",
     "_keep_rejects": "the ledger", "_transaction": "begins one for others", "_hashes": "nothing", "read": "nothing",
     "by_hash": "nothing: it lets a reader join by hash", "reject_staged": "the staging table",
-    "trial": "nothing that stays, after a publish that has asked",
+    "trial": "nothing that stays, after a publish that has asked", "write_events": "the ledger", "prune": "the ledger",
+    "record": "the ledger", "record_standing": "the ledger", "looking": "nothing", "keep": "the ledger",
 }  # fmt: skip
 
 

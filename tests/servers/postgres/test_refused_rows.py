@@ -111,10 +111,10 @@ def test_the_second_reading_of_a_stream_is_bounded_in_memory(maria_lab: Lab) -> 
     before = pa.total_allocated_bytes()
     peak = 0
 
-    def watch(rows: Any, spec: TableSpec, null_bits: list[list[str]]) -> Batch:
+    def watch(rows: Any, spec: TableSpec, null_bits: list[list[str]], mask_key: str = "") -> Batch:
         nonlocal peak
         peak = max(peak, pa.total_allocated_bytes() - before)
-        return real(rows, spec, null_bits)
+        return real(rows, spec, null_bits, mask_key)
 
     real = coerce
     with pytest.MonkeyPatch.context() as patch:
@@ -132,8 +132,8 @@ def test_bytes_that_are_no_value_of_their_type_are_a_bug_and_no_reject(
     maria_lab.mysql("CREATE TABLE t (id int PRIMARY KEY, c bigint)", "INSERT INTO t VALUES (1, 1)")
     real = coerce
 
-    def planted(rows: Any, spec: TableSpec, null_bits: list[list[str]]) -> Batch:
-        batch = real(rows, spec, null_bits)
+    def planted(rows: Any, spec: TableSpec, null_bits: list[list[str]], mask_key: str = "") -> Batch:
+        batch = real(rows, spec, null_bits, mask_key)
         good = batch.good.set_column(1, "c", batch.good.column("c").cast(pa.int32()))
         return dataclasses.replace(batch, good=good)
 

@@ -150,6 +150,7 @@ def test_what_is_being_done_is_told_from_the_first_moment(lab: Lab) -> None:
         assert told == [
             "reading the source's catalogue", "looking at stamps", "looking at the newest rows",
             "comparing values of columns that may refer to other tables",
+            "counting values that look personal",
         ]  # fmt: skip
 
 

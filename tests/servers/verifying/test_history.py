@@ -205,7 +205,7 @@ def test_a_column_called_like_an_alias_changes_nothing(lab: Lab) -> None:
 
 @pytest.fixture
 def command(maria_lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
-    """Run `bulketl history` in a folder of its own, on one table of two months of which one lost a row."""
+    """Run `bulketl verify months` in a folder of its own, on one table of two months of which one lost a row."""
     monkeypatch.chdir(tmp_path)
     uri = f"postgresql:///?{'&'.join(maria_lab.target.split())}"
     environment = {"BULKETL_SOURCE": maria_lab.source, "BULKETL_TARGET": uri, "BULKETL_SCHEMA": maria_lab.schema}
@@ -215,7 +215,12 @@ def command(maria_lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         "CREATE TABLE word (id int PRIMARY KEY)",
     )
     maria_lab.load()
-    return lambda *words: CliRunner().invoke(app, ["history", *words], env=environment)
+
+    def call(*words: str) -> Any:
+        former = words[:1] in (("history",), ("verify",))
+        return CliRunner().invoke(app, [*words] if former else ["verify", "months", *words], env=environment)
+
+    return call
 
 
 def test_the_screen_the_json_and_the_exit_code_tell_the_month(command: Command, maria_lab: Lab) -> None:
@@ -262,3 +267,13 @@ def test_a_picture_is_written_1200_pixels_wide(command: Command, tmp_path: Path)
     assert "cannot be written" in done.stderr
     done = command("--tables", "word", "--png", str(path))
     assert "nothing to draw" in done.stderr
+
+
+def test_the_former_names_do_the_same_and_one_says_its_name_of_now(command: Command) -> None:
+    """Whatever a script calls it."""
+    now = command("--json")
+    for words in (("history",), ("verify", "--history")):
+        before = command(*words, "--json")
+        found, wanted = (json.loads(one.stdout) for one in (before, now))
+        assert (before.exit_code, found | {"at": ""}) == (now.exit_code, wanted | {"at": ""})
+        assert ("`bulketl verify months` now" in before.stderr) is (words == ("history",))

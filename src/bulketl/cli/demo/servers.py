@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pymysql
@@ -23,6 +23,8 @@ from bulketl.cli.demo.programs import program, require
 from bulketl.errors import BulketlError
 
 START_SECONDS = 60
+PORTS = 5  # that are tried: between the look for a free one and the start of the server anybody may take it
+PORT_TAKEN = "Bind on TCP/IP port"
 
 
 class MariaDB:
@@ -45,25 +47,38 @@ class MariaDB:
         )  # fmt: skip
         if made.returncode:
             raise BulketlError(f"MariaDB could not make its data folder: {made.stdout[-500:]}{made.stderr[-500:]}")
+        command = [
+            server, "--no-defaults", *user, f"--datadir={data}", f"--tmpdir={folder}", "--bind-address=127.0.0.1",
+            f"--socket={folder / 'mariadb.sock'}", f"--pid-file={folder / 'mariadb.pid'}",
+            "--skip-log-bin", "--innodb-flush-log-at-trx-commit=0", *options,
+        ]  # fmt: skip
+        for left in reversed(range(PORTS)):
+            if self._started(command, log, last=not left):
+                return
+
+    def _started(self, command: Sequence[str], log: Path, *, last: bool) -> bool:
+        """Start it on a free port; return False, but for the `last` try, when another program came to have the port."""
         self.port = free_port()
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                [
-                    server, "--no-defaults", *user, f"--datadir={data}", f"--tmpdir={folder}", "--bind-address=127.0.0.1",
-                    f"--port={self.port}", f"--socket={folder / 'mariadb.sock'}", f"--pid-file={folder / 'mariadb.pid'}",
-                    "--skip-log-bin", "--innodb-flush-log-at-trx-commit=0", *options,
-                ],
+                [*command, f"--port={self.port}"],
                 stdout=output, stderr=output, stdin=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
         try:
             self._wait(log)
-        except BaseException:
+        except BaseException as error:
             self.stop()
-            raise
+            if last or not isinstance(error, BulketlError) or PORT_TAKEN not in log.read_text(errors="replace"):
+                raise
+            return False
+        return True
 
     def _wait(self, log: Path) -> None:
         end = time.monotonic() + START_SECONDS
         while time.monotonic() < end and self.process.poll() is None:
+            if not (log.parent / "mariadb.sock").exists():  # which it has after its port: before, another may answer there
+                time.sleep(0.1)
+                continue
             try:
                 pymysql.connect(host="127.0.0.1", port=self.port, user="root", connect_timeout=2).close()
             except pymysql.MySQLError:

@@ -2,49 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
-from collections.abc import Iterator
 from types import TracebackType
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from bulketl.cli.progress.underway import LINE_ROWS, UnderWay
+from bulketl.cli.progress.underway import lines
 from bulketl.connections import watch
-from bulketl.loading.events import (
-    Event,
-    RunStarted,
-    SourceLocked,
-    SourceReadAgain,
-    SourceSpared,
-    StepRetried,
-    TableFailed,
-    TableOverdue,
-    TablePublished,
-    WorkersChanged,
-)
+from bulketl.loading.events import Event, HookRan, RunStarted, StepRetried, TableFailed, TablePublished
+from bulketl.operations.following import told
+from bulketl.operations.underway import LINE_ROWS, UnderWay
 from bulketl.tables.printable import count_of, in_a_line
-
-
-def told(event: Event) -> Iterator[tuple[str, str]]:
-    """Yield what a person should hear at once of an event that is no table's beginning or end: a word, and the text."""
-    match event:
-        case StepRetried():
-            rows = f"; {event.batch_rows:,} rows at a time from now on" if event.batch_rows else ""
-            yield "again", f"{', '.join(event.tables[:5])}: {event.message}{rows}"
-        case WorkersChanged():
-            steps = "one step" if event.workers == 1 else f"{event.workers} steps"
-            yield "workers", f"{steps} at a time from now on: {event.why}"
-        case TableOverdue():
-            yield "late", f"{event.table}: longer than the {event.seconds / 60:g} minutes it should take; it goes on"
-        case SourceSpared():
-            yield "waiting", event.why
-        case SourceReadAgain():
-            yield "reading", f"again, after {event.seconds:.0f} s"
-        case SourceLocked():
-            yield "locked", f"{event.table} at the source for {event.seconds:.3f} s ({event.how})"
 
 
 class Display:
@@ -83,20 +55,25 @@ class Display:
         coming = {what.removeprefix("table ").strip("'"): weight for what, weight in watch.arriving("connectorx").items()}
         with self._lock:
             self._under_way.arrive(coming)
-            return self._under_way.lines(self._console.width, time.monotonic(), self._note)
+            return lines(self._under_way, self._console.width, time.monotonic(), self._note)
 
     def _say(self, what: str, style: str, text: str) -> None:
         self._console.print(Text.assemble((what, style), f" {in_a_line(text)}"))
 
 
 class Lines:
-    """Plain lines for logs: one when a table of some size is published, one for every failure and retry."""
+    """Plain lines for logs: one when a table of some size is published, one for every failure and retry.
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    Unless they are `whole` words of a server are left out, which may quote rows: who reads a log is not known.
+    """
+
+    def __init__(self, console: Console, whole: bool = False) -> None:
+        self._console, self._whole = console, whole
 
     def __call__(self, event: Event) -> None:
         """Print one event."""
+        if isinstance(event, (TableFailed, StepRetried, HookRan)) and event.public and not self._whole:
+            event = dataclasses.replace(event, message=event.public)
         match event:
             case RunStarted():
                 text = (

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import re
-import shlex
+import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 
-from bulketl.cli.screens.common import edits, without_table
-from bulketl.cli.screens.listing import NAMED, named
+from bulketl.cli.screens.common import edits
+from bulketl.cli.screens.listing import NAMED, Fact, named
 from bulketl.loading.summary import Summary, TableSummary
+from bulketl.tables.alike import for_many, to_do
 from bulketl.tables.checks import said
-from bulketl.tables.printable import count_of
+from bulketl.tables.printable import count_of, without_table
 
 COLUMNS = 3  # that a line names; beyond, they are counted
-_NAMES = "\0"  # in what to do: where the names of tables go
-_WORDS = "state reset|rejects show"  # which take names one by one,
-_COMMANDS = f"--[a-z]+(?:-[a-z]+)*|{_WORDS}"  # and options, which take them with commas
-Fact = tuple[str, str, str]  # a word, its colour, and the text
 
 
 def attention(result: Summary, verbose: bool = False) -> list[Fact]:
     """Return a line for each table that needs attention; tables of which the same is to be said share one."""
     found: dict[tuple[int, str, str, str], list[str]] = {}
-    for item in result.tables.values():
+    for item in _in_one_voice(result.tables.values()) if not verbose else result.tables.values():
         concerns = [(rank, word, text) for rank, (word, tell) in enumerate(_CONCERNS) if (text := tell(item, verbose))]
         if concerns:
             rank, word, first = concerns[0]
@@ -30,34 +26,36 @@ def attention(result: Summary, verbose: bool = False) -> list[Fact]:
             found.setdefault((rank, word, text, _for_many(item)), []).append(item.table)
     lines: list[Fact] = []
     for key in sorted(found, key=lambda key: (key[0], found[key][0])):
-        tables, (rank, word, text, for_many) = found[key], key
-        hint = _of_tables(for_many, tables)
+        tables, (rank, word, text, hint) = found[key], key
         names = named(tables, len(tables) if verbose else NAMED)
         lines.append(
             (
                 word,
                 "red" if rank < 2 else "yellow",
-                f"{names}{', each' if len(tables) > 1 else ''}: {text}{f'. To do: {hint}' if hint else ''}",
+                f"{names}{', each' if len(tables) > 1 else ''}: {text}{to_do(hint, tables)}",
             )
         )
     return lines
 
 
+def _in_one_voice(items: Iterable[TableSummary]) -> list[TableSummary]:
+    """Return tables with the same message where they failed alike and the server named each in its own words."""
+    alike: dict[tuple[str, str, str], list[TableSummary]] = {}
+    every = list(items)
+    for item in every:
+        if item.outcome == "failed" and item.public:
+            alike.setdefault((item.error, without_table(item.public, item.table), _for_many(item)), []).append(item)
+    told: dict[str, str] = {}
+    for (_, public, _), tables in alike.items():
+        if len({_failed(item, False) for item in tables}) > 1:
+            example = f"{public} (of {tables[0].table}: {_failed(tables[0], False)})"
+            told |= {item.table: example for item in tables}
+    return [dataclasses.replace(item, message=told[item.table]) if item.table in told else item for item in every]
+
+
 def _for_many(item: TableSummary) -> str:
     """Return what to do about a table that failed, with a place for the names of all tables of which the same is said."""
-    if item.outcome != "failed":
-        return ""
-    named_in = re.compile(rf"({_COMMANDS}) {re.escape(item.table)}(?![^\s`;,)])")
-    return named_in.sub(lambda match: f"{match[1]} {_NAMES}", without_table(item.hint, item.table))
-
-
-def _of_tables(hint: str, tables: Sequence[str]) -> str:
-    """Return what to do about tables, with their names as the shell takes them: all, so that a copy of it does it."""
-    given = [table.replace(",", "\\,") for table in tables]
-    names = ",".join(given)
-    several = re.compile(rf"({_WORDS}) {_NAMES}")
-    hint = several.sub(lambda match: f"{match[1]} {' '.join(map(shlex.quote, given))}", hint)
-    return hint.replace(_NAMES, shlex.quote(names) if len(tables) == 1 or "'" in names else f"'{names}'")
+    return for_many(item.hint, item.table) if item.outcome == "failed" else ""
 
 
 def _failed(item: TableSummary, _verbose: bool) -> str:
@@ -123,8 +121,18 @@ def _columns(item: TableSummary, verbose: bool) -> str:
     return f"columns changed: {_some(item.drift, verbose)}" if item.drift else ""
 
 
+def _unmet(item: TableSummary, _verbose: bool) -> str:
+    return item.unmet if item.outcome == "loaded" else ""
+
+
 def _late(item: TableSummary, _verbose: bool) -> str:
     return f"took {item.seconds / 60:.1f} min, longer than expected" if item.overdue else ""
+
+
+def _second(item: TableSummary, _verbose: bool) -> str:
+    if not item.first_failure or item.outcome != "loaded":
+        return ""
+    return f"loaded at the second try; at first: {without_table(item.first_failure, item.table)}"
 
 
 def _skipped(item: TableSummary, _verbose: bool) -> str:
@@ -149,6 +157,8 @@ _CONCERNS: Sequence[tuple[str, Callable[[TableSummary, bool], str]]] = (
     ("compared", _compared),
     ("values", _changed),
     ("columns", _columns),
+    ("rule", _unmet),
     ("late", _late),
+    ("again", _second),
     ("not loaded", _skipped),
 )

@@ -8,9 +8,8 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from bulketl.cli.screens.common import without_table
 from bulketl.cli.screens.listing import facts, rows_of, verdict
-from bulketl.tables.printable import count_of, in_a_line
+from bulketl.tables.printable import count_of, in_a_line, without_table
 
 LISTED = 8  # figures that differ of a table
 MOST = 20  # tables that are not certified, each with its line

@@ -1,4 +1,4 @@
-"""What several screens say alike: sizes, errors, messages, what became of rows at the source."""
+"""What several screens say alike: errors, what became of rows at the source."""
 
 from __future__ import annotations
 
@@ -8,24 +8,12 @@ from bulketl.errors import BulketlError
 from bulketl.tables.printable import count_of
 
 
-def size(count: float) -> str:
-    """Return a number of bytes for people: 999 B, 1.2 kB, 38 MB."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 999.5 or unit == "GB":
-            return f"{count:.0f} {unit}" if unit == "B" or count >= 10 else f"{count:.1f} {unit}"
-        count /= 1000
-    raise AssertionError("unreachable")
-
-
-def error(problem: BulketlError) -> Text:
-    """Return an error as people read it: what, and then what to do."""
-    text = Text.assemble(("error: ", "bold red"), problem.message)
-    return text.append(f"\n{problem.hint}") if problem.hint else text
-
-
-def without_table(text: str, table: str) -> str:
-    """Return a message without the name of its table before it, which stands there already."""
-    return text.removeprefix(f"table {table!r}: ").replace(f"table {table!r}", "the table").replace("\n", " ")
+def error(problem: BulketlError, whole: bool = True) -> Text:
+    """Return an error as people read it: what, and then what to do; unless `whole`, without words that may quote a row."""
+    hidden = problem.quotes and not whole
+    text = Text.assemble(("error: ", "bold red"), problem.public if hidden else problem.message)
+    text.append(f"\n{problem.hint}" if problem.hint else "")
+    return text.append("\nwhat the server said may quote a row: BULKETL_LOG=debug shows it") if hidden else text
 
 
 def edits(deleted: int, edited: int) -> str:

@@ -7,28 +7,33 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
+from bulketl.cli.screens.listing import Rows
+from bulketl.connections.line import Line
 from bulketl.survey.examination import FINDING_RULES
 from bulketl.survey.findings import SEVERITIES, Finding
 from bulketl.tables.printable import count_of, in_a_line
+from bulketl.tables.rights import Held
 
 NAMED = 3  # tables that are named of those of which the same is found
 _COLOURS = {"error": "bold red", "warning": "bold yellow", "note": "bold dim"}
 _SEVERAL = frozenset(rule.name for rule in FINDING_RULES if not rule.one)
 Alike = Sequence[Finding]
+_SIDES = {"source": "source"} | dict.fromkeys(("loader", "dashboard", "analyst"), "target")
 
 
 def findings(found: Sequence[Finding], *, each: bool = False) -> Group:
     """Return what validate found: the verdict, a paragraph per kind, or per finding with `each`, and what is next."""
-    table = Table.grid(padding=(0, 1, 0, 0))
+    table = Rows(gap=1)
+    table.show_header = False
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     groups = [[item] for item in found] if each else alike(found)
     for group in groups:
         severity = group[0].severity
-        table.add_row(Text(severity, style=_COLOURS[severity]), Group(*_lines(group)))
+        for n, line in enumerate(_lines(group)):
+            table.add_row(Text("" if n else severity, style=_COLOURS[severity]), line)
     parts: list[RenderableType] = [Text(verdict(found), style="bold"), *([table] if groups else [])]
     after = _after(found, folded=any(len(group) > NAMED for group in groups))
     return Group(*parts, *([Text(after, style="dim")] if after else []))
@@ -42,8 +47,12 @@ def verdict(found: Sequence[Finding]) -> str:
         return "nothing found: the rules fit both servers"
     if not counts[0][1]:
         return f"no errors; {said}"
-    nothing = any(item.otherwise == "no load begins" for item in found)
-    return f"{said}: {'no load can begin' if nothing else 'a load would leave out tables, or lose rows'}"
+    errors = [item for item in found if item.severity == "error"]
+    if any(item.otherwise == "no load begins" for item in errors):
+        return f"{said}: no load can begin"
+    if all(item.kind == "not here" for item in errors):
+        return f"{said}: bulketl.yaml names what this machine has not, and a load goes on without it"
+    return f"{said}: a load would leave out tables, or lose rows"
 
 
 def alike(found: Sequence[Finding]) -> list[Alike]:
@@ -106,3 +115,18 @@ def fixed(path: Path, changed: Mapping[str, Mapping[str, object]]) -> Text:
 
 def _shown(value: object) -> str:
     return "null" if value is None else str(value)
+
+
+def stood_on(lines: Sequence[Line], held: Sequence[Held]) -> Text:
+    """Return how both servers are reached, and whether the users there have other rights than a load needs."""
+    said = []
+    for line in lines:
+        cipher = f", {line.cipher}" if line.cipher else ""
+        said.append(f"{line.side} {line.identity}: {line.server}, {line.tls}{cipher}")
+    for one in held:
+        counts = ((len(one.missing), "missing"), (len(one.excess), "in excess"))
+        if found := [f"{count_of(count, 'right')} {what}" for count, what in counts if count]:
+            said.append(
+                f"user {one.user} of the {_SIDES[one.role]}: {', '.join(found)}; `bulketl grants --check` names them"
+            )
+    return Text("\n".join(map(in_a_line, said)), style="dim")

@@ -5,6 +5,7 @@ Every screen is made of these, in this order: the verdict, what needs attention 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -13,10 +14,13 @@ from rich.style import StyleType
 from rich.table import Table
 from rich.text import Text
 
+from bulketl.cli.screens import layout
 from bulketl.tables.printable import in_a_line
 
 WIDE = 100  # columns, from which there is room for what is good to know besides
 NAMED = 3  # tables that a line names; beyond, they are counted
+
+Fact = tuple[str, str, str]  # a word, its colour, and the text
 
 
 class Rows(Table):
@@ -26,7 +30,7 @@ class Rows(Table):
     """
 
     def __init__(self, gap: int = 2, *, still: bool = False) -> None:
-        self._still = still
+        self._still, self._gap = still, gap
         super().__init__(box=None, pad_edge=False, header_style="bold", padding=(0, gap, 0, 0))
 
     def add_row(self, *cells: RenderableType | None, style: StyleType | None = None, end_section: bool = False) -> None:
@@ -38,13 +42,32 @@ class Rows(Table):
         if self._still:
             yield from super().__rich_console__(console, options)
             return
-        for line in Segment.split_lines(super().__rich_console__(console, options)):  # type: ignore[arg-type]
+        lines = list(Segment.split_lines(super().__rich_console__(console, options)))  # type: ignore[arg-type]
+        if rows := self._folded(lines):
+            right = [column.justify == "right" for column in self.columns]
+            for text in layout.lines(console, rows, right, options.max_width, self._gap, headed=self.show_header):
+                yield from console.render(text, options.update(overflow="ignore", no_wrap=True))
+            return
+        for line in lines:
             while line and not line[-1].control and not line[-1].text.strip(" "):
                 line.pop()
             if line and not line[-1].control:
                 line[-1] = Segment(line[-1].text.rstrip(" "), line[-1].style)
             yield from line
             yield Segment.line()
+
+    def _folded(self, lines: Sequence[Sequence[Segment]]) -> list[layout.Row]:
+        """Return the rows when these lines of theirs break a word; nothing when none is broken."""
+        heads = [("bold", [Text(str(column.header)) for column in self.columns])] if self.show_header else []
+        cells = zip(*(column.cells for column in self.columns), strict=True)
+        rows: list[layout.Row] = [*heads]
+        for row, given in zip(self.rows, cells, strict=True):
+            if not all(isinstance(cell, (str, Text)) for cell in given):
+                return []
+            rows.append((row.style or "", [cell if isinstance(cell, Text) else Text(str(cell)) for cell in given]))
+        whole = Counter(word for line in lines for word in "".join(segment.text for segment in line).split())
+        asked = Counter(word for _, row in rows for cell in row for word in cell.plain.split())
+        return rows if asked - whole else []  # a word may stand whole in one cell, and broken in another
 
 
 def _cell(cell: RenderableType | None) -> RenderableType | None:
@@ -93,7 +116,7 @@ class Fitting:
         yield self._make(options.max_width)
 
 
-def facts(found: Iterable[tuple[str, str, str]], indent: int = 0) -> RenderableType:
+def facts(found: Iterable[Fact], indent: int = 0) -> RenderableType:
     """Return facts below each other: a name, its colour, and a text that hangs beside it where the terminal ends."""
     table = Rows()
     table.add_column(no_wrap=True)

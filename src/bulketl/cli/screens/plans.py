@@ -8,13 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from bulketl.cli.screens.common import size, without_table
 from bulketl.cli.screens.listing import Rows, facts, lines_of, named, rows_of, verdict
 from bulketl.plan.leftout import told
 from bulketl.plan.plan import Plan, TableLoad
 from bulketl.plan.stale import notes
 from bulketl.tables.casts import Cast
-from bulketl.tables.printable import count_of, in_a_line
+from bulketl.tables.printable import count_of, in_a_line, size, without_table
 from bulketl.tables.spec import TIERS
 
 FEW = 12  # tables; so many have a paragraph each, beyond they are counted

@@ -30,6 +30,8 @@ def proposed(every: Sequence[Proposal], *, whole: bool = False) -> Group:
         mine = sorted((item for item in every if item.tier == tier and not item.exclude), key=_largest)
         if mine:
             parts.append(_section(tier, mine, SHOWN[tier], _why, whole=whole))
+    if some := sorted((item for item in every if item.personal), key=lambda item: (-len(item.personal), item.table)):
+        parts.append(_section("columns that look personal", some, QUESTIONS, _personal, whole=whole))
     if left := [in_a_line(item.table) for item in every if item.exclude]:
         more = f" and {len(left) - QUESTIONS:,} more" if len(left) > QUESTIONS else ""
         parts.append(Text.assemble((f"left out ({len(left):,})", "bold"), f"  {', '.join(left[:QUESTIONS])}{more}"))
@@ -45,6 +47,10 @@ def _largest(item: Proposal) -> tuple[float, str]:
 def _why(item: Proposal) -> str:
     by = f"by {item.cursor}; " if item.cursor and item.strategy != "full_table" else ""
     return f"{by}{item.reasons['table_importance']}"
+
+
+def _personal(item: Proposal) -> str:
+    return f"{len(item.personal)}: " + ", ".join(f"{one.column} ({one.what})" for one in item.personal)
 
 
 def _section(
@@ -93,6 +99,9 @@ def counted(proposed: Sequence[Proposal]) -> str:
     changes = sum(item.strategy != "full_table" for item in taken)
     asked = sum(bool(item.question) for item in proposed)
     more = f"; {count_of(asked, 'question')} for you, `# audit?` in the file" if asked else ""
+    personal = sum(len(item.personal) for item in proposed)
+    if personal:
+        more += f"; {count_of(personal, 'column')} look personal, `# personal?` in the file, and are loaded as they are"
     return f"{count_of(len(taken) + left, 'table')}: {', '.join(words)}; {changes} loaded by changes, the others whole{more}"
 
 

@@ -9,11 +9,13 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from bulketl.cli.screens.attention import attention
-from bulketl.cli.screens.common import edits, size
+from bulketl.cli.screens.common import edits
 from bulketl.cli.screens.listing import WIDE, Fitting, facts, lines_of, rows_of, verdict
+from bulketl.cli.screens.oddities import oddities
 from bulketl.loading.summary import Summary, TableSummary
 from bulketl.plan.leftout import told
-from bulketl.tables.printable import count_of, in_a_line
+from bulketl.postgres.ledger.findings import Anomaly
+from bulketl.tables.printable import count_of, in_a_line, size
 from bulketl.tables.spec import TIERS
 
 MOST = 15  # tables that need attention, each with its line
@@ -23,10 +25,13 @@ _COLOURS = {"done": "green", "partly done": "yellow", "stopped": "yellow"}
 _NUMBERS = ("rows", "+", "~", "-", "rejects", "size", "seconds")
 
 
-def summary(result: Summary, verbose: bool = False) -> Group:
-    """Return what became of a load, worst first; `verbose` names every table, and all that was done to it."""
+def summary(result: Summary, verbose: bool = False, odd: Sequence[Anomaly] = ()) -> Group:
+    """Return what became of a load, worst first; `verbose` names every table, and all that was done to it.
+
+    `odd`: what is not normal of its tables, or overdue.
+    """
     parts: list[RenderableType] = [*_verdict(result)]
-    told_of = attention(result, verbose)
+    told_of = [*attention(result, verbose), *oddities(odd, verbose)]
     shown = told_of if verbose else told_of[:MOST]
     if shown:
         parts += ["", facts(shown)]
@@ -57,10 +62,23 @@ def _verdict(result: Summary) -> list[RenderableType]:
         verdict(f"{result.outcome or 'done'}: {what if result.tables else 'no table'}", style),
         Text(f"{line}, in {result.seconds:.1f} s"),
     ]
+    if result.cancelled:
+        lines.append(Text(in_a_line(f"cancelled by {result.cancelled}"), style="yellow"))
     lines += [Text(line, style="yellow") for line in _found(result)]
     if result.run:
         lines.append(Text(in_a_line(f"run {result.run}, from {result.source} into schema {result.schema}"), style="dim"))
+    lines += [Text(in_a_line(line), style="red") for line in _hooks(result)]
     return lines + [Text(in_a_line(note), style="yellow") for note in result.notes]
+
+
+def _hooks(result: Summary) -> list[str]:
+    """Return the hooks that failed, or were left out, each with why."""
+    lines = []
+    for name, hook in result.hooks.items():
+        often = f", {hook.failed:,} of {hook.calls:,} calls" if hook.calls > 1 else ""
+        if hook.failed:
+            lines.append(f"hook {name} failed{often}: {hook.message}")
+    return lines
 
 
 def _found(result: Summary) -> list[str]:
@@ -144,9 +162,21 @@ def _footing(result: Summary) -> list[str]:
         lines.append(f"Read as: {', '.join(f'{n:,} {label}' for label, n in sorted(labels.items(), key=lambda p: p[1]))}")
     if proofs:
         lines.append(f"Unchanged: {', '.join(f'{n:,} by {proof}' for proof, n in proofs.most_common())}")
+    if result.hooks:
+        called = (f"{name} {count_of(hook.calls, 'call')} in {hook.seconds:.1f} s" for name, hook in result.hooks.items())
+        lines.append(f"Hooks: {', '.join(called)}")
     if result.left_out:
         lines.append(f"Not taken from the source: {told(result.left_out)}")
-    return lines + _source_work(result)
+    return lines + _source_work(result) + _pruned(result)
+
+
+def _pruned(result: Summary) -> list[str]:
+    """Return what has left the ledger because it was old."""
+    if result.pruned is None:
+        return []
+    gone = [f"{count_of(rows, 'row')} of {table}" for table, rows in result.pruned.rows.items()]
+    left = f"; {count_of(result.pruned.left, 'old run')} left for the next loads" if result.pruned.left else ""
+    return [f"Older than {result.pruned.older}, so gone from the ledger: {', '.join(gone) or 'nothing'}{left}"]
 
 
 def _source_work(result: Summary) -> list[str]:

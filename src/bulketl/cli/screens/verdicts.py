@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from bulketl.cli.screens.common import edits, without_table
+from bulketl.cli.screens.common import edits
 from bulketl.cli.screens.listing import NAMED, WIDE, Fitting, Indented, Rows, facts, lines_of, named, rows_of, verdict
-from bulketl.tables.printable import count_of, in_a_line
+from bulketl.tables.printable import count_of, in_a_line, without_table
 from bulketl.tables.spec import TIERS
 from bulketl.verifying.verdicts import Figure, RowFinding, TableVerdict, Verification
 

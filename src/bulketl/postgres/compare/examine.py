@@ -110,6 +110,19 @@ def _examining(spec: TableSpec, late: Late | None, values: bool) -> str:
     )
 
 
+def unlike(target: Postgres, run: str, spec: TableSpec, batch: Batch) -> list[str]:
+    """Return the hashes of the keys of rows that the table has otherwise than a batch; one that it lacks is none."""
+    if not batch.good.num_rows:
+        return []
+    differing = " OR ".join(_differs(spec, n) for n in range(len(spec.casts)))
+    query = (
+        f"SELECT s.bulketl_text FROM (SELECT *, {key_hash(spec)} AS bulketl_text"
+        f" FROM {name(TEMPORARY, temporary_name(0))}) s JOIN {rows_of(spec)} t ON {matching(spec, 't', 's')}"
+        f" WHERE {differing} ORDER BY 1"
+    )
+    return [str(text) for (text,) in _asked(target, run, spec, batch, [], query)]
+
+
 @dataclass(frozen=True, slots=True)
 class Beside:
     """A row of the source beside one of the target, both by their hashes: the columns that differ, and all values.

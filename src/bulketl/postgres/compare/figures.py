@@ -15,6 +15,7 @@ def figures(cursor: Any, spec: TableSpec, table: str) -> Figures | None:
     """Return the figures of a table's rows, None when they are not asked for; `table` is a FROM item."""
     if not spec.certify:
         return None
+    spec = spec.written
     wanted = aggregates(spec.casts, {item.column: name(item.name) for item in spec.casts}, spec.nul_bytes)
     found: dict[str, str | None] = {}
     for n in range(0, max(1, len(wanted)), FIGURES_TOGETHER):

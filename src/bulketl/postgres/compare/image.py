@@ -46,8 +46,11 @@ class Image:
 
 
 def imageable(spec: TableSpec) -> bool:
-    """Tell whether rows of the table can be compared so: one integer is its key, and each value has one form only."""
-    if len(spec.key) != 1 or spec.target_key[0] in spec.widened:
+    """Tell whether rows of the table can be compared so: one integer is its key, and each value has one form only.
+
+    Nor where some are masked: what differs there is found by reading them once more, and by no hash.
+    """
+    if len(spec.key) != 1 or spec.target_key[0] in spec.widened or spec.masked:
         return False
     kinds = {item.column: item.target_type for item in spec.casts}
     wide = [kinds[item.column].sizes[1] for item in spec.casts if item.wire.startswith("decimal256")]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from bulketl.errors import SourceError
 from bulketl.postgres.compare import digests
+from bulketl.postgres.compare.examine import unlike
 from bulketl.postgres.ddl import batch, staging, staging_name
 from bulketl.postgres.joins import BY_HASH, PLANNING
 from bulketl.postgres.ledger import entries
@@ -86,6 +87,9 @@ class _Staged:
 
     def rows(self, spec: TableSpec, buckets: Buckets, which: Sequence[str]) -> Mapping[str, Row]:
         return digests.rows(self.target, self._of(spec), buckets, which)
+
+    def unlike(self, spec: TableSpec, batch: Batch) -> Sequence[str]:
+        return unlike(self.target, self.run, self._of(spec), batch)
 
     def _of(self, spec: TableSpec) -> TableSpec:
         return dataclasses.replace(spec, schema=STAGING, table=staging_name(self.run, spec.table), deletes="ignore")

@@ -18,12 +18,12 @@ from bulketl.tables.spec import TableSpec
 
 TRAIL_JSON = ("key", "old_row", "new_row")  # the trail's columns of JSON
 _PARTS = tuple(range(1, 61, 15))  # of a SHA-256 in hexadecimal: four numbers of 60 bits, whose sums are exact
-_NOTHING = "ARRAY[0, 0, 0, 0]::numeric[]"
-# What an entry adds to the sums over the table: notes are no rows of it.
-_ADDED_ROWS = "CASE WHEN kind = 'trail' THEN 0 ELSE rows END"
-_ADDED_HASH = f"CASE WHEN kind = 'trail' THEN {_NOTHING} ELSE hash END"
+NOTHING = "ARRAY[0, 0, 0, 0]::numeric[]"
+# What an entry adds to the sums over the table: notes and reports are no rows of it.
+_ADDED_ROWS = "CASE WHEN kind IN ('trail', 'report') THEN 0 ELSE rows END"
+_ADDED_HASH = f"CASE WHEN kind IN ('trail', 'report') THEN {NOTHING} ELSE hash END"
 # The link over an entry of the chain and the link before it.
-_LINK = (
+LINK = (
     "encode(sha256(convert_to(concat_ws('|', COALESCE(link_before, ''), schema_name, table_name, seq, kind, run, rows, hash,"
     " all_rows, all_hash, extract(epoch FROM at)), 'UTF8')), 'hex')"
 )
@@ -47,7 +47,7 @@ class Covered:
 
 def entry(run: str, spec: TableSpec, covered: Covered) -> str:
     """Return the INSERT of the next entry of a table's chain."""
-    before = f"COALESCE(p.all_hash, {_NOTHING})"
+    before = f"COALESCE(p.all_hash, {NOTHING})"
     sums = ("n - COALESCE(p.all_rows, 0)", _sum("sums", before, "-")) if covered.whole else ("n", "sums")
     total = ("n", "sums") if covered.whole else ("n + COALESCE(p.all_rows, 0)", _sum("sums", before))
     if covered.kind == "trail":
@@ -59,7 +59,7 @@ def entry(run: str, spec: TableSpec, covered: Covered) -> str:
         f" {sums[0]} AS rows, {sums[1]} AS hash, {total[0]} AS all_rows, {total[1]} AS all_hash, clock_timestamp() AS at,"
         f" p.link AS link_before FROM summed LEFT JOIN ({last(spec)}) p ON true WHERE {covered.only})"
         f" INSERT INTO {LEDGER}.audit_chain SELECT schema_name, table_name, seq, kind, run, rows, hash, all_rows, all_hash,"
-        f" {_LINK}, at FROM entry"
+        f" {LINK}, at FROM entry"
     )
 
 
@@ -145,8 +145,8 @@ class Entry(NamedTuple):
 def entries(connection: Connection, schema: str, table: str) -> list[Entry]:
     """Return the entries of a table's chain, recomputed, in order."""
     found = connection.execute(
-        f"SELECT seq, run, at::text, link = {_LINK} AND seq = n AND all_rows = {_ADDED_ROWS} + COALESCE(rows_before, 0)"
-        f" AND all_hash = {_sum(_ADDED_HASH, 'COALESCE(hash_before, ' + _NOTHING + ')')}, kind, all_rows, link FROM ("
+        f"SELECT seq, run, at::text, link = {LINK} AND seq = n AND all_rows = {_ADDED_ROWS} + COALESCE(rows_before, 0)"
+        f" AND all_hash = {_sum(_ADDED_HASH, 'COALESCE(hash_before, ' + NOTHING + ')')}, kind, all_rows, link FROM ("
         "SELECT *, row_number() OVER w AS n, lag(link) OVER w AS link_before, lag(all_rows) OVER w AS rows_before,"
         f" lag(all_hash) OVER w AS hash_before FROM {LEDGER}.audit_chain WHERE schema_name = %s AND table_name = %s"
         " WINDOW w AS (ORDER BY seq)) c ORDER BY seq",

@@ -41,6 +41,17 @@ _LAST = (
 # A type of the name is in the way of a table as well: each has a row type. Types of arrays make way by themselves.
 OTHER_TYPE = "t.typrelid = 0 AND NOT EXISTS (SELECT FROM pg_type e WHERE e.typarray = t.oid)"
 
+# Whether the record is there for whoever asks.
+_READS = f"""
+SELECT has_schema_privilege(s.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
+FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace WHERE s.nspname = '{LEDGER}' AND c.relname = 'made'"""
+_TAKEN_AWAY = f"""
+SELECT c.relname FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace, pg_roles r
+WHERE r.rolname = %(user)s AND s.nspname = %(schema)s AND c.relkind IN ('r', 'p')
+    AND c.oid IN (SELECT oid FROM {LEDGER}.made WHERE schema_name = %(schema)s)
+    AND NOT pg_has_role(r.oid, c.relowner, 'USAGE')
+ORDER BY 1"""
+
 
 def exists(connection: Connection, table: str) -> bool:
     """Tell whether the ledger has that table. Raise ConfigError when the schema `bulketl` is somebody else's."""
@@ -187,3 +198,10 @@ def _at(spec: TableSpec) -> str:
 
 def _place(spec: TableSpec) -> str:
     return name(spec.schema, spec.table)
+
+
+def taken_away(connection: Connection, schema: str, user: str) -> list[str]:
+    """Return the tables of a schema that bulketl made and a user does not own; none where the record may not be read."""
+    if connection.execute(_READS).fetchone() != (True,):
+        return []
+    return [str(table) for (table,) in connection.execute(_TAKEN_AWAY, {"user": user, "schema": schema})]

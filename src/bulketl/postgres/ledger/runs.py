@@ -13,7 +13,7 @@ from importlib.metadata import version
 from typing import Any, Literal, NamedTuple, get_args
 
 from bulketl.postgres.ddl import name, staging_name
-from bulketl.postgres.ledger.escapes import throughout, writable
+from bulketl.postgres.ledger.documents import as_json, written
 from bulketl.postgres.ledger.made import exists
 from bulketl.postgres.locks import alive
 from bulketl.postgres.server import LEDGER, STAGING, SUPERSEDED, Connection
@@ -26,7 +26,10 @@ COUNTS = ("inserted", "updated", "unchanged", "deleted")
 
 
 class Start(NamedTuple):
-    """What a run begins with: its kind, the source, schema and zone of its plan, the plan's fingerprint and its JSON."""
+    """What a run begins with: its kind, the source, schema and zone of its plan, the plan's fingerprint and its JSON.
+
+    `rules`: the fingerprint of the configuration that it follows.
+    """
 
     kind: Kind
     source: str
@@ -34,20 +37,23 @@ class Start(NamedTuple):
     zone: str
     plan: str
     document: str
+    rules: str = ""
 
 
-def start_run(connection: Connection, run: str, start: Start) -> None:
-    """Record that a run begins here and now, unless it is on record."""
-    connection.execute(
-        f"INSERT INTO {LEDGER}.run (run, host, version, kind, source, schema_name, zone, plan, document)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (run) DO NOTHING",
+def start_run(connection: Connection, run: str, start: Start) -> bool:
+    """Record that a run begins here and now, unless it is on record; return False when it is, and has ended."""
+    done = connection.execute(
+        f"INSERT INTO {LEDGER}.run (run, host, version, kind, source, schema_name, zone, plan, document, rules)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (run) DO NOTHING",
         (run, socket.gethostname(), version("bulketl"), *start),
     )
+    ended = f"SELECT FROM {LEDGER}.run WHERE run = %s AND finished_at IS NOT NULL"
+    return done.rowcount == 1 or connection.execute(ended, (run,)).rowcount == 0
 
 
 def note_sessions(connection: Connection, run: str, sessions: Mapping[str, Mapping[str, object]]) -> None:
     """Record what is known of the sessions of a run: per side its server, TLS, zone, and what could not be set."""
-    connection.execute(f"UPDATE {LEDGER}.run SET sessions = %s WHERE run = %s", (_json(connection, sessions), run))
+    connection.execute(f"UPDATE {LEDGER}.run SET sessions = %s WHERE run = %s", (as_json(connection, sessions), run))
 
 
 class End(NamedTuple):
@@ -69,7 +75,7 @@ def finish_run(connection: Connection, run: str, end: End) -> None:
         " WHERE run = %(run)s AND outcome IS DISTINCT FROM %(superseded)s".encode(),
         {
             "outcome": end.outcome,
-            "summary": _json(connection, end.summary),
+            "summary": as_json(connection, end.summary),
             "work": json.dumps(end.source_work) if end.source_work else None,
             "run": run,
             "superseded": SUPERSEDED,
@@ -106,7 +112,7 @@ def reopen_run(connection: Connection, run: str) -> bool:
     return found.rowcount == 1
 
 
-class RunEntry(NamedTuple):
+class PlannedRun(NamedTuple):
     """A run on record: its name, kind and outcome, None while it has not ended, its plan as JSON, and when it began."""
 
     run: str
@@ -116,7 +122,7 @@ class RunEntry(NamedTuple):
     began: str
 
 
-def find_run(connection: Connection, schema: str, run: str, kinds: Sequence[Kind]) -> RunEntry | None:
+def find_run(connection: Connection, schema: str, run: str, kinds: Sequence[Kind]) -> PlannedRun | None:
     """Return a run into the schema by its name, whatever its kind; the last of these kinds when `run` is ''; or None."""
     if (kind := kind_of(connection)) is None:
         return None
@@ -126,7 +132,7 @@ def find_run(connection: Connection, schema: str, run: str, kinds: Sequence[Kind
         " ORDER BY started_at DESC LIMIT 1".encode(),
         (schema, run, list(kinds), run),
     ).fetchone()
-    return None if found is None else RunEntry(*found)
+    return None if found is None else PlannedRun(*found)
 
 
 def kind_of(connection: Connection) -> str | None:
@@ -169,7 +175,7 @@ def _record_tables(connection: Connection, run: str, tables: Sequence[dict[str, 
             f" FROM {LEDGER}.run WHERE run = %(run)s"
             f" ON CONFLICT (run, source, schema_name, table_name) DO UPDATE SET {', '.join(updates)}",
             [
-                {**_written(connection, table), "run": run, **{key: _json(connection, table[key]) for key in _OBJECTS}}
+                {**written(connection, table), "run": run, **{key: as_json(connection, table[key]) for key in _OBJECTS}}
                 for table in tables
             ],
         )
@@ -184,24 +190,13 @@ def _certify(connection: Connection, run: str, certificates: Mapping[str, dict[s
             " ON CONFLICT (run, source, schema_name, table_name)"
             " DO UPDATE SET certified = excluded.certified, document = excluded.document",
             [
-                (_written(connection, table), found["certified"], _json(connection, found), run)
+                (written(connection, table), found["certified"], as_json(connection, found), run)
                 for table, found in certificates.items()
             ],
         )
 
 
 _OBJECTS = ("changed", "drift", "checks")  # columns of `table_load` that are JSON
-
-
-def _written(connection: Connection, value: Any) -> Any:
-    """Return a value with every text in it as the database can hold it, escaped where it cannot as it is."""
-    encoding = connection.info.parameter_status("server_encoding") or ""
-    return throughout(value, lambda text: writable(text, encoding))
-
-
-def _json(connection: Connection, value: object) -> str:
-    """Return the same as JSON; what is beyond ASCII stands for itself, since jsonb takes escapes only of what UTF-8 has."""
-    return json.dumps(_written(connection, json.loads(json.dumps(value))), ensure_ascii=False)
 
 
 class Certified(NamedTuple):
@@ -287,16 +282,28 @@ def last_plans(connection: Connection, schema: str, most: int) -> Iterator[tuple
         (schema, most),
     ).fetchall()
     for (run,) in found:
-        row = connection.execute(f"SELECT document FROM {LEDGER}.run WHERE run = %s", (run,)).fetchone()
-        if row is not None:
-            yield run, row[0]
+        if plan := plan_of(connection, run):
+            yield run, plan
+
+
+def plan_of(connection: Connection, run: str) -> dict[str, Any]:
+    """Return the plan of a run as the ledger stores it, {} for a run that is not on record, or where this role may not read.
+
+    A statement cannot look into it: a plan has names and keys exactly, as JSON's escapes where need be, and Postgres keeps
+    the escapes of NUL and of what the encoding of the database lacks, but reads no JSON that has one.
+    """
+    may = connection.execute(f"SELECT has_column_privilege('{LEDGER}.run', 'document', 'SELECT')").fetchone()
+    if may != (True,):
+        return {}
+    row = connection.execute(f"SELECT document FROM {LEDGER}.run WHERE run = %s", (run,)).fetchone()
+    return row[0] if row else {}
 
 
 def dead_runs(connection: Connection) -> list[str]:
     """Return the runs on record that did not end and that nobody carries out any more."""
     if not exists(connection, "run"):
         return []
-    found = connection.execute(f"SELECT run FROM {LEDGER}.run WHERE finished_at IS NULL ORDER BY run").fetchall()
+    found = connection.execute(f"SELECT run FROM {LEDGER}.run WHERE finished_at IS NULL ORDER BY started_at, run").fetchall()
     return [run for (run,) in found if not alive(connection, run)]
 
 

@@ -15,7 +15,7 @@ from psycopg import sql
 
 from bulketl.errors import ConfigError
 from bulketl.postgres.ddl import value
-from bulketl.postgres.ledger import made
+from bulketl.postgres.ledger import acknowledgements, incidentreports, incidents, made, verifications
 from bulketl.postgres.ledger.runs import COUNTS
 from bulketl.postgres.server import LEDGER, STAGING, Connection
 
@@ -120,7 +120,52 @@ FROM (SELECT run, 'retention' AS kind, schema_name, table_name, retained_at AS a
 LEFT JOIN {LEDGER}.state s USING (schema_name, table_name) GROUP BY f.run, f.kind, f.schema_name ON CONFLICT DO NOTHING;
 """
 _ESCAPED = f"ALTER TABLE {LEDGER}.reject ADD COLUMN IF NOT EXISTS escaped boolean NOT NULL DEFAULT false;"
+_EVENTS = f"""
+CREATE TABLE IF NOT EXISTS {LEDGER}.event (
+    run text, seq bigint, at timestamptz NOT NULL, kind text NOT NULL, body jsonb NOT NULL, PRIMARY KEY (run, seq));
+CREATE INDEX IF NOT EXISTS event_at ON {LEDGER}.event (at);
+"""
+# What is not normal of a run's tables, and of those that no run came to; and who asked for the end of which run.
+_FINDINGS = f"""
+CREATE TABLE IF NOT EXISTS {LEDGER}.finding (
+    schema_name text, table_name text, kind text, run text, source text NOT NULL, tier text NOT NULL,
+    value double precision NOT NULL, expected double precision, bound double precision NOT NULL, nights integer NOT NULL,
+    found_at timestamptz NOT NULL, closed_at timestamptz, PRIMARY KEY (schema_name, table_name, kind, run));
+CREATE INDEX IF NOT EXISTS finding_found ON {LEDGER}.finding (found_at);
+CREATE TABLE IF NOT EXISTS {LEDGER}.cancel (
+    run text PRIMARY KEY, at_once boolean NOT NULL, by text NOT NULL,
+    asked_at timestamptz NOT NULL DEFAULT clock_timestamp(), heard_at timestamptz);
+ALTER TABLE {LEDGER}.run ADD COLUMN IF NOT EXISTS judged_at timestamptz;
+ALTER TABLE {LEDGER}.table_load ADD COLUMN IF NOT EXISTS lag double precision;
+"""
+# For whoever looks at one table through all its runs, or at the last runs: as many rows are read as are shown.
+_LOOKS = f"""
+CREATE INDEX IF NOT EXISTS table_load_table ON {LEDGER}.table_load (schema_name, table_name, run);
+CREATE INDEX IF NOT EXISTS run_started ON {LEDGER}.run (started_at);
+CREATE INDEX IF NOT EXISTS run_open ON {LEDGER}.run (run) WHERE finished_at IS NULL;
+"""
+# When a run was looked at last for what of it may go, and what replaced a table as a whole since.
+_PRUNING = f"""
+CREATE INDEX IF NOT EXISTS published_table ON {LEDGER}.published (schema_name, table_name, published_at);
+ALTER TABLE {LEDGER}.run ADD COLUMN IF NOT EXISTS pruned_at timestamptz;
+"""
 _SOURCE_WORK = f"ALTER TABLE {LEDGER}.run ADD COLUMN IF NOT EXISTS source_work jsonb;"
+
+
+# With which key, by its fingerprint, and which masks the rows of a table were masked.
+_MASKS = f"""
+ALTER TABLE {LEDGER}.state ADD COLUMN IF NOT EXISTS masking text NOT NULL DEFAULT '';
+"""
+# By which configuration, by its fingerprint, a run did what it did.
+_RULES = f"ALTER TABLE {LEDGER}.run ADD COLUMN IF NOT EXISTS rules text NOT NULL DEFAULT '';"
+# What fills up, measured once in every load.
+_MEASURES = f"""
+CREATE TABLE IF NOT EXISTS {LEDGER}.measure (
+    run text, source text NOT NULL, schema_name text NOT NULL, what text, table_name text, column_name text,
+    value numeric NOT NULL, most numeric, side text NOT NULL DEFAULT '',
+    measured_at timestamptz NOT NULL DEFAULT clock_timestamp(), PRIMARY KEY (run, what, table_name, column_name));
+CREATE INDEX IF NOT EXISTS measure_schema ON {LEDGER}.measure (schema_name, measured_at);
+"""
 
 
 class Migration(NamedTuple):
@@ -136,6 +181,17 @@ MIGRATIONS = (
     Migration(6, _KINDS + _PLACES + _EARLIER),
     Migration(7, _SOURCE_WORK),
     Migration(8, _ESCAPED),
+    Migration(9, _EVENTS),
+    Migration(10, _FINDINGS),
+    Migration(11, incidents.TABLES),
+    Migration(12, _MASKS),
+    Migration(13, _LOOKS),
+    Migration(14, _PRUNING),
+    Migration(15, acknowledgements.TABLE),
+    Migration(16, _RULES),
+    Migration(17, incidentreports.TABLE),
+    Migration(18, verifications.TABLE),
+    Migration(19, _MEASURES),
 )
 NEWEST = MIGRATIONS[-1].version
 _SCHEMA_LOCK = 0x62756C6B  # two first runs at once must not both create the tables
@@ -155,15 +211,35 @@ def create(connection: Connection, target_schema: str) -> None:
                 connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
         found, newest = _version(connection), NEWEST
         if found > newest:
-            raise ConfigError(
-                f"the ledger in schema {LEDGER!r} of the target is of version {found}, and this bulketl knows {newest}",
-                hint="a later bulketl has loaded into this target: install that version or a later one",
-            )
+            raise _later(found)
         for migration in MIGRATIONS:
             if migration.version > found:
                 connection.execute(migration.statements.encode())
         if found < newest:
             connection.execute(f"COMMENT ON SCHEMA {LEDGER} IS {value(f'{made.TITLE}{newest}')}".encode())
+
+
+def readable(connection: Connection) -> int:
+    """Return the version of the ledger that events can be read from; 0 when there is no ledger.
+
+    Raise ConfigError when it is somebody else's, of an earlier version, which keeps no events, or of a later one.
+    """
+    found = _version(connection)
+    if found > NEWEST:
+        raise _later(found)
+    if 0 < found < NEWEST:
+        raise ConfigError(
+            f"the ledger in schema {LEDGER!r} of the target is of version {found}, and this bulketl reads version {NEWEST}",
+            hint="the next `bulketl load` brings it up to date",
+        )
+    return found
+
+
+def _later(found: int) -> ConfigError:
+    return ConfigError(
+        f"the ledger in schema {LEDGER!r} of the target is of version {found}, and this bulketl knows {NEWEST}",
+        hint="a later bulketl has loaded into this target: install that version or a later one",
+    )
 
 
 def _version(connection: Connection) -> int:

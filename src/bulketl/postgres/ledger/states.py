@@ -52,7 +52,8 @@ def read_states(connection: Connection, schema: str) -> dict[str, State]:
     found = connection.execute(
         "SELECT table_name, source, zone, cursor_column, cursor_type, watermark, rows, kept,"
         " extract(epoch FROM now() - compared_at)::float8, retained,"
-        f" evidence, source <> '' AND COALESCE((SELECT kind <> 'end' FROM {LEDGER}.audit_chain c"
+        " evidence, COALESCE(to_jsonb(s)->>'masking', ''), "
+        f"source <> '' AND COALESCE((SELECT kind <> 'end' FROM {LEDGER}.audit_chain c"
         "  WHERE (c.schema_name, c.table_name) = (s.schema_name, s.table_name) ORDER BY seq DESC LIMIT 1), false)"
         f" FROM {LEDGER}.state s WHERE schema_name = %s",
         (schema,),
@@ -68,8 +69,9 @@ def read_states(connection: Connection, schema: str) -> dict[str, State]:
             zone,
             evidence,
             audited,
+            masking,
         )
-        for (table, source, zone, column, kind, mark, rows, kept, compared, retained, evidence, audited) in found
+        for (table, source, zone, column, kind, mark, rows, kept, compared, retained, evidence, masking, audited) in found
     }
 
 
@@ -132,7 +134,7 @@ def published(run: str, spec: TableSpec, *, rows: int | None, mark: str | None =
         else f"(SELECT {'NULL' if spec.rows is None else spec.rows} + COALESCE(inserted, 0) - COALESCE(deleted, 0)"
         f" FROM {LEDGER}.published WHERE (run, schema_name, table_name) = ({value(run)}, {at}))"
     )
-    changed = ["source", "zone", "rows", "kept", "run", "published_at", "evidence"]
+    changed = ["source", "zone", "rows", "kept", "run", "published_at", "evidence", "masking"]
     if watermark or spec.whole:
         changed += ["cursor_column", "cursor_type", "watermark"]
     if spec.whole:
@@ -140,9 +142,9 @@ def published(run: str, spec: TableSpec, *, rows: int | None, mark: str | None =
     sets = ", ".join(f"{column} = excluded.{column}" for column in changed)
     return (
         f"INSERT INTO {LEDGER}.state (schema_name, table_name, source, zone, cursor_column, cursor_type, watermark, rows,"
-        f" kept, run, evidence, compared_at) VALUES ({at}, {value(spec.source)}, {value(spec.zone)},"
+        f" kept, run, evidence, masking, compared_at) VALUES ({at}, {value(spec.source)}, {value(spec.zone)},"
         f" {', '.join(value(part) for part in cursor)}, {count}, {kept}, {value(run)}, {value(evidence)},"
-        f" {'clock_timestamp()' if spec.whole else 'NULL'})"
+        f" {value(spec.masking)}, {'clock_timestamp()' if spec.whole else 'NULL'})"
         f" ON CONFLICT (schema_name, table_name) DO UPDATE SET {sets}"
     )
 

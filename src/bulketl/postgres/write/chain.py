@@ -15,6 +15,7 @@ from bulketl.postgres.ledger import chains, entries
 from bulketl.postgres.ledger.chains import Covered, entry
 from bulketl.postgres.server import TAMPERED
 from bulketl.postgres.write import written
+from bulketl.postgres.write.aging import aging
 from bulketl.postgres.write.merge import absent, differs, insert, matching
 from bulketl.tables.spec import TableSpec
 
@@ -28,9 +29,10 @@ def append(run: str, spec: TableSpec, stage: str) -> list[str]:
     table = rows_of(spec)
     statements = [_first(run, spec)]
     filled_in = [item.name for item in spec.casts if item.name in spec.added]
-    if filled_in or spec.widened:
-        # A column that is filled changes every hash, a wider one may, so what is there is compared with the chain first.
-        statements += [_held(spec), *alter_table(spec)]
+    if filled_in or spec.widened or spec.aged:
+        # A column that is filled changes every hash, a wider one may, and so do years that are brought to a later one: so
+        # what is there is compared with the chain first.
+        statements += [_held(spec), *alter_table(spec), *aging(spec)]
         if filled_in:
             sets = ", ".join(f"{name(column)} = s.{name(column)}" for column in filled_in)
             statements.append(f"UPDATE {table} t SET {sets} FROM {stage} s WHERE {matching(spec, 's', 't')}")

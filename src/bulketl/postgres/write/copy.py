@@ -23,7 +23,7 @@ from bulketl.connections import watch
 from bulketl.errors import MismatchError, TargetError
 from bulketl.postgres.ddl import columns, name
 from bulketl.postgres.locks import is_free
-from bulketl.postgres.server import Postgres, constraint_of, failure
+from bulketl.postgres.server import Postgres, constraint_of, failure, forbidden_of
 from bulketl.postgres.session import adbc_errors
 from bulketl.postgres.write.numeric import numeric_bytes
 from bulketl.tables.casts import Cast, Encoder
@@ -112,7 +112,8 @@ def transaction(target: Postgres, run: str, what: str, encoder: Encoder, *, tria
         if isinstance(error, watch.StalledError):
             raise TargetError(f"{what}: {error}", hint=watch.HINT, transient=True) from error
         if isinstance(error, (*adbc_errors(), psycopg.OperationalError)) or getattr(error, "sqlstate", None):
-            raise failure(getattr(error, "sqlstate", None), str(error), what, constraint_of(error)) from error
+            state = getattr(error, "sqlstate", None)
+            raise failure(state, str(error), what, constraint_of(error), forbidden_of(error)) from error
         raise
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bulketl.errors import DataError
+from bulketl.errors import MassDeleteError
 from bulketl.postgres.ddl import batch
 from bulketl.postgres.joins import BY_HASH, PLANNING
 from bulketl.postgres.write.merge import counting_gone
@@ -17,7 +17,7 @@ from bulketl.tables.spec import TableSpec
 
 
 def guard(cursor: Any, spec: TableSpec, rows: int, stage: str) -> None:
-    """Raise DataError when a publish would remove more of the table's rows than it may; `stage` has the new ones."""
+    """Raise MassDeleteError when a publish would remove more of the table's rows than it may; `stage` has the new ones."""
     if not spec.whole or spec.publish in ("create", "append") or spec.deletes == "ignore":
         return
     if spec.publish == "merge":
@@ -32,10 +32,10 @@ def guard(cursor: Any, spec: TableSpec, rows: int, stage: str) -> None:
 
 
 def check_gone(spec: TableSpec, fewer: int, there: int) -> None:
-    """Raise DataError when `fewer` of the `there` rows of the target are gone at the source, and that is too many."""
+    """Raise MassDeleteError when `fewer` of the `there` rows of the target are gone at the source, and that is too many."""
     verb = "is" if fewer == 1 else "are"
     if spec.deletes == "fail" and fewer > 0:
-        raise DataError(
+        raise MassDeleteError(
             f"table {spec.table!r}: {fewer:,} of its {there:,} rows {verb} gone at the source, "
             "and deletes: fail allows none",
             hint="put them back at the source, or choose deletes: mirror, mark or ignore",
@@ -43,7 +43,7 @@ def check_gone(spec: TableSpec, fewer: int, there: int) -> None:
     # Of a table that was somebody else's so few may go too, but not all: then it is another table.
     free = 0 if spec.adopt and fewer == there else spec.free
     if fewer > free and fewer > spec.guard * there:
-        raise DataError(
+        raise MassDeleteError(
             f"table {spec.table!r}: {fewer:,} of its {there:,} rows {verb} gone at the source, {fewer / there:.1%}, "
             f"and {spec.guard:.0%} may go",
             hint=f"if they were meant to go, load it once with --allow-deletes {spec.table}; "

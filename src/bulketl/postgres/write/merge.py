@@ -10,6 +10,7 @@ from __future__ import annotations
 from bulketl.postgres.ddl import alter_table, columns, name, rows_of, stamp, value
 from bulketl.postgres.ledger import entries
 from bulketl.postgres.write import written
+from bulketl.postgres.write.aging import aging
 from bulketl.tables.spec import DELETED_AT, TableSpec
 
 
@@ -18,7 +19,7 @@ def merge(run: str, spec: TableSpec, stage: str) -> list[str]:
 
     When the whole table is staged, rows that are gone are deleted or marked, as `spec.deletes` says.
     """
-    statements = alter_table(spec)
+    statements = [*alter_table(spec), *aging(spec)]
     if spec.whole and spec.deletes in ("mirror", "mark"):
         statements.append(removing(run, spec, _gone(run, spec, stage), _left(run, spec, stage)))
     return [*statements, *_upsert(run, spec, stage)]

@@ -12,6 +12,7 @@ from bulketl.postgres.write.refused import batch_limit
 from bulketl.rows.aggregates import Figures
 from bulketl.rows.coerce import Batch
 from bulketl.rows.quality import Arrived
+from bulketl.rows.reject import Reject
 from bulketl.tables.checks import Counts
 from bulketl.tables.printable import count_of
 from bulketl.tables.spec import TableSpec
@@ -45,15 +46,17 @@ def too_bad(spec: TableSpec, piece: Batch, rejects: int, read: int, run: str, *,
         return error
     if rejects <= (spec.rejectable(read) if whole else batch_limit(spec, read)):
         return None
-    return too_many(spec, rejects, run, piece.rejects[-1].reason if piece.rejects else "")
+    return too_many(spec, rejects, run, piece.rejects[-1] if piece.rejects else None)
 
 
-def too_many(spec: TableSpec, rejects: int, run: str, reason: str = "") -> DataError:
-    """Return the error of a table with more rejects than it may have; `reason`: of one of them."""
-    because = f": {reason.partition(' DETAIL:')[0]}" if reason else ""  # the detail may have values
+def too_many(spec: TableSpec, rejects: int, run: str, last: Reject | None = None) -> DataError:
+    """Return the error of a table with more rejects than it may have, with the reason of the last."""
+    because = last.reason.partition(" DETAIL:")[0] if last else ""  # the detail has values, and what a trigger raises may
     most = spec.max_rejects if isinstance(spec.max_rejects, int) else f"{spec.max_rejects * 100:.6g}%"
     return DataError(
-        f"table {spec.table!r}: {count_of(rejects, 'row')} rejected, and max_rejects is {most}{because}",
+        f"table {spec.table!r}: {count_of(rejects, 'row')} rejected, and max_rejects is {most}{because and f': {because}'}",
+        said=because if last and last.code else "",
+        code=last.code if last else "",
         rejects=rejects,
         hint=f"`bulketl rejects show {spec.table} --run {run}` shows them; "
         "correct them at the source, change the column's cast, or raise max_rejects",

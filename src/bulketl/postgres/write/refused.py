@@ -98,14 +98,17 @@ def _rejects(cursor: Any, spec: TableSpec, rows: pa.Table, refused: list[tuple[i
         column = next((item.column for item in spec.casts if item.name == named), None)
         if column is None and found.get(refusal.state, "") is not None:
             column = found[refusal.state] = _alone(cursor, spec, row, found.get(refusal.state))
-        yield reject(row.to_pylist()[0], spec, [] if column is None else [column], _reason(refusal.words))
+        yield reject(row.to_pylist()[0], spec, [] if column is None else [column], *_reason(refusal))
 
 
-def _reason(words: str) -> str:
-    """Return why a row is refused, the same for all rows with a character that an encoding lacks, whichever it is."""
-    if lacking := _LACKS.search(words):
-        return f"holds a character that the target's encoding, {lacking[1]}, lacks"
-    return re.sub(r"^[A-Z_]+: .*?ERROR: | CONTEXT: .*", "", words)
+def _reason(refusal: _Refusal) -> tuple[str, str]:
+    """Return why a row is refused, and the code of the server's words if it is in these.
+
+    It is the same for all rows with a character that an encoding lacks, whichever it is.
+    """
+    if lacking := _LACKS.search(refusal.words):
+        return f"holds a character that the target's encoding, {lacking[1]}, lacks", ""
+    return re.sub(r"^[A-Z_]+: .*?ERROR: | CONTEXT: .*", "", refusal.words), f"SQLSTATE {refusal.state}"
 
 
 def _alone(cursor: Any, spec: TableSpec, row: pa.Table, first: str | None) -> str | None:

@@ -9,7 +9,7 @@ rejected for a key that is there twice.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,25 +26,29 @@ from bulketl.postgres.write.noted import note
 from bulketl.postgres.write.outcome import too_many
 from bulketl.postgres.write.refused import batch_limit, encodable, trial
 from bulketl.rows.coerce import KEPT_REJECTS, Batch
-from bulketl.rows.reject import reject
+from bulketl.rows.reject import Reject, reject
 from bulketl.tables.casts import Cast
 from bulketl.tables.spec import TableSpec
 
 _KEYED, _STAGE, _NOTES = "bulketl_keyed", "bulketl_rows", "bulketl_refused"
 # A page has few rows, which are looked up by the table's key: any other join would read the whole table for each page.
-_BY_KEY = "; ".join(f"SET LOCAL enable_{way} = off" for way in ("hashjoin", "mergejoin", "seqscan", "bitmapscan"))
+_BY_KEY = tuple(f"SET LOCAL enable_{way} = off" for way in ("hashjoin", "mergejoin", "seqscan", "bitmapscan"))
+_SETTINGS = ("SET CONSTRAINTS ALL IMMEDIATE", *_BY_KEY)
+_GOOD = "BK001"  # ends what is to be taken back
 _POINTS = "23503"  # to a row that is not there yet, perhaps
 _UNKNOWN = "57000"  # nothing of a row
+_PAGE = 10_000  # refused rows in memory at once
 _ROUNDS = 50  # of writing rows that point to others; beyond, nothing is rejected for it
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A row that is refused: where it stands in its stage, why, and the columns that its constraint is about."""
+    """A row that is refused: where it stands in its stage, why, the columns that its constraint is about, the code."""
 
     at: str
     reason: str
     columns: tuple[str, ...]
+    code: str
 
 
 def placing(error: DataError) -> bool:
@@ -65,38 +69,98 @@ def refused_of_batch(target: Postgres, run: str, spec: TableSpec, rows: pa.Table
         return [(n, wanted[at]) for n, (at,) in enumerate(cursor.fetchall()) if at in wanted]
 
 
-def refused_of_stage(
-    target: Postgres, run: str, spec: TableSpec, stage: str, most: int
-) -> list[tuple[Refused, dict[str, str | None]]]:
-    """Return the refused rows of a stage (quoted), each with its values as Postgres writes them, by the source's columns."""
-    with trial(target, run, spec) as cursor:
-        found = _found(cursor, run, spec, stage, most)
-        texts = ", ".join(f"{name(item.name)}::text" for item in spec.casts)
-        rows = {}
-        if found:
-            places = ", ".join(value(item.at) for item in found)
-            cursor.execute(f"SELECT ctid::text, {texts} FROM {stage} WHERE ctid = ANY (ARRAY[{places}]::tid[])")
-            rows = {row[0]: row[1:] for row in cursor.fetchall()}
-        names = [item.column for item in spec.casts]
-        return [(item, dict(zip(names, rows[item.at], strict=True))) for item in found]
+def refused_within(
+    cursor: Any, run: str, spec: TableSpec, stage: str, most: int, before: Iterable[str] = ()
+) -> Iterator[list[Reject]]:
+    """Yield the refused rows of a stage (quoted) of this very transaction, as records, a page at a time, and take them out.
+
+    There is at most one more than `most`. `before`: statements after which the rows would be written; of them and of the
+    search nothing stays.
+    """
+    cursor.execute(f"CREATE TEMPORARY TABLE {_NOTES} (at tid, state text, words text, names text[]) ON COMMIT DROP")
+    cursor.execute(_undone([*before, *_prepared(spec), *_SETTINGS], _searching(run, spec, stage, most)))
+    if _count(cursor):
+        for page in _pages(cursor, spec, stage):
+            cursor.execute(f"DELETE FROM {stage} WHERE ctid = ANY ({_places(page)})")
+            yield list(page.values())
+
+
+def _count(cursor: Any) -> int:
+    """Return how many rows are noted; 0 when something beside rows is at fault."""
+    cursor.execute(f"SELECT state, min(words), max(words), count(*) FROM {_NOTES} GROUP BY state")
+    found = cursor.fetchall()
+    sound = all(state not in TWICE and about(state, one) == about(state, two) == "row" for state, one, two, _ in found)
+    return sum(count for *_, count in found) if sound else 0
+
+
+def _pages(cursor: Any, spec: TableSpec, stage: str) -> Iterator[dict[str, Reject]]:
+    """Yield the noted rows of a stage as records, by their places in it; few are in memory at once."""
+    cursor.execute(f"CREATE INDEX ON {_NOTES} (at)")
+    texts = ", ".join(f"s.{name(item.name)}::text" for item in spec.casts)
+    columns_read, last = [item.column for item in spec.casts], "(0,0)"
+    while True:
+        cursor.execute(
+            f"WITH n AS MATERIALIZED (SELECT * FROM {_NOTES} WHERE at > {value(last)}::tid ORDER BY at LIMIT {_PAGE})"
+            f" SELECT n.at::text AS place, n.state, n.words, n.names, {texts} FROM n JOIN {stage} s ON s.ctid = n.at"
+        )
+        rows = sorted(cursor.fetchall(), key=lambda row: _placed(row[0]))
+        if not rows:
+            return
+        page = {}
+        for at, state, words, names, *values in rows:
+            item = _refused(spec, at, state, words, names)
+            row = _typed(spec, dict(zip(columns_read, values, strict=True)))
+            page[at] = reject(row, spec, item.columns, item.reason, item.code)
+        last = rows[-1][0]
+        yield page
+
+
+def _placed(at: str) -> tuple[int, ...]:
+    """Return a place as numbers: page and row."""
+    return tuple(map(int, at.strip("()").split(",")))
+
+
+def _places(found: Iterable[str]) -> str:
+    return f"ARRAY[{', '.join(map(value, found))}]::tid[]"
 
 
 def _found(cursor: Any, run: str, spec: TableSpec, stage: str, most: int) -> list[Refused]:
+    _searched(cursor, run, spec, stage, most)
+    if not _count(cursor):
+        return []
+    cursor.execute(f"SELECT at::text AS place, state, words, names FROM {_NOTES} ORDER BY at")
+    return [_refused(spec, *noted) for noted in cursor.fetchall()]
+
+
+def _searched(cursor: Any, run: str, spec: TableSpec, stage: str, most: int) -> None:
     for statement in _prepared(spec):
         cursor.execute(statement)
     cursor.execute(f"CREATE TEMPORARY TABLE {_NOTES} (at tid, state text, words text, names text[])")
-    cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-    cursor.execute(_BY_KEY)
-    cursor.execute(_search(run, spec, stage, most))
-    cursor.execute(f"SELECT at::text AS place, state, words, names FROM {_NOTES} ORDER BY at")
-    notes = cursor.fetchall()
-    if any(state in TWICE or about(state, words) != "row" for _, state, words, _ in notes):
-        return []
+    for statement in _SETTINGS:
+        cursor.execute(statement)
+    cursor.execute(block(_searching(run, spec, stage, most), _VARIABLES))
+
+
+def _undone(before: Iterable[str], body: str) -> str:
+    """Return the block that carries out statements and a body, and takes back all that they did but the notes."""
+    return block(
+        f"""
+BEGIN
+    {"".join(f"{statement}; " for statement in before)}
+    {body}
+    SELECT json_agg(n) INTO bulketl_kept FROM {_NOTES} n;
+    RAISE SQLSTATE '{_GOOD}';
+EXCEPTION WHEN SQLSTATE '{_GOOD}' THEN NULL;
+END;
+INSERT INTO {_NOTES} SELECT * FROM json_populate_recordset(NULL::{_NOTES}, bulketl_kept);""",
+        f"{_VARIABLES} bulketl_kept json;",
+    )
+
+
+def _refused(spec: TableSpec, at: str, state: str, words: str, names: Sequence[str] | None) -> Refused:
     there = {item.name: item.column for item in spec.casts}
-    return [
-        Refused(at, " ".join(words.split()), tuple(there[one] for one in names or () if one in there))
-        for at, _, words, names in notes
-    ]
+    columns_of = tuple(there[one] for one in names or () if one in there)
+    return Refused(at, " ".join(words.split()), columns_of, f"SQLSTATE {state}")
 
 
 def _prepared(spec: TableSpec) -> list[str]:
@@ -123,8 +187,8 @@ def _writing(run: str, spec: TableSpec, stage: str) -> Iterator[str]:
     yield insert(run, spec, f"{stage} s", "{which}" + new)
 
 
-def _search(run: str, spec: TableSpec, stage: str, most: int) -> str:
-    """Return the block that notes the rows of `stage` that are refused, until there are more than `most`."""
+def _searching(run: str, spec: TableSpec, stage: str, most: int) -> str:
+    """Return the body of a block that notes the rows of `stage` that are refused, until there are more than `most`."""
     # What is in the statements may have braces and dollar signs of its own.
     statements = list(_writing(run, spec, stage))
     of_page = "; ".join(one.replace("{which}", "s.ctid >= bulketl_from AND s.ctid < bulketl_to") for one in statements)
@@ -132,7 +196,7 @@ def _search(run: str, spec: TableSpec, stage: str, most: int) -> str:
     pointing = f"s.ctid = ANY (ARRAY(SELECT at FROM {_NOTES} WHERE state = '{_POINTS}'))"
     of_pointing = "; ".join(one.replace("{which}", pointing) for one in statements)
     into = name(TEMPORARY, _KEYED) if spec.publish in ("create", "swap") else name(spec.schema, spec.table)
-    body = f"""
+    return f"""
 FOR bulketl_page IN 0 .. pg_relation_size({value(stage)}::regclass) / current_setting('block_size')::bigint - 1 LOOP
     bulketl_from := format('(%s,0)', bulketl_page)::tid;
     bulketl_to := format('(%s,0)', bulketl_page + 1)::tid;
@@ -175,7 +239,6 @@ FOR bulketl_round IN 0 .. {_ROUNDS} LOOP
         UPDATE {_NOTES} SET state = '{_UNKNOWN}' WHERE state = '{_POINTS}';
     END IF;
 END LOOP;"""
-    return block(body, _VARIABLES)
 
 
 _VARIABLES = (
@@ -190,7 +253,9 @@ def without_refusing(target: Postgres, run: str, spec: TableSpec, batch: Batch, 
     found = refused_of_batch(target, run, spec, batch.good, most)
     if not found:
         return batch
-    rejects = tuple(reject(batch.good.slice(n, 1).to_pylist()[0], spec, item.columns, item.reason) for n, item in found)
+    rejects = tuple(
+        reject(batch.good.slice(n, 1).to_pylist()[0], spec, item.columns, item.reason, item.code) for n, item in found
+    )
     gone = {n for n, _ in found}
     keep = pa.array([n not in gone for n in range(batch.good.num_rows)])
     return dataclasses.replace(batch, good=batch.good.filter(keep), rejects=batch.rejects + rejects)
@@ -205,19 +270,32 @@ def reject_staged(target: Postgres, run: str, spec: TableSpec) -> int:
     with transaction(target, run, f"table {spec.table!r}", spec.encoder) as cursor:
         cursor.execute(entries.read_so_far(run, spec))
         read, before = cursor.fetchall()[0]
-    found = refused_of_stage(target, run, spec, stage, most := max(spec.rejectable(read) - before, 0))
-    rejects = [reject(_typed(spec, row), spec, item.columns, item.reason) for item, row in found]
-    with transaction(target, run, f"table {spec.table!r}", spec.encoder) as cursor:
-        if len(found) > most:
-            note(cursor, run, spec, 0, rejects[:KEPT_REJECTS])
-        elif found:
-            places = ", ".join(value(item.at) for item, _ in found)
-            cursor.execute(entries.taken_out(run, spec, stage, f"t.ctid = ANY (ARRAY[{places}]::tid[])"))
-            cursor.execute(entries.one_more(run, spec, 0, len(found), 0))
-            note(cursor, run, spec, int(cursor.fetchall()[0][0]), rejects)
-    if len(found) > most:
-        raise too_many(spec, before + len(found), run, rejects[-1].reason)
-    return len(found)
+    most = max(spec.rejectable(read) - before, 0)
+    with trial(target, run, spec) as searching:
+        _searched(searching, run, spec, stage, most)
+        count = _count(searching)
+        with transaction(target, run, f"table {spec.table!r}", spec.encoder) as cursor:
+            last = _recorded(cursor, searching, run, spec, count, most) if count else None
+    if count > most:
+        raise too_many(spec, before + count, run, last)
+    return count
+
+
+def _recorded(cursor: Any, searching: Any, run: str, spec: TableSpec, count: int, most: int) -> Reject | None:
+    """Put the rows that a search has noted on record, and take them out of the stage unless they are too many."""
+    stage, last = staging(run, spec.table), None
+    if count <= most:
+        cursor.execute(entries.one_more(run, spec, 0, count, 0))
+        ((partition,),) = cursor.fetchall()
+    for page in _pages(searching, spec, stage):
+        found = list(page.values())
+        last = found[-1]
+        if count > most:
+            note(cursor, run, spec, 0, found[:KEPT_REJECTS])
+            break
+        cursor.execute(entries.taken_out(run, spec, stage, f"t.ctid = ANY ({_places(page)})"))
+        note(cursor, run, spec, int(partition), found)
+    return last
 
 
 def _typed(spec: TableSpec, row: dict[str, str | None]) -> dict[str, object]:

@@ -30,7 +30,7 @@ from bulketl.errors import PlanError, TargetError
 from bulketl.postgres.ddl import batch, name, rows_of, value
 from bulketl.postgres.ledger import entries, states
 from bulketl.postgres.ledger.made import reserve
-from bulketl.postgres.server import Postgres, constraint_of, failure
+from bulketl.postgres.server import Postgres, constraint_of, failure, forbidden_of, said
 from bulketl.postgres.write import chain, written
 from bulketl.tables.catalog import TargetTable
 from bulketl.tables.printable import brief
@@ -120,9 +120,11 @@ def _commit(cursor: Any, found: Expired) -> None:
         cursor.connection.commit()
     except dbapi.Error as error:
         stays = f"; the archive stays at {found.file}" if found.file else ""
+        told = said(str(error))
         raise TargetError(
             f"table {found.table!r}: whether its rows before {found.limit} have left is not known, for the commit failed"
-            f"{stays}: {' '.join(str(error).split())}",
+            f"{stays}: {told}",
+            said=told,
             hint=f"look into {entries.RETAINED}: they have left when this run is there; else run retention again",
         ) from error
 
@@ -202,6 +204,7 @@ def _file_name(text: str) -> str:
 def _unwritable(table: str, place: Path, error: Exception) -> TargetError:
     return TargetError(
         f"table {table!r} cannot be archived in {place}: {error}",
+        said=str(error),
         hint="name a folder with room that you may write to under --folder; nothing was deleted",
     )
 
@@ -262,4 +265,4 @@ def _transaction(target: Postgres, table: str) -> Iterator[Any]:
         raise TargetError(f"table {table!r}: {error}", hint=watch.HINT, transient=True) from error
     except dbapi.Error as error:
         state = getattr(error, "sqlstate", None)
-        raise failure(state, str(error), f"table {table!r}", constraint_of(error)) from error
+        raise failure(state, str(error), f"table {table!r}", constraint_of(error), forbidden_of(error)) from error

@@ -1,0 +1,52 @@
+"""`metrics`: figures of the last loads for Prometheus, printed or written into a file."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import bulketl
+from bulketl.cli.options import ConfigOption, SchemaOption, configured, err, hand_out, run
+from bulketl.errors import DONE, BulketlError
+
+if TYPE_CHECKING:
+    from bulketl.config.config import Config
+
+_log = logging.getLogger("bulketl")
+
+
+def metrics(
+    textfile: Annotated[
+        Path | None,
+        typer.Option("--textfile", metavar="FILE", help="Write them into this file, whole or not at all; else print them."),
+    ] = None,
+    schema: SchemaOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Print what became of each table, tier and kind of run last, and when it was last well, in Prometheus' format.
+
+    All of it comes from the ledger. A load writes it itself where bulketl.yaml has `metrics: {textfile: FILE}`.
+    """
+
+    def command() -> int:
+        settings = configured(config, None, schema=schema)
+        if textfile is None:
+            hand_out(bulketl.metrics(settings).rstrip("\n"))
+        else:
+            err.print(f"wrote {bulketl.write_metrics(settings, textfile)}", soft_wrap=True)
+        return DONE
+
+    run(command, False)
+
+
+def keep_metrics(settings: Config) -> None:
+    """Write the metrics where the settings name a file; that they cannot be written is a warning, and fails no command."""
+    if settings.metrics is None:
+        return
+    try:
+        bulketl.write_metrics(settings)
+    except BulketlError as error:
+        _log.warning("%s; %s", " ".join(error.public.split()), error.hint)

@@ -1,0 +1,114 @@
+"""Looking at the ledger: in one moment, changing nothing, at whatever version of it is there.
+
+A look never waits long: while another bulketl brings the ledger up to date, which locks its tables, it says so instead.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from psycopg import errors
+
+from bulketl.errors import TargetError
+from bulketl.postgres.ledger import made
+from bulketl.postgres.ledger.schema import NEWEST, version_in
+from bulketl.postgres.server import LEDGER, Connection, Postgres
+
+WAIT_SECONDS = 3  # for a lock on the ledger's tables
+EVENTS = 9  # the version from which a ledger keeps events
+JUDGED = 10  # from which loads are compared with their nights
+INDEXED = 13  # the version from which one table's records are found without a scan
+MEASURED = 19  # from which loads measure what fills up
+
+
+class LockedError(TargetError):
+    """The tables of the ledger are locked, for longer than a person should wait."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the ledger is locked: another bulketl is bringing it up to date, or somebody alters its tables",
+            hint="look again in a minute; pg_stat_activity in the target shows who holds the lock",
+        )
+
+
+class Look(NamedTuple):
+    """A connection that only reads, in one snapshot, and the version of the ledger, 0 when there is none.
+
+    `all`: whether this role may read every column; one that draws dashboards may not read values of rows.
+    """
+
+    connection: Connection
+    version: int
+    all: bool = True
+
+    def text(self, column: str) -> str:
+        """Return the expression of a column that may hold values of rows, '' where this role may not read it."""
+        return f"COALESCE({column}, '')" if self.all else "''::text"
+
+    @property
+    def note(self) -> str:
+        """What a person should know of the ledger's version, '' when it is ours."""
+        if not self.version or self.version == NEWEST:
+            return ""
+        if self.version < NEWEST:
+            return f"it is of version {self.version}; the next load brings it to {NEWEST}, and looks are quicker then"
+        return f"it is of version {self.version}, and this bulketl knows {NEWEST}: what later versions keep is not shown"
+
+
+@contextlib.contextmanager
+def looking(target: Postgres) -> Iterator[Look]:
+    """Open a look at the ledger. Raise TargetError, also while its tables are locked or have a layout unknown here."""
+    with target.connect() as connection:
+        try:
+            with connection.transaction():
+                connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                connection.execute(f"SET LOCAL lock_timeout = '{WAIT_SECONDS}s'")
+                version = _version(connection)
+                if version >= INDEXED:  # also where the ledger was filled a moment ago, and nothing counted it yet
+                    connection.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
+                yield Look(connection, version, bool(version) and _reads_all(connection))
+        except errors.LockNotAvailable:
+            raise LockedError from None
+        except (errors.UndefinedColumn, errors.UndefinedTable) as error:
+            raise _strange(error) from None
+
+
+@contextlib.contextmanager
+def asking(target: Postgres) -> Iterator[Connection]:
+    """Open a connection for what a person asks or tells a ledger of our version; who carries out a load waits longer.
+
+    Raise TargetError, and LockedError for a lock.
+    """
+    with target.connect() as connection:
+        connection.execute(f"SET lock_timeout = '{WAIT_SECONDS}s'")
+        try:
+            yield connection
+        except errors.LockNotAvailable:
+            raise LockedError from None
+        except (errors.UndefinedColumn, errors.UndefinedTable) as error:
+            raise _strange(error) from None
+
+
+def _strange(error: errors.UndefinedColumn | errors.UndefinedTable) -> TargetError:
+    return TargetError(
+        f"the ledger in schema {LEDGER!r} has not the tables that its version tells: {error.diag.message_primary}",
+        hint="a later bulketl has brought it up to date, perhaps: use that version or a later one",
+    )
+
+
+def _reads_all(connection: Connection) -> bool:
+    found = connection.execute(
+        f"SELECT has_column_privilege('{LEDGER}.table_load', 'error', 'SELECT')"
+        f" AND has_column_privilege('{LEDGER}.state', 'watermark', 'SELECT')"
+    )
+    return found.fetchone() == (True,)
+
+
+def _version(connection: Connection) -> int:
+    """Return the version of the ledger, 0 when there is none yet. A ledger without a comment is of an early version."""
+    if not made.exists(connection, "run"):  # raises when the schema is somebody else's
+        return 0
+    found = connection.execute(f"SELECT obj_description(to_regnamespace('{LEDGER}'), 'pg_namespace')").fetchone()
+    return version_in(found[0] if found else None) or 1

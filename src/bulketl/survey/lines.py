@@ -1,0 +1,27 @@
+"""The lines to both servers as they are negotiated: which server answers, over which TLS, and on which machine."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from bulketl.config.config import Config
+from bulketl.connections.line import Line
+from bulketl.connections.retrying import patient
+from bulketl.mysql.server import MySQL
+from bulketl.mysql.session import Session as SourceSession
+from bulketl.postgres.server import Postgres
+from bulketl.postgres.session import Session as TargetSession
+
+
+def lines(config: Config) -> tuple[Line, ...]:
+    """Return the lines to both servers, or to the source where no target is set. Raise SourceError or TargetError."""
+    source = MySQL.of(config)
+    found = [_line("source", source.identity, patient(source.session))]
+    if config.target:
+        target = Postgres.of(config)
+        found.append(_line("target", target.identity, patient(target.session)))
+    return tuple(found)
+
+
+def _line(side: Literal["source", "target"], identity: str, session: SourceSession | TargetSession) -> Line:
+    return Line(side, identity, session.server, session.tls, session.cipher, session.here)
