@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import ctypes
 import logging
 import os
@@ -14,6 +15,8 @@ import warnings
 from typing import Annotated, Any
 
 import typer
+from typer.main import get_command_name
+from typer.models import CommandInfo
 
 import bulketl
 from bulketl.cli import alerts, certificate, loading, months, records, rejects, rules, verify
@@ -191,7 +194,22 @@ def main() -> None:
         from typer import rich_utils
 
         rich_utils.COLOR_SYSTEM = None  # else help is bold and dim all the same
-    app()
+    named(sys.argv[1:])()
+
+
+def named(words: list[str]) -> typer.Typer:
+    """Return the program with only the command, or group, that the first word names; whole where it names none, or `help`.
+
+    Typer reads the signatures of all commands it has, and that would be a twentieth of what a small load takes.
+    """
+    found = copy.copy(app)
+    found.registered_commands = [one for one in app.registered_commands if words[:1] == [_name(one)]]
+    found.registered_groups = [one for one in app.registered_groups if words[:1] == [one.name]]
+    return found if words[:1] != ["help"] and (found.registered_commands or found.registered_groups) else app
+
+
+def _name(command: CommandInfo) -> str:
+    return command.name or get_command_name(getattr(command.callback, "__name__", ""))
 
 
 def speak() -> None:

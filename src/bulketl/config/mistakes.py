@@ -6,12 +6,14 @@ import difflib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from bulketl.config.yamlfile import KeyPath, Lines, read_yaml
 from bulketl.tables.printable import in_a_line
+
+if TYPE_CHECKING:
+    from bulketl.config.yamlfile import KeyPath, Lines
 
 _GIVEN = 80  # characters of a wrong value that are shown
 _SUGGESTED = 1000  # nobody reads on after a thousand problems, and to search for each what it was meant to be takes long
@@ -44,6 +46,8 @@ class YamlFile:
 
 def read_file(path: Path, problems: list[str]) -> YamlFile:
     """Return a YAML file as it was read; add what is wrong with it, or that it is not there."""
+    from bulketl.config.yamlfile import Lines, read_yaml  # a load without files needs no YAML
+
     try:
         document, lines, found = read_yaml(path)
     except OSError as error:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError
 
@@ -23,9 +23,11 @@ from bulketl.config.mistakes import YamlFile, read_file, validated, without
 from bulketl.config.settings import Settings
 from bulketl.config.snapshot import read_snapshot
 from bulketl.config.tables import TableRule, circle
-from bulketl.config.yamlfile import KeyPath
 from bulketl.errors import ConfigError
 from bulketl.tables.spec import TIERS, Tier
+
+if TYPE_CHECKING:
+    from bulketl.config.yamlfile import KeyPath
 
 SECRETS = (
     "BULKETL_SOURCE", "BULKETL_TARGET", "BULKETL_SOURCE_PASSWORD", "BULKETL_TARGET_PASSWORD", "BULKETL_MASK_KEY",

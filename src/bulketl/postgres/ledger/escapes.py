@@ -12,10 +12,11 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-_NEVER = re.compile(r"[\0\ud800-\udfff]")
-_ALWAYS = re.compile(r"[\\\0\ud800-\udfff]")
-_NOT_ASCII = re.compile(r"[\\\0\x80-\U0010ffff]")
-_ESCAPED = re.compile(r"\\(?:\\|u([0-9a-f]{4})|U([0-9a-f]{8}))")
+# Patterns as text: `re` keeps what it compiled, and a load that escapes nothing has none to compile.
+_NEVER = r"[\0\ud800-\udfff]"
+_ALWAYS = r"[\\\0\ud800-\udfff]"
+_NOT_ASCII = r"[\\\0\x80-\U0010ffff]"
+_ESCAPED = r"\\(?:\\|u([0-9a-f]{4})|U([0-9a-f]{8}))"
 UTF8 = "UTF8"
 
 
@@ -24,7 +25,7 @@ def holds(text: str, encoding: str) -> bool:
 
     Where the encoding is not UTF8, characters beyond ASCII count as ones that it may lack.
     """
-    return "\0" not in text if text.isascii() else encoding == UTF8 and not _NEVER.search(text)
+    return "\0" not in text if text.isascii() else encoding == UTF8 and not re.search(_NEVER, text)
 
 
 def holds_all(value: Any, encoding: str) -> bool:
@@ -38,12 +39,12 @@ def holds_all(value: Any, encoding: str) -> bool:
 
 def escape(text: str, encoding: str) -> str:
     """Return a text that every database of the encoding holds, and that `unescape` makes into this one again."""
-    return (_ALWAYS if encoding == UTF8 else _NOT_ASCII).sub(_of, text)
+    return re.sub(_ALWAYS if encoding == UTF8 else _NOT_ASCII, _of, text)
 
 
 def unescape(text: str) -> str:
     """Return the text that was escaped."""
-    return _ESCAPED.sub(lambda found: chr(int(found[1] or found[2], 16)) if found[1] or found[2] else "\\", text)
+    return re.sub(_ESCAPED, lambda found: chr(int(found[1] or found[2], 16)) if found[1] or found[2] else "\\", text)
 
 
 def writable(text: str, encoding: str) -> str:
