@@ -15,13 +15,17 @@ from collections.abc import Mapping, Sequence
 from bulketl.config.config import Config
 from bulketl.errors import PlanError
 from bulketl.plan.incremental import Choice, another_source
-from bulketl.plan.plan import TableLoad
+from bulketl.plan.plan import Skip, TableLoad
 from bulketl.plan.selection import Selection
 from bulketl.tables.catalog import Catalog, Table, TargetTable
+from bulketl.tables.measured import Known
+from bulketl.tables.owner import WORDS
 from bulketl.tables.partitions import Partition
 from bulketl.tables.patterns import matches
 from bulketl.tables.spec import Adopt, TableSpec, cut
 
+LEGACY = "a migration is configured"
+PROMOTE = "`bulketl migrate promote` takes it over"
 TABLES = ("table", "partitioned table")  # kinds that can be given to bulketl: rows can be written into them
 
 
@@ -32,6 +36,26 @@ def given(config: Config, existing: TargetTable, selection: Selection) -> Adopt:
     if matches(existing.name, selection.adopt):
         return "option"
     return "rule" if config.rule(existing.name).adopt else ""
+
+
+def left_to_others(config: Config, catalog: Catalog, known: Known, selection: Selection) -> tuple[Catalog, tuple[Skip, ...]]:
+    """Return the catalogue without the tables that an older pipeline serves, and those, which this load passes over.
+
+    It serves what is on record as its own. Where a migration is configured, so it does every table that bulketl did not make
+    and that nobody gave to it.
+    """
+    skipped = []
+    for table in catalog:
+        owned, existing = known.owners.get(table.name), known.existing.get(table.name)
+        if owned and owned.owner != "bulketl":
+            why = f"{WORDS[owned.owner]} since {owned.at:%Y-%m-%d %H:%M} ({owned.by}: {owned.reason})"
+        elif owned or not config.migration or existing is None or existing.ours or given(config, existing, selection):
+            continue
+        else:
+            why = f"{WORDS['legacy']}: bulketl did not make it, and {LEGACY}"
+        skipped.append(Skip(table.name, config.rule(table.name).table_importance, f"{why}; {PROMOTE}"))
+    others = {item.table for item in skipped}
+    return dataclasses.replace(catalog, tables=tuple(t for t in catalog if t.name not in others)), tuple(skipped)
 
 
 def check(config: Config, catalog: Catalog, table: Table, choice: Choice, selection: Selection) -> None:

@@ -30,6 +30,7 @@ READABLE: dict[str, tuple[str, ...]] = {
     "incident_report": ("number", "schema_name", "run", "made_at", "by", "document"),
     "made": ("seq", "schema_name", "table_name", "oid", "source", "run", "how", "by", "made_at"),
     "measure": ("run", "source", "schema_name", "what", "table_name", "column_name", "value", "most", "side", "measured_at"),
+    "ownership": ("seq", "schema_name", "table_name", "owner", "by", "reason", "run", "at"),
     "partition": (
         "run", "schema_name", "table_name", "partition", "rows", "rejects", "bytes", "changed", "loaded_at", "written",
         "checks", "expected",
