@@ -19,7 +19,7 @@ from typer.main import get_command_name
 from typer.models import CommandInfo
 
 import bulketl
-from bulketl.cli import alerts, certificate, loading, months, records, rejects, rules, verify
+from bulketl.cli import alerts, certificate, loading, migrate, months, records, rejects, rules, verify, wayback
 from bulketl.cli import dashboard as dashboard_command
 from bulketl.cli import grants as grants_command
 from bulketl.cli import metrics as metrics_command
@@ -54,7 +54,8 @@ audit = group("audit", "The chains of audited tables.")
 alerted = group("alerts", "Who hears of what goes wrong, what is open, and who has it.")
 reporting = group("report", "Reports for whoever has to answer for the data, and whether one is as it was signed.")
 rejected = group("rejects", "The rows that were not loaded, and why.")
-run_group = group("runs", "The runs on record: loads, repairs, retries and retentions.")
+run_group = group("runs", "The runs on record: loads, repairs, retries, retentions, and tables that changed hands.")
+migrating = group("migrate", "Tables come over from an older pipeline, group by group.")
 
 
 def _version(asked: bool) -> None:
@@ -178,6 +179,13 @@ registered(app, pairs_command.pairs, "bulketl pairs revenue",
            {0: "all agree", 1: f"a pair that fails differs, or {REFUSED}", 2: "the file is wrong",
             3: "only pairs that warn differ"})  # fmt: skip
 registered(app, months.history, "bulketl history --tables patient --png months.png", MONTHS)
+registered(migrating, migrate.promote, "bulketl migrate promote --tier critical --reason equal",
+           {0: "promoted, or nothing to do", 1: REFUSED, 2: f"a table cannot be, or {WRONG}"})  # fmt: skip
+registered(migrating, migrate.demote, "bulketl migrate demote --tables patient --reason 'sums differ'",
+           {0: "given back, or nothing to do", 1: f"a table cannot come back, or {REFUSED}", 2: WRONG})  # fmt: skip
+app.add_typer(migrating, name="migrate")
+registered(app, wayback.rollback, "bulketl rollback --reason 'wrong sums in claims'",
+           {0: "rolled back, or nothing to do", 1: f"a table cannot come back, or {REFUSED}", 2: WRONG})  # fmt: skip
 registered(app, watchdog_command.watchdog, "bulketl watchdog --json",
            {0: "everything came", 1: "a tier did not, or the ledger does not answer", 2: WRONG})  # fmt: skip
 registered(app, metrics_command.metrics, "bulketl metrics --textfile /var/lib/prometheus/node-exporter/bulketl.prom")
