@@ -1,0 +1,67 @@
+"""`migrate`: how tables come over from an older pipeline."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bulketl.cli.options import (
+    ConfigOption,
+    ExcludeOption,
+    JsonOption,
+    RulesOption,
+    SchemaOption,
+    TablesOption,
+    TierOption,
+    configured,
+    out,
+    run,
+    split_commas,
+    tiers_of,
+)
+from bulketl.errors import DONE
+
+if TYPE_CHECKING:
+    from bulketl.plan.selection import Selection
+
+ReasonOption = Annotated[str, typer.Option("--reason", metavar="WHY", help="Why; it stands in the ledger with who did it.")]
+
+
+def selected(tier: list[str] | None, tables: list[str] | None, exclude: list[str] | None) -> Selection:
+    """Return which tables a person asks for."""
+    from bulketl.plan.selection import Selection
+
+    return Selection(tiers=tiers_of(tier), tables=split_commas(tables), exclude=split_commas(exclude))
+
+
+def shadow(
+    reason: ReasonOption,
+    tier: TierOption = None,
+    tables: TablesOption = None,
+    exclude: ExcludeOption = None,
+    schema: SchemaOption = None,
+    config: ConfigOption = None,
+    rules: RulesOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Have tables of the older pipeline loaded beside it, into the shadow schema, so that both can be compared.
+
+    Nothing is loaded yet: `bulketl load --hybrid` does that from now on.
+    """
+
+    def command() -> int:
+        from bulketl.cli.screens.migration import shadowed
+        from bulketl.operations.migrate.sides import shadow as give
+
+        settings = configured(config, rules, schema=schema)
+        found = give(settings, selected(tier, tables, exclude), reason)
+        if as_json:
+            print(json.dumps({"shadow_schema": settings.shadow_schema, "given": found.legacy, "already": found.shadow,
+                              "bulketl": found.bulketl}))  # fmt: skip
+        else:
+            out.print(shadowed(settings.shadow_schema, found))
+        return DONE
+
+    run(command, as_json)
