@@ -16,6 +16,7 @@ from shown_grants import GRANTS, HELD, LINES, SOME
 from shown_history import NIGHTS, RUNS, STATUSES, TIMELINES
 from shown_loads import PLANS, SUMMARIES
 from shown_migration import LEGACY_RUNS, SHADOWED
+from shown_migration import STATUSES as MOVES
 from shown_reports import INCIDENTS, REPORTED
 from shown_reports import RUNS as RUNS_REPORTED
 from shown_sides import CERTIFICATES, EQUAL, PAGES, PAIRED, RECORDS, VERIFICATIONS, YEARS
@@ -74,6 +75,7 @@ SCREENS: dict[str, dict[str, Made]] = {
     "watchdog-watched": WATCHED,
     "migration-legacy_run": LEGACY_RUNS,
     "migration-shadowed": SHADOWED,
+    "migration-status": MOVES,
     "reports-compliance": REPORTED,
     "daily-daily": DAILY,
     "reports-incident": INCIDENTS,

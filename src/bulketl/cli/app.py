@@ -169,12 +169,8 @@ app.add_typer(alerted, name="alerts")
 registered(run_group, runs_commands.cancel_run, "bulketl runs cancel last",
            {0: "its driver took notice, or it has ended", 1: f"its driver is dead or took no notice, or {REFUSED}",
             2: "there is no such run under way"}, "cancel")  # fmt: skip
-registered(
-    migrating,
-    migrate_commands.shadow,
-    "bulketl migrate shadow --tier critical --reason 'week 1'",
-    {0: "done", 1: REFUSED, 2: WRONG},
-)
+registered(migrating, migrate_commands.status, "bulketl migrate status -v", name="status")
+registered(migrating, migrate_commands.shadow, "bulketl migrate shadow --tier critical --reason 'week 1'")
 app.add_typer(migrating, name="migrate")
 app.add_typer(run_group, name="runs")
 app.add_typer(state, name="state")

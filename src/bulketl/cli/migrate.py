@@ -15,6 +15,7 @@ from bulketl.cli.options import (
     SchemaOption,
     TablesOption,
     TierOption,
+    VerboseOption,
     configured,
     out,
     run,
@@ -62,6 +63,29 @@ def shadow(
                               "bulketl": found.bulketl}))  # fmt: skip
         else:
             out.print(shadowed(settings.shadow_schema, found))
+        return DONE
+
+    run(command, as_json)
+
+
+def status(
+    schema: SchemaOption = None,
+    config: ConfigOption = None,
+    rules: RulesOption = None,
+    verbose: VerboseOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Say how the move stands: who serves which tables, and which goals of the four weeks are met, by what figure.
+
+    Rules and ledger are asked, so it works with the source down. Nothing is changed.
+    """
+
+    def command() -> int:
+        from bulketl.cli.screens.migration import status as screen
+        from bulketl.operations.migrate.status import migration_status
+
+        found = migration_status(configured(config, rules, schema=schema))
+        print(json.dumps(found.to_json())) if as_json else out.print(screen(found, verbose))
         return DONE
 
     run(command, as_json)

@@ -42,12 +42,16 @@ def lab(maria_lab: Lab) -> Lab:
 
 
 def bulketl(
-    lab: Lab, folder: Path, *words: str, run: list[str] | None = None, **legacy: Any
+    lab: Lab, folder: Path, *words: str, run: list[str] | None = None, source: bool = True, **legacy: Any
 ) -> subprocess.CompletedProcess[str]:
     """Run the command line with a migration from an older pipeline whose command is `run`."""
     settings = {"schema": lab.schema, "migration": {"legacy": {"run": run or [], "logs": str(folder / "logs"), **legacy}}}
     (folder / "bulketl.yaml").write_text(yaml.safe_dump(settings))
-    environ = {**os.environ, "BULKETL_SOURCE": lab.source, "BULKETL_TARGET": lab.target}
+    environ = {
+        **os.environ,
+        "BULKETL_SOURCE": lab.source if source else "mysql://root@127.0.0.1:1/none",
+        "BULKETL_TARGET": lab.target,
+    }
     command = [sys.executable, "-m", "bulketl", *words, "--config", str(folder / "bulketl.yaml"), "--json"]
     return subprocess.run(command, env=environ, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
 
@@ -89,6 +93,10 @@ def test_both_pipelines_load_in_one_night(lab: Lab, tmp_path: Path) -> None:
     assert "password=mysecret" in log.read_text()
     assert log.stat().st_mode & 0o777 == 0o600
     assert "mysecret" not in str(lab.pg("SELECT * FROM bulketl.legacy_run"))
+    standing = json.loads(bulketl(lab, tmp_path, "migrate", "status", source=False).stdout)
+    assert standing["counts"] == {"legacy": 2, "shadow": 1, "bulketl": 1}
+    assert standing["older"]["loaded"] == list(TABLES)
+    assert [len(week["tables"]) for week in standing["weeks"]] == [0, 0, 0, 4]
     again = bulketl(lab, tmp_path, "migrate", "shadow", "--tables", "recall", "--reason", "no")
     assert again.returncode == 2
     assert "bulketl's already" in again.stdout
