@@ -65,7 +65,9 @@ def _status(config: Config, now: dt.datetime) -> MigrationStatus:
     with looking(Postgres.of(config)) as look:
         known = Known(read_tables(look.connection, of), {}, owners=ownership.owners(look.connection, of))
         served, shadowed = ({one.table: one for one in tableloads.last_loads(look, schema)} for schema in (of, beside))
-        named = {*(config.known or ()), *config.tables, *known.owners, *served, *shadowed}
+        older = legacyruns.last(look.connection, of, RUNS)
+        asked = older[0].tables if older else ()
+        named = {*(config.known or ()), *config.tables, *known.owners, *served, *shadowed, *asked}
         names = sorted(name for name in named if not config.rule(name).exclude)
         owners = {name: owner_of(config, known, name) for name in names}
         loads = ledger_weeks.load_ends(look, of, since, now)
@@ -84,7 +86,7 @@ def _status(config: Config, now: dt.datetime) -> MigrationStatus:
                 for one in verifications.since(look.connection, schema, since, now + BACK)
                 if places.get(owners.get(one.table, "legacy")) == schema
             },
-            older=legacyruns.last(look.connection, of, RUNS),
+            older=older,
         )  # fmt: skip
         ruled = "" if config.ruled else "there are no rules, so only tables that the ledger names are counted"
         note = "; ".join(filter(None, (look.note, ruled)))
