@@ -1,13 +1,12 @@
-"""`migrate promote` and `migrate demote`: tables change hands between an older pipeline and bulketl."""
+"""`migrate`: how tables come over from an older pipeline."""
 
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-import bulketl
 from bulketl.cli.options import (
     ConfigOption,
     ExcludeOption,
@@ -16,67 +15,77 @@ from bulketl.cli.options import (
     SchemaOption,
     TablesOption,
     TierOption,
+    VerboseOption,
     configured,
     out,
     run,
     split_commas,
     tiers_of,
 )
-from bulketl.errors import DONE, FAILED
+from bulketl.errors import DONE
 
-ReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, which stays on record.")]
+if TYPE_CHECKING:
+    from bulketl.plan.selection import Selection
+
+ReasonOption = Annotated[str, typer.Option("--reason", metavar="WHY", help="Why; it stands in the ledger with who did it.")]
 
 
-def promote(
-    reason: ReasonOption = "",
+def selected(tier: list[str] | None, tables: list[str] | None, exclude: list[str] | None) -> Selection:
+    """Return which tables a person asks for."""
+    from bulketl.plan.selection import Selection
+
+    return Selection(tiers=tiers_of(tier), tables=split_commas(tables), exclude=split_commas(exclude))
+
+
+def shadow(
+    reason: ReasonOption,
     tier: TierOption = None,
     tables: TablesOption = None,
     exclude: ExcludeOption = None,
-    force: Annotated[bool, typer.Option("--force", help="Promote what comparing does not let go, too.")] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would become of each table; change nothing.")
-    ] = False,
     schema: SchemaOption = None,
     config: ConfigOption = None,
     rules: RulesOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Have bulketl's tables take the place of the older pipeline's, all in one transaction.
+    """Have tables of the older pipeline loaded beside it, into the shadow schema, so that both can be compared.
 
-    Views, grants, comments and owners are carried over. The older tables are kept for the way back.
+    Nothing is loaded yet: `bulketl load --hybrid` does that from now on.
     """
 
     def command() -> int:
-        from bulketl.cli.screens import handovers
-        from bulketl.operations.migrate.chosen import Chosen
+        from bulketl.cli.screens.migration import shadowed
+        from bulketl.operations.migrate.sides import shadow as give
 
         settings = configured(config, rules, schema=schema)
-        chosen = Chosen(tiers_of(tier), tuple(split_commas(tables)), tuple(split_commas(exclude)))
-        found = bulketl.promote(settings, chosen, reason=reason, force=force, dry_run=dry_run)
-        print(json.dumps(found.to_json())) if as_json else out.print(handovers.promoted(found, looked=dry_run))
+        found = give(settings, selected(tier, tables, exclude), reason)
+        if as_json:
+            print(json.dumps({"shadow_schema": settings.shadow_schema, "given": found.legacy, "already": found.shadow,
+                              "bulketl": found.bulketl}))  # fmt: skip
+        else:
+            out.print(shadowed(settings.shadow_schema, found))
         return DONE
 
     run(command, as_json)
 
 
-def demote(
-    tables: TablesOption = None,
-    reason: ReasonOption = "",
+def status(
     schema: SchemaOption = None,
     config: ConfigOption = None,
     rules: RulesOption = None,
+    verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Give tables back to the older pipeline, and go on loading them beside it, so that both can be compared again."""
+    """Say how the move stands: who serves which tables, and which goals of the four weeks are met, by what figure.
+
+    Rules and ledger are asked, so it works with the source down. Nothing is changed.
+    """
 
     def command() -> int:
-        from bulketl.cli.screens import handovers
-        from bulketl.operations.migrate.chosen import Chosen
+        from bulketl.cli.screens.migration import status as screen
+        from bulketl.operations.migrate.status import migration_status
 
-        settings = configured(config, rules, schema=schema)
-        chosen = Chosen(tables=tuple(split_commas(tables)))
-        found = bulketl.rollback(settings, chosen, reason=reason, act="demote")
-        print(json.dumps(found.to_json())) if as_json else out.print(handovers.returned(found, looked=False))
-        return FAILED if found.impossible else DONE
+        found = migration_status(configured(config, rules, schema=schema))
+        print(json.dumps(found.to_json())) if as_json else out.print(screen(found, verbose))
+        return DONE
 
     run(command, as_json)

@@ -11,7 +11,7 @@ from sidebyside import Beside, dropped, role
 
 import bulketl
 from bulketl.errors import ConfigError, PlanError, TargetError
-from bulketl.operations.migrate.chosen import Chosen
+from bulketl.plan.selection import Selection
 
 WHY: dict[str, Any] = {"reason": "seven equal nights", "force": True}
 
@@ -134,7 +134,7 @@ def test_what_cannot_be_promoted_is_named_with_every_reason(beside: Beside) -> N
     with pytest.raises(PlanError, match="no comparison"):
         bulketl.promote(config, reason="x")
     with pytest.raises(PlanError, match="nothing is known of a table 'nothing'"):
-        bulketl.promote(config, Chosen(tables=("nothing",)), **WHY)
+        bulketl.promote(config, Selection(tables=("nothing",)), **WHY)
     beside.lab.pg("ALTER TABLE {s}.patient ADD COLUMN extra text; CREATE VIEW {s}.extra AS SELECT extra FROM {s}.patient")
     with pytest.raises(PlanError, match=r"'patient'.*view \S+extra needs extra"):
         bulketl.promote(config, **WHY)

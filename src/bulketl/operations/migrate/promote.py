@@ -19,10 +19,11 @@ from bulketl.connections.retrying import patient
 from bulketl.errors import PlanError
 from bulketl.loading.events import TableDone
 from bulketl.loading.record import Run, recorded
-from bulketl.operations.migrate.chosen import Chosen, reasoned
+from bulketl.operations.migrate.chosen import chosen, reasoned
 from bulketl.operations.migrate.prospects import How, Prospect, prospects
 from bulketl.operations.migrate.telling import Told, tell
 from bulketl.plan.plan import Plan, TableLoad, in_turn
+from bulketl.plan.selection import Selection
 from bulketl.postgres.ddl import name
 from bulketl.postgres.ledger import handovers, kept, moving, ownership, schema
 from bulketl.postgres.ledger.kept import Way
@@ -81,7 +82,7 @@ class Promotion:
 
 
 def promote(
-    config: Config, chosen: Chosen | None = None, *, reason: str, force: bool = False, dry_run: bool = False
+    config: Config, selection: Selection | None = None, *, reason: str, force: bool = False, dry_run: bool = False
 ) -> Promotion:
     """Have bulketl serve tables that it loads beside the older pipeline; by default all of these.
 
@@ -92,7 +93,7 @@ def promote(
     began = time.monotonic()
     why = reasoned(reason, "a promotion")
     target = Postgres.of(config)
-    found, already = patient(_look, target, config, chosen or Chosen())
+    found, already = patient(_look, target, config, selection or Selection())
     _refuse(found, force=force)
     if dry_run or not found:
         handed = Told() if dry_run else tell(config)
@@ -102,7 +103,7 @@ def promote(
     keep = (config.migration or Migration()).keep_legacy
     with recorded(target, "promote", _plan(config, found, why), config, beside=config.shadow_schema) as run:
         # Under the locks nobody loads them any more: what was seen before may be otherwise now.
-        again, _ = patient(_look, target, config, Chosen(tables=tuple(map(_escaped, (one.table for one in found)))))
+        again, _ = patient(_look, target, config, Selection(tables=tuple(map(_escaped, (one.table for one in found)))))
         _refuse(again, force=force)
         place = f"bulketl_legacy_{run.name.replace('-', '_')}"
         about = {"by": person(), "reason": why, "run": run.name, "place": place, "keep": keep}
@@ -130,13 +131,13 @@ def _escaped(table: str) -> str:
     return "".join(f"\\{character}" if character in "*?\\" else character for character in table)
 
 
-def _look(target: Postgres, config: Config, chosen: Chosen) -> tuple[tuple[Prospect, ...], tuple[str, ...]]:
+def _look(target: Postgres, config: Config, selection: Selection) -> tuple[tuple[Prospect, ...], tuple[str, ...]]:
     """Return what would become of the tables that are meant, and which of them bulketl serves already."""
     with target.connect() as connection:
         schema.create(connection, config.target_schema)
         owners = ownership.owners(connection, config.target_schema)
         names = owners if chosen.tables else [table for table, owned in owners.items() if owned.owner == "shadow"]
-        meant = chosen.among(config, names)
+        meant = chosen(config, selection, names)
         already = tuple(table for table in meant if owners[table].owner == "bulketl")
         asked = [table for table in meant if table not in already]
         return prospects(connection, config, asked, _unready(asked)), already

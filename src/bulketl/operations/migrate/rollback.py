@@ -18,9 +18,10 @@ from bulketl.errors import PlanError, TargetError
 from bulketl.loading.events import TableDone
 from bulketl.loading.record import recorded
 from bulketl.operations.cancelling import cancel
-from bulketl.operations.migrate.chosen import Chosen, reasoned
+from bulketl.operations.migrate.chosen import chosen, reasoned
 from bulketl.operations.migrate.telling import Told, tell
 from bulketl.plan.plan import TableLoad, in_turn
+from bulketl.plan.selection import Selection
 from bulketl.postgres.ddl import name
 from bulketl.postgres.inspect import count_rows
 from bulketl.postgres.known import known_of
@@ -108,7 +109,7 @@ class _Sight:
 
 
 def rollback(
-    config: Config, chosen: Chosen | None = None, *, reason: str, dry_run: bool = False, act: Act = "rollback"
+    config: Config, selection: Selection | None = None, *, reason: str, dry_run: bool = False, act: Act = "rollback"
 ) -> Rollback:
     """Have the older pipeline serve tables again, all that were promoted by default; a load under way is stopped first.
 
@@ -117,7 +118,7 @@ def rollback(
     are left and named. Raise PlanError for a table that is not known, TargetError when others hold a lock; nothing was
     changed then.
     """
-    began, meant = time.monotonic(), chosen or Chosen()
+    began, meant = time.monotonic(), selection or Selection()
     why = reasoned(reason, f"a {act}")
     target = Postgres.of(config)
     sight = patient(_look, target, config, meant)
@@ -156,12 +157,12 @@ def _said(
     )
 
 
-def _look(target: Postgres, config: Config, chosen: Chosen) -> _Sight:
+def _look(target: Postgres, config: Config, selection: Selection) -> _Sight:
     with target.connect() as connection:
         into = config.target_schema
         there, gone = kept.kept(connection, into), kept.ended(connection, into)
         owners = {table for table, one in ownership.owners(connection, into).items() if one.owner == "bulketl"}
-        asked = chosen.among(config, {*there, *owners, *gone} if chosen.tables else {*there, *owners})
+        asked = chosen(config, selection, {*there, *owners, *gone} if chosen.tables else {*there, *owners})
         known = known_of(connection, into)
         beside = known_of(connection, config.shadow_schema)
         possible, impossible = [], []

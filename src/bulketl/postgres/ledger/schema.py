@@ -21,6 +21,7 @@ from bulketl.postgres.ledger import (
     incidentreports,
     incidents,
     kept,
+    legacyruns,
     made,
     moving,
     ownership,
@@ -202,7 +203,7 @@ MIGRATIONS = (
     Migration(17, incidentreports.TABLE),
     Migration(18, verifications.TABLE),
     Migration(19, _MEASURES),
-    Migration(20, ownership.TABLE),
+    Migration(20, ownership.TABLE + legacyruns.TABLE),
     Migration(21, kept.TABLE + handovers.TABLE + moving.MADE_IN),
 )
 NEWEST = MIGRATIONS[-1].version
