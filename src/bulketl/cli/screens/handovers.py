@@ -12,9 +12,9 @@ from bulketl.cli.screens.listing import rows_of, verdict
 from bulketl.tables.printable import count_of, in_a_line, size
 
 if TYPE_CHECKING:
+    from bulketl.loading.handovers import Told
     from bulketl.operations.migrate.promote import Promotion
     from bulketl.operations.migrate.rollback import Returned, Rollback
-    from bulketl.operations.migrate.telling import Told
 
 HOW = {"swapped": "takes its place", "refilled": "gives it its rows", "moved": "moves in, for there was none"}
 

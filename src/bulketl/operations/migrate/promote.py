@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import json
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,12 +17,14 @@ from bulketl.config.config import Config
 from bulketl.config.migration import Migration
 from bulketl.connections.person import person
 from bulketl.connections.retrying import patient
-from bulketl.errors import PlanError
+from bulketl.errors import BulketlError, PlanError
 from bulketl.loading.events import TableDone
+from bulketl.loading.handovers import Told, tell
 from bulketl.loading.record import Run, recorded
+from bulketl.operations.alerts.causes import Relief
+from bulketl.operations.alerts.tick import tick_alerts
 from bulketl.operations.migrate.chosen import chosen, reasoned
 from bulketl.operations.migrate.prospects import How, Prospect, prospects
-from bulketl.operations.migrate.telling import Told, tell
 from bulketl.plan.plan import Plan, TableLoad, in_turn
 from bulketl.plan.selection import Selection
 from bulketl.postgres.ddl import name
@@ -33,6 +36,7 @@ from bulketl.postgres.write.publish import carried_by
 from bulketl.tables.printable import brief
 from bulketl.tables.spec import TableSpec, Tier
 
+_log = logging.getLogger("bulketl")
 # What an index of the older table may not fit.
 _NOT_BUILT = (psycopg.errors.UndefinedColumn, psycopg.errors.UniqueViolation, psycopg.errors.ProgramLimitExceeded)
 
@@ -111,6 +115,7 @@ def promote(
             lost = _indexes(connection, config, again)
             done = _carried_out(connection, config, again, about)
         _noted(run, again, "promoted")
+    _relieved(config, run.name, [one.table for one in again])
     until = dt.datetime.now(dt.UTC) + keep
     said = tuple(_said(one, place, lost.get(one.table, ())) for one in again)
     return Promotion(
@@ -126,6 +131,17 @@ def promote(
     )
 
 
+def _relieved(config: Config, run: str, tables: Sequence[str]) -> None:
+    """End alerts of an earlier rollback of these tables; what fails is said and fails nothing."""
+    if config.alerts is None:
+        return
+    now = dt.datetime.now(dt.UTC)
+    try:
+        tick_alerts(config, now, [Relief(run, tuple(tables), now, ("rolled_back",))])
+    except BulketlError as error:
+        _log.warning("the tables are promoted, and alerts of their rollback stay open: %s", error.public)
+
+
 def _escaped(table: str) -> str:
     """Return a pattern that fits this name alone."""
     return "".join(f"\\{character}" if character in "*?\\" else character for character in table)
@@ -136,7 +152,7 @@ def _look(target: Postgres, config: Config, selection: Selection) -> tuple[tuple
     with target.connect() as connection:
         schema.create(connection, config.target_schema)
         owners = ownership.owners(connection, config.target_schema)
-        names = owners if chosen.tables else [table for table, owned in owners.items() if owned.owner == "shadow"]
+        names = owners if selection.tables else [table for table, owned in owners.items() if owned.owner == "shadow"]
         meant = chosen(config, selection, names)
         already = tuple(table for table in meant if owners[table].owner == "bulketl")
         asked = [table for table in meant if table not in already]

@@ -5,7 +5,9 @@ It touches nothing but the target, so it works while the source is down.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,12 +16,15 @@ from typing import Any, Literal
 from bulketl.config.config import Config
 from bulketl.connections.person import person
 from bulketl.connections.retrying import patient
-from bulketl.errors import PlanError, TargetError
+from bulketl.errors import BulketlError, PlanError, TargetError
 from bulketl.loading.events import TableDone
+from bulketl.loading.handovers import Told, tell
 from bulketl.loading.record import recorded
+from bulketl.operations.alerts.causes import Cause, of_tables
+from bulketl.operations.alerts.tick import tick_alerts
 from bulketl.operations.cancelling import cancel
 from bulketl.operations.migrate.chosen import chosen, reasoned
-from bulketl.operations.migrate.telling import Told, tell
+from bulketl.operations.reports.incident import incident
 from bulketl.plan.plan import TableLoad, in_turn
 from bulketl.plan.selection import Selection
 from bulketl.postgres.ddl import name
@@ -28,7 +33,7 @@ from bulketl.postgres.known import known_of
 from bulketl.postgres.ledger import handovers, kept, moving, ownership, runlist, schema
 from bulketl.postgres.ledger.kept import Kept, Since
 from bulketl.postgres.ledger.looking import looking
-from bulketl.postgres.ledger.watched import see
+from bulketl.postgres.locks import alive
 from bulketl.postgres.server import Connection, Postgres
 from bulketl.postgres.write.exchange import Exchange, exchange, refill
 from bulketl.tables.catalog import TargetTable
@@ -36,6 +41,7 @@ from bulketl.tables.owner import Owner
 from bulketl.tables.printable import brief
 from bulketl.tables.spec import TableSpec, Tier
 
+_log = logging.getLogger("bulketl")
 ENDED_SECONDS = 120.0  # that a run has to end once its driver took notice
 LOOK_SECONDS = 0.5
 Act = Literal["rollback", "demote"]
@@ -145,7 +151,24 @@ def rollback(
             entry = run.summary.tables[one.table]
             entry.outcome, entry.rows = "rolled back", one.rows or 0
             run.note(TableDone(run.name, one.table, entry.outcome, entry.rows, 0, 0, 0.0))
-    return _said(config, act, run.name, sight, stopped, done, began, tell(config))
+    found = _said(config, act, run.name, sight, stopped, done, began, tell(config))
+    return dataclasses.replace(found, report=_reported(config, found, why))
+
+
+def _reported(config: Config, found: Rollback, why: str) -> int | None:
+    """Alert whoever hears of alerts, and return the number of the incident report; what fails is said and fails nothing."""
+    cause = Cause(config.target_schema, found.run, "older pipeline", "rolled_back")
+    text = f"{person()} gave it back: {why}; loads pass over it"
+    hint = f"`bulketl report incident {found.run}` tells of it; `bulketl migrate promote` takes it over again"
+    try:
+        if config.alerts is not None:
+            now = dt.datetime.now(dt.UTC)
+            names = [one.table for one in found.tables]
+            tick_alerts(config, now, list(of_tables(config, cause, names, text, hint, now)))
+        return incident(config, found.run).number
+    except BulketlError as error:
+        _log.warning("the rollback is done, and is neither alerted nor reported: %s", error.public)
+        return None
 
 
 def _said(
@@ -162,7 +185,7 @@ def _look(target: Postgres, config: Config, selection: Selection) -> _Sight:
         into = config.target_schema
         there, gone = kept.kept(connection, into), kept.ended(connection, into)
         owners = {table for table, one in ownership.owners(connection, into).items() if one.owner == "bulketl"}
-        asked = chosen(config, selection, {*there, *owners, *gone} if chosen.tables else {*there, *owners})
+        asked = chosen(config, selection, {*there, *owners, *gone} if selection.tables else {*there, *owners})
         known = known_of(connection, into)
         beside = known_of(connection, config.shadow_schema)
         possible, impossible = [], []
@@ -212,31 +235,35 @@ def _returned(connection: Connection, config: Config, one: Kept, now: int | None
 
 
 def _stop_runs(target: Postgres, config: Config) -> tuple[str, ...]:
-    """Stop every run into the schema that somebody carries out, and wait for its end; return which there were."""
-    with looking(target) as look:
-        names = runlist.open_runs(look, config.target_schema)
-        alive = [run for run in names if (sight := see(look.connection, run)) and not (sight.ended or sight.dead)]
-    for run in alive:
+    """Stop every run into the schema that somebody carries out, and wait for its end; return which there were.
+
+    One without its locks is over, or ends by itself: whatever it would write asks for them first.
+    """
+    running = [run for run in patient(_open_runs, target, config.target_schema) if patient(_goes_on, target, run)]
+    for run in running:
         try:
             cancel(config, run, at_once=True)
         except PlanError:  # it has ended meanwhile
             continue
-        _await_end(target, run)
-    return tuple(alive)
+        until = time.monotonic() + ENDED_SECONDS
+        while patient(_goes_on, target, run):
+            if time.monotonic() > until:
+                raise TargetError(
+                    f"run {run} was asked to end and goes on after {ENDED_SECONDS:.0f} s; nothing is rolled back meanwhile",
+                    hint="end its process where it runs, or its connections in pg_stat_activity, and give the command again",
+                )
+            time.sleep(LOOK_SECONDS)
+    return tuple(running)
 
 
-def _await_end(target: Postgres, run: str) -> None:
-    until = time.monotonic() + ENDED_SECONDS
-    while time.monotonic() < until:
-        with looking(target) as look:
-            sight = see(look.connection, run)
-        if sight is None or sight.ended or sight.dead:
-            return
-        time.sleep(LOOK_SECONDS)
-    raise TargetError(
-        f"run {run} was asked to end and goes on after {ENDED_SECONDS:.0f} s, and nothing is rolled back while it does",
-        hint="end its process where it runs, or its connections in pg_stat_activity, and give the command again",
-    )
+def _open_runs(target: Postgres, schema_name: str) -> list[str]:
+    with looking(target) as look:
+        return runlist.open_runs(look, schema_name)
+
+
+def _goes_on(target: Postgres, run: str) -> bool:
+    with target.connect() as connection:
+        return alive(connection, run)
 
 
 def _carried_out(connection: Connection, config: Config, sight: _Sight, about: Mapping[str, Any]) -> tuple[int, float]:

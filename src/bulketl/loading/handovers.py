@@ -1,4 +1,7 @@
-"""The older pipeline hears of tables that changed hands, by the command `migration.legacy.told`, until that succeeds."""
+"""Tables that changed hands: the older pipeline hears of it until it has answered, and what is kept has its time.
+
+Every load sees to both at its end; nothing of that fails it.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from bulketl.config.config import Config
 from bulketl.config.migration import TABLES
 from bulketl.connections.commands import carry_out, label
 from bulketl.errors import BulketlError
-from bulketl.postgres.ledger import handovers
+from bulketl.postgres.ledger import handovers, kept
 from bulketl.postgres.ledger.handovers import Handover
 from bulketl.postgres.server import Postgres
 from bulketl.tables.printable import in_a_line, shortened
@@ -42,6 +45,30 @@ class Told:
             for one in self.untold
         ]
         return {"told": self.told, "untold": left, "silent": self.silent}
+
+
+def look_after(config: Config, run: str) -> None:
+    """Drop kept tables whose time is over, and tell the older pipeline what it has not heard yet."""
+    if config.migration is None:
+        return
+    try:
+        drop_expired(config, run)
+    except (BulketlError, psycopg.Error) as error:
+        said = error.public if isinstance(error, BulketlError) else type(error).__name__
+        _log.warning("older tables whose time is over are kept for now: %s", said)
+    tell(config)
+
+
+def drop_expired(config: Config, run: str) -> list[kept.Kept]:
+    """Drop kept tables whose time is over, and say so; return which. Raise TargetError when one cannot be dropped."""
+    with Postgres.of(config).connect() as connection:
+        dropped = kept.drop_expired(connection, config.target_schema, run)
+    for one in dropped:
+        what = "had gone already" if one.gone else "was dropped" if one.place else "never was"
+        _log.warning(
+            "table %r: the older one, kept since %s, %s; no rollback brings it back", one.table, f"{one.at:%Y-%m-%d}", what
+        )
+    return dropped
 
 
 def tell(config: Config) -> Told:
