@@ -171,6 +171,7 @@ registered(run_group, runs_commands.cancel_run, "bulketl runs cancel last",
             2: "there is no such run under way"}, "cancel")  # fmt: skip
 registered(migrating, migrate_commands.status, "bulketl migrate status -v", name="status")
 registered(migrating, migrate_commands.shadow, "bulketl migrate shadow --tier critical --reason 'week 1'")
+registered(migrating, migrate_commands.views, "bulketl migrate views --into reporting")
 app.add_typer(migrating, name="migrate")
 app.add_typer(run_group, name="runs")
 app.add_typer(state, name="state")
