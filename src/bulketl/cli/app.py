@@ -175,6 +175,7 @@ registered(migrating, handovers.promote, "bulketl migrate promote --tier critica
            {0: "promoted, or nothing to do", 1: REFUSED, 2: f"a table cannot be, or {WRONG}"})  # fmt: skip
 registered(migrating, handovers.demote, "bulketl migrate demote --tables patient --reason 'sums differ'",
            {0: "given back, or nothing to do", 1: f"a table cannot come back, or {REFUSED}", 2: WRONG})  # fmt: skip
+registered(migrating, migrate_commands.views, "bulketl migrate views --into reporting")
 app.add_typer(migrating, name="migrate")
 app.add_typer(run_group, name="runs")
 app.add_typer(state, name="state")

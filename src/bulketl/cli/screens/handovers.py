@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
@@ -53,7 +53,8 @@ def returned(found: Rollback, *, looked: bool) -> Group:
         lines.append(verdict(what, "red" if found.impossible else ""))
     else:
         many = count_of(len(found.tables), "table")
-        how = "would be served by the older pipeline again" if looked else "served by the older pipeline again"
+        verb = "would be" if looked else _is(len(found.tables))
+        how = f"{verb} served by the older pipeline again"
         lines.append(verdict(f"{many} {how}", "red" if found.impossible else ""))
     if found.run:
         stopped = f"; stopped before: {', '.join(found.stopped)}" if found.stopped else ""
@@ -67,20 +68,26 @@ def returned(found: Rollback, *, looked: bool) -> Group:
             lines.append(Text(f"incident report {found.report}: `bulketl report incident {found.report}`"))
     lines += [Text(f"table {in_a_line(table)!r} {in_a_line(why)}", style="red") for table, why in found.impossible]
     lines += _handed(found.handed)
-    return Group(*lines, *(["", _coming_back(found.tables)] if found.tables else []))
+    return Group(*lines, *(_coming_back(found.tables) if found.tables else []))
 
 
-def _coming_back(tables: Iterable[Returned]) -> RenderableType:
-    numbers = ("rows", "size", "loads", "added", "edited", "removed")
-    table = rows_of(
-        "table", "tier", "kept since", "rows", "size", "loads", "added", "edited", "removed", "", numbers=numbers
-    )
+def _coming_back(tables: Sequence[Returned]) -> list[RenderableType]:
+    """Return the tables, those that lose most first, and what else is to be known of some."""
+    table = rows_of("table", "kept since", "rows", "size", "missing from it", numbers=("rows", "size"))
     for one in sorted(tables, key=lambda one: (-(one.since.added + one.since.edited + one.since.removed), one.table)):
-        since, rows = one.since, "" if one.rows is None else f"{one.rows:,}"
-        counts = (f"{count:,}" for count in (since.loads, since.added, since.edited, since.removed))
-        kept, told = f"{one.kept:%Y-%m-%d %H:%M}", in_a_line("; ".join(one.told))
-        table.add_row(Text(one.table), one.tier, kept, rows, size(one.bytes), *counts, told)
-    return table
+        rows = "" if one.rows is None else f"{one.rows:,}"
+        table.add_row(Text(one.table), f"{one.kept:%Y-%m-%d %H:%M}", rows, size(one.bytes), _missing(one))
+    noted: list[RenderableType] = [Text(f"{in_a_line(one.table)}: {in_a_line(what)}") for one in tables for what in one.told]
+    return ["", table, *(("", *noted) if noted else ())]
+
+
+def _missing(one: Returned) -> str:
+    since = one.since
+    counts = {"added": since.added, "changed": since.edited, "removed": since.removed}
+    words = [f"{count:,} {what}" for what, count in counts.items() if count]
+    if not since.loads:
+        return "nothing was loaded since"
+    return f"{', '.join(words) or 'no change is known'} in {count_of(since.loads, 'load')}"
 
 
 def _handed(told: Told) -> list[RenderableType]:
