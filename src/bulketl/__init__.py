@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from bulketl.operations.reports.weekly import weekly
     from bulketl.operations.retention import retain_tables
     from bulketl.operations.traces import traced
+    from bulketl.operations.undo import undo
     from bulketl.operations.watchdog import watch_over
     from bulketl.operations.why import why
     from bulketl.plan.plan import Plan
@@ -66,7 +67,7 @@ __all__ = [
     "list_alerts", "list_rejects", "load", "load_config", "make_plan", "metrics", "nights", "promote", "propose",
     "reset", "resolve_alerts", "resume", "retain_tables", "retry_rejects", "rollback", "run_pairs", "run_report",
     "runs", "show_alert", "show_rejects", "statements", "states", "status", "tick_alerts", "timeline", "traced",
-    "try_channels", "validate", "verify", "verify_audit", "watch_over", "weekly", "why", "write_metrics",
+    "try_channels", "undo", "validate", "verify", "verify_audit", "watch_over", "weekly", "why", "write_metrics",
 ]  # fmt: skip
 _HOMES = {
     "config.config": ("Config",),
@@ -97,6 +98,7 @@ _HOMES = {
     "operations.reports.weekly": ("weekly",),
     "operations.rejects": ("export_rejects", "list_rejects", "retry_rejects", "show_rejects"),
     "operations.retention": ("retain_tables",),
+    "operations.undo": ("undo",),
     "operations.watchdog": ("watch_over",),
     "operations.traces": ("traced",),
     "operations.why": ("why",),

@@ -190,6 +190,8 @@ registered(app, pairs_command.pairs, "bulketl pairs revenue",
 registered(app, months.history, "bulketl history --tables patient --png months.png", MONTHS)
 registered(app, handovers.rollback, "bulketl rollback --reason 'wrong sums in claims'",
            {0: "rolled back, or nothing to do", 1: f"a table cannot come back, or {REFUSED}", 2: WRONG})  # fmt: skip
+registered(app, handovers.undo, "bulketl undo claim",
+           {0: "done", 1: f"its rows have changed since, or {REFUSED}", 2: "nothing is kept of it"})  # fmt: skip
 registered(app, watchdog_command.watchdog, "bulketl watchdog --json",
            {0: "everything came", 1: "a tier did not, or the ledger does not answer", 2: WRONG})  # fmt: skip
 registered(app, metrics_command.metrics, "bulketl metrics --textfile /var/lib/prometheus/node-exporter/bulketl.prom")

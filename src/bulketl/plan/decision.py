@@ -22,6 +22,7 @@ from bulketl.plan.obstacles import hold
 from bulketl.plan.ownership import check, with_ownership
 from bulketl.plan.plan import Plan, Refusal, TableLoad
 from bulketl.plan.planned_checks import needed, pointing
+from bulketl.plan.previous import with_previous
 from bulketl.plan.publishing import differing, publishing
 from bulketl.plan.selection import Selection
 from bulketl.plan.specify import known_columns, name_error, specify
@@ -72,6 +73,7 @@ def decide(
             hold_masks(load.spec, choice.state, full=selection.full)
             unspooled(load)
             load = with_ownership(load, config, target, selection)
+            load = with_previous(load, config, target.get(load.spec.table), choice.state)
             pointing(config, catalog, table, load.spec.casts, target)
             hold(Facing(load, choice.existing))
             loads.append(load)

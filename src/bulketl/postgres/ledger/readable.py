@@ -45,6 +45,7 @@ READABLE: dict[str, tuple[str, ...]] = {
         "run", "schema_name", "table_name", "partition", "rows", "rejects", "bytes", "changed", "loaded_at", "written",
         "checks", "expected",
     ),
+    "previous": ("schema_name", "table_name", "run", "rows", "now_rows", "kept_at"),
     "published": (
         "run", "schema_name", "table_name", "rows", "how", "published_at", "inserted", "updated", "unchanged", "deleted",
         "checks", "quality",
@@ -76,6 +77,10 @@ HIDDEN: dict[str, dict[str, str]] = {
     "audit_chain": dict.fromkeys(("hash", "all_hash", "link"), "sums of the hashes of rows, by which a guess can be tried"),
     "audit_trail": dict.fromkeys(("key", "old_row", "new_row"), "rows that were altered"),
     "certificate": {"document": "minima and maxima of every column"},
+    "previous": {
+        **dict.fromkeys(("hash", "now_hash"), "sums of the hashes of rows, by which a guess can be tried"),
+        "state": "what the record of a table had, its watermark too",
+    },
     "reject": dict.fromkeys(("value", "reason", "key", "row"), "rejected rows; Postgres' reasons quote their values"),
     "run": {"document": "the plan, with the keys at which ranges begin"},
     "state": {
