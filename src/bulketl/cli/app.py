@@ -172,6 +172,8 @@ registered(run_group, runs_commands.cancel_run, "bulketl runs cancel last",
 registered(migrating, migrate_commands.status, "bulketl migrate status -v", name="status")
 registered(migrating, migrate_commands.shadow, "bulketl migrate shadow --tier critical --reason 'week 1'")
 registered(migrating, migrate_commands.views, "bulketl migrate views --into reporting")
+registered(migrating, migrate_commands.import_state, "bulketl migrate import-state --tables sheet --reason 'too large'",
+           {0: "all were taken over", 1: REFUSED, 2: WRONG, 3: "some were not"})  # fmt: skip
 app.add_typer(migrating, name="migrate")
 app.add_typer(run_group, name="runs")
 app.add_typer(state, name="state")
