@@ -43,7 +43,7 @@ from bulketl.cli.options import (
     telling,
     tiers_of,
 )
-from bulketl.errors import DONE, BulketlError, ConfigError, OutsideWindowError
+from bulketl.errors import DONE, BulketlError, ConfigError, OutsideWindowError, runbook
 from bulketl.loading import starting
 
 if TYPE_CHECKING:
@@ -304,7 +304,8 @@ def _window(windows: Windows, wait: bool) -> dt.datetime:
         if not wait:
             raise OutsideWindowError(
                 f"loads run in the window {windows.load} on {', '.join(windows.days)} only",
-                hint=f"it opens {local:%A %H:%M}; --wait waits for that, --ignore-window loads now",
+                hint=f"it opens {local:%A %H:%M}; --wait waits for that, --ignore-window loads now; "
+                + runbook("window-too-short"),
             )
         err.print(f"waiting for the window, which opens {local:%A %H:%M}")
         time.sleep(max(0.0, (begin - dt.datetime.now(dt.UTC)).total_seconds()))
