@@ -40,7 +40,7 @@ INTERRUPTED = 130  # by either signal, once or twice
 RUNBOOKS = "docs/runbooks/"  # where runbooks are: a folder, or a URL
 Runbook = Literal[
     "first-load", "nightly", "critical-table-failed", "quality-below-threshold", "differs-from-source", "source-restored",
-    "schema-changed", "window-too-short", "disk-full", "audit-request", "new-target", "rotate-mask-key",
+    "schema-changed", "window-too-short", "disk-full", "audit-request", "new-target", "rollback", "rotate-mask-key",
 ]  # fmt: skip
 _NAMED = re.compile(rf"runbook: [a-z-]+ \({re.escape(RUNBOOKS)}[a-z-]+\.md\)")
 WITHHELD = "(not shown here: it may quote a row)"

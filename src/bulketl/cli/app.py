@@ -19,7 +19,7 @@ from typer.main import get_command_name
 from typer.models import CommandInfo
 
 import bulketl
-from bulketl.cli import alerts, certificate, loading, months, records, rejects, rules, verify
+from bulketl.cli import alerts, certificate, handovers, loading, months, records, rejects, rules, verify
 from bulketl.cli import dashboard as dashboard_command
 from bulketl.cli import grants as grants_command
 from bulketl.cli import metrics as metrics_command
@@ -56,7 +56,7 @@ alerted = group("alerts", "Who hears of what goes wrong, what is open, and who h
 migrating = group("migrate", "How tables come over from an older pipeline, side by side and one by one.")
 reporting = group("report", "Reports for whoever has to answer for the data, and whether one is as it was signed.")
 rejected = group("rejects", "The rows that were not loaded, and why.")
-run_group = group("runs", "The runs on record: loads, repairs, retries and retentions.")
+run_group = group("runs", "The runs on record: loads, repairs, retries, retentions, and tables that changed hands.")
 
 
 def _version(asked: bool) -> None:
@@ -171,6 +171,13 @@ registered(run_group, runs_commands.cancel_run, "bulketl runs cancel last",
             2: "there is no such run under way"}, "cancel")  # fmt: skip
 registered(migrating, migrate_commands.status, "bulketl migrate status -v", name="status")
 registered(migrating, migrate_commands.shadow, "bulketl migrate shadow --tier critical --reason 'week 1'")
+registered(migrating, handovers.promote, "bulketl migrate promote --tier critical --reason equal",
+           {0: "promoted, or nothing to do", 1: REFUSED, 2: f"a table cannot be, or {WRONG}"})  # fmt: skip
+registered(migrating, handovers.demote, "bulketl migrate demote --tables patient --reason 'sums differ'",
+           {0: "given back, or nothing to do", 1: f"a table cannot come back, or {REFUSED}", 2: WRONG})  # fmt: skip
+registered(migrating, migrate_commands.views, "bulketl migrate views --into reporting")
+registered(migrating, migrate_commands.import_state, "bulketl migrate import-state --tables sheet --reason 'too large'",
+           {0: "all were taken over", 1: REFUSED, 2: WRONG, 3: "some were not"})  # fmt: skip
 app.add_typer(migrating, name="migrate")
 app.add_typer(run_group, name="runs")
 app.add_typer(state, name="state")
@@ -183,6 +190,8 @@ registered(app, pairs_command.pairs, "bulketl pairs revenue",
            {0: "all agree", 1: f"a pair that fails differs, or {REFUSED}", 2: "the file is wrong",
             3: "only pairs that warn differ"})  # fmt: skip
 registered(app, months.history, "bulketl history --tables patient --png months.png", MONTHS)
+registered(app, handovers.rollback, "bulketl rollback --reason 'wrong sums in claims'",
+           {0: "rolled back, or nothing to do", 1: f"a table cannot come back, or {REFUSED}", 2: WRONG})  # fmt: skip
 registered(app, watchdog_command.watchdog, "bulketl watchdog --json",
            {0: "everything came", 1: "a tier did not, or the ledger does not answer", 2: WRONG})  # fmt: skip
 registered(app, metrics_command.metrics, "bulketl metrics --textfile /var/lib/prometheus/node-exporter/bulketl.prom")

@@ -22,7 +22,7 @@ from bulketl.cli.options import (
     split_commas,
     tiers_of,
 )
-from bulketl.errors import DONE
+from bulketl.errors import DONE, PARTLY_DONE
 
 if TYPE_CHECKING:
     from bulketl.plan.selection import Selection
@@ -87,5 +87,64 @@ def status(
         found = migration_status(configured(config, rules, schema=schema))
         print(json.dumps(found.to_json())) if as_json else out.print(screen(found, verbose))
         return DONE
+
+    run(command, as_json)
+
+
+def views(
+    into: Annotated[
+        str, typer.Option("--into", metavar="SCHEMA", help="Where. [default: the target schema]", show_default=False)
+    ] = "",
+    drop: Annotated[bool, typer.Option("--drop", help="Drop them instead.")] = False,
+    schema: SchemaOption = None,
+    config: ConfigOption = None,
+    rules: RulesOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make views of the ledger that look as the older pipeline's bookkeeping did, for whoever reads that.
+
+    etl_load_status, etl_pipeline_metrics and etl_table_metrics. What they show is of the moment they are read.
+    """
+
+    def command() -> int:
+        from bulketl.operations.migrate.oldviews import drop_views, make_views
+        from bulketl.postgres.ledger.oldviews import VIEWS
+
+        settings = configured(config, rules, schema=schema)
+        where = into or settings.target_schema
+        drop_views(settings, where) if drop else make_views(settings, where)
+        names = [f"{where}.{view}" for view in VIEWS]
+        done = "dropped" if drop else "made"
+        print(json.dumps({done: names})) if as_json else out.print(f"{done}: {', '.join(names)}", markup=False)
+        return DONE
+
+    run(command, as_json)
+
+
+def import_state(
+    reason: ReasonOption,
+    tier: TierOption = None,
+    tables: TablesOption = None,
+    exclude: ExcludeOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Hold the books against the rows, and change nothing.")] = False,
+    schema: SchemaOption = None,
+    config: ConfigOption = None,
+    rules: RulesOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take over how far the older pipeline has loaded its tables, where their rows bear out what its books say.
+
+    The tables are bulketl's from then on: the next load reads their changes alone and compares them with the source. It is
+    for tables that are too large to be loaded beside the older ones.
+    """
+
+    def command() -> int:
+        from bulketl.cli.screens.migration import imported
+        from bulketl.operations.migrate.importing import import_state as take
+
+        settings = configured(config, rules, schema=schema)
+        found = take(settings, selected(tier, tables, exclude), reason, dry_run=dry_run)
+        print(json.dumps([one._asdict() for one in found])) if as_json else out.print(imported(found, dry_run))
+        return PARTLY_DONE if any(one.refused for one in found) else DONE
 
     run(command, as_json)

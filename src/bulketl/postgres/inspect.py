@@ -45,11 +45,14 @@ FROM (
                 FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class WHERE r.oid = d.objid)
             WHEN d.classid = 'pg_constraint'::regclass THEN (
                 SELECT CASE WHEN contype = 'p' AND conrelid = t.oid THEN 'own' WHEN contype = 'n' THEN 'own'
-                            WHEN contype = 'f' AND confrelid = t.oid THEN 'referencing' ELSE 'other' END
+                            WHEN contype = 'f' AND confrelid = t.oid THEN 'referencing'
+                            WHEN contype IN ('c', 'u', 'x') AND conrelid = t.oid THEN 'part' ELSE 'other' END
                 FROM pg_constraint WHERE oid = d.objid)
             WHEN d.classid = 'pg_class'::regclass THEN (
-                SELECT CASE WHEN relkind = 't' THEN 'own' WHEN {REBUILT} THEN 'index' ELSE 'other' END
+                SELECT CASE WHEN relkind = 't' THEN 'own' WHEN {REBUILT} THEN 'index'
+                            WHEN relkind IN ('i', 'S') THEN 'part' ELSE 'other' END
                 FROM pg_class x WHERE oid = d.objid)
+            WHEN d.classid = 'pg_attrdef'::regclass AND t.oid = t.reloid THEN 'part'
             WHEN d.classid = 'pg_type'::regclass THEN 'own'
             ELSE 'other'
         END AS kind
@@ -124,7 +127,8 @@ COUNTED_PAGES = 1000  # 8 MB: a table so small is counted to say what would be l
 COUNTED_TABLES = 50
 
 CARRIED = ("view", "index")  # which a swap makes again
-HANGING = ("index", "other", "referencing", "materialized")  # which a person is told of where a table is kept for it
+LOST = ("other", "referencing", "materialized")  # which would be lost even if the old table were kept elsewhere
+HANGING = ("index", "part", *LOST)  # which a person is told of where a table is kept for it
 KINDS = ("view", *HANGING)
 
 
@@ -160,6 +164,7 @@ def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
             views=tuple(sorted(kinds["view"])),
             carried=tuple(sorted(needed.get(oid, {}).items())),
             hanging=tuple(sorted(set[str]().union(strict, *(kinds[kind] for kind in HANGING), {own} if own else ()))),
+            staying=tuple(sorted(set[str]().union(*(kinds[kind] for kind in LOST), {own} if own else ()))),
             materialized=bool(kinds["materialized"]),
             referenced=bool(kinds["referencing"]),
             seen=seen,

@@ -175,7 +175,8 @@ class TargetTable:
 
     `columns` are (name, type) with types spelt as in `bulketl.tables.casts`. `views` are the plain views that a swap saves
     and recreates, in words; `materialized`: there are others. `hanging` describes everything a swap would lose,
-    materialized views and every index included; `referenced` is true when foreign keys of other tables point here, so that
+    materialized views and every index included; `staying` what of it would be lost even where the old table moves elsewhere
+    with its constraints, defaults and indexes; `referenced` is true when foreign keys of other tables point here, so that
     it cannot be truncated either. `carried`: views and indexes that a swap makes again, each with the columns that it
     needs. `grants` are the rights others have on it; a swap carries them over. `seen` is a hash of all that, to notice
     what appears later. `uncopied` are the columns whose types have no binary form to be read: COPY BINARY into the table
@@ -191,6 +192,7 @@ class TargetTable:
     views: tuple[str, ...] = ()
     hanging: tuple[str, ...] = ()
     carried: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    staying: tuple[str, ...] = ()
     materialized: bool = False
     referenced: bool = False
     seen: str = ""

@@ -59,6 +59,9 @@ CALLS: dict[str, tuple[str, list[str]]] = {
     ),  # serves until it is ended; tests/servers/operations/test_dashboard.py has it in this role
     "retention": ("loader", ["--dry-run", "--folder kept"]),
     "certificate": ("loader", [""]),
+    "migrate promote": ("loader", ["--reason x"]),
+    "migrate demote": ("loader", ["--reason x"]),
+    "rollback": ("loader", ["--dry-run --reason x", "--reason x"]),
     "pairs": ("analyst", [""]),
     "history": ("loader", ["", "--sums"]),
     "watchdog": ("dashboard", [""]),

@@ -27,6 +27,8 @@ OF_RULE: Mapping[Rule, Runbook] = {
     "lag": "nightly",
     "not_loaded": "nightly",
     "unusual": "nightly",
+    "rolled_back": "rollback",
+    "untold": "rollback",
 }
 OF_KIND: Mapping[str, Runbook] = {"run_failed-stopped": "window-too-short", "unusual-slower": "window-too-short"}
 

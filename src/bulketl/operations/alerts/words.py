@@ -36,6 +36,11 @@ TITLES: Mapping[str, tuple[str, str]] = {  # of one table, and of several or non
     "silence": ("", "nothing came in"),
     "lag": ("table {table} lags behind", "{tables} lag behind"),
     "not_loaded": ("table {table} was not loaded for too long", "{tables} were not loaded for too long"),
+    "rolled_back": ("table {table} went back to the older pipeline", "{tables} went back to the older pipeline"),
+    "untold": (
+        "the older pipeline has not heard that table {table} changed hands",
+        "the older pipeline has not heard that {tables} changed hands",
+    ),
     "unusual": ("the load of table {table} was not as usual", "the loads of {tables} were not as usual"),
 }
 AT = {"source": "at the source", "target": "at the target", "cluster": "on the cluster", "plan": "by the plan"}

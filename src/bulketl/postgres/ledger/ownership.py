@@ -39,3 +39,11 @@ def own(connection: Connection, schema: str, tables: Collection[str], owner: Own
         " SELECT %s, name, %s, %s, %s, %s FROM unnest(%s::text[]) name ORDER BY name",
         (schema, owner, about["by"], about["reason"], about["run"], list(tables)),
     )
+
+
+def given_by(connection: Connection, run: str) -> tuple[str, str]:
+    """Return who had tables change hands by a run, and why; '' twice when no table did."""
+    if not exists(connection, "ownership"):
+        return "", ""
+    found = connection.execute(f"SELECT by, reason FROM {LEDGER}.ownership WHERE run = %s LIMIT 1", (run,)).fetchone()
+    return (found[0], found[1]) if found else ("", "")

@@ -8,8 +8,8 @@ from __future__ import annotations
 READABLE: dict[str, tuple[str, ...]] = {
     "acknowledgement": ("incident", "by", "seconds", "asked_at", "heard_at"),
     "alerted": ("run", "schema_name", "seq", "done"),
-    "audit_chain": ("schema_name", "table_name", "seq", "kind", "run", "rows", "all_rows", "at"),
-    "audit_trail": ("seq", "run", "schema_name", "table_name", "kind", "seen_at"),
+    "audit_chain": ("schema_name", "table_name", "seq", "kind", "run", "rows", "all_rows", "at", "made_in"),
+    "audit_trail": ("seq", "run", "schema_name", "table_name", "kind", "seen_at", "made_in"),
     "cancel": ("run", "at_once", "by", "asked_at", "heard_at"),
     "certificate": ("run", "source", "schema_name", "table_name", "certified"),
     "compared": ("run", "schema_name", "table_name", "missing", "differing", "gone", "deletes", "compared_at"),
@@ -30,6 +30,13 @@ READABLE: dict[str, tuple[str, ...]] = {
     "incident_report": ("number", "schema_name", "run", "made_at", "by", "document"),
     "legacy_run": (
         "seq", "schema_name", "started_at", "seconds", "code", "how", "tables", "loaded", "failed", "log", "by",
+    ),
+    "handover": (
+        "seq", "schema_name", "run", "act", "tables", "document", "at", "attempts", "tried_at", "answer", "told_at",
+    ),
+    "kept": (
+        "seq", "schema_name", "table_name", "way", "place", "oid", "run", "kept_at", "keep_until", "ended_at", "ended",
+        "ended_by",
     ),
     "made": ("seq", "schema_name", "table_name", "oid", "source", "run", "how", "by", "made_at"),
     "measure": ("run", "source", "schema_name", "what", "table_name", "column_name", "value", "most", "side", "measured_at"),
