@@ -18,7 +18,7 @@ from decimal import Decimal
 from bulketl.config.config import Config
 from bulketl.config.masks import MaskEntry
 from bulketl.config.tables import TableRule
-from bulketl.errors import PlanError
+from bulketl.errors import PlanError, runbook
 from bulketl.plan.plan import TableLoad
 from bulketl.tables.casts import TARGETS, Cast, Masked, held_type
 from bulketl.tables.catalog import Catalog, Table, TargetTable
@@ -281,8 +281,8 @@ def hold_masks(spec: TableSpec, state: State | None, existing: TargetTable | Non
         raise PlanError(
             f"table {spec.table!r} was masked with another key: its pseudonyms would become other ones, and no longer join "
             "with what was masked before",
-            hint="set the old key again; or, to bring in the new one, load all masked tables with --full "
-            "(docs/runbooks/rotate-mask-key.md)",
+            hint="set the old key again; or, to bring in the new one, load all masked tables with --full; "
+            + runbook("rotate-mask-key"),
         )
 
 
