@@ -7,6 +7,7 @@ import datetime as dt
 from shown_base import ODD, Made
 
 from bulketl.cli.screens import migration
+from bulketl.operations.migrate.importing import Imported
 from bulketl.operations.migrate.sides import Sides
 from bulketl.operations.migrate.status import MigrationStatus
 from bulketl.operations.migrate.weeks import Goal, Week
@@ -40,6 +41,17 @@ STATUS = MigrationStatus("raw", "raw_shadow", AT, OWNERS, WEEKS, LIED, "")
 STATUSES: dict[str, Made] = {
     "under-way": lambda v: migration.status(STATUS, v),
     "no-rules": lambda v: migration.status(MigrationStatus("raw", "raw_shadow", AT, {}, (), None, "there are no rules"), v),
+}
+IMPORTED: dict[str, Made] = {
+    "some": lambda v: migration.imported(
+        [
+            Imported("sheet", "DateTStamp", "2026-11-26 23:59:58", 1_612_004, 17, 212),
+            Imported(ODD, "at", "2026-11-26", 90, 0, 1, "its books are ahead of its rows: they say 2026-11-26, and no"),
+            Imported("visit", "", "", refused="its rule loads it whole, so there is no state to take over"),
+        ],
+        dry_run=False,
+    ),
+    "none": lambda v: migration.imported([], dry_run=True),
 }
 SHADOWED: dict[str, Made] = {
     "some": lambda v: migration.shadowed("raw_shadow", Sides(NAMES, NAMES[:1], NAMES[:2])),

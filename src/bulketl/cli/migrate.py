@@ -22,7 +22,7 @@ from bulketl.cli.options import (
     split_commas,
     tiers_of,
 )
-from bulketl.errors import DONE
+from bulketl.errors import DONE, PARTLY_DONE
 
 if TYPE_CHECKING:
     from bulketl.plan.selection import Selection
@@ -117,5 +117,34 @@ def views(
         done = "dropped" if drop else "made"
         print(json.dumps({done: names})) if as_json else out.print(f"{done}: {', '.join(names)}", markup=False)
         return DONE
+
+    run(command, as_json)
+
+
+def import_state(
+    reason: ReasonOption,
+    tier: TierOption = None,
+    tables: TablesOption = None,
+    exclude: ExcludeOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Hold the books against the rows, and change nothing.")] = False,
+    schema: SchemaOption = None,
+    config: ConfigOption = None,
+    rules: RulesOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take over how far the older pipeline has loaded its tables, where their rows bear out what its books say.
+
+    The tables are bulketl's from then on: the next load reads their changes alone and compares them with the source. It is
+    for tables that are too large to be loaded beside the older ones.
+    """
+
+    def command() -> int:
+        from bulketl.cli.screens.migration import imported
+        from bulketl.operations.migrate.importing import import_state as take
+
+        settings = configured(config, rules, schema=schema)
+        found = take(settings, selected(tier, tables, exclude), reason, dry_run=dry_run)
+        print(json.dumps([one._asdict() for one in found])) if as_json else out.print(imported(found, dry_run))
+        return PARTLY_DONE if any(one.refused for one in found) else DONE
 
     run(command, as_json)

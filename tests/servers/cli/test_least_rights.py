@@ -68,7 +68,7 @@ CALLS: dict[str, tuple[str, list[str]]] = {
     "pairs": ("analyst", [""]),
     "history": ("loader", ["", "--sums"]),
     "watchdog": ("dashboard", [""]),
-    "metrics": ("loader", ["--textfile m.prom"]),
+    "metrics": ("dashboard", ["", "--textfile m.prom"]),
     "demo": ("", []),  # starts servers of its own
     "help": ("", ["load"]),
     "verify": ("loader", ["", "--level rows --repair", "--level sums"]),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from bulketl.cli.screens.listing import lines_of, rows_of
+from bulketl.cli.screens.listing import facts, lines_of, rows_of
+from bulketl.operations.migrate.importing import Imported
 from bulketl.operations.migrate.legacy import wrong
 from bulketl.operations.migrate.sides import Sides
 from bulketl.operations.migrate.status import MigrationStatus
@@ -68,3 +71,17 @@ def status(found: MigrationStatus, verbose: bool) -> RenderableType:
     if found.older:
         parts += ["", legacy_run(found.older)]
     return Group(*parts)
+
+
+def imported(found: Sequence[Imported], dry_run: bool) -> RenderableType:
+    """Return which tables' states were taken over, and which were not and why."""
+    taken = [one for one in found if not one.refused]
+    would = "would be" if dry_run else "was" if len(taken) == 1 else "were"
+    head = f"{count_of(len(taken), 'table')} {would} taken over, {len(found) - len(taken):,} not"
+    refused = [(f"{one.table}", "red", one.refused) for one in found if one.refused]
+    rows = rows_of("table", "up to", "rows", "newer", "gone", numbers=("rows", "newer", "gone"))
+    for one in taken:
+        counts = ["" if count is None else f"{count:,}" for count in (one.rows, one.newer, one.more)]
+        rows.add_row(one.table, f"{one.column} {one.value}", *counts)
+    parts: list[RenderableType] = ["", facts(refused)] if refused else []
+    return Group(Text(head, style="bold"), *parts, *(("", rows) if taken else ()))
