@@ -13,7 +13,7 @@ from shown_daily import DAILY
 from shown_docs import DOC_PAIRS, DOC_YEARS, DOCS
 from shown_findings import FOUND
 from shown_grants import GRANTS, HELD, LINES, SOME
-from shown_handovers import PROMOTED, RETURNED
+from shown_handovers import PROMOTED, RETURNED, UNDONE
 from shown_history import NIGHTS, RUNS, STATUSES, TIMELINES
 from shown_loads import PLANS, SUMMARIES
 from shown_migration import IMPORTED, LEGACY_RUNS, SHADOWED
@@ -98,6 +98,7 @@ SCREENS: dict[str, dict[str, Made]] = {
     "runs-cancelled": CANCELLED,
     "handovers-promoted": PROMOTED,
     "handovers-returned": RETURNED,
+    "handovers-undone": UNDONE,
     "grants-sql": GRANTS,
     "grants-held": HELD,
     "watching-frame": FRAMES,
