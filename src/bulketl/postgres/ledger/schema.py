@@ -15,7 +15,7 @@ from psycopg import sql
 
 from bulketl.errors import ConfigError
 from bulketl.postgres.ddl import value
-from bulketl.postgres.ledger import acknowledgements, incidentreports, incidents, made, ownership, verifications
+from bulketl.postgres.ledger import acknowledgements, incidentreports, incidents, made, ownership, sidebyside, verifications
 from bulketl.postgres.ledger.runs import COUNTS
 from bulketl.postgres.server import LEDGER, STAGING, Connection
 
@@ -193,6 +193,7 @@ MIGRATIONS = (
     Migration(18, verifications.TABLE),
     Migration(19, _MEASURES),
     Migration(20, ownership.TABLE),
+    Migration(22, sidebyside.TABLES),
 )
 NEWEST = MIGRATIONS[-1].version
 _SCHEMA_LOCK = 0x62756C6B  # two first runs at once must not both create the tables

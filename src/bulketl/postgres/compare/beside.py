@@ -1,0 +1,280 @@
+"""Two tables of one server side by side: the older pipeline's and bulketl's, joined by their key and never sent anywhere.
+
+A table is joined once, in one snapshot, which says how many rows each side lacks and in which columns rows differ; only
+where some do, once more, for their classes. Whatever the number of rows, no more comes here than a line for each column
+and class, with the keys of a few rows. All joins are by hash or by order, so every statement is linear in the rows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from bulketl.postgres.ddl import batch, name, value
+from bulketl.postgres.joins import BY_HASH, PLANNING
+from bulketl.postgres.server import Connection
+from bulketl.tables.differences import CLASSES, UNEXPLAINED, DifferenceClass, claiming, family, spelt
+
+COLUMNS_TOGETHER = 400  # a SELECT has 1,664 columns at most
+SAMPLED = 4  # rows of a class whose keys come here: the first, the last, and two that chance would choose
+KEYS_TOGETHER = 2_000
+LOCK_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A column that both tables have, and its type in each."""
+
+    column: str
+    old: str
+    new: str
+
+    @property
+    def differs(self) -> str:
+        """The condition that its values differ, of rows `l` and `s`."""
+        old, new = spelt(f"l.{name(self.column)}", f"s.{name(self.column)}", (self.old, self.new))
+        return f"{old} IS DISTINCT FROM {new}"
+
+    @property
+    def equal(self) -> str:
+        """The condition that its values are there and equal."""
+        old, new = spelt(f"l.{name(self.column)}", f"s.{name(self.column)}", (self.old, self.new))
+        return f"{old} = {new}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """Two tables to be set side by side: what each is after FROM, the columns that both have, and the key among them.
+
+    `living`: the condition that a row of ours is of the source, not one marked as deleted there.
+    """
+
+    old: str
+    new: str
+    pairs: tuple[Pair, ...]
+    key: tuple[str, ...] = ()
+    living: str = "true"
+
+    @property
+    def keys(self) -> tuple[Pair, ...]:
+        """The columns of the key."""
+        pairs = {pair.column: pair for pair in self.pairs}
+        return tuple(pairs[column] for column in self.key)
+
+    @property
+    def values(self) -> tuple[Pair, ...]:
+        """The other columns."""
+        return tuple(pair for pair in self.pairs if pair.column not in self.key)
+
+
+class Joined(NamedTuple):
+    """How many rows both tables have, and each alone; per column how many differ, and how many are there and equal."""
+
+    both: int
+    old_only: int
+    new_only: int
+    differing: dict[str, int]
+    equal: dict[str, int]
+
+
+class Claimed(NamedTuple):
+    """What a class claims of a column: how many rows, the least and the greatest of its number, and keys of some rows."""
+
+    column: str
+    name: str
+    rows: int
+    least: str
+    most: str
+    keys: tuple[tuple[str, ...], ...]
+
+
+def begin(connection: Connection) -> None:
+    """Have a transaction see one moment, change nothing, and join linearly. It waits for no lock longer than a person."""
+    connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    connection.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
+    connection.execute(batch([PLANNING, BY_HASH]).encode())
+
+
+def counted(connection: Connection, sides: Sides) -> tuple[int, int]:
+    """Return the rows of both tables."""
+    query = f"SELECT (SELECT count(*) FROM {sides.old}), (SELECT count(*) FROM {sides.new} WHERE {sides.living})"
+    ((old, new),) = connection.execute(query.encode()).fetchall()
+    return int(old), int(new)
+
+
+def summed(connection: Connection, sides: Sides) -> list[str]:
+    """Return the columns of which a figure differs: how many values there are, or their sum where both are numbers."""
+    found: list[str] = []
+    for some in _some(sides.pairs):
+        figures = [_figures(sides.old, "true", [pair.column for pair in some], [pair.old for pair in some], some)]
+        figures += [_figures(sides.new, sides.living, [p.column for p in some], [p.new for p in some], some)]
+        old, new = (connection.execute(query.encode()).fetchall()[0] for query in figures)
+        n = len(some)
+        found += [p.column for at, p in enumerate(some) if (old[at], old[n + at]) != (new[at], new[n + at])]
+    return found
+
+
+def _figures(place: str, condition: str, columns: list[str], kinds: list[str], pairs: Sequence[Pair]) -> str:
+    counts = [f"count({name(column)})" for column in columns]
+    sums = []
+    for pair, kind in zip(pairs, kinds, strict=True):
+        column, both = name(pair.column), {family(pair.old), family(pair.new)}
+        if both <= {"number", "boolean"}:
+            number = f"{column}::int" if family(kind) == "boolean" else column
+            sums.append(f"round(sum({number}::numeric), 6)::float8::text")
+        else:
+            sums.append("NULL")
+    return f"SELECT {', '.join(counts + sums)} FROM {place} WHERE {condition}"
+
+
+def joined(connection: Connection, sides: Sides, *, values: bool) -> Joined:
+    """Return what the join of both tables says; of the columns only where `values` are asked for."""
+    rows, differing, equal = (0, 0, 0), dict[str, int](), dict[str, int]()
+    for some in _some(sides.values if values else ()):
+        both = "l.bulketl_there AND s.bulketl_there"
+        parts = [f"count(*) FILTER (WHERE {both})", "count(*) FILTER (WHERE s.bulketl_there IS NULL)",
+                 "count(*) FILTER (WHERE l.bulketl_there IS NULL)"]  # fmt: skip
+        parts += [f"count(*) FILTER (WHERE {both} AND {pair.differs})" for pair in some]
+        parts += [f"count(*) FILTER (WHERE {pair.equal})" for pair in some]
+        query = f"SELECT {', '.join(parts)} FROM {_joining(sides, some, 'FULL JOIN')}"
+        (found,) = connection.execute(query.encode()).fetchall()
+        rows, n = found[:3], len(some)
+        differing |= {pair.column: found[3 + at] for at, pair in enumerate(some)}
+        equal |= {pair.column: found[3 + n + at] for at, pair in enumerate(some)}
+    old_new, old, new = map(int, rows)
+    return Joined(old_new, old, new, differing, equal)
+
+
+def claims(connection: Connection, sides: Sides, columns: Sequence[str]) -> list[Claimed]:
+    """Return what each class claims of the rows that differ in these columns; what none does is unexplained."""
+    some = [pair for pair in sides.pairs if pair.column in columns]
+    version = connection.info.server_version
+    codes, numbers = [], []
+    for pair in some:
+        code, number = _case(pair, [one for one in CLASSES if one.fits(pair.old, pair.new, version)])
+        codes.append(f"CASE WHEN {pair.differs} THEN {code} END")
+        numbers.append(number)
+    key = f"json_build_array({', '.join(f's.{name(column)}::text' for column in sides.key)})::text"
+    differing = " OR ".join(f"({pair.differs})" for pair in some)
+    query = (
+        f'SELECT u.at, u.code, count(*), min(u.number), max(u.number), min(x.key COLLATE "C"), max(x.key COLLATE "C"),'
+        ' min(x.chance || x.key COLLATE "C"), max(x.chance || x.key COLLATE "C") FROM ('
+        f"SELECT ARRAY[{', '.join(codes)}]::int[] AS codes, ARRAY[{', '.join(numbers)}]::numeric[] AS numbers, y.key,"
+        f" md5(y.key) AS chance FROM {_joining(sides, some, 'JOIN')}, LATERAL (SELECT {key} AS key) y"
+        f" WHERE {differing} OFFSET 0) x, LATERAL unnest(x.codes, x.numbers) WITH ORDINALITY u(code, number, at)"
+        " WHERE u.code IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2"
+    )
+    found = []
+    for at, code, rows, least, most, *keys in connection.execute(query.encode()):
+        kind = CLASSES[code].name if code >= 0 else UNEXPLAINED
+        texts = [*keys[:2], *(text[32:] for text in keys[2:])]
+        told = ("" if least is None else f"{least:f}", "" if most is None else f"{most:f}")
+        found.append(Claimed(some[at - 1].column, kind, rows, *told, _keys(texts)))
+    return found
+
+
+def _case(pair: Pair, classes: Sequence[DifferenceClass]) -> tuple[str, str]:
+    """Return the number of the first class that claims a difference, and the number in its words."""
+    old, new, kinds = f"l.{name(pair.column)}", f"s.{name(pair.column)}", (pair.old, pair.new)
+    codes, numbers = [], []
+    for one in classes:
+        condition, number = claiming(one, old, new, kinds)
+        codes.append(f"WHEN {condition} THEN {CLASSES.index(one)}")
+        numbers.append(f"WHEN {condition} THEN {number}")
+    if not codes:
+        return "-1", "NULL"
+    numbered = any(one.number for one in classes)
+    return f"CASE {' '.join(codes)} ELSE -1 END", f"CASE {' '.join(numbers)} END" if numbered else "NULL"
+
+
+def longest(connection: Connection, sides: Sides, column: str) -> int:
+    """Return how many characters the longest text of a column of the older table has."""
+    ((most,),) = connection.execute(f"SELECT max(char_length({name(column)}::text)) FROM {sides.old}".encode()).fetchall()
+    return int(most or 0)
+
+
+def alone(connection: Connection, sides: Sides, side: str) -> Iterator[list[tuple[str, ...]]]:
+    """Yield the keys of the rows that only one side has, 'old' or 'new', some at a time."""
+    here, there = ("l", "s") if side == "old" else ("s", "l")
+    columns = ", ".join(f"{here}.{name(column)}::text" for column in sides.key)
+    kind = "LEFT JOIN" if side == "old" else "RIGHT JOIN"
+    with connection.cursor("bulketl_alone") as cursor:
+        cursor.execute(f"SELECT {columns} FROM {_joining(sides, (), kind)} WHERE {there}.bulketl_there IS NULL".encode())
+        while keys := cursor.fetchmany(KEYS_TOGETHER):
+            yield [tuple(key) for key in keys]
+
+
+def unmatched(connection: Connection, sides: Sides) -> tuple[int, int, int, int]:
+    """Return the rows of two tables without a key, and how many of each the other one does not have, or not so often."""
+    texts = [_row_text(sides, side) for side in ("old", "new")]
+    query = (
+        "SELECT COALESCE(sum(x.old), 0), COALESCE(sum(x.new), 0), COALESCE(sum(GREATEST(x.old - x.new, 0)), 0),"
+        " COALESCE(sum(GREATEST(x.new - x.old, 0)), 0) FROM (SELECT sum(r.old) AS old, sum(r.new) AS new FROM ("
+        f"SELECT {texts[0]} AS hash, 1 AS old, 0 AS new FROM {sides.old} l UNION ALL"
+        f" SELECT {texts[1]}, 0, 1 FROM {sides.new} s WHERE {sides.living}) r GROUP BY r.hash) x"
+    )
+    ((old, new, old_only, new_only),) = connection.execute(query.encode()).fetchall()
+    return int(old), int(new), int(old_only), int(new_only)
+
+
+def _row_text(sides: Sides, side: str) -> str:
+    """Return the hash of a row in a form that both tables have."""
+    row, parts = "l" if side == "old" else "s", []
+    for pair in sides.pairs:
+        column = f"{row}.{name(pair.column)}"
+        text = spelt(column, column, (pair.old, pair.new))[0 if side == "old" else 1]
+        if {family(pair.old), family(pair.new)} <= {"number", "boolean"}:
+            number = f"{column}::int" if family(pair.old if side == "old" else pair.new) == "boolean" else column
+            text = f"trim_scale({number}::numeric)"
+        parts.append(f"quote_nullable({text}::text)")
+    return f"md5(array_to_string(ARRAY[{', '.join(parts)}]::text[], ','))"
+
+
+def _joining(sides: Sides, pairs: Sequence[Pair], how: str) -> str:
+    """Return both tables joined by their key, for a FROM, with these columns beside the key."""
+    columns = ", ".join(name(column) for column in (*sides.key, *(p.column for p in pairs if p.column not in sides.key)))
+    spellings = (spelt(f"l.{name(p.column)}", f"s.{name(p.column)}", (p.old, p.new)) for p in sides.keys)
+    equal = " AND ".join(f"{old} = {new}" for old, new in spellings)
+    return (
+        f"(SELECT true AS bulketl_there, {columns} FROM {sides.old}) l {how}"
+        f" (SELECT true AS bulketl_there, {columns} FROM {sides.new} WHERE {sides.living}) s ON {equal}"
+    )
+
+
+def _some(pairs: Sequence[Pair]) -> list[Sequence[Pair]]:
+    """Return the columns in parts that a statement can ask for; at least one part, of no column."""
+    return [pairs[n : n + COLUMNS_TOGETHER] for n in range(0, len(pairs), COLUMNS_TOGETHER)] or [()]
+
+
+def _keys(texts: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    return tuple(dict.fromkeys(tuple(json.loads(text)) for text in texts))[:SAMPLED]
+
+
+class Mark(NamedTuple):
+    """A moment of a table: how many transactions are writing to it, and which comes next."""
+
+    writers: int
+    next: str
+
+
+def mark(connection: Connection, place: str) -> Mark:
+    """Return the moment of a table, whose name is quoted, by which `written_since` tells whether it was written."""
+    query = (
+        "SELECT (SELECT count(*) FROM pg_locks k, pg_database d WHERE d.datname = current_database() AND k.database = d.oid"
+        f" AND k.relation = {value(place)}::regclass AND k.granted AND k.pid <> pg_backend_pid() AND k.mode IN"
+        " ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')),"
+        " pg_snapshot_xmax(pg_current_snapshot())::text"
+    )
+    (found,) = connection.execute(query.encode()).fetchall()
+    return Mark(*found)
+
+
+def written_since(connection: Connection, place: str, rows: str, before: Mark) -> bool:
+    """Tell whether a table was being written at a moment, or has got rows since; `rows` is what it is after FROM."""
+    if before.writers or mark(connection, place).writers:
+        return True
+    query = f"SELECT EXISTS (SELECT FROM {rows} WHERE age(xmin) <= age({value(before.next)}::xid8::xid))"
+    ((found,),) = connection.execute(query.encode()).fetchall()
+    return bool(found)
