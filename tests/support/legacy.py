@@ -64,8 +64,9 @@ def load(source: str, target: str, schema: str, tables: Sequence[str], pause: fl
         ) as mysql,
         psycopg.connect(target, autocommit=True) as postgres,
     ):
-        postgres.execute(sql.SQL("SET client_min_messages = warning; CREATE SCHEMA IF NOT EXISTS {}").format(_name(schema)))
-        postgres.execute(sql.SQL(BOOKS).format(_name(schema)))
+        postgres.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(_name(schema)), ())
+        for statement in BOOKS.split(";\n")[:-1]:
+            postgres.execute(sql.SQL(statement).format(_name(schema)), ())
         for table in tables:
             at, rows, why = time.monotonic(), 0, ""
             try:
@@ -100,9 +101,9 @@ def _copied(mysql: Any, postgres: Any, schema: str, table: str, pause: float) ->
     made = [sql.SQL("{} {}").format(_name(name), sql.SQL(_type(kind, base))) for name, kind, base, _ in columns]
     if key:
         made.append(sql.SQL("PRIMARY KEY ({})").format(sql.SQL(", ").join(map(_name, key))))
-    postgres.execute(sql.SQL("CREATE TABLE IF NOT EXISTS {} ({})").format(place, sql.SQL(", ").join(made)))
+    postgres.execute(sql.SQL("CREATE TABLE IF NOT EXISTS {} ({})").format(place, sql.SQL(", ").join(made)), ())
     if not key:
-        postgres.execute(sql.SQL("TRUNCATE {}").format(place))
+        postgres.execute(sql.SQL("TRUNCATE {}").format(place), ())
     values = sql.SQL(", ").join([sql.Placeholder()] * len(columns))
     insert = sql.SQL("INSERT INTO {} VALUES ({})").format(place, values)
     if key:
@@ -162,7 +163,7 @@ def _text(value: Any) -> str:
 
 
 def _name(text: str) -> sql.Identifier:
-    return sql.Identifier(text)
+    return sql.Identifier(text.replace("%", "%%"))  # so every statement is given with parameters, if only with none
 
 
 def main() -> int:

@@ -18,7 +18,7 @@ UNEXPLAINED = "unexplained"
 _FAMILIES = {
     "number": ("smallint", "integer", "bigint", "numeric", "real", "double precision"),
     "text": ("text", "varchar", "character", "bpchar"),
-    "time": ("date", "timestamp", "timestamptz"),
+    "moment": ("date", "timestamp", "timestamptz"),
     "json": ("json", "jsonb"),
 }
 _FAMILY_OF = {base: family for family, bases in _FAMILIES.items() for base in bases}
@@ -62,24 +62,24 @@ CLASSES = (
                     condition="{new} IS NULL AND {old} = ''"),
     DifferenceClass("null-for-empty", "NULL where the source has ''", new=("text",),
                     condition="{old} IS NULL AND {new} = ''"),
-    DifferenceClass("zero-date", "a date of its own where the source has none (0000-00-00)", old=("time",), new=("time",),
+    DifferenceClass("zero-date", "a date of its own where the source has none (0000-00-00)", old=("moment",), new=("moment",),
                     condition="{new} IS NULL AND {old} IN (timestamp '1970-01-01', timestamp '0001-01-01',"
                     " timestamp '0001-01-01 BC')"),
-    DifferenceClass("zero-date-text", "the text 0000-00-00 where the source has no date", old=("text",), new=("time",),
-                    condition="{new} IS NULL AND {old} LIKE '0000-00-00%'"),
+    DifferenceClass("zero-date-text", "the text 0000-00-00 where the source has no date", old=("text",), new=("moment",),
+                    condition="{new} IS NULL AND left({old}, 10) = '0000-00-00'"),
     DifferenceClass("boolean", "a boolean for a number", old=("boolean",), new=("number",),
                     condition="({old} = 'true' AND {new} = '1') OR ({old} = 'false' AND {new} = '0')"),
     DifferenceClass("number-for-boolean", "a number for a boolean", old=("number",), new=("boolean",),
                     condition="({old} = '1' AND {new} = 'true') OR ({old} = '0' AND {new} = 'false')"),
-    DifferenceClass("seconds", "times cut to seconds", old=("time",), new=("time",),
+    DifferenceClass("seconds", "times cut to seconds", old=("moment",), new=("moment",),
                     condition="{old} = date_trunc('second', {new})"),
-    DifferenceClass("rounded-seconds", "times rounded to seconds", old=("time",), new=("time",),
+    DifferenceClass("rounded-seconds", "times rounded to seconds", old=("moment",), new=("moment",),
                     condition="{old} = date_trunc('second', {new} + interval '500 milliseconds')"),
-    DifferenceClass("milliseconds", "times cut to milliseconds", old=("time",), new=("time",),
+    DifferenceClass("milliseconds", "times cut to milliseconds", old=("moment",), new=("moment",),
                     condition="{old} = date_trunc('milliseconds', {new})"),
-    DifferenceClass("day", "times cut to the day", old=("time",), new=("time",),
+    DifferenceClass("day", "times cut to the day", old=("moment",), new=("moment",),
                     condition="{old} = date_trunc('day', {new})"),
-    DifferenceClass("zone", "times in another zone, N hours away", old=("time",), new=("time",),
+    DifferenceClass("zone", "times in another zone, N hours away", old=("moment",), new=("moment",),
                     condition=_FINITE % f"abs({_APART}) BETWEEN 900 AND 50400 AND mod({_APART}, 900) = 0",
                     number=f"{_APART} / 3600"),
     DifferenceClass("rounded", "numbers rounded to the decimal places of its type", old=("number",), new=("number",),
@@ -164,7 +164,7 @@ def spelt(old: str, new: str, kinds: tuple[str, str]) -> tuple[str, str]:
     forms = ('%s::text COLLATE "C"',) * 2
     if first == second == "number" or (first == second and first in _COMPARABLE):
         forms = ("%s", "%s")
-    elif first == second == "time":
+    elif first == second == "moment":
         forms = _moment(kinds[0]), _moment(kinds[1])
     elif base_of(kinds[0]) == base_of(kinds[1]) == "jsonb":  # a json may hold what no jsonb does
         forms = ("%s", "%s")

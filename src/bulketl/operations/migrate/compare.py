@@ -39,7 +39,7 @@ from bulketl.verifying.verdicts import Level
 TABLES = ("table", "partitioned table")
 
 
-def compare(
+def compare_pipelines(
     config: Config,
     *,
     tiers: Sequence[Tier] = (),
