@@ -62,7 +62,7 @@ CLASSES = (
                     condition="{new} IS NULL AND {old} = ''"),
     DifferenceClass("null-for-empty", "NULL where the source has ''", new=("text",),
                     condition="{old} IS NULL AND {new} = ''"),
-    DifferenceClass("zero-date", "a date of its own where the source has none (0000-00-00)", old=("moment",), new=("moment",),
+    DifferenceClass("zero-date", "a date where the source has none (0000-00-00)", old=("moment",), new=("moment",),
                     condition="{new} IS NULL AND {old} IN (timestamp '1970-01-01', timestamp '0001-01-01',"
                     " timestamp '0001-01-01 BC')"),
     DifferenceClass("zero-date-text", "the text 0000-00-00 where the source has no date", old=("text",), new=("moment",),
