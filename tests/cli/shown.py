@@ -15,6 +15,8 @@ from shown_findings import FOUND
 from shown_grants import GRANTS, HELD, LINES, SOME
 from shown_history import NIGHTS, RUNS, STATUSES, TIMELINES
 from shown_loads import PLANS, SUMMARIES
+from shown_migration import LEGACY_RUNS, SHADOWED
+from shown_migration import STATUSES as MOVES
 from shown_reports import INCIDENTS, REPORTED
 from shown_reports import RUNS as RUNS_REPORTED
 from shown_sides import CERTIFICATES, EQUAL, PAGES, PAIRED, RECORDS, VERIFICATIONS, YEARS
@@ -71,6 +73,9 @@ def _found(name: str, verbose: bool) -> RenderableType:
 SCREENS: dict[str, dict[str, Made]] = {
     "summary-summary": SUMMARIES,
     "watchdog-watched": WATCHED,
+    "migration-legacy_run": LEGACY_RUNS,
+    "migration-shadowed": SHADOWED,
+    "migration-status": MOVES,
     "reports-compliance": REPORTED,
     "daily-daily": DAILY,
     "reports-incident": INCIDENTS,

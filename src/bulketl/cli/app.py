@@ -19,10 +19,11 @@ from typer.main import get_command_name
 from typer.models import CommandInfo
 
 import bulketl
-from bulketl.cli import alerts, certificate, loading, migrate, months, records, rejects, rules, verify
+from bulketl.cli import alerts, certificate, loading, months, records, rejects, rules, verify
 from bulketl.cli import dashboard as dashboard_command
 from bulketl.cli import grants as grants_command
 from bulketl.cli import metrics as metrics_command
+from bulketl.cli import migrate as migrate_commands
 from bulketl.cli import pairs as pairs_command
 from bulketl.cli import reports as reports_commands
 from bulketl.cli import runs as runs_commands
@@ -52,9 +53,9 @@ verifying = group("verify", "")
 state = group("state", "How far each table is loaded, and starting anew.")
 audit = group("audit", "The chains of audited tables.")
 alerted = group("alerts", "Who hears of what goes wrong, what is open, and who has it.")
+migrating = group("migrate", "How tables come over from an older pipeline, side by side and one by one.")
 reporting = group("report", "Reports for whoever has to answer for the data, and whether one is as it was signed.")
 rejected = group("rejects", "The rows that were not loaded, and why.")
-migrating = group("migrate", "Tables come over from an older pipeline, and go back.")
 run_group = group("runs", "The runs on record: loads, repairs, retries and retentions.")
 
 
@@ -168,9 +169,11 @@ app.add_typer(alerted, name="alerts")
 registered(run_group, runs_commands.cancel_run, "bulketl runs cancel last",
            {0: "its driver took notice, or it has ended", 1: f"its driver is dead or took no notice, or {REFUSED}",
             2: "there is no such run under way"}, "cancel")  # fmt: skip
-registered(migrating, migrate.compare, "bulketl migrate compare --tier critical",
+registered(migrating, migrate_commands.status, "bulketl migrate status -v", name="status")
+registered(migrating, migrate_commands.shadow, "bulketl migrate shadow --tier critical --reason 'week 1'")
+registered(migrating, migrate_commands.compare, "bulketl migrate compare --tier critical",
            {0: "all are equal, but for what is waived", 1: f"a table differs, or {REFUSED}", 2: WRONG})  # fmt: skip
-registered(migrating, migrate.waive, "bulketl migrate waive 'claim*' --class seconds --reason 'known since 2019'")
+registered(migrating, migrate_commands.waive, "bulketl migrate waive 'claim*' --class seconds --reason 'known since 2019'")
 app.add_typer(migrating, name="migrate")
 app.add_typer(run_group, name="runs")
 app.add_typer(state, name="state")

@@ -7,10 +7,10 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -47,9 +47,12 @@ from bulketl.errors import DONE, BulketlError, ConfigError, OutsideWindowError
 from bulketl.loading import starting
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from bulketl.config.config import Config
     from bulketl.config.windows import Windows
     from bulketl.loading.events import Observer
+    from bulketl.loading.run import Executors
     from bulketl.loading.summary import Summary
     from bulketl.plan.selection import Selection
     from bulketl.postgres.ledger.findings import Anomaly
@@ -85,6 +88,13 @@ def load(
         str,
         typer.Option("--executor", metavar="threads|dask", help="Where steps run: in this process, or on a Dask cluster."),
     ] = "threads",
+    hybrid: Annotated[
+        bool,
+        typer.Option(
+            "--hybrid",
+            help="Have the older pipeline load what it serves, beside this load, which also loads the tables beside it.",
+        ),
+    ] = False,
     scheduler: Annotated[
         str,
         typer.Option("--scheduler", metavar="ADDRESS", help="The Dask scheduler, `tls://host:8786`.", show_default=False),
@@ -121,7 +131,7 @@ def load(
             _check_resumed(
                 {"--dry-run": dry_run, "--tier": tier, "--tables": tables, "--exclude": exclude, "--full": full,
                  "--since": since, "--until": until, "--allow-deletes": allow_deletes, "--adopt": adopt,
-                 "--certify": certify}
+                 "--certify": certify, "--hybrid": hybrid}
             )  # fmt: skip
         if dry_run:
             with preparing(as_json=as_json, spoken=False) as tell:
@@ -130,36 +140,84 @@ def load(
             return DONE
         end = None if ignore_window or settings.windows is None else _window(settings.windows, wait)
         whole = not (tables or exclude or since or until)
-        there = bulketl.dask(scheduler) if scheduler else nullcontext()
-        with listening(settings, whole=whole, resumed=resume is not None) as others, there as cluster:
-            if resume is None:  # looked at after the wait: a plan grows old
-                with preparing(as_json=as_json) as tell:
-                    chosen = planned(settings, selected(), tell)
-            starting.hold()
-            starting.import_arrow()
-            from bulketl.cli.screens import summary as screen
-            from bulketl.loading.run import threads
 
-            starting.begin()
-            where = cluster or threads
-            with watching(as_json=as_json) as observer:
-                observers = [observer, *others]
-                if resume is None:
-                    result = bulketl.load(settings, chosen, observers, closed=lambda: _over(end), executor=where)
-                else:
-                    name = "" if resume == "last" else resume
-                    result = bulketl.resume(settings, name, observers, closed=lambda: _over(end), executor=where)
-            odd = _oddities(settings, result)
-        keep_metrics(settings)
-        if lines.on:  # nobody watches, and a log may gather standard output too
-            result.make_public()
-        if as_json:
-            print(json.dumps({**result.to_json(), "findings": [one.to_json() for one in odd]}))
-        else:
-            out.print(screen.summary(result, verbose, odd))
-        return exit_code(settings, result.outcome, (table.tier for table in result.failed))
+        def one(settings: Config, selection: Selection) -> Loaded:
+            there = bulketl.dask(scheduler) if scheduler else nullcontext()
+            with there as cluster:
+                return load_once(
+                    settings, selection, resume=resume, whole=whole, as_json=as_json, closed=lambda: _over(end),
+                    executor=cluster,
+                )  # fmt: skip
+
+        if hybrid:
+            from bulketl.cli.hybrid import hybrid_load
+
+            return hybrid_load(settings, selected(), one, verbose=verbose, as_json=as_json)
+        loaded = one(settings, selected())
+        print(json.dumps(loaded.to_json())) if as_json else out.print(loaded.screen(verbose))
+        return loaded.exit_code
 
     run(command, as_json, STOPPED)
+
+
+class Loaded(NamedTuple):
+    """A load that has ended, and what is not normal of it."""
+
+    settings: Config
+    result: Summary
+    odd: list[Anomaly]
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of a command that did nothing else."""
+        return exit_code(self.settings, self.result.outcome, (table.tier for table in self.result.failed))
+
+    def screen(self, verbose: bool) -> RenderableType:
+        """Return what a person reads at the end."""
+        from bulketl.cli.screens import summary
+
+        return summary.summary(self.result, verbose, self.odd)
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as plain values."""
+        return {**self.result.to_json(), "findings": [one.to_json() for one in self.odd]}
+
+
+def load_once(
+    settings: Config,
+    selection: Selection,
+    *,
+    resume: str | None,
+    whole: bool,
+    as_json: bool,
+    closed: Callable[[], bool],
+    executor: Executors | None,
+) -> Loaded:
+    """Carry out a load, or go on with one, told on the screen; `whole`: it is of no choice of tables or rows."""
+    from bulketl.survey.planning import planned
+
+    with listening(settings, whole=whole, resumed=resume is not None) as others:
+        if resume is None:  # looked at after the wait: a plan grows old
+            with preparing(as_json=as_json) as tell:
+                chosen = planned(settings, selection, tell)
+        starting.hold()
+        starting.import_arrow()
+        import bulketl.cli.screens.summary  # with the rest, before the work begins
+        from bulketl.loading.run import threads
+
+        starting.begin()
+        with watching(as_json=as_json) as observer:
+            observers, where = [observer, *others], executor or threads
+            if resume is None:
+                result = bulketl.load(settings, chosen, observers, closed=closed, executor=where)
+            else:
+                name = "" if resume == "last" else resume
+                result = bulketl.resume(settings, name, observers, closed=closed, executor=where)
+        odd = _oddities(settings, result)
+    keep_metrics(settings)
+    if lines.on:  # nobody watches, and a log may gather standard output too
+        result.make_public()
+    return Loaded(settings, result, odd)
 
 
 @contextmanager

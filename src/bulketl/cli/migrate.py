@@ -1,4 +1,4 @@
-"""`migrate`: tables come over from an older pipeline."""
+"""`migrate`: how tables come over from an older pipeline."""
 
 from __future__ import annotations
 
@@ -28,7 +28,71 @@ from bulketl.errors import DONE, FAILED, ConfigError
 from bulketl.loading import starting
 
 if TYPE_CHECKING:
+    from bulketl.plan.selection import Selection
     from bulketl.verifying.verdicts import Level
+
+ReasonOption = Annotated[str, typer.Option("--reason", metavar="WHY", help="Why; it stands in the ledger with who did it.")]
+
+
+def selected(tier: list[str] | None, tables: list[str] | None, exclude: list[str] | None) -> Selection:
+    """Return which tables a person asks for."""
+    from bulketl.plan.selection import Selection
+
+    return Selection(tiers=tiers_of(tier), tables=split_commas(tables), exclude=split_commas(exclude))
+
+
+def shadow(
+    reason: ReasonOption,
+    tier: TierOption = None,
+    tables: TablesOption = None,
+    exclude: ExcludeOption = None,
+    schema: SchemaOption = None,
+    config: ConfigOption = None,
+    rules: RulesOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Have tables of the older pipeline loaded beside it, into the shadow schema, so that both can be compared.
+
+    Nothing is loaded yet: `bulketl load --hybrid` does that from now on.
+    """
+
+    def command() -> int:
+        from bulketl.cli.screens.migration import shadowed
+        from bulketl.operations.migrate.sides import shadow as give
+
+        settings = configured(config, rules, schema=schema)
+        found = give(settings, selected(tier, tables, exclude), reason)
+        if as_json:
+            print(json.dumps({"shadow_schema": settings.shadow_schema, "given": found.legacy, "already": found.shadow,
+                              "bulketl": found.bulketl}))  # fmt: skip
+        else:
+            out.print(shadowed(settings.shadow_schema, found))
+        return DONE
+
+    run(command, as_json)
+
+
+def status(
+    schema: SchemaOption = None,
+    config: ConfigOption = None,
+    rules: RulesOption = None,
+    verbose: VerboseOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Say how the move stands: who serves which tables, and which goals of the four weeks are met, by what figure.
+
+    Rules and ledger are asked, so it works with the source down. Nothing is changed.
+    """
+
+    def command() -> int:
+        from bulketl.cli.screens.migration import status as screen
+        from bulketl.operations.migrate.status import migration_status
+
+        found = migration_status(configured(config, rules, schema=schema))
+        print(json.dumps(found.to_json())) if as_json else out.print(screen(found, verbose))
+        return DONE
+
+    run(command, as_json)
 
 
 def compare(

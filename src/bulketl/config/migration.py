@@ -17,12 +17,13 @@ Words = Annotated[tuple[Text, ...], Field(strict=False)]
 class Legacy(Model):
     """The older pipeline. `run`: the words of the command that loads tables; none where it is started elsewhere.
 
-    `told`: the words of the command that hears which tables changed hands. In both, `{tables}` stands for the names, and no
-    shell reads them.
+    What that command prints is kept in the folder `logs`. `told`: the words of the command that hears which tables changed
+    hands. In both, `{tables}` stands for the names, and no shell reads them.
     """
 
     run: Words = Field(default=(), repr=False)
     time_limit: Annotated[Duration, Field(gt=dt.timedelta(0), le=dt.timedelta(days=2))] = dt.timedelta(hours=6)
+    logs: str = Field(default="logs", min_length=1)
     told: Words = Field(default=(), repr=False)
 
     @field_validator("run", "told")

@@ -19,12 +19,12 @@ from bulketl.plan.plan import Skip, TableLoad
 from bulketl.plan.selection import Selection
 from bulketl.tables.catalog import Catalog, Table, TargetTable
 from bulketl.tables.measured import Known
-from bulketl.tables.owner import WORDS
+from bulketl.tables.owner import WORDS, Owner
 from bulketl.tables.partitions import Partition
 from bulketl.tables.patterns import matches
 from bulketl.tables.spec import Adopt, TableSpec, cut
 
-LEGACY = "a migration is configured"
+LEGACY = "a migration is configured and bulketl did not make the table"
 PROMOTE = "`bulketl migrate promote` takes it over"
 TABLES = ("table", "partitioned table")  # kinds that can be given to bulketl: rows can be written into them
 
@@ -38,6 +38,14 @@ def given(config: Config, existing: TargetTable, selection: Selection) -> Adopt:
     return "rule" if config.rule(existing.name).adopt else ""
 
 
+def owner_of(config: Config, known: Known, table: str) -> Owner:
+    """Return who serves a table of the target schema: as it is on record, else as `left_to_others` says."""
+    if owned := known.owners.get(table):
+        return owned.owner
+    existing = known.existing.get(table)
+    return "legacy" if config.migration and existing is not None and not existing.ours else "bulketl"
+
+
 def left_to_others(config: Config, catalog: Catalog, known: Known, selection: Selection) -> tuple[Catalog, tuple[Skip, ...]]:
     """Return the catalogue without the tables that an older pipeline serves, and those, which this load passes over.
 
@@ -46,14 +54,15 @@ def left_to_others(config: Config, catalog: Catalog, known: Known, selection: Se
     """
     skipped = []
     for table in catalog:
-        owned, existing = known.owners.get(table.name), known.existing.get(table.name)
-        if owned and owned.owner != "bulketl":
-            why = f"{WORDS[owned.owner]} since {owned.at:%Y-%m-%d %H:%M} ({owned.by}: {owned.reason})"
-        elif owned or not config.migration or existing is None or existing.ours or given(config, existing, selection):
+        existing, owned = known.existing.get(table.name), known.owners.get(table.name)
+        if existing and given(config, existing, selection) and not owned:
             continue
-        else:
-            why = f"{WORDS['legacy']}: bulketl did not make it, and {LEGACY}"
-        skipped.append(Skip(table.name, config.rule(table.name).table_importance, f"{why}; {PROMOTE}"))
+        owner = owner_of(config, known, table.name)
+        if owner == "bulketl":
+            continue
+        since = f"since {owned.at:%Y-%m-%d %H:%M} ({owned.by}: {owned.reason})" if owned else f"as {LEGACY}"
+        reason = f"{WORDS[owner]}, {since}; {PROMOTE}"
+        skipped.append(Skip(table.name, config.rule(table.name).table_importance, reason))
     others = {item.table for item in skipped}
     return dataclasses.replace(catalog, tables=tuple(t for t in catalog if t.name not in others)), tuple(skipped)
 

@@ -1,1 +1,1 @@
-"""Tables come over from an older pipeline, and go back: what is compared, who serves what, and how tables change hands."""
+"""From an older pipeline to bulketl, table by table, and back."""

@@ -13,9 +13,10 @@ from bulketl.config.config import Config
 from bulketl.config.libraries import check_libraries
 from bulketl.connections.person import person
 from bulketl.connections.retrying import patient
-from bulketl.errors import BulketlError, ConfigError, PlanError
+from bulketl.errors import BulketlError, PlanError
 from bulketl.operations.migrate.comparison import Comparison, TableCompared, ViewCompared
-from bulketl.operations.migrate.sides import Setting, compare_sides, setting
+from bulketl.operations.migrate.onetable import Setting, compare_sides, setting
+from bulketl.operations.migrate.sides import migrating
 from bulketl.plan.ownership import with_article
 from bulketl.plan.selection import Selection
 from bulketl.postgres.compare import views
@@ -81,11 +82,7 @@ def compare_pipelines(
 
 def shadowed(config: Config) -> Config:
     """Return the configuration of loads into the shadow schema. Raise ConfigError where no migration is configured."""
-    if config.migration is None:
-        raise ConfigError(
-            "no migration is configured, so there is no older pipeline to compare with",
-            hint="write migration: {} into bulketl.yaml; docs/migrating.md says what can stand in it",
-        )
+    migrating(config)
     return config.model_copy(update={"target_schema": config.shadow_schema, "migration": None})
 
 

@@ -28,6 +28,9 @@ READABLE: dict[str, tuple[str, ...]] = {
         "daily",
     ),
     "incident_report": ("number", "schema_name", "run", "made_at", "by", "document"),
+    "legacy_run": (
+        "seq", "schema_name", "started_at", "seconds", "code", "how", "tables", "loaded", "failed", "log", "by",
+    ),
     "made": ("seq", "schema_name", "table_name", "oid", "source", "run", "how", "by", "made_at"),
     "measure": ("run", "source", "schema_name", "what", "table_name", "column_name", "value", "most", "side", "measured_at"),
     "ownership": ("seq", "schema_name", "table_name", "owner", "by", "reason", "run", "at"),

@@ -15,7 +15,16 @@ from psycopg import sql
 
 from bulketl.errors import ConfigError
 from bulketl.postgres.ddl import value
-from bulketl.postgres.ledger import acknowledgements, incidentreports, incidents, made, ownership, sidebyside, verifications
+from bulketl.postgres.ledger import (
+    acknowledgements,
+    incidentreports,
+    incidents,
+    legacyruns,
+    made,
+    ownership,
+    sidebyside,
+    verifications,
+)
 from bulketl.postgres.ledger.runs import COUNTS
 from bulketl.postgres.server import LEDGER, STAGING, Connection
 
@@ -192,7 +201,7 @@ MIGRATIONS = (
     Migration(17, incidentreports.TABLE),
     Migration(18, verifications.TABLE),
     Migration(19, _MEASURES),
-    Migration(20, ownership.TABLE),
+    Migration(20, ownership.TABLE + legacyruns.TABLE),
     Migration(22, sidebyside.TABLES),
 )
 NEWEST = MIGRATIONS[-1].version
