@@ -34,9 +34,9 @@ _BEYOND_ASCII = r"'[^\u0001-\u007F]'"
 class DifferenceClass:
     """A way in which two tables differ: its name, by which it is waived, and what it says of the older pipeline's table.
 
-    `old`, `new`: families or names of the types that the condition can compare, none means all. `number`: an expression;
-    where it is given, the class holds for a column as a whole: `N` in the words is its one value (hours of a `zone`, which
-    a summer changes by one). `least`: the version of Postgres that knows the condition.
+    `old`, `new`: families or names of the types that the condition can compare, none means all. `number`: an integer
+    expression; where it is given, the class holds for a column as a whole: `N` in the words is its one value, divided by
+    `per` (hours of a `zone`, which a summer changes by one). `least`: the version of Postgres that knows the condition.
     """
 
     name: str
@@ -46,6 +46,7 @@ class DifferenceClass:
     new: tuple[str, ...] = ()
     condition: str = ""
     number: str = ""
+    per: int = 1
     least: int = 0
 
     def fits(self, old: str, new: str, version: int) -> bool:
@@ -81,7 +82,7 @@ CLASSES = (
                     condition="{old} = date_trunc('day', {new})"),
     DifferenceClass("zone", "times in another zone, N hours away", old=("moment",), new=("moment",),
                     condition=_FINITE % f"abs({_APART}) BETWEEN 900 AND 50400 AND mod({_APART}, 900) = 0",
-                    number=f"{_APART} / 3600"),
+                    number=f"{_APART} / 900", per=4),
     DifferenceClass("rounded", "numbers rounded to the decimal places of its type", old=("number",), new=("number",),
                     condition="{old}::numeric = round({new}::numeric, {places})"),
     DifferenceClass("cut-places", "numbers cut to the decimal places of its type", old=("number",), new=("number",),
@@ -176,10 +177,10 @@ def _moment(kind: str) -> str:
 
 
 def claiming(one: DifferenceClass, old: str, new: str, kinds: tuple[str, str]) -> tuple[str, str]:
-    """Return the condition of a class for two values that differ, and the expression of its number, NULL for none."""
+    """Return the condition of a class for two values that differ, and the expression of its number, 0 for none."""
     first, second = spelt(old, new, kinds)
-    texts = (one.condition, one.number or "NULL::numeric")
+    texts = (one.condition, one.number or "0")
     condition, number = (
         text.replace("{old}", first).replace("{new}", second).replace("{places}", str(places_of(kinds[0]))) for text in texts
     )
-    return condition, f"({number})::numeric"
+    return condition, f"({number})::bigint" if one.number else "0"

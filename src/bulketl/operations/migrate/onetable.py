@@ -139,25 +139,32 @@ def _found(source: MySQL, connection: Connection, one: Setting, level: Level) ->
             found.differences.append(Difference("", "keyless", max(old_only, new_only)))
         found.differences += [Difference(p.column, _of_types(p), 0) for p in sides.pairs if p.old != p.new]
         return found
+    found.old, found.new = beside.counted(connection, sides)
     seen = beside.joined(connection, sides, values=level == "rows")
-    found.old, found.new = seen.both + seen.old_only, seen.both + seen.new_only
     if not one.unique:
-        found.new = beside.counted(connection, sides)[1]
         found.notes.append(f"the older pipeline's table has not the key ({', '.join(sides.key)})")
-        if doubled := seen.both + seen.new_only - found.new:
+        if doubled := (found.old - seen.old_only) - (found.new - seen.new_only):
             found.differences.append(Difference("", "doubled", doubled))
     found.differences += _rows_alone(source, connection, one, seen, found.notes)
-    found.differences += [Difference(p.column, _of_types(p), seen.both) for p in sides.keys if p.old != p.new]
-    if differing := [column for column, rows in seen.differing.items() if rows]:
-        found.claims = [_whole(connection, sides, seen, item) for item in beside.claims(connection, sides, differing)]
-        found.differences += _together(found.claims)
-    claimed = {item.column for item in found.claims}
-    found.differences += [
-        Difference(pair.column, _of_types(pair), seen.equal[pair.column])
-        for pair in (sides.values if level == "rows" else ())
-        if pair.old != pair.new and (seen.equal[pair.column] or pair.column not in claimed)
-    ]
+    found.claims = [_whole(connection, sides, item) for item in seen.claims]
+    found.differences += _together(found.claims)
+    found.differences += _of_other_types(one, found, found.new - seen.new_only, level)
     return found
+
+
+def _of_other_types(one: Setting, found: _Found, both: int, level: Level) -> list[Difference]:
+    """Return the columns whose types differ, with the rows in which the values do not; none where all of these differ."""
+    rows: Counter[str] = Counter()
+    for item in found.claims:
+        rows[item.column] += item.rows
+    told = []
+    for pair in one.sides.pairs if level == "rows" else one.sides.keys:
+        equal = both - rows[pair.column]
+        if pair.old != pair.new and (equal > 0 or not rows[pair.column]):
+            told.append(Difference(pair.column, _of_types(pair), max(0, equal)))
+    # A boolean for a number is the same thing in the rows that differ and in those that are NULL on both sides.
+    claimed = {(item.column, item.name) for item in found.claims}
+    return [item for item in told if (item.column, item.name) not in claimed]
 
 
 def _of_types(pair: Pair) -> str:
@@ -201,15 +208,14 @@ def _read(source: MySQL, one: Setting, spec: TableSpec, keys: Sequence[tuple[str
     return patient(read_all, source, spec, Partition(0, columns=spec.key, only=only))
 
 
-def _whole(connection: Connection, sides: Sides, seen: beside.Joined, item: Claimed) -> Claimed:
+def _whole(connection: Connection, sides: Sides, item: Claimed) -> Claimed:
     """Return a claim that holds for a column as a whole, or as unexplained what does not."""
     if item.name == UNEXPLAINED or not BY_NAME[item.name].number:
         return item
-    least, most = float(item.least), float(item.most)
     if item.name == "zone":
-        holds = not seen.equal[item.column] and most - least <= 1
+        holds = item.most - item.least <= 1 and not beside.equals(connection, sides, item.column)
     else:
-        holds = least == most and beside.longest(connection, sides, item.column) <= most
+        holds = item.least == item.most and beside.longest(connection, sides, item.column) <= item.most
     return item if holds else item._replace(name=UNEXPLAINED)
 
 
@@ -218,8 +224,8 @@ def _together(claims: Sequence[Claimed]) -> list[Difference]:
     numbers: dict[tuple[str, str], str] = {}
     for item in claims:
         rows[item.column, item.name] += item.rows
-        if item.name != UNEXPLAINED and item.most:
-            least, most = (f"{float(number):g}" for number in (item.least, item.most))
+        if item.name != UNEXPLAINED and BY_NAME[item.name].number:
+            least, most = f"{item.least:g}", f"{item.most:g}"
             numbers[item.column, item.name] = most if least == most else f"{least} to {most}"
     return [Difference(*at, count, numbers.get(at, "")) for at, count in rows.items()]
 

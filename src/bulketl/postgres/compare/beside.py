@@ -1,26 +1,28 @@
 """Two tables of one server side by side: the older pipeline's and bulketl's, joined by their key and never sent anywhere.
 
-A table is joined once, in one snapshot, which says how many rows each side lacks and in which columns rows differ; only
-where some do, once more, for their classes. Whatever the number of rows, no more comes here than a line for each column
-and class, with the keys of a few rows. All joins are by hash or by order, so every statement is linear in the rows.
+A table is joined once, in one snapshot, and Postgres itself puts each difference into its class. Whatever the number of
+rows, no more comes here than a line for each column and class, with the keys of a few rows. Joins are by hash or by order,
+so every statement is linear in the rows.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from bulketl.postgres.ddl import batch, name, value
 from bulketl.postgres.joins import BY_HASH, PLANNING
 from bulketl.postgres.server import Connection
-from bulketl.tables.differences import CLASSES, UNEXPLAINED, DifferenceClass, claiming, family, spelt
+from bulketl.tables.differences import BY_NAME, CLASSES, UNEXPLAINED, claiming, family, spelt
 
 COLUMNS_TOGETHER = 400  # a SELECT has 1,664 columns at most
-SAMPLED = 4  # rows of a class whose keys come here: the first, the last, and two that chance would choose
 KEYS_TOGETHER = 2_000
 LOCK_SECONDS = 10
+# A column and a class in the upper bits, and the number of its words in the lower ones.
+_BITS, _ZERO, _CLASSES = 32, 1 << 31, 64
+_LOW = (1 << _BITS) - 1
+_OLD, _NEW = COLUMNS_TOGETHER * _CLASSES, COLUMNS_TOGETHER * _CLASSES + 1  # of no column: a row that one side has alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,25 +71,23 @@ class Sides:
         return tuple(pair for pair in self.pairs if pair.column not in self.key)
 
 
-class Joined(NamedTuple):
-    """How many rows both tables have, and each alone; per column how many differ, and how many are there and equal."""
-
-    both: int
-    old_only: int
-    new_only: int
-    differing: dict[str, int]
-    equal: dict[str, int]
-
-
 class Claimed(NamedTuple):
     """What a class claims of a column: how many rows, the least and the greatest of its number, and keys of some rows."""
 
     column: str
     name: str
     rows: int
-    least: str
-    most: str
+    least: float
+    most: float
     keys: tuple[tuple[str, ...], ...]
+
+
+class Joined(NamedTuple):
+    """How many rows either table has that the other one lacks, and what each class claims of the others."""
+
+    old_only: int
+    new_only: int
+    claims: list[Claimed]
 
 
 def begin(connection: Connection) -> None:
@@ -130,63 +130,82 @@ def _figures(place: str, condition: str, columns: list[str], kinds: list[str], p
 
 
 def joined(connection: Connection, sides: Sides, *, values: bool) -> Joined:
-    """Return what the join of both tables says; of the columns only where `values` are asked for."""
-    rows, differing, equal = (0, 0, 0), dict[str, int](), dict[str, int]()
+    """Return what the join of both tables says; of the columns only where `values` are asked for.
+
+    A row that is equal is in no group. Any other has a number for each column that differs, which packs the column, the
+    class and the number in the words of the class; and by their place the keys of a few rows are read afterwards.
+    """
+    counts = {_OLD: 0, _NEW: 0}
+    claims: list[Claimed] = []
     for some in _some(sides.values if values else ()):
-        both = "l.bulketl_there AND s.bulketl_there"
-        parts = [f"count(*) FILTER (WHERE {both})", "count(*) FILTER (WHERE s.bulketl_there IS NULL)",
-                 "count(*) FILTER (WHERE l.bulketl_there IS NULL)"]  # fmt: skip
-        parts += [f"count(*) FILTER (WHERE {both} AND {pair.differs})" for pair in some]
-        parts += [f"count(*) FILTER (WHERE {pair.equal})" for pair in some]
-        query = f"SELECT {', '.join(parts)} FROM {_joining(sides, some, 'FULL JOIN')}"
-        (found,) = connection.execute(query.encode()).fetchall()
-        rows, n = found[:3], len(some)
-        differing |= {pair.column: found[3 + at] for at, pair in enumerate(some)}
-        equal |= {pair.column: found[3 + n + at] for at, pair in enumerate(some)}
-    old_new, old, new = map(int, rows)
-    return Joined(old_new, old, new, differing, equal)
+        query = (
+            f"SELECT p.packed >> {_BITS}, count(*), min(p.packed & {_LOW}), max(p.packed & {_LOW}), min(x.place), max(x.place)"
+            ", min(x.place) FILTER (WHERE hashtid(x.place) < 0), max(x.place) FILTER (WHERE hashtid(x.place) < 0)"
+            f" FROM (SELECT {_packed(some, connection.info.server_version)} AS packed, s.bulketl_place AS place"
+            f" FROM {_joining(sides, some, 'FULL JOIN')} WHERE {' OR '.join(_unlike(some))} OFFSET 0) x,"
+            " LATERAL unnest(x.packed) p(packed) GROUP BY 1 ORDER BY 1"
+        )
+        found = connection.execute(query.encode()).fetchall()
+        keys = _keys(connection, sides, {place for row in found if row[0] not in counts for place in row[4:] if place})
+        for at, rows, least, most, *places in found:
+            if at in counts:
+                counts[at] = rows
+                continue
+            pair, one = some[at // _CLASSES], _class(at % _CLASSES)
+            per = BY_NAME[one].per if one in BY_NAME else 1
+            named = tuple(dict.fromkeys(key for place in places if (key := keys.get(place))))
+            claims.append(Claimed(pair.column, one, rows, (least - _ZERO) / per, (most - _ZERO) / per, named))
+    return Joined(counts[_OLD], counts[_NEW], claims)
 
 
-def claims(connection: Connection, sides: Sides, columns: Sequence[str]) -> list[Claimed]:
-    """Return what each class claims of the rows that differ in these columns; what none does is unexplained."""
-    some = [pair for pair in sides.pairs if pair.column in columns]
-    version = connection.info.server_version
-    codes, numbers = [], []
-    for pair in some:
-        code, number = _case(pair, [one for one in CLASSES if one.fits(pair.old, pair.new, version)])
-        codes.append(f"CASE WHEN {pair.differs} THEN {code} END")
-        numbers.append(number)
-    key = f"json_build_array({', '.join(f's.{name(column)}::text' for column in sides.key)})::text"
-    differing = " OR ".join(f"({pair.differs})" for pair in some)
-    query = (
-        f'SELECT u.at, u.code, count(*), min(u.number), max(u.number), min(x.key COLLATE "C"), max(x.key COLLATE "C"),'
-        ' min(x.chance || x.key COLLATE "C"), max(x.chance || x.key COLLATE "C") FROM ('
-        f"SELECT ARRAY[{', '.join(codes)}]::int[] AS codes, ARRAY[{', '.join(numbers)}]::numeric[] AS numbers, y.key,"
-        f" md5(y.key) AS chance FROM {_joining(sides, some, 'JOIN')}, LATERAL (SELECT {key} AS key) y"
-        f" WHERE {differing} OFFSET 0) x, LATERAL unnest(x.codes, x.numbers) WITH ORDINALITY u(code, number, at)"
-        " WHERE u.code IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2"
+def _packed(pairs: Sequence[Pair], version: int) -> str:
+    """Return what a row that is not equal has: a number for each column that differs, or one for a row of one side."""
+    columns = [_case(n, pair, version) for n, pair in enumerate(pairs)]
+    found = f"array_remove(ARRAY[{', '.join(columns)}]::bigint[], NULL)"
+    return (
+        f"CASE WHEN s.bulketl_there IS NULL THEN ARRAY[{_OLD << _BITS}]::bigint[]"
+        f" WHEN l.bulketl_there IS NULL THEN ARRAY[{_NEW << _BITS}]::bigint[] ELSE {found} END"
     )
-    found = []
-    for at, code, rows, least, most, *keys in connection.execute(query.encode()):
-        kind = CLASSES[code].name if code >= 0 else UNEXPLAINED
-        texts = [*keys[:2], *(text[32:] for text in keys[2:])]
-        told = ("" if least is None else f"{least:f}", "" if most is None else f"{most:f}")
-        found.append(Claimed(some[at - 1].column, kind, rows, *told, _keys(texts)))
-    return found
 
 
-def _case(pair: Pair, classes: Sequence[DifferenceClass]) -> tuple[str, str]:
-    """Return the number of the first class that claims a difference, and the number in its words."""
-    old, new, kinds = f"l.{name(pair.column)}", f"s.{name(pair.column)}", (pair.old, pair.new)
-    codes, numbers = [], []
-    for one in classes:
-        condition, number = claiming(one, old, new, kinds)
-        codes.append(f"WHEN {condition} THEN {CLASSES.index(one)}")
-        numbers.append(f"WHEN {condition} THEN {number}")
-    if not codes:
-        return "-1", "NULL"
-    numbered = any(one.number for one in classes)
-    return f"CASE {' '.join(codes)} ELSE -1 END", f"CASE {' '.join(numbers)} END" if numbered else "NULL"
+def _unlike(pairs: Sequence[Pair]) -> list[str]:
+    return ["l.bulketl_there IS NULL", "s.bulketl_there IS NULL", *(f"({pair.differs})" for pair in pairs)]
+
+
+def _case(n: int, pair: Pair, version: int) -> str:
+    """Return the number of a column in which a row differs, by the first class that claims it."""
+    old, new, kinds, cases = f"l.{name(pair.column)}", f"s.{name(pair.column)}", (pair.old, pair.new), []
+    for one in CLASSES:
+        if one.fits(pair.old, pair.new, version):
+            condition, number = claiming(one, old, new, kinds)
+            cases.append(f"WHEN {condition} THEN {_place(n, CLASSES.index(one))} + {number}")
+    return f"CASE WHEN NOT ({pair.differs}) THEN NULL {' '.join(cases)} ELSE {_place(n, len(CLASSES))} END"
+
+
+def _place(n: int, kind: int) -> int:
+    return ((n * _CLASSES + kind) << _BITS) + _ZERO
+
+
+def _class(kind: int) -> str:
+    return CLASSES[kind].name if kind < len(CLASSES) else UNEXPLAINED
+
+
+def _keys(connection: Connection, sides: Sides, places: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """Return the keys of rows of ours at some places, in the same moment."""
+    if not places:
+        return {}
+    key = ", ".join(f"{name(column)}::text" for column in sides.key)
+    among = f"ARRAY[{', '.join(map(value, sorted(places)))}]::tid[]"
+    found = connection.execute(f"SELECT ctid::text, {key} FROM {sides.new} WHERE ctid = ANY({among})".encode())
+    return {place: tuple(parts) for place, *parts in found}
+
+
+def equals(connection: Connection, sides: Sides, column: str) -> int:
+    """Return how many values of a column are there and equal."""
+    some = [pair for pair in sides.pairs if pair.column == column]
+    query = f"SELECT count(*) FROM {_joining(sides, some, 'JOIN')} WHERE {some[0].equal}"
+    ((rows,),) = connection.execute(query.encode()).fetchall()
+    return int(rows)
 
 
 def longest(connection: Connection, sides: Sides, column: str) -> int:
@@ -237,19 +256,14 @@ def _joining(sides: Sides, pairs: Sequence[Pair], how: str) -> str:
     columns = ", ".join(name(column) for column in (*sides.key, *(p.column for p in pairs if p.column not in sides.key)))
     spellings = (spelt(f"l.{name(p.column)}", f"s.{name(p.column)}", (p.old, p.new)) for p in sides.keys)
     equal = " AND ".join(f"{old} = {new}" for old, new in spellings)
-    return (
-        f"(SELECT true AS bulketl_there, {columns} FROM {sides.old}) l {how}"
-        f" (SELECT true AS bulketl_there, {columns} FROM {sides.new} WHERE {sides.living}) s ON {equal}"
-    )
+    old = f"(SELECT true AS bulketl_there, {columns} FROM {sides.old}) l"
+    new = f"(SELECT true AS bulketl_there, ctid AS bulketl_place, {columns} FROM {sides.new} WHERE {sides.living}) s"
+    return f"{old} {how} {new} ON {equal}"
 
 
 def _some(pairs: Sequence[Pair]) -> list[Sequence[Pair]]:
     """Return the columns in parts that a statement can ask for; at least one part, of no column."""
     return [pairs[n : n + COLUMNS_TOGETHER] for n in range(0, len(pairs), COLUMNS_TOGETHER)] or [()]
-
-
-def _keys(texts: Sequence[str]) -> tuple[tuple[str, ...], ...]:
-    return tuple(dict.fromkeys(tuple(json.loads(text)) for text in texts))[:SAMPLED]
 
 
 class Mark(NamedTuple):
