@@ -50,6 +50,7 @@ WAITS = {
     "verifying/sums.py result": TALK,
     "config/secrets.py run": "a minute",
     "cli/app.py recv": "the thread that hears signals; nobody waits for it",
+    "cli/airflow.py result": "of a load that has ended; waits for nothing",
     "cli/hybrid.py result": "the older pipeline, which has a limit, as was asked for; Ctrl-C ends it",
     "cli/loading.py sleep": "until the window opens, as was asked for; Ctrl-C ends it",
     "loading/dask.py join": "bounded",

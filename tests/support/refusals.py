@@ -182,6 +182,7 @@ PLACES: dict[str, tuple[int, str]] = {
     "tables/cursor.py cursor_type": (1, "plan"),
     "tables/keytext.py spread": (1, "elsewhere"),
     "tables/keytext.py _value": (1, "elsewhere"),
+    "postgres/ledger/oldviews.py _free": (1, "elsewhere"),
     "tables/patterns.py fitting": (1, "elsewhere"),
 }
 SAYS = 12  # characters

@@ -165,6 +165,33 @@ def waive(
         plain = [{**one._asdict(), "at": one.at.isoformat()} for one in found]
         plain = [{("class" if key == "name" else key): value for key, value in one.items()} for one in plain]
         print(json.dumps(plain)) if as_json else out.print(waivers(found, "ended" if end else "" if listed else "on record"))
+
+
+def views(
+    into: Annotated[
+        str, typer.Option("--into", metavar="SCHEMA", help="Where. [default: the target schema]", show_default=False)
+    ] = "",
+    drop: Annotated[bool, typer.Option("--drop", help="Drop them instead.")] = False,
+    schema: SchemaOption = None,
+    config: ConfigOption = None,
+    rules: RulesOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make views of the ledger that look as the older pipeline's bookkeeping did, for whoever reads that.
+
+    etl_load_status, etl_pipeline_metrics and etl_table_metrics. What they show is of the moment they are read.
+    """
+
+    def command() -> int:
+        from bulketl.operations.migrate.oldviews import drop_views, make_views
+        from bulketl.postgres.ledger.oldviews import VIEWS
+
+        settings = configured(config, rules, schema=schema)
+        where = into or settings.target_schema
+        drop_views(settings, where) if drop else make_views(settings, where)
+        names = [f"{where}.{view}" for view in VIEWS]
+        done = "dropped" if drop else "made"
+        print(json.dumps({done: names})) if as_json else out.print(f"{done}: {', '.join(names)}", markup=False)
         return DONE
 
     run(command, as_json)

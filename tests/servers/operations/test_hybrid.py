@@ -181,3 +181,55 @@ def test_names_are_words_and_never_options() -> None:
     assert words_of(["old", "{tables}", "-v"], ["a b", "$(x)"]) == ["old", "a b", "$(x)", "-v"]
     with pytest.raises(Exception, match="begins with a dash"):
         words_of(["old", "{tables}"], ["--drop"])
+
+
+def airflow(lab: Lab, folder: Path, *words: str, run: list[str]) -> tuple[int, dict[str, Any]]:
+    """Run a load for Airflow, and return its exit code and what the last line of its output says."""
+    settings = {"schema": lab.schema, "migration": {"legacy": {"run": run, "logs": str(folder / "logs")}}}
+    (folder / "bulketl.yaml").write_text(yaml.safe_dump(settings))
+    environ = {**os.environ, "BULKETL_SOURCE": lab.source, "BULKETL_TARGET": lab.target}
+    command = [sys.executable, "-m", "bulketl", "load", "--airflow", *words, "--config", str(folder / "bulketl.yaml")]
+    done = subprocess.run(command, env=environ, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    mark, _, document = done.stdout.splitlines()[-1].partition("{")
+    assert mark == "###AIRFLOW_RESULT###", done.stdout
+    return done.returncode, json.loads("{" + document)
+
+
+def test_airflow_gets_its_line_last_whatever_becomes_of_the_load(lab: Lab, tmp_path: Path) -> None:
+    """In which tables of both schemas count; a load that cannot begin has one too, without what a server said."""
+    lab.mysql("CREATE TABLE odd (id int PRIMARY KEY, d date)", "INSERT INTO odd VALUES (1, '2020-01-01')")
+    code, told = airflow(lab, tmp_path, "--hybrid", run=[*noting(lab, *TABLES), str(tmp_path / "asked"), "{tables}"])
+    assert (code, told["category"], told["pipeline_success"]) == (0, "all", True)
+    assert (told["success_count"], told["failure_count"], told["total_count"], told["rows"]) == (2, 0, 2, 3)
+    (tmp_path / "x.yaml").write_text("x")
+    code, told = airflow(lab, tmp_path, "--tier", "nonsense", run=[])
+    assert (code, told["pipeline_success"], told["exit_code"]) == (2, False, 2)
+    assert told["error"] == "there is no tier 'nonsense'"
+    lab.pg(f"ALTER TABLE {lab.schema}.odd RENAME TO moved; CREATE TABLE {lab.schema}.odd (id int)")
+    code, told = airflow(lab, tmp_path, "--tables", "odd,recall", "--full", "--adopt", "recall", run=[])
+    assert (code, told["skipped"], told["failed_tables"]) == (0, 1, [])
+
+
+def test_views_show_the_ledger_as_the_older_books_were(lab: Lab, tmp_path: Path) -> None:
+    """Without a right to read the ledger; a table of the older pipeline is never replaced by one."""
+    refused = bulketl(lab, tmp_path, "migrate", "views")
+    assert (refused.returncode, "has a table 'etl_load_status' that bulketl did not make" in refused.stdout) == (1, True)
+    bulketl(lab, tmp_path, "load")
+    assert bulketl(lab, tmp_path, "migrate", "views", "--into", f"{lab.schema}_books").returncode == 1
+    lab.pg(f"CREATE SCHEMA {lab.schema}_books")
+    for _ in range(2):  # again: they are made anew
+        assert bulketl(lab, tmp_path, "migrate", "views", "--into", f"{lab.schema}_books").returncode == 0
+    books = f"SELECT table_name, rows_loaded, load_status, _loaded_at IS NOT NULL FROM {lab.schema}_books.etl_load_status"
+    assert lab.pg(f"{books} ORDER BY id") == [
+        ("claim", 0, "pending", False), ("patient", 0, "pending", False), ("payment", 0, "pending", False),
+        ("recall", 2, "success", True),
+    ]  # fmt: skip
+    runs = f"SELECT tables_processed, total_rows_processed, success, status FROM {lab.schema}_books.etl_pipeline_metrics"
+    assert lab.pg(runs) == [(1, 2, True, "completed")]
+    each = f"SELECT table_name, rows_processed, success, error FROM {lab.schema}_books.etl_table_metrics"
+    assert lab.pg(each) == [("recall", 2, True, None)]
+    lab.pg(f"CREATE ROLE r_{lab.schema}; GRANT USAGE ON SCHEMA {lab.schema}_books TO r_{lab.schema};"
+           f"GRANT SELECT ON ALL TABLES IN SCHEMA {lab.schema}_books TO r_{lab.schema}")  # fmt: skip
+    assert len(lab.pg(f"SET ROLE r_{lab.schema}; {each}")) == 1
+    assert bulketl(lab, tmp_path, "migrate", "views", "--into", f"{lab.schema}_books", "--drop").returncode == 0
+    lab.pg(f"DROP SCHEMA {lab.schema}_books; DROP ROLE r_{lab.schema}")  # it is empty again

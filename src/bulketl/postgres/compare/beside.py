@@ -22,6 +22,10 @@ LOCK_SECONDS = 10
 # A column and a class in the upper bits, and the number of its words in the lower ones.
 _BITS, _ZERO, _CLASSES = 32, 1 << 31, 64
 _LOW = (1 << _BITS) - 1
+# Of a class the first row, the last, and as a rule two others.
+_PLACES = ", ".join(
+    f"{which}(x.place){others}" for others in ("", " FILTER (WHERE hashtid(x.place) < 0)") for which in ("min", "max")
+)
 _OLD, _NEW = COLUMNS_TOGETHER * _CLASSES, COLUMNS_TOGETHER * _CLASSES + 1  # of no column: a row that one side has alone
 
 
@@ -139,11 +143,9 @@ def joined(connection: Connection, sides: Sides, *, values: bool) -> Joined:
     claims: list[Claimed] = []
     for some in _some(sides.values if values else ()):
         query = (
-            f"SELECT p.packed >> {_BITS}, count(*), min(p.packed & {_LOW}), max(p.packed & {_LOW}), min(x.place), max(x.place)"
-            ", min(x.place) FILTER (WHERE hashtid(x.place) < 0), max(x.place) FILTER (WHERE hashtid(x.place) < 0)"
-            f" FROM (SELECT {_packed(some, connection.info.server_version)} AS packed, s.bulketl_place AS place"
-            f" FROM {_joining(sides, some, 'FULL JOIN')} WHERE {' OR '.join(_unlike(some))} OFFSET 0) x,"
-            " LATERAL unnest(x.packed) p(packed) GROUP BY 1 ORDER BY 1"
+            f"SELECT x.packed >> {_BITS}, count(*), min(x.packed & {_LOW}), max(x.packed & {_LOW}), {_PLACES} FROM ("
+            f"SELECT unnest({_packed(some, connection.info.server_version)}) AS packed, s.bulketl_place AS place"
+            f" FROM {_joining(sides, some, 'FULL JOIN')} WHERE {' OR '.join(_unlike(some))}) x GROUP BY 1 ORDER BY 1"
         )
         found = connection.execute(query.encode()).fetchall()
         keys = _keys(connection, sides, {place for row in found if row[0] not in counts for place in row[4:] if place})
