@@ -171,13 +171,10 @@ registered(run_group, runs_commands.cancel_run, "bulketl runs cancel last",
             2: "there is no such run under way"}, "cancel")  # fmt: skip
 registered(migrating, migrate_commands.status, "bulketl migrate status -v", name="status")
 registered(migrating, migrate_commands.shadow, "bulketl migrate shadow --tier critical --reason 'week 1'")
-<<<<<<< HEAD
 registered(migrating, migrate_commands.compare, "bulketl migrate compare --tier critical",
            {0: "all are equal, but for what is waived", 1: f"a table differs, or {REFUSED}", 2: WRONG})  # fmt: skip
 registered(migrating, migrate_commands.waive, "bulketl migrate waive 'claim*' --class seconds --reason 'known since 2019'")
-=======
 registered(migrating, migrate_commands.views, "bulketl migrate views --into reporting")
->>>>>>> main
 app.add_typer(migrating, name="migrate")
 app.add_typer(run_group, name="runs")
 app.add_typer(state, name="state")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from bulketl.cli.loading import preparing
+from bulketl.cli.oneload import preparing
 from bulketl.cli.options import (
     ConfigOption,
     ExcludeOption,
@@ -165,6 +165,9 @@ def waive(
         plain = [{**one._asdict(), "at": one.at.isoformat()} for one in found]
         plain = [{("class" if key == "name" else key): value for key, value in one.items()} for one in plain]
         print(json.dumps(plain)) if as_json else out.print(waivers(found, "ended" if end else "" if listed else "on record"))
+        return DONE
+
+    run(command, as_json)
 
 
 def views(
