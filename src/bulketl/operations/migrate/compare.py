@@ -20,8 +20,8 @@ from bulketl.operations.migrate.sides import migrating
 from bulketl.plan.ownership import with_article
 from bulketl.plan.selection import Selection
 from bulketl.postgres.compare import views
-from bulketl.postgres.known import Recorded, known, on_record
-from bulketl.postgres.ledger import lastloads, made, sidebyside
+from bulketl.postgres.known import Recorded, known_of, on_record
+from bulketl.postgres.ledger import lastloads, sidebyside
 from bulketl.postgres.ledger.sidebyside import Compared
 from bulketl.postgres.locks import new_run
 from bulketl.postgres.oldbooks import seconds_of
@@ -61,17 +61,16 @@ def compare_pipelines(
     ours = shadowed(config)
     selection = Selection(tuple(tiers), tuple(tables), tuple(exclude))
     sight = look(ours, selection, on_record, tell)
-    theirs = patient(known, sight.target, config.target_schema)
+    theirs, took, waived = patient(_asked, sight.target, config)
     found, settings, notes = _chosen(
         config, sight, theirs, tasks(ours, sight.catalog, sight.known, selection, began), bool(tables)
     )
     found = [dataclasses.replace(one, level=level) for one in found]
     found += _compared(config, sight, settings, level, tell)
-    took = _Seconds(*patient(_taken, sight.target, config))
-    waived = patient(_waivers, sight.target, config.target_schema)
     found = [took.of(one).with_waivers(waived) for one in sorted(found, key=lambda one: one.table)]
     tell("comparing views", 0, 0)
-    seen = _views(config, sight.target, settings) if level == "rows" and settings else ()
+    hanging = level == "rows" and any(one.old.views or one.old.hanging for one in settings)
+    seen = _views(config, sight.target, settings) if hanging else ()
     result = Comparison(
         sight.catalog.identity, config.target_schema, ours.target_schema, level, tuple(found), seen, notes=tuple(notes)
     )
@@ -172,15 +171,13 @@ class _Seconds:
         return dataclasses.replace(one, legacy_seconds=self.legacy.get(one.table), shadow_seconds=self.shadow.get(one.table))
 
 
-def _taken(target: Postgres, config: Config) -> tuple[dict[str, float], dict[str, float]]:
+def _asked(target: Postgres, config: Config) -> tuple[Known, _Seconds, list[sidebyside.Waiver]]:
+    """Return what the older pipeline's schema has, what each pipeline took, and what is waived, asked in one session."""
     with target.connect() as connection:
         loads = lastloads.last_loads(connection, config.shadow_schema)
-        return {one.table: round(one.seconds, 3) for one in loads}, seconds_of(connection, config.target_schema)
-
-
-def _waivers(target: Postgres, schema: str) -> list[sidebyside.Waiver]:
-    with target.connect() as connection:
-        return sidebyside.waivers(connection, schema)
+        took = _Seconds({one.table: round(one.seconds, 3) for one in loads}, seconds_of(connection, config.target_schema))
+        waived = sidebyside.waivers(connection, config.target_schema)
+        return known_of(connection, config.target_schema), took, waived
 
 
 def _views(config: Config, target: Postgres, settings: Sequence[Setting]) -> tuple[ViewCompared, ...]:
@@ -236,11 +233,8 @@ def _kept(target: Postgres, found: Comparison, now: dt.datetime) -> str:
 
 def _keep(target: Postgres, found: Comparison, now: dt.datetime) -> str:
     with target.connect() as connection:
-        if not made.exists(connection, "comparison"):
-            return "the ledger keeps no comparisons before the next load brings it up to date"
-        may = connection.execute("SELECT has_table_privilege('bulketl.comparison', 'INSERT')").fetchone()
-        if may != (True,):
-            return "this role may not add to the ledger"
+        if why := sidebyside.may_keep(connection):
+            return why
         by = person()
         kept = [
             Compared(

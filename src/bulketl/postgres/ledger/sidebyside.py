@@ -63,6 +63,14 @@ class Waiver(NamedTuple):
         return self.name == name and self.column in ("", column)
 
 
+def may_keep(connection: Connection) -> str:
+    """Return why a comparison cannot be put on record here, '' when it can."""
+    if not exists(connection, "comparison"):
+        return "the ledger keeps no comparisons before the next load brings it up to date"
+    found = connection.execute(f"SELECT has_table_privilege('{LEDGER}.comparison', 'INSERT')").fetchone()
+    return "" if found == (True,) else "this role may not add to the ledger"
+
+
 def keep(connection: Connection, schemas: tuple[str, str], found: Sequence[Compared]) -> None:
     """Put on record what was found of tables; `schemas`: the older pipeline's and the shadow."""
     with connection.transaction(), connection.cursor() as cursor:
