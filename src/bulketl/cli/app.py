@@ -175,6 +175,9 @@ registered(migrating, handovers.promote, "bulketl migrate promote --tier critica
            {0: "promoted, or nothing to do", 1: REFUSED, 2: f"a table cannot be, or {WRONG}"})  # fmt: skip
 registered(migrating, handovers.demote, "bulketl migrate demote --tables patient --reason 'sums differ'",
            {0: "given back, or nothing to do", 1: f"a table cannot come back, or {REFUSED}", 2: WRONG})  # fmt: skip
+registered(migrating, migrate_commands.compare, "bulketl migrate compare --tier critical",
+           {0: "all are equal, but for what is waived", 1: f"a table differs, or {REFUSED}", 2: WRONG})  # fmt: skip
+registered(migrating, migrate_commands.waive, "bulketl migrate waive 'claim*' --class seconds --reason 'known since 2019'")
 registered(migrating, migrate_commands.views, "bulketl migrate views --into reporting")
 registered(migrating, migrate_commands.import_state, "bulketl migrate import-state --tables sheet --reason 'too large'",
            {0: "all were taken over", 1: REFUSED, 2: WRONG, 3: "some were not"})  # fmt: skip

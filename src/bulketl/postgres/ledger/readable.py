@@ -13,6 +13,10 @@ READABLE: dict[str, tuple[str, ...]] = {
     "cancel": ("run", "at_once", "by", "asked_at", "heard_at"),
     "certificate": ("run", "source", "schema_name", "table_name", "certified"),
     "compared": ("run", "schema_name", "table_name", "missing", "differing", "gone", "deletes", "compared_at"),
+    "comparison": (
+        "seq", "schema_name", "shadow_name", "table_name", "kind", "level", "outcome", "legacy_rows", "shadow_rows",
+        "differences", "note", "seconds", "by", "at",
+    ),
     "delivery": (
         "delivery", "key", "channel", "kind", "round", "daily", "due_at", "attempts", "delivered_at", "dropped_at", "answer",
         "thread",
@@ -72,6 +76,7 @@ READABLE: dict[str, tuple[str, ...]] = {
         "schema_name", "table_name", "at", "source", "by", "level", "sample", "outcome", "compared", "missing", "differing",
         "extra", "doubled", "figures", "run",
     ),
+    "waiver": ("seq", "schema_name", "table_name", "column_name", "class", "ended", "reason", "by", "at"),
 }  # fmt: skip
 HIDDEN: dict[str, dict[str, str]] = {
     "audit_chain": dict.fromkeys(("hash", "all_hash", "link"), "sums of the hashes of rows, by which a guess can be tried"),

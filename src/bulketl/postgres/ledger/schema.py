@@ -26,6 +26,7 @@ from bulketl.postgres.ledger import (
     moving,
     ownership,
     previous,
+    sidebyside,
     verifications,
 )
 from bulketl.postgres.ledger.runs import COUNTS
@@ -206,6 +207,7 @@ MIGRATIONS = (
     Migration(19, _MEASURES),
     Migration(20, ownership.TABLE + legacyruns.TABLE),
     Migration(21, kept.TABLE + handovers.TABLE + moving.MADE_IN + previous.TABLE),
+    Migration(22, sidebyside.TABLES),
 )
 NEWEST = MIGRATIONS[-1].version
 _SCHEMA_LOCK = 0x62756C6B  # two first runs at once must not both create the tables
