@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from bulketl.cli.screens.handovers import handed
 from bulketl.cli.screens.listing import facts, lines_of, rows_of
 from bulketl.operations.migrate.importing import Imported
 from bulketl.operations.migrate.legacy import wrong
 from bulketl.operations.migrate.sides import Sides
 from bulketl.operations.migrate.status import MigrationStatus
 from bulketl.postgres.ledger.legacyruns import LegacyRun
-from bulketl.tables.printable import count_of, lasting
+from bulketl.tables.printable import count_of, in_a_line, lasting
 
 
 def legacy_run(run: LegacyRun) -> RenderableType:
@@ -61,13 +62,14 @@ def status(found: MigrationStatus, verbose: bool) -> RenderableType:
         parts += ["", Text.assemble((f"week {week.number}", "bold"), (f" {state}", colour), head)]
         if verbose:
             names = [f"{table} ({found.owners[table]})" for table in week.tables]
-            parts.append(Text(", ".join(names), style="dim"))
+            parts.append(Text(in_a_line(", ".join(names)), style="dim"))
         rows = rows_of("", "", "")
         rows.show_header = False
         for goal in week.goals:
             word, style = {True: ("met", "green"), False: ("not met", "red"), None: ("not known", "dim")}[goal.met]
             rows.add_row(Text(word, style=style), goal.name, Text(goal.figure, style="dim"))
         parts.append(rows)
+    parts += handed(found.handed) if found.handed else []
     if found.older:
         parts += ["", legacy_run(found.older)]
     return Group(*parts)

@@ -25,6 +25,7 @@ from bulketl.operations.alerts.causes import Relief
 from bulketl.operations.alerts.tick import tick_alerts
 from bulketl.operations.migrate.chosen import chosen, reasoned
 from bulketl.operations.migrate.prospects import How, Prospect, prospects
+from bulketl.operations.migrate.ready import ready
 from bulketl.plan.plan import Plan, TableLoad, in_turn
 from bulketl.plan.selection import Selection
 from bulketl.postgres.ddl import name
@@ -156,12 +157,12 @@ def _look(target: Postgres, config: Config, selection: Selection) -> tuple[tuple
         meant = chosen(config, selection, names)
         already = tuple(table for table in meant if owners[table].owner == "bulketl")
         asked = [table for table in meant if table not in already]
-        return prospects(connection, config, asked, _unready(asked)), already
+        return prospects(connection, config, asked, _unready(connection, config, asked)), already
 
 
-def _unready(tables: Sequence[str]) -> Mapping[str, str]:
+def _unready(connection: Connection, config: Config, tables: Sequence[str]) -> Mapping[str, str]:
     """Return of tables that comparing does not let go, why not."""
-    return dict.fromkeys(tables, "no comparison with the older table is on record")
+    return {table: one.words for table, one in ready(connection, config, tables).items() if not one.ready}
 
 
 def _refuse(found: Sequence[Prospect], *, force: bool) -> None:

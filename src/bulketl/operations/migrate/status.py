@@ -9,10 +9,11 @@ from typing import Any
 
 from bulketl.config.config import Config
 from bulketl.connections.retrying import patient
+from bulketl.loading.handovers import Told
 from bulketl.operations.migrate.weeks import Seen, Week, weeks
 from bulketl.plan.ownership import owner_of
 from bulketl.postgres.inspect import read_tables
-from bulketl.postgres.ledger import goals, legacyruns, ownership, tableloads, verifications
+from bulketl.postgres.ledger import goals, handovers, legacyruns, ownership, tableloads, verifications
 from bulketl.postgres.ledger import weeks as ledger_weeks
 from bulketl.postgres.ledger.legacyruns import LegacyRun
 from bulketl.postgres.ledger.looking import looking
@@ -28,7 +29,8 @@ RUNS = 14  # of the older pipeline
 class MigrationStatus:
     """How the move stands at `now`: the weeks, and the owner of every table that the rules or the ledger name.
 
-    `older`: the last run of the older pipeline that bulketl started, None when there is none on record.
+    `older`: the last run of the older pipeline that bulketl started, None when there is none on record. `handed`: what that
+    one has not heard of tables that changed hands, None where nobody asked.
     """
 
     schema: str
@@ -38,6 +40,7 @@ class MigrationStatus:
     weeks: tuple[Week, ...]
     older: LegacyRun | None
     note: str
+    handed: Told | None = None
 
     @property
     def counts(self) -> dict[Owner, int]:
@@ -51,7 +54,7 @@ class MigrationStatus:
         return {
             "schema": self.schema, "shadow_schema": self.shadow_schema, "now": self.now.isoformat(timespec="seconds"),
             "counts": self.counts, "owners": self.owners, "weeks": [week.to_json() for week in self.weeks],
-            "older": older, "note": self.note,
+            "older": older, "note": self.note, "handed": self.handed.to_json() if self.handed else None,
         }  # fmt: skip
 
 
@@ -90,4 +93,8 @@ def _status(config: Config, now: dt.datetime) -> MigrationStatus:
         )  # fmt: skip
         ruled = "" if config.ruled else "there are no rules, so only tables that the ledger names are counted"
         note = "; ".join(filter(None, (look.note, ruled)))
-    return MigrationStatus(of, beside, now, owners, weeks(seen), seen.older[0] if seen.older else None, note)
+        untold = tuple(handovers.untold(look.connection, of))
+        silent = bool(untold) and not (config.migration and config.migration.legacy.told)
+    return MigrationStatus(
+        of, beside, now, owners, weeks(seen), seen.older[0] if seen.older else None, note, Told(0, untold, silent)
+    )
