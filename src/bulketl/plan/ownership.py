@@ -20,6 +20,7 @@ from bulketl.plan.selection import Selection
 from bulketl.tables.catalog import Catalog, Table, TargetTable
 from bulketl.tables.partitions import Partition
 from bulketl.tables.patterns import matches
+from bulketl.tables.printable import count_of
 from bulketl.tables.spec import Adopt, TableSpec, cut
 
 TABLES = ("table", "partitioned table")  # kinds that can be given to bulketl: rows can be written into them
@@ -109,7 +110,7 @@ def unknown(option: str, names: Sequence[str], catalog: Catalog) -> PlanError | 
 
 
 def _of(existing: TargetTable) -> str:
-    rows = "" if existing.rows is None else f"{existing.rows:,} row{'' if existing.rows == 1 else 's'}"
+    rows = "" if existing.rows is None else count_of(existing.rows, "row")
     told = [part for part in (rows, f"owner {existing.owner}" if existing.owner else "") if part]
     return f" ({', '.join(told)})" if told else ""
 

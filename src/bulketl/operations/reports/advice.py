@@ -124,7 +124,7 @@ def _by_changes(config: Config, one: TableNights, seen: Cheaper) -> Iterator[Adv
     if rule.deletes.policy is None and proposal.deletes:
         line["deletes"] = proposal.deletes  # a load of the whole table mirrors them anyway
     why = (
-        f"It is read whole each night, and {share:.1%} of its {seen.rows:,} rows"
+        f"It is read whole each night, and {share:.1%} of its {count_of(seen.rows, 'row')}"
         f" {'came or changed in the last week' if seen.stamp else 'were new in the night with most'}:"
         f" {proposal.reasons['extraction_strategy']}."
     )

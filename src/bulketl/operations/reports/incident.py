@@ -30,7 +30,7 @@ from bulketl.postgres.ledger.looking import Look
 from bulketl.postgres.ledger.runs import plan_of
 from bulketl.postgres.server import Postgres
 from bulketl.tables.alike import for_many, of_tables
-from bulketl.tables.printable import brief, count_of, lasting
+from bulketl.tables.printable import brief, count_of, lasting, verb_of
 
 How = Literal["failed", "not reached", "not certified"]
 
@@ -122,10 +122,8 @@ class IncidentReport:
             return f"{began}{after}; what is on record names no table that it left behind."
         apart = sum(one.how == "not certified" for one in self.affected)
         behind = len(self.affected) - apart
-        told = (
-            [f"{behind:,} of {count_of(self.planned, 'table')} {'is' if behind == 1 else 'are'} as before"] if behind else []
-        )
-        told += [f"{count_of(apart, 'table')} {'differs' if apart == 1 else 'differ'} from the source"] if apart else []
+        told = [f"{behind:,} of {count_of(self.planned, 'table', 'is')} as before"] if behind else []
+        told += [f"{count_of(apart, 'table', 'differs')} from the source"] if apart else []
         return f"{began}{after}: {' and '.join(told)}; {self._since}."
 
     @property
@@ -135,7 +133,7 @@ class IncidentReport:
             return "it was loaded since" if all_ == 1 else "all were loaded since"
         if left == all_:
             return "it was not loaded since" if all_ == 1 else "none was loaded since"
-        return f"{all_ - left:,} of them {'was' if all_ - left == 1 else 'were'} loaded since"
+        return f"{all_ - left:,} of them {verb_of(all_ - left, 'was')} loaded since"
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain values, times in ISO 8601."""

@@ -116,8 +116,7 @@ class Weekly:
         if self.advice:
             count = len(self.advice)
             back = _spell(sum(one.seconds for one in self.advice))
-            changes = "One change" if count == 1 else f"{count} changes"
-            said.append(f"{changes} would give back up to {back} of workers' time a night.")
+            said.append(f"{count_of(count, 'change')} would give back up to {back} of workers' time a night.")
         return " ".join(one for one in said if one)
 
     def _pace(self) -> str:
