@@ -21,7 +21,7 @@ def weekly(report: Weekly, written: str) -> Group:
     parts: list[RenderableType] = [verdict(report.headline), Text(f"report {report.number}", "dim")]
     for one in report.advice[:NAMED]:
         said = [("change", "yellow", f"{in_a_line(one.table)}: {one.title}, up to {lasting(one.seconds)} a night")]
-        said += [("", "", one.why), ("", "", in_a_line(one.line))]
+        said += [("", "", f"{one.why} {one.verb}"), ("", "", in_a_line(one.line))]
         parts += ["", facts(said)]
     slow = [
         ("slower", "yellow", f"{in_a_line(one.table)}: {one.growth} a week, {one.now} now; {one.reading}")

@@ -28,17 +28,27 @@ MOST_OF_IT = 0.5  # of a table's rows, that such a load reads
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What to change about a table. `seconds`: what it gives back of each night, at most; `line`: what to write."""
+    """What to change about a table. `seconds`: what it gives back of each night, at most.
+
+    `line`: what to write into `tables.yaml`, or where `at_source` the statement to run there.
+    """
 
     table: str
     title: str
     why: str
     line: str
     seconds: float
+    at_source: bool = False
+
+    @property
+    def verb(self) -> str:
+        """What to do with the line."""
+        return "Run at the source:" if self.at_source else "Write into tables.yaml:"
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain values."""
-        return {"table": self.table, "title": self.title, "why": self.why, "line": self.line, "seconds": self.seconds}
+        return {"table": self.table, "title": self.title, "why": self.why, "line": self.line, "seconds": self.seconds,
+                "at_source": self.at_source}  # fmt: skip
 
 
 def advise(

@@ -154,6 +154,12 @@ class Compliance:
         return f"{self.schema}-{self.made.astimezone(dt.UTC):%Y%m%dT%H%M%SZ}"
 
     @property
+    def subject(self) -> str:
+        """The state for a title or a subject, with the last day; without names of tables."""
+        until = f"{self.until.astimezone(dt.UTC):%-d %B}"
+        return f"to {until}, {self.schema}: {'' if self.signer else 'not signed. '}{self.headline}"
+
+    @property
     def faulty(self) -> list[AuditedTable]:
         """The tables that are not shown to be complete and unaltered, those whose chain does not verify first."""
         return sorted((one for one in self.tables if one.faults), key=lambda one: (not one.chain.problem, one.table))

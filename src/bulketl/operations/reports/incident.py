@@ -97,6 +97,12 @@ class IncidentReport:
         return brief(self, number=self.number, schema=self.schema, affected=len(self.affected))
 
     @property
+    def subject(self) -> str:
+        """The state for a subject, without names of tables."""
+        number = f"{self.number}, " if self.number is not None else ""
+        return f"{number}{self.schema}: {self.headline}"
+
+    @property
     def open(self) -> list[Affected]:
         """The tables that no load has reached since."""
         return [one for one in self.affected if one.since is None]

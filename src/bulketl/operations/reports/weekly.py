@@ -108,6 +108,21 @@ class Weekly:
         return f"{self.schema}-{self.until:%Y%m%d}"
 
     @property
+    def subject(self) -> str:
+        """The state for a title or a subject, with the last day."""
+        return f"week to {self.until.day} {self.until:%B}, {self.schema}: {self.short}"
+
+    @property
+    def short(self) -> str:
+        """The state in a few words, without names of tables."""
+        if not self.loads:
+            return "no load ended"
+        well = sum(one.outcome == "done" for one in self.loads)
+        said = [f"{well:,} of {count_of(len(self.loads), 'load')} went well"]
+        said += [count_of(len(self.advice), "change") + " to make"] if self.advice else []
+        return ", ".join(said)
+
+    @property
     def headline(self) -> str:
         """The state in a sentence or two: how the loads' time moves, what is full first, what can be given back."""
         if not self.loads:
