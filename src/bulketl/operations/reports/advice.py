@@ -58,9 +58,8 @@ class Shown(NamedTuple):
     """What else is known of tables, by name, besides their loads.
 
     `asked`: those of which the source was asked; `found`: what it showed of them; `compared` and `seconds`: how often a
-    table was compared, and how long that takes;
-    `sizes`: rows in the target; `keys`: the integer keys, and whether they moved in the last LONG loads; `skews`: how unlike
-    the ranges were in the last WATCHED loads.
+    table was compared, and how long that takes; `sizes`: rows in the target; `keys`: the integer keys, and whether they
+    moved in the last LONG loads; `skews`: how unlike the ranges were in the last WATCHED loads.
     """
 
     asked: Sequence[str]
@@ -224,7 +223,7 @@ def _cut_evenly(config: Config, table: str, skews: Sequence[Skew], key: str) -> 
     last, by = skews[-1], config.rule(table).partition_by
     why = (
         f"In each of its last {WATCHED} loads the largest range held it up: of {count_of(last.ranges, 'range')} it had last"
-        f" time {last.most_rows:,.0f} rows where the median has {last.median_rows:,.0f}, and took"
+        f" time {count_of(round(last.most_rows), 'row')} where the median has {last.median_rows:,.0f}, and took"
         f" {lasting(last.longest or 0)} where the median takes {lasting(last.median_seconds or 0)}."
     )
     if by is not None:
