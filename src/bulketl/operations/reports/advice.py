@@ -181,7 +181,7 @@ def _less_often(config: Config, table: str, compared: Comparisons, seconds: floa
     kept = {name: value for name, value in (("policy", deletes.policy), ("guard", deletes.guard)) if value is not None}
     why = (
         f"A comparison of all its rows with the source takes {lasting(seconds)}, and none of the last"
-        f" {count_of(compared.times, 'comparison')} found one. What differs or is gone is then found within a week."
+        f" {count_of(compared.times, 'comparison')} found a difference. What differs or is gone is then found within a week."
     )
     yield Advice(table, "compare it once a week", why, _line(table, {"deletes": {**kept, "every": "7d"}}), seconds * 6 / 7)
 

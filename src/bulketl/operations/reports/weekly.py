@@ -130,7 +130,7 @@ class Weekly:
         if self.advice:
             count = len(self.advice)
             back = _spell(sum(one.seconds for one in self.advice))
-            said.append(f"{count_of(count, 'change')} would give back up to {back} of workers' time a night.")
+            said.append(f"{count_of(count, 'change')} would give back up to {back} a night.")
         return " ".join(one for one in said if one)
 
     def _pace(self) -> str:
