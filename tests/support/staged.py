@@ -79,8 +79,10 @@ def _under_way(connection: psycopg.Connection, tables: Sequence[tuple[str, int]]
     for n, (name, rows) in enumerate(going):
         begins = 400 + 60 * n
         told.append((begins, "table_started", {"table": name}))
-        parts = int(LASTING - 3 - begins) // 7
-        told += [(begins + 7 * (part + 1), "partition_loaded", _range(name, part, rows // 50, 7.0)) for part in range(parts)]
+        parts = int(LASTING - begins) // 3  # the last a moment ago, for a speed is of the last ten seconds
+        told += [
+            (begins + 3 * (part + 1), "partition_loaded", _range(name, part, rows // 120, 3.0)) for part in range(parts)
+        ]
     waits = "the source's threads_running is 46, and 40 are allowed"
     told += [(650, "source_spared", {"why": waits}), (657, "workers_changed", {"workers": 2, "why": waits})]
     told.sort(key=lambda one: one[0])

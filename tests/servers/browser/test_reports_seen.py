@@ -30,7 +30,7 @@ MADE: dict[str, Callable[[Config], Any]] = {
     "run": bulketl.run_report,
     "weekly": bulketl.weekly,
 }
-MAILED = ("daily",)  # of which there is a short form, the body of a mail
+PARTS = {"report", "mail", "mailparts"}  # templates that others are made of
 LARGEST = 500_000  # bytes of a report
 
 
@@ -48,16 +48,15 @@ def files(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[d
             config = config_of(target if report == "compliance" else reader)
             made[report] = folder / f"{report}.html"
             made[report].write_text(rendering.page(config, report, make(config)))
-            if report in MAILED:
-                made[f"{report}-mail"] = folder / f"{report}-mail.html"
-                made[f"{report}-mail"].write_text(rendering.bodies(config, report, make(config))[1])
+            made[f"{report}-mail"] = folder / f"{report}-mail.html"
+            made[f"{report}-mail"].write_text(rendering.bodies(config, report, make(config))[1])
     yield made
     execute(postgres, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def test_every_report_is_looked_at() -> None:
     templates = (Path(rendering.__file__).parent / "templates").glob("*.html")
-    assert {one.stem for one in templates} - {"report"} == {*MADE, *(f"{name}-mail" for name in MAILED)}
+    assert {one.stem for one in templates} - PARTS == {*MADE, *(f"{name}-mail" for name in MADE)}
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
