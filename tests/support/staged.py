@@ -44,7 +44,7 @@ def database(target: str) -> Iterator[str]:
 
 def begin(target: str) -> None:
     """Put a load on record that began LASTING seconds ago; one that is there already begins anew."""
-    with psycopg.connect(target, autocommit=True) as connection:
+    with psycopg.connect(target) as connection:  # in one transaction, so that the run is never away
         for table in ("run", "event"):
             connection.execute(f"DELETE FROM bulketl.{table} WHERE run = %s".encode(), (RUN,))
         found = connection.execute("SELECT table_name, rows FROM bulketl.state ORDER BY rows DESC").fetchall()
