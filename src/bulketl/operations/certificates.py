@@ -15,6 +15,7 @@ from bulketl.config.config import Config
 from bulketl.connections.retrying import patient
 from bulketl.errors import PlanError
 from bulketl.postgres.ledger import runs
+from bulketl.postgres.ledger.looking import asking
 from bulketl.postgres.ledger.runs import Certified
 from bulketl.postgres.server import Postgres
 from bulketl.tables.printable import count_of
@@ -55,7 +56,7 @@ def certificate(config: Config, run: str = "") -> tuple[dict[str, Any], dict[str
 
 
 def _on_record(config: Config, run: str) -> Certified | None:
-    with Postgres.of(config).connect() as connection:
+    with asking(Postgres.of(config)) as connection:
         return runs.certificates(connection, config.target_schema, run)
 
 

@@ -79,3 +79,16 @@ def test_a_report_is_one_file_that_needs_no_javascript_and_can_be_printed(files:
                 page.goto(file.as_uri())
                 assert page.locator("h1").inner_text(), name
                 assert page.pdf().startswith(b"%PDF"), name
+
+
+def test_a_report_shows_the_same_times_in_a_browser_of_another_zone(files: dict[str, Path]) -> None:
+    """Those of the zone that it names."""
+    with chromium() as browser:
+        for name, file in files.items():
+            seen = []
+            for zone in ("America/Chicago", "Pacific/Auckland"):
+                with looking(browser, "file://", timezone_id=zone, locale="de-DE") as (page, _):
+                    page.goto(file.as_uri())
+                    seen.append(page.locator("body").inner_text())
+            assert seen[0] == seen[1], name
+            assert "All times UTC" in seen[0], name

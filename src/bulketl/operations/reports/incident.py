@@ -26,7 +26,7 @@ from bulketl.operations.history.runs import RunEntry, entry_of
 from bulketl.operations.history.standing import plain
 from bulketl.postgres.ledger import incidentreports, incidents, runlist
 from bulketl.postgres.ledger.incidentreports import Around, Kept, WellLoad
-from bulketl.postgres.ledger.looking import Look
+from bulketl.postgres.ledger.looking import Look, asking
 from bulketl.postgres.ledger.runs import plan_of
 from bulketl.postgres.server import Postgres
 from bulketl.tables.alike import for_many, of_tables
@@ -190,7 +190,7 @@ def _incident(config: Config, which: str, now: dt.datetime, keep: bool) -> Incid
         report = _report(look, config, page, now)
     if not keep:
         return dataclasses.replace(report, number=known.number if known else None)
-    with Postgres.of(config).connect() as connection:
+    with asking(Postgres.of(config)) as connection:
         if not incidentreports.may_keep(connection):
             return report
         number = incidentreports.keep(connection, schema, entry.run, report.by, report.to_json())
