@@ -157,12 +157,8 @@ def _look(target: Postgres, config: Config, selection: Selection) -> tuple[tuple
         meant = chosen(config, selection, names)
         already = tuple(table for table in meant if owners[table].owner == "bulketl")
         asked = [table for table in meant if table not in already]
-        return prospects(connection, config, asked, _unready(connection, config, asked)), already
-
-
-def _unready(connection: Connection, config: Config, tables: Sequence[str]) -> Mapping[str, str]:
-    """Return of tables that comparing does not let go, why not."""
-    return {table: one.words for table, one in ready(connection, config, tables).items() if not one.ready}
+        unready = {table: one.words for table, one in ready(connection, config, asked).items() if not one.ready}
+        return prospects(connection, config, asked, unready), already
 
 
 def _refuse(found: Sequence[Prospect], *, force: bool) -> None:
@@ -202,11 +198,7 @@ def _indexes(connection: Connection, config: Config, found: Sequence[Prospect]) 
                 with connection.transaction():
                     for statement in index_statements(index, *at):
                         connection.execute(statement.encode())
-            except (
-                psycopg.errors.UndefinedColumn,
-                psycopg.errors.UniqueViolation,
-                psycopg.errors.ProgramLimitExceeded,
-            ) as no:
+            except _NOT_BUILT as no:
                 words = f"index {index.name} is not carried over (SQLSTATE {no.sqlstate})"
                 lost[one.table] = (*lost.get(one.table, ()), words)
     return lost
