@@ -116,6 +116,7 @@ class Settings(Model):
     narrowed_columns: Literal["swap", "refuse"] = "swap"
     invalid_watermark: Literal["load", "refuse"] = "load"
     certify: bool = False
+    keep_previous: int = Field(default=0, ge=0, le=1)
     masking: Literal["declared", "strict"] = "declared"
     mask_key: str = Field(default="", repr=False)
     mask_key_file: str = ""
