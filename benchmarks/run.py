@@ -60,6 +60,7 @@ from benchmarks.promote import run_promote
 from benchmarks.report import Scenario, machine
 from benchmarks.scale import run_scale
 from benchmarks.servers import LOADED, OTHER, Servers, Turn, bulketl, in_turn, out, python, throw_away
+from benchmarks.sidebyside import run_compare
 from benchmarks.tier import run_tier
 from benchmarks.verifying import run_verify
 from benchmarks.whole import run_whole
@@ -155,6 +156,7 @@ def main() -> int:
         "nightly": run_nightly,
         "merge": run_merge,
         "verify": run_verify,
+        "compare": run_compare,
         "tier": run_tier,
         "whole": run_whole,
         "checks": run_checks,

@@ -29,6 +29,7 @@ from bulketl.config.tables import TableRule
 from bulketl.config.windows import Windows
 from bulketl.postgres.ledger.schema import MIGRATIONS
 from bulketl.tables.casts import RULES
+from bulketl.tables.differences import WORDS
 from bulketl.tables.masks import RULES as MASK_RULES
 from bulketl.tables.masks import Kind
 
@@ -73,6 +74,21 @@ def test_the_ways_to_mask_in_the_docs_are_those_of_the_list() -> None:
     """Run this file as a program to write the table anew."""
     text = (DOCS / "masking.md").read_text(encoding="utf-8")
     assert text.split(MASKING)[1].split(END)[0].strip() == mask_table()
+
+
+DIFFERENCES = "<!-- made from bulketl.tables.differences.CLASSES -->"
+
+
+def difference_table() -> str:
+    """Return the classes of differences as a Markdown table."""
+    lines = ["| class | what it says of the older pipeline's table |", "|---|---|"]
+    return "\n".join([*lines, *(f"| `{name}` | {words} |" for name, words in WORDS.items())])
+
+
+def test_the_classes_of_differences_in_the_docs_are_those_of_the_list() -> None:
+    """Run this file as a program to write the table anew."""
+    text = (DOCS / "migrating.md").read_text(encoding="utf-8")
+    assert text.split(DIFFERENCES)[1].split(END)[0].strip() == difference_table()
 
 
 def test_the_docs_say_how_each_key_of_the_generated_layout_is_taken() -> None:
@@ -122,15 +138,16 @@ def test_the_example_of_checks_is_accepted() -> None:
 
 
 def test_what_is_commented_out_in_the_example_is_accepted_too(tmp_path: Path) -> None:
-    """It shows alerts, and every key that this version does not act on."""
+    """It shows alerts, and where reports go."""
     text, _, later = (CONFIG / "bulketl.example.yaml").read_text(encoding="utf-8").partition("# Who hears")
     path = tmp_path / "bulketl.yaml"
-    lines = [line[2:] for line in later.splitlines()[1:] if not line.startswith("# Checked, and not")]
+    lines = [line[2:] for line in later.splitlines()[1:]]
     path.write_text(text + "\n".join(lines), encoding="utf-8")
     environ = dict.fromkeys(("CLINIC_PASSWORD", "WAREHOUSE_PASSWORD", "SMTP_PASSWORD"), "x")
     urls = dict.fromkeys(("SLACK_URL", "PAGER_URL"), "https://hooks.example/x")
     config = load_config(None, path, environ | urls)
-    assert config.not_yet == ("reports.daily", "reports.weekly", "reports.compliance")
+    assert config.reports is not None
+    assert tuple(config.reports.sent) == ("daily", "weekly", "compliance")
     assert config.alerts is not None
 
 
@@ -189,6 +206,7 @@ if __name__ == "__main__":
         (DOCS / "types.md", BEGIN, cast_table()),
         (DOCS / "configuration.md", LAYOUT, layout_table()),
         (DOCS / "masking.md", MASKING, mask_table()),
+        (DOCS / "migrating.md", DIFFERENCES, difference_table()),
     ):
         before, rest = page.read_text(encoding="utf-8").split(begin)
         page.write_text(f"{before}{begin}\n{table}\n{END}{rest.split(END)[1]}", encoding="utf-8")

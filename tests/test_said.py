@@ -27,6 +27,7 @@ ELSEWHERE = {
     "connections/web.py ask": "what the other side of a channel answers",
     "operations/migrate/importing.py import_state": "an error of our own, or of the plan, which quotes no row",
     "operations/migrate/legacy.py _log": "the name of a log file, and why the system does not open it",
+    "postgres/compare/views.py _cannot": "for the screen of who compares views; what is kept of it is public",
     "operations/reports/ownwords.py _where": "the name of a file of templates",
     "operations/alerts/channels/mail.py deliver": "what the other side of a channel answers",
     "operations/dashboard/serve.py place": "of a secret that is not where it should be, in our own words",

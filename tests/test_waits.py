@@ -94,6 +94,7 @@ ASKED_OTHERWISE = {
     "loading/handovers.py _tell": "what is not told now is told after the next load",
     "operations/migrate/promote.py promote": "one transaction, which asks for its locks again and again",
     "operations/migrate/rollback.py rollback": "the same",
+    "operations/undo.py undo": "one transaction; what fails has changed nothing, and the command is given again",
     "loading/pruning.py prune_ledger": "what is not pruned now is pruned after the next load",
     "loading/journal.py _flush_again": "asked again each second, and never missed by a load",
     "mysql/server.py _wants_tls": "a second look at a refusal, to say why it was one",

@@ -11,6 +11,7 @@ from bulketl.cli.screens import handovers
 from bulketl.loading.handovers import Told
 from bulketl.operations.migrate.promote import Promoted, Promotion
 from bulketl.operations.migrate.rollback import Returned, Rollback
+from bulketl.operations.undo import Undone
 from bulketl.postgres.ledger.handovers import Handover
 from bulketl.postgres.ledger.kept import Since
 
@@ -50,4 +51,8 @@ RETURNED: dict[str, Made] = {
     "none-can": lambda v: handovers.returned(
         dataclasses.replace(ROLLED, run="", tables=(), impossible=GONE, handed=Told()), looked=False
     ),
+}
+UNDONE: dict[str, Made] = {
+    "one": lambda v: handovers.undone(Undone(RUN, "claim", "raw", "20261127-020000-ab12", AT, 50, 12_345_678)),
+    "odd": lambda v: handovers.undone(Undone(RUN, ODD, "raw", "20261127-020000-ab12", AT, 1, 0)),
 }

@@ -44,8 +44,8 @@ def night(table: str, *outcomes: str, seconds: float = 60.0, score: float = 1.0)
     """A table through loads that ended so."""
     many = len(outcomes)
     return TableNights(
-        table, "critical", "s", range(many), outcomes, [seconds] * many, [9] * many, [0] * many, [1] * many, [0] * many,
-        [False] * many, [score] * many, [False] * many,
+        table, "critical", "s", range(many), outcomes, [seconds] * many, [9] * many, [72] * many, [0] * many, [1] * many,
+        [0] * many, [False] * many, [score] * many, [False] * many,
     )  # fmt: skip
 
 

@@ -170,11 +170,15 @@ registered(run_group, runs_commands.cancel_run, "bulketl runs cancel last",
            {0: "its driver took notice, or it has ended", 1: f"its driver is dead or took no notice, or {REFUSED}",
             2: "there is no such run under way"}, "cancel")  # fmt: skip
 registered(migrating, migrate_commands.status, "bulketl migrate status -v", name="status")
+registered(migrating, migrate_commands.plan, "bulketl migrate plan", name="plan")
 registered(migrating, migrate_commands.shadow, "bulketl migrate shadow --tier critical --reason 'week 1'")
 registered(migrating, handovers.promote, "bulketl migrate promote --tier critical --reason equal",
            {0: "promoted, or nothing to do", 1: REFUSED, 2: f"a table cannot be, or {WRONG}"})  # fmt: skip
 registered(migrating, handovers.demote, "bulketl migrate demote --tables patient --reason 'sums differ'",
            {0: "given back, or nothing to do", 1: f"a table cannot come back, or {REFUSED}", 2: WRONG})  # fmt: skip
+registered(migrating, migrate_commands.compare, "bulketl migrate compare --tier critical",
+           {0: "all are equal, but for what is waived", 1: f"a table differs, or {REFUSED}", 2: WRONG})  # fmt: skip
+registered(migrating, migrate_commands.waive, "bulketl migrate waive 'claim*' --class seconds --reason 'known since 2019'")
 registered(migrating, migrate_commands.views, "bulketl migrate views --into reporting")
 registered(migrating, migrate_commands.import_state, "bulketl migrate import-state --tables sheet --reason 'too large'",
            {0: "all were taken over", 1: REFUSED, 2: WRONG, 3: "some were not"})  # fmt: skip
@@ -192,6 +196,8 @@ registered(app, pairs_command.pairs, "bulketl pairs revenue",
 registered(app, months.history, "bulketl history --tables patient --png months.png", MONTHS)
 registered(app, handovers.rollback, "bulketl rollback --reason 'wrong sums in claims'",
            {0: "rolled back, or nothing to do", 1: f"a table cannot come back, or {REFUSED}", 2: WRONG})  # fmt: skip
+registered(app, handovers.undo, "bulketl undo claim",
+           {0: "done", 1: f"its rows have changed since, or {REFUSED}", 2: "nothing is kept of it"})  # fmt: skip
 registered(app, watchdog_command.watchdog, "bulketl watchdog --json",
            {0: "everything came", 1: "a tier did not, or the ledger does not answer", 2: WRONG})  # fmt: skip
 registered(app, metrics_command.metrics, "bulketl metrics --textfile /var/lib/prometheus/node-exporter/bulketl.prom")

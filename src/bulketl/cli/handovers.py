@@ -1,4 +1,4 @@
-"""`migrate promote`, `migrate demote` and `rollback`: tables change hands between an older pipeline and bulketl."""
+"""`migrate promote`, `migrate demote`, `rollback` and `undo`: another table, or one of before, takes a table's place."""
 
 from __future__ import annotations
 
@@ -98,5 +98,27 @@ def rollback(
         found = bulketl.rollback(settings, selected(tier, tables, None), reason=reason, dry_run=dry_run)
         print(json.dumps(found.to_json())) if as_json else out.print(handovers.returned(found, looked=dry_run))
         return FAILED if found.impossible else DONE
+
+    run(command, as_json)
+
+
+def undo(
+    table: Annotated[str, typer.Argument(metavar="TABLE", help="The table, by its name.")],
+    schema: SchemaOption = None,
+    config: ConfigOption = None,
+    rules: RulesOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a table what it was before its last load, which `keep_previous: 1` has kept, and prove it.
+
+    It is refused, with figures, when rows have changed since that load.
+    """
+
+    def command() -> int:
+        from bulketl.cli.screens import handovers
+
+        found = bulketl.undo(configured(config, rules, schema=schema), table)
+        print(json.dumps(found.to_json())) if as_json else out.print(handovers.undone(found))
+        return DONE
 
     run(command, as_json)

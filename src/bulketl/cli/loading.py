@@ -39,7 +39,7 @@ from bulketl.cli.options import (
     split_commas,
     tiers_of,
 )
-from bulketl.errors import DONE, ConfigError, OutsideWindowError
+from bulketl.errors import DONE, ConfigError, OutsideWindowError, runbook
 
 if TYPE_CHECKING:
     from bulketl.config.config import Config
@@ -190,7 +190,8 @@ def _window(windows: Windows, wait: bool) -> dt.datetime:
         if not wait:
             raise OutsideWindowError(
                 f"loads run in the window {windows.load} on {', '.join(windows.days)} only",
-                hint=f"it opens {local:%A %H:%M}; --wait waits for that, --ignore-window loads now",
+                hint=f"it opens {local:%A %H:%M}; --wait waits for that, --ignore-window loads now; "
+                + runbook("window-too-short"),
             )
         err.print(f"waiting for the window, which opens {local:%A %H:%M}")
         time.sleep(max(0.0, (begin - dt.datetime.now(dt.UTC)).total_seconds()))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from bulketl.cli.oneload import preparing
 from bulketl.cli.options import (
     ConfigOption,
     ExcludeOption,
@@ -20,12 +21,15 @@ from bulketl.cli.options import (
     out,
     run,
     split_commas,
+    stopped_at_once,
     tiers_of,
 )
-from bulketl.errors import DONE, PARTLY_DONE
+from bulketl.errors import DONE, FAILED, PARTLY_DONE, ConfigError
+from bulketl.loading import starting
 
 if TYPE_CHECKING:
     from bulketl.plan.selection import Selection
+    from bulketl.verifying.verdicts import Level
 
 ReasonOption = Annotated[str, typer.Option("--reason", metavar="WHY", help="Why; it stands in the ledger with who did it.")]
 
@@ -86,6 +90,105 @@ def status(
 
         found = migration_status(configured(config, rules, schema=schema))
         print(json.dumps(found.to_json())) if as_json else out.print(screen(found, verbose))
+        return DONE
+
+    run(command, as_json)
+
+
+def compare(
+    tier: TierOption = None,
+    tables: TablesOption = None,
+    exclude: ExcludeOption = None,
+    level: Annotated[
+        str, typer.Option("--level", help="count, sums (of each column), keys, or rows (every value).")
+    ] = "rows",
+    schema: SchemaOption = None,
+    config: ConfigOption = None,
+    rules: RulesOption = None,
+    verbose: VerboseOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare the older pipeline's tables with those that bulketl has loaded beside them, and name each difference.
+
+    Differences get the name of a class, and the source is read for some rows of each, to say who is right. What `migrate
+    waive` has waived counts as none. No value is printed. The result is on record: enough equal nights in a row make a
+    table ready to be promoted.
+    """
+
+    def command() -> int:
+        starting.import_arrow()
+        import bulketl
+        from bulketl.cli.screens.sides import comparison
+
+        with stopped_at_once(), preparing(as_json=as_json) as tell:
+            found = bulketl.compare_pipelines(
+                configured(config, rules, schema=schema),
+                tiers=tiers_of(tier),
+                tables=split_commas(tables),
+                exclude=split_commas(exclude),
+                level=cast("Level", level),
+                tell=tell,
+            )
+        print(json.dumps(found.to_json())) if as_json else out.print(comparison(found, verbose))
+        return DONE if found.equal else FAILED
+
+    run(command, as_json)
+
+
+def waive(
+    table: Annotated[str | None, typer.Argument(metavar="[TABLE]", help="The table, or a pattern.")] = None,
+    column: Annotated[str, typer.Argument(metavar="[COLUMN]", help="The column; without it any.")] = "",
+    name: Annotated[str, typer.Option("--class", metavar="NAME", help="The class, as `migrate compare` names it.")] = "",
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it stands on record.")] = "",
+    end: Annotated[bool, typer.Option("--end", help="End the waiver instead.")] = False,
+    listed: Annotated[bool, typer.Option("--list", help="List the waivers that hold.")] = False,
+    schema: SchemaOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Have differences of a class count as none, with who says so and why on record; they are shown all the same."""
+
+    def command() -> int:
+        import bulketl
+        from bulketl.cli.screens.sides import waivers
+
+        settings = configured(config, None, schema=schema)
+        if listed:
+            if table is not None or name or reason or end:
+                raise ConfigError("--list lists all waivers", hint="leave out the rest, or --list")
+            found = bulketl.list_waivers(settings)
+        else:
+            if table is None:
+                hint = "write bulketl migrate waive TABLE [COLUMN] --class NAME --reason TEXT"
+                raise ConfigError("no table is named", hint=hint)
+            found = bulketl.waive(settings, table, column, name=name, reason=reason, end=end)
+        plain = [{**one._asdict(), "at": one.at.isoformat()} for one in found]
+        plain = [{("class" if key == "name" else key): value for key, value in one.items()} for one in plain]
+        print(json.dumps(plain)) if as_json else out.print(waivers(found, "ended" if end else "" if listed else "on record"))
+        return DONE
+
+    run(command, as_json)
+
+
+def plan(
+    schema: SchemaOption = None,
+    config: ConfigOption = None,
+    rules: RulesOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what to do next, week by week, as commands: load tables beside the older pipeline, compare them, promote them.
+
+    Rules and ledger are asked. Nothing is changed.
+    """
+
+    def command() -> int:
+        from bulketl.cli.screens.migration import plan as screen
+        from bulketl.operations.migrate.moves import moves
+        from bulketl.operations.migrate.status import migration_status
+
+        found = migration_status(configured(config, rules, schema=schema))
+        steps = moves(found)
+        print(json.dumps([step._asdict() for step in steps])) if as_json else out.print(screen(steps, found.ready))
         return DONE
 
     run(command, as_json)

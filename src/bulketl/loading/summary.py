@@ -32,7 +32,7 @@ from bulketl.tables.checks import counts_to_json
 from bulketl.tables.printable import brief
 
 # Outcomes of tables that were written: by a retention the second; the others changed hands with an older pipeline.
-DONE = ("loaded", "shortened", "promoted", "rolled back")
+DONE = ("loaded", "shortened", "promoted", "rolled back", "undone")
 
 
 @dataclass(slots=True)

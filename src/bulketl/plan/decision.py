@@ -22,6 +22,7 @@ from bulketl.plan.obstacles import hold
 from bulketl.plan.ownership import check, with_ownership
 from bulketl.plan.plan import Plan, Refusal, TableLoad
 from bulketl.plan.planned_checks import needed, pointing
+from bulketl.plan.previous import with_previous
 from bulketl.plan.publishing import differing, publishing
 from bulketl.plan.selection import Selection
 from bulketl.plan.specify import known_columns, name_error, specify
@@ -29,6 +30,7 @@ from bulketl.plan.spelling import check_spelling
 from bulketl.tables.catalog import Catalog, Key, Table, TargetTable
 from bulketl.tables.cursor import State
 from bulketl.tables.partitions import Bound, Partition, fits, long_columns, row_bytes, rows_per_partition, split, split_key
+from bulketl.tables.printable import count_of
 from bulketl.tables.slices import sliceable, slicing, waited_for
 from bulketl.tables.spec import NAME_BYTES, TableSpec
 from bulketl.tables.types import TARGET_FLOATS
@@ -72,6 +74,7 @@ def decide(
             hold_masks(load.spec, choice.state, choice.existing, full=selection.full)
             unspooled(load)
             load = with_ownership(load, config, target, selection)
+            load = with_previous(load, config, target.get(load.spec.table), choice.state)
             pointing(config, catalog, table, load.spec.casts, target)
             hold(Facing(load, choice.existing))
             loads.append(load)
@@ -179,7 +182,7 @@ def _parts(table: Table, rule: TableRule, bound: Bound, size: int) -> tuple[tupl
         return (), "empty at the source, counted"
     if bound.cuts and along:
         parts = split(table, along, bound.cuts)
-        return parts, f"{len(parts)} ranges of {', '.join(along.columns)}{_sparing(table, along)}"
+        return parts, f"{count_of(len(parts), 'range')} of {', '.join(along.columns)}{_sparing(table, along)}"
     if not fits(table, bound.rows, size):
         return (
             Partition(0, stream=rows_per_partition(table, size)),

@@ -18,7 +18,7 @@ from decimal import Decimal
 from bulketl.config.config import Config
 from bulketl.config.masks import MaskEntry
 from bulketl.config.tables import TableRule
-from bulketl.errors import PlanError
+from bulketl.errors import PlanError, runbook
 from bulketl.plan.plan import TableLoad
 from bulketl.tables.casts import TARGETS, Cast, Masked, held_type
 from bulketl.tables.catalog import Catalog, Table, TargetTable
@@ -26,6 +26,7 @@ from bulketl.tables.checks import ON_TABLE
 from bulketl.tables.cursor import State
 from bulketl.tables.maskkey import HOW, fingerprint
 from bulketl.tables.masks import GENERAL, RULE_OF, Kind, Mask
+from bulketl.tables.printable import count_of
 from bulketl.tables.spec import TableSpec
 from bulketl.tables.types import TARGET_INTEGERS
 
@@ -153,7 +154,7 @@ def _unfit(item: Cast, value: str) -> str:
     try:
         match kind_of(item):
             case "text":
-                return f"it has more than {sizes[0]} characters" if sizes and len(value) > sizes[0] else ""
+                return f"it has more than {count_of(sizes[0], 'character')}" if sizes and len(value) > sizes[0] else ""
             case "integer":
                 number, bits = int(value), int("".join(filter(str.isdigit, item.wire)))
                 least, most = (0, 1 << bits) if item.wire.startswith("u") else (-1 << (bits - 1), 1 << (bits - 1))
@@ -281,8 +282,8 @@ def hold_masks(spec: TableSpec, state: State | None, existing: TargetTable | Non
         raise PlanError(
             f"table {spec.table!r} was masked with another key: its pseudonyms would become other ones, and no longer join "
             "with what was masked before",
-            hint="set the old key again; or, to bring in the new one, load all masked tables with --full "
-            "(docs/runbooks/rotate-mask-key.md)",
+            hint="set the old key again; or, to bring in the new one, load all masked tables with --full; "
+            + runbook("rotate-mask-key"),
         )
 
 

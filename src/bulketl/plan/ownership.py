@@ -13,7 +13,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 
 from bulketl.config.config import Config
-from bulketl.errors import PlanError
+from bulketl.errors import PlanError, runbook
 from bulketl.plan.incremental import Choice, another_source
 from bulketl.plan.plan import Skip, TableLoad
 from bulketl.plan.selection import Selection
@@ -22,6 +22,7 @@ from bulketl.tables.measured import Known
 from bulketl.tables.owner import WORDS, Owner
 from bulketl.tables.partitions import Partition
 from bulketl.tables.patterns import matches
+from bulketl.tables.printable import count_of
 from bulketl.tables.spec import Adopt, TableSpec, cut
 
 LEGACY = "a migration is configured and bulketl did not make the table"
@@ -114,7 +115,7 @@ def strange(schema: str, existing: TargetTable) -> PlanError:
         )
     if made is None:
         what = f"no record says that bulketl made the {existing.kind} of that name in schema {schema!r}"
-        more = ""
+        more = book = ""
     else:
         what = (
             f"the {existing.kind} of that name in schema {schema!r} is not the one on record: it has oid {existing.oid}, "
@@ -122,10 +123,11 @@ def strange(schema: str, existing: TargetTable) -> PlanError:
             "database was restored"
         )
         more = "; after a restore `bulketl load --adopt '*'` takes its tables back, each loaded as its rule says"
+        book = f"; {runbook('new-target')}"
     return PlanError(
         f"table {name!r} is somebody else's: {what}{_of(existing)}",
         hint=f"if the source's rows may take its place, write adopt: true in its rule in tables.yaml, or load it once with "
-        f"--adopt {name}{more}; else rename it, or load into another schema with --schema",
+        f"--adopt {name}{more}; else rename it, or load into another schema with --schema{book}",
     )
 
 
@@ -142,7 +144,7 @@ def unknown(option: str, names: Sequence[str], catalog: Catalog) -> PlanError | 
 
 
 def _of(existing: TargetTable) -> str:
-    rows = "" if existing.rows is None else f"{existing.rows:,} row{'' if existing.rows == 1 else 's'}"
+    rows = "" if existing.rows is None else count_of(existing.rows, "row")
     told = [part for part in (rows, f"owner {existing.owner}" if existing.owner else "") if part]
     return f" ({', '.join(told)})" if told else ""
 

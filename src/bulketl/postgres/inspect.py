@@ -106,7 +106,8 @@ SELECT c.oid, c.relname, c.relkind,
     (SELECT json_agg(a.attname ORDER BY a.attnum) FROM pg_attribute a JOIN pg_type y ON y.oid = a.atttypid
      WHERE a.attrelid = c.oid AND a.attnum > 0 AND y.typreceive = 0)::text,
     pg_get_userbyid(c.relowner),
-    (SELECT x.relname FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid WHERE i.indrelid = c.oid AND i.indisprimary)
+    (SELECT x.relname FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid WHERE i.indrelid = c.oid AND i.indisprimary),
+    pg_table_size(c.oid)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace,
     LATERAL (SELECT ARRAY[c.oid] || ARRAY(SELECT relid::oid FROM pg_partition_tree(c.oid)) AS oids) parts
 WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p')"""
@@ -154,7 +155,7 @@ def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
     for oid, name, relkind, owner in connection.execute(_OTHERS, {"schema": schema}):
         kind = _KINDS.get(relkind, "relation")
         tables[name] = TargetTable(name, (), hanging=(f"its being a {kind}",), kind=kind, oid=oid, owner=owner)
-    for oid, name, relkind, columns, key, own, required, seen, acting, grants, uncopied, owner, key_name in found:
+    for oid, name, relkind, columns, key, own, required, seen, acting, grants, uncopied, owner, key_name, size in found:
         kinds = hanging.get(oid) or {kind: set() for kind in KINDS}
         strict = {not_null(column) for column in json.loads(required or "[]")}
         tables[name] = TargetTable(
@@ -173,6 +174,7 @@ def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
             kind="partitioned table" if relkind == "p" else "table",
             oid=oid,
             owner=owner,
+            bytes=size,
             key_name=key_name or "",
             made=record.get(name),
             partitioned=relkind == "p",

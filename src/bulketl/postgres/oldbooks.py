@@ -1,4 +1,4 @@
-"""The bookkeeping of an older pipeline in the target schema: `etl_load_status`, a row for each table.
+"""The bookkeeping of an older pipeline in the target schema: `etl_load_status`, a row for each table, and its metrics.
 
 Its columns differ from version to version, so each row is read as it is, and what is not there is None.
 """
@@ -15,6 +15,8 @@ from bulketl.postgres.server import Connection
 TABLE = "etl_load_status"
 _TIMES = ("_loaded_at", "last_loaded")
 WELL = "success"
+METRICS = "etl_table_metrics"
+_METRICS = ("table_name", "processing_time", "success", "timestamp")
 
 
 class Booked(NamedTuple):
@@ -56,3 +58,21 @@ def _booked(row: Mapping[str, Any], at: dt.datetime | None) -> Booked:
         str(row.get("load_status") or ""), at, int(rows) if isinstance(rows, (int, float)) else None,
         str(row.get("primary_column_name") or ""), str(row.get("last_primary_value") or ""),
     )  # fmt: skip
+
+
+def seconds_of(connection: Connection, schema: str) -> dict[str, float]:
+    """Return how many seconds each table took when the older pipeline last loaded it well; empty where no book says it."""
+    ((there,),) = connection.execute(
+        "SELECT count(*) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n"
+        " ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = %s AND c.relkind = 'r' AND a.attname = ANY(%s)"
+        " AND has_table_privilege(c.oid, 'SELECT') AND NOT a.attisdropped",
+        (schema, METRICS, list(_METRICS)),
+    ).fetchall()
+    if there != len(_METRICS):
+        return {}
+    found = connection.execute(
+        "SELECT DISTINCT ON (table_name) table_name::text, processing_time::float8"
+        f" FROM {name(schema, METRICS)} WHERE success AND processing_time IS NOT NULL"
+        " ORDER BY table_name, timestamp DESC NULLS LAST".encode()
+    )
+    return {table: round(seconds, 3) for table, seconds in found}

@@ -24,6 +24,7 @@ from bulketl.postgres.joins import BY_HASH, PLANNING
 from bulketl.postgres.ledger import entries, states
 from bulketl.postgres.ledger.entries import CopyResult
 from bulketl.postgres.ledger.made import registered, reserving, started
+from bulketl.postgres.ledger.previous import keeping, replaced
 from bulketl.postgres.server import STAGING, Postgres
 from bulketl.postgres.write import table_checks
 from bulketl.postgres.write.chain import begun, ended
@@ -54,6 +55,7 @@ from bulketl.rows.reconcile import Buckets, Differences, Digest, Here, Row
 from bulketl.rows.reject import Reject
 from bulketl.tables.checks import Counts, counts_from_json
 from bulketl.tables.partitions import Partition
+from bulketl.tables.printable import count_of
 from bulketl.tables.spec import TableSpec
 
 T = TypeVar("T")
@@ -199,7 +201,8 @@ class PostgresTarget:
             if not cursor.fetchall():
                 return self._recorded(cursor, spec, partition.index), self._done(cursor, spec)
             claimed = entries.claim_publish(self.run, spec, returning=False)
-            cursor.execute(batch([claimed, *reserving(self.run, [spec]), temporary(0, spec)]))
+            kept = [*reserving(self.run, [spec]), *keeping(self.run, spec)]
+            cursor.execute(batch([claimed, *kept, temporary(0, spec)]))
             total = self._copied(cursor, spec, partition, batches, counted, (TEMPORARY, temporary_name(0)))
             self._compare_group(cursor, [spec], [total])
             score = quality.hold(spec, [arrived(partition.index, total)])
@@ -251,7 +254,7 @@ class PostgresTarget:
             raise _miscounted(spec, f"of the rows copied, on record are {'; '.join(places)}")
         for _, partition, rows, rejects, kept, _ in found:
             if rejects != kept:
-                copied = f"of partition {partition} {rows} rows were copied and {rejects} rejected"
+                copied = f"of partition {partition} {count_of(rows, 'row', 'was')} copied and {rejects} rejected"
                 raise _miscounted(spec, f"{copied}, and Postgres counts {rows} and {kept}")
         return [Arrived(partition, rows, rejects, expected) for _, partition, rows, rejects, _, expected in found]
 
@@ -286,7 +289,8 @@ class PostgresTarget:
             if not cursor.fetchall():  # the whole group was committed before
                 return [(self._recorded(cursor, spec, 0), self._done(cursor, spec)) for spec in specs]
             emptying = (s for n, spec in enumerate(specs) for s in emptied(self.run, n, spec))
-            cursor.execute(batch([*reserving(self.run, specs), *emptying]))
+            kept = (statement for spec in specs for statement in keeping(self.run, spec))
+            cursor.execute(batch([*kept, *reserving(self.run, specs), *emptying]))
             done = []
             records = [entries.claim_publish(self.run, spec, returning=False) for spec in specs[1:]]
             for n, (spec, piece) in enumerate(zip(specs, batches, strict=True)):
@@ -314,7 +318,7 @@ class PostgresTarget:
         for n, counted in cursor.fetchall():
             if counted != done[n].rows:
                 raise DataError(
-                    f"table {specs[n].table!r}: {done[n].rows} rows were read, and Postgres counts {counted}",
+                    f"table {specs[n].table!r}: {count_of(done[n].rows, 'row', 'was')} read, and Postgres counts {counted}",
                     hint="a trigger on the target table may be at work; nothing was changed",
                 )
 
@@ -377,6 +381,7 @@ def recording(run: str, spec: TableSpec, rows: int, score: float = 1.0, *, mark:
         *(chain if spec.audit else [ended(run, spec)]),
         entries.published(run, spec, rows, score),
         states.published(run, spec, rows=rows if counted else None, mark=mark),
+        *replaced(run, spec),
     ]
 
 

@@ -181,9 +181,10 @@ class TargetTable:
     needs. `grants` are the rights others have on it; a swap carries them over. `seen` is a hash of all that, to notice
     what appears later. `uncopied` are the columns whose types have no binary form to be read: COPY BINARY into the table
     fails while it has them, even where it leaves them out. `kind` is what Postgres calls it, `oid` its number there,
-    `rows` what it has as far as that is known without much work. `made` is what the ledger knows of a table of that name.
-    `key_name` is that of its key's index. `partitioned`: its rows are in its partitions. `acting`: triggers, rules or row
-    security act on rows that are written to it. `demands`: what it demands of whoever writes to it.
+    `rows` what it has as far as that is known without much work, `bytes` what these take without indexes. `made` is what the
+    ledger knows of a table of that name. `key_name` is that of its key's index. `partitioned`: its rows are in its
+    partitions. `acting`: triggers, rules or row security act on rows that are written to it. `demands`: what it demands of
+    whoever writes to it.
     """
 
     name: str
@@ -204,6 +205,7 @@ class TargetTable:
     oid: int = 0
     owner: str = ""
     rows: int | None = None
+    bytes: int = 0
     key_name: str = ""
     made: Made | None = None
     demands: Demands = field(default_factory=Demands)

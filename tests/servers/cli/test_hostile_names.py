@@ -76,6 +76,7 @@ CALLS: dict[str, list[list[str]]] = {
     "migrate views": [["--into", "v\x1b[2J"]],
     "migrate promote": [["--reason", "x\x1b[2J"], ["--tables", "no\x1b[2J", "--reason", "x"]],
     "migrate demote": [["--reason", "x\x1b[2J", "--tables", "no\x1b[2J"]],
+    "undo": [["plain"], [NAMES[3]], ["no\x1b[2J"]],
     "rollback": [["--reason", "x\x1b[2J"], ["--tables", "no\x1b[2J", "--reason", "x"], ["--dry-run", "--reason", "x"]],
     "pairs": [[]],
     "history": [[], ["--sums"], ["--png", "map.png"]],

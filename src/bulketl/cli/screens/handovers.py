@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bulketl.loading.handovers import Told
     from bulketl.operations.migrate.promote import Promotion
     from bulketl.operations.migrate.rollback import Returned, Rollback
+    from bulketl.operations.undo import Undone
 
 HOW = {"swapped": "takes its place", "refilled": "gives it its rows", "moved": "moves in, for there was none"}
 
@@ -69,6 +70,15 @@ def returned(found: Rollback, *, looked: bool) -> Group:
     lines += [Text(f"table {in_a_line(table)!r} {in_a_line(why)}", style="red") for table, why in found.impossible]
     lines += _handed(found.handed)
     return Group(*lines, *(_coming_back(found.tables) if found.tables else []))
+
+
+def undone(found: Undone) -> Group:
+    """Return which load of a table was undone, and that it is what it was."""
+    said = (
+        f"table {found.table!r} is what it was before run {found.undone}: {count_of(found.rows, 'row')}, counted and hashed"
+    )
+    more = f"run {found.run}: it had {count_of(found.before, 'row')} since {found.at:%Y-%m-%d %H:%M}"
+    return Group(verdict(said), Text(f"{more}; the next load goes on where the one before was"))
 
 
 def _coming_back(tables: Sequence[Returned]) -> list[RenderableType]:

@@ -10,6 +10,7 @@ from typing import cast
 from bulketl.operations.alerts.causes import BEGIN, rule_of
 from bulketl.operations.alerts.machine import FAILED_AGAIN, LOADED_WELL, highest
 from bulketl.operations.alerts.message import Message, MessageKind
+from bulketl.operations.alerts.runbooks import hints_of, runbook_of
 from bulketl.operations.anomalies.words import NAMES
 from bulketl.postgres.ledger.findings import ODDITIES, Oddity
 from bulketl.postgres.ledger.incidents import Incident, Member
@@ -72,7 +73,8 @@ def message(kind: MessageKind, incident: Incident) -> Message:
     begin = {"escalated": "not acknowledged: ", "resolved": over}.get(kind, "")
     if kind == "open" and incident.round > 1:
         begin = "again: "
-    return Message(kind, incident.key, incident.tier, f"{begin}{title(incident)}", (*lines(kind, incident),))
+    book = "" if kind == "resolved" else runbook_of(incident)
+    return Message(kind, incident.key, incident.tier, f"{begin}{title(incident)}", (*lines(kind, incident),), book)
 
 
 def lines(kind: MessageKind, incident: Incident) -> Sequence[str]:
@@ -82,8 +84,7 @@ def lines(kind: MessageKind, incident: Incident) -> Sequence[str]:
     told = [_line(names, text, tier) for (text, tier), names in list(alike.items())[:MOST_LINES]]
     if more := sum(len(names) for names in list(alike.values())[MOST_LINES:]):
         told.append(f"… and {count_of(more, 'table')} more")
-    hints = dict.fromkeys(one.hint for one in members.values() if one.hint)
-    told += [f"What to do: {in_a_line(hint)}" for hint in list(hints)[:3]] if kind != "resolved" else []
+    told += [f"What to do: {in_a_line(hint)}" for hint in hints_of(incident)[:3]] if kind != "resolved" else []
     began = min(one.at for one in members.values())
     told.append(f"Since {began:%Y-%m-%d %H:%M} UTC, {occasion(incident)}.")
     if kind == "resolved":

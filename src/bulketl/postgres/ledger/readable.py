@@ -13,6 +13,10 @@ READABLE: dict[str, tuple[str, ...]] = {
     "cancel": ("run", "at_once", "by", "asked_at", "heard_at"),
     "certificate": ("run", "source", "schema_name", "table_name", "certified"),
     "compared": ("run", "schema_name", "table_name", "missing", "differing", "gone", "deletes", "compared_at"),
+    "comparison": (
+        "seq", "schema_name", "shadow_name", "table_name", "kind", "level", "outcome", "legacy_rows", "shadow_rows",
+        "differences", "note", "seconds", "by", "at",
+    ),
     "delivery": (
         "delivery", "key", "channel", "kind", "round", "daily", "due_at", "attempts", "delivered_at", "dropped_at", "answer",
         "thread",
@@ -45,6 +49,7 @@ READABLE: dict[str, tuple[str, ...]] = {
         "run", "schema_name", "table_name", "partition", "rows", "rejects", "bytes", "changed", "loaded_at", "written",
         "checks", "expected",
     ),
+    "previous": ("schema_name", "table_name", "run", "rows", "now_rows", "kept_at"),
     "published": (
         "run", "schema_name", "table_name", "rows", "how", "published_at", "inserted", "updated", "unchanged", "deleted",
         "checks", "quality",
@@ -71,11 +76,16 @@ READABLE: dict[str, tuple[str, ...]] = {
         "schema_name", "table_name", "at", "source", "by", "level", "sample", "outcome", "compared", "missing", "differing",
         "extra", "doubled", "figures", "run",
     ),
+    "waiver": ("seq", "schema_name", "table_name", "column_name", "class", "ended", "reason", "by", "at"),
 }  # fmt: skip
 HIDDEN: dict[str, dict[str, str]] = {
     "audit_chain": dict.fromkeys(("hash", "all_hash", "link"), "sums of the hashes of rows, by which a guess can be tried"),
     "audit_trail": dict.fromkeys(("key", "old_row", "new_row"), "rows that were altered"),
     "certificate": {"document": "minima and maxima of every column"},
+    "previous": {
+        **dict.fromkeys(("hash", "now_hash"), "sums of the hashes of rows, by which a guess can be tried"),
+        "state": "what the record of a table had, its watermark too",
+    },
     "reject": dict.fromkeys(("value", "reason", "key", "row"), "rejected rows; Postgres' reasons quote their values"),
     "run": {"document": "the plan, with the keys at which ranges begin"},
     "state": {

@@ -25,6 +25,8 @@ from bulketl.postgres.ledger import (
     made,
     moving,
     ownership,
+    previous,
+    sidebyside,
     verifications,
 )
 from bulketl.postgres.ledger.runs import COUNTS
@@ -204,7 +206,8 @@ MIGRATIONS = (
     Migration(18, verifications.TABLE),
     Migration(19, _MEASURES),
     Migration(20, ownership.TABLE + legacyruns.TABLE),
-    Migration(21, kept.TABLE + handovers.TABLE + moving.MADE_IN),
+    Migration(21, kept.TABLE + handovers.TABLE + moving.MADE_IN + previous.TABLE),
+    Migration(22, sidebyside.TABLES),
 )
 NEWEST = MIGRATIONS[-1].version
 _SCHEMA_LOCK = 0x62756C6B  # two first runs at once must not both create the tables

@@ -35,8 +35,8 @@ _AGAIN = (psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable, psycopg
 class Exchange:
     """A table that comes into a schema from another, `source`, and where the one that was there goes, `aside`.
 
-    `coming` and `leaving` are oids, 0 for none; `columns`: those of the table that comes. Where none comes, views stay on
-    the table that leaves.
+    `named`: its name there, where it is another. `coming` and `leaving` are oids, 0 for none; `columns`: those of the table
+    that comes. Where none comes, views stay on the table that leaves.
     """
 
     table: str
@@ -45,6 +45,7 @@ class Exchange:
     aside: str
     leaving: int
     columns: tuple[str, ...]
+    named: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +184,7 @@ def refill(connection: Connection, schema: str, one: Exchange, key: Sequence[str
 
     With a key that both have only what differs is written, so that foreign keys to rows that stay are not in the way.
     """
-    at, new = f"ONLY {name(schema, one.table)}", f"ONLY {name(one.source, one.table)}"
+    at, new = f"ONLY {name(schema, one.table)}", f"ONLY {name(one.source, one.named or one.table)}"
     names = columns(one.columns)
     connection.execute(f"LOCK TABLE {at} IN SHARE ROW EXCLUSIVE MODE".encode())
     if not key:

@@ -15,6 +15,7 @@ from bulketl.errors import TargetError
 from bulketl.postgres.ddl import REBUILT, SEEN, alter_table, batch, columns, name, rows_of, staging, value
 from bulketl.postgres.joins import BY_HASH, FREE, PLANNING, joining
 from bulketl.postgres.ledger.made import reserving
+from bulketl.postgres.ledger.previous import keeping
 from bulketl.postgres.server import STAGING
 from bulketl.postgres.write import written
 from bulketl.postgres.write.chain import append
@@ -59,7 +60,7 @@ def publish(cursor: Any, run: str, spec: TableSpec) -> None:
 
     Any error leaves the target as it was, by the rollback that follows.
     """
-    cursor.execute(batch(arriving(run, spec)))
+    cursor.execute(batch([*keeping(run, spec), *arriving(run, spec)]))  # a copy is made before anything is locked
     things = []
     if spec.publish == "swap":
         table = value(name(spec.schema, spec.table))
