@@ -104,7 +104,7 @@ def test_all_goals_are_met_where_all_is_well() -> None:
         ({"chained": set()}, 3, "compliance is reported", "0 of 84 audit tables"),
         ({"verified": {}}, 3, "history is validated", "0 of 212 were found equal"),
         ({"last": {"critical000": record("critical000", "failed")}}, 4, "tables load well", "0 of 432"),
-        ({"slower": [("r0", "claim")]}, 4, "performance is stable", "1 table was slower"),
+        ({"slower": [("r0", "claim")]}, 4, "performance is stable", "1 table slower than usual"),
     ],
     ids=lambda value: value if isinstance(value, str) and " " in value else "",
 )  # fmt: skip

@@ -73,6 +73,13 @@ CALLS: dict[str, list[list[str]]] = {
     "certificate": [[]],
     "migrate status": [[], ["-v"]],
     "migrate shadow": [["--reason", "x\x1b[2J"]],
+    "migrate compare": [[], ["--level", "x\x1b[2J"], ["--tables", "no\x1b[2J*"]],
+    "migrate waive": [
+        ["--list"],
+        [NAMES[3], "--class", "seconds", "--reason", "x\x1b[2J"],
+        ["plain", "no\x1b[2J", "--class", "seconds", "--reason", "x"],
+        ["no\x1b[2J", "--class", "x\x1b[2J", "--reason", "x"],
+    ],
     "migrate views": [["--into", "v\x1b[2J"]],
     "migrate promote": [["--reason", "x\x1b[2J"], ["--tables", "no\x1b[2J", "--reason", "x"]],
     "migrate demote": [["--reason", "x\x1b[2J", "--tables", "no\x1b[2J"]],

@@ -61,6 +61,8 @@ CALLS: dict[str, tuple[str, list[str]]] = {
     "certificate": ("loader", [""]),
     "migrate status": ("dashboard", ["", "-v"]),
     "migrate shadow": ("loader", ["--reason x"]),
+    "migrate compare": ("loader", ["", "--level count"]),
+    "migrate waive": ("loader", ["small --class seconds --reason x"]),
     "migrate views": ("loader", ["--into reporting"]),
     "migrate promote": ("loader", ["--reason x"]),
     "migrate demote": ("loader", ["--reason x"]),

@@ -58,6 +58,8 @@ WRONG: dict[str, list[str]] = {
     "KIND": ["nope"],
     "TABLE": ["nope"],
     "TABLES": ["nope", ","],
+    "COLUMN": ["nope"],
+    "--class": ["nope", ""],
     "WORDS": ["nope"],
     "NAME": ["nope"],
     "NAMES": ["nope"],
@@ -69,6 +71,7 @@ BESIDE: dict[str, list[str]] = {
     "rejects export": ["new.csv"], "discover": ["--yes"], "help": [], "alerts ack": ["1"],
     "report verify": ["nope.html"],
     **{f"migrate {act}": ["--reason", "x"] for act in ("shadow", "promote", "demote")}, "rollback": ["--reason", "x"],
+    "migrate waive": ["t", "--class=seconds", "--reason=x"],
 }  # fmt: skip
 RULES = """source_tables:
   t: {extraction_strategy: incremental, incremental_column: at, retention: {keep: 1y, by: at, action: archive}}

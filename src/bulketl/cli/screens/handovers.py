@@ -26,7 +26,7 @@ def promoted(found: Promotion, *, looked: bool) -> Group:
         already = (
             f"; {count_of(len(found.already), 'table')} {_is(len(found.already))} bulketl's already" if found.already else ""
         )
-        return Group(verdict(f"there is nothing to promote{already}"), *handed(found.handed))
+        return Group(verdict(f"there is nothing to promote{already}"), *_handed(found.handed))
     many = count_of(len(found.tables), "table")
     rows = count_of(sum(one.rows or 0 for one in found.tables), "row")
     said = (
@@ -43,7 +43,7 @@ def promoted(found: Promotion, *, looked: bool) -> Group:
     for one in sorted(found.tables, key=lambda one: (not one.told, one.table)):
         count = "" if one.rows is None else f"{one.rows:,}"
         table.add_row(Text(one.table), one.tier, count, HOW[one.how], in_a_line("; ".join(one.told)))
-    return Group(*lines, *handed(found.handed), "", table)
+    return Group(*lines, *_handed(found.handed), "", table)
 
 
 def returned(found: Rollback, *, looked: bool) -> Group:
@@ -68,7 +68,7 @@ def returned(found: Rollback, *, looked: bool) -> Group:
         if found.report is not None:
             lines.append(Text(f"incident report {found.report}: `bulketl report incident {found.report}`"))
     lines += [Text(f"table {in_a_line(table)!r} {in_a_line(why)}", style="red") for table, why in found.impossible]
-    lines += handed(found.handed)
+    lines += _handed(found.handed)
     return Group(*lines, *(_coming_back(found.tables) if found.tables else []))
 
 
@@ -100,7 +100,7 @@ def _missing(one: Returned) -> str:
     return f"{', '.join(words) or 'no change is known'} in {count_of(since.loads, 'load')}"
 
 
-def handed(told: Told) -> list[RenderableType]:
+def _handed(told: Told) -> list[RenderableType]:
     """Return what the older pipeline has heard of, and what not."""
     lines: list[RenderableType] = []
     many = count_of(len(told.untold), "handover")

@@ -181,7 +181,7 @@ def standing_of(known: Known, expected: Expected, now: dt.datetime) -> Standing:
             times=None,
         )
     word, why, hint = _judged(base, known, expected, now)
-    if word in RUNBOOKS:
+    if word in RUNBOOKS and not (word == "never loaded" and base.outcome == "skipped"):  # `why` says who left it out
         hint = with_runbook(hint, RUNBOOKS[word])
     return dataclasses.replace(base, word=word, why=why, hint=hint)
 

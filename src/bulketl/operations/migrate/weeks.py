@@ -138,7 +138,7 @@ def _alerts(seen: Seen) -> Goal:
     count, last = seen.delivered.messages, seen.delivered.last
     if not count:
         return Goal(name, False, "no channel has taken a message in 30 days; `bulketl alerts test` sends one")
-    return Goal(name, True, f"{count:,} messages taken in 30 days, the last on {last:%Y-%m-%d %H:%M}")
+    return Goal(name, True, f"{count_of(count, 'message')} taken in 30 days, the last on {last:%Y-%m-%d %H:%M}")
 
 
 def _in_time(seen: Seen, tables: Sequence[str]) -> Goal:
@@ -184,7 +184,7 @@ def _faster(seen: Seen) -> Goal:
     """Compare the last week's loads with those before, and with the older pipeline where bulketl started that."""
     name, seconds = "time is optimised", [(one.ended - one.began).total_seconds() for one in seen.loads]
     if len(seconds) < 2 * ENOUGH:
-        return Goal(name, None, f"{len(seconds)} loads in 30 days; {2 * ENOUGH} tell a trend")
+        return Goal(name, None, f"{count_of(len(seconds), 'load')} in 30 days; {2 * ENOUGH} tell a trend")
     now, before = statistics.median(seconds[-ENOUGH:]), statistics.median(seconds[:-ENOUGH])
     older = [run.seconds for run in seen.older if run.code == 0]
     beside = f", the older pipeline {statistics.median(older):,.0f} s" if older else ""
@@ -225,8 +225,6 @@ def _stable(seen: Seen) -> Goal:
     loads = {one.run for one in seen.loads[-ENOUGH:]}
     late = sorted({table for run, table in seen.slower if run in loads})
     if len(loads) < ENOUGH:
-        return Goal("performance is stable", None, f"{len(loads)} loads in 30 days; {ENOUGH} tell")
-    figure = (
-        f"{count_of(len(late), 'table')} {'was' if len(late) == 1 else 'were'} slower than usual in the last {ENOUGH} loads"
-    )
+        return Goal("performance is stable", None, f"{count_of(len(loads), 'load')} in 30 days; {ENOUGH} tell")
+    figure = f"{count_of(len(late), 'table')} slower than usual in the last {ENOUGH} loads"
     return Goal("performance is stable", not late, figure)
