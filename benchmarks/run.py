@@ -15,13 +15,14 @@ growth     every way to write, compare and mend a table at three sizes: what a f
 house      a database of very many tables: how long discover takes, how many lines each command prints
 history    status, runs and metrics on a year of 432 tables; what the journal takes of a load
 pages      the dashboard and the reports on that year: until a page is answered, and first painted; bytes of a report
+promote    220 tables that change hands with an older pipeline, and come back, while their views are read
 link       the whole database over a slow link: seconds, bytes and round trips
 harm       a clinic at work while a large table of each engine is loaded, by bulketl and by others: what it waits for
 kills      loads of audited and marked tables that are killed at random moments, and the load after each
 
 Contenders run in turn, A B A B, and are compared by their medians. On your servers, payments, merge and verify make and drop
 the database `bulketl_benchmark` at the source, peers `bulketl_peers` and `bulketl_peers_tenth`, scale `bulketl_scale`;
-catalogue only reads the database of the URI; nightly, history, pages, link, whole and harm need servers of
+catalogue only reads the database of the URI; nightly, history, pages, promote, link, whole and harm need servers of
 their own.
 All make and drop schemas that begin with `bulketl_benchmark` in the target; the ledger's schema `bulketl` stays there.
 """
@@ -55,9 +56,11 @@ from benchmarks.merging import run_merge
 from benchmarks.nightly import run_nightly
 from benchmarks.pages import run_pages
 from benchmarks.peers.run import WHAT, run_peers
+from benchmarks.promote import run_promote
 from benchmarks.report import Scenario, machine
 from benchmarks.scale import run_scale
 from benchmarks.servers import LOADED, OTHER, Servers, Turn, bulketl, in_turn, out, python, throw_away
+from benchmarks.sidebyside import run_compare
 from benchmarks.tier import run_tier
 from benchmarks.verifying import run_verify
 from benchmarks.whole import run_whole
@@ -153,6 +156,7 @@ def main() -> int:
         "nightly": run_nightly,
         "merge": run_merge,
         "verify": run_verify,
+        "compare": run_compare,
         "tier": run_tier,
         "whole": run_whole,
         "checks": run_checks,
@@ -163,6 +167,7 @@ def main() -> int:
         "house": run_house,
         "history": run_history,
         "pages": run_pages,
+        "promote": run_promote,
         "link": run_link,
         "harm": run_harm,
         "kills": run_kills,

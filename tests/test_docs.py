@@ -29,6 +29,7 @@ from bulketl.config.tables import TableRule
 from bulketl.config.windows import Windows
 from bulketl.postgres.ledger.schema import MIGRATIONS
 from bulketl.tables.casts import RULES
+from bulketl.tables.differences import WORDS
 from bulketl.tables.masks import RULES as MASK_RULES
 from bulketl.tables.masks import Kind
 
@@ -73,6 +74,21 @@ def test_the_ways_to_mask_in_the_docs_are_those_of_the_list() -> None:
     """Run this file as a program to write the table anew."""
     text = (DOCS / "masking.md").read_text(encoding="utf-8")
     assert text.split(MASKING)[1].split(END)[0].strip() == mask_table()
+
+
+DIFFERENCES = "<!-- made from bulketl.tables.differences.CLASSES -->"
+
+
+def difference_table() -> str:
+    """Return the classes of differences as a Markdown table."""
+    lines = ["| class | what it says of the older pipeline's table |", "|---|---|"]
+    return "\n".join([*lines, *(f"| `{name}` | {words} |" for name, words in WORDS.items())])
+
+
+def test_the_classes_of_differences_in_the_docs_are_those_of_the_list() -> None:
+    """Run this file as a program to write the table anew."""
+    text = (DOCS / "migrating.md").read_text(encoding="utf-8")
+    assert text.split(DIFFERENCES)[1].split(END)[0].strip() == difference_table()
 
 
 def test_the_docs_say_how_each_key_of_the_generated_layout_is_taken() -> None:
@@ -190,6 +206,7 @@ if __name__ == "__main__":
         (DOCS / "types.md", BEGIN, cast_table()),
         (DOCS / "configuration.md", LAYOUT, layout_table()),
         (DOCS / "masking.md", MASKING, mask_table()),
+        (DOCS / "migrating.md", DIFFERENCES, difference_table()),
     ):
         before, rest = page.read_text(encoding="utf-8").split(begin)
         page.write_text(f"{before}{begin}\n{table}\n{END}{rest.split(END)[1]}", encoding="utf-8")

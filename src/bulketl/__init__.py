@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from bulketl.operations.history.runs import nights, runs, timeline
     from bulketl.operations.history.status import status
     from bulketl.operations.metrics import metrics, write_metrics
+    from bulketl.operations.migrate.compare import compare_pipelines
+    from bulketl.operations.migrate.promote import promote
+    from bulketl.operations.migrate.rollback import rollback
+    from bulketl.operations.migrate.waive import list_waivers, waive
     from bulketl.operations.records import reset, states, verify_audit
     from bulketl.operations.rejects import export_rejects, list_rejects, retry_rejects, show_rejects
     from bulketl.operations.reports.compliance import compliance
@@ -41,6 +45,7 @@ if TYPE_CHECKING:
     from bulketl.operations.reports.weekly import weekly
     from bulketl.operations.retention import retain_tables
     from bulketl.operations.traces import traced
+    from bulketl.operations.undo import undo
     from bulketl.operations.watchdog import watch_over
     from bulketl.operations.why import why
     from bulketl.plan.plan import Plan
@@ -59,12 +64,13 @@ if TYPE_CHECKING:
 __all__ = [
     "BulketlError", "ClusterError", "Config", "ConfigError", "DataError", "Plan", "PlanError", "RowStory",
     "SourceError", "Summary", "TargetError", "Verification", "acknowledge_alerts", "alert_verification", "alerting",
-    "beating", "cancel", "capacity", "certificate", "check_grants", "compare_history", "compare_with_last",
-    "compliance", "daily", "dask", "explain", "export_rejects", "find_anomalies", "grant", "incident", "lines",
-    "list_alerts", "list_rejects", "load", "load_config", "make_plan", "metrics", "nights", "propose", "reset",
-    "resolve_alerts", "resume", "retain_tables", "retry_rejects", "run_pairs", "run_report", "runs", "show_alert",
-    "show_rejects", "statements", "states", "status", "tick_alerts", "timeline", "traced", "try_channels", "validate",
-    "verify", "verify_audit", "watch_over", "weekly", "why", "write_metrics",
+    "beating", "cancel", "capacity", "certificate", "check_grants", "compare_history", "compare_pipelines",
+    "compare_with_last", "compliance", "daily", "dask", "explain", "export_rejects", "find_anomalies", "grant",
+    "incident", "lines", "list_alerts", "list_rejects", "list_waivers", "load", "load_config", "make_plan", "metrics",
+    "nights", "promote", "propose", "reset", "resolve_alerts", "resume", "retain_tables", "retry_rejects", "rollback",
+    "run_pairs", "run_report", "runs", "show_alert", "show_rejects", "statements", "states", "status", "tick_alerts",
+    "timeline", "traced", "try_channels", "undo", "validate", "verify", "verify_audit", "waive", "watch_over", "weekly",
+    "why", "write_metrics",
 ]  # fmt: skip
 _HOMES = {
     "config.config": ("Config",),
@@ -84,6 +90,10 @@ _HOMES = {
     "operations.certificates": ("certificate",),
     "operations.history.runs": ("nights", "runs", "timeline"),
     "operations.history.status": ("status",),
+    "operations.migrate.promote": ("promote",),
+    "operations.migrate.rollback": ("rollback",),
+    "operations.migrate.compare": ("compare_pipelines",),
+    "operations.migrate.waive": ("list_waivers", "waive"),
     "operations.records": ("reset", "states", "verify_audit"),
     "operations.metrics": ("metrics", "write_metrics"),
     "operations.reports.compliance": ("compliance",),
@@ -93,6 +103,7 @@ _HOMES = {
     "operations.reports.weekly": ("weekly",),
     "operations.rejects": ("export_rejects", "list_rejects", "retry_rejects", "show_rejects"),
     "operations.retention": ("retain_tables",),
+    "operations.undo": ("undo",),
     "operations.watchdog": ("watch_over",),
     "operations.traces": ("traced",),
     "operations.why": ("why",),

@@ -26,6 +26,7 @@ with 3 when they are of tiers that only warn.
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
@@ -36,7 +37,34 @@ PLACES = 6  # frames of a traceback that a message names
 ON_WORKER = "on the worker:"  # begins the note of an error that tells where it was raised there
 DONE, FAILED, WRONG_REQUEST, PARTLY_DONE, OUTSIDE_WINDOW, NOT_CERTIFIED = 0, 1, 2, 3, 4, 5
 INTERRUPTED = 130  # by either signal, once or twice
+RUNBOOKS = "docs/runbooks/"  # where runbooks are: a folder, or a URL
+Runbook = Literal[
+    "first-load", "nightly", "critical-table-failed", "quality-below-threshold", "differs-from-source", "source-restored",
+    "schema-changed", "window-too-short", "disk-full", "audit-request", "new-target", "rollback", "rotate-mask-key",
+]  # fmt: skip
+_NAMED = re.compile(rf"runbook: [a-z-]+ \({re.escape(RUNBOOKS)}[a-z-]+\.md\)")
 WITHHELD = "(not shown here: it may quote a row)"
+
+
+def runbook(name: Runbook) -> str:
+    """Return how a hint, an alert or a screen names a runbook."""
+    return f"runbook: {name} ({RUNBOOKS}{name}.md)"
+
+
+def runbook_in(hint: str) -> str:
+    """Return the runbook that a hint names, as it names it; '' for none."""
+    found = _NAMED.search(hint)
+    return found[0] if found else ""
+
+
+def without_runbook(hint: str) -> str:
+    """Return a hint without the runbook that it names, for where that is said once for many."""
+    return _NAMED.sub("", hint).rstrip("; ")
+
+
+def with_runbook(hint: str, name: Runbook) -> str:
+    """Return a hint that names a runbook: the one of its own, or else that one."""
+    return hint if runbook_in(hint) else "; ".join(filter(None, (hint, runbook(name))))
 
 
 class BulketlError(Exception):

@@ -13,8 +13,12 @@ from shown_daily import DAILY
 from shown_docs import DOC_PAIRS, DOC_YEARS, DOCS
 from shown_findings import FOUND
 from shown_grants import GRANTS, HELD, LINES, SOME
+from shown_handovers import PROMOTED, RETURNED, UNDONE
 from shown_history import NIGHTS, RUNS, STATUSES, TIMELINES
 from shown_loads import PLANS, SUMMARIES
+from shown_migration import IMPORTED, LEGACY_RUNS, MOVES, SHADOWED
+from shown_migration import STATUSES as MIGRATIONS
+from shown_pipelines import COMPARED, WAIVERS
 from shown_reports import INCIDENTS, REPORTED
 from shown_reports import RUNS as RUNS_REPORTED
 from shown_sides import CERTIFICATES, EQUAL, PAGES, PAIRED, RECORDS, VERIFICATIONS, YEARS
@@ -71,6 +75,13 @@ def _found(name: str, verbose: bool) -> RenderableType:
 SCREENS: dict[str, dict[str, Made]] = {
     "summary-summary": SUMMARIES,
     "watchdog-watched": WATCHED,
+    "migration-legacy_run": LEGACY_RUNS,
+    "migration-imported": IMPORTED,
+    "migration-shadowed": SHADOWED,
+    "migration-plan": MOVES,
+    "migration-status": MIGRATIONS,
+    "sides-comparison": COMPARED,
+    "sides-waivers": WAIVERS,
     "reports-compliance": REPORTED,
     "daily-daily": DAILY,
     "reports-incident": INCIDENTS,
@@ -89,6 +100,9 @@ SCREENS: dict[str, dict[str, Made]] = {
     "certificate_page-page": PAGES,
     **RECORDS,
     "runs-cancelled": CANCELLED,
+    "handovers-promoted": PROMOTED,
+    "handovers-returned": RETURNED,
+    "handovers-undone": UNDONE,
     "grants-sql": GRANTS,
     "grants-held": HELD,
     "watching-frame": FRAMES,

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from waiting import until
 
-from bulketl.cli import loading
+from bulketl.cli import oneload
 from bulketl.cli.options import past_printing, telling
 from bulketl.cli.progress import underway
 from bulketl.cli.progress.display import Display
@@ -217,8 +217,8 @@ def test_the_display_leaves_nothing_behind_and_nothing_comes_of_no_tables() -> N
 def test_a_signal_is_told_below_the_display_while_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Written past it, the line would be overwritten, and lines of the display would stay."""
     file = io.StringIO()
-    monkeypatch.setattr(loading, "err", Console(file=file, width=80, height=24, force_terminal=True))
-    with loading.watching(as_json=False) as observer:
+    monkeypatch.setattr(oneload, "err", Console(file=file, width=80, height=24, force_terminal=True))
+    with oneload.watching(as_json=False) as observer:
         observer(started(t=(LINE_ROWS, "critical")))
         telling[-1]("ending after the steps under way")
         until(lambda: left_on_screen(file.getvalue())[-1:] == ["ending after the steps under way"])

@@ -163,6 +163,9 @@ PLACES: dict[str, tuple[int, str]] = {
     "postgres/write/guard.py check_gone": (2, "rows"),
     "postgres/write/outcome.py too_many": (1, "rows"),
     "postgres/write/publish.py publish": (1, "meanwhile"),
+    "postgres/write/exchange.py _altered": (1, "elsewhere"),
+    "postgres/write/exchange.py _busy": (1, "elsewhere"),
+    "postgres/write/exchange.py _compare": (1, "elsewhere"),
     "postgres/write/retention.py retain": (1, "lack"),
     "postgres/write/retention.py _commit": (1, "elsewhere"),
     "postgres/write/retention.py _archived": (1, "elsewhere"),
@@ -182,6 +185,7 @@ PLACES: dict[str, tuple[int, str]] = {
     "tables/cursor.py cursor_type": (1, "plan"),
     "tables/keytext.py spread": (1, "elsewhere"),
     "tables/keytext.py _value": (1, "elsewhere"),
+    "postgres/ledger/oldviews.py _free": (1, "elsewhere"),
     "tables/patterns.py fitting": (1, "elsewhere"),
 }
 SAYS = 12  # characters

@@ -156,8 +156,12 @@ def tick(
 
     def command() -> int:
         from bulketl.cli.screens import alerts as screen
+        from bulketl.loading.handovers import tell
 
-        done = bulketl.tick_alerts(configured(config, rules, schema=schema))
+        settings = configured(config, rules, schema=schema)
+        if settings.migration is not None:
+            tell(settings)
+        done = bulketl.tick_alerts(settings)
         print(json.dumps(done.to_json())) if as_json else out.print(screen.ticked(done))
         return DONE if all(one.answer.delivered for one in done.sent) else FAILED
 

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import logging
 import shutil
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 import bulketl
-from bulketl.cli.exits import exit_code
-from bulketl.cli.listening import listening
-from bulketl.cli.metrics import keep_metrics
+from bulketl.cli.airflow import telling_airflow
+from bulketl.cli.oneload import Done, Loaded, load_once, preparing
 from bulketl.cli.options import (
     AdoptOption,
     AllowOption,
@@ -35,25 +33,18 @@ from bulketl.cli.options import (
     configured,
     err,
     hand_out,
-    lines,
     log_as,
     out,
     run,
     split_commas,
-    telling,
     tiers_of,
 )
-from bulketl.errors import DONE, BulketlError, ConfigError, OutsideWindowError
-from bulketl.loading import starting
+from bulketl.errors import DONE, ConfigError, OutsideWindowError, runbook
 
 if TYPE_CHECKING:
     from bulketl.config.config import Config
     from bulketl.config.windows import Windows
-    from bulketl.loading.events import Observer
-    from bulketl.loading.summary import Summary
     from bulketl.plan.selection import Selection
-    from bulketl.postgres.ledger.findings import Anomaly
-    from bulketl.survey.stages import Tell
 
 STOPPED = "stopped; tables that were not published are as they were before; `bulketl load --resume last` goes on"
 
@@ -85,10 +76,20 @@ def load(
         str,
         typer.Option("--executor", metavar="threads|dask", help="Where steps run: in this process, or on a Dask cluster."),
     ] = "threads",
+    hybrid: Annotated[
+        bool,
+        typer.Option(
+            "--hybrid",
+            help="Have the older pipeline load what it serves, beside this load, which also loads the tables beside it.",
+        ),
+    ] = False,
     scheduler: Annotated[
         str,
         typer.Option("--scheduler", metavar="ADDRESS", help="The Dask scheduler, `tls://host:8786`.", show_default=False),
     ] = "",
+    airflow: Annotated[
+        bool, typer.Option("--airflow", help="End with a line for Airflow: ###AIRFLOW_RESULT### and JSON.")
+    ] = False,
     schema: SchemaOption = None,
     config: ConfigOption = None,
     rules: RulesOption = None,
@@ -110,18 +111,20 @@ def load(
             until=until, allow_deletes=split_commas(allow_deletes), adopt=split_commas(adopt),
         )  # fmt: skip
 
-    def command() -> int:
+    def loaded(told: list[Done]) -> int:
         from bulketl.cli.screens import plans
         from bulketl.survey.planning import planned
 
         log_as(log_format)
         settings = configured(config, rules, workers=workers, schema=schema, certify=certify or None)
         _check_executor(executor, scheduler)
+        if airflow and (as_json or dry_run):
+            raise ConfigError("--airflow ends with a line of its own", hint="leave out --json and --dry-run")
         if resume is not None:
             _check_resumed(
                 {"--dry-run": dry_run, "--tier": tier, "--tables": tables, "--exclude": exclude, "--full": full,
                  "--since": since, "--until": until, "--allow-deletes": allow_deletes, "--adopt": adopt,
-                 "--certify": certify}
+                 "--certify": certify, "--hybrid": hybrid}
             )  # fmt: skip
         if dry_run:
             with preparing(as_json=as_json, spoken=False) as tell:
@@ -130,89 +133,30 @@ def load(
             return DONE
         end = None if ignore_window or settings.windows is None else _window(settings.windows, wait)
         whole = not (tables or exclude or since or until)
-        there = bulketl.dask(scheduler) if scheduler else nullcontext()
-        with listening(settings, whole=whole, resumed=resume is not None) as others, there as cluster:
-            if resume is None:  # looked at after the wait: a plan grows old
-                with preparing(as_json=as_json) as tell:
-                    chosen = planned(settings, selected(), tell)
-            starting.hold()
-            starting.import_arrow()
-            from bulketl.cli.screens import summary as screen
-            from bulketl.loading.run import threads
 
-            starting.begin()
-            where = cluster or threads
-            with watching(as_json=as_json) as observer:
-                observers = [observer, *others]
-                if resume is None:
-                    result = bulketl.load(settings, chosen, observers, closed=lambda: _over(end), executor=where)
-                else:
-                    name = "" if resume == "last" else resume
-                    result = bulketl.resume(settings, name, observers, closed=lambda: _over(end), executor=where)
-            odd = _oddities(settings, result)
-        keep_metrics(settings)
-        if lines.on:  # nobody watches, and a log may gather standard output too
-            result.make_public()
-        if as_json:
-            print(json.dumps({**result.to_json(), "findings": [one.to_json() for one in odd]}))
+        def one(settings: Config, selection: Selection) -> Loaded:
+            there = bulketl.dask(scheduler) if scheduler else nullcontext()
+            with there as cluster:
+                return load_once(
+                    settings, selection, resume=resume, whole=whole, as_json=as_json, closed=lambda: _over(end),
+                    executor=cluster,
+                )  # fmt: skip
+
+        if hybrid:
+            from bulketl.cli.hybrid import hybrid_night
+
+            done: Done = hybrid_night(settings, selected(), one)
         else:
-            out.print(screen.summary(result, verbose, odd))
-        return exit_code(settings, result.outcome, (table.tier for table in result.failed))
+            done = one(settings, selected())
+        told.append(done)
+        print(json.dumps(done.to_json())) if as_json else out.print(done.screen(verbose))
+        return done.exit_code
+
+    def command() -> int:
+        with telling_airflow(split_commas(tier), airflow) as told:
+            return loaded(told)
 
     run(command, as_json, STOPPED)
-
-
-@contextmanager
-def preparing(*, as_json: bool, spoken: bool = True) -> Iterator[Tell]:
-    """Yield what tells on standard error what is being done, and while that is a live display have it tell of a signal.
-
-    Unless it is `spoken` nothing is told but on a terminal.
-    """
-    if not (spoken or err.is_terminal):
-        yield lambda _what, _done, _of: None
-        return
-    from bulketl.cli.progress.stages import Stages
-
-    with Stages(err, live=err.is_terminal and not as_json) as stages:
-        if err.is_terminal and not as_json:
-            telling.append(stages.note)
-        try:
-            yield stages
-        finally:
-            if telling[-1] == stages.note:
-                telling.pop()
-
-
-def _oddities(settings: Config, result: Summary) -> list[Anomaly]:
-    """Return what is not normal of the load that has ended, and what is overdue; nothing fails for want of that."""
-    from bulketl.operations.anomalies.look import find_anomalies
-    from bulketl.postgres.ledger.findings import STANDING
-
-    try:
-        found = find_anomalies(settings)
-    except BulketlError as error:
-        logging.getLogger("bulketl").warning("nobody looked for what is not normal: %s", error.public)
-        return []
-    return [one for one in found if one.run == result.run or one.kind in STANDING]
-
-
-@contextmanager
-def watching(*, as_json: bool) -> Iterator[Observer]:
-    """Yield what tells of the load on standard error, and while that is a live display have it tell of a signal."""
-    if lines.on:  # every event is a line already
-        yield lambda _event: None
-        return
-    from bulketl.cli.progress.display import Display, Lines
-
-    if as_json or not err.is_terminal:
-        yield Lines(err, whole=lines.debug)
-        return
-    with Display(err) as display:
-        telling.append(display.note)
-        try:
-            yield display
-        finally:
-            telling.pop()
 
 
 def _check_resumed(given: Mapping[str, object]) -> None:
@@ -246,7 +190,8 @@ def _window(windows: Windows, wait: bool) -> dt.datetime:
         if not wait:
             raise OutsideWindowError(
                 f"loads run in the window {windows.load} on {', '.join(windows.days)} only",
-                hint=f"it opens {local:%A %H:%M}; --wait waits for that, --ignore-window loads now",
+                hint=f"it opens {local:%A %H:%M}; --wait waits for that, --ignore-window loads now; "
+                + runbook("window-too-short"),
             )
         err.print(f"waiting for the window, which opens {local:%A %H:%M}")
         time.sleep(max(0.0, (begin - dt.datetime.now(dt.UTC)).total_seconds()))

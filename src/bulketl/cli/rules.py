@@ -11,7 +11,7 @@ import typer
 
 import bulketl
 from bulketl.cli.files import as_it_is, replace
-from bulketl.cli.loading import preparing
+from bulketl.cli.oneload import preparing
 from bulketl.cli.options import ConfigOption, JsonOption, configured, err, found, out, run
 from bulketl.errors import DONE, ConfigError
 from bulketl.tables.printable import count_of

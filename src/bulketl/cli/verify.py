@@ -11,9 +11,9 @@ import typer
 
 import bulketl
 from bulketl.cli.listening import tell_verification
-from bulketl.cli.loading import preparing
 from bulketl.cli.metrics import keep_metrics
 from bulketl.cli.months import months
+from bulketl.cli.oneload import preparing
 from bulketl.cli.options import (
     AllowOption,
     ConfigOption,

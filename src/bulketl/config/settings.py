@@ -12,6 +12,7 @@ from bulketl.config.alerts import Alerts
 from bulketl.config.capacity import Capacity
 from bulketl.config.hooks import Hook
 from bulketl.config.metrics import Metrics
+from bulketl.config.migration import Migration
 from bulketl.config.reports import Reports
 from bulketl.config.values import Duration, Model, RowLimit
 from bulketl.config.watchdog import Watchdog
@@ -20,7 +21,7 @@ from bulketl.tables.casts import parse_target
 from bulketl.tables.catalog import Column, Table
 from bulketl.tables.maskkey import HOW, LEAST
 from bulketl.tables.partitions import PARTITION_BYTES
-from bulketl.tables.spec import TIERS, Tier
+from bulketl.tables.spec import NAME_BYTES, TIERS, Tier
 from bulketl.tables.types import parse_type
 
 PROCESS_MB = 200
@@ -115,6 +116,7 @@ class Settings(Model):
     narrowed_columns: Literal["swap", "refuse"] = "swap"
     invalid_watermark: Literal["load", "refuse"] = "load"
     certify: bool = False
+    keep_previous: int = Field(default=0, ge=0, le=1)
     masking: Literal["declared", "strict"] = "declared"
     mask_key: str = Field(default="", repr=False)
     mask_key_file: str = ""
@@ -130,6 +132,23 @@ class Settings(Model):
     metrics: Metrics | None = None
     ledger: LedgerRule = LedgerRule()
     capacity: Capacity = Capacity()
+    migration: Migration | None = None
+
+    @property
+    def shadow_schema(self) -> str:
+        """The schema into which tables are loaded beside an older pipeline."""
+        named = self.migration.shadow if self.migration else None
+        return named or f"{self.target_schema}_shadow"
+
+    @model_validator(mode="after")
+    def _apart(self) -> Settings:
+        if self.migration is None:
+            return self
+        if self.shadow_schema == self.target_schema:
+            raise ValueError(f"migration.shadow is {self.shadow_schema!r}, as schema is: give it another name")
+        if len(self.shadow_schema.encode()) > NAME_BYTES:
+            raise ValueError(f"{self.shadow_schema!r} is too long for the name of a schema: set migration.shadow")
+        return self
 
     @property
     def at_once(self) -> int:

@@ -101,6 +101,7 @@ class TableRule(Model):
     primary_key: tuple[str, ...] = Field(default=(), strict=False)
     partition_by: str | None = None
     publish: Literal["swap", "refill"] | None = None
+    keep_previous: int | None = Field(default=None, ge=0, le=1)
     lookback: Annotated[int, Field(ge=0)] | Duration | None = None
     reread: Reread | None = None
     deletes: Deletes = Deletes()

@@ -6,6 +6,7 @@ What it prints is read all the time and thrown away but for the tail, so that a 
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import IO
 
 TAIL_BYTES = 4096
+LOG_BYTES = 16 << 20  # that are kept of what one command prints
 SOFT_SECONDS = 2.0  # between SIGTERM and SIGKILL
 LOOK_SECONDS = 0.5
 TAIL_SECONDS = 1.0  # for the tail, once the command has ended: what it has started may hold its output open
@@ -66,11 +68,12 @@ def carry_out(
     seconds: float,
     environ: Mapping[str, str] | None = None,
     stop: threading.Event | None = None,
+    log: IO[bytes] | None = None,
 ) -> Ran:
     """Run a command to its end, or end it and all that it has started in its session after so many seconds.
 
     `environ` is added to the environment. Once `stop` is set the command is ended, too; so it is by an interruption, which
-    goes on. Nothing else is raised.
+    goes on. `log` takes what it prints, up to LOG_BYTES, and its tail where there was more. Nothing else is raised.
     """
     began = time.monotonic()
     try:
@@ -82,7 +85,7 @@ def carry_out(
         return Ran(None, f"did not start: {getattr(error, 'strerror', None) or type(error).__name__}", "", 0.0)
     tail = bytearray()
     _running.add(process)
-    reading = threading.Thread(target=_read, args=(process.stdout, tail), name="bulketl-command", daemon=True)
+    reading = threading.Thread(target=_read, args=(process.stdout, tail, log), name="bulketl-command", daemon=True)
     feeding = threading.Thread(target=_feed, args=(process.stdin, text), name="bulketl-command", daemon=True)
     reading.start()
     feeding.start()
@@ -123,13 +126,22 @@ def _awaited(process: subprocess.Popen[bytes], until: float, stop: threading.Eve
     return True
 
 
-def _read(stream: IO[bytes] | None, tail: bytearray) -> None:
+def _read(stream: IO[bytes] | None, tail: bytearray, log: IO[bytes] | None) -> None:
     if stream is None:
         return
+    sink, left = log or io.BytesIO(), LOG_BYTES if log else 0
+    more = 0
     with stream, contextlib.suppress(OSError, ValueError):
         while block := os.read(stream.fileno(), 65536):
             tail += block
             del tail[:-TAIL_BYTES]
+            sink.write(block[:left])
+            more += max(len(block) - left, 0)
+            left = max(left - len(block), 0)
+    if more and log:
+        cut = max(more - len(tail), 0)
+        with contextlib.suppress(OSError, ValueError):
+            log.write(f"\n[bulketl left out {cut:,} bytes here]\n".encode() + bytes(tail[-more:]))
 
 
 def _feed(stream: IO[bytes] | None, text: str) -> None:

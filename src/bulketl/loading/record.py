@@ -24,7 +24,7 @@ from bulketl.plan.footing import stand
 from bulketl.plan.plan import Plan, fingerprint
 from bulketl.postgres.demands import read_footing
 from bulketl.postgres.ledger import runs, schema
-from bulketl.postgres.ledger.runs import End, Kind, Start
+from bulketl.postgres.ledger.runs import READING_NOTHING, End, Kind, Start
 from bulketl.postgres.locks import Locks, held, new_run
 from bulketl.postgres.server import Connection, Postgres
 from bulketl.postgres.write.copy import close
@@ -91,21 +91,29 @@ class Run:
 
 @contextlib.contextmanager
 def recorded(
-    target: Postgres, kind: Kind, plan: Plan, config: Config, *, before: Before | None = None, resumed: str = ""
+    target: Postgres,
+    kind: Kind,
+    plan: Plan,
+    config: Config,
+    *,
+    before: Before | None = None,
+    resumed: str = "",
+    beside: str = "",
 ) -> Iterator[Run]:
     """Hold the locks of a run, and have it on record with its plan, its outcome and what became of each table.
 
     `before`: what is done under the locks before it is on record; called with a connection and the run's name, perhaps
-    twice. `resumed`: the run on record that goes on. Raise TargetError when another run has one of the locks, or the record
-    cannot be written. A load that an error ends is interrupted, and can be resumed; another kind has failed. What hooks do
-    at its end they do when that is on record and its locks are free.
+    twice. `resumed`: the run on record that goes on. `beside`: another schema, of which the tables with the same names are
+    locked too. Raise TargetError when another run has one of the locks, or the record cannot be written. A load that an
+    error ends is interrupted, and can be resumed; another kind has failed. What hooks do at its end they do when that is on
+    record and its locks are free.
     """
     name = resumed or new_run()
-    # Retention reads no source, so it waits for no load from one; into a schema there is one at a time.
-    source = f"retention {plan.schema}" if kind == "retention" else plan.source
+    # What reads no source waits for no load from one; into a schema there is one of each kind at a time.
+    source = f"{kind} {plan.schema}" if kind in READING_NOTHING else plan.source
     tables = {item.spec.table: item for item in plan.loads}
     document = plan.to_json()
-    with contextlib.ExitStack() as afterwards, held(target, name, source, plan.schema, list(tables)) as locks:
+    with contextlib.ExitStack() as afterwards, held(target, name, source, plan.schema, list(tables), beside) as locks:
         start = Start(kind, plan.source, plan.schema, plan.zone, fingerprint(document), document, config.fingerprint)
         patient(_begin, target, name, start, plan, before, again=bool(resumed))
         journal = Journal(target, name, resumed=bool(resumed))

@@ -18,6 +18,7 @@ from bulketl.errors import PlanError, SourceError, place_of
 from bulketl.loading import engine
 from bulketl.loading.brakes import AtOnce, Brakes
 from bulketl.loading.events import Event, Observer
+from bulketl.loading.handovers import look_after
 from bulketl.loading.measuring import measure
 from bulketl.loading.memory import resident_mb
 from bulketl.loading.pruning import prune_ledger
@@ -83,6 +84,7 @@ def load(
         listening = _carry_out(config, run, plan, observers, closed, executor)
         measure(config, run, plan)
         prune_ledger(config, run)
+    look_after(config, run.name)
     _tell_hooks(run, listening)
     return run.summary
 
@@ -108,6 +110,7 @@ def resume(
         listening = _carry_out(config, resumed, left, observers, closed, executor)
         measure(config, resumed, left)
         prune_ledger(config, resumed)
+    look_after(config, resumed.name)
     _tell_hooks(resumed, listening)
     return resumed.summary
 

@@ -31,7 +31,8 @@ from bulketl.tables.catalog import Other
 from bulketl.tables.checks import counts_to_json
 from bulketl.tables.printable import brief
 
-DONE = ("loaded", "shortened")  # outcomes of tables that were written: by a retention the latter
+# Outcomes of tables that were written: by a retention the second; the others changed hands with an older pipeline.
+DONE = ("loaded", "shortened", "promoted", "rolled back", "undone")
 
 
 @dataclass(slots=True)

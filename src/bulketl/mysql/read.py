@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from bulketl.errors import WITHHELD, BugError, SourceError
+from bulketl.errors import WITHHELD, BugError, SourceError, runbook
 from bulketl.mysql import gaps, slices
 from bulketl.mysql.doubt import doubt, look
 from bulketl.mysql.locks import before_reading
@@ -368,7 +368,8 @@ def _failure(spec: TableSpec, text: str) -> SourceError:
     elif code == 1298:
         hint = "load the server's time zone tables, or write timestamp_zone as an offset like +00:00"
     elif f"[Errno {errno.ENOSPC}]" in text:
-        hint = "a table without a key passes through the temporary folder of this machine: make room there, or set TMPDIR"
+        hint = "a table without a key passes through the temporary folder of this machine: make room there, or set TMPDIR; "
+        hint += runbook("disk-full")
     elif _OVERFLOW in text:
         hint = "rows of it hold more than 2 GiB in one text column; exclude that column, or report it"
     said = shortened(text, _SAID)

@@ -17,11 +17,12 @@ from bulketl.plan.consistency import consistent
 from bulketl.plan.facing import Facing
 from bulketl.plan.grouping import grouped
 from bulketl.plan.incremental import Choice, partitions
-from bulketl.plan.masking import aged, hold_masks, remasked, unclassified, unspooled
+from bulketl.plan.masking import aged, forgotten, hold_masks, remasked, unclassified, unspooled
 from bulketl.plan.obstacles import hold
 from bulketl.plan.ownership import check, with_ownership
 from bulketl.plan.plan import Plan, Refusal, TableLoad
 from bulketl.plan.planned_checks import needed, pointing
+from bulketl.plan.previous import with_previous
 from bulketl.plan.publishing import differing, publishing
 from bulketl.plan.selection import Selection
 from bulketl.plan.specify import known_columns, name_error, specify
@@ -70,9 +71,10 @@ def decide(
             if choice.refusal:
                 raise choice.refusal
             load = _load(config, catalog, table, bounds.get(table.name), choice, selection.frees(table.name))
-            hold_masks(load.spec, choice.state, full=selection.full)
+            hold_masks(load.spec, choice.state, choice.existing, full=selection.full)
             unspooled(load)
             load = with_ownership(load, config, target, selection)
+            load = with_previous(load, config, target.get(load.spec.table), choice.state)
             pointing(config, catalog, table, load.spec.casts, target)
             hold(Facing(load, choice.existing))
             loads.append(load)
@@ -112,17 +114,19 @@ def _load(config: Config, catalog: Catalog, table: Table, bound: Bound | None, c
         size = rows * row_bytes(table)
     found = differing(spec, existing, state)
     agreed, parts = consistent(config, rule, table, parts, spec)
-    spec = dataclasses.replace(spec, consistency=agreed, packed=True, aged=aged(spec, state))
+    spec = dataclasses.replace(spec, consistency=agreed, packed=True, aged=aged(spec, state), unread=forgotten(spec, state))
     stream = bool(parts and parts[0].stream)
     spec, why = publishing(config, rule, spec, 2 if stream else len(parts), existing, found)
     check_spelling(spec, choice.encoding)
     compare = not spec.whole and due(rule, spec, state)
     stays = spec.publish in ("merge", "append")
+    emptied = [item.name for item in spec.unread if item.masked and item.masked.mask.method == "null"]
+    null = f"{', '.join(emptied)}, masked now and only in the target, becomes NULL" if emptied else ""
     load = TableLoad(
         spec=spec,
         partitions=parts,
         tier=rule.table_importance,
-        reason="; ".join(filter(None, (how, why, AGED if stays and spec.aged else "", COMPARED if compare else ""))),
+        reason="; ".join(filter(None, (how, why, AGED if stays and spec.aged else "", null, COMPARED if compare else ""))),
         rows=rows,
         bytes=size,
         seconds=round(choice.pace.seconds(rows), 3) if choice.pace else None,

@@ -18,10 +18,10 @@ from decimal import Decimal
 from bulketl.config.config import Config
 from bulketl.config.masks import MaskEntry
 from bulketl.config.tables import TableRule
-from bulketl.errors import PlanError
+from bulketl.errors import PlanError, runbook
 from bulketl.plan.plan import TableLoad
-from bulketl.tables.casts import Cast, Masked
-from bulketl.tables.catalog import Catalog, Table
+from bulketl.tables.casts import TARGETS, Cast, Masked, held_type
+from bulketl.tables.catalog import Catalog, Table, TargetTable
 from bulketl.tables.checks import ON_TABLE
 from bulketl.tables.cursor import State
 from bulketl.tables.maskkey import HOW, fingerprint
@@ -88,6 +88,29 @@ def masked(config: Config, catalog: Catalog, table: Table, casts: Sequence[Cast]
     if not config.mask_key and (keyed := [name for name, item in made.items() if item.masked and item.masked.mask.keyed]):
         raise PlanError(f"table {table.name!r} masks {', '.join(keyed)} by a key, and there is no mask key", hint=HOW)
     return tuple(made.get(item.column, item) for item in casts)
+
+
+def unread(
+    config: Config, catalog: Catalog, table: Table, casts: Sequence[Cast], left: Sequence[str], existing: TargetTable | None
+) -> tuple[Cast, ...]:
+    """Return the columns that only the target has and that must not be seen, with their masks.
+
+    Those that the source has no longer and a pattern masks, and those that strict masking withholds, `left`.
+    """
+    if existing is None or config.dropped_columns != "keep":
+        return ()
+    rule, there = config.rule(table.name), dict(existing.columns)
+    gone = masked_columns(rule) - {*(item.column for item in casts), *left, *rule.exclude_columns}
+    found = []
+    for column in (*sorted(gone), *left):
+        (name,) = config.target_names(table.name, [column])
+        if target := there.get(name):
+            item = Cast(column, "", target, "", "", "", nullable=True, guarded=False, name=name)
+            entry = rule.mask[column] if column in gone else MaskEntry(method="null")
+            known = held_type(target)[0] in TARGETS
+            mask = _fitting(catalog, item, entry, {})[0] if known else entry.mask
+            found.append(dataclasses.replace(item, masked=Masked(mask, target, "")))
+    return tuple(found)
 
 
 def kind_of(item: Cast) -> Kind:
@@ -191,7 +214,10 @@ def _checked(rule: TableRule, made: Mapping[str, Cast]) -> list[str]:
 
 
 def masking_of(config: Config, casts: Sequence[Cast]) -> str:
-    """Return what a table is masked with: the key's fingerprint, a hash of its masks, and their year; '' without masks."""
+    """Return what a table is masked with: the key's fingerprint, a hash of its masks, and their year; '' without masks.
+
+    A column that the source has no longer counts as before, for its values stay in the target.
+    """
     masks = [(item.column, item.masked.mask) for item in casts if item.masked]
     if not masks:
         return ""
@@ -204,7 +230,7 @@ def masking_of(config: Config, casts: Sequence[Cast]) -> str:
 
 def aged(spec: TableSpec, state: State | None) -> bool:
     """Tell whether a table was masked as it is now, but in an earlier year, in which other dates were too long ago."""
-    if state is None or not state.source:
+    if state is None:
         return False
     (*before, year), (*now, this) = (text.split(" ") for text in (state.masking, spec.masking))
     return before == now and len(now) == 2 and int(year) < int(this)
@@ -212,32 +238,52 @@ def aged(spec: TableSpec, state: State | None) -> bool:
 
 def remasked(spec: TableSpec, state: State | None) -> str:
     """Return why all rows of a table that is loaded are to be masked anew, '' where none are."""
-    if state is None or not state.source or state.masking == spec.masking or aged(spec, state):
+    if state is None or not state.source or _as_before(spec, state):
         return ""
     return "its masks are other ones than those it was loaded with"
 
 
-def hold_masks(spec: TableSpec, state: State | None, *, full: bool) -> None:
+def _as_before(spec: TableSpec, state: State | None) -> bool:
+    """Tell whether the rows that are there are masked as the rules say, but for years; nobody knows without a state."""
+    return spec.masking == state.masking or aged(spec, state) if state else not spec.masking
+
+
+def forgotten(spec: TableSpec, state: State | None) -> tuple[Cast, ...]:
+    """Return the columns that only the target has and whose values are not as they should be, with what is made of these.
+
+    NULL of unmasked ones, for only the source could tell what a mask makes of them; years of too long ago a later one.
+    """
+    if _as_before(spec, state):
+        return tuple(item for item in spec.unread if item.masked and item.masked.mask.to == "year" and aged(spec, state))
+    return tuple(dataclasses.replace(item, masked=Masked(Mask("null"), item.target, "")) for item in spec.unread)
+
+
+def hold_masks(spec: TableSpec, state: State | None, existing: TargetTable | None, *, full: bool) -> None:
     """Raise PlanError when a table was masked with another key or other masks, and that cannot be mended by this load.
 
     `full`: a person asks for all of it, which is how a new key is brought in.
     """
-    if not remasked(spec, state) or state is None:
+    if _as_before(spec, state):
         return
-    if spec.audit or (spec.deletes != "mirror" and state.rows != 0):
+    known = state is not None and state.source  # else it is loaded for the first time, or was reset
+    rows = state.rows if known and state else existing.rows if existing else 0
+    if (spec.audit and known) or ((spec.audit or spec.deletes != "mirror") and rows != 0):
         why = "is of tier audit" if spec.audit else f"has deletes: {spec.deletes}"
+        how = "they were masked otherwise or not at all" if known else "nobody knows how they were masked, if at all"
+        names = ", ".join(item.name for item in spec.unread)
+        alone = f", or of it these columns, which are not read any more: {names}" if names else ""
         raise PlanError(
-            f"table {spec.table!r} {why}, so rows that are there stay, and they were masked otherwise or not at all",
-            hint=f"keep the masks and the key that it was loaded with; or drop it in the target when you are sure, "
+            f"table {spec.table!r} {why}, so rows that are there stay, and {how}",
+            hint=f"keep the masks and the key that it was loaded with; or drop it in the target when you are sure{alone}, "
             f"`bulketl state reset {spec.table}`, and load it anew",
         )
-    before, now = state.masking.partition(" ")[0], spec.masking.partition(" ")[0]
+    before, now = (text.partition(" ")[0] for text in (state.masking if known and state else "", spec.masking))
     if before != now and {before, now}.isdisjoint({"", _NO_KEY}) and not full:
         raise PlanError(
             f"table {spec.table!r} was masked with another key: its pseudonyms would become other ones, and no longer join "
             "with what was masked before",
-            hint="set the old key again; or, to bring in the new one, load all masked tables with --full "
-            "(docs/runbooks/rotate-mask-key.md)",
+            hint="set the old key again; or, to bring in the new one, load all masked tables with --full; "
+            + runbook("rotate-mask-key"),
         )
 
 

@@ -13,16 +13,20 @@ import itertools
 from collections.abc import Mapping, Sequence
 
 from bulketl.config.config import Config
-from bulketl.errors import PlanError
+from bulketl.errors import PlanError, runbook
 from bulketl.plan.incremental import Choice, another_source
-from bulketl.plan.plan import TableLoad
+from bulketl.plan.plan import Skip, TableLoad
 from bulketl.plan.selection import Selection
 from bulketl.tables.catalog import Catalog, Table, TargetTable
+from bulketl.tables.measured import Known
+from bulketl.tables.owner import WORDS, Owner
 from bulketl.tables.partitions import Partition
 from bulketl.tables.patterns import matches
 from bulketl.tables.printable import count_of
 from bulketl.tables.spec import Adopt, TableSpec, cut
 
+LEGACY = "a migration is configured and bulketl did not make the table"
+PROMOTE = "`bulketl migrate promote` takes it over"
 TABLES = ("table", "partitioned table")  # kinds that can be given to bulketl: rows can be written into them
 
 
@@ -33,6 +37,35 @@ def given(config: Config, existing: TargetTable, selection: Selection) -> Adopt:
     if matches(existing.name, selection.adopt):
         return "option"
     return "rule" if config.rule(existing.name).adopt else ""
+
+
+def owner_of(config: Config, known: Known, table: str) -> Owner:
+    """Return who serves a table of the target schema: as it is on record, else as `left_to_others` says."""
+    if owned := known.owners.get(table):
+        return owned.owner
+    existing = known.existing.get(table)
+    return "legacy" if config.migration and existing is not None and not existing.ours else "bulketl"
+
+
+def left_to_others(config: Config, catalog: Catalog, known: Known, selection: Selection) -> tuple[Catalog, tuple[Skip, ...]]:
+    """Return the catalogue without the tables that an older pipeline serves, and those, which this load passes over.
+
+    It serves what is on record as its own. Where a migration is configured, so it does every table that bulketl did not make
+    and that nobody gave to it.
+    """
+    skipped = []
+    for table in catalog:
+        existing, owned = known.existing.get(table.name), known.owners.get(table.name)
+        if existing and given(config, existing, selection) and not owned:
+            continue
+        owner = owner_of(config, known, table.name)
+        if owner == "bulketl":
+            continue
+        since = f"since {owned.at:%Y-%m-%d %H:%M} ({owned.by}: {owned.reason})" if owned else f"as {LEGACY}"
+        reason = f"{WORDS[owner]}, {since}; {PROMOTE}"
+        skipped.append(Skip(table.name, config.rule(table.name).table_importance, reason))
+    others = {item.table for item in skipped}
+    return dataclasses.replace(catalog, tables=tuple(t for t in catalog if t.name not in others)), tuple(skipped)
 
 
 def check(config: Config, catalog: Catalog, table: Table, choice: Choice, selection: Selection) -> None:
@@ -82,7 +115,7 @@ def strange(schema: str, existing: TargetTable) -> PlanError:
         )
     if made is None:
         what = f"no record says that bulketl made the {existing.kind} of that name in schema {schema!r}"
-        more = ""
+        more = book = ""
     else:
         what = (
             f"the {existing.kind} of that name in schema {schema!r} is not the one on record: it has oid {existing.oid}, "
@@ -90,10 +123,11 @@ def strange(schema: str, existing: TargetTable) -> PlanError:
             "database was restored"
         )
         more = "; after a restore `bulketl load --adopt '*'` takes its tables back, each loaded as its rule says"
+        book = f"; {runbook('new-target')}"
     return PlanError(
         f"table {name!r} is somebody else's: {what}{_of(existing)}",
         hint=f"if the source's rows may take its place, write adopt: true in its rule in tables.yaml, or load it once with "
-        f"--adopt {name}{more}; else rename it, or load into another schema with --schema",
+        f"--adopt {name}{more}; else rename it, or load into another schema with --schema{book}",
     )
 
 

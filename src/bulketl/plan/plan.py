@@ -113,11 +113,15 @@ class Skip:
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """A table that bulketl made and does not load any more: why not, and when it was loaded last, '' when unknown."""
+    """A table that bulketl made and does not load any more: why not, and when it was loaded last, '' when unknown.
+
+    `unmasked`: columns that its rule masks now and that it has as they were loaded, without any mask.
+    """
 
     table: str
     reason: str
     loaded: str = ""
+    unmasked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Collection
 
 from bulketl.config.config import Config
 from bulketl.config.tables import TableRule
-from bulketl.errors import PlanError
+from bulketl.errors import PlanError, runbook
 from bulketl.plan.drift import Drift, drift
 from bulketl.tables.casts import unhashed
 from bulketl.tables.catalog import TargetTable, not_null
@@ -172,12 +172,14 @@ def _refuse(config: Config, rule: TableRule, spec: TableSpec, existing: TargetTa
         raise PlanError(
             f"table {name!r} has the key {', '.join(spec.key) or 'none'} at the source "
             f"and {', '.join(existing.primary_key)} in the target",
-            hint="a key of another name or other columns makes another table: drop the target's when you are sure",
+            hint="a key of another name or other columns makes another table: drop the target's when you are sure; "
+            + runbook("schema-changed"),
         )
     if found.changed and config.narrowed_columns == "refuse":
         raise PlanError(
             f"table {name!r} has columns of a narrower or other type than the target: {'; '.join(found.texts)}",
-            hint="alter the target table by hand, or set narrowed_columns: swap to have it built anew",
+            hint="alter the target table by hand, or set narrowed_columns: swap to have it built anew; "
+            + runbook("schema-changed"),
         )
     kept = tuple((name, "") for name in _staying(config, rule, spec, found))
     excluded = config.target_names(spec.table, rule.exclude_columns)

@@ -77,6 +77,7 @@ def changed_since(load: TableLoad, now: TableSpec, rule: TableRule) -> list[str]
         pairs.append(("consistency", then.consistency, rule.consistency or "best effort"))
     lines += [f"its {what} was {_word(one)} and is {_word(other)}" for what, one, other in pairs if one != other]
     lines += ["its checks are others"] if then.checks != now.checks else []
+    lines += ["its masks, their key or their year are others"] if then.masking != now.masking else []
     return lines
 
 

@@ -11,7 +11,7 @@ from bulketl.config.tables import TableRule
 from bulketl.errors import PlanError
 from bulketl.plan.absences import unseen
 from bulketl.plan.incremental import Choice
-from bulketl.plan.masking import masked, masking_of, withheld
+from bulketl.plan.masking import masked, masking_of, unread, withheld
 from bulketl.plan.planned_checks import planned
 from bulketl.rows.canonical import hash_expressions
 from bulketl.tables.casts import Cast, cast, encoder_of
@@ -42,6 +42,7 @@ def specify(config: Config, catalog: Catalog, table: Table, choice: Choice, free
         hashed = hash_expressions(casts, {item.column: "" for item in casts}, config.nul_bytes)[0]
         casts = (*casts, Cast(ROW_HASH, "", "text", "string", hashed, "", nullable=False, guarded=False))
     kept = {item.column for item in casts}
+    only_there = unread(config, catalog, table, casts, left, choice.existing)
     whole = choice.whole
     retained = _retained(table, state)
     hold = rule.retention is not None and rule.retention.legal_hold
@@ -73,8 +74,9 @@ def specify(config: Config, catalog: Catalog, table: Table, choice: Choice, free
         threshold=rule.monitoring.data_quality_threshold,
         certify=config.certify,
         locks=table.locks,
-        masking=masking_of(config, casts),
+        masking=masking_of(config, (*casts, *only_there)),
         withheld=left,
+        unread=only_there,
     )
     if hold and not (spec.key or spec.audit):
         raise PlanError(

@@ -1,6 +1,7 @@
 """Tables that bulketl made and does not load any more: they stay in the target, and grow stale.
 
-Values in, values out. Whoever reads such a table sees the rows of the day it was loaded last, and nothing in it says so.
+Values in, values out. Whoever reads such a table sees the rows of the day it was loaded last, and nothing in it says so; and
+what is masked since is there as it was loaded.
 That a load, a plan or a validation was asked for some tables only leaves none behind.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from bulketl.config.config import Config
+from bulketl.plan.masking import masked_columns
 from bulketl.plan.plan import Leftover, Plan
 from bulketl.tables.catalog import Catalog, TargetTable
 from bulketl.tables.cursor import State
@@ -26,14 +28,20 @@ def leftovers(
 ) -> tuple[Leftover, ...]:
     """Return the tables of this source that are bulketl's and that a load of all tables leaves as they are, by name.
 
-    `catalog` is the whole source; `loaded` says when each was loaded last. Those in `told` are told of elsewhere.
+    `catalog` is the whole source; `loaded` says when each was loaded last. Those in `told` are told of
+    elsewhere, but for what they have unmasked.
     """
     names = {table.name for table in catalog}
     hidden = {item.table for item in catalog.absent if item.column is None and not item.gone}  # refused, not left behind
     found = []
     for name, existing in sorted(target.items()):
         source = states[name].source if name in states else ""
-        if name in told or not existing.ours or existing.made is None:
+        if not existing.ours or existing.made is None:
+            continue
+        secret = config.target_names(name, sorted(masked_columns(config.rule(name))))
+        masked = name in states and states[name].masking
+        unmasked = () if masked else tuple(column for column in secret if column in dict(existing.columns))
+        if name in told and not unmasked:
             continue
         if (source or existing.made.source) != catalog.identity:
             continue
@@ -45,7 +53,7 @@ def leftovers(
             reason = "gone at the source"
         else:
             continue
-        found.append(Leftover(name, reason, loaded.get(name, "")))
+        found.append(Leftover(name, reason, loaded.get(name, ""), unmasked))
     return tuple(found)
 
 
@@ -68,4 +76,6 @@ def notes(plan: Plan) -> list[str]:
 
 
 def _word(item: Leftover) -> str:
-    return f"{item.table} ({item.reason}{f', last loaded {item.loaded}' if item.loaded else ''})"
+    loaded = f", last loaded {item.loaded}" if item.loaded else ""
+    unmasked = f", with {', '.join(item.unmasked)} unmasked" if item.unmasked else ""
+    return f"{item.table} ({item.reason}{loaded}{unmasked})"

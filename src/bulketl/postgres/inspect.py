@@ -45,11 +45,14 @@ FROM (
                 FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class WHERE r.oid = d.objid)
             WHEN d.classid = 'pg_constraint'::regclass THEN (
                 SELECT CASE WHEN contype = 'p' AND conrelid = t.oid THEN 'own' WHEN contype = 'n' THEN 'own'
-                            WHEN contype = 'f' AND confrelid = t.oid THEN 'referencing' ELSE 'other' END
+                            WHEN contype = 'f' AND confrelid = t.oid THEN 'referencing'
+                            WHEN contype IN ('c', 'u', 'x') AND conrelid = t.oid THEN 'part' ELSE 'other' END
                 FROM pg_constraint WHERE oid = d.objid)
             WHEN d.classid = 'pg_class'::regclass THEN (
-                SELECT CASE WHEN relkind = 't' THEN 'own' WHEN {REBUILT} THEN 'index' ELSE 'other' END
+                SELECT CASE WHEN relkind = 't' THEN 'own' WHEN {REBUILT} THEN 'index'
+                            WHEN relkind IN ('i', 'S') THEN 'part' ELSE 'other' END
                 FROM pg_class x WHERE oid = d.objid)
+            WHEN d.classid = 'pg_attrdef'::regclass AND t.oid = t.reloid THEN 'part'
             WHEN d.classid = 'pg_type'::regclass THEN 'own'
             ELSE 'other'
         END AS kind
@@ -103,7 +106,8 @@ SELECT c.oid, c.relname, c.relkind,
     (SELECT json_agg(a.attname ORDER BY a.attnum) FROM pg_attribute a JOIN pg_type y ON y.oid = a.atttypid
      WHERE a.attrelid = c.oid AND a.attnum > 0 AND y.typreceive = 0)::text,
     pg_get_userbyid(c.relowner),
-    (SELECT x.relname FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid WHERE i.indrelid = c.oid AND i.indisprimary)
+    (SELECT x.relname FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid WHERE i.indrelid = c.oid AND i.indisprimary),
+    pg_table_size(c.oid)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace,
     LATERAL (SELECT ARRAY[c.oid] || ARRAY(SELECT relid::oid FROM pg_partition_tree(c.oid)) AS oids) parts
 WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p')"""
@@ -124,7 +128,8 @@ COUNTED_PAGES = 1000  # 8 MB: a table so small is counted to say what would be l
 COUNTED_TABLES = 50
 
 CARRIED = ("view", "index")  # which a swap makes again
-HANGING = ("index", "other", "referencing", "materialized")  # which a person is told of where a table is kept for it
+LOST = ("other", "referencing", "materialized")  # which would be lost even if the old table were kept elsewhere
+HANGING = ("index", "part", *LOST)  # which a person is told of where a table is kept for it
 KINDS = ("view", *HANGING)
 
 
@@ -150,7 +155,7 @@ def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
     for oid, name, relkind, owner in connection.execute(_OTHERS, {"schema": schema}):
         kind = _KINDS.get(relkind, "relation")
         tables[name] = TargetTable(name, (), hanging=(f"its being a {kind}",), kind=kind, oid=oid, owner=owner)
-    for oid, name, relkind, columns, key, own, required, seen, acting, grants, uncopied, owner, key_name in found:
+    for oid, name, relkind, columns, key, own, required, seen, acting, grants, uncopied, owner, key_name, size in found:
         kinds = hanging.get(oid) or {kind: set() for kind in KINDS}
         strict = {not_null(column) for column in json.loads(required or "[]")}
         tables[name] = TargetTable(
@@ -160,6 +165,7 @@ def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
             views=tuple(sorted(kinds["view"])),
             carried=tuple(sorted(needed.get(oid, {}).items())),
             hanging=tuple(sorted(set[str]().union(strict, *(kinds[kind] for kind in HANGING), {own} if own else ()))),
+            staying=tuple(sorted(set[str]().union(*(kinds[kind] for kind in LOST), {own} if own else ()))),
             materialized=bool(kinds["materialized"]),
             referenced=bool(kinds["referencing"]),
             seen=seen,
@@ -168,6 +174,7 @@ def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
             kind="partitioned table" if relkind == "p" else "table",
             oid=oid,
             owner=owner,
+            bytes=size,
             key_name=key_name or "",
             made=record.get(name),
             partitioned=relkind == "p",

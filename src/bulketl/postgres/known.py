@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bulketl.postgres.inspect import read_tables
-from bulketl.postgres.ledger import rejects, runs, states
+from bulketl.postgres.ledger import ownership, rejects, runs, states
 from bulketl.postgres.server import Connection, Postgres
 from bulketl.tables.measured import Known, Pace
 
@@ -38,7 +38,7 @@ def known_of(connection: Connection, schema: str) -> Known:
     # States first: one that is newer than the table would tell of rows that were not looked at.
     found = states.read_states(connection, schema)
     encoding = connection.info.parameter_status("server_encoding") or ""
-    return Known(read_tables(connection, schema), found, encoding=encoding)
+    return Known(read_tables(connection, schema), found, encoding=encoding, owners=ownership.owners(connection, schema))
 
 
 def earlier(target: Postgres, schema: str) -> Earlier:
@@ -46,7 +46,7 @@ def earlier(target: Postgres, schema: str) -> Earlier:
     with target.connect() as connection:
         found = known_of(connection, schema)
         paces, loaded = runs.paces(connection, schema), states.last_loaded(connection, schema)
-        return Earlier(found.existing, found.states, paces, loaded, encoding=found.encoding)
+        return Earlier(found.existing, found.states, paces, loaded, encoding=found.encoding, owners=found.owners)
 
 
 def on_record(target: Postgres, schema: str) -> Recorded:
@@ -54,4 +54,4 @@ def on_record(target: Postgres, schema: str) -> Recorded:
     with target.connect() as connection:
         found = known_of(connection, schema)
         loads, rejected = states.loads(connection, schema), rejects.rejects(connection, schema)
-        return Recorded(found.existing, found.states, loads, rejected, encoding=found.encoding)
+        return Recorded(found.existing, found.states, loads, rejected, encoding=found.encoding, owners=found.owners)

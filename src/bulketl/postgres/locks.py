@@ -120,9 +120,14 @@ def _refusal(connection: Connection, run: str, refused: Sequence[str]) -> Target
 
 
 @contextlib.contextmanager
-def held(target: Postgres, run: str, source: str, schema: str, tables: Sequence[str]) -> Iterator[Locks]:
-    """Hold the locks of a run. Raise TargetError, naming the run, its host and since when, when another holds one."""
-    locks = Locks(target, run, (_run(run), f"source {source}", *(f"table {schema}.{table}" for table in tables)))
+def held(target: Postgres, run: str, source: str, schema: str, tables: Sequence[str], beside: str = "") -> Iterator[Locks]:
+    """Hold the locks of a run, on its tables in the schema `beside` too, if any.
+
+    Raise TargetError, naming the run, its host and since when, when another holds one.
+    """
+    places = [schema, *([beside] if beside else [])]
+    of_tables = (f"table {place}.{table}" for place in places for table in tables)
+    locks = Locks(target, run, (_run(run), f"source {source}", *of_tables))
     patient(locks.take)
     try:
         yield locks

@@ -16,7 +16,7 @@ import psycopg
 from bulketl.connections import sockets
 from bulketl.connections.tls import OPPORTUNISTIC, Protection, problem
 from bulketl.connections.watch import ASK_SECONDS, HINT, STALL_SECONDS, StalledError, Talk, mark, new_mark, talk
-from bulketl.errors import BugError, BulketlError, ConfigError, DataError, Ease, TargetError
+from bulketl.errors import BugError, BulketlError, ConfigError, DataError, Ease, TargetError, runbook
 from bulketl.postgres.health import by_backend
 from bulketl.postgres.refusals import TWICE, about
 from bulketl.postgres.session import FORM, POOLED, Driver, Session, described, opened, parameters
@@ -195,13 +195,14 @@ _TWICE = "correct primary_key where a rule declares it; where stripped NUL bytes
 _HINTS = {
     "23505": f"two rows have the same key in Postgres: {_TWICE}",
     "53200": "raise max_locks_per_transaction in the target: a run takes a lock per table; or load fewer tables at once",
-    "53100": "free space on the target's disk; what is there is as it was before",
+    "53100": f"free space on the target's disk; what is there is as it was before; {runbook('disk-full')}",
     FORBIDDEN: "`bulketl grants --check` names the rights that this user lacks for a load, and `bulketl grants` prints the "
     "SQL that gives each role what it needs",
     "25006": "the target is a read-only server: give the primary's address",
     "55P03": "somebody holds a lock on the table: end that session, or load again later",
     "2BP01": "something was made to depend on the table just now; load again",
-    TAMPERED: "`bulketl audit verify` shows which tables; find out who did it before anything is loaded into them",
+    TAMPERED: "`bulketl audit verify` shows which tables; find out who did it before anything is "
+    f"loaded into them; {runbook('audit-request')}",
     STRANGE: "nothing was changed; `bulketl plan` and `bulketl validate` say what is there now, and what can be done",
     "42P07": "something else has that name in the target: rename or drop it, or load into another schema with --schema",
     "42710": "something else has that name in the target: rename or drop it, or load into another schema with --schema",

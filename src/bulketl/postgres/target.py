@@ -24,6 +24,7 @@ from bulketl.postgres.joins import BY_HASH, PLANNING
 from bulketl.postgres.ledger import entries, states
 from bulketl.postgres.ledger.entries import CopyResult
 from bulketl.postgres.ledger.made import registered, reserving, started
+from bulketl.postgres.ledger.previous import keeping, replaced
 from bulketl.postgres.server import STAGING, Postgres
 from bulketl.postgres.write import table_checks
 from bulketl.postgres.write.chain import begun, ended
@@ -200,7 +201,8 @@ class PostgresTarget:
             if not cursor.fetchall():
                 return self._recorded(cursor, spec, partition.index), self._done(cursor, spec)
             claimed = entries.claim_publish(self.run, spec, returning=False)
-            cursor.execute(batch([claimed, *reserving(self.run, [spec]), temporary(0, spec)]))
+            kept = [*reserving(self.run, [spec]), *keeping(self.run, spec)]
+            cursor.execute(batch([claimed, *kept, temporary(0, spec)]))
             total = self._copied(cursor, spec, partition, batches, counted, (TEMPORARY, temporary_name(0)))
             self._compare_group(cursor, [spec], [total])
             score = quality.hold(spec, [arrived(partition.index, total)])
@@ -287,7 +289,8 @@ class PostgresTarget:
             if not cursor.fetchall():  # the whole group was committed before
                 return [(self._recorded(cursor, spec, 0), self._done(cursor, spec)) for spec in specs]
             emptying = (s for n, spec in enumerate(specs) for s in emptied(self.run, n, spec))
-            cursor.execute(batch([*reserving(self.run, specs), *emptying]))
+            kept = (statement for spec in specs for statement in keeping(self.run, spec))
+            cursor.execute(batch([*kept, *reserving(self.run, specs), *emptying]))
             done = []
             records = [entries.claim_publish(self.run, spec, returning=False) for spec in specs[1:]]
             for n, (spec, piece) in enumerate(zip(specs, batches, strict=True)):
@@ -378,6 +381,7 @@ def recording(run: str, spec: TableSpec, rows: int, score: float = 1.0, *, mark:
         *(chain if spec.audit else [ended(run, spec)]),
         entries.published(run, spec, rows, score),
         states.published(run, spec, rows=rows if counted else None, mark=mark),
+        *replaced(run, spec),
     ]
 
 

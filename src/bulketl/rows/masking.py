@@ -34,6 +34,7 @@ _SIXTY_THREE = (1 << 63) - 1
 # Dates that stand for none, as Open Dental's 0001-01-01: they are nobody's, and the same for all.
 _NO_DAYS = frozenset({-719_162, 2_932_896})
 _ZIP_DIGITS = 5
+_DAY = 86_400_000_000  # microseconds
 
 
 def need_key(spec: TableSpec, key: str) -> None:
@@ -196,11 +197,13 @@ def _shifted(column: pa.ChunkedArray, by: pa.ChunkedArray, item: Cast, key: str)
     A date that would leave the range of its type at the source is moved to the other side.
     """
     most = item.masked.mask.days if item.masked else 0
-    days = _distinct(by, lambda values: pa.array(offsets(_texts(values), most, key), pa.int64()))
+    days = _distinct(by, lambda values: pa.array(offsets(_texts(values), most, key), pa.int32()))
+    if _far_inside(column, most):  # as nearly all columns are; to look at each date costs more than to move it
+        if pa.types.is_date32(column.type):
+            return pc.add(column.cast(pa.int32()), days).cast(column.type)
+        return pc.add(column, pc.multiply(days.cast(pa.int64()), _DAY).cast(pa.duration("us"))).cast(column.type)
     frame = pl.DataFrame({"date": pl.from_arrow(column), "days": pl.from_arrow(days)})
     date, step = pl.col("date"), pl.duration(days=pl.col("days"))
-    if _far_inside(column, most):  # as nearly all columns are; to look at each date costs more than to move it
-        return frame.select(date + step).to_arrow().column(0).cast(column.type)
     inside = (date + step).cast(pl.Date).is_between(*_range(date.cast(pl.Date), item.source_type.base))
     moved = pl.when(inside).then(date + step).otherwise(date - step)
     done = frame.select(pl.when(_stands_for_none(date)).then(date).otherwise(moved).alias("date"))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bulketl.errors import DataQualityError
+from bulketl.errors import DataQualityError, runbook
 from bulketl.tables.printable import count_of
 from bulketl.tables.spec import TableSpec
 
@@ -83,5 +83,5 @@ def hold(spec: TableSpec, arrived: Sequence[Arrived]) -> float:
     raise DataQualityError(
         f"table {spec.table!r}: {count_of(rows, 'row')} for {expected:,} of the source, a score of {found:.6g}, and {limit} "
         f"({places}{more})",
-        hint="it was not published; load it again, and report it if it happens again",
+        hint="it was not published; load it again, and report it if it happens again; " + runbook("quality-below-threshold"),
     )

@@ -79,7 +79,7 @@ def before_measuring(config: Config, catalog: Catalog, table: Table, choice: Cho
 
 def _as_masked(spec: TableSpec, choice: Choice) -> None:
     """Raise FullLoad where all rows are to be masked anew, PlanError where they cannot be."""
-    hold_masks(spec, choice.state, full=False)
+    hold_masks(spec, choice.state, choice.existing, full=False)
     if why := remasked(spec, choice.state):
         raise FullLoad(f"because {why}")
 

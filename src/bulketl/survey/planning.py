@@ -18,7 +18,7 @@ from bulketl.plan.absences import GONE_TABLE
 from bulketl.plan.decision import decide
 from bulketl.plan.incremental import Choice, misspelt
 from bulketl.plan.leftout import left_out
-from bulketl.plan.ownership import unknown
+from bulketl.plan.ownership import left_to_others, unknown
 from bulketl.plan.plan import Leftover, Plan, differences, tables_of
 from bulketl.plan.selection import Selection
 from bulketl.plan.stale import leftovers
@@ -87,7 +87,9 @@ def made_of(
 
     Without `sparing` tables are planned too that have not changed. Raise SourceError or TargetError.
     """
-    source, known, catalog, skipped = sight.source, sight.known, sight.catalog, sight.skipped
+    source, known = sight.source, sight.known
+    catalog, others = left_to_others(config, sight.catalog, known, selection)
+    skipped = (*sight.skipped, *others)
     existing = patient(counted, config, sight.target, known.existing, catalog)
     states, paces, encoding = known.states, known.paces, known.encoding
     seen = {t.name: Choice(states.get(t.name), existing.get(t.name), paces.get(t.name), encoding) for t in catalog}

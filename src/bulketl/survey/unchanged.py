@@ -109,7 +109,7 @@ def _again(config: Config, catalog: Catalog, table: Table, choice: Choice) -> Ta
     if looks_elsewhere(config.rule(table.name)):
         return None
     try:
-        spec = specify(config, catalog, table, Choice(state=state))
+        spec = specify(config, catalog, table, Choice(state=state, existing=existing))
     except PlanError:
         return None
     if spec.withheld:  # which is told in every load

@@ -175,14 +175,16 @@ class TargetTable:
 
     `columns` are (name, type) with types spelt as in `bulketl.tables.casts`. `views` are the plain views that a swap saves
     and recreates, in words; `materialized`: there are others. `hanging` describes everything a swap would lose,
-    materialized views and every index included; `referenced` is true when foreign keys of other tables point here, so that
+    materialized views and every index included; `staying` what of it would be lost even where the old table moves elsewhere
+    with its constraints, defaults and indexes; `referenced` is true when foreign keys of other tables point here, so that
     it cannot be truncated either. `carried`: views and indexes that a swap makes again, each with the columns that it
     needs. `grants` are the rights others have on it; a swap carries them over. `seen` is a hash of all that, to notice
     what appears later. `uncopied` are the columns whose types have no binary form to be read: COPY BINARY into the table
     fails while it has them, even where it leaves them out. `kind` is what Postgres calls it, `oid` its number there,
-    `rows` what it has as far as that is known without much work. `made` is what the ledger knows of a table of that name.
-    `key_name` is that of its key's index. `partitioned`: its rows are in its partitions. `acting`: triggers, rules or row
-    security act on rows that are written to it. `demands`: what it demands of whoever writes to it.
+    `rows` what it has as far as that is known without much work, `bytes` what these take without indexes. `made` is what the
+    ledger knows of a table of that name. `key_name` is that of its key's index. `partitioned`: its rows are in its
+    partitions. `acting`: triggers, rules or row security act on rows that are written to it. `demands`: what it demands of
+    whoever writes to it.
     """
 
     name: str
@@ -191,6 +193,7 @@ class TargetTable:
     views: tuple[str, ...] = ()
     hanging: tuple[str, ...] = ()
     carried: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    staying: tuple[str, ...] = ()
     materialized: bool = False
     referenced: bool = False
     seen: str = ""
@@ -202,6 +205,7 @@ class TargetTable:
     oid: int = 0
     owner: str = ""
     rows: int | None = None
+    bytes: int = 0
     key_name: str = ""
     made: Made | None = None
     demands: Demands = field(default_factory=Demands)

@@ -39,7 +39,12 @@ def _word(part: object) -> str:
 
 def read_key(table: str, words: Sequence[str], columns: Sequence[Column]) -> KeyTuple:
     """Return the values of a key, in the order of its columns; raise PlanError when the words are no key of the table."""
-    return tuple(_value(table, column, text) for column, text in zip(columns, spread(table, words, columns), strict=True))
+    return typed_key(table, spread(table, words, columns), columns)
+
+
+def typed_key(table: str, texts: Sequence[str], columns: Sequence[Column]) -> KeyTuple:
+    """Return the values of a key from the text of each of its columns; raise PlanError where one is no such value."""
+    return tuple(_value(table, column, text) for column, text in zip(columns, texts, strict=True))
 
 
 def spread(table: str, words: Sequence[str], columns: Sequence[Column]) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from bulketl.tables.catalog import TargetTable
 from bulketl.tables.cursor import State
+from bulketl.tables.owner import Owned
 from bulketl.tables.partitions import Changes, KeyTuple, KeyValue
 
 
@@ -14,12 +15,13 @@ from bulketl.tables.partitions import Changes, KeyTuple, KeyValue
 class Known:
     """What the target has of each table by its name, and how far that is loaded.
 
-    `encoding`: of its database, by its name in Postgres.
+    `encoding`: of its database, by its name in Postgres. `owners`: who serves a table, where that is on record.
     """
 
     existing: Mapping[str, TargetTable]
     states: Mapping[str, State]
     encoding: str = field(default="UTF8", kw_only=True)
+    owners: Mapping[str, Owned] = field(default_factory=dict, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)

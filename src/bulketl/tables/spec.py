@@ -76,7 +76,9 @@ class TableSpec:
     masking: str = ""  # the fingerprint of its key, a hash of its masks, their year; '' without masks: `plan/masking`
     aged: bool = False  # rows that are there were masked in an earlier year, of which more dates may show
     withheld: tuple[str, ...] = ()  # columns that nobody has classified, and that strict masking leaves out
+    unread: tuple[Cast, ...] = ()  # columns that only the target has and that are masked; with what is made of their values
     evidence: str = ""  # when it was changed last, if the source tells, and a hash of how it is loaded: see `plan/specify`
+    previous: bool = False  # the table as it is is kept until the next load, so that this one can be undone
     partitioned: bool = False  # so is the target table: its rows are its partitions'
     watched: bool = False  # something acts on rows written to it: they are staged, however few, and compared afterwards
     key_name: str = ""  # of its key's index, where the usual one is taken

@@ -59,10 +59,19 @@ CALLS: dict[str, tuple[str, list[str]]] = {
     ),  # serves until it is ended; tests/servers/operations/test_dashboard.py has it in this role
     "retention": ("loader", ["--dry-run", "--folder kept"]),
     "certificate": ("loader", [""]),
+    "migrate status": ("dashboard", ["", "-v"]),
+    "migrate shadow": ("loader", ["--reason x"]),
+    "migrate compare": ("loader", ["", "--level count"]),
+    "migrate waive": ("loader", ["small --class seconds --reason x"]),
+    "migrate views": ("loader", ["--into reporting"]),
+    "migrate promote": ("loader", ["--reason x"]),
+    "migrate demote": ("loader", ["--reason x"]),
+    "undo": ("loader", ["small"]),
+    "rollback": ("loader", ["--dry-run --reason x", "--reason x"]),
     "pairs": ("analyst", [""]),
     "history": ("loader", ["", "--sums"]),
     "watchdog": ("dashboard", [""]),
-    "metrics": ("loader", ["--textfile m.prom"]),
+    "metrics": ("dashboard", ["", "--textfile m.prom"]),
     "demo": ("", []),  # starts servers of its own
     "help": ("", ["load"]),
     "verify": ("loader", ["", "--level rows --repair", "--level sums"]),
@@ -161,7 +170,7 @@ def office(source_server: Server, postgres: str, tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("BULKETL_SOURCE", source_server.database(database, reader, PASSWORD))
     monkeypatch.setenv("BULKETL_SCHEMA", "raw_data")
     monkeypatch.chdir(tmp_path)
-    settings = {"source_limits": {"replica_lag_seconds": 60}, "alerts": {"webhook": "http://127.0.0.1:9/"}}
+    settings = {"source_limits": {"replica_lag_seconds": 60}, "alerts": {"webhook": "http://127.0.0.1:9/"}, "migration": {}}
     pair = {"source": "SELECT COUNT(*) AS n FROM small", "target": "SELECT count(*) AS n FROM raw_data.small"}
     files = {"tables": {"source_tables": RULES}, "bulketl": settings, "checks": {"pairs": {"p": pair}}}
     (tmp_path / "config").mkdir()

@@ -17,6 +17,7 @@ from bulketl.cli.app import app
 
 NOWHERE = "/dev/null/x"  # a file cannot be there, whoever runs this
 WRONG: dict[str, list[str]] = {
+    "--reason": ["", " "],
     "--tier": ["nope", "critical,nope", ","],
     "--table": ["nope"],
     "--tables": ["nope", "nope*", ","],
@@ -57,6 +58,8 @@ WRONG: dict[str, list[str]] = {
     "KIND": ["nope"],
     "TABLE": ["nope"],
     "TABLES": ["nope", ","],
+    "COLUMN": ["nope"],
+    "--class": ["nope", ""],
     "WORDS": ["nope"],
     "NAME": ["nope"],
     "NAMES": ["nope"],
@@ -67,6 +70,8 @@ BESIDE: dict[str, list[str]] = {
     "why": ["t", "1"], "state show": ["t"], "state reset": ["t", "--yes"], "schedule": ["cron"],
     "rejects export": ["new.csv"], "discover": ["--yes"], "help": [], "alerts ack": ["1"],
     "report verify": ["nope.html"],
+    **{f"migrate {act}": ["--reason", "x"] for act in ("shadow", "promote", "demote")}, "rollback": ["--reason", "x"],
+    "migrate waive": ["t", "--class=seconds", "--reason=x"],
 }  # fmt: skip
 RULES = """source_tables:
   t: {extraction_strategy: incremental, incremental_column: at, retention: {keep: 1y, by: at, action: archive}}

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from faults import small_partitions, use
 from lab import Lab, configure, execute
+from masked import KEY, OTHER
 
 import bulketl
 from bulketl.errors import PlanError, TargetError
@@ -135,6 +136,17 @@ def test_a_run_is_not_resumed_when_the_rule_of_a_table_has_changed(parts: Lab, r
     assert told in refused.value.message
     assert "table a:" not in refused.value.message
     assert bulketl.resume(parts.config()).outcome == "done"
+
+
+def test_a_run_is_not_resumed_with_another_mask_key(parts: Lab) -> None:
+    """Its tables would have pseudonyms of two keys, and equal values others in each."""
+    rules = {"b": {"mask": {"c": "hmac"}}}
+    interrupted(parts, 3, rules=rules, mask_key=KEY)
+    with pytest.raises(PlanError, match="table b: its masks, their key or their year are others") as refused:
+        bulketl.resume(parts.config(rules=rules, mask_key=OTHER))
+    assert KEY not in refused.value.message
+    assert "table a:" not in refused.value.message
+    assert bulketl.resume(parts.config(rules=rules, mask_key=KEY)).outcome == "done"
 
 
 def test_a_run_of_changes_is_not_resumed_by_another_cursor(parts: Lab) -> None:

@@ -258,6 +258,7 @@ def test_what_is_no_publish_writes_to_no_other_table_either(
 READING = {
     "inspect.py", "query.py", "ledger/schema.py", "ledger/runs.py", "write/copy.py",
     "compare/chain.py", "compare/examine.py", "compare/image.py", "compare/months.py", "compare/totals.py",
+    "compare/beside.py", "compare/views.py", "compare/witness.py",
 }  # fmt: skip
 WRITE_ELSEWHERE = {
     "note_report": "into the ledger's own chain",
@@ -265,7 +266,10 @@ WRITE_ELSEWHERE = {
     "_keep_rejects": "the ledger", "_transaction": "begins one for others", "_hashes": "nothing", "read": "nothing",
     "by_hash": "nothing: it lets a reader join by hash", "reject_staged": "the staging table",
     "trial": "nothing that stays, after a publish that has asked", "write_events": "the ledger", "prune": "the ledger",
+    "drop": "the copies that are kept of an older pipeline's tables, by their oid", "drop_expired": "the same",
+    "exchange": "tables by the oids that were seen, under locks that keep them so",
     "record": "the ledger", "record_standing": "the ledger", "looking": "nothing", "keep": "the ledger",
+    "waive": "the ledger",
 }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from bulketl.cli.screens.listing import facts, lines_of, named, rows_of, verdict
+from bulketl.operations.alerts.runbooks import hints_of
 from bulketl.operations.alerts.words import by_text, occasion
 from bulketl.tables.printable import count_of, in_a_line
 from bulketl.tables.spec import TIERS
@@ -102,9 +103,9 @@ def alert(found: Alert, now: dt.datetime) -> Group:
     if ill and len(ill) < len(incident.members):
         well = sorted(set(incident.members) - set(ill))
         parts += ["", lines_of([f"well again: {named(well, SHOWN)}"], "green")]
-    if hints := dict.fromkeys(one.hint for one in incident.members.values() if one.hint and one.over is None):
+    if hints := hints_of(incident) if ill else []:
         more = [f"… and {len(hints) - HINTS:,} more of the kind"] if len(hints) > HINTS else []
-        parts += ["", lines_of([*list(hints)[:HINTS], *more])]
+        parts += ["", lines_of([*hints[:HINTS], *more])]
     if found.deliveries:
         messages = rows_of("message", "to", "when", "answer")
         for each in found.deliveries:

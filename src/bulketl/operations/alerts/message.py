@@ -16,7 +16,7 @@ class Message:
     """What people are told of an incident.
 
     `incident` is the name under which it is opened, followed and closed at the other side, of at most 255 characters.
-    `title` is one line, `lines` are all that is said besides.
+    `title` is one line, `lines` are all that is said besides. `runbook` names the one to follow, '' for none.
     """
 
     kind: MessageKind
@@ -24,6 +24,7 @@ class Message:
     tier: Tier
     title: str
     lines: tuple[str, ...] = ()
+    runbook: str = ""
 
     @property
     def heading(self) -> str:

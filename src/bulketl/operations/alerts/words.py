@@ -10,6 +10,7 @@ from typing import cast
 from bulketl.operations.alerts.causes import BEGIN, rule_of
 from bulketl.operations.alerts.machine import FAILED_AGAIN, LOADED_WELL, highest
 from bulketl.operations.alerts.message import Message, MessageKind
+from bulketl.operations.alerts.runbooks import hints_of, runbook_of
 from bulketl.operations.anomalies.words import NAMES
 from bulketl.postgres.ledger.findings import ODDITIES, Oddity
 from bulketl.postgres.ledger.incidents import Incident, Member
@@ -35,6 +36,11 @@ TITLES: Mapping[str, tuple[str, str]] = {  # of one table, and of several or non
     "silence": ("", "nothing came in"),
     "lag": ("table {table} lags behind", "{tables} lag behind"),
     "not_loaded": ("table {table} was not loaded for too long", "{tables} were not loaded for too long"),
+    "rolled_back": ("table {table} went back to the older pipeline", "{tables} went back to the older pipeline"),
+    "untold": (
+        "the older pipeline has not heard that table {table} changed hands",
+        "the older pipeline has not heard that {tables} changed hands",
+    ),
     "unusual": ("the load of table {table} was not as usual", "the loads of {tables} were not as usual"),
 }
 AT = {"source": "at the source", "target": "at the target", "cluster": "on the cluster", "plan": "by the plan"}
@@ -67,7 +73,8 @@ def message(kind: MessageKind, incident: Incident) -> Message:
     begin = {"escalated": "not acknowledged: ", "resolved": over}.get(kind, "")
     if kind == "open" and incident.round > 1:
         begin = "again: "
-    return Message(kind, incident.key, incident.tier, f"{begin}{title(incident)}", (*lines(kind, incident),))
+    book = "" if kind == "resolved" else runbook_of(incident)
+    return Message(kind, incident.key, incident.tier, f"{begin}{title(incident)}", (*lines(kind, incident),), book)
 
 
 def lines(kind: MessageKind, incident: Incident) -> Sequence[str]:
@@ -77,8 +84,7 @@ def lines(kind: MessageKind, incident: Incident) -> Sequence[str]:
     told = [_line(names, text, tier) for (text, tier), names in list(alike.items())[:MOST_LINES]]
     if more := sum(len(names) for names in list(alike.values())[MOST_LINES:]):
         told.append(f"… and {count_of(more, 'table')} more")
-    hints = dict.fromkeys(one.hint for one in members.values() if one.hint)
-    told += [f"What to do: {in_a_line(hint)}" for hint in list(hints)[:3]] if kind != "resolved" else []
+    told += [f"What to do: {in_a_line(hint)}" for hint in hints_of(incident)[:3]] if kind != "resolved" else []
     began = min(one.at for one in members.values())
     told.append(f"Since {began:%Y-%m-%d %H:%M} UTC, {occasion(incident)}.")
     if kind == "resolved":

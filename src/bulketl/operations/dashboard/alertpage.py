@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from bulketl.config.config import Config
 from bulketl.errors import ConfigError, PlanError
 from bulketl.operations.alerts import words
+from bulketl.operations.alerts.runbooks import hints_of
 from bulketl.operations.dashboard.words import State
 from bulketl.postgres.ledger import acknowledgements, incidents
 from bulketl.postgres.ledger.acknowledgements import Wish
@@ -68,7 +69,7 @@ def listed(
             words.title(one).removesuffix(here),
             _state(one),
             [Told(tables, text) for (text, _), tables in words.by_text(one.affected).items()],
-            list(dict.fromkeys(member.hint for member in one.affected.values() if member.hint)),
+            hints_of(one),
             _messages(messages.get(one.key, ()), now),
             wishes.get(one.number),
         )

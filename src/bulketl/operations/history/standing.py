@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 from zoneinfo import ZoneInfo
 
+from bulketl.errors import Runbook, with_runbook
 from bulketl.operations.anomalies import words
 from bulketl.operations.history.behind import Behind
 from bulketl.postgres.ledger.findings import STANDING, Anomaly
@@ -27,6 +28,10 @@ Word = Literal["failed", "overdue", "never loaded", "unfinished", "slow", "rejec
 WORDS: tuple[Word, ...] = get_args(Word)
 WRONG: tuple[Word, ...] = ("failed", "overdue")  # where the tier blocks, these are failures
 FINE: tuple[Word, ...] = ("not loaded", "well")  # nobody has to look
+RUNBOOKS: Mapping[Word, Runbook] = {  # where nothing of the table's own names one
+    "failed": "critical-table-failed", "overdue": "nightly", "never loaded": "first-load", "unfinished": "nightly",
+    "slow": "window-too-short", "rejected": "quality-below-threshold", "not normal": "nightly",
+}  # fmt: skip
 ENOUGH = 7  # nights before which nothing is compared with what is usual
 SLOWER, SLOWER_SECONDS = 2.0, 10.0  # times its median, and seconds above it, from which a table is slow
 LATER = 2.0  # times the usual time between two loads, after which a table is overdue if it is the longest of late
@@ -176,6 +181,8 @@ def standing_of(known: Known, expected: Expected, now: dt.datetime) -> Standing:
             times=None,
         )
     word, why, hint = _judged(base, known, expected, now)
+    if word in RUNBOOKS and not (word == "never loaded" and base.outcome == "skipped"):  # `why` says who left it out
+        hint = with_runbook(hint, RUNBOOKS[word])
     return dataclasses.replace(base, word=word, why=why, hint=hint)
 
 

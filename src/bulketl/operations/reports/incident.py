@@ -24,7 +24,7 @@ from bulketl.operations.dashboard.runpage import RunPage, run_page
 from bulketl.operations.dashboard.sight import sight
 from bulketl.operations.history.runs import RunEntry, entry_of
 from bulketl.operations.history.standing import plain
-from bulketl.postgres.ledger import incidentreports, incidents, runlist
+from bulketl.postgres.ledger import incidentreports, incidents, ownership, runlist
 from bulketl.postgres.ledger.incidentreports import Around, Kept, WellLoad
 from bulketl.postgres.ledger.looking import Look, asking
 from bulketl.postgres.ledger.runs import plan_of
@@ -32,12 +32,12 @@ from bulketl.postgres.server import Postgres
 from bulketl.tables.alike import for_many, of_tables
 from bulketl.tables.printable import brief, count_of, lasting, verb_of
 
-How = Literal["failed", "not reached", "not certified"]
+How = Literal["failed", "not reached", "not certified", "rolled back"]
 
 
 @dataclass(frozen=True, slots=True)
 class Affected:
-    """A table that the run left as it was before, or published without a certificate that agrees.
+    """A table that the run left as it was before, published without a certificate that agrees, or gave back.
 
     `why`, `hint`: without a value of any row. `before`: its last load before the run that went well, `since`: the first
     after it; None for none.
@@ -50,6 +50,13 @@ class Affected:
     hint: str
     before: WellLoad | None
     since: WellLoad | None
+
+    @property
+    def after(self) -> str:
+        """What the run left in its place."""
+        if self.how == "rolled back":
+            return "rows of the older pipeline"
+        return "rows of this run, not certified" if self.how == "not certified" else "as before"
 
 
 class Alike(NamedTuple):
@@ -124,6 +131,10 @@ class IncidentReport:
         """What happened, and how it is now, in one sentence."""
         began = f"{self.run.kind.capitalize()} {_ENDS.get(self.run.outcome, self.run.outcome)}"
         after = f" after {lasting(self.run.seconds)}" if self.run.seconds is not None else ""
+        if self.run.kind == "rollback" and self.affected:
+            many = count_of(len(self.affected), "table")
+            verb = "is" if len(self.affected) == 1 else "are"
+            return f"{began}{after}: {many} {verb} served by the older pipeline again; {self._since}."
         if not self.affected:
             return f"{began}{after}; what is on record names no table that it left behind."
         apart = sum(one.how == "not certified" for one in self.affected)
@@ -157,7 +168,7 @@ def _spelled(found: dict[str, Any], report: IncidentReport) -> dict[str, Any]:
 
 _ENDS = {
     "failed": "failed", "dead": "died", "partly done": "was partly done", "stopped": "was stopped",
-    "interrupted": "was interrupted", "not certified": "was not certified",
+    "interrupted": "was interrupted", "done": "was carried out", "not certified": "was not certified",
 }  # fmt: skip
 
 
@@ -206,7 +217,7 @@ def _run(look: Look, schema: str, which: str) -> RunEntry:
                 f"there is no run {name!r} into schema {schema!r} on record",
                 hint="`bulketl runs list` shows the runs there were",
             )
-        if found[0].outcome == "done":
+        if found[0].outcome == "done" and found[0].kind != "rollback":
             raise PlanError(f"run {name} went well: there is no incident", hint=f"`bulketl report run {name}` tells of it")
         if found[0].outcome != "running":
             return found[0]
@@ -226,10 +237,13 @@ def _report(look: Look, config: Config, page: RunPage, now: dt.datetime) -> Inci
     done = {table for table, one in ended.items() if one.outcome != "unfinished"} | incidentreports.reached(
         look.connection, run.run
     )
+    behind |= {table: "rolled back" for table, one in ended.items() if one.outcome == "rolled back"}
     behind |= dict.fromkeys((table for table in plan if table not in done and table not in behind), "not reached")
     behind |= dict.fromkeys(incidents.uncertified(look.connection, run.run), "not certified")
     loads = incidentreports.around(look.connection, schema, run.run, list(behind))
+    by, reason = ownership.given_by(look.connection, run.run)
     reasons: dict[How, tuple[str, str]] = {
+        "rolled back": (f"{by} gave it back: {reason}", "`bulketl migrate promote` has bulketl serve it again"),
         "not reached": ("the run ended before it was loaded", f"`bulketl load --resume {run.run}`" if run.resumable else ""),
         "not certified": ("its certificate does not agree with the source", f"`bulketl certificate --run {run.run}`"),
     }

@@ -24,10 +24,14 @@ NOTHING = "ARRAY[0, 0, 0, 0]::numeric[]"
 _ADDED_ROWS = "CASE WHEN kind IN ('trail', 'report') THEN 0 ELSE rows END"
 _ADDED_HASH = f"CASE WHEN kind IN ('trail', 'report') THEN {NOTHING} ELSE hash END"
 # The link over an entry of the chain and the link before it.
-LINK = (
-    "encode(sha256(convert_to(concat_ws('|', COALESCE(link_before, ''), schema_name, table_name, seq, kind, run, rows, hash,"
+_LINK = (
+    "encode(sha256(convert_to(concat_ws('|', COALESCE(link_before, ''), {schema}, table_name, seq, kind, run, rows, hash,"
     " all_rows, all_hash, extract(epoch FROM at)), 'UTF8')), 'hex')"
 )
+LINK = _LINK.format(schema="schema_name")  # of an entry that is made
+# A table may have come from another schema, whose name its earlier entries and notes were hashed with.
+_MADE_IN = "COALESCE(made_in, schema_name)"
+_NOTED = f"run, {_MADE_IN} AS schema_name, table_name, key, kind, old_row, new_row, seen_at, seq"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +150,8 @@ class Entry(NamedTuple):
 def entries(connection: Connection, schema: str, table: str) -> list[Entry]:
     """Return the entries of a table's chain, recomputed, in order."""
     found = connection.execute(
-        f"SELECT seq, run, at::text, link = {LINK} AND seq = n AND all_rows = {_ADDED_ROWS} + COALESCE(rows_before, 0)"
+        f"SELECT seq, run, at::text, link = {_LINK.format(schema=_MADE_IN)} AND seq = n"
+        f" AND all_rows = {_ADDED_ROWS} + COALESCE(rows_before, 0)"
         f" AND all_hash = {_sum(_ADDED_HASH, 'COALESCE(hash_before, ' + NOTHING + ')')}, kind, all_rows, link FROM ("
         "SELECT *, row_number() OVER w AS n, lag(link) OVER w AS link_before, lag(all_rows) OVER w AS rows_before,"
         f" lag(all_hash) OVER w AS hash_before FROM {LEDGER}.audit_chain WHERE schema_name = %s AND table_name = %s"
@@ -162,7 +167,7 @@ def trail_problem(connection: Connection, schema: str, table: str) -> str:
     sums = ", ".join(f"COALESCE(sum(hash[{n}]), 0)" for n in range(1, 5))
     noted, listed, same = connection.execute(
         f"SELECT x.n, c.n, x.sums = c.sums FROM"
-        f" ({summed(f'SELECT * FROM {LEDGER}.audit_trail WHERE {of}', TRAIL_JSON)}) x,"
+        f" ({summed(f'SELECT {_NOTED} FROM {LEDGER}.audit_trail WHERE {of}', TRAIL_JSON)}) x,"
         f" (SELECT COALESCE(sum(rows), 0)::bigint AS n, ARRAY[{sums}]::numeric[] AS sums"
         f" FROM {LEDGER}.audit_chain WHERE {of} AND kind = 'trail') c".encode()
     ).fetchone() or (0, 0, True)

@@ -59,12 +59,15 @@ class Kept(NamedTuple):
 
 
 def troubled(connection: Connection, schema: str) -> list[str]:
-    """Return the last runs into a schema that did not end well, or have not ended; the last one first, LOOKED_AT at most."""
-    if not exists(connection, "run"):
+    """Return the last runs into a schema that did not end well, gave tables back, or have not ended, the last one first.
+
+    They are LOOKED_AT at most.
+    """
+    if (kind := kind_of(connection)) is None:
         return []
     found = connection.execute(
-        f"SELECT run FROM {LEDGER}.run WHERE schema_name = %s AND outcome IS DISTINCT FROM 'done'"
-        " ORDER BY started_at DESC, run DESC LIMIT %s",
+        f"SELECT run FROM {LEDGER}.run r WHERE schema_name = %s AND (outcome IS DISTINCT FROM 'done' OR {kind} = 'rollback')"
+        " ORDER BY started_at DESC, run DESC LIMIT %s".encode(),
         (schema, LOOKED_AT),
     )
     return [run for (run,) in found]

@@ -51,9 +51,13 @@ class LastRun(NamedTuple):
 _ENDED = "EXTRACT(epoch FROM COALESCE(r.finished_at, r.started_at))::float8"
 
 
+# By name: a role that draws dashboards may not read every column, and for * would be refused.
+_OF_LOAD = "run, source, table_name, tier, outcome, rows, rejects, bytes, seconds, inserted, updated, deleted, quality"
+
+
 def _last(outcomes: str) -> str:
     return (
-        f"SELECT * FROM {LEDGER}.table_load t WHERE t.schema_name = %(schema)s AND t.table_name = named.table_name"
+        f"SELECT {_OF_LOAD} FROM {LEDGER}.table_load t WHERE t.schema_name = %(schema)s AND t.table_name = named.table_name"
         f" AND t.run = ANY (%(runs)s) AND {outcomes} ORDER BY t.run DESC LIMIT {NEAR}"
     )
 
@@ -61,8 +65,7 @@ def _last(outcomes: str) -> str:
 # An index by schema, table and run finds each name and its last records, so a year of nights costs no more than a few.
 _LOADS = f"""
 WITH RECURSIVE {NAMED}
-SELECT near.run, near.source, near.table_name, near.tier, near.outcome, near.rows, near.rejects, near.bytes, near.seconds,
-    near.inserted, near.updated, near.deleted, near.quality
+SELECT near.*
 FROM named CROSS JOIN LATERAL (({_last("t.outcome <> 'unfinished'")})
     UNION ALL ({_last("t.outcome IN ('loaded', 'unchanged')")})) near
 """

@@ -4,7 +4,8 @@
 (`partition`, `published`, `compared`) goes once a later run has replaced its table as a whole: until then rows of the target
 are traced to their run by it. A table's record goes unless it is of a run with certificates, of a table that is audited, or
 of what a table holds now; a reject once it is settled, a finding once it is closed; a run when nothing refers to it. A
-verification goes unless it is of an audited table; incident reports stay.
+verification goes unless it is of an audited table, and so does a comparison with an older pipeline; incident reports and
+waivers stay.
 """
 
 from __future__ import annotations
@@ -64,11 +65,16 @@ _WHICH: dict[str, str] = {
     "run": _OF + "".join(f" AND NOT EXISTS (SELECT FROM {LEDGER}.{o} o WHERE o.run = t.run)" for o in _REFERRING),
 }
 
-VERIFICATIONS = 10_000  # that leave after one load
+VERIFICATIONS = 10_000  # that leave after one load, and as many comparisons
 _VERIFIED = f"""
 DELETE FROM {LEDGER}.verification WHERE ctid = ANY(ARRAY(SELECT v.ctid FROM {LEDGER}.verification v
     WHERE v.schema_name = %(schema)s AND v.at < %(before)s AND NOT EXISTS (SELECT FROM {LEDGER}.audit_chain a
         WHERE (a.schema_name, a.table_name) = (v.schema_name, v.table_name)) ORDER BY v.at LIMIT {VERIFICATIONS}))"""
+
+# Who decides whether a table is ready reads its last nights, a year of them at most.
+_COMPARED = f"""
+DELETE FROM {LEDGER}.comparison WHERE seq = ANY(ARRAY(SELECT c.seq FROM {LEDGER}.comparison c
+    WHERE %(schema)s IN (c.schema_name, c.shadow_name) AND c.at < %(before)s ORDER BY c.seq LIMIT {VERIFICATIONS}))"""
 
 
 def prune(connection: Connection, schema: str, before: dt.datetime, clock: Callable[[], float] = time.monotonic) -> Pruned:
@@ -93,6 +99,8 @@ def prune(connection: Connection, schema: str, before: dt.datetime, clock: Calla
             connection.execute(f"UPDATE {LEDGER}.run t SET pruned_at = clock_timestamp() {_OF}".encode(), values)
     if gone := connection.execute(_VERIFIED.encode(), values).rowcount:
         rows["verification"] = gone
+    if gone := connection.execute(_COMPARED.encode(), values).rowcount:
+        rows["comparison"] = gone
     ((left,),) = connection.execute(
         f"SELECT count(*) FROM {LEDGER}.run WHERE {_OLD} AND pruned_at IS NULL".encode(), values
     ).fetchall()

@@ -8,11 +8,15 @@ from __future__ import annotations
 READABLE: dict[str, tuple[str, ...]] = {
     "acknowledgement": ("incident", "by", "seconds", "asked_at", "heard_at"),
     "alerted": ("run", "schema_name", "seq", "done"),
-    "audit_chain": ("schema_name", "table_name", "seq", "kind", "run", "rows", "all_rows", "at"),
-    "audit_trail": ("seq", "run", "schema_name", "table_name", "kind", "seen_at"),
+    "audit_chain": ("schema_name", "table_name", "seq", "kind", "run", "rows", "all_rows", "at", "made_in"),
+    "audit_trail": ("seq", "run", "schema_name", "table_name", "kind", "seen_at", "made_in"),
     "cancel": ("run", "at_once", "by", "asked_at", "heard_at"),
     "certificate": ("run", "source", "schema_name", "table_name", "certified"),
     "compared": ("run", "schema_name", "table_name", "missing", "differing", "gone", "deletes", "compared_at"),
+    "comparison": (
+        "seq", "schema_name", "shadow_name", "table_name", "kind", "level", "outcome", "legacy_rows", "shadow_rows",
+        "differences", "note", "seconds", "by", "at",
+    ),
     "delivery": (
         "delivery", "key", "channel", "kind", "round", "daily", "due_at", "attempts", "delivered_at", "dropped_at", "answer",
         "thread",
@@ -28,12 +32,24 @@ READABLE: dict[str, tuple[str, ...]] = {
         "daily",
     ),
     "incident_report": ("number", "schema_name", "run", "made_at", "by", "document"),
+    "legacy_run": (
+        "seq", "schema_name", "started_at", "seconds", "code", "how", "tables", "loaded", "failed", "log", "by",
+    ),
+    "handover": (
+        "seq", "schema_name", "run", "act", "tables", "document", "at", "attempts", "tried_at", "answer", "told_at",
+    ),
+    "kept": (
+        "seq", "schema_name", "table_name", "way", "place", "oid", "run", "kept_at", "keep_until", "ended_at", "ended",
+        "ended_by",
+    ),
     "made": ("seq", "schema_name", "table_name", "oid", "source", "run", "how", "by", "made_at"),
     "measure": ("run", "source", "schema_name", "what", "table_name", "column_name", "value", "most", "side", "measured_at"),
+    "ownership": ("seq", "schema_name", "table_name", "owner", "by", "reason", "run", "at"),
     "partition": (
         "run", "schema_name", "table_name", "partition", "rows", "rejects", "bytes", "changed", "loaded_at", "written",
         "checks", "expected",
     ),
+    "previous": ("schema_name", "table_name", "run", "rows", "now_rows", "kept_at"),
     "published": (
         "run", "schema_name", "table_name", "rows", "how", "published_at", "inserted", "updated", "unchanged", "deleted",
         "checks", "quality",
@@ -60,11 +76,16 @@ READABLE: dict[str, tuple[str, ...]] = {
         "schema_name", "table_name", "at", "source", "by", "level", "sample", "outcome", "compared", "missing", "differing",
         "extra", "doubled", "figures", "run",
     ),
+    "waiver": ("seq", "schema_name", "table_name", "column_name", "class", "ended", "reason", "by", "at"),
 }  # fmt: skip
 HIDDEN: dict[str, dict[str, str]] = {
     "audit_chain": dict.fromkeys(("hash", "all_hash", "link"), "sums of the hashes of rows, by which a guess can be tried"),
     "audit_trail": dict.fromkeys(("key", "old_row", "new_row"), "rows that were altered"),
     "certificate": {"document": "minima and maxima of every column"},
+    "previous": {
+        **dict.fromkeys(("hash", "now_hash"), "sums of the hashes of rows, by which a guess can be tried"),
+        "state": "what the record of a table had, its watermark too",
+    },
     "reject": dict.fromkeys(("value", "reason", "key", "row"), "rejected rows; Postgres' reasons quote their values"),
     "run": {"document": "the plan, with the keys at which ranges begin"},
     "state": {

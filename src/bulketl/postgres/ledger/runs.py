@@ -19,9 +19,12 @@ from bulketl.postgres.locks import alive
 from bulketl.postgres.server import LEDGER, STAGING, SUPERSEDED, Connection
 from bulketl.tables.measured import Pace
 
-Kind = Literal["load", "repair", "retry", "retention"]  # a retry takes in rejected rows
+# A retry takes in rejected rows; promote and rollback are of tables that change hands with an older pipeline; an undo
+# makes a table what it was before its last load.
+Kind = Literal["load", "repair", "retry", "retention", "promote", "rollback", "undo"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 REJECTING: tuple[Kind, ...] = ("load", "repair")  # the kinds of runs that may reject rows
+READING_NOTHING: tuple[Kind, ...] = ("retention", "promote", "rollback", "undo")  # of the source
 COUNTS = ("inserted", "updated", "unchanged", "deleted")
 
 

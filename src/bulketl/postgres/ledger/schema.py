@@ -15,7 +15,20 @@ from psycopg import sql
 
 from bulketl.errors import ConfigError
 from bulketl.postgres.ddl import value
-from bulketl.postgres.ledger import acknowledgements, incidentreports, incidents, made, verifications
+from bulketl.postgres.ledger import (
+    acknowledgements,
+    handovers,
+    incidentreports,
+    incidents,
+    kept,
+    legacyruns,
+    made,
+    moving,
+    ownership,
+    previous,
+    sidebyside,
+    verifications,
+)
 from bulketl.postgres.ledger.runs import COUNTS
 from bulketl.postgres.server import LEDGER, STAGING, Connection
 
@@ -192,6 +205,9 @@ MIGRATIONS = (
     Migration(17, incidentreports.TABLE),
     Migration(18, verifications.TABLE),
     Migration(19, _MEASURES),
+    Migration(20, ownership.TABLE + legacyruns.TABLE),
+    Migration(21, kept.TABLE + handovers.TABLE + moving.MADE_IN + previous.TABLE),
+    Migration(22, sidebyside.TABLES),
 )
 NEWEST = MIGRATIONS[-1].version
 _SCHEMA_LOCK = 0x62756C6B  # two first runs at once must not both create the tables

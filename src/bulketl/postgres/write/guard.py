@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bulketl.errors import MassDeleteError
+from bulketl.errors import MassDeleteError, runbook
 from bulketl.postgres.ddl import batch
 from bulketl.postgres.joins import BY_HASH, PLANNING
 from bulketl.postgres.write.merge import counting_gone
@@ -39,7 +39,7 @@ def check_gone(spec: TableSpec, fewer: int, there: int) -> None:
         raise MassDeleteError(
             f"table {spec.table!r}: {fewer:,} of its {count_of(there, 'row')} {verb} gone at the source, "
             "and deletes: fail allows none",
-            hint="put them back at the source, or choose deletes: mirror, mark or ignore",
+            hint="put them back at the source, or choose deletes: mirror, mark or ignore; " + runbook("source-restored"),
         )
     # Of a table that was somebody else's so few may go too, but not all: then it is another table.
     free = 0 if spec.adopt and fewer == there else spec.free
@@ -48,5 +48,6 @@ def check_gone(spec: TableSpec, fewer: int, there: int) -> None:
             f"table {spec.table!r}: {fewer:,} of its {count_of(there, 'row')} {verb} gone at the source, "
             f"{fewer / there:.1%}, and {spec.guard:.0%} may go",
             hint=f"if they were meant to go, load it once with --allow-deletes {spec.table}; "
-            "for a table that loses many rows in a usual night name the share under deletes: {guard: ...}",
+            "for a table that loses many rows in a usual night name the share under deletes: {guard: ...}; "
+            + runbook("source-restored"),
         )

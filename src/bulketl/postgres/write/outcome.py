@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from bulketl.errors import DataError
+from bulketl.errors import DataError, runbook
 from bulketl.postgres.ledger.entries import CopyResult
 from bulketl.postgres.write import table_checks
 from bulketl.postgres.write.refused import batch_limit
@@ -59,7 +59,7 @@ def too_many(spec: TableSpec, rejects: int, run: str, last: Reject | None = None
         code=last.code if last else "",
         rejects=rejects,
         hint=f"`bulketl rejects show {spec.table} --run {run}` shows them; "
-        "correct them at the source, change the column's cast, or raise max_rejects",
+        "correct them at the source, change the column's cast, or raise max_rejects; " + runbook("quality-below-threshold"),
     )
 
 

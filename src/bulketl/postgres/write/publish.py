@@ -8,22 +8,24 @@ not be carried made the plan choose refill, and what appeared since makes the tr
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from bulketl.errors import TargetError
 from bulketl.postgres.ddl import REBUILT, SEEN, alter_table, batch, columns, name, rows_of, staging, value
 from bulketl.postgres.joins import BY_HASH, FREE, PLANNING, joining
 from bulketl.postgres.ledger.made import reserving
+from bulketl.postgres.ledger.previous import keeping
 from bulketl.postgres.server import STAGING
 from bulketl.postgres.write import written
 from bulketl.postgres.write.chain import append
 from bulketl.postgres.write.merge import insert, merge, unique
 from bulketl.tables.spec import TableSpec
 
-# The table and every plain view on it, in the order they can be created, with what has to be said of them again.
+# Tables and every plain view on them, in the order they can be created, with what has to be said of them again.
 _CARRIED = """
 WITH RECURSIVE closure AS (
-    SELECT {table}::regclass::oid AS oid, 0 AS depth
+    SELECT unnest(ARRAY[{tables}]::regclass[])::oid AS oid, 0 AS depth
   UNION
     SELECT r.ev_class, t.depth + 1 FROM closure t
     JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = t.oid AND d.classid = 'pg_rewrite'::regclass
@@ -58,7 +60,7 @@ def publish(cursor: Any, run: str, spec: TableSpec) -> None:
 
     Any error leaves the target as it was, by the rollback that follows.
     """
-    cursor.execute(batch(arriving(run, spec)))
+    cursor.execute(batch([*keeping(run, spec), *arriving(run, spec)]))  # a copy is made before anything is locked
     things = []
     if spec.publish == "swap":
         table = value(name(spec.schema, spec.table))
@@ -83,7 +85,12 @@ def arriving(run: str, spec: TableSpec) -> list[str]:
 
 def carrying(spec: TableSpec) -> str:
     """Return the SELECT of what a swap carries over: JSON texts, the table and then its plain views in order."""
-    return _CARRIED.format(table=value(name(spec.schema, spec.table)), rebuilt=REBUILT)
+    return carried_by([name(spec.schema, spec.table)])
+
+
+def carried_by(places: Sequence[str]) -> str:
+    """Return the same SELECT of several tables, by their quoted names; a view on several of them comes once."""
+    return _CARRIED.format(tables=", ".join(map(value, places)), rebuilt=REBUILT)
 
 
 def replacing(run: str, spec: TableSpec, things: list[dict[str, Any]]) -> list[str]:
@@ -116,18 +123,21 @@ def swap(spec: TableSpec, carried: list[dict[str, Any]]) -> list[str]:
     statements = [f"DROP VIEW {name(view['schema'], view['name'])}" for view in reversed(views)]
     statements.append(f"DROP TABLE {name(spec.schema, spec.table)}")
     statements += _move(spec)
-    statements += _described(old, "TABLE", kept)
+    statements += described(old, "TABLE", kept)
     if old["options"]:
         statements.append(f"ALTER TABLE {name(spec.schema, spec.table)} SET ({', '.join(old['options'])})")
     for schema, index, definition, comment in old["indexes"] or []:
         statements.append(definition)
         if comment is not None:
             statements.append(f"COMMENT ON INDEX {name(schema, index)} IS {value(comment)}")
-    for view in views:
-        options = f" WITH ({', '.join(view['options'])})" if view["options"] else ""
-        statements.append(f"CREATE VIEW {name(view['schema'], view['name'])}{options} AS {view['definition'].rstrip(';')}")
-        statements += _described(view, "VIEW", None)
-    return statements
+    return statements + [statement for view in views for statement in created(view)]
+
+
+def created(view: dict[str, Any]) -> list[str]:
+    """Return the statements that make a view again that was dropped, with all that was said of it."""
+    options = f" WITH ({', '.join(view['options'])})" if view["options"] else ""
+    making = f"CREATE VIEW {name(view['schema'], view['name'])}{options} AS {view['definition'].rstrip(';')}"
+    return [making, *described(view, "VIEW", None)]
 
 
 def refill(spec: TableSpec) -> list[str]:
@@ -150,7 +160,7 @@ def _stage(spec: TableSpec) -> str:
     return name(STAGING, spec.table)
 
 
-def _described(thing: dict[str, Any], kind: str, kept: set[str] | None) -> list[str]:
+def described(thing: dict[str, Any], kind: str, kept: set[str] | None) -> list[str]:
     """Return comments, grants and owner of a table or view; `kept` limits what is said of columns to those."""
     at = name(thing["schema"], thing["name"])
     # What default privileges gave the new one is taken back first: the old one's owner may have revoked it.

@@ -22,6 +22,7 @@ from bulketl.postgres.ledger import entries, states
 from bulketl.postgres.ledger.entries import CopyResult
 from bulketl.postgres.ledger.escapes import written_keys
 from bulketl.postgres.ledger.made import reserve
+from bulketl.postgres.ledger.previous import replaced
 from bulketl.postgres.server import Postgres
 from bulketl.postgres.write import chain, table_checks
 from bulketl.postgres.write.copy import TEMPORARY, copy, transaction
@@ -77,7 +78,7 @@ def _mend(
             statements += into(run, spec, _STAGE)
         if spec.audit:
             statements += [BY_HASH, chain.reverted(run, spec, _STAGE, among(spec, listed))]
-        stage.cursor.execute(batch([*statements, entries.compared(run, spec, found)]))
+        stage.cursor.execute(batch([*statements, entries.compared(run, spec, found), *replaced(run, spec)]))
         if not spec.audit:
             return {}, stage.rejects
         stage.cursor.execute(entries.noted_by(run, spec))

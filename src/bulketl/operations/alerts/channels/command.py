@@ -19,6 +19,7 @@ def send(words: Sequence[str], message: Message) -> Answer:
         "BULKETL_ALERT_INCIDENT": message.incident,
         "BULKETL_ALERT_TIER": message.tier,
         "BULKETL_ALERT_TITLE": message.title,
+        "BULKETL_ALERT_RUNBOOK": message.runbook,
     }
     ran = carry_out(words, text, SECONDS, environ)
     return Answer(ran.code == 0, f"{ran.how}: {ran.last}" if ran.last else ran.how)

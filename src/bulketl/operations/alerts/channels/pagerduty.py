@@ -67,6 +67,7 @@ def _who(document: Any) -> list[str]:
 
 def _payload(message: Message) -> dict[str, object]:
     details: dict[str, object] = {"tier": message.tier, "about": list(message.lines[:MOST_LINES])}
+    details |= {"runbook": message.runbook} if message.runbook else {}
     if len(message.lines) > MOST_LINES:
         details["left out"] = count_of(len(message.lines) - MOST_LINES, "line")
     return {

@@ -1,0 +1,1 @@
+"""From an older pipeline to bulketl, table by table, and back."""

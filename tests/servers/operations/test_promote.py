@@ -1,0 +1,202 @@
+"""Tables that change hands: promoted, given back, promoted again; whoever reads them meets the old or the new, whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from lab import Lab, load
+from sidebyside import Beside, dropped, role
+
+import bulketl
+from bulketl.errors import ConfigError, PlanError, TargetError
+from bulketl.plan.selection import Selection
+
+WHY: dict[str, Any] = {"reason": "seven equal nights", "force": True}
+
+
+@pytest.fixture
+def beside(maria_lab: Lab) -> Iterator[Beside]:
+    """Two tables at the source, the older pipeline's copies of them with its faults, and bulketl's beside."""
+    maria_lab.mysql(
+        "CREATE TABLE patient (id int PRIMARY KEY, name varchar(20), fee decimal(10,2), at datetime)",
+        "INSERT INTO patient SELECT seq, CONCAT('p', seq), seq / 4, '2024-01-01' + INTERVAL seq DAY FROM seq_1_to_100",
+        "CREATE TABLE claim (id int PRIMARY KEY, patient int)",
+        "INSERT INTO claim SELECT seq, seq FROM seq_1_to_50",
+    )
+    maria_lab.pg("""
+        CREATE TABLE {s}.patient (id integer PRIMARY KEY, name varchar(20) NOT NULL, fee double precision DEFAULT 0,
+            at timestamp);
+        INSERT INTO {s}.patient SELECT n, 'p' || n, n / 4.0, '2024-01-01'::timestamp FROM generate_series(1, 90) n;
+        CREATE INDEX "patient by name" ON {s}.patient (lower(name));
+        CREATE TABLE {s}.claim (id integer PRIMARY KEY, patient integer);
+        INSERT INTO {s}.claim SELECT n, n FROM generate_series(1, 50) n;
+        CREATE VIEW {s}.stg AS SELECT id, name, fee::numeric AS fee FROM {s}.patient WHERE name LIKE 'p%';
+        CREATE VIEW {s}.joined AS SELECT s.id, s.fee, c.id AS claim FROM {s}.stg s JOIN {s}.claim c ON c.patient = s.id;
+        CREATE VIEW {s}.mart AS SELECT count(*) AS n, sum(fee) AS total FROM {s}.joined;
+    """)
+    yield Beside(maria_lab)
+    dropped(maria_lab)
+
+
+def said(lab: Lab) -> list[tuple[Any, ...]]:
+    """Return all that is said of tables and views: owner, grants of the table and its columns, comments, options."""
+    return lab.pg("""
+        SELECT c.relname, c.relkind::text, c.relowner::regrole::text, obj_description(c.oid, 'pg_class'), c.reloptions::text,
+            (SELECT array_agg(x::text ORDER BY x::text) FROM aclexplode(c.relacl) x WHERE x.grantee <> c.relowner)::text,
+            (SELECT array_agg(a.attname || a.attacl::text ORDER BY 1) FROM pg_attribute a
+             WHERE a.attrelid = c.oid AND a.attacl IS NOT NULL)::text,
+            (SELECT array_agg(a.attname || ':' || col_description(c.oid, a.attnum) ORDER BY a.attname) FROM pg_attribute a
+             WHERE a.attrelid = c.oid AND a.attnum > 0)::text
+        FROM pg_class c WHERE relnamespace = '{s}'::regnamespace AND relkind IN ('r', 'v') ORDER BY relname""")
+
+
+def test_tables_change_hands_with_all_that_hangs_on_them_and_come_back(beside: Beside) -> None:
+    """Views over three floors, grants, column grants, comments and owners are as before, the rows are bulketl's."""
+    lab, reader = beside.lab, role(beside.lab)
+    lab.pg(f"""
+        GRANT SELECT ON {{s}}.patient, {{s}}.mart TO {reader} WITH GRANT OPTION;
+        GRANT SELECT (id) ON {{s}}.claim TO {reader};
+        GRANT SELECT ON {{s}}.stg TO PUBLIC; COMMENT ON TABLE {{s}}.patient IS 'who''s who';
+        COMMENT ON COLUMN {{s}}.patient.name IS 'as written'; COMMENT ON VIEW {{s}}.mart IS 'for the board';
+        GRANT USAGE, CREATE ON SCHEMA {{s}} TO {reader}; ALTER TABLE {{s}}.claim OWNER TO {reader};
+        ALTER VIEW {{s}}.joined SET (security_barrier = true); ALTER TABLE {{s}}.patient SET (fillfactor = 70);
+        ALTER DEFAULT PRIVILEGES IN SCHEMA {{s}} GRANT ALL ON TABLES TO PUBLIC""")
+    try:
+        config = beside.shadowed(["patient", "claim"])
+        before = said(lab)
+        assert lab.pg("SELECT n FROM {s}.mart") == [(50,)]
+        done = bulketl.promote(config, **WHY)
+        assert {(one.table, one.how, one.rows) for one in done.tables} == {
+            ("patient", "swapped", 100),
+            ("claim", "swapped", 50),
+        }
+        assert done.views == 3
+        for now, then in zip(said(lab), before, strict=True):
+            assert now == then
+        assert lab.differences("patient") == lab.differences("claim") == []
+        assert lab.pg("SELECT count(*), max(fee) FROM {s}.stg") == [(100, 25)]
+        assert [beside.owner(table) for table in ("patient", "claim")] == ["bulketl", "bulketl"]
+        assert lab.pg("SELECT indexdef FROM pg_indexes WHERE schemaname = '{s}' AND indexname = 'patient by name'") != []
+        back = bulketl.rollback(config, reason="wrong sums")
+        assert {(one.table, one.rows, one.now) for one in back.tables} == {("patient", 90, 100), ("claim", 50, 50)}
+        assert said(lab) == before
+        assert lab.pg("SELECT count(*) FROM {s}.patient") == [(90,)]
+        assert [beside.owner(table) for table in ("patient", "claim")] == ["legacy", "legacy"]
+        assert lab.pg("SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'bulketl_legacy%'") == [(0,)]
+    finally:
+        lab.pg(f"SET client_min_messages = warning; REASSIGN OWNED BY {reader} TO CURRENT_USER;"
+               f" DROP OWNED BY {reader} CASCADE; DROP ROLE {reader}")  # fmt: skip
+
+
+def test_the_next_load_goes_on_where_the_last_one_beside_was(beside: Beside) -> None:
+    """Incrementally, without loading anything anew; after a rollback it passes over the table, and says so."""
+    rules = {
+        "patient": {"extraction_strategy": "incremental", "incremental_column": "at"},
+        "claim": {"table_importance": "audit"},
+    }
+    config = beside.shadowed(["patient", "claim"], rules=rules)
+    bulketl.promote(config, **WHY)
+    beside.lab.mysql("INSERT INTO patient VALUES (1000, 'new', 1, '2025-01-01')", "INSERT INTO claim VALUES (1000, 1)")
+    done = load(config)
+    assert (done.summary.outcome, done.how("patient"), done.how("claim")) == ("done", "merge", "append")
+    assert beside.lab.differences("patient") == beside.lab.differences("claim") == []
+    (patient,) = (one for one in done.plan.loads if one.spec.table == "patient")
+    assert not patient.spec.whole
+    assert [verdict.problem for verdict in bulketl.verify_audit(config)] == [""]
+    back = bulketl.rollback(config, reason="wrong sums")
+    assert {one.table: one.since.added for one in back.tables} == {"patient": 1, "claim": 1}
+    plan = bulketl.make_plan(config)
+    assert [item.table for item in plan.skipped] == ["claim", "patient"]
+    assert all("wrong sums" in item.reason for item in plan.skipped)
+    assert not list(plan.loads)
+    again = Beside(beside.lab).load_beside(rules=rules)
+    assert (again.how("patient"), again.how("claim")) == ("merge", "append")
+    shadow = beside.lab.config(rules=rules).model_copy(update={"target_schema": beside.shadow})
+    assert [verdict.problem for verdict in bulketl.verify_audit(shadow)] == [""]
+
+
+def test_a_second_rollback_has_nothing_to_do_and_says_so(beside: Beside) -> None:
+    """So an emergency's script may be run twice."""
+    config = beside.shadowed(["patient", "claim"])
+    bulketl.promote(config, **WHY)
+    assert len(bulketl.rollback(config, reason="x").tables) == 2
+    again = bulketl.rollback(config, reason="x")
+    assert (again.run, again.tables, again.impossible) == ("", (), ())
+
+
+def test_what_cannot_be_promoted_is_named_with_every_reason(beside: Beside) -> None:
+    """Nothing changes; a reason is asked for; a name that nobody knows is refused."""
+    config = beside.shadowed(["patient"])
+    with pytest.raises(ConfigError, match="needs a reason"):
+        bulketl.promote(config, reason=" ")
+    with pytest.raises(PlanError, match="no comparison"):
+        bulketl.promote(config, reason="x")
+    with pytest.raises(PlanError, match="nothing is known of a table 'nothing'"):
+        bulketl.promote(config, Selection(tables=("nothing",)), **WHY)
+    beside.lab.pg("ALTER TABLE {s}.patient ADD COLUMN extra text; CREATE VIEW {s}.extra AS SELECT extra FROM {s}.patient")
+    with pytest.raises(PlanError, match=r"'patient'.*view \S+extra needs extra"):
+        bulketl.promote(config, **WHY)
+    beside.lab.pg("DROP VIEW {s}.extra")
+    with pytest.raises(PlanError, match=r"columns that bulketl's lacks: extra"):
+        bulketl.promote(config, reason="x")
+    assert beside.lab.pg("SELECT count(*) FROM {s}.patient") == [(90,)]
+    assert [one.table for one in bulketl.promote(config, **WHY).tables] == ["patient"]
+
+
+def test_nothing_changes_while_others_hold_a_table(beside: Beside, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said who, and readers wait for no longer than a try; a load under way is named too."""
+    import psycopg
+
+    monkeypatch.setattr("bulketl.postgres.write.exchange.TRIES", 2)
+    config = beside.shadowed(["patient", "claim"])
+    with psycopg.connect(beside.lab.target, application_name="a long report") as reader:
+        reader.execute(f"SELECT count(*) FROM {beside.lab.schema}.claim".encode())
+        with pytest.raises(TargetError, match=r"claim is read or written by .*a long report"):
+            bulketl.promote(config, **WHY)
+    assert beside.owner("claim") == "shadow"
+    assert beside.lab.pg("SELECT count(*) FROM {s}.patient") == [(90,)]
+    assert len(bulketl.promote(config, **WHY).tables) == 2
+
+
+def test_a_table_that_must_stay_is_refilled_and_its_old_rows_come_back(beside: Beside) -> None:
+    """One that a materialized view reads, and one that a foreign key points to; their views and keys are never gone."""
+    lab = beside.lab
+    lab.pg("""
+        DROP VIEW {s}.stg CASCADE; DROP TABLE {s}.patient, {s}.claim;
+        CREATE TABLE {s}.patient (id integer PRIMARY KEY, name varchar(20), fee numeric(10,2), at timestamp(0));
+        INSERT INTO {s}.patient SELECT n, 'old', n, '2024-01-01' FROM generate_series(1, 90) n;
+        CREATE TABLE {s}.claim (id integer PRIMARY KEY, patient integer);
+        INSERT INTO {s}.claim VALUES (1, 5);
+        CREATE MATERIALIZED VIEW {s}.counted AS SELECT count(*) AS n FROM {s}.claim;
+        CREATE TABLE {s}.visit (patient integer REFERENCES {s}.patient); INSERT INTO {s}.visit VALUES (7)""")
+    config = beside.shadowed(["patient", "claim"])
+    done = bulketl.promote(config, **WHY)
+    assert {one.how for one in done.tables} == {"refilled"}
+    assert lab.differences("patient") == lab.differences("claim") == []
+    lab.mysql("INSERT INTO claim VALUES (1000, 7)", "DELETE FROM claim WHERE id = 3")
+    loaded = load(config, tables=["claim", "patient"])
+    assert loaded.summary.outcome == "done", [table.message for table in loaded.summary.failed]
+    assert lab.differences("claim") == []
+    bulketl.rollback(config, reason="x")
+    assert lab.pg("SELECT count(*), min(name) FROM {s}.patient") == [(90, "old")]
+    assert lab.pg("SELECT * FROM {s}.claim") == [(1, 5)]
+    assert lab.pg(f"SELECT count(*) FROM {beside.shadow}.claim") == [(50,)]
+    assert {one.how for one in bulketl.promote(_shadow_again(beside), **WHY).tables} == {"refilled"}
+
+
+def _shadow_again(beside: Beside) -> bulketl.Config:
+    return beside.shadowed(["patient", "claim"])
+
+
+def test_a_table_that_the_older_pipeline_never_had_is_only_moved(beside: Beside) -> None:
+    """And a rollback leaves none in its place."""
+    beside.lab.pg("DROP VIEW {s}.joined CASCADE; DROP TABLE {s}.claim")
+    config = beside.shadowed(["claim"])
+    done = bulketl.promote(config, **WHY)
+    assert [(one.table, one.how, one.kept) for one in done.tables] == [("claim", "moved", "")]
+    assert beside.lab.differences("claim") == []
+    bulketl.rollback(config, reason="x")
+    assert "claim" not in beside.lab.tables()
+    assert beside.lab.pg(f"SELECT count(*) FROM {beside.shadow}.claim") == [(50,)]

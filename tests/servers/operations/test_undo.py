@@ -1,0 +1,113 @@
+"""A publish undone: the version before is there again, proven, whatever the way it was replaced; or figures say why not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from faults import small_partitions
+from lab import Lab, load
+
+import bulketl
+from bulketl import Config
+from bulketl.errors import DataError, PlanError
+
+BY_TIME = {"extraction_strategy": "incremental", "incremental_column": "at"}
+ROWS = "SELECT id, c, at FROM {s}.t ORDER BY id"
+
+
+@pytest.fixture
+def lab(maria_lab: Lab) -> Lab:
+    """A table of 200 rows."""
+    maria_lab.mysql("CREATE TABLE t (id int PRIMARY KEY, c varchar(20), at datetime)",
+                    "INSERT INTO t SELECT seq, 'old', '2024-01-01' + INTERVAL seq HOUR FROM seq_1_to_200")  # fmt: skip
+    return maria_lab
+
+
+def configured(lab: Lab, **rule: Any) -> Config:
+    return lab.config(rules={"t": rule}, keep_previous=1)
+
+
+def edit(lab: Lab) -> None:
+    lab.mysql("UPDATE t SET c = 'new', at = NOW() WHERE id % 2 = 0", "INSERT INTO t VALUES (1000, 'new', NOW())")
+
+
+@pytest.mark.parametrize(
+    ("way", "rule"),
+    [("refill", {}), ("swap", {"publish": "swap"}), ("merge", BY_TIME), ("merge", {"deletes": "ignore"})],
+)
+@pytest.mark.parametrize("parts", [1, 8])
+def test_the_version_before_is_there_again_whatever_the_way(
+    lab: Lab, way: str, rule: dict[str, Any], parts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the next load goes on where the one before was; a second undo has nothing."""
+    if parts > 1:
+        small_partitions(monkeypatch, 25)
+        way = "swap" if way == "refill" else way
+    config = configured(lab, **rule)
+    load(config)
+    before, state = lab.pg(ROWS), lab.pg("SELECT watermark, rows FROM bulketl.state WHERE schema_name = '{s}'")
+    edit(lab)
+    done = load(config)
+    assert done.how("t") == way
+    after = lab.pg(ROWS)
+    assert after != before
+    found = bulketl.undo(config, "t")
+    assert (found.undone, found.rows, found.before) == (done.summary.run, 200, 201)
+    assert lab.pg(ROWS) == before
+    assert lab.pg("SELECT watermark, rows FROM bulketl.state WHERE schema_name = '{s}'") == state
+    with pytest.raises(PlanError, match="no version before"):
+        bulketl.undo(config, "t")
+    assert load(config).summary.outcome == "done"
+    assert lab.pg(ROWS) == after
+    assert lab.differences("t") == []
+
+
+def test_rows_that_changed_since_are_told_in_figures(lab: Lab) -> None:
+    """Their number, or that their content is another."""
+    config = configured(lab)
+    load(config)
+    edit(lab)
+    load(config)
+    changes = {
+        "DELETE FROM {s}.t WHERE id = 1000": "has 200 rows, and run .* left 201",
+        "INSERT INTO {s}.t VALUES (1000, 'other')": "has 201 rows of other content, and run .* left 201",
+    }
+    for change, said in changes.items():
+        lab.pg(change)
+        with pytest.raises(DataError, match=said):
+            bulketl.undo(config, "t")
+
+
+def test_columns_that_came_with_the_load_are_empty_again(lab: Lab) -> None:
+    """And what hung on the table stays."""
+    config = configured(lab)
+    load(config)
+    before = lab.pg(ROWS)
+    lab.pg("CREATE VIEW {s}.v AS SELECT count(*) AS n FROM {s}.t; CREATE MATERIALIZED VIEW {s}.m AS SELECT id FROM {s}.t")
+    lab.mysql("ALTER TABLE t ADD COLUMN more int", "UPDATE t SET more = id, c = 'new'")
+    load(config)
+    assert lab.pg("SELECT count(more) FROM {s}.t") == [(200,)]
+    bulketl.undo(config, "t")
+    assert lab.pg(ROWS) == before
+    assert lab.pg("SELECT count(more) FROM {s}.t") == [(0,)]
+    assert lab.pg("SELECT n FROM {s}.v") == [(200,)]
+
+
+def test_the_plan_says_what_it_costs_and_where_it_is_turned_off_it_goes(lab: Lab) -> None:
+    """A table without it, an audit table and one whose masks are others now keep nothing."""
+    config = configured(lab)
+    load(config)
+    edit(lab)
+    done = load(config)
+    (reason,) = (item.reason for item in done.plan.loads)
+    assert "the version before is kept, 1" in reason
+    assert " kB more in the target" in reason
+    masked = configured(lab, mask={"c": "null"})
+    load(masked)
+    assert lab.pg("SELECT count(*) FROM bulketl.previous WHERE schema_name = '{s}'") == [(0,)]
+    assert lab.pg("SELECT count(*) FROM pg_class WHERE relname = '{s}.t'") == [(0,)]
+    with pytest.raises(PlanError, match="no load has kept one"):
+        bulketl.undo(masked, "t")
+    with pytest.raises(PlanError, match="there is no table 'nothing'"):
+        bulketl.undo(masked, "nothing")
