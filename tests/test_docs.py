@@ -138,15 +138,16 @@ def test_the_example_of_checks_is_accepted() -> None:
 
 
 def test_what_is_commented_out_in_the_example_is_accepted_too(tmp_path: Path) -> None:
-    """It shows alerts, and every key that this version does not act on."""
+    """It shows alerts, and where reports go."""
     text, _, later = (CONFIG / "bulketl.example.yaml").read_text(encoding="utf-8").partition("# Who hears")
     path = tmp_path / "bulketl.yaml"
-    lines = [line[2:] for line in later.splitlines()[1:] if not line.startswith("# Checked, and not")]
+    lines = [line[2:] for line in later.splitlines()[1:]]
     path.write_text(text + "\n".join(lines), encoding="utf-8")
     environ = dict.fromkeys(("CLINIC_PASSWORD", "WAREHOUSE_PASSWORD", "SMTP_PASSWORD"), "x")
     urls = dict.fromkeys(("SLACK_URL", "PAGER_URL"), "https://hooks.example/x")
     config = load_config(None, path, environ | urls)
-    assert config.not_yet == ("reports.daily", "reports.weekly", "reports.compliance")
+    assert config.reports is not None
+    assert tuple(config.reports.sent) == ("daily", "weekly", "compliance")
     assert config.alerts is not None
 
 

@@ -57,6 +57,11 @@ def runbook_in(hint: str) -> str:
     return found[0] if found else ""
 
 
+def without_runbook(hint: str) -> str:
+    """Return a hint without the runbook that it names, for where that is said once for many."""
+    return _NAMED.sub("", hint).rstrip("; ")
+
+
 def with_runbook(hint: str, name: Runbook) -> str:
     """Return a hint that names a runbook: the one of its own, or else that one."""
     return hint if runbook_in(hint) else "; ".join(filter(None, (hint, runbook(name))))

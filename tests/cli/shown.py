@@ -16,8 +16,8 @@ from shown_grants import GRANTS, HELD, LINES, SOME
 from shown_handovers import PROMOTED, RETURNED, UNDONE
 from shown_history import NIGHTS, RUNS, STATUSES, TIMELINES
 from shown_loads import PLANS, SUMMARIES
-from shown_migration import IMPORTED, LEGACY_RUNS, SHADOWED
-from shown_migration import STATUSES as MOVES
+from shown_migration import IMPORTED, LEGACY_RUNS, MOVES, SHADOWED
+from shown_migration import STATUSES as MIGRATIONS
 from shown_pipelines import COMPARED, WAIVERS
 from shown_reports import INCIDENTS, REPORTED
 from shown_reports import RUNS as RUNS_REPORTED
@@ -78,7 +78,8 @@ SCREENS: dict[str, dict[str, Made]] = {
     "migration-legacy_run": LEGACY_RUNS,
     "migration-imported": IMPORTED,
     "migration-shadowed": SHADOWED,
-    "migration-status": MOVES,
+    "migration-plan": MOVES,
+    "migration-status": MIGRATIONS,
     "sides-comparison": COMPARED,
     "sides-waivers": WAIVERS,
     "reports-compliance": REPORTED,

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 
 from shown_base import ODD, Made
 
 from bulketl.cli.screens import migration
 from bulketl.operations.migrate.importing import Imported
+from bulketl.operations.migrate.moves import moves
+from bulketl.operations.migrate.ready import Readiness
 from bulketl.operations.migrate.sides import Sides
 from bulketl.operations.migrate.status import MigrationStatus
 from bulketl.operations.migrate.weeks import Goal, Week
+from bulketl.postgres.ledger.handovers import Handover
 from bulketl.postgres.ledger.legacyruns import LegacyRun
 from bulketl.tables.owner import Owner
 
@@ -36,11 +40,23 @@ WEEKS = (
     Week(2, "critical and important tables", ("patient", "payment"), 1, 1, (MET, NOT_MET, UNKNOWN)),
     Week(3, "with audit tables", ("claim",), 0, 0, (NOT_MET,)),
 )
-STATUS = MigrationStatus("raw", "raw_shadow", AT, OWNERS, WEEKS, LIED, "")
+READY = {"payment": Readiness("payment", 3, 7, "differs", AT)}
+UNTOLD = (Handover(1, "20261126-020000-k3fz", "promote", ["patient"], {}, AT, 3, AT, "curl ended with 7"),)
+STATUS = MigrationStatus("raw", "raw_shadow", AT, OWNERS, WEEKS, READY, UNTOLD, LIED, "")
+ABLE = dataclasses.replace(STATUS, ready={"payment": Readiness("payment", 7, 7, "waived", AT)})
+
+BEGUN = MigrationStatus("raw", "raw_shadow", AT, {}, (), {}, (), None, "")
 
 STATUSES: dict[str, Made] = {
     "under-way": lambda v: migration.status(STATUS, v),
-    "no-rules": lambda v: migration.status(MigrationStatus("raw", "raw_shadow", AT, {}, (), None, "there are no rules"), v),
+    "no-rules": lambda v: migration.status(
+        MigrationStatus("raw", "raw_shadow", AT, {}, (), {}, (), None, "there are no rules"), v
+    ),
+}
+MOVES: dict[str, Made] = {
+    "some": lambda v: migration.plan(moves(STATUS), STATUS.ready),
+    "ready": lambda v: migration.plan(moves(ABLE), ABLE.ready),
+    "nothing": lambda v: migration.plan([], {}),
 }
 IMPORTED: dict[str, Made] = {
     "some": lambda v: migration.imported(

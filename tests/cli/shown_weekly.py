@@ -34,7 +34,7 @@ WEEK = Weekly(
     (
         Advice("procedurelog", "load what changed", WHY,
                "procedurelog: {extraction_strategy: incremental, incremental_column: DateTStamp, deletes: mirror}", 1860.0),
-        Advice(ODD, "compare it once a week", "None of the last 90 found one.", "odd: {deletes: {every: 7d}}", 720.0),
+        Advice(ODD, "compare it once a week", "None of 90 found a difference.", "odd: {deletes: {every: 7d}}", 720.0),
     ),
     (Slowing("claimproc", "critical", LINE, (), "faster than its rows"),), Slowing("", "", LINE, (), ""),
     (Figure("rejected rows", 472, 36, 34, (34, 36, 472)), Figure("table loads that failed", 0, 1, 1, (1, 1, 0))), (), (),

@@ -117,6 +117,14 @@ def test_arrow_comes_without_numpy_which_can_still_be_had() -> None:
     assert ran("import numpy\n" + code + after + "print(pa.array(numpy.arange(3)).to_pylist())") == "[0, 1, 2]"
 
 
+def test_arrow_takes_its_memory_from_the_heap_that_all_threads_share() -> None:
+    """And from another where the environment says so."""
+    code = "from bulketl.cli.app import share_memory\nshare_memory()\nfrom bulketl.loading import starting\n"
+    code += "starting.import_arrow()\nimport pyarrow as pa\nprint(pa.default_memory_pool().backend_name)"
+    assert ran(code) == "system"
+    assert ran("import os\nos.environ['ARROW_DEFAULT_MEMORY_POOL'] = 'mimalloc'\n" + code) == "mimalloc"
+
+
 def test_a_process_for_steps_loads_what_steps_use() -> None:
     """There is one for each worker of a load of large tables."""
     code = "from bulketl.loading import starting\nstarting.import_arrow()\nfrom bulketl.loading import process, worker\n"

@@ -17,7 +17,9 @@ from bulketl.operations.alerts.message import Message
 from bulketl.operations.alerts.sending import acknowledge, acknowledged, send
 
 KEY = "a-routing-key-of-32-characters-x"
-OPEN = Message("open", "20261127-011200-c3d4 target", "critical", "3 tables failed", ("patient: connection lost", "claim"))
+OPEN = Message(
+    "open", "20261127-011200-c3d4 target", "critical", "3 tables failed", ("patient: connection lost", "claim"), "book"
+)  # fmt: skip
 
 
 def alerts(**values: Any) -> Alerts:
@@ -50,7 +52,8 @@ def test_pagerduty_opens_and_closes_an_incident_by_one_key() -> None:
     ]
     payload = endpoint.events[0]["payload"]
     assert (payload["summary"], payload["severity"]) == ("3 tables failed", "critical")
-    assert payload["custom_details"]["about"] == list(OPEN.lines)
+    assert payload["custom_details"] == {"tier": "critical", "about": list(OPEN.lines), "runbook": OPEN.runbook}
+    assert "runbook" not in endpoint.events[1]["payload"]["custom_details"]
     assert endpoint.events[1]["payload"]["severity"] == "error"
     assert {one.path for one in endpoint.asked} == {"/v2/enqueue"}
 
@@ -171,8 +174,11 @@ def test_a_webhook_gets_the_message_as_json() -> None:
     with answering(lambda _: (204, "")) as endpoint:
         assert send(alerts(webhook=f"{endpoint.url}/hook"), "webhook", OPEN).delivered
     assert endpoint.events == [
-        {"kind": "open", "incident": OPEN.incident, "tier": "critical", "title": OPEN.title, "lines": list(OPEN.lines)}
-    ]
+        {
+            "kind": "open", "incident": OPEN.incident, "tier": "critical", "title": OPEN.title, "lines": list(OPEN.lines),
+            "runbook": OPEN.runbook,
+        }
+    ]  # fmt: skip
 
 
 def test_a_channel_that_is_not_set_says_so() -> None:

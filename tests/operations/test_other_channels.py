@@ -18,7 +18,9 @@ from bulketl.operations.alerts.sending import send
 
 # apprise asks Python for a module that is about to go.
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
-OPEN = Message("open", "20261127-011200-c3d4 target", "critical", "3 tables failed", ("patient: connection lost", "claim"))
+OPEN = Message(
+    "open", "20261127-011200-c3d4 target", "critical", "3 tables failed", ("patient: connection lost", "claim"), "book"
+)
 
 
 def by_command(*words: str) -> Answer:
@@ -41,7 +43,7 @@ def test_a_command_reads_the_text_and_finds_its_parts_in_the_environment(tmp_pat
     assert answer == Answer(True, "ended with 0")
     assert path.read_text(encoding="utf-8") == (
         "[critical] 3 tables failed\npatient: connection lost\nclaim\n"
-        "20261127-011200-c3d4 target open critical 3 tables failed"
+        "20261127-011200-c3d4 target open book critical 3 tables failed"
     )
 
 

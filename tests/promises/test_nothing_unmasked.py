@@ -109,26 +109,26 @@ def test_no_masked_value_is_anywhere_in_the_target_whatever_happens_to_its_row(
 
 @pytest.mark.parametrize("share", [0.5, 0.7, 0.9])
 def test_no_masked_value_is_left_anywhere_by_a_load_that_is_killed(
-    maria_lab: Lab, tmp_path: Path, share: float, monkeypatch: pytest.MonkeyPatch
+    lab: Lab, tmp_path: Path, share: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nor in staging tables or temporary files; and the run that is resumed ends with what the masks make of all rows."""
     small_partitions(monkeypatch, 50)
-    fill(maria_lab)
+    fill(lab)
     path = tmp_path / "tables.yaml"
     path.write_text(json.dumps({"source_tables": RULES}), encoding="utf-8")
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    calls = killed(maria_lab, str(path), 0, mask_key=KEY)
-    another_day(maria_lab)
-    assert killed(maria_lab, str(path), int(calls * share), mask_key=KEY) == 0
-    assert MARK not in everything(maria_lab)
+    calls = killed(lab, str(path), 0, mask_key=KEY)
+    another_day(lab)
+    assert killed(lab, str(path), int(calls * share), mask_key=KEY) == 0
+    assert MARK not in everything(lab)
     assert not [file for file in tmp_path.rglob("*") if file.is_file() and MARK.encode() in file.read_bytes()]
-    config = maria_lab.config(**OPTIONS)
+    config = lab.config(**OPTIONS)
     assert bulketl.resume(config).outcome == "done"
-    assert maria_lab.load(**OPTIONS).summary.outcome == "done"
-    left = {name: {row[0] for row in rows} for name in WAYS if (rows := wrong(maria_lab, name))}
+    assert lab.load(**OPTIONS).summary.outcome == "done"
+    left = {name: {row[0] for row in rows} for name in WAYS if (rows := wrong(lab, name))}
     assert left == {**{name: {3, 4, 5, 6, 10} for name in AUDITED}, "marked": {10}, "kept": {10}}
-    assert MARK not in everything(maria_lab)
-    assert maria_lab.staged() == []
+    assert MARK not in everything(lab)
+    assert lab.staged() == []
 
 
 def test_the_canary_would_be_seen(maria_lab: Lab) -> None:

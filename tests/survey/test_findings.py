@@ -32,6 +32,7 @@ STAMP = Column("at", "timestamp", False, extra="on update current_timestamp()")
 TEXT = Column("c", "varchar(20)", True, charset="utf8mb4")
 MADE = Column("created_at", "datetime", False)
 PRIMARY, BY_STAMP = Key("PRIMARY", ("id",), True), Key("at", ("at",), False)
+ROOT = Path(__file__).parents[2]
 NOBODY: dict[str, Any] = {"reference": {"to": []}}
 MANY = 50 << 20  # bytes: a table of this size is worth loading by its changes
 INCREMENTAL = {"extraction_strategy": "incremental", "deletes": "mirror"}
@@ -136,7 +137,11 @@ CASES: dict[str, tuple[World, World]] = {
         World({**SOUND, "monitoring": {"alert_on_failure": True}}, settings={"alerts": {"email": ["a@b"], "tiers": NOBODY}}),
         World({**SOUND, "monitoring": {"alert_on_failure": True}}, settings={"alerts": {"email": ["a@b"]}}),
     ),
-    "not yet": (World(settings={"reports": {"weekly": {"write": "reports"}}}), World()),
+    "delivered": (World(settings={"reports": {"weekly": {"write": "reports"}}}), World()),
+    "idle templates": (  # a folder that has other files, and one that is not there, which reports refuse
+        World(settings={"reports": {"templates": str(ROOT / "config/grafana/provisioning/datasources")}}),
+        World(settings={"reports": {"templates": str(ROOT / "none")}}),
+    ),
     "new unknown": (World(settings={"new_tables": "report"}), World(settings={"new_tables": "report"}, known=["t"])),
     "misnamed": (World(rule=None, rules={"T": {}}), World(rules={"T": {"exclude": True}})),
     "idle mask": (World(masks={"*": {"SSN": "null"}}), World(masks={"*": {"at": "keep"}})),
@@ -232,10 +237,12 @@ def test_a_sound_table_is_found_nowhere(tmp_path: Path) -> None:
 
 
 def test_errors_come_first_then_tables_then_rules_in_their_order(tmp_path: Path) -> None:
-    audit = {**AUDIT, "deletes": "mirror"}
+    audit, own = {**AUDIT, "deletes": "mirror"}, tmp_path / "own"
+    own.mkdir()
+    (own / "dayly.html").touch()
     world = World(
         audit,
-        settings={"reports": {"weekly": {"write": "reports"}}},
+        settings={"reports": {"templates": str(own)}},
         more={"refused": (Refusal("z", "critical", "no", "mend it"),)},
     )
     found = find(world.seen(tmp_path))

@@ -170,6 +170,7 @@ registered(run_group, runs_commands.cancel_run, "bulketl runs cancel last",
            {0: "its driver took notice, or it has ended", 1: f"its driver is dead or took no notice, or {REFUSED}",
             2: "there is no such run under way"}, "cancel")  # fmt: skip
 registered(migrating, migrate_commands.status, "bulketl migrate status -v", name="status")
+registered(migrating, migrate_commands.plan, "bulketl migrate plan", name="plan")
 registered(migrating, migrate_commands.shadow, "bulketl migrate shadow --tier critical --reason 'week 1'")
 registered(migrating, handovers.promote, "bulketl migrate promote --tier critical --reason equal",
            {0: "promoted, or nothing to do", 1: REFUSED, 2: f"a table cannot be, or {WRONG}"})  # fmt: skip

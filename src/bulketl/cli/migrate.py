@@ -170,6 +170,30 @@ def waive(
     run(command, as_json)
 
 
+def plan(
+    schema: SchemaOption = None,
+    config: ConfigOption = None,
+    rules: RulesOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what to do next, week by week, as commands: load tables beside the older pipeline, compare them, promote them.
+
+    Rules and ledger are asked. Nothing is changed.
+    """
+
+    def command() -> int:
+        from bulketl.cli.screens.migration import plan as screen
+        from bulketl.operations.migrate.moves import moves
+        from bulketl.operations.migrate.status import migration_status
+
+        found = migration_status(configured(config, rules, schema=schema))
+        steps = moves(found)
+        print(json.dumps([step._asdict() for step in steps])) if as_json else out.print(screen(steps, found.ready))
+        return DONE
+
+    run(command, as_json)
+
+
 def views(
     into: Annotated[
         str, typer.Option("--into", metavar="SCHEMA", help="Where. [default: the target schema]", show_default=False)

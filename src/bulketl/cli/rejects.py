@@ -22,6 +22,7 @@ from bulketl.cli.options import (
     split_commas,
 )
 from bulketl.errors import DONE
+from bulketl.tables.printable import count_of
 
 TableArguments = Annotated[list[str] | None, typer.Argument(metavar="[TABLE]...", help="Names or patterns; none means all.")]
 RunOption = Annotated[
@@ -82,7 +83,7 @@ def export_rejects(
 
     def command() -> int:
         count = bulketl.export_rejects(configured(config, None, schema=schema), file, split_commas(tables), of_run)
-        err.print(f"{count:,} rejected rows written to {file}", soft_wrap=True)
+        err.print(f"{count_of(count, 'rejected row')} written to {file}", soft_wrap=True)
         return DONE
 
     run(command, False)

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from bulketl.config.config import Config
-    from bulketl.operations.reports.mailing import Mailable
     from bulketl.operations.reports.period import ReportPeriod
 
 SinceOption = Annotated[
@@ -38,6 +37,9 @@ NightOption = Annotated[
 MailOption = Annotated[
     bool, typer.Option("--mail", help="Mail it to whom reports.mail names, or else to the mail addresses of the alerts.")
 ]
+DeliverOption = Annotated[
+    bool, typer.Option("--deliver", help="Write it into the folder, and mail it, as reports in bulketl.yaml says of it.")
+]
 HtmlOption = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write it as one page.")]
 MarkdownOption = Annotated[bool, typer.Option("--markdown", help="Print it as Markdown.")]
 
@@ -47,6 +49,8 @@ def compliance(
     until: UntilOption = "",
     html: HtmlOption = None,
     as_markdown: MarkdownOption = False,
+    mailed: MailOption = False,
+    delivered: DeliverOption = False,
     schema: SchemaOption = None,
     config: ConfigOption = None,
     rules: RulesOption = None,
@@ -64,6 +68,7 @@ def compliance(
 
         key = _key()  # first: what is read of the configuration takes the secrets out of the environment
         settings = configured(config, rules, schema=schema)
+        ways = Ways(html, as_markdown, as_json, _delivery(settings, "compliance", mailed, delivered))
         report = bulketl.compliance(settings, _period(settings, since, until, PERIOD), signer(key) if key else "")
 
         def told(text: str) -> str:
@@ -71,7 +76,7 @@ def compliance(
 
         from bulketl.cli.screens import reports as screen
 
-        _tell(settings, "compliance", report, Ways(html, as_markdown, as_json), screen.compliance, told)
+        _tell(settings, "compliance", report, ways, screen.compliance, told)
         return FAILED if report.faulty else PARTLY_DONE if report.uncounted or report.unaudited else DONE
 
     run(command, as_json)
@@ -82,6 +87,7 @@ def daily(
     html: HtmlOption = None,
     as_markdown: MarkdownOption = False,
     mailed: MailOption = False,
+    delivered: DeliverOption = False,
     schema: SchemaOption = None,
     config: ConfigOption = None,
     rules: RulesOption = None,
@@ -97,10 +103,9 @@ def daily(
 
         night = None if until == "now" else _date(until, "--until")
         settings = configured(config, rules, schema=schema)
+        ways = Ways(html, as_markdown, as_json, _delivery(settings, "daily", mailed, delivered))
         report = bulketl.daily(settings, night)
-        if mailed:
-            _mail(settings, "daily", report)  # first: what is printed is the document that was sent, or an error
-        _tell(settings, "daily", report, Ways(html, as_markdown, as_json), screen.daily)
+        _tell(settings, "daily", report, ways, screen.daily)
         return report.exit_code
 
     run(command, as_json)
@@ -111,6 +116,7 @@ def incident(
                                          "run that did not end well.")] = "",
     html: HtmlOption = None,
     as_markdown: MarkdownOption = False,
+    mailed: MailOption = False,
     schema: SchemaOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -124,8 +130,9 @@ def incident(
         from bulketl.cli.screens import reports as screen
 
         settings = configured(config, None, schema=schema)
+        ways = Ways(html, as_markdown, as_json, _delivery(settings, "incident", mailed))
         report = bulketl.incident(settings, which)
-        _tell(settings, "incident", report, Ways(html, as_markdown, as_json), screen.incident)
+        _tell(settings, "incident", report, ways, screen.incident)
         return DONE
 
     run(command, as_json)
@@ -135,6 +142,7 @@ def run_report(
     which: Annotated[str, typer.Argument(metavar="[RUN]", help="The run; without it, or with last, the last one.")] = "",
     html: HtmlOption = None,
     as_markdown: MarkdownOption = False,
+    mailed: MailOption = False,
     schema: SchemaOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -145,8 +153,9 @@ def run_report(
         from bulketl.cli.screens import reports as screen
 
         settings = configured(config, None, schema=schema)
+        ways = Ways(html, as_markdown, as_json, _delivery(settings, "run", mailed))
         report = bulketl.run_report(settings, which)
-        _tell(settings, "run", report, Ways(html, as_markdown, as_json), screen.one_run)
+        _tell(settings, "run", report, ways, screen.one_run)
         return DONE
 
     run(command, as_json)
@@ -158,6 +167,8 @@ def weekly(
     until: UntilOption = "",
     html: HtmlOption = None,
     as_markdown: MarkdownOption = False,
+    mailed: MailOption = False,
+    delivered: DeliverOption = False,
     schema: SchemaOption = None,
     config: ConfigOption = None,
     rules: RulesOption = None,
@@ -173,23 +184,40 @@ def weekly(
         from bulketl.operations.reports.weekly import WEEK
 
         settings = configured(config, rules, schema=schema)
+        ways = Ways(html, as_markdown, as_json, _delivery(settings, "weekly", mailed, delivered))
         report = bulketl.weekly(settings, _period(settings, since, until, WEEK))
-        _tell(settings, "weekly", report, Ways(html, as_markdown, as_json), screen.weekly)
+        _tell(settings, "weekly", report, ways, screen.weekly)
         return DONE
 
     run(command, as_json)
 
 
+class Delivery(NamedTuple):
+    """Where the page of a report goes by itself: into a folder, and to people by mail."""
+
+    folder: Path | None = None
+    mailed: bool = False
+
+
 class Ways(NamedTuple):
-    """How a report is handed out: as a page in a file, and printed as Markdown or JSON, or as a screen."""
+    """How a report is handed out: as a page in a file and by itself, and printed as Markdown or JSON, or as a screen."""
 
     html: Path | None
     as_markdown: bool
     as_json: bool
+    delivery: Delivery = Delivery()
 
 
 class Report(Protocol):
-    """A report of any name."""
+    """A report of any name; `number` is how people call it, `subject` its state in a line."""
+
+    @property
+    def number(self) -> str | int | None:
+        """How people call it."""
+
+    @property
+    def subject(self) -> str:
+        """Its state, for the subject of a mail."""
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain values."""
@@ -198,11 +226,32 @@ class Report(Protocol):
 R = TypeVar("R", bound=Report)
 
 
-def _mail(config: Config, name: str, report: Mailable) -> None:
-    """Mail the report of that name, and say to whom on standard error: a program may read what is printed."""
-    from bulketl.operations.reports.mailing import mail
+def _delivery(config: Config, name: str, mailed: bool, delivered: bool = False) -> Delivery:
+    """Return where the report of that name goes by itself; raise ConfigError before it is made when that is nowhere."""
+    from bulketl.operations.reports.mailing import mail_settings
 
-    err.print(mail(config, name, report), soft_wrap=True)
+    where = config.reports.sent.get(name) if config.reports else None
+    if delivered and where is None:
+        raise ConfigError(
+            f"reports.{name} says nowhere to deliver the report to",
+            hint=f"write reports: {{{name}: {{write: FOLDER, send: [email]}}}} into config/bulketl.yaml, or take --mail",
+        )
+    to_people = mailed or bool(delivered and where and where.send)
+    if to_people:
+        mail_settings(config)
+    return Delivery(Path(where.write).expanduser() if delivered and where and where.write else None, to_people)
+
+
+def _deliver(config: Config, name: str, report: Report, html: str, delivery: Delivery) -> None:
+    """Take the page where it goes by itself, and say so on standard error: a program may read what is printed."""
+    from bulketl.operations.reports.mailing import file_of, mail
+
+    if delivery.folder:
+        file = delivery.folder / file_of(name, report)
+        files.replace(file, html)
+        err.print(f"written to {file}", soft_wrap=True)
+    if delivery.mailed:
+        err.print(mail(config, name, report, html), soft_wrap=True)
 
 
 def _tell(
@@ -210,10 +259,16 @@ def _tell(
     told: Callable[[str], str] = lambda text: text,
 ) -> None:  # fmt: skip
     """Hand out the report of that name; `screen` makes one of it and of the file's name, `told` is asked for each text."""
+    from bulketl.config.templates import idle
     from bulketl.operations.reports.rendering import markdown, page
 
-    if ways.html:
-        files.replace(ways.html, told(page(config, name, report)))
+    for one in idle(config):
+        err.print(f"note: reports.templates: {one.what}; {one.advice}", soft_wrap=True)
+    if ways.html or any(ways.delivery):  # first: what is printed is the document that was sent, or an error
+        html = told(page(config, name, report))
+        _deliver(config, name, report, html, ways.delivery)
+        if ways.html:
+            files.replace(ways.html, html)
     if ways.as_json:
         print(told(json.dumps(report.to_json(), indent=2) + "\n"), end="")
     elif ways.as_markdown:

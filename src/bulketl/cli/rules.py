@@ -14,6 +14,7 @@ from bulketl.cli.files import as_it_is, replace
 from bulketl.cli.oneload import preparing
 from bulketl.cli.options import ConfigOption, JsonOption, configured, err, found, out, run
 from bulketl.errors import DONE, ConfigError
+from bulketl.tables.printable import count_of
 
 if TYPE_CHECKING:
     from bulketl.config.config import Config
@@ -119,7 +120,10 @@ def _write(path: Path, settings: Config, catalog: Catalog, proposals: Sequence[P
     if not before:
         err.print(screen.counted(proposals), soft_wrap=True)
     beside, added = snapshot.snapshot_path(path).name, len(after.splitlines()) - len(before.splitlines())
-    what = f"write {path} and {beside}" if not before else f"add {added} lines to {path}" if added else f"write {beside}"
+    if before:
+        what = f"add {count_of(added, 'line')} to {path}" if added else f"write {beside}"
+    else:
+        what = f"write {path} and {beside}"
     if not yes and not _confirmed(what):
         return
     replace(path, after)

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from bulketl.config.channels import Address, Channel, Channels, MailServer
+from bulketl.config.channels import Address, MailServer
 from bulketl.config.values import Model
 
 NAMES = ("daily", "weekly", "compliance")
 
 
 class Report(Model):
-    """Where a report goes: a file of its own in a folder, the channels of the alerts, or both."""
+    """Where `--deliver` takes a report: into a folder, as a file of its own, to people by mail, or both."""
 
     write: Annotated[str, Field(min_length=1)] | None = None
-    send: Channels = ()
+    send: Annotated[tuple[Literal["email"], ...], Field(strict=False)] = ()
 
     @model_validator(mode="after")
     def _somewhere(self) -> Report:
         if self.write is None and not self.send:
-            raise ValueError("it goes nowhere: name a folder under write, or channels under send")
+            raise ValueError("it goes nowhere: name a folder under write, or write send: [email]")
         return self
 
 
@@ -48,9 +48,8 @@ class Reports(Model):
         found: dict[str, Report | None] = {name: getattr(self, name) for name in NAMES}
         return {name: report for name, report in found.items() if report is not None}
 
-    def check_channels(self, reachable: tuple[Channel, ...]) -> None:
-        """Raise ValueError when a report is to be sent by a channel that is not among those that are set."""
-        for name, report in self.sent.items():
-            missing = [channel for channel in report.send if channel not in reachable]
-            if missing:
-                raise ValueError(f"{name} is sent by {missing[0]}, which is not set under alerts")
+    def check_addresses(self, alerts: tuple[Address, ...]) -> None:
+        """Raise ValueError when a report is to be mailed and nobody is named, neither here nor among those of the alerts."""
+        mailed = [name for name, report in self.sent.items() if report.send]
+        if mailed and not (self.mail or alerts):
+            raise ValueError(f"{mailed[0]} is sent by email, and nobody is named: write mail: {{to: [...]}} beside it")

@@ -195,11 +195,6 @@ class Settings(Model):
         """How many tables, or groups of small ones, of each tier are loaded at once; the partitions of one are so anyway."""
         return {tier: (self.tier_workers or {}).get(tier, 3 if tier == "critical" else 1) for tier in TIERS}
 
-    @property
-    def not_yet(self) -> tuple[str, ...]:
-        """The keys a person has set that this version keeps and does not act on."""
-        return tuple(f"reports.{name}" for name in self.reports.sent) if self.reports else ()
-
     @field_validator("mask_key")
     @classmethod
     def _long(cls, key: str) -> str:
@@ -212,5 +207,5 @@ class Settings(Model):
     def _sent(cls, reports: Reports | None, info: ValidationInfo) -> Reports | None:
         if reports is not None and "alerts" in info.data:  # not there when it is wrong itself
             alerts: Alerts | None = info.data["alerts"]
-            reports.check_channels(alerts.channels if alerts else ())
+            reports.check_addresses(alerts.email if alerts else ())
         return reports

@@ -48,6 +48,7 @@ from bulketl.plan.plan import Plan
 from bulketl.plan.stale import notes
 from bulketl.postgres.ledger.cancels import Cancel
 from bulketl.rows.figures import floats_of
+from bulketl.tables.printable import minutes_of
 from bulketl.tables.spec import TableSpec
 
 LOOK_SECONDS = 5.0  # at most between two looks at whether the run is to end
@@ -170,9 +171,10 @@ class _Driver:
         for table in [table for table, seconds in spent.items() if seconds > self._stop.get(table, float("inf"))]:
             kinds = {step.kind for step in self.running.values() if table in step.tables}
             if kinds.issubset(STOPPABLE):
-                minutes = self._stop.pop(table) / 60
                 self._schedule.give_up(table)
-                text = f"table {table!r} was given up after {minutes:g} minutes, its rule's stop_after_minutes"
+                text = (
+                    f"table {table!r} was given up after {minutes_of(self._stop.pop(table))}, its rule's stop_after_minutes"
+                )
                 self._end(table, text)
                 hint = "raise stop_after_minutes, or find out what held it up; the target has it as it was before"
                 yield from self._gave_up(table, SourceError(text, hint=hint))

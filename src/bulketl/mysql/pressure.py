@@ -12,6 +12,7 @@ import pymysql.cursors
 from bulketl.config.settings import SourceLimits
 from bulketl.errors import SourceError
 from bulketl.mysql.server import MySQL, code_of
+from bulketl.tables.printable import count_of, verb_of
 
 _COUNTERS = "SHOW GLOBAL STATUS WHERE Variable_name IN ('Threads_running', 'Table_locks_waited', 'Innodb_row_lock_waits')"
 
@@ -52,12 +53,13 @@ class Strain:
         now, waits = time.monotonic(), counters.get("Table_locks_waited", 0) + counters.get("Innodb_row_lock_waits", 0)
         before, self._waited = self._waited, (now, waits)
         if limit is not None and running > limit:
-            return f"{running} statements run at the source, and threads_running is {limit}"
+            return f"{count_of(running, 'statement', 'runs')} at the source, and threads_running is {limit}"
         most = self._limits.lock_waits_per_minute
         if most is not None and before is not None and now > before[0]:
             rate = (waits - before[1]) * 60 / (now - before[0])
             if rate > most:
-                return f"{rate:.0f} statements a minute wait for locks at the source, and lock_waits_per_minute is {most:g}"
+                said = f"{count_of(round(rate), 'statement')} a minute {verb_of(round(rate), 'waits')}"
+                return f"{said} for locks at the source, and lock_waits_per_minute is {most:g}"
         return ""
 
     def _lag(self, cursor: pymysql.cursors.Cursor) -> str:

@@ -15,6 +15,7 @@ from bulketl.config.config import Config
 from bulketl.connections.retrying import patient
 from bulketl.errors import PlanError
 from bulketl.postgres.ledger import runs
+from bulketl.postgres.ledger.looking import asking
 from bulketl.postgres.ledger.runs import Certified
 from bulketl.postgres.server import Postgres
 from bulketl.tables.printable import count_of
@@ -55,7 +56,7 @@ def certificate(config: Config, run: str = "") -> tuple[dict[str, Any], dict[str
 
 
 def _on_record(config: Config, run: str) -> Certified | None:
-    with Postgres.of(config).connect() as connection:
+    with asking(Postgres.of(config)) as connection:
         return runs.certificates(connection, config.target_schema, run)
 
 
@@ -93,7 +94,7 @@ def _against(tables: Mapping[str, Mapping[str, Any]]) -> list[str]:
     why += [f"{count_of(len(ended), 'table')} not loaded: {_named(ended)}"] if ended else []
     if rejects:
         rows = sum(rejects.values())
-        why.append(f"{count_of(rows, 'row')} {'was' if rows == 1 else 'were'} rejected in {_named(list(rejects))}")
+        why.append(f"{count_of(rows, 'row', 'was')} rejected in {_named(list(rejects))}")
     why += [f"the figures of {count_of(len(differ), 'table')} differ: {_named(differ)}"] if differ else []
     return why + ([f"figures are missing of {count_of(len(lacking), 'table')}: {_named(lacking)}"] if lacking else [])
 
@@ -110,9 +111,7 @@ def _later(found: Certified) -> list[str]:
         return []
     run, at = max(found.since.values(), key=lambda pair: pair[1])
     names = list(found.since)
-    what = (
-        f"{count_of(len(names), 'table')} {'was' if len(names) == 1 else 'were'} loaded again since and not certified then"
-    )
+    what = f"{count_of(len(names), 'table', 'was')} loaded again since and not certified then"
     return [f"{what}, last by run {run} at {at}: {_named(names)}"]
 
 

@@ -34,7 +34,7 @@ from bulketl.operations.underway import UnderWay
 from bulketl.operations.watching import Look
 from bulketl.postgres.ledger.events import Recorded
 from bulketl.postgres.ledger.watched import Sight
-from bulketl.tables.printable import count_of, lasting
+from bulketl.tables.printable import count_of, lasting, minutes_of
 
 CLOCKS = 5.0
 NOTES = 5  # that are kept of what was told
@@ -203,15 +203,14 @@ def told(event: Event) -> Iterator[tuple[str, str]]:
     """Yield what a person should hear at once of an event that is no table's beginning or end: a word, and the text."""
     match event:
         case StepRetried():
-            rows = f"; {event.batch_rows:,} rows at a time from now on" if event.batch_rows else ""
+            rows = f"; {count_of(event.batch_rows, 'row')} at a time from now on" if event.batch_rows else ""
             yield "again", f"{', '.join(event.tables[:5])}: {event.message}{rows}"
         case TableRetried():
             yield "again", f"{event.table}: it failed, and is loaded once more now that the others are done"
         case WorkersChanged():
-            steps = "one step" if event.workers == 1 else f"{event.workers} steps"
-            yield "workers", f"{steps} at a time from now on: {event.why}"
+            yield "workers", f"{count_of(event.workers, 'step')} at a time from now on: {event.why}"
         case TableOverdue():
-            yield "late", f"{event.table}: longer than the {event.seconds / 60:g} minutes it should take; it goes on"
+            yield "late", f"{event.table}: longer than the {minutes_of(event.seconds)} it should take; it goes on"
         case HookRan() if event.code != 0:
             yield "hook", f"{event.hook} {event.message}"
         case RunCancelled():

@@ -35,7 +35,7 @@ from bulketl.loading.events import (
 from bulketl.loading.summary import Summary
 from bulketl.operations.alerts.message import Answer
 from bulketl.operations.alerts.sending import told_of
-from bulketl.tables.printable import count_of, in_a_line, shortened
+from bulketl.tables.printable import count_of, in_a_line, minutes_of, shortened
 
 TRIES = 3
 SECONDS = 5.0  # for one of them
@@ -163,7 +163,7 @@ def _line(event: Event) -> str:
         case WorkersChanged():
             return f"{count_of(event.workers, 'step')} at a time from now on: {event.why}"
         case TableOverdue():
-            return f"late {event.table}: longer than {event.seconds / 60:g} minutes"
+            return f"late {event.table}: longer than {minutes_of(event.seconds)}"
         case HookRan() if event.code != 0:
             return f"hook {event.hook}: {event.public} at {event.on}"
     return ""

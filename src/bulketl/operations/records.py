@@ -9,6 +9,7 @@ from bulketl.connections.retrying import patient
 from bulketl.postgres.compare import chain
 from bulketl.postgres.compare.chain import ChainVerdict
 from bulketl.postgres.ledger import chains
+from bulketl.postgres.ledger.looking import asking
 from bulketl.postgres.ledger.states import TableState, list_states, reset_states
 from bulketl.postgres.server import Postgres
 from bulketl.tables.patterns import fitting
@@ -27,7 +28,7 @@ def states(config: Config, tables: Sequence[str] = ()) -> list[TableState]:
 
 
 def _states(config: Config) -> list[TableState]:
-    with Postgres.of(config).connect() as connection:
+    with asking(Postgres.of(config)) as connection:
         return list_states(connection, config.target_schema)
 
 
@@ -42,7 +43,7 @@ def reset(config: Config, tables: Sequence[str]) -> list[str]:
 
 
 def _forget(config: Config, tables: list[str]) -> None:
-    with Postgres.of(config).connect() as connection:
+    with asking(Postgres.of(config)) as connection:
         reset_states(connection, config.target_schema, tables)
 
 
@@ -55,6 +56,6 @@ def verify_audit(config: Config, tables: Sequence[str] = ()) -> list[ChainVerdic
 
 
 def _verified(config: Config, tables: Sequence[str]) -> list[ChainVerdict]:
-    with Postgres.of(config).connect() as connection:
+    with asking(Postgres.of(config)) as connection:
         wanted = fitting(chains.audited(connection, config.target_schema), tables, config.target_schema, HINT)
         return chain.verify_chains(connection, config.target_schema, sorted(wanted)) if wanted else []

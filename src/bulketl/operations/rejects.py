@@ -33,6 +33,7 @@ from bulketl.plan.publishing import differing
 from bulketl.plan.specify import specify
 from bulketl.postgres.known import known_of
 from bulketl.postgres.ledger import rejects, runs, schema
+from bulketl.postgres.ledger.looking import asking
 from bulketl.postgres.ledger.rejects import RejectCount, Rejected
 from bulketl.postgres.server import Connection, Postgres
 from bulketl.postgres.write.rows import retry
@@ -89,7 +90,7 @@ def list_rejects(config: Config, tables: Sequence[str] = (), run: str = "") -> l
 
 
 def _counted(config: Config, tables: Sequence[str], run: str) -> list[RejectCount]:
-    with Postgres.of(config).connect() as connection:
+    with asking(Postgres.of(config)) as connection:
         names, which = _asked(connection, config, tables, run)
         return rejects.count(connection, config.target_schema, names, which) if rejects.readable(connection) else []
 
@@ -100,7 +101,7 @@ def show_rejects(config: Config, tables: Sequence[str] = (), run: str = "", firs
 
 
 def _shown(config: Config, tables: Sequence[str], run: str, first: int) -> list[Rejected]:
-    with Postgres.of(config).connect() as connection:
+    with asking(Postgres.of(config)) as connection:
         names, which = _asked(connection, config, tables, run)
         if not rejects.readable(connection):
             return []
@@ -114,7 +115,7 @@ def export_rejects(config: Config, file: Path, tables: Sequence[str] = (), run: 
     """
     if file.suffix not in FORMATS:
         raise ConfigError(f"rejects are not written as {file.name!r}", hint=f"let its name end in {', '.join(FORMATS)}")
-    with Postgres.of(config).connect() as connection:
+    with asking(Postgres.of(config)) as connection:
         names, which = _asked(connection, config, tables, run)
         try:
             descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -21,7 +21,7 @@ from bulketl.postgres.ledger.previous import PLACE, Previous, copy_of
 from bulketl.postgres.server import Connection, Postgres
 from bulketl.postgres.write.exchange import Exchange, refill
 from bulketl.tables.catalog import TargetTable
-from bulketl.tables.printable import brief
+from bulketl.tables.printable import brief, count_of
 from bulketl.tables.spec import TableSpec
 
 
@@ -106,7 +106,7 @@ def _put_back(connection: Connection, schema: str, here: TargetTable, one: Previ
         left = "an unknown number of" if one.now_rows is None else f"{one.now_rows:,}"
         same = " of other content" if now[0] == one.now_rows else ""
         raise DataError(
-            f"table {table!r} has {now[0]:,} rows{same}, and run {one.run} left {left}: rows have changed since",
+            f"table {table!r} has {count_of(now[0], 'row')}{same}, and run {one.run} left {left}: rows have changed since",
             hint="nothing was changed; `bulketl runs --table` shows which runs wrote to it, `load --full` loads it anew",
         )
     columns = _columns(connection, copy)

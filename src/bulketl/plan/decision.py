@@ -30,6 +30,7 @@ from bulketl.plan.spelling import check_spelling
 from bulketl.tables.catalog import Catalog, Key, Table, TargetTable
 from bulketl.tables.cursor import State
 from bulketl.tables.partitions import Bound, Partition, fits, long_columns, row_bytes, rows_per_partition, split, split_key
+from bulketl.tables.printable import count_of
 from bulketl.tables.slices import sliceable, slicing, waited_for
 from bulketl.tables.spec import NAME_BYTES, TableSpec
 from bulketl.tables.types import TARGET_FLOATS
@@ -181,7 +182,7 @@ def _parts(table: Table, rule: TableRule, bound: Bound, size: int) -> tuple[tupl
         return (), "empty at the source, counted"
     if bound.cuts and along:
         parts = split(table, along, bound.cuts)
-        return parts, f"{len(parts)} ranges of {', '.join(along.columns)}{_sparing(table, along)}"
+        return parts, f"{count_of(len(parts), 'range')} of {', '.join(along.columns)}{_sparing(table, along)}"
     if not fits(table, bound.rows, size):
         return (
             Partition(0, stream=rows_per_partition(table, size)),

@@ -19,6 +19,7 @@ from bulketl.tables.catalog import Catalog, Column, Table, TargetTable
 from bulketl.tables.cursor import NO_TIME, State, Watermark, before, cursor_type, is_time, parse_value, text_of
 from bulketl.tables.measured import Cursor, Known, Measured, Pace
 from bulketl.tables.partitions import Changes, KeyValue, Partition, split, split_key
+from bulketl.tables.printable import count_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,11 @@ def _invalid(config: Config, name: str, what: str) -> Exception:
 
 def another_source(table: str, state: State, source: str) -> PlanError:
     """Return the error of a table whose rows came from another source: rows of this one neither join nor replace them."""
-    rows = "" if state.rows is None else f"; its {state.rows:,} rows stay as they are"
+    rows = (
+        ""
+        if state.rows is None
+        else f"; its {count_of(state.rows, 'row')} {'stays as it is' if state.rows == 1 else 'stay as they are'}"
+    )
     return PlanError(
         f"table {table!r} was loaded from {state.source}, and this source is {source}{rows}",
         hint=f"load into another schema; or `bulketl state reset {table}` when it is the same data by another name",
@@ -253,11 +258,11 @@ def partitions(table: Table, cursor: Cursor, measured: Measured) -> tuple[tuple[
                 if reached is not None and measured.top is not None and _less(measured.top, reached):
                     reached = measured.top  # the chunk ends in the future
                 parts.append(_of(piece, len(parts), within, "" if reached is None else text_of(reached)))
-        return tuple(parts), f"{since}, in {len(measured.chunks)} chunks"
+        return tuple(parts), f"{since}, in {count_of(len(measured.chunks), 'chunk')}"
     if measured.cuts and along:
         ranges = split(table, along, measured.cuts)
         pieces = tuple(_of(piece, piece.index, changes, "") for piece in ranges)
-        return pieces, f"{since}, in {len(pieces)} ranges of {', '.join(along.columns)}"
+        return pieces, f"{since}, in {count_of(len(pieces), 'range')} of {', '.join(along.columns)}"
     return (Partition(0, changes=changes),), since
 
 

@@ -15,6 +15,7 @@ from bulketl.errors import PlanError
 from bulketl.tables.catalog import Catalog, Other
 from bulketl.tables.cursor import State
 from bulketl.tables.patterns import matches
+from bulketl.tables.printable import count_of
 
 _NAMED = "name {} in tables.yaml to load {} as {}"
 _KINDS = ("view", "sequence", "history")  # said first, in this order
@@ -85,11 +86,11 @@ def told(others: Iterable[Other]) -> str:
 def _counted(kind: str, count: int) -> str:
     if kind == "view":
         how = _NAMED.format("it", "it", "a table") if count == 1 else _NAMED.format("them", "them", "tables")
-        return f"{count:,} view{'s' * (count > 1)} ({how})"
-    return f"{count:,} {kind}{'s' * (count > 1)}"
+        return f"{count_of(count, 'view')} ({how})"
+    return count_of(count, kind)
 
 
 def _history(tables: Sequence[Other]) -> str:
     rows = sum(table.rows or 0 for table in tables)
     known = f" ({rows:,})" if all(table.rows is not None for table in tables) else ""
-    return f"the history rows{known} of {len(tables):,} system-versioned table{'s' * (len(tables) > 1)}"
+    return f"the history rows{known} of {count_of(len(tables), 'system-versioned table')}"

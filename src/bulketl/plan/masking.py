@@ -26,6 +26,7 @@ from bulketl.tables.checks import ON_TABLE
 from bulketl.tables.cursor import State
 from bulketl.tables.maskkey import HOW, fingerprint
 from bulketl.tables.masks import GENERAL, RULE_OF, Kind, Mask
+from bulketl.tables.printable import count_of
 from bulketl.tables.spec import TableSpec
 from bulketl.tables.types import TARGET_INTEGERS
 
@@ -153,7 +154,7 @@ def _unfit(item: Cast, value: str) -> str:
     try:
         match kind_of(item):
             case "text":
-                return f"it has more than {sizes[0]} characters" if sizes and len(value) > sizes[0] else ""
+                return f"it has more than {count_of(sizes[0], 'character')}" if sizes and len(value) > sizes[0] else ""
             case "integer":
                 number, bits = int(value), int("".join(filter(str.isdigit, item.wire)))
                 least, most = (0, 1 << bits) if item.wire.startswith("u") else (-1 << (bits - 1), 1 << (bits - 1))

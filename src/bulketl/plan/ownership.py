@@ -22,6 +22,7 @@ from bulketl.tables.measured import Known
 from bulketl.tables.owner import WORDS, Owner
 from bulketl.tables.partitions import Partition
 from bulketl.tables.patterns import matches
+from bulketl.tables.printable import count_of
 from bulketl.tables.spec import Adopt, TableSpec, cut
 
 LEGACY = "a migration is configured and bulketl did not make the table"
@@ -143,7 +144,7 @@ def unknown(option: str, names: Sequence[str], catalog: Catalog) -> PlanError | 
 
 
 def _of(existing: TargetTable) -> str:
-    rows = "" if existing.rows is None else f"{existing.rows:,} row{'' if existing.rows == 1 else 's'}"
+    rows = "" if existing.rows is None else count_of(existing.rows, "row")
     told = [part for part in (rows, f"owner {existing.owner}" if existing.owner else "") if part]
     return f" ({', '.join(told)})" if told else ""
 

@@ -55,6 +55,7 @@ from bulketl.rows.reconcile import Buckets, Differences, Digest, Here, Row
 from bulketl.rows.reject import Reject
 from bulketl.tables.checks import Counts, counts_from_json
 from bulketl.tables.partitions import Partition
+from bulketl.tables.printable import count_of
 from bulketl.tables.spec import TableSpec
 
 T = TypeVar("T")
@@ -253,7 +254,7 @@ class PostgresTarget:
             raise _miscounted(spec, f"of the rows copied, on record are {'; '.join(places)}")
         for _, partition, rows, rejects, kept, _ in found:
             if rejects != kept:
-                copied = f"of partition {partition} {rows} rows were copied and {rejects} rejected"
+                copied = f"of partition {partition} {count_of(rows, 'row', 'was')} copied and {rejects} rejected"
                 raise _miscounted(spec, f"{copied}, and Postgres counts {rows} and {kept}")
         return [Arrived(partition, rows, rejects, expected) for _, partition, rows, rejects, _, expected in found]
 
@@ -317,7 +318,7 @@ class PostgresTarget:
         for n, counted in cursor.fetchall():
             if counted != done[n].rows:
                 raise DataError(
-                    f"table {specs[n].table!r}: {done[n].rows} rows were read, and Postgres counts {counted}",
+                    f"table {specs[n].table!r}: {count_of(done[n].rows, 'row', 'was')} read, and Postgres counts {counted}",
                     hint="a trigger on the target table may be at work; nothing was changed",
                 )
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bulketl.errors import DataQualityError, runbook
+from bulketl.tables.printable import count_of
 from bulketl.tables.spec import TableSpec
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def hold(spec: TableSpec, arrived: Sequence[Arrived]) -> float:
     expected = sum(item.expected - item.rejects for item in arrived)
     limit = f"data_quality_threshold is {spec.threshold:g}" if found < 1 else "more than the source has is never right"
     raise DataQualityError(
-        f"table {spec.table!r}: {rows:,} rows for {expected:,} of the source, a score of {found:.6g}, and {limit} "
+        f"table {spec.table!r}: {count_of(rows, 'row')} for {expected:,} of the source, a score of {found:.6g}, and {limit} "
         f"({places}{more})",
         hint="it was not published; load it again, and report it if it happens again; " + runbook("quality-below-threshold"),
     )

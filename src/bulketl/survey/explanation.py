@@ -79,8 +79,8 @@ def _stamps(evidence: Evidence, table: Table) -> Iterator[str]:
         kept = "the server keeps it" if keeps_itself(column) else "by its name the application keeps it"
         seen = ""
         if profile:
-            odd = f"{profile.nulls} NULL, {profile.sentinels} sentinels, {profile.future} to come"
-            seen = f"; of its newest {profile.rows:,} values {odd}; about {profile.per_day:,.0f} a day"
+            odd = f"{profile.nulls} NULL, {count_of(profile.sentinels, 'sentinel')}, {profile.future} to come"
+            seen = f"; of its newest {count_of(profile.rows, 'value')} {odd}; about {profile.per_day:,.0f} a day"
         doubt = doubt_of(column, profile)
         yield f"stamp {column.name}: {kept}{seen}; {f'not trusted: {doubt}' if doubt else 'trusted'}"
 

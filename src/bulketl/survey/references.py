@@ -15,6 +15,7 @@ from bulketl.tables.catalog import Catalog, Column, Table
 from bulketl.tables.evidence import counting_key
 from bulketl.tables.measured import Match
 from bulketl.tables.naming import singular, words
+from bulketl.tables.printable import verb_of
 from bulketl.tables.types import INTEGERS
 
 _TEXTS = frozenset({"char", "varchar", "binary", "varbinary", "uuid"})
@@ -83,7 +84,7 @@ def refuted(guess: Guess, match: Match | None) -> str:
         return ""
     if match is None or match.values < ENOUGH:
         return f"{guess.column} might be {guess.target}.{guess.key}, and there are too few values to tell"
-    there = f"{match.found} of {match.values} sampled values {'is' if match.found == 1 else 'are'} there"
+    there = f"{match.found} of {match.values} sampled values {verb_of(match.found, 'is')} there"
     return f"{guess.column} is not {guess.target}.{guess.key}: only {there}"
 
 

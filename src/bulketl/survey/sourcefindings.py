@@ -7,6 +7,7 @@ import fnmatch
 from collections.abc import Iterator, Mapping, Sequence
 
 from bulketl.config.tables import TableRule
+from bulketl.config.templates import idle
 from bulketl.plan.leftout import left_out, told
 from bulketl.survey.findings import Finding, Rule, Seen
 from bulketl.tables.catalog import Table
@@ -53,12 +54,21 @@ def elsewhere(seen: Seen) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def not_yet(seen: Seen) -> Iterator[Finding]:
-    """Yield keys of bulketl.yaml that no version acts upon yet."""
-    if seen.config.not_yet:
+def delivered(seen: Seen) -> Iterator[Finding]:
+    """Yield reports that are to go somewhere: a load takes none of them there."""
+    for name in seen.config.reports.sent if seen.config.reports else ():
         yield Finding(
-            "bulketl.yaml", "warning", f"{', '.join(seen.config.not_yet)} is kept for a later version",
-            "nothing is done about it in this one", "leave it, or take it out",
+            "bulketl.yaml", "note", f"reports.{name} goes where it says by `bulketl report {name} --deliver`",
+            "no load makes it, so without that command nobody has it", "have a scheduler run it, as docs/reports.md shows",
+        )  # fmt: skip
+
+
+def idle_templates(seen: Seen) -> Iterator[Finding]:
+    """Yield files in the folder of the user's templates that no report takes."""
+    for one in idle(seen.config):
+        yield Finding(
+            "bulketl.yaml", "warning" if one.misspelt else "note", f"reports.templates: {one.what}",
+            "reports are as if it were not there", one.advice,
         )  # fmt: skip
 
 
@@ -197,7 +207,8 @@ BEFORE_TABLES: tuple[Rule, ...] = (
     Rule("no tables", no_tables),
     Rule("gone", gone_tables),
     Rule("elsewhere", elsewhere),
-    Rule("not yet", not_yet),
+    Rule("delivered", delivered, one=False),
+    Rule("idle templates", idle_templates, one=False),
     Rule("unheard", unheard, one=False),
     Rule("not here", not_here, one=False),
     Rule("new unknown", new_unknown),

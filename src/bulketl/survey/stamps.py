@@ -6,6 +6,7 @@ from bulketl.tables.catalog import Column, Table
 from bulketl.tables.evidence import keeps_itself
 from bulketl.tables.measured import Profile
 from bulketl.tables.naming import says_edit
+from bulketl.tables.printable import count_of
 from bulketl.tables.types import MOMENTS
 
 TRUSTED_SHARE = 0.5  # a cursor column may be NULL, a sentinel or to come in at most this share of the rows looked at
@@ -35,7 +36,7 @@ def doubt_of(column: Column, profile: Profile | None) -> str:
     if profile is None or profile.rows == 0:
         return "" if keeps_itself(column) else "nothing is known of its values"
     odd = {
-        f"{profile.future} of {profile.rows} values lie in the future": profile.future,
+        f"{profile.future} of {count_of(profile.rows, 'value', 'lies')} in the future": profile.future,
         f"{profile.nulls} of {profile.rows} are NULL": profile.nulls,
         f"{profile.sentinels} of {profile.rows} are sentinels like 0001-01-01": profile.sentinels,
     }

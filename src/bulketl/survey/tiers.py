@@ -96,7 +96,7 @@ def _is_amount(column: Column) -> bool:
 
 def _tables(one: Standing) -> str:
     count = len(one.users)
-    return f"{count_of(count, 'table')} {'refers' if count == 1 else 'refer'} to it"
+    return f"{count_of(count, 'table', 'refers')} to it"
 
 
 def _ties(one: Standing) -> str:

@@ -17,6 +17,7 @@ from bulketl.rows.reconcile import Digest
 from bulketl.tables.casts import unhashed
 from bulketl.tables.catalog import Catalog, Table
 from bulketl.tables.partitions import Bound, row_bytes
+from bulketl.tables.printable import count_of
 from bulketl.tables.spec import TableSpec
 
 HASHED_BYTES = 1 << 20  # more are read about as fast as hashed on both servers
@@ -36,7 +37,8 @@ def unchanged(
     likely = [t for t in catalog if _still(config, catalog, t, known[t.name])]
     counts = counted([table.name for table in likely])
     proved = {
-        table.name: f"not changed at the source since {table.changed_at}, and its {counts[table.name]:,} rows are there"
+        table.name: f"not changed at the source since {table.changed_at},"
+        f" and its {count_of(counts[table.name], 'row', 'is')} there"
         for table in likely
         if (state := known[table.name].state) and counts.get(table.name) == state.rows
     }
@@ -70,7 +72,7 @@ def alike(
             likely.append(spec)
     ours, theirs = hashed(likely) if likely else ({}, {})
     proved = {
-        name: f"its {found[0]:,} rows are the same on both servers, by a hash of each"
+        name: f"its {count_of(found[0], 'row', 'is')} the same on both servers, by a hash of each"
         for name, found in ours.items()
         if theirs.get(name) == found
     }

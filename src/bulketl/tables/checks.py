@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from bulketl.tables.printable import count_of
+
 Severity = Literal["warn", "reject", "fail"]
 CheckKind = Literal[
     "not_null", "unique", "range", "one_of", "regex", "length", "foreign_key", "fresh", "row_count", "sum", "expression"
@@ -105,7 +107,7 @@ def said(label: str, figure: float) -> str:
     if kind == "fresh":
         return "there is none" if figure < 0 else f"the newest is {span(figure)} old"
     what = {"unique": "the same values as another row", "foreign_key": "nothing to point to"}.get(kind, "")
-    return f"{figure:,.0f} row{'s' if figure != 1 else ''}" + (f" with {what}" if what else "")
+    return count_of(round(figure), "row") + (f" with {what}" if what else "")
 
 
 def counts_to_json(found: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float | str]]:

@@ -15,6 +15,7 @@ from itertools import pairwise
 
 from bulketl.tables.catalog import Column, Table
 from bulketl.tables.naming import Hint, hint, says_state, suggests_edit, words
+from bulketl.tables.printable import count_of
 from bulketl.tables.types import FLOATS, MOMENTS
 
 ENOUGH_ROWS = 20  # a sample of that size says something of the other rows
@@ -233,9 +234,8 @@ def _state_against(table: Table, found: Arrival | None) -> str:
         return ""
     if later := [(name, count) for name, count in found.after if count]:
         name, count = later[0]
-        return (
-            f"{name} is later than {found.column} in {count:,} of the newest {found.rows:,} rows, so they are written again"
-        )
+        newest = count_of(found.rows, "row")
+        return f"{name} is later than {found.column} in {count:,} of the newest {newest}, so they are written again"
     if found.filled:
         return f"{found.filled[0]} is NULL in the newest rows far more often than in others, so it is filled later"
     return ""

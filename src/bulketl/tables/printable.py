@@ -28,12 +28,24 @@ def in_a_line(text: str) -> str:
 
 def shortened(text: str, most: int) -> str:
     """Return a text of at most so many characters, and how many more there are: a server may quote a whole statement."""
-    return text if len(text) <= most else f"{text[:most]}… ({len(text) - most:,} characters more)"
+    return text if len(text) <= most else f"{text[:most]}… ({count_of(len(text) - most, 'character')} more)"
 
 
-def count_of(count: int, noun: str) -> str:
-    """Return a number with its noun: 1 table, 2 tables."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+def count_of(count: int, noun: str, verb: str = "") -> str:
+    """Return a number with its noun, and the verb that follows as it is of one: 1 table, 2 tables were, 2 rows differ."""
+    told = f"{count:,} {noun}{'' if count == 1 else 's'}"
+    return f"{told} {verb_of(count, verb)}" if verb else told
+
+
+def verb_of(count: int, verb: str) -> str:
+    """Return a verb as it follows a number; `verb`: as it is of one."""
+    return verb if count == 1 else {"is": "are", "was": "were", "has": "have"}.get(verb) or verb.removesuffix("s")
+
+
+def minutes_of(seconds: float) -> str:
+    """Return a time that somebody gave in minutes as it was given: 1 minute, 2.5 minutes."""
+    told = f"{seconds / 60:g}"
+    return f"{told} minute{'' if told == '1' else 's'}"
 
 
 def lasting(seconds: float) -> str:

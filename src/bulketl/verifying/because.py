@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from bulketl.postgres.ledger.rowrecords import RunOfTable
 from bulketl.tables.alterations import DOUBLE_KEY, INVALID_DATE, MINUS_ZERO, NUL_BYTE
+from bulketl.tables.printable import count_of
 from bulketl.verifying.rowstory import RowStory, Verdict
 
 NAMED = 4  # columns
@@ -43,7 +44,7 @@ def written(story: RowStory) -> str:
     if story.stamped_run:
         return f"by its stamp run {story.stamped_run} wrote it at {story.loaded_at}"
     if story.record.writers:
-        return f"one of {len(story.record.writers)} runs wrote it"
+        return f"one of {count_of(len(story.record.writers), 'run')} wrote it"
     return "no run on record wrote it"
 
 
@@ -128,7 +129,7 @@ def _alike(s: RowStory) -> Said:
 def _equal(s: RowStory) -> Said:
     altered = [f"{item.column} {_ALTERED[kind]}" for item in s.looked_at for kind in item.altered]
     if altered:
-        more = f"; {len(altered) - 2} more values are changed on the way" if len(altered) > 2 else ""
+        more = f"; {count_of(len(altered) - 2, 'more value', 'is')} changed on the way" if len(altered) > 2 else ""
         return "equal", f"Equal but for the way: {'; '.join(altered[:2])}{more}."
     cast = next((item for item in s.looked_at if s.column and item.source != item.target), None)
     if cast:
@@ -275,7 +276,7 @@ def then(s: RowStory) -> str:
 
 
 def _named(columns: Sequence[str]) -> str:
-    more = f" and {len(columns) - NAMED} more columns" if len(columns) > NAMED else ""
+    more = f" and {count_of(len(columns) - NAMED, 'more column')}" if len(columns) > NAMED else ""
     shown = columns[:NAMED]
     if more or len(shown) == 1:
         return ", ".join(shown) + more

@@ -23,6 +23,7 @@ from bulketl.rows.reject import Reject
 from bulketl.tables.alterations import OF_JSON
 from bulketl.tables.casts import unhashed
 from bulketl.tables.partitions import KeyTuple, Partition, json_key, key_texts
+from bulketl.tables.printable import count_of
 from bulketl.tables.spec import TableSpec
 from bulketl.verifying import looks
 from bulketl.verifying.edge import late_rows
@@ -107,7 +108,7 @@ def examined(both: Both, request: Request, task: Task, total: Total, where: Sequ
         kept_edited=len(noted),
     )
     for what, count in sorted(altered.items()):
-        verdict = with_note(verdict, f"{what}: {count:,} rows are equal but for that (docs/types.md)")
+        verdict = with_note(verdict, f"{what}: {count_of(count, 'row', 'is')} equal but for that (docs/types.md)")
     if request.level == "rows" and (len(asked) > looks.DETAILED or total.more):
         verdict = with_note(verdict, f"only the first {looks.DETAILED:,} rows that differ were read")
     return Found(

@@ -15,6 +15,7 @@ from typing import Any
 
 from bulketl.errors import ConfigError
 from bulketl.rows.months import Month
+from bulketl.tables.printable import count_of
 from bulketl.verifying.months import FIRST, History, MonthPair, TableHistory, is_sentinel
 
 STEPS = (0.001, 0.01, 0.1, 0.5)  # shares; beyond the last is the fifth step
@@ -134,7 +135,7 @@ def drawn(history: History) -> tuple[list[TableHistory], str]:
         return sorted(found, key=lambda table: table.table), ""
     return sorted(
         kept, key=lambda table: table.table
-    ), f"{len(kept)} of {len(found)} tables: those that differ most, then the largest"
+    ), f"{len(kept)} of {count_of(len(found), 'table')}: those that differ most, then the largest"
 
 
 def draw(history: History, path: Path) -> None:

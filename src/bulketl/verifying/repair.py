@@ -24,6 +24,7 @@ from bulketl.rows.coerce import Batch, coerce
 from bulketl.rows.reconcile import KEYS_READ, Differences
 from bulketl.survey.planning import planned
 from bulketl.tables.partitions import KeyTuple, Partition
+from bulketl.tables.printable import count_of
 from bulketl.tables.spec import TableSpec
 from bulketl.verifying.details import read_all
 from bulketl.verifying.levels import compare_table
@@ -107,8 +108,8 @@ def _plan(result: Verification, found: Sequence[Found]) -> Plan:
     loads = []
     for item in found:
         reason = (
-            f"repair: {item.verdict.missing} rows are missing, {item.verdict.differing} differ, "
-            f"{item.verdict.extra} are gone at the source"
+            f"repair: {count_of(item.verdict.missing, 'row')} missing, {item.verdict.differing} differing, "
+            f"{item.verdict.extra} gone at the source"
         )
         read = item.verdict.missing + (0 if item.task.spec.audit else item.verdict.differing)
         loads.append(TableLoad(item.task.writing, (), item.task.tier, reason, read, 0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bulketl.errors import ConfigError
+from bulketl.tables.printable import count_of
 from bulketl.verifying.verdicts import LEVELS, Level
 
 
@@ -37,4 +38,4 @@ def check_request(request: Request, repair: bool, deletes: bool = False) -> None
     if deletes and not repair:
         raise ConfigError("--allow-deletes is for a repair: nothing else deletes", hint="add --repair, or leave it out")
     if first < 0:
-        raise ConfigError(f"{first} rows cannot be named", hint="name 0 or more with --first")
+        raise ConfigError(f"{count_of(first, 'row')} cannot be named", hint="name 0 or more with --first")

@@ -92,3 +92,20 @@ def test_every_page_is_read_without_scripts(site: Served) -> None:
         page.goto("/run")
         assert page.locator("#events li").count() == 60
         assert not page.locator("#pause").is_visible()
+
+
+def test_a_browser_in_another_zone_and_year_shows_the_same_times(site: Served) -> None:
+    """They are of the zone of the load window, and ages are by the server's clock."""
+    seen: list[list[str]] = []
+    with chromium() as browser:
+        for zone, clock in (("America/Chicago", None), ("Pacific/Auckland", dt.datetime(2031, 5, 1, tzinfo=dt.UTC))):
+            with looking(browser, site.url, timezone_id=zone, locale="de-DE") as (page, _):
+                if clock is not None:
+                    page.clock.set_fixed_time(clock)
+                seen.append([])
+                for path in ("/", "/table?name=table_007", "/runs", "/alerts", "/capacity"):
+                    page.goto(path)
+                    texts = page.locator("#main time").all_inner_texts()
+                    assert texts or path == "/capacity", path
+                    seen[-1] += texts
+    assert seen[0] == seen[1]

@@ -30,7 +30,7 @@ MADE: dict[str, Callable[[Config], Any]] = {
     "run": bulketl.run_report,
     "weekly": bulketl.weekly,
 }
-MAILED = ("daily",)  # of which there is a short form, the body of a mail
+PARTS = {"report", "mail", "mailparts"}  # templates that others are made of
 LARGEST = 500_000  # bytes of a report
 
 
@@ -48,16 +48,15 @@ def files(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[d
             config = config_of(target if report == "compliance" else reader)
             made[report] = folder / f"{report}.html"
             made[report].write_text(rendering.page(config, report, make(config)))
-            if report in MAILED:
-                made[f"{report}-mail"] = folder / f"{report}-mail.html"
-                made[f"{report}-mail"].write_text(rendering.bodies(config, report, make(config))[1])
+            made[f"{report}-mail"] = folder / f"{report}-mail.html"
+            made[f"{report}-mail"].write_text(rendering.bodies(config, report, make(config))[1])
     yield made
     execute(postgres, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def test_every_report_is_looked_at() -> None:
     templates = (Path(rendering.__file__).parent / "templates").glob("*.html")
-    assert {one.stem for one in templates} - {"report"} == {*MADE, *(f"{name}-mail" for name in MAILED)}
+    assert {one.stem for one in templates} - PARTS == {*MADE, *(f"{name}-mail" for name in MADE)}
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -80,3 +79,16 @@ def test_a_report_is_one_file_that_needs_no_javascript_and_can_be_printed(files:
                 page.goto(file.as_uri())
                 assert page.locator("h1").inner_text(), name
                 assert page.pdf().startswith(b"%PDF"), name
+
+
+def test_a_report_shows_the_same_times_in_a_browser_of_another_zone(files: dict[str, Path]) -> None:
+    """Those of the zone that it names."""
+    with chromium() as browser:
+        for name, file in files.items():
+            seen = []
+            for zone in ("America/Chicago", "Pacific/Auckland"):
+                with looking(browser, "file://", timezone_id=zone, locale="de-DE") as (page, _):
+                    page.goto(file.as_uri())
+                    seen.append(page.locator("body").inner_text())
+            assert seen[0] == seen[1], name
+            assert "All times UTC" in seen[0], name

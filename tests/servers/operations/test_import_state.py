@@ -91,7 +91,7 @@ def test_a_table_goes_on_from_its_watermark_and_is_compared_in_the_next_load(lab
     ("sql", "note", "rule", "why"),
     [
         ("DELETE FROM {}.visit WHERE id = 30", {}, {}, f"books are ahead of its rows: they say {NEWEST}, and its newest"),
-        ("DELETE FROM {}.visit WHERE id IN (4, 5)", {}, {}, f"2 of the source's 30 rows up to {NEWEST} are missing"),
+        ("DELETE FROM {}.visit WHERE id IN (4, 5)", {}, {}, f"2 of 30 rows of the source up to {NEWEST} missing"),
         ("TRUNCATE {}.visit", {}, {}, "its newest row is None"),
         ("SELECT 1", {"value": "4711"}, {}, "'4711' is no value of at, which is datetime"),
         ("SELECT 1", {"column": "id", "value": "30"}, {}, "its books go by id, and its rule by at"),

@@ -9,23 +9,24 @@ from pathlib import Path
 
 import pictures
 import pytest
+from lab import Lab
 
 ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
-def reader(empty: str) -> Iterator[str]:
-    """The ledger that is pictured, in a database of its own."""
-    with pictures.ledger(empty) as found:
+def stage(empty: str, maria_lab: Lab) -> Iterator[pictures.Stage]:
+    """What is pictured, in databases of its own."""
+    with pictures.stage(empty, maria_lab) as found:
         yield found
 
 
-def test_every_picture_is_of_the_page_as_it_is(reader: str) -> None:
+def test_every_picture_is_of_the_page_as_it_is(stage: pictures.Stage) -> None:
     """Or is taken anew where `nox -s pictures` asks for that."""
     if os.environ.get("BULKETL_PICTURES"):
-        pictures.take(reader)
+        pictures.take(stage)
     changed = {
-        name for name, digest in pictures.digests(pictures.told(reader)).items() if pictures.kept().get(name) != digest
+        name for name, digest in pictures.digests(pictures.told(stage)).items() if pictures.kept().get(name) != digest
     }
     assert not changed, f"these pages are not as their pictures show them: {changed}; `nox -s pictures` takes them anew"
 

@@ -37,9 +37,9 @@ def desk(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_key_is_rotated_as_the_runbook_says(maria_lab: Lab, desk: Path) -> None:
+def test_the_key_is_rotated_as_the_runbook_says(lab: Lab, desk: Path) -> None:
     """The plan, a new key, everything loaded, everything verified; what was equal still joins, and nothing is as it was."""
-    lab = with_visits(maria_lab)
+    with_visits(lab)
     lab.mysql("CREATE TABLE person (Id int PRIMARY KEY, SSN varchar(11))", "INSERT INTO person SELECT Id, SSN FROM visit")
     joined = 'SELECT count(*) FROM {s}.visit JOIN {s}.person USING ("SSN")'
     plan, make, load, verify = COMMANDS
@@ -68,9 +68,9 @@ def test_the_key_is_rotated_as_the_runbook_says(maria_lab: Lab, desk: Path) -> N
         assert new not in text.stdout + text.stderr
 
 
-def test_a_table_whose_rows_stay_is_told_by_the_plan_of_the_first_step(maria_lab: Lab, desk: Path) -> None:
+def test_a_table_whose_rows_stay_is_told_by_the_plan_of_the_first_step(lab: Lab, desk: Path) -> None:
     """With the new key, as the runbook says; what is decided about it is in its hint."""
-    lab = with_visits(maria_lab)
+    with_visits(lab)
     rules = {"visit": {**VISITS["visit"], "deletes": "ignore"}}
     (desk / "config" / "tables.yaml").write_text(json.dumps({"source_tables": rules}), encoding="utf-8")
     assert carried_out(lab, desk, "bulketl load", KEY).returncode == 0

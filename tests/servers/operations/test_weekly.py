@@ -6,19 +6,25 @@ import datetime as dt
 import importlib.util
 import re
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
 import pytest
+import yaml
 from dashboards import config_of, role
 from lab import Lab, execute
 
 import bulketl
 from benchmarks import seeded
+from bulketl.config.tables import TableRule
 from bulketl.config.windows import Windows
+from bulketl.operations.dashboard.sight import sight
+from bulketl.operations.reports.advice import LONG, Advice, Shown, advise
 from bulketl.operations.reports.period import ReportPeriod
 from bulketl.operations.reports.rendering import markdown, page
 from bulketl.operations.reports.weekly import WEEK, Weekly, weekly
+from bulketl.postgres.ledger import weeks
 
 UNTIL = dt.datetime(2026, 11, 25, 3, 0, tzinfo=dt.UTC)
 NOW = UNTIL + dt.timedelta(hours=4)
@@ -110,6 +116,95 @@ def test_without_matplotlib_it_says_what_brings_charts(empty: str, monkeypatch: 
     html, _ = told(weekly(settings(empty), PERIOD), empty)
     assert "pip install 'bulketl[plot]'" in html
     assert "<figure" not in html
+
+
+def ruled(target: str, **rules: Any) -> bulketl.Config:
+    """Settings with rules of seeded tables, as a person would write them."""
+    tables = {f"table_{number:03}": TableRule.model_validate(rules.get(f"t{number}", {})) for number in range(6)}
+    return settings(target).model_copy(update={"tables": tables})
+
+
+def still(target: str, table: str) -> None:
+    """Have every load of a table read the same, and take long."""
+    execute(
+        target, "UPDATE bulketl.table_load SET rows = 5000, bytes = 450000, seconds = 700 WHERE table_name = %s", (table,)
+    )
+    execute(target, "UPDATE bulketl.measure SET value = 5000 WHERE table_name = %s", (table,))
+
+
+def recorded(config: bulketl.Config, asked: Sequence[str]) -> tuple[Advice, ...]:
+    """Return the advice of a ledger when the source was asked of some tables, and showed nothing of them."""
+    with sight(config) as look:
+        runs = [one.run for one in weeks.load_ends(look, "raw", PERIOD.until - dt.timedelta(days=90), PERIOD.until)]
+        keys = weeks.integer_keys(look, "raw", runs[-LONG:])
+        return advise(config, weeks.table_nights(look, runs), Shown(asked, {}, {}, {}, {}, keys, []))
+
+
+def taken(advice: Advice) -> TableRule:
+    """Return the rule that a line makes, as the configuration takes it."""
+    ((table, keys),) = yaml.safe_load(advice.line).items()
+    assert table == advice.table
+    return TableRule.model_validate(keys)
+
+
+def test_a_table_that_nobody_changes_is_read_by_its_key_and_compared_once_a_week(empty: str) -> None:
+    """By fourteen loads that read the same; one row or one byte more, a higher key or a load less, and nothing is said."""
+    seeding(empty, 6, 20)
+    for number in range(6):
+        still(empty, f"table_{number:03}")
+    last = "(SELECT run FROM bulketl.run ORDER BY started_at DESC OFFSET 12 LIMIT 1)"  # of the fourteen the second
+    execute(empty, f"UPDATE bulketl.table_load SET bytes = bytes + 1 WHERE table_name = 'table_001' AND run = {last}")
+    execute(empty, f"UPDATE bulketl.measure SET value = 4999 WHERE table_name = 'table_002' AND run = {last}")
+    execute(empty, "DELETE FROM bulketl.measure WHERE table_name = 'table_003'")
+    rules = {"t4": {"table_importance": "audit"}, "t5": {"extraction_strategy": "incremental", "incremental_column": "id"}}
+    config = ruled(empty, **rules)
+    every = list(config.tables)
+    (advice,) = recorded(config, every)
+    assert (advice.table, advice.title, advice.seconds) == ("table_000", "nobody changes it", 600)
+    assert "Each of its last 14 loads read it whole and read the same, 5,000 rows and 450 kB" in advice.why
+    rule = taken(advice)
+    assert (rule.extraction_strategy, rule.incremental_column) == ("incremental", "id")
+    assert (rule.deletes.policy, rule.deletes.every) == ("mirror", dt.timedelta(days=7))
+    assert recorded(config, every[1:]) == weekly(config, PERIOD).advice == ()  # of which the source was not asked
+    execute(empty, f"DELETE FROM bulketl.run WHERE started_at < (SELECT started_at FROM bulketl.run WHERE run = {last})")
+    assert recorded(config, every) == ()
+
+
+def skewed(target: str, table: str, loads: int, rows: int) -> None:
+    """Have the last loads of a table read five ranges, one of them with so many rows, and a second for each 100 rows."""
+    execute(
+        target,
+        "WITH last AS (SELECT run FROM bulketl.run ORDER BY started_at DESC LIMIT %s), made AS ("
+        " INSERT INTO bulketl.partition (run, schema_name, table_name, partition, rows, rejects, bytes, changed, loaded_at)"
+        " SELECT run, 'raw', %s, n, CASE n WHEN 3 THEN %s ELSE 1000 END, 0, 90000, '{}', now()"
+        " FROM last, generate_series(1, 4) n RETURNING *)"
+        " INSERT INTO bulketl.event (run, seq, at, kind, body) SELECT run, 100000 * partition + %s, now(),"
+        " 'partition_loaded', jsonb_build_object('table', table_name, 'partition', partition, 'rows', rows, 'bytes', bytes,"
+        " 'rejects', 0, 'seconds', rows / 100.0) FROM made",
+        (loads, table, rows, int(table[-1])),
+    )
+
+
+def test_a_range_that_holds_the_others_up_in_each_load_is_told_with_what_to_do(empty: str) -> None:
+    """Out of the column that was written, or by the statistics of the source; not for less, nor for two loads of three."""
+    seeding(empty, 6, 20)
+    execute(empty, "UPDATE bulketl.partition SET rows = 1000")
+    execute(empty, "UPDATE bulketl.event SET body = body || '{\"seconds\": 10}' WHERE kind = 'partition_loaded'")
+    for number, loads, rows in ((0, 3, 9000), (1, 3, 9000), (2, 2, 9000), (3, 3, 3900), (4, 3, 9000), (5, 3, 9000)):
+        skewed(empty, f"table_{number:03}", loads, rows)
+    execute(empty, "DELETE FROM bulketl.measure WHERE table_name = 'table_004'")
+    rules = {"t0": {"partition_by": "born"}, "t5": {"extraction_strategy": "incremental", "incremental_column": "id"}}
+    report = weekly(ruled(empty, **rules), PERIOD, asking=False)
+    found = {one.table: one for one in report.advice}
+    assert {table: (one.title, one.line, one.at_source, one.seconds) for table, one in found.items()} == {
+        "table_000": ("do not cut it along born", "table_000: {partition_by: null}", False, 80),
+        "table_001": ("renew its statistics", "ANALYZE TABLE `table_001`", True, 80),
+    }
+    assert "of 5 ranges it had last time 9,000 rows where the median has 1,000" in found["table_000"].why
+    assert taken(found["table_000"]).partition_by is None
+    html, text = told(report, empty)
+    assert "Run at the source:" in html
+    assert "Run at the source:" in text
 
 
 RULES: dict[str, Any] = {

@@ -98,3 +98,31 @@ def test_new_target(clinic: Clinic, walk: Begin, postgres: str) -> None:
         assert clinic.pg("SELECT count(*) FROM raw.securitylog") == [(100,)]
     finally:
         execute(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def test_rollback(clinic: Clinic, walk: Begin) -> None:
+    """A table that was promoted goes back to the older pipeline, with the view that stands on it, and comes again."""
+    clinic.settings(
+        alerts={"command": ["true"]},
+        migration={
+            "shadow": "raw_shadow",
+            "legacy": {"told": ["sh", "-c", "echo $0 >> told", "{tables}"]},
+        },
+    )
+    clinic.pg(
+        'CREATE SCHEMA raw; CREATE TABLE raw.zipcode ("Id" integer PRIMARY KEY, "Zip" varchar(9));'
+        "INSERT INTO raw.zipcode VALUES (1, '00001'), (2, '12345'); CREATE VIEW raw.zips AS SELECT \"Zip\" FROM raw.zipcode"
+    )
+    clinic.well("bulketl migrate shadow --tables zipcode --reason 'week 1' && bulketl load --hybrid")
+    clinic.well("bulketl migrate promote --tables zipcode --reason 'a try' --force")
+    clinic.mysql("UPDATE zipcode SET Zip = 'wrong' WHERE Id = 2")
+    clinic.well("bulketl load")
+    assert clinic.pg('SELECT max("Zip") FROM raw.zips') == [("wrong",)]
+    back = walk("rollback", TABLE="zipcode", REASON="wrong zips", ALERT="1")
+    back.steps(1, 2)
+    assert clinic.pg('SELECT max("Zip") FROM raw.zips') == [("12345",)]
+    back.steps(3, 4)
+    clinic.mysql("UPDATE zipcode SET Zip = '12345' WHERE Id = 2")
+    back.steps(5, 6)
+    assert (clinic.folder / "told").read_text(encoding="utf-8").split() == ["zipcode"] * 3
+    assert clinic.pg('SELECT max("Zip") FROM raw.zips') == [("12345",)]

@@ -126,20 +126,24 @@ def test_window_too_short(clinic: Clinic, walk: Begin) -> None:
     clinic.well("bulketl load")
 
 
+def typed(text: str) -> int:
+    """Have a shell do what an administrator does, and return how that ended."""
+    return subprocess.run(["sh", "-c", text], capture_output=True, check=False).returncode
+
+
 @pytest.fixture
 def volume(postgres: str) -> Iterator[Path]:
     """A small file system of its own, on which Postgres may write."""
     ((data,),) = execute(postgres, "SHOW data_directory")
     folder = Path(data).parent / f"volume_{secrets.token_hex(4)}"
     folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", folder], capture_output=True, check=False)
-    if mounted.returncode:
+    if typed(f"mount -t tmpfs -o size=24m tmpfs '{folder}'"):
         folder.rmdir()
         pytest.skip("nobody but root may mount a file system that can be full")
     os.chown(folder, Path(data).stat().st_uid, -1)
     folder.chmod(0o700)
     yield folder
-    subprocess.run(["umount", folder], check=True)
+    assert typed(f"umount '{folder}'") == 0
     shutil.rmtree(folder)
 
 
@@ -160,7 +164,7 @@ def test_disk_full(clinic: Clinic, walk: Begin, volume: Path, postgres: str) -> 
         assert "disk-full.md" in full.steps(1)
         full.steps(2, 3)
         assert clinic.pg("SELECT count(*) FROM raw.patient") == [(300,)]
-        subprocess.run(["mount", "-o", "remount,size=200m", volume], check=True)
+        assert typed(f"mount -o remount,size=200m '{volume}'") == 0
         full.steps(4)
         assert clinic.pg("SELECT count(*) FROM raw.document") == [(20_000,)]
         clinic.settings(alerts={"command": ["true"]}, capacity={"disk": "200 MB"})

@@ -312,13 +312,14 @@ def test_what_is_said_of_a_table_without_a_rule_is_what_a_load_does(maria_lab: L
     assert said["new"] == ("it is not loaded" if new_tables == "report" else said["old"])
 
 
-def test_settings_that_do_not_act_yet_are_told(maria_lab: Lab) -> None:
-    """Nobody waits for an alert that never comes."""
+def test_reports_that_no_load_makes_are_told(maria_lab: Lab) -> None:
+    """Nobody waits for a report that never comes."""
     maria_lab.mysql("CREATE TABLE good (id int PRIMARY KEY)")
     assert rules_of(maria_lab, {"good": {}}) == {}
     reports = {"daily": {"write": "reports"}}
     ((finding,),) = rules_of(maria_lab, {"good": {}}, reports=reports, alerts={"email": ["a@b"]}).values()
-    assert (finding.table, finding.message) == ("bulketl.yaml", "reports.daily is kept for a later version")
+    assert (finding.table, finding.severity) == ("bulketl.yaml", "note")
+    assert finding.message == "reports.daily goes where it says by `bulketl report daily --deliver`"
 
 
 def test_a_mask_is_never_passed_over(shop: Lab) -> None:

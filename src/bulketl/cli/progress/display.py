@@ -85,7 +85,7 @@ class Lines:
                 for note in event.notes:
                     self._print(note)
             case TablePublished() if event.rows >= LINE_ROWS:
-                self._print(f"loaded {event.table}: {event.rows:,} rows in {event.seconds:.1f} s ({event.how})")
+                self._print(f"loaded {event.table}: {count_of(event.rows, 'row')} in {event.seconds:.1f} s ({event.how})")
             case TableFailed():
                 self._print(f"failed {event.table}: {event.message}")
             case _:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rich.text import Text
 
-from bulketl.errors import BulketlError
+from bulketl.cli.screens.listing import Fact
+from bulketl.errors import BulketlError, runbook_in
 from bulketl.tables.printable import count_of
 
 
@@ -14,6 +17,12 @@ def error(problem: BulketlError, whole: bool = True) -> Text:
     text = Text.assemble(("error: ", "bold red"), problem.public if hidden else problem.message)
     text.append(f"\n{problem.hint}" if problem.hint else "")
     return text.append("\nwhat the server said may quote a row: BULKETL_LOG=debug shows it") if hidden else text
+
+
+def runbooks_of(hints: Iterable[str]) -> list[Fact]:
+    """Return the runbooks that hints name, said once for all of them; none where no hint names one."""
+    books = dict.fromkeys(book.partition(": ")[2] for book in map(runbook_in, hints) if book)
+    return [("runbook", "dim", ", ".join(books))] if books else []
 
 
 def edits(deleted: int, edited: int) -> str:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from bulketl.cli.screens.common import runbooks_of
 from bulketl.cli.screens.listing import WIDE, Fact, Fitting, facts, named, rows_of, verdict
+from bulketl.errors import without_runbook
 from bulketl.tables.printable import count_of, in_a_line, size
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ def daily(report: Daily, written: str) -> Group:
         Text(in_a_line(f"night of {report.night}, schema {report.schema}. {report.lede}"), "dim"),
     ]
     lines = [_trouble(one) for one in report.troubles]
-    parts += ["", facts(_first(lines))] if lines else []
+    parts += ["", facts([*_first(lines), *runbooks_of([one.hint for one in report.troubles])])] if lines else []
     if report.groups:
         parts += ["", Fitting(lambda width: _groups(report, width))]
     if report.loads:
@@ -55,7 +57,7 @@ def _first(found: Sequence[Fact]) -> list[Fact]:
 def _trouble(one: Trouble) -> Fact:
     names = named([each.of.table for each in one.tables])
     each = ", each" if len(one.tables) > 1 else ""
-    hint = f". To do: {one.hint}" if one.hint else ""
+    hint = f". To do: {told}" if (told := without_runbook(one.hint)) else ""
     return one.word, "red" if one.state == "failed" else "yellow", f"{names} ({one.tiers}){each}: {one.why}{hint}"
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from bulketl.cli.screens.listing import facts, lines_of, rows_of
+from bulketl.cli.screens.listing import NAMED, facts, lines_of, rows_of
 from bulketl.operations.migrate.importing import Imported
 from bulketl.operations.migrate.legacy import wrong
+from bulketl.operations.migrate.moves import LINES, Move
+from bulketl.operations.migrate.ready import Readiness
 from bulketl.operations.migrate.sides import Sides
 from bulketl.operations.migrate.status import MigrationStatus
 from bulketl.postgres.ledger.legacyruns import LegacyRun
-from bulketl.tables.printable import count_of, lasting
+from bulketl.tables.printable import count_of, in_a_line, lasting
 
 
 def legacy_run(run: LegacyRun) -> RenderableType:
@@ -68,8 +70,32 @@ def status(found: MigrationStatus, verbose: bool) -> RenderableType:
             word, style = {True: ("met", "green"), False: ("not met", "red"), None: ("not known", "dim")}[goal.met]
             rows.add_row(Text(word, style=style), goal.name, Text(goal.figure, style="dim"))
         parts.append(rows)
+    able = sum(one.ready for one in found.ready.values())
+    if found.ready:
+        parts += ["", Text(f"{able:,} of {count_of(len(found.ready), 'table')} beside the older pipeline may be promoted")]
+    if found.untold:
+        lines = (
+            f"the older pipeline has not heard of {one.act} {one.run}: {one.answer or 'not told'}" for one in found.untold
+        )
+        parts += ["", lines_of(lines, "red")]
     if found.older:
         parts += ["", legacy_run(found.older)]
+    return Group(*parts)
+
+
+def plan(found: Sequence[Move], ready: Mapping[str, Readiness]) -> RenderableType:
+    """Return the next steps, week by week; `ready`: how near tables are to being promoted."""
+    if not found:
+        return Text("bulketl serves every table: nothing is left to do", style="green")
+    parts: list[RenderableType] = []
+    for move in found:
+        nights = f", {count_of(move.nights, 'night')} to go at least" if move.nights else ""
+        head = f": {LINES[move.step]}, {count_of(len(move.tables), 'table')}{nights}"
+        parts += [Text.assemble((f"week {move.week}", "bold"), head), Text(in_a_line(f"  {move.command}"), style="cyan")]
+        if move.step == "compare":
+            parts.append(lines_of((f"  {table}: {ready[table].words}" for table in move.tables[:NAMED]), "dim"))
+            if len(move.tables) > NAMED:
+                parts.append(Text(f"  and {count_of(len(move.tables) - NAMED, 'more table')}", style="dim"))
     return Group(*parts)
 
 

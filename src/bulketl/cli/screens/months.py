@@ -53,7 +53,7 @@ def _table_history(item: TableHistory, verbose: bool) -> list[RenderableType]:
         table.add_row(*line)
     parts: list[RenderableType] = [text, Indented(table)]
     if len(lines) > MOST_LINES and not verbose:
-        parts.append(Text(f"  … and {len(lines) - MOST_LINES:,} more lines; -v shows all", style="dim"))
+        parts.append(Text(f"  … and {count_of(len(lines) - MOST_LINES, 'more line')}; -v shows all", style="dim"))
     return parts
 
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bulketl.cli.screens.listing import Indented, Rows, verdict
-from bulketl.tables.printable import count_of, in_a_line
+from bulketl.tables.printable import count_of, in_a_line, verb_of
 from bulketl.verifying.pairs import PairResult, figure, value_text
 
 MOST_LINES = 10  # of what differs, per pair and per table; -v shows all
@@ -31,9 +31,9 @@ def pairs(found: Sequence[PairResult], verbose: bool = False) -> Group:
     wrong = [item for item in found if item.outcome != "equal"]
     warned = sum(item.severity == "warn" for item in wrong)
     failed = len(wrong) - warned
-    said = [f"{failed:,} {'fails' if failed == 1 else 'fail'}"] * bool(failed)
-    said += [f"{warned:,} {'warns' if warned == 1 else 'warn'}"] * bool(warned)
-    agree = f"{len(found) - len(wrong):,} of {count_of(len(found), 'pair')} {'agrees' if len(found) == 1 else 'agree'}"
+    said = [f"{failed:,} {verb_of(failed, 'fails')}"] * bool(failed)
+    said += [f"{warned:,} {verb_of(warned, 'warns')}"] * bool(warned)
+    agree = f"{len(found) - len(wrong):,} of {count_of(len(found), 'pair', 'agrees')}"
     first = verdict("; ".join([agree, *said]), "red" if failed else "yellow" if warned else "green")
     return Group(first, *parts)
 

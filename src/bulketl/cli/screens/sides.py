@@ -93,7 +93,7 @@ def _views(views: Sequence[ViewCompared], verbose: bool) -> list[RenderableType]
         return []
     told = []
     for one in views:
-        rows = f"{_count(one.legacy_rows)} and {_count(one.shadow_rows)} rows"
+        rows = f"rows: {_count(one.legacy_rows)} and {_count(one.shadow_rows)}"
         sums = f"; another sum of {named(one.columns)}" if one.columns else ""
         what = one.problem or f"{rows}{sums}"
         if verbose or one.outcome != "equal":

@@ -9,7 +9,9 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from bulketl.cli.screens.behind import behind_source, furthest, how_far, is_asked
+from bulketl.cli.screens.common import runbooks_of
 from bulketl.cli.screens.listing import NAMED, WIDE, Fact, Fitting, facts, named, rows_of, verdict
+from bulketl.errors import without_runbook
 from bulketl.operations.history.runs import RunEntry
 from bulketl.operations.history.standing import FINE, WORDS, WRONG, Standing, Word
 from bulketl.operations.history.status import Status
@@ -27,7 +29,8 @@ def status(found: Status, verbose: bool = False) -> Group:
     parts: list[RenderableType] = [_verdict(found), facts(_around(found))]
     lines = _attention(found.attention, verbose)
     if lines:
-        parts += ["", facts(lines if verbose else lines[:MOST])]
+        books = runbooks_of([item.hint for item in found.attention])
+        parts += ["", facts([*(lines if verbose else lines[:MOST]), *books])]
     if len(lines) > MOST and not verbose:
         parts.append(Text(f"and {count_of(len(lines) - MOST, 'more line')} like these; -v shows all", style="dim"))
     if found.tables:
@@ -93,7 +96,8 @@ def _attention(items: Sequence[Standing], verbose: bool) -> list[Fact]:
     """Return a line for each table that needs somebody; those of which the same is to be said share one."""
     found: dict[tuple[Word, bool, str, str], list[Standing]] = {}
     for item in items:
-        key = (item.word, item.blocks, without_table(item.why, item.table), for_many(item.hint, item.table))
+        hint = for_many(without_runbook(item.hint), item.table)
+        key = (item.word, item.blocks, without_table(item.why, item.table), hint)
         found.setdefault(key, []).append(item)
     lines: list[Fact] = []
     for (word, blocks, told, hint), same in found.items():

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from bulketl.cli.screens.common import edits
 from bulketl.cli.screens.listing import NAMED, WIDE, Fitting, Indented, Rows, facts, lines_of, named, rows_of, verdict
-from bulketl.tables.printable import count_of, in_a_line, without_table
+from bulketl.tables.printable import count_of, in_a_line, verb_of, without_table
 from bulketl.tables.spec import TIERS
 from bulketl.verifying.verdicts import Figure, RowFinding, TableVerdict, Verification
 
@@ -101,7 +101,7 @@ def _in_a_line(item: TableVerdict) -> str:
         kinds.setdefault(what, []).append(", ".join(row.key))
     told = [f"{what}: {named(keys)}" for what, keys in kinds.items()]
     told += [f"{figure.what} of {figure.column}" for figure in item.figures[:NAMED]]
-    told += [f"and {len(item.figures) - NAMED:,} more figures"] if len(item.figures) > NAMED else []
+    told += [f"and {count_of(len(item.figures) - NAMED, 'more figure')}"] if len(item.figures) > NAMED else []
     return "; ".join([*([without_table(item.problem, item.table)] if item.problem else []), *told])
 
 
@@ -185,7 +185,7 @@ def _repairs(result: Verification) -> list[RenderableType]:
         lines.append(f"{item.table}: {item.problem or done + gone}")
     left = [item for item in result.again if not item.equal]
     after = (
-        f"; looked at again, {len(left)} still {'differs' if len(left) == 1 else 'differ'}"
+        f"; looked at again, {len(left)} still {verb_of(len(left), 'differs')}"
         if left
         else (f"; looked at again, {'it is' if len(result.repaired) == 1 else 'they are'} equal")
     )

@@ -21,7 +21,7 @@ def weekly(report: Weekly, written: str) -> Group:
     parts: list[RenderableType] = [verdict(report.headline), Text(f"report {report.number}", "dim")]
     for one in report.advice[:NAMED]:
         said = [("change", "yellow", f"{in_a_line(one.table)}: {one.title}, up to {lasting(one.seconds)} a night")]
-        said += [("", "", one.why), ("", "", in_a_line(one.line))]
+        said += [("", "", f"{one.why} {one.verb}"), ("", "", in_a_line(one.line))]
         parts += ["", facts(said)]
     slow = [
         ("slower", "yellow", f"{in_a_line(one.table)}: {one.growth} a week, {one.now} now; {one.reading}")
@@ -33,8 +33,9 @@ def weekly(report: Weekly, written: str) -> Group:
         + (f"; {one.told(one.now)} of {one.told(one.most)}" if one.most and one.now is not None else "")
         for one in report.capacity.limits
     ]
-    odd = [(f"{one.now:,.0f}", "yellow", f"{one.name}; {one.before or 0:,.0f} before") for one in report.figures if one.now]
-    parts += ["", lines_of(full), *(["", facts(odd)] if odd else [])]
+    odd = [f"{one.name}: {one.now:,.0f}, {one.before or 0:,.0f} before" for one in report.figures if one.now]
+    parts += ["", lines_of(full)]
+    parts += ["", lines_of(odd, "yellow")] if odd else []
     about = {
         "period": f"{report.since:%Y-%m-%d %H:%M} to {report.until:%Y-%m-%d %H:%M} {report.until.tzname()}",
         "loads": report.lede,

@@ -30,6 +30,7 @@ from bulketl.loading.events import (
 from bulketl.operations.alerts.machine import MOST_KEY
 from bulketl.postgres.ledger.incidents import Incident, Member
 from bulketl.postgres.server import Postgres
+from bulketl.tables.printable import count_of, minutes_of
 from bulketl.tables.spec import TIERS, Tier
 
 SIDES = {
@@ -174,7 +175,7 @@ def _trouble(
         yield from _told(config, Cause(schema, event.run, "source", "withheld"), event.table, text, hint, at)
     elif isinstance(event, TableOverdue):
         if event.by_plan or "max_extraction_time_minutes" in own.model_fields_set:
-            limit = f"{event.seconds / 60:g} minutes, its max_extraction_time_minutes"
+            limit = f"{minutes_of(event.seconds)}, its max_extraction_time_minutes"
             usual = f"{minutes(event.seconds)} and 15 minutes more; it took {minutes(event.seconds)} before"
             text = f"is not loaded after {usual if event.by_plan else limit}"
             hint = "`bulketl plan` says how long it took before; a lock or a busy source may hold it up"
@@ -190,7 +191,7 @@ def _trouble(
 
 def minutes(seconds: float) -> str:
     """Return a time as people say it: 12 seconds, 3 minutes."""
-    return f"{seconds:.0f} seconds" if seconds < 120 else f"{seconds / 60:.0f} minutes"
+    return count_of(round(seconds), "second") if seconds < 120 else f"{seconds / 60:.0f} minutes"
 
 
 def _failure(event: TableFailed) -> tuple[Rule, str]:

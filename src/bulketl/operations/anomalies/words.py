@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bulketl.postgres.ledger.findings import Anomaly, Oddity
-from bulketl.tables.printable import lasting
+from bulketl.tables.printable import count_of, lasting
 
 NAMES: dict[Oddity, str] = {
     "slower": "slower", "faster": "too fast", "more_rows": "more rows", "fewer_rows": "fewer rows", "lag": "lag",
@@ -13,7 +13,7 @@ NAMES: dict[Oddity, str] = {
 
 def told(one: Anomaly) -> str:
     """Return what is not normal in a sentence without its table."""
-    nights = f"the median of its last {one.nights} loads"
+    nights = f"the median of its last {count_of(one.nights, 'load')}"
     match one.kind:
         case "slower" | "faster":
             return f"took {lasting(one.value)}; {nights} is {lasting(one.expected or 0)}, and its limit {lasting(one.bound)}"
@@ -48,4 +48,4 @@ def what_to_do(one: Anomaly) -> str:
 
 
 def _rows(count: float) -> str:
-    return f"{count:,.0f} {'row' if round(count) == 1 else 'rows'}"
+    return count_of(round(count), "row")

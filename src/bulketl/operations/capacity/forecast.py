@@ -69,7 +69,7 @@ class Capacity:
         if not self.keys:
             return "Integer keys: not known, no load has measured one yet."
         left = self.keys - told - self.waiting
-        said = [f"{count_of(left, 'other integer key')} {'is' if left == 1 else 'are'} not full within {YEARS} years"]
+        said = [f"{count_of(left, 'other integer key', 'is')} not full within {YEARS} years"]
         said += [f"of {self.waiting:,} there are too few nights for a trend"] if self.waiting else []
         return f"{'; '.join(said if left or self.waiting else ['These are all integer keys'])}."
 

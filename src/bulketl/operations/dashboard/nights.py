@@ -13,6 +13,7 @@ from functools import cached_property
 
 from bulketl.operations.dashboard.words import NAMES, OF_OUTCOMES, State
 from bulketl.postgres.ledger.manynights import MOST_LOADS, Nights
+from bulketl.tables.printable import count_of
 
 NIGHTS = 30
 STEP, WIDTH, HEIGHT = 9.1, 7.0, 26
@@ -45,7 +46,7 @@ class Strip:
         """The same in words, for who cannot see them."""
         counts = Counter(self.states)
         told = ", ".join(f"{count} {NAMES[state] if state != 'none' else 'without it'}" for state, count in counts.items())
-        return f"last {len(self.states)} nights: {told}"
+        return f"last {count_of(len(self.states), 'night')}: {told}"
 
     @property
     def bad(self) -> int:

@@ -19,7 +19,7 @@ from bulketl.operations.history.status import Status, standing_in
 from bulketl.postgres.ledger.looking import Look
 from bulketl.postgres.ledger.manynights import last_nights
 from bulketl.tables.alike import for_many, of_tables
-from bulketl.tables.printable import without_table
+from bulketl.tables.printable import count_of, without_table
 from bulketl.tables.spec import TIERS, Tier
 
 NAMED = 12  # tables of which the same is said, by name
@@ -91,7 +91,7 @@ class Overview:
         if self.running is None:
             return said
         done = self.running.counts.get("published", 0)
-        return f"A {self.running.kind} is under way, with {done:,} {'table' if done == 1 else 'tables'} in so far. {said}"
+        return f"A {self.running.kind} is under way, with {count_of(done, 'table')} in so far. {said}"
 
     @property
     def counts(self) -> Mapping[State, int]:

@@ -21,7 +21,7 @@ from bulketl.operations.watching import next_due
 from bulketl.postgres.ledger import runlist
 from bulketl.postgres.ledger.events import Recorded
 from bulketl.postgres.ledger.runlist import TableEnd
-from bulketl.tables.printable import count_of, lasting, without_table
+from bulketl.tables.printable import count_of, lasting, verb_of, without_table
 
 EVENTS = 500  # of a run, in the page about it
 ENDS = 1000  # tables of a run
@@ -52,7 +52,7 @@ class Frame:
         if sight is None:
             return "No run is on record yet."
         done, failed, of = self.about["ended"], self.about["failed"], self.about["tables"]
-        said = f"{done - failed:,} of {count_of(of, 'table')} {'is' if of == 1 else 'are'} in"
+        said = f"{done - failed:,} of {count_of(of, 'table', 'is')} in"
         said += f", {failed:,} failed" if failed else ""
         under_way = len(self.seen.under_way.tables)
         match self.seen.state:
@@ -63,13 +63,14 @@ class Frame:
                 return f"The {sight.kind} died: nobody carries it out, and nothing was heard of it for {silent}. {said}."
         if not of:
             return f"A {sight.kind} has begun, and has not told yet which tables it comes to."
-        return f"{said}, {under_way:,} {'is' if under_way == 1 else 'are'} under way."
+        return f"{said}, {under_way:,} {verb_of(under_way, 'is')} under way."
 
     @property
     def title(self) -> str:
         """The same for a tab of a browser."""
         run = f": run {self.seen.sight.run}" if self.seen.sight else ""
-        return f"bulketl{run}, {self.about.get('ended', 0)} of {self.about.get('tables', 0)} tables, {self.seen.state}"
+        of = count_of(self.about.get("tables", 0), "table")
+        return f"bulketl{run}, {self.about.get('ended', 0)} of {of}, {self.seen.state}"
 
     @property
     def late(self) -> float | None:

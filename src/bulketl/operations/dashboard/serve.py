@@ -12,6 +12,7 @@ from bulketl.config import secrets as kept
 from bulketl.config.config import Config
 from bulketl.errors import ConfigError
 from bulketl.operations.dashboard.doors import SHORTEST, Doors, is_here, names
+from bulketl.tables.printable import count_of
 
 VARIABLE = "BULKETL_DASHBOARD_TOKEN"
 PORT = 8765
@@ -48,7 +49,7 @@ def place(environ: Mapping[str, str], host: str = "127.0.0.1", port: int = PORT,
         )
     if token is not None and len(token) < SHORTEST:
         raise ConfigError(
-            f"{VARIABLE} has {len(token)} characters, and {SHORTEST} are needed",
+            f"{VARIABLE} has {count_of(len(token), 'character')}, and {SHORTEST} are needed",
             hint="`openssl rand -hex 16` makes one that nobody guesses",
         )
     bound = _bind(host, port)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from bulketl.operations.history.standing import Standing, Word
+from bulketl.tables.printable import count_of
 from bulketl.tables.spec import TIERS
 
 State = Literal["failed", "never", "late", "running", "ontime", "none"]
@@ -59,8 +60,7 @@ def sentence(found: Sequence[Stand]) -> str:
     if set(counts) <= {"ontime"}:
         return "The one table is on time." if len(found) == 1 else f"All {len(found):,} tables are on time."
     told = ", ".join(f"{count:,} {NAMES[state]}" for state, count in counts.items())
-    many = "1 table" if len(found) == 1 else f"{len(found):,} tables"
-    return f"{many}: {told}.{_critical(found)}"
+    return f"{count_of(len(found), 'table')}: {told}.{_critical(found)}"
 
 
 def _critical(found: Sequence[Stand]) -> str:

@@ -181,7 +181,7 @@ def standing_of(known: Known, expected: Expected, now: dt.datetime) -> Standing:
             times=None,
         )
     word, why, hint = _judged(base, known, expected, now)
-    if word in RUNBOOKS:
+    if word in RUNBOOKS and not (word == "never loaded" and base.outcome == "skipped"):  # `why` says who left it out
         hint = with_runbook(hint, RUNBOOKS[word])
     return dataclasses.replace(base, word=word, why=why, hint=hint)
 
@@ -221,7 +221,11 @@ def _warning(base: Standing, known: Known) -> Judged:
     slower = [one for one in known.odd if one.kind == "slower"]
     if slower or (not known.judged and _is_slow(base)):
         hint = words.what_to_do(slower[0]) if slower else ""
-        return "slow", f"took {base.seconds or 0:,.1f} s, {base.times or 0:.1f} × its median of {base.nights} nights", hint
+        return (
+            "slow",
+            f"took {base.seconds or 0:,.1f} s, {base.times or 0:.1f} × its median of {count_of(base.nights, 'night')}",
+            hint,
+        )
     if base.rejects:
         return "rejected", f"{count_of(base.rejects, 'row')} rejected; `bulketl rejects list` says why", ""
     if odd := [one for one in known.odd if one.kind not in ("slower", *STANDING)]:

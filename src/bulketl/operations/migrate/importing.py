@@ -32,6 +32,7 @@ from bulketl.tables.catalog import Table
 from bulketl.tables.cursor import Watermark, cursor_type, parse_value, text_of
 from bulketl.tables.measured import Known
 from bulketl.tables.partitions import KeyValue
+from bulketl.tables.printable import count_of
 from bulketl.tables.spec import TableSpec
 
 
@@ -146,7 +147,7 @@ def _counted(sight: Sight[Known], candidates: list[_Candidate]) -> dict[str, Imp
         if newest is None or newest < value:  # type: ignore[operator]
             refused = refused or f"its books are ahead of its rows: they say {mark.value}, and its newest row is {newest}"
         if there < rows:
-            refused = refused or f"{rows - there:,} of the source's {rows:,} rows up to {mark.value} are missing"
+            refused = refused or f"{rows - there:,} of {count_of(rows, 'row')} of the source up to {mark.value} missing"
         found[spec.table] = Imported(
             spec.table, mark.column, mark.value, there, max(there - rows - newer, 0), newer, refused
         )  # fmt: skip

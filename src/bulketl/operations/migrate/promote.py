@@ -25,6 +25,7 @@ from bulketl.operations.alerts.causes import Relief
 from bulketl.operations.alerts.tick import tick_alerts
 from bulketl.operations.migrate.chosen import chosen, reasoned
 from bulketl.operations.migrate.prospects import How, Prospect, prospects
+from bulketl.operations.migrate.ready import ready
 from bulketl.plan.plan import Plan, TableLoad, in_turn
 from bulketl.plan.selection import Selection
 from bulketl.postgres.ddl import name
@@ -156,12 +157,8 @@ def _look(target: Postgres, config: Config, selection: Selection) -> tuple[tuple
         meant = chosen(config, selection, names)
         already = tuple(table for table in meant if owners[table].owner == "bulketl")
         asked = [table for table in meant if table not in already]
-        return prospects(connection, config, asked, _unready(asked)), already
-
-
-def _unready(tables: Sequence[str]) -> Mapping[str, str]:
-    """Return of tables that comparing does not let go, why not."""
-    return dict.fromkeys(tables, "no comparison with the older table is on record")
+        unready = {table: one.words for table, one in ready(connection, config, asked).items() if not one.ready}
+        return prospects(connection, config, asked, unready), already
 
 
 def _refuse(found: Sequence[Prospect], *, force: bool) -> None:
@@ -201,11 +198,7 @@ def _indexes(connection: Connection, config: Config, found: Sequence[Prospect]) 
                 with connection.transaction():
                     for statement in index_statements(index, *at):
                         connection.execute(statement.encode())
-            except (
-                psycopg.errors.UndefinedColumn,
-                psycopg.errors.UniqueViolation,
-                psycopg.errors.ProgramLimitExceeded,
-            ) as no:
+            except _NOT_BUILT as no:
                 words = f"index {index.name} is not carried over (SQLSTATE {no.sqlstate})"
                 lost[one.table] = (*lost.get(one.table, ()), words)
     return lost

@@ -9,11 +9,13 @@ from typing import Any
 
 from bulketl.config.config import Config
 from bulketl.connections.retrying import patient
+from bulketl.operations.migrate.ready import Readiness, ready
 from bulketl.operations.migrate.weeks import Seen, Week, weeks
 from bulketl.plan.ownership import owner_of
 from bulketl.postgres.inspect import read_tables
-from bulketl.postgres.ledger import goals, legacyruns, ownership, tableloads, verifications
+from bulketl.postgres.ledger import goals, handovers, legacyruns, ownership, tableloads, verifications
 from bulketl.postgres.ledger import weeks as ledger_weeks
+from bulketl.postgres.ledger.handovers import Handover
 from bulketl.postgres.ledger.legacyruns import LegacyRun
 from bulketl.postgres.ledger.looking import looking
 from bulketl.postgres.server import Postgres
@@ -28,7 +30,8 @@ RUNS = 14  # of the older pipeline
 class MigrationStatus:
     """How the move stands at `now`: the weeks, and the owner of every table that the rules or the ledger name.
 
-    `older`: the last run of the older pipeline that bulketl started, None when there is none on record.
+    `ready`: how near each table that is loaded beside the older pipeline is to being promoted. `untold`: handovers of which
+    the older pipeline has not heard. `older`: the last run of the older pipeline that bulketl started, None for none.
     """
 
     schema: str
@@ -36,6 +39,8 @@ class MigrationStatus:
     now: dt.datetime
     owners: dict[str, Owner]
     weeks: tuple[Week, ...]
+    ready: dict[str, Readiness]
+    untold: tuple[Handover, ...]
     older: LegacyRun | None
     note: str
 
@@ -51,6 +56,12 @@ class MigrationStatus:
         return {
             "schema": self.schema, "shadow_schema": self.shadow_schema, "now": self.now.isoformat(timespec="seconds"),
             "counts": self.counts, "owners": self.owners, "weeks": [week.to_json() for week in self.weeks],
+            "ready": {
+                name: {"ready": one.ready, "nights": one.nights, "needed": one.needed, "last": one.last,
+                       "at": one.at.isoformat(timespec="seconds") if one.at else None}
+                for name, one in self.ready.items()
+            },
+            "untold": [{"run": one.run, "act": one.act, "tables": one.tables} for one in self.untold],
             "older": older, "note": self.note,
         }  # fmt: skip
 
@@ -90,4 +101,6 @@ def _status(config: Config, now: dt.datetime) -> MigrationStatus:
         )  # fmt: skip
         ruled = "" if config.ruled else "there are no rules, so only tables that the ledger names are counted"
         note = "; ".join(filter(None, (look.note, ruled)))
-    return MigrationStatus(of, beside, now, owners, weeks(seen), seen.older[0] if seen.older else None, note)
+        near = ready(look.connection, config, [name for name in names if owners[name] == "shadow"])
+        untold = tuple(handovers.untold(look.connection, of))
+    return MigrationStatus(of, beside, now, owners, weeks(seen), near, untold, older[0] if older else None, note)

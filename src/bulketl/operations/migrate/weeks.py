@@ -10,10 +10,11 @@ import datetime as dt
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from bulketl.config.config import Config
 from bulketl.config.windows import window_of
+from bulketl.errors import RUNBOOKS, Runbook
 from bulketl.postgres.ledger.goals import Deliveries
 from bulketl.postgres.ledger.legacyruns import LegacyRun
 from bulketl.postgres.ledger.tableloads import WELL, TableRecord
@@ -117,7 +118,7 @@ def _third(seen: Seen, tables: Sequence[str]) -> list[Goal]:
 
 
 def _fourth(seen: Seen, tables: Sequence[str]) -> list[Goal]:
-    return [_loaded(seen, tables), _populated(seen, tables), _stable(seen)]
+    return [_loaded(seen, tables), _populated(seen, tables), _stable(seen), _documented()]
 
 
 def _share(name: str, met: int, of: int, what: str, none: str) -> Goal:
@@ -137,7 +138,7 @@ def _alerts(seen: Seen) -> Goal:
     count, last = seen.delivered.messages, seen.delivered.last
     if not count:
         return Goal(name, False, "no channel has taken a message in 30 days; `bulketl alerts test` sends one")
-    return Goal(name, True, f"{count:,} messages taken in 30 days, the last on {last:%Y-%m-%d %H:%M}")
+    return Goal(name, True, f"{count_of(count, 'message')} taken in 30 days, the last on {last:%Y-%m-%d %H:%M}")
 
 
 def _in_time(seen: Seen, tables: Sequence[str]) -> Goal:
@@ -183,7 +184,7 @@ def _faster(seen: Seen) -> Goal:
     """Compare the last week's loads with those before, and with the older pipeline where bulketl started that."""
     name, seconds = "time is optimised", [(one.ended - one.began).total_seconds() for one in seen.loads]
     if len(seconds) < 2 * ENOUGH:
-        return Goal(name, None, f"{len(seconds)} loads in 30 days; {2 * ENOUGH} tell a trend")
+        return Goal(name, None, f"{count_of(len(seconds), 'load')} in 30 days; {2 * ENOUGH} tell a trend")
     now, before = statistics.median(seconds[-ENOUGH:]), statistics.median(seconds[:-ENOUGH])
     older = [run.seconds for run in seen.older if run.code == 0]
     beside = f", the older pipeline {statistics.median(older):,.0f} s" if older else ""
@@ -215,12 +216,15 @@ def _populated(seen: Seen, tables: Sequence[str]) -> Goal:
     return _share("the warehouse is full", there, len(tables), "were loaded at least once", "the rules name no table")
 
 
+def _documented() -> Goal:
+    """Tell of the runbooks that come with bulketl; whether the house has its own nobody can measure."""
+    return Goal("documentation and runbooks", True, f"{len(get_args(Runbook))} runbooks in {RUNBOOKS}, each tried by a test")
+
+
 def _stable(seen: Seen) -> Goal:
     loads = {one.run for one in seen.loads[-ENOUGH:]}
     late = sorted({table for run, table in seen.slower if run in loads})
     if len(loads) < ENOUGH:
-        return Goal("performance is stable", None, f"{len(loads)} loads in 30 days; {ENOUGH} tell")
-    figure = (
-        f"{count_of(len(late), 'table')} {'was' if len(late) == 1 else 'were'} slower than usual in the last {ENOUGH} loads"
-    )
+        return Goal("performance is stable", None, f"{count_of(len(loads), 'load')} in 30 days; {ENOUGH} tell")
+    figure = f"{count_of(len(late), 'table')} slower than usual in the last {ENOUGH} loads"
     return Goal("performance is stable", not late, figure)

@@ -24,7 +24,7 @@ from bulketl.postgres.compare.chain import ChainVerdict
 from bulketl.postgres.compare.continuity import missing_numbers
 from bulketl.postgres.ledger import audits, runlist, verifications
 from bulketl.postgres.ledger.audits import AuditRecord, Ran, Shortened
-from bulketl.postgres.ledger.looking import looking
+from bulketl.postgres.ledger.looking import asking, looking
 from bulketl.postgres.ledger.verifications import Verified
 from bulketl.postgres.server import Postgres
 from bulketl.tables.printable import brief, count_of, without_table
@@ -152,6 +152,12 @@ class Compliance:
     def number(self) -> str:
         """How people call it: the schema, and when it was made."""
         return f"{self.schema}-{self.made.astimezone(dt.UTC):%Y%m%dT%H%M%SZ}"
+
+    @property
+    def subject(self) -> str:
+        """The state for a title or a subject, with the last day; without names of tables."""
+        until = f"{self.until.astimezone(dt.UTC):%-d %B}"
+        return f"to {until}, {self.schema}: {'' if self.signer else 'not signed. '}{self.headline}"
 
     @property
     def faulty(self) -> list[AuditedTable]:
@@ -291,6 +297,6 @@ def signed(config: Config, report: Compliance, text: str, key: str) -> str:
 
 def _note(config: Config, report: Compliance, digest: str) -> None:
     tables = [one.table for one in report.tables]
-    with Postgres.of(config).connect() as connection:
+    with asking(Postgres.of(config)) as connection:
         if tables:
             audits.note_report(connection, report.schema, tables, f"report {report.number}", digest)

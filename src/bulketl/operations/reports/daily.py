@@ -103,7 +103,7 @@ class Daily:
         if not self.loads:
             return f"No load began in this night. {said}"
         rejected = sum(one.rows for one in self.rejects)
-        return f"{said} {count_of(rejected, 'row')} {'was' if rejected == 1 else 'were'} rejected." if rejected else said
+        return f"{said} {count_of(rejected, 'row', 'was')} rejected." if rejected else said
 
     @property
     def ends(self) -> dt.date:
@@ -175,7 +175,7 @@ class Daily:
         told = []
         if last.took is not None and last.ended is not None:
             ended = [run for run in loads if run.ended is not None]
-            many = "The load took" if len(ended) == 1 else f"{len(ended)} loads took"
+            many = "The load took" if len(ended) == 1 else f"{count_of(len(ended), 'load')} took"
             begin, end = self.window or (None, None)
             of = f" of the window’s {lasting((end - begin).total_seconds())}" if begin and end else ""
             told.append(f"{many} {lasting(last.took)}{of} and ended at {self.clock(last.ended)}.")

@@ -26,11 +26,11 @@ from bulketl.operations.history.runs import RunEntry, entry_of
 from bulketl.operations.history.standing import plain
 from bulketl.postgres.ledger import incidentreports, incidents, ownership, runlist
 from bulketl.postgres.ledger.incidentreports import Around, Kept, WellLoad
-from bulketl.postgres.ledger.looking import Look
+from bulketl.postgres.ledger.looking import Look, asking
 from bulketl.postgres.ledger.runs import plan_of
 from bulketl.postgres.server import Postgres
 from bulketl.tables.alike import for_many, of_tables
-from bulketl.tables.printable import brief, count_of, lasting
+from bulketl.tables.printable import brief, count_of, lasting, verb_of
 
 How = Literal["failed", "not reached", "not certified", "rolled back"]
 
@@ -104,6 +104,12 @@ class IncidentReport:
         return brief(self, number=self.number, schema=self.schema, affected=len(self.affected))
 
     @property
+    def subject(self) -> str:
+        """The state for a subject, without names of tables."""
+        number = f"{self.number}, " if self.number is not None else ""
+        return f"{number}{self.schema}: {self.headline}"
+
+    @property
     def open(self) -> list[Affected]:
         """The tables that no load has reached since."""
         return [one for one in self.affected if one.since is None]
@@ -133,10 +139,8 @@ class IncidentReport:
             return f"{began}{after}; what is on record names no table that it left behind."
         apart = sum(one.how == "not certified" for one in self.affected)
         behind = len(self.affected) - apart
-        told = (
-            [f"{behind:,} of {count_of(self.planned, 'table')} {'is' if behind == 1 else 'are'} as before"] if behind else []
-        )
-        told += [f"{count_of(apart, 'table')} {'differs' if apart == 1 else 'differ'} from the source"] if apart else []
+        told = [f"{behind:,} of {count_of(self.planned, 'table', 'is')} as before"] if behind else []
+        told += [f"{count_of(apart, 'table', 'differs')} from the source"] if apart else []
         return f"{began}{after}: {' and '.join(told)}; {self._since}."
 
     @property
@@ -146,7 +150,7 @@ class IncidentReport:
             return "it was loaded since" if all_ == 1 else "all were loaded since"
         if left == all_:
             return "it was not loaded since" if all_ == 1 else "none was loaded since"
-        return f"{all_ - left:,} of them {'was' if all_ - left == 1 else 'were'} loaded since"
+        return f"{all_ - left:,} of them {verb_of(all_ - left, 'was')} loaded since"
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain values, times in ISO 8601."""
@@ -197,7 +201,7 @@ def _incident(config: Config, which: str, now: dt.datetime, keep: bool) -> Incid
         report = _report(look, config, page, now)
     if not keep:
         return dataclasses.replace(report, number=known.number if known else None)
-    with Postgres.of(config).connect() as connection:
+    with asking(Postgres.of(config)) as connection:
         if not incidentreports.may_keep(connection):
             return report
         number = incidentreports.keep(connection, schema, entry.run, report.by, report.to_json())

@@ -15,7 +15,7 @@ from bulketl.errors import ConfigError, DeliveryError
 from bulketl.operations.alerts.channels.mail import deliver, headed
 from bulketl.operations.alerts.sending import told_of
 from bulketl.operations.dashboard.rendering import plain
-from bulketl.operations.reports.rendering import bodies, page
+from bulketl.operations.reports.rendering import bodies
 from bulketl.tables.printable import in_a_line, shortened
 
 MOST_SUBJECT = 160  # characters
@@ -25,8 +25,8 @@ class Mailable(Protocol):
     """A report that can be mailed."""
 
     @property
-    def number(self) -> str:
-        """How people call it, for the name of the file."""
+    def number(self) -> str | int | None:
+        """How people call it, for the name of the file; None where it has no number."""
 
     @property
     def subject(self) -> str:
@@ -49,19 +49,20 @@ def mail_settings(config: Config) -> ChannelSettings:
     )
 
 
-def mail(config: Config, name: str, report: Mailable) -> str:
-    """Mail the report of that name; return what the server said of it, in a line.
+def mail(config: Config, name: str, report: Mailable, html: str) -> str:
+    """Mail the report of that name with its page, `html`, attached; return what the server said of it, in a line.
 
     Raise ConfigError when nobody is named, or a template of the user's is wrong; DeliveryError when the server took it for
     nobody.
     """
     settings = mail_settings(config)
-    text, html = bodies(config, name, report)
+    text, tables = bodies(config, name, report)
     message = headed(settings, f"bulketl {name}: {shortened(plain(in_a_line(report.subject)), MOST_SUBJECT)}")
     message.set_content(text)
-    message.add_alternative(html, subtype="html")
-    file = re.sub(r"[^A-Za-z0-9_.-]", "_", f"{name}-{report.number}") + ".html"
-    message.add_attachment(page(config, name, report).encode(), maintype="text", subtype="html", filename=file)
+    message.add_alternative(tables, subtype="html")
+    message.add_attachment(  # as bytes, which no mail server writes otherwise: it may be signed
+        html.encode(), maintype="text", subtype="html", params={"charset": "utf-8"}, filename=file_of(name, report)
+    )
     answer = deliver(settings, message)
     said = told_of(settings, answer.text)
     server = urllib.parse.urlsplit(settings.smtp)
@@ -69,6 +70,11 @@ def mail(config: Config, name: str, report: Mailable) -> str:
     if not answer.delivered:
         raise DeliveryError(f"the {name} report was not mailed: {place} says: {said}", hint=_hint(settings), said=said)
     return f"mailed to {', '.join(settings.email)} by {place}: {said}"
+
+
+def file_of(name: str, report: Mailable) -> str:
+    """Return how the file is called that has the report's page; one of the same number has the same name."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", f"{name}-{report.number or 'unnumbered'}") + ".html"
 
 
 def _hint(settings: ChannelSettings) -> str:

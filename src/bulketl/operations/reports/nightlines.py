@@ -112,7 +112,7 @@ class Rejecting:
     @property
     def reasons(self) -> list[str]:
         """Why, counted: the checks that they fail; and what is left does not fit its type, or Postgres refuses it."""
-        found = [f"{count_of(int(rows), 'row')} {'fails' if rows == 1 else 'fail'} the check {check}"
+        found = [f"{count_of(int(rows), 'row', 'fails')} the check {check}"
                  for check, rows in self.checks.items() if rows]  # fmt: skip
         rest = self.rows - sum(int(rows) for rows in self.checks.values())
         if rest > 0:

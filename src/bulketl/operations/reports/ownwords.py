@@ -9,6 +9,7 @@ from pathlib import Path
 
 from jinja2 import TemplateNotFound, TemplateSyntaxError, UndefinedError
 
+from bulketl.config import templates
 from bulketl.config.config import Config
 from bulketl.errors import ConfigError
 
@@ -17,10 +18,8 @@ HINT = "correct it, or take it out of the folder; docs/reports.md says what temp
 
 def folder_of(config: Config) -> Path | None:
     """Return the folder of the user's templates, None without one. Raise ConfigError when it is not there."""
-    if config.reports is None or config.reports.templates is None:
-        return None
-    folder = Path(config.reports.templates).expanduser()
-    if not folder.is_dir():
+    folder = templates.folder_of(config)
+    if folder is not None and not folder.is_dir():
         raise ConfigError(
             f"reports.templates: there is no folder {str(folder)!r}",
             hint="name a folder that is there, from where the command runs or from the root",

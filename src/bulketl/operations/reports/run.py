@@ -34,6 +34,16 @@ class RunReport:
         return brief(self, schema=self.schema, made=self.made)
 
     @property
+    def number(self) -> str:
+        """How people call it: the name of the run."""
+        return self.page.run.run
+
+    @property
+    def subject(self) -> str:
+        """The state for a subject, without names of tables."""
+        return f"{self.number}, {self.schema}: {self.page.run.outcome or 'under way'}"
+
+    @property
     def headline(self) -> str:
         """The state in one sentence."""
         return self.page.sentence

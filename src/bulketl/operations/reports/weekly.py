@@ -23,13 +23,12 @@ from bulketl.operations.capacity.forecast import DAYS, Capacity, capacity_in
 from bulketl.operations.dashboard.sight import sight
 from bulketl.operations.history.standing import plain
 from bulketl.operations.reports import advice, quality, utilisation
-from bulketl.operations.reports.advice import Advice
+from bulketl.operations.reports.advice import Advice, Shown
 from bulketl.operations.reports.period import ReportPeriod
 from bulketl.operations.reports.quality import Figure, TableQuality
 from bulketl.operations.reports.utilisation import Use
 from bulketl.postgres.ledger import weeks
-from bulketl.postgres.ledger.looking import Look
-from bulketl.postgres.ledger.weeks import LoadEnd, TableNights
+from bulketl.postgres.ledger.weeks import LoadEnd, Skew, TableNights
 from bulketl.survey.cheaper import Cheaper, cheaper
 from bulketl.tables.printable import brief, count_of, lasting
 
@@ -108,6 +107,21 @@ class Weekly:
         return f"{self.schema}-{self.until:%Y%m%d}"
 
     @property
+    def subject(self) -> str:
+        """The state for a title or a subject, with the last day."""
+        return f"week to {self.until.day} {self.until:%B}, {self.schema}: {self.short}"
+
+    @property
+    def short(self) -> str:
+        """The state in a few words, without names of tables."""
+        if not self.loads:
+            return "no load ended"
+        well = sum(one.outcome == "done" for one in self.loads)
+        said = [f"{well:,} of {count_of(len(self.loads), 'load')} went well"]
+        said += [count_of(len(self.advice), "change") + " to make"] if self.advice else []
+        return ", ".join(said)
+
+    @property
     def headline(self) -> str:
         """The state in a sentence or two: how the loads' time moves, what is full first, what can be given back."""
         if not self.loads:
@@ -116,8 +130,7 @@ class Weekly:
         if self.advice:
             count = len(self.advice)
             back = _spell(sum(one.seconds for one in self.advice))
-            changes = "One change" if count == 1 else f"{count} changes"
-            said.append(f"{changes} would give back up to {back} of workers' time a night.")
+            said.append(f"{count_of(count, 'change')} would give back up to {back} a night.")
         return " ".join(one for one in said if one)
 
     def _pace(self) -> str:
@@ -185,17 +198,23 @@ def _report(config: Config, period: ReportPeriod, asking: bool) -> Weekly:
         slower = weeks.slower(look, config.target_schema, runs)
         filled = capacity_in(look, config, period.until, loads)
         busy = weeks.busy_seconds(look, [one.run for one in mine])
-        skewed = _skewed(look, config, loads)
-    found, unasked = _asked(config, advice.worth_a_look(config, tables, sizes, LOOKED_AT), asking)
+        skews = weeks.skews(look, config.target_schema, runs[-advice.WATCHED :])
+        keys = weeks.integer_keys(look, config.target_schema, runs[-advice.LONG :])
+    looked_at = advice.worth_a_look(config, tables, sizes, LOOKED_AT)
+    found, unasked = _asked(config, looked_at, asking)
+    skewed = _skewed([one for one in skews if one.run == runs[-1]])
     tabled = {
         one.table: reading for one in tables
         if (reading := skewed.get(one.table) or ("reads again what did not change" if advice.again(one, sizes) else ""))
     }  # fmt: skip
     spans = quality.spans(loads, period)
+    advised = advice.advise(
+        config, tables, Shown([] if unasked else looked_at, found, compared, seconds, sizes, keys, skews)
+    )
     return Weekly(
         config.target_schema, tuple(sorted({one.source for one in loads if one.source})), period.since, period.until,
         period.now, socket.gethostname(), version("bulketl"), tuple(mine), len({one.began.date() for one in loads}),
-        advice.advise(config, tables, found, compared, seconds, sizes), _slowing(tables, loads, tabled), _total(loads),
+        advised, _slowing(tables, loads, tabled), _total(loads),
         quality.figures(tables, compared, slower, runs, spans), quality.faulty(tables, spans),
         utilisation.uses(config, mine, busy, filled), filled, unasked,
     )  # fmt: skip
@@ -213,9 +232,8 @@ def _asked(config: Config, tables: Sequence[str], asking: bool) -> tuple[dict[st
         return {}, error.public
 
 
-def _skewed(look: Look, config: Config, loads: Sequence[LoadEnd]) -> dict[str, str]:
+def _skewed(found: Sequence[Skew]) -> dict[str, str]:
     """Return what is to be said of tables whose ranges were unlike each other in the last load."""
-    found = weeks.skews(look, config.target_schema, loads[-1].run) if loads else []
     return {
         one.table: f"skew: the largest of {one.ranges:,} ranges has {one.largest / one.median:.1f} times the median's bytes"
         for one in found

@@ -12,7 +12,7 @@ from bulketl.postgres.ledger import chains
 from bulketl.postgres.ledger.states import read_states
 from bulketl.postgres.server import Connection
 from bulketl.postgres.write.chain import JSON
-from bulketl.tables.printable import brief
+from bulketl.tables.printable import brief, count_of, verb_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,5 +78,5 @@ def _table_problem(connection: Connection, schema: str, verdict: ChainVerdict) -
     json, rows = [column for column, kind, _ in columns if kind in JSON], own_rows(schema, table, columns[0][2])
     there, same = chains.table_sum(connection, schema, table, rows, json)
     if there != verdict.rows:
-        return f"it has {there:,} rows, and {verdict.rows:,} were loaded"
+        return f"it has {count_of(there, 'row')}, and {verdict.rows:,} {verb_of(verdict.rows, 'was')} loaded"
     return "" if same else "rows in it are not as they were loaded"

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from bulketl.postgres.ddl import name, value
 from bulketl.postgres.ledger.made import exists
 from bulketl.postgres.server import LEDGER, Connection
+from bulketl.tables.printable import count_of, verb_of
 from bulketl.tables.spec import TableSpec
 
 TRAIL_JSON = ("key", "old_row", "new_row")  # the trail's columns of JSON
@@ -171,7 +172,7 @@ def trail_problem(connection: Connection, schema: str, table: str) -> str:
         f" FROM {LEDGER}.audit_chain WHERE {of} AND kind = 'trail') c".encode()
     ).fetchone() or (0, 0, True)
     if noted != listed:
-        return f"{LEDGER}.audit_trail has {noted:,} entries of it, and {listed:,} were noted"
+        return f"{LEDGER}.audit_trail has {count_of(noted, 'row')} of it, and {listed:,} {verb_of(listed, 'was')} noted"
     return "" if same else f"entries of it in {LEDGER}.audit_trail are not as they were noted"
 
 

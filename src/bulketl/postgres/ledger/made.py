@@ -16,6 +16,7 @@ from bulketl.errors import ConfigError
 from bulketl.postgres.ddl import batch, name, rows_of, value
 from bulketl.postgres.server import LEDGER, STAGING, STRANGE, Connection
 from bulketl.tables.catalog import Made
+from bulketl.tables.printable import count_of
 from bulketl.tables.spec import TableSpec
 
 TITLE = "bulketl's ledger, version "  # the beginning of the schema's comment, which says whose it is
@@ -66,7 +67,8 @@ def exists(connection: Connection, table: str) -> bool:
     comment, known, owner, things = found
     if things and not str(comment or "").startswith(TITLE):
         raise ConfigError(
-            f"the target has a schema {LEDGER!r} that is somebody else's: it has {things} things in it, the owner {owner}, "
+            f"the target has a schema {LEDGER!r} that is somebody else's: it has {count_of(things, 'thing')} in it,"
+            f" the owner {owner}, "
             "and lacks the comment with which bulketl marks its ledger",
             hint=f"rename it, ALTER SCHEMA {LEDGER} RENAME TO …, for bulketl keeps its ledger under that name; if it is the "
             f"ledger and its comment was lost: COMMENT ON SCHEMA {LEDGER} IS '{TITLE.replace(chr(39), chr(39) * 2)}4'",

@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from bulketl.postgres.ledger.looking import EVENTS, JUDGED, Look
+from bulketl.postgres.ledger.looking import EVENTS, JUDGED, MEASURED, Look
 from bulketl.postgres.ledger.runs import kind_of
 from bulketl.postgres.server import LEDGER
 
@@ -44,9 +44,9 @@ def load_ends(look: Look, schema: str, since: dt.datetime, until: dt.datetime) -
 class TableNights(NamedTuple):
     """A table through some loads: per load it was in, the number of the load among them, and what became of it there.
 
-    `seconds`, `rows`, `rejects` as on record; `moved` rows that were inserted, updated or deleted, and those read again that
-    were `unchanged`, None where the way to load does not count them. `checks`: rows and figures that checks found; `scores`:
-    rows in the target per row at the source, None when unknown; `drift`: whether its columns differed.
+    `seconds`, `rows`, `bytes`, `rejects` as on record; `moved` rows that were inserted, updated or deleted, and those read
+    again that were `unchanged`, None where the way to load does not count them. `checks`: rows and figures that checks
+    found; `scores`: rows in the target per row at the source, None when unknown; `drift`: whether its columns differed.
     """
 
     table: str
@@ -56,6 +56,7 @@ class TableNights(NamedTuple):
     outcomes: Sequence[str]
     seconds: Sequence[float]
     rows: Sequence[int]
+    bytes: Sequence[int]
     rejects: Sequence[int]
     moved: Sequence[int | None]
     unchanged: Sequence[int | None]
@@ -71,7 +72,7 @@ def table_nights(look: Look, runs: Sequence[str]) -> list[TableNights]:
     each = ", ".join(
         f"array_agg({column} ORDER BY n.n)"
         for column in (
-            "n.n::int - 1", "t.outcome", "t.seconds", "t.rows", "t.rejects",
+            "n.n::int - 1", "t.outcome", "t.seconds", "t.rows", "t.bytes", "t.rejects",
             "t.inserted + t.updated + COALESCE(t.deleted, 0)",
             "t.unchanged", "t.checks::text <> '{}'", "t.quality", "t.drift::text <> '[]'",
         )
@@ -151,24 +152,65 @@ def busy_seconds(look: Look, runs: Sequence[str]) -> dict[str, float]:
 
 
 class Skew(NamedTuple):
-    """How unlike the ranges of a table are in one load: how many, the bytes of the largest and the median of all."""
+    """How unlike the ranges of a table are in one load: how many, the largest and the median in bytes, rows and seconds.
+
+    The seconds are None where no events tell them.
+    """
 
     table: str
     run: str
     ranges: int
     largest: float
     median: float
+    most_rows: float
+    median_rows: float
+    longest: float | None
+    median_seconds: float | None
 
 
-def skews(look: Look, schema: str, run: str) -> list[Skew]:
-    """Return the tables of which a load read at least four ranges, by name."""
+def skews(look: Look, schema: str, runs: Sequence[str]) -> list[Skew]:
+    """Return the tables of which these loads read at least four ranges, by name and then as the loads are given."""
+    if not runs:
+        return []
+    middle = "percentile_cont(0.5) WITHIN GROUP (ORDER BY {})::float8"
+    took = "NULL::float8 AS longest, NULL::float8 AS middle WHERE false"
+    if look.version >= EVENTS:
+        seconds = "(e.body->>'seconds')::float8"
+        took = (
+            f"max({seconds}) AS longest, {middle.format(seconds)} AS middle FROM {LEDGER}.event e"
+            " WHERE e.run = ANY(%(runs)s) AND e.kind = 'partition_loaded' GROUP BY 1, 2"
+        )
+    of = "e.run, e.body->>'table' AS table_name" if look.version >= EVENTS else "'' AS run, '' AS table_name"
     found = look.connection.execute(
-        "SELECT table_name, run, count(*), max(bytes)::float8,"
-        f" percentile_cont(0.5) WITHIN GROUP (ORDER BY bytes)::float8 FROM {LEDGER}.partition"
-        " WHERE run = %s AND schema_name = %s GROUP BY table_name, run HAVING count(*) >= 4 ORDER BY 1",
-        (run, schema),
+        "SELECT p.table_name, p.run, p.ranges, p.largest, p.median, p.most_rows, p.median_rows, t.longest, t.middle FROM ("
+        f"SELECT table_name, run, count(*) AS ranges, max(bytes)::float8 AS largest, {middle.format('bytes')} AS median,"
+        f" max(rows)::float8 AS most_rows, {middle.format('rows')} AS median_rows FROM {LEDGER}.partition"
+        " WHERE run = ANY(%(runs)s) AND schema_name = %(schema)s GROUP BY table_name, run HAVING count(*) >= 4) p"
+        f" LEFT JOIN (SELECT {of}, {took}) t USING (run, table_name)"
+        " ORDER BY 1, array_position(%(runs)s::text[], p.run)".encode(),
+        {"runs": list(runs), "schema": schema},
     )
     return [Skew(*row) for row in found]
+
+
+class IntegerKey(NamedTuple):
+    """The integer column that a table's key begins with; `still`: its highest value was the same in each of some loads."""
+
+    column: str
+    still: bool
+
+
+def integer_keys(look: Look, schema: str, runs: Sequence[str]) -> dict[str, IntegerKey]:
+    """Return the integer key of each table that has one and the same in all of these loads that measured it."""
+    if look.version < MEASURED or not runs:
+        return {}
+    found = look.connection.execute(
+        f"SELECT table_name, min(column_name), min(value) = max(value) FROM {LEDGER}.measure"
+        " WHERE run = ANY(%s) AND schema_name = %s AND what = 'key'"
+        " GROUP BY table_name HAVING min(column_name) = max(column_name)",
+        (list(runs), schema),
+    )
+    return {table: IntegerKey(column, still) for table, column, still in found}
 
 
 def sizes(look: Look, schema: str) -> dict[str, int]:

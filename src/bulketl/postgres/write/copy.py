@@ -27,6 +27,7 @@ from bulketl.postgres.server import Postgres, constraint_of, failure, forbidden_
 from bulketl.postgres.session import adbc_errors
 from bulketl.postgres.write.numeric import numeric_bytes
 from bulketl.tables.casts import Cast, Encoder
+from bulketl.tables.printable import count_of
 from bulketl.tables.spec import TableSpec
 
 TEMPORARY = "pg_temp"
@@ -180,7 +181,7 @@ def copy(cursor: Any, rows: pa.Table, spec: TableSpec, schema: str, table: str) 
     took = (_ingested if spec.encoder == "adbc" else copy_encoded)(cursor, rows, schema, table)
     if took != rows.num_rows:
         raise TargetError(  # no row is at fault, so none is looked for
-            f"table {spec.table!r}: {rows.num_rows:,} rows were sent, and Postgres took {took:,}",
+            f"table {spec.table!r}: {count_of(rows.num_rows, 'row', 'was')} sent, and Postgres took {took:,}",
             hint="a trigger on the target table may be at work; nothing was changed",
         )
 

@@ -13,6 +13,7 @@ from bulketl.postgres.ddl import batch
 from bulketl.postgres.joins import BY_HASH, PLANNING
 from bulketl.postgres.write.merge import counting_gone
 from bulketl.postgres.write.unrecorded import lost
+from bulketl.tables.printable import count_of
 from bulketl.tables.spec import TableSpec
 
 
@@ -36,7 +37,7 @@ def check_gone(spec: TableSpec, fewer: int, there: int) -> None:
     verb = "is" if fewer == 1 else "are"
     if spec.deletes == "fail" and fewer > 0:
         raise MassDeleteError(
-            f"table {spec.table!r}: {fewer:,} of its {there:,} rows {verb} gone at the source, "
+            f"table {spec.table!r}: {fewer:,} of its {count_of(there, 'row')} {verb} gone at the source, "
             "and deletes: fail allows none",
             hint="put them back at the source, or choose deletes: mirror, mark or ignore; " + runbook("source-restored"),
         )
@@ -44,8 +45,8 @@ def check_gone(spec: TableSpec, fewer: int, there: int) -> None:
     free = 0 if spec.adopt and fewer == there else spec.free
     if fewer > free and fewer > spec.guard * there:
         raise MassDeleteError(
-            f"table {spec.table!r}: {fewer:,} of its {there:,} rows {verb} gone at the source, {fewer / there:.1%}, "
-            f"and {spec.guard:.0%} may go",
+            f"table {spec.table!r}: {fewer:,} of its {count_of(there, 'row')} {verb} gone at the source, "
+            f"{fewer / there:.1%}, and {spec.guard:.0%} may go",
             hint=f"if they were meant to go, load it once with --allow-deletes {spec.table}; "
             "for a table that loses many rows in a usual night name the share under deletes: {guard: ...}; "
             + runbook("source-restored"),

@@ -14,6 +14,7 @@ from bulketl.postgres.ddl import batch, name, own_rows, rows_of, value
 from bulketl.postgres.joins import BY_HASH, PLANNING
 from bulketl.rows.coerce import Batch
 from bulketl.tables.checks import ON_TABLE, Check, Counts, passes, said
+from bulketl.tables.printable import count_of, verb_of
 from bulketl.tables.spec import DELETED_AT, TableSpec
 
 SEEN_HINT = "`bulketl rejects show {table}` shows them"
@@ -138,7 +139,8 @@ def complete(spec: TableSpec, piece: Batch) -> None:
     """Raise DataError unless every row that was read is in the batch once, good or rejected."""
     if piece.good.num_rows + len(piece.rejects) != piece.read:
         raise DataError(
-            f"table {spec.table!r}: {piece.read:,} rows were read, and {piece.good.num_rows:,} are good "
+            f"table {spec.table!r}: {count_of(piece.read, 'row', 'was')} read, and "
+            f"{piece.good.num_rows:,} {verb_of(piece.good.num_rows, 'is')} good "
             f"and {len(piece.rejects):,} rejected",
             hint="nothing was loaded; report it: a row must never be lost or doubled on the way",
         )

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from bulketl.config.channels import PagerDuty
 from bulketl.connections.web import Reply, ask
 from bulketl.operations.alerts.message import Answer, Message
+from bulketl.tables.printable import count_of
 from bulketl.tables.spec import Tier
 
 SEVERITY: Mapping[Tier, str] = {"critical": "critical", "important": "error", "audit": "warning", "reference": "info"}
@@ -68,7 +69,7 @@ def _payload(message: Message) -> dict[str, object]:
     details: dict[str, object] = {"tier": message.tier, "about": list(message.lines[:MOST_LINES])}
     details |= {"runbook": message.runbook} if message.runbook else {}
     if len(message.lines) > MOST_LINES:
-        details["left out"] = f"{len(message.lines) - MOST_LINES:,} lines"
+        details["left out"] = count_of(len(message.lines) - MOST_LINES, "line")
     return {
         "summary": message.title[:MOST_SUMMARY],
         "source": socket.gethostname(),
