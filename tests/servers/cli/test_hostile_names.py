@@ -80,6 +80,8 @@ CALLS: dict[str, list[list[str]]] = {
         ["plain", "no\x1b[2J", "--class", "seconds", "--reason", "x"],
         ["no\x1b[2J", "--class", "x\x1b[2J", "--reason", "x"],
     ],
+    "migrate plan": [[]],
+    "migrate import-state": [["--reason", "x"]],
     "migrate views": [["--into", "v\x1b[2J"]],
     "migrate promote": [["--reason", "x\x1b[2J"], ["--tables", "no\x1b[2J", "--reason", "x"]],
     "migrate demote": [["--reason", "x\x1b[2J", "--tables", "no\x1b[2J"]],

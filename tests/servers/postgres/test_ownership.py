@@ -266,8 +266,9 @@ WRITE_ELSEWHERE = {
     "_keep_rejects": "the ledger", "_transaction": "begins one for others", "_hashes": "nothing", "read": "nothing",
     "by_hash": "nothing: it lets a reader join by hash", "reject_staged": "the staging table",
     "trial": "nothing that stays, after a publish that has asked", "write_events": "the ledger", "prune": "the ledger",
-    "drop": "the copies that are kept of an older pipeline's tables, by their oid", "drop_expired": "the same",
+    "drop": "these views", "drop_expired": "the copies that are kept of an older pipeline's tables, by their oid",
     "exchange": "tables by the oids that were seen, under locks that keep them so",
+    "make": "views over the ledger that take no name which something else has",
     "record": "the ledger", "record_standing": "the ledger", "looking": "nothing", "keep": "the ledger",
     "waive": "the ledger",
 }  # fmt: skip
