@@ -19,6 +19,7 @@ from planned import plans, quadratic
 
 import bulketl
 from bulketl.cli.demo.servers import EmbeddedPostgres
+from bulketl.verifying.verdicts import LEVELS
 
 ROWS = 3000
 FULL: dict[str, Any] = {"extraction_strategy": "full_table"}
@@ -44,6 +45,7 @@ RULES: dict[str, dict[str, Any]] = {
     "retain": {**CHANGED, "retention": {"keep": "20y", "by": "at", "action": "delete"}},
     "retainaudit": {**CHANGED, **AUDIT, "retention": {"keep": "20y", "by": "at", "action": "delete"}},
 }
+OLDER = ("whole", "mark", "keyless", "auditchanges")  # that an older pipeline has too
 LIES = (
     "SET allow_system_table_mods = on; DELETE FROM pg_statistic WHERE starelid >= 16384;"
     " UPDATE pg_class SET reltuples = 0 WHERE oid >= 16384 AND relkind = 'r'"
@@ -76,6 +78,11 @@ def logged(mariadb: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterato
            "CREATE FUNCTION {s}.f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
            "CREATE TRIGGER t BEFORE INSERT OR UPDATE ON {s}.watched FOR EACH ROW EXECUTE FUNCTION {s}.f();"
            "CREATE TRIGGER t BEFORE INSERT OR UPDATE ON {s}.chunk FOR EACH ROW EXECUTE FUNCTION {s}.f()")  # fmt: skip
+    lab.pg("CREATE SCHEMA {s}_old")
+    for name in OLDER:  # one has the key, and the others have none
+        lab.pg(f"CREATE TABLE {{s}}_old.{name} AS SELECT id, upper(c)::varchar(40) AS c, n, up, at FROM {{s}}.{name}")
+        lab.pg(f"DELETE FROM {{s}}_old.{name} WHERE id < 9; INSERT INTO {{s}}_old.{name} VALUES (99999, '', 0, 0, now())")
+    lab.pg("ALTER TABLE {s}_old.whole ADD PRIMARY KEY (id)")
     lab.pg("ALTER SYSTEM SET autovacuum = off")
     lab.pg("SELECT pg_reload_conf()")
     yield lab, folder / "postgres" / "log"
@@ -113,6 +120,11 @@ def test_no_plan_looks_through_a_table_row_by_row(logged: tuple[Lab, Path], tmp_
     bulketl.retry_rejects(config, ["retry"])
     bulketl.retain_tables(config, ["retain*"], tmp_path)
     bulketl.verify_audit(config)
+    older = Lab(lab.server, lab.database, lab.target, f"{lab.schema}_old")
+    for level in LEVELS:
+        compared = bulketl.compare_pipelines(older.config(rules=RULES, migration={"shadow": lab.schema}), level=level)
+        assert {one.table: one.outcome for one in compared.tables} == dict.fromkeys(OLDER, "differs")
+    assert all(one.judged or one.table == "keyless" for one in compared.tables)
     lab.pg(f'ALTER DATABASE "{database}" RESET ALL')
     with psycopg.connect(lab.target) as connection:
         names: dict[int, str] = dict(connection.execute("SELECT oid::int, oid::regclass::text FROM pg_class").fetchall())

@@ -58,11 +58,14 @@ def heard(
     key = f"json_build_array({', '.join(f's.{name(column)}::text' for column in sides.key)})"
     stage = name(TEMPORARY, temporary_name(0))
     query = (
-        f"SELECT json_build_array({key}, {', '.join(lists)})::text FROM {stage} w"
-        f" JOIN {sides.old} l ON {' AND '.join(one for one, _ in matching)}"
-        f" JOIN {sides.new} s ON {' AND '.join(other for _, other in matching)} AND ({sides.living})"
+        f"SELECT json_build_array(l.ctid IS NOT NULL AND s.bulketl_place IS NOT NULL, {key}, {', '.join(lists)})::text"
+        f" FROM {stage} w"
+        f" LEFT JOIN {sides.old} l ON {' AND '.join(one for one, _ in matching)}"
+        f" LEFT JOIN (SELECT *, ctid AS bulketl_place FROM {sides.new} WHERE {sides.living}) s"
+        f" ON {' AND '.join(other for _, other in matching)}"
     )
-    # Few rows are looked up by the key of the older table, if it has one that can be.
+    # Few rows are looked up by the key of the older table, if it has one that can be; ours has one in any case. The joins
+    # are outer ones so that the few rows are never the inner side, which would be read again for each row of a table.
     plain = all(pair.old in TARGET_INTEGERS and pair.new in TARGET_INTEGERS for pair in sides.keys)
     linear = by_index(place, stage) if plain else BY_HASH
     with transaction(target, run, f"table {spec.table!r}", spec.encoder) as cursor:
@@ -73,7 +76,9 @@ def heard(
         found = list(cursor.fetchall())
     told = []
     for (text,) in found:
-        key_texts, *numbers = json.loads(text)
+        there, key_texts, *numbers = json.loads(text)
+        if not there:
+            continue
         sets = (frozenset(pairs[n].column for n in some) for some in numbers)
         told.append(Heard(tuple(key_texts), *sets))
     return told
