@@ -119,7 +119,6 @@ ASKED_OTHERWISE = {
     "postgres/locks.py keep": "puts it off, and is called again",
     "postgres/session.py _refuse_pooled_transactions": "a part of opening a session",
     "postgres/session.py opened": "is what opens a session",
-    "operations/rejects.py export_rejects": "has begun a file, which must not be there again: the command is given anew",
 }
 # Whatever may write rows to a file.
 WRITING = frozenset(

@@ -20,7 +20,7 @@ from bulketl.tables.spec import Tier
 Rule = Literal[
     "table_failed", "run_failed", "overtime", "quality", "rejects", "mass_delete", "drift", "withheld", "verification",
     "missing_run",
-    "died", "unreachable", "silence", "lag", "not_loaded", "unusual", "rolled_back", "untold",
+    "died", "unreachable", "silence", "lag", "not_loaded", "unusual", "rolled_back", "untold", "written",
 ]  # fmt: skip
 RULES: tuple[Rule, ...] = get_args(Rule)
 Way = Literal["tell", "daily", "off"]

@@ -35,7 +35,7 @@ from bulketl.plan.incremental import choice_of
 from bulketl.plan.plan import Plan
 from bulketl.plan.resumption import changed_since, plan_from_json, remaining
 from bulketl.plan.specify import specify
-from bulketl.postgres.ledger import cancels, runs
+from bulketl.postgres.ledger import cancels, runs, strangewrites
 from bulketl.postgres.ledger.states import read_states
 from bulketl.postgres.locks import alive
 from bulketl.postgres.server import SUPERSEDED, Connection, Postgres
@@ -79,6 +79,8 @@ def load(
     def begin(connection: Connection, run: str) -> None:
         _still_gone(read_states(connection, plan.schema), plan)
         runs.sweep(connection, run, plan.schema)
+        for one in strangewrites.written(connection, plan.schema) if config.migration else ():
+            _log.warning("table %r: %s; have the older pipeline stop writing it", one.table, one.words)
 
     with recorded(Postgres.of(config), "load", plan, config, before=begin) as run:
         listening = _carry_out(config, run, plan, observers, closed, executor)

@@ -8,6 +8,7 @@ from pathlib import Path
 from bulketl.config.config import Config
 from bulketl.config.tables import Retention
 from bulketl.connections.retrying import patient
+from bulketl.loading.handovers import look_after
 from bulketl.loading.record import recorded
 from bulketl.mysql.server import MySQL
 from bulketl.operations.records import HINT
@@ -54,6 +55,7 @@ def retain_tables(config: Config, tables: Sequence[str] = (), folder: Path | Non
                 entry.rows = entry.deleted = 0 if rule.legal_hold else one.rows
                 entry.outcome = "shortened" if entry.rows else "unchanged"
             found.append(one)
+    look_after(config, run.name)
     return found
 
 

@@ -139,3 +139,28 @@ def test_a_rollback_works_while_the_source_is_down(beside: Beside) -> None:
         bulketl.rollback(config, Selection(tables=("nothing",)), reason="x")
     with Postgres.of(config).connect() as connection:
         assert connection.execute("SELECT count(*) FROM bulketl.run WHERE kind = 'rollback' AND outcome = 'done'").fetchone()
+
+
+def test_writes_of_the_older_pipeline_to_a_table_that_was_promoted_are_noticed(
+    beside: Beside, pager: Endpoint, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By the next tick and the next load, and no more once a load has come; bulketl's own writes are none."""
+    config = beside.shadowed(["t"], alerts={"webhook": pager.url})
+    bulketl.promote(config, reason="x", force=True)
+    lab = beside.lab
+    settled = """UPDATE bulketl.run SET finished_at = finished_at - interval '1 minute';
+        UPDATE bulketl.kept SET writes_at = writes_at - interval '2 minutes'"""
+    lab.mysql("INSERT INTO t VALUES (3)")
+    load(config)
+    lab.pg(settled)
+    assert bulketl.tick_alerts(config).open == ()
+    lab.pg("SELECT pg_stat_force_next_flush(); INSERT INTO {s}.t VALUES (77), (78)")
+    (alert,) = bulketl.tick_alerts(config).open
+    assert (alert.kind, alert.members["t"].text) == ("written", "others wrote 2 rows to it since the last run of bulketl")
+    lab.mysql("INSERT INTO t VALUES (4)")
+    load(config)
+    assert "table 't': others wrote 2 rows to it" in caplog.text
+    lab.pg(settled)
+    assert bulketl.tick_alerts(config).open == ()
+    lab.pg("DROP TABLE {s}.t; CREATE TABLE {s}.t (id int)")
+    assert "made anew" in bulketl.tick_alerts(config).open[0].members["t"].text

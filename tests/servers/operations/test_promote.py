@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
@@ -131,7 +132,7 @@ def test_what_cannot_be_promoted_is_named_with_every_reason(beside: Beside) -> N
     config = beside.shadowed(["patient"])
     with pytest.raises(ConfigError, match="needs a reason"):
         bulketl.promote(config, reason=" ")
-    with pytest.raises(PlanError, match="no comparison"):
+    with pytest.raises(PlanError, match="never compared"):
         bulketl.promote(config, reason="x")
     with pytest.raises(PlanError, match="nothing is known of a table 'nothing'"):
         bulketl.promote(config, Selection(tables=("nothing",)), **WHY)
@@ -200,3 +201,22 @@ def test_a_table_that_the_older_pipeline_never_had_is_only_moved(beside: Beside)
     bulketl.rollback(config, reason="x")
     assert "claim" not in beside.lab.tables()
     assert beside.lab.pg(f"SELECT count(*) FROM {beside.shadow}.claim") == [(50,)]
+
+
+def test_a_table_that_was_equal_for_its_nights_needs_no_force(beside: Beside) -> None:
+    """Before that the message says how near it is; a table without an older one has nothing to be compared with."""
+    beside.lab.pg("DROP VIEW {s}.joined CASCADE; DROP TABLE {s}.claim")
+    config = beside.shadowed(["patient", "claim"], migration={"promote_after": {"equal_nights": 2}})
+    night = (
+        "INSERT INTO bulketl.comparison (schema_name, shadow_name, table_name, kind, level, outcome, differences, note,"
+        " seconds, by, at) VALUES ('{s}', '{s}_shadow', 'patient', 'table', 'rows', 'equal', '[]', '', 1, 'x', now() - %s)"
+    )
+    beside.lab.pg(night, [dt.timedelta(days=1)])
+    with pytest.raises(PlanError, match=r"'patient' is not ready: 1 of 2 equal nights") as raised:
+        bulketl.promote(config, reason="x")
+    assert "'claim'" not in str(raised.value)
+    beside.lab.pg(night, [dt.timedelta(0)])
+    assert {(one.table, one.how) for one in bulketl.promote(config, reason="x").tables} == {
+        ("patient", "swapped"),
+        ("claim", "moved"),
+    }

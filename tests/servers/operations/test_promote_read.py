@@ -11,15 +11,17 @@ from typing import Any
 import psycopg
 import pytest
 from handkills import killed
+from heldup import held_up
 from lab import Lab
 from sidebyside import Beside, dropped
 from typer.testing import CliRunner
 
 import bulketl
 from bulketl.cli.app import app
+from bulketl.errors import TargetError
 
 READERS = 20
-TABLES = ("patient", "claim", "visit")
+TABLES = ("patient", "t", "visit")
 OLD, NEW = (90, 90), (100, 100)  # rows of each of the tables, and what the views over them tell
 
 
@@ -35,9 +37,9 @@ def chain(maria_lab: Lab) -> Iterator[Beside]:
                      f" CREATE VIEW {{s}}.stg_{table} AS SELECT id, n FROM {{s}}.{table};")  # fmt: skip
     maria_lab.pg("""
         CREATE VIEW {s}.int_all AS SELECT id, p.n AS p, c.n AS c, v.n AS v
-            FROM {s}.stg_patient p FULL JOIN {s}.stg_claim c USING (id) FULL JOIN {s}.stg_visit v USING (id);
+            FROM {s}.stg_patient p FULL JOIN {s}.stg_t c USING (id) FULL JOIN {s}.stg_visit v USING (id);
         CREATE VIEW {s}.mart AS SELECT count(*) AS rows, count(p) AS p, count(c) AS c, count(v) AS v FROM {s}.int_all;
-        CREATE VIEW {s}.board AS SELECT m.*, (SELECT count(*) FROM {s}.stg_claim) AS again FROM {s}.mart m""")
+        CREATE VIEW {s}.board AS SELECT m.*, (SELECT count(*) FROM {s}.stg_t) AS again FROM {s}.mart m""")
     yield Beside(maria_lab)
     dropped(maria_lab)
 
@@ -78,7 +80,7 @@ def test_readers_meet_the_old_or_the_new_whole(chain: Beside) -> None:
 
 _DURING, _AFTER = "postgres.write.exchange:_changed:after", "_carried_out:after"
 PLACES = {
-    "promote": ["postgres.ledger.kept:keep:after", "postgres.write.exchange:_lock:after", _DURING,
+    "promote": ["postgres.ledger.kept:keep:after", _DURING,
                 f"operations.migrate.promote:{_AFTER}", "operations.migrate.promote:tell:before"],
     "rollback": [_DURING, f"operations.migrate.rollback:{_AFTER}"],
 }  # fmt: skip
@@ -116,3 +118,26 @@ def _same(lab: Lab, rows: int) -> None:
     owners = lab.pg("SELECT DISTINCT ON (table_name) owner FROM bulketl.ownership WHERE schema_name = '{s}'"
                     " ORDER BY table_name, seq DESC")  # fmt: skip
     assert set(owners) == {("bulketl" if rows == 100 else "shadow",)}
+
+
+def test_a_load_under_way_is_stopped_by_a_rollback_and_refuses_a_promotion(chain: Beside) -> None:
+    """The rollback waits for its end, then brings the older tables back; a promotion names the run and changes nothing."""
+    lab, config = chain.lab, chain.shadowed(TABLES)
+    beside = Lab(lab.server, lab.database, lab.target, chain.shadow)
+    lab.mysql("UPDATE t SET n = 2 WHERE id = 1")
+    with held_up(beside) as (lock, process, run):
+        with pytest.raises(TargetError, match=f"is loaded by run {run}"):
+            bulketl.promote(config, reason="x", force=True)
+        lock.execute("UNLOCK TABLES")
+        process.communicate(timeout=60)
+    assert lab.pg("SELECT rows FROM {s}.board") == [(90,)]
+    bulketl.promote(config, reason="x", force=True)
+    lab.mysql("UPDATE t SET n = 3 WHERE id = 1")
+    with held_up(lab) as (lock, process, run):
+        found = bulketl.rollback(config, reason="x")
+        assert found.stopped == (run,)
+        lock.execute("UNLOCK TABLES")
+        process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert set(lab.pg("SELECT rows, p, c, v, again FROM {s}.board")[0]) == {90}
+    assert lab.pg("SELECT outcome FROM bulketl.run WHERE run = %s", [run]) == [("stopped",)]

@@ -13,7 +13,7 @@ from bulketl.operations.alerts.causes import TELLING, Cause, Ending, Heard, Reli
 from bulketl.operations.alerts.ledgerbook import LedgerBook
 from bulketl.operations.anomalies.look import look as anomalies
 from bulketl.operations.anomalies.words import told, what_to_do
-from bulketl.postgres.ledger import events, findings, handovers, incidents
+from bulketl.postgres.ledger import events, findings, handovers, incidents, strangewrites
 from bulketl.postgres.ledger.findings import Oddity
 from bulketl.postgres.ledger.incidents import Unread
 from bulketl.postgres.ledger.watched import Sight, see
@@ -22,7 +22,7 @@ KINDS = tuple(map(kind_of, TELLING))
 NO_EVENT = 1 << 62  # behind every event
 LOOKS_BACK = dt.timedelta(days=2)  # nobody wants to hear of runs that began earlier, as at the first tick
 RULES_OF: Mapping[Oddity, Rule] = {"no_run": "missing_run", "lag": "lag", "not_loaded": "not_loaded"}
-FOUND = (*RULES_OF.values(), "unusual", "untold")  # rules of what is so until it is found no more
+FOUND = (*RULES_OF.values(), "unusual", "untold", "written")  # rules of what is so until it is found no more
 UNFINISHED = {"interrupted": "was interrupted", "stopped": "was stopped at the end of its window"}
 RESUME = "`bulketl load --resume last` goes on where it was; tables that it did not publish are as they were before"
 Apply = Callable[[Book, Config, Iterable[Heard], dt.datetime], None]
@@ -84,6 +84,11 @@ def _oddities(config: Config, book: LedgerBook, now: dt.datetime) -> Iterator[He
             yield from of_tables(config, cause, [one.table], told(one), what_to_do(one), one.at)
         else:
             yield from of_the_run(config, cause, told(one), what_to_do(one), one.at)
+    for write in strangewrites.written(book.connection, book.schema):
+        cause = Cause(book.schema, "others", "older pipeline", "written")
+        odd.add((cause.key, write.table))
+        hint = "have the older pipeline stop writing it; `bulketl verify --tables` shows what it did, --repair mends it"
+        yield from of_tables(config, cause, [write.table], write.words, hint, now)
     for left in handovers.untold(book.connection, book.schema):
         if left.attempts:
             cause = Cause(book.schema, left.run, "older pipeline", "untold")

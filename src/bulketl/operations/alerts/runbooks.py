@@ -29,6 +29,7 @@ OF_RULE: Mapping[Rule, Runbook] = {
     "unusual": "nightly",
     "rolled_back": "rollback",
     "untold": "rollback",
+    "written": "rollback",
 }
 OF_KIND: Mapping[str, Runbook] = {"run_failed-stopped": "window-too-short", "unusual-slower": "window-too-short"}
 

@@ -37,6 +37,7 @@ TITLES: Mapping[str, tuple[str, str]] = {  # of one table, and of several or non
     "lag": ("table {table} lags behind", "{tables} lag behind"),
     "not_loaded": ("table {table} was not loaded for too long", "{tables} were not loaded for too long"),
     "rolled_back": ("table {table} went back to the older pipeline", "{tables} went back to the older pipeline"),
+    "written": ("others write to table {table}", "others write to {tables}"),
     "untold": (
         "the older pipeline has not heard that table {table} changed hands",
         "the older pipeline has not heard that {tables} changed hands",

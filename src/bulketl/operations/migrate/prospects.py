@@ -69,7 +69,7 @@ def _prospect(
     old, new, state = here.existing.get(table), beside.existing.get(table), beside.states.get(table)
     how: How = "moved" if old is None else "refilled" if old.staying else "swapped"
     against = [*_owner(here, table), *_loaded(config, table, new, state is not None and state.source != "")]
-    if unready:
+    if unready and old is not None:  # where there is no older table, there is none to compare with
         hint = f"`bulketl migrate compare --tables {table}` compares both; --force --reason promotes it all the same"
         against.append(Against(f"is not ready: {unready}", hint, forced=True))
     if table in chained:

@@ -40,7 +40,7 @@ READABLE: dict[str, tuple[str, ...]] = {
     ),
     "kept": (
         "seq", "schema_name", "table_name", "way", "place", "oid", "run", "kept_at", "keep_until", "ended_at", "ended",
-        "ended_by",
+        "ended_by", "writes", "writes_at",
     ),
     "made": ("seq", "schema_name", "table_name", "oid", "source", "run", "how", "by", "made_at"),
     "measure": ("run", "source", "schema_name", "what", "table_name", "column_name", "value", "most", "side", "measured_at"),

@@ -27,6 +27,7 @@ from bulketl.postgres.ledger import (
     ownership,
     previous,
     sidebyside,
+    strangewrites,
     verifications,
 )
 from bulketl.postgres.ledger.runs import COUNTS
@@ -208,6 +209,7 @@ MIGRATIONS = (
     Migration(20, ownership.TABLE + legacyruns.TABLE),
     Migration(21, kept.TABLE + handovers.TABLE + moving.MADE_IN + previous.TABLE),
     Migration(22, sidebyside.TABLES),
+    Migration(23, strangewrites.COLUMNS),
 )
 NEWEST = MIGRATIONS[-1].version
 _SCHEMA_LOCK = 0x62756C6B  # two first runs at once must not both create the tables
