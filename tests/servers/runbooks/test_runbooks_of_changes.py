@@ -107,6 +107,7 @@ def test_rollback(clinic: Clinic, walk: Begin) -> None:
         migration={
             "shadow": "raw_shadow",
             "legacy": {"told": ["sh", "-c", "echo $0 >> told", "{tables}"]},
+            "promote_after": {"equal_nights": 1},
         },
     )
     clinic.pg(
