@@ -18,7 +18,6 @@ from bulketl.cli.app import app
 NOWHERE = "/dev/null/x"  # a file cannot be there, whoever runs this
 WRONG: dict[str, list[str]] = {
     "--reason": ["", " "],
-    "--into": [],  # that there is no such schema only the server knows
     "--tier": ["nope", "critical,nope", ","],
     "--table": ["nope"],
     "--tables": ["nope", "nope*", ","],
