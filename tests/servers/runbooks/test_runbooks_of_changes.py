@@ -107,16 +107,16 @@ def test_rollback(clinic: Clinic, walk: Begin) -> None:
         migration={
             "shadow": "raw_shadow",
             "legacy": {"told": ["sh", "-c", "echo $0 >> told", "{tables}"]},
+            "promote_after": {"equal_nights": 1},
         },
     )
     clinic.pg(
         'CREATE SCHEMA raw; CREATE TABLE raw.zipcode ("Id" integer PRIMARY KEY, "Zip" varchar(9));'
         "INSERT INTO raw.zipcode VALUES (1, '00001'), (2, '12345'); CREATE VIEW raw.zips AS SELECT \"Zip\" FROM raw.zipcode"
     )
+    clinic.mysql("UPDATE zipcode SET Zip = 'wrong' WHERE Id = 2")
     clinic.well("bulketl migrate shadow --tables zipcode --reason 'week 1' && bulketl load --hybrid")
     clinic.well("bulketl migrate promote --tables zipcode --reason 'a try' --force")
-    clinic.mysql("UPDATE zipcode SET Zip = 'wrong' WHERE Id = 2")
-    clinic.well("bulketl load")
     assert clinic.pg('SELECT max("Zip") FROM raw.zips') == [("wrong",)]
     back = walk("rollback", TABLE="zipcode", REASON="wrong zips", ALERT="1")
     back.steps(1, 2)
