@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import psycopg
 import pytest
 from lab import Lab
 from lab import load as lab_load
+from sidebyside import dropped
 from typer.testing import CliRunner
 
 import bulketl
@@ -40,6 +42,14 @@ FAULTS = {
     ("stamp", "seconds", 1),
     ("", "keeps-deleted", 1),
 }
+
+
+@pytest.fixture(autouse=True)
+def no_shadow_stays(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Drop what stands beside a lab's schema."""
+    lab: Lab = request.getfixturevalue("lab" if "lab" in request.fixturenames else "maria_lab")
+    yield
+    dropped(lab)
 
 
 def made(lab: Lab, *tables: str, **overrides: Any) -> bulketl.Config:
