@@ -12,6 +12,7 @@ from benchmarks.report import Scenario
 from benchmarks.servers import LOADED, OTHER, Servers, bulketl, in_turn, out, python
 
 SMALL = 10_000
+MOST = 1.1  # runs of one command differ by so much
 VERIFY, EQUAL, FAULTY = "verify --level rows", "migrate compare, equal", "migrate compare, three faults"
 # Of 18 columns three differ, in nearly every row.
 WAIVED = ("empty-for-null", "case", "day")
@@ -47,7 +48,7 @@ def _compared(servers: Servers, options: argparse.Namespace, folder: Path, rows:
         in_turn(scenario, turns, options.runs, folder, servers)
         scenario.compared = catalogue.compare(source, servers.target, LOADED)
         for name in (EQUAL, FAULTY):
-            if (ratio := scenario.ratio(name)) > 1:
+            if (ratio := scenario.ratio(name)) > MOST:
                 scenario.beyond.append(f"{name} takes {ratio:.2f} times the seconds of {VERIFY}")
     finally:
         servers.without(LOADED, OTHER)

@@ -72,6 +72,8 @@ CALLS: dict[str, list[list[str]]] = {
     "retention": [["--dry-run"], ["--folder", "archive"]],
     "certificate": [[]],
     "migrate status": [[], ["-v"]],
+    "migrate plan": [[]],
+    "migrate import-state": [["--reason", "x\x1b[2J"], ["--tables", "no\x1b[2J", "--reason", "x"]],
     "migrate shadow": [["--reason", "x\x1b[2J"]],
     "migrate compare": [[], ["--level", "x\x1b[2J"], ["--tables", "no\x1b[2J*"]],
     "migrate waive": [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import legacy
@@ -9,8 +11,10 @@ import psycopg
 import pytest
 from lab import Lab
 from lab import load as lab_load
+from typer.testing import CliRunner
 
 import bulketl
+from bulketl.cli.app import app
 from bulketl.operations.migrate.compare import compare_pipelines as compare
 from bulketl.operations.migrate.compare import shadowed
 from bulketl.operations.migrate.comparison import Comparison, TableCompared
@@ -330,3 +334,32 @@ def test_what_is_found_is_on_record_without_a_value_and_makes_a_table_ready(mari
         own(connection, lab.schema, ["t"], "bulketl", {"by": "x", "reason": "y", "run": ""})
         assert ready(connection, config, ["t"])["t"].at is None
         assert "bulketl serves it already" in one_table(compare(config, tables=["t"])).problem
+
+
+def test_the_commands_end_with_1_until_what_differs_is_waived(
+    maria_lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = maria_lab
+    patients(lab)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "bulketl.yaml").write_text("migration: {}\n")
+    uri = f"postgresql:///?{'&'.join(lab.target.split())}"
+    for key, value in {"SOURCE": lab.source, "TARGET": uri, "SCHEMA": lab.schema}.items():
+        monkeypatch.setenv(f"BULKETL_{key}", value)
+
+    def typed(*words: str) -> tuple[int, str]:
+        done = CliRunner().invoke(app, ["migrate", *words])
+        return done.exit_code, done.stdout
+
+    code, text = typed("compare", "--json")
+    (table,) = json.loads(text)["tables"]
+    assert (code, table["outcome"]) == (1, "differs")
+    assert {(one["column"], one["class"], one["rows"]) for one in table["differences"]} == FAULTS
+    assert typed("compare")[1].startswith("1 table: 1 differs")
+    for name in {one["class"] for one in table["differences"]}:
+        assert typed("waive", "*", "--class", name, "--reason", "known")[0] == 0
+    code, text = typed("compare")
+    assert (code, text.startswith("1 table: 1 waived")) == (0, True), text
+    assert typed("waive", "--list")[1].startswith("4 waivers")
+    assert typed("waive")[0] == typed("compare", "--level", "all")[0] == 2

@@ -269,7 +269,7 @@ WRITE_ELSEWHERE = {
     "drop": "the copies that are kept of an older pipeline's tables, by their oid", "drop_expired": "the same",
     "exchange": "tables by the oids that were seen, under locks that keep them so",
     "record": "the ledger", "record_standing": "the ledger", "looking": "nothing", "keep": "the ledger",
-    "waive": "the ledger",
+    "waive": "the ledger", "make": "views of its own over the ledger, under names that nothing else has",
 }  # fmt: skip
 
 

@@ -63,7 +63,7 @@ def status(found: MigrationStatus, verbose: bool) -> RenderableType:
         parts += ["", Text.assemble((f"week {week.number}", "bold"), (f" {state}", colour), head)]
         if verbose:
             names = [f"{table} ({found.owners[table]})" for table in week.tables]
-            parts.append(Text(", ".join(names), style="dim"))
+            parts.append(lines_of([", ".join(names)], "dim"))
         rows = rows_of("", "", "")
         rows.show_header = False
         for goal in week.goals:

@@ -112,9 +112,8 @@ def capacity_in(look: Look, config: Config, now: dt.datetime, loads: Sequence[Lo
     keys = [one for one in found if one.what == "key"]
     limits = [_key(one, config) for one in keys if _near(one)]
     told = [one for one in limits if one.state in ("full", "filling") or (one.share or 0) >= HALF]
-    waiting = sum(len({_night(at, config) for at in one.at}) < ENOUGH for one in keys) - sum(
-        one.unknown != "" for one in told
-    )
+    nights = {at: _night(at, config) for at in {at for one in keys for at in one.at}}  # which keys have in common
+    waiting = sum(len({nights[at] for at in one.at}) < ENOUGH for one in keys) - sum(one.unknown != "" for one in told)
     limits = [_window(config, loads), *_sessions(found, config), _disk(found, config), *told]
     return Capacity(
         config.target_schema, now, tuple(sorted(limits, key=_first)), len(keys), waiting,

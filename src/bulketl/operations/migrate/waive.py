@@ -23,9 +23,10 @@ _HINT = "check the spelling: the older pipeline's tables, and the columns of bot
 def waive(config: Config, table: str, column: str = "", *, name: str, reason: str, end: bool = False) -> list[Waiver]:
     """Put on record that differences of a class count as none, in a column or, '', anywhere in a table; return what is.
 
-    `table` may be a pattern: each table that fits gets a waiver of its own. `end` ends those that hold. A waived difference
-    is shown as before, and a comparison calls a table waived that has no other. Raise ConfigError for an unknown class, an
-    empty reason, or a ledger without waivers, PlanError for a table or column that is not there, or no waiver to end.
+    `table` may be a pattern: each table of both schemas that fits gets a waiver of its own. `end` ends those that hold. A
+    waived difference is shown as before, and a comparison calls a table waived that has no other. Raise ConfigError for an
+    unknown class, an empty reason, or a ledger without waivers, PlanError for a table or column that is not there, or no
+    waiver to end.
     """
     if name not in BY_NAME:
         raise ConfigError(
@@ -70,7 +71,8 @@ def _fitting(connection: Connection, config: Config, table: str, column: str) ->
     """Return the tables that fit, which have the column if one is named."""
     theirs = read_tables(connection, config.target_schema)
     ours = read_tables(connection, config.shadow_schema)
-    known = [name for name, one in theirs.items() if one.columns]
+    # A pattern is of what both have: the older pipeline keeps its books in tables of that schema too.
+    known = [name for name, one in theirs.items() if one.columns and (name in ours or name == table)]
     names = sorted(fitting(known, [table], config.target_schema, _HINT))
     with_column = [
         name for name in names

@@ -99,13 +99,14 @@ class Series(NamedTuple):
 def measures(look: Look, schema: str, since: dt.datetime, until: dt.datetime) -> list[Series]:
     """Return what loads into a schema measured from `since` until before `until`; nothing from a ledger that keeps none.
 
-    The size of the database is one series, whatever the source; a limit is the last one that was measured.
+    The size of the database is one series, whatever the source; a limit is the last one that was measured. All is asked for
+    in one order, so that Postgres sorts once.
     """
     if look.version < MEASURED:
         return []
     found = look.connection.execute(
         "SELECT what, CASE what WHEN 'database' THEN '' ELSE source END, table_name, column_name,"
-        " (array_agg(most::float8 ORDER BY measured_at DESC))[1], (array_agg(side ORDER BY measured_at DESC))[1],"
+        " (array_agg(most::float8 ORDER BY measured_at))[count(*)], (array_agg(side ORDER BY measured_at))[count(*)],"
         " array_agg(measured_at ORDER BY measured_at), array_agg(value::float8 ORDER BY measured_at)"
         f" FROM {LEDGER}.measure WHERE schema_name = %s AND measured_at >= %s AND measured_at < %s"
         " GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4",

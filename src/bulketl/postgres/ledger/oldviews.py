@@ -56,6 +56,9 @@ def make(connection: Connection, schema: str, into: str) -> None:
 
     Raise TargetError when something has one of their names that bulketl did not make.
     """
+    known = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (into,)).fetchone()
+    if known is None:
+        raise TargetError(f"the target has no schema {into!r}", hint=f"CREATE SCHEMA {name(into)}, or name another one")
     with connection.transaction():
         for view, select in VIEWS.items():
             _free(connection, into, view)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from bulketl.postgres.ledger.made import exists
 from bulketl.postgres.server import LEDGER, Connection
+from bulketl.tables.printable import count_of
 
 COLUMNS = (
     f"ALTER TABLE {LEDGER}.kept ADD COLUMN IF NOT EXISTS writes bigint, ADD COLUMN IF NOT EXISTS writes_at timestamptz;"
@@ -41,7 +42,7 @@ class Written(NamedTuple):
         """What happened, without its table."""
         if self.replaced:
             return "was made anew by others since bulketl took it over"
-        return f"others wrote {self.rows:,} rows to it since the last run of bulketl"
+        return f"others wrote {count_of(self.rows, 'row')} to it since the last run of bulketl"
 
 
 def written(connection: Connection, schema: str) -> list[Written]:
