@@ -186,6 +186,7 @@ PLACES: dict[str, tuple[int, str]] = {
     "tables/keytext.py spread": (1, "elsewhere"),
     "tables/keytext.py _value": (1, "elsewhere"),
     "postgres/ledger/oldviews.py _free": (1, "elsewhere"),
+    "postgres/ledger/oldviews.py make": (1, "elsewhere"),
     "tables/patterns.py fitting": (1, "elsewhere"),
 }
 SAYS = 12  # characters
