@@ -16,7 +16,7 @@ from lab import execute
 
 import bulketl
 from benchmarks import seeded
-from bulketl.errors import ConfigError
+from bulketl.errors import ConfigError, runbook
 from bulketl.operations.reports.daily import Daily, daily
 from bulketl.operations.reports.rendering import bodies, markdown, page
 from bulketl.postgres.ledger.schema import create
@@ -118,7 +118,7 @@ def test_what_is_wrong_comes_worst_first_and_once_for_tables_of_which_the_same_i
         ("failed", ["table_007", "table_130"]), ("slow", ["table_003"]), ("overdue", ["table_020", "table_021"]),
         ("rejected", ["table_040"]),
     ]  # fmt: skip
-    assert troubles[0].hint == "`bulketl load --tables 'table_007,table_130'`"
+    assert troubles[0].hint == f"`bulketl load --tables 'table_007,table_130'`; {runbook('critical-table-failed')}"
 
 
 def test_a_night_stands_beside_the_one_before_the_same_weekday_and_the_median_of_fourteen(year: str) -> None:
