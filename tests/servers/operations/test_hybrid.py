@@ -71,6 +71,9 @@ def test_a_load_passes_over_what_the_older_pipeline_serves_and_says_so(lab: Lab,
     done = json.loads(bulketl(lab, tmp_path, "load").stdout)
     outcomes = {table["table"]: table["outcome"] for table in done["tables"]}
     assert outcomes == {"recall": "loaded", **dict.fromkeys(TABLES, "skipped")}
+    status = bulketl(lab, tmp_path, "status")
+    assert (status.returncode, [table["table"] for table in json.loads(status.stdout)["tables"]]) == (0, ["recall"])
+    assert "the older pipeline serves 3 tables more" in json.loads(status.stdout)["note"]
     assert lab.pg(f"SELECT count(*) FROM {lab.schema}.claim") == [(0,)]
     bare = lab.load()  # without a migration they are somebody else's, as ever
     assert sorted(bare.summary.tables) == ["recall"] or {t.table for t in bare.summary.failed} == set(TABLES)
@@ -93,6 +96,9 @@ def test_both_pipelines_load_in_one_night(lab: Lab, tmp_path: Path) -> None:
     assert "password=mysecret" in log.read_text()
     assert log.stat().st_mode & 0o777 == 0o600
     assert "mysecret" not in str(lab.pg("SELECT * FROM bulketl.legacy_run"))
+    status = json.loads(bulketl(lab, tmp_path, "status").stdout)
+    assert [table["table"] for table in status["tables"]] == ["recall"]  # what another serves is not overdue here
+    assert "the older pipeline serves" not in status["note"]  # nothing said so far that there are others
     standing = json.loads(bulketl(lab, tmp_path, "migrate", "status", source=False).stdout)
     assert standing["counts"] == {"legacy": 2, "shadow": 1, "bulketl": 1}
     assert standing["older"]["loaded"] == list(TABLES)

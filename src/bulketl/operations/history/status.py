@@ -18,12 +18,12 @@ from bulketl.operations.history.alerts import OpenAlert, open_alerts
 from bulketl.operations.history.behind import Behind, ask_source
 from bulketl.operations.history.runs import RunEntry, entry_of
 from bulketl.operations.history.standing import FINE, WRONG, Expected, Known, Standing, Word, plain, standing_of
-from bulketl.postgres.ledger import runlist, tableloads
+from bulketl.postgres.ledger import ownership, runlist, tableloads
 from bulketl.postgres.ledger.findings import Anomaly, read_findings
 from bulketl.postgres.ledger.looking import JUDGED, Look, looking
 from bulketl.postgres.server import Postgres
 from bulketl.tables.patterns import fitting
-from bulketl.tables.printable import brief
+from bulketl.tables.printable import brief, count_of
 from bulketl.tables.spec import TIERS, Tier
 
 _EVER = dt.datetime(1, 1, 1, tzinfo=dt.UTC)
@@ -150,7 +150,11 @@ def standing_in(look: Look, config: Config, now: dt.datetime, *, past: bool = Fa
     names = [] if past else runlist.open_runs(look, schema)
     open_ = [run for name in names for run in runlist.last_runs(look, schema, 1, name)]
     last = runlist.last_runs(look, schema, 1, began=(_EVER, now) if past else None)
-    known = _known(config, look, [run.run for run in open_], now if past else None)
+    everything = _known(config, look, [run.run for run in open_], now if past else None)
+    others = ownership.others(look.connection, schema, migrating=config.migration is not None)
+    known = [one for one in everything if one.table not in others]
+    left = len(everything) - len(known)
+    served = f"the older pipeline serves {count_of(left, 'table')} more: `bulketl migrate status`" if left else ""
     expected = _expected(config, known, now)
     standings = sorted((standing_of(one, expected, now) for one in known), key=lambda item: item.rank)
     return Status(
@@ -163,7 +167,7 @@ def standing_in(look: Look, config: Config, now: dt.datetime, *, past: bool = Fa
         None if config.windows is None else Window(closes(config.windows, now), opens(config.windows, now)),
         () if past else open_alerts(look, schema),
         tuple(tableloads.elsewhere(look, schema)),
-        look.note,
+        "; ".join(filter(None, (look.note, served))),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from bulketl.postgres.ledger import made
 from bulketl.postgres.ledger.made import exists
 from bulketl.postgres.server import LEDGER, Connection
 from bulketl.tables.owner import Owned, Owner
@@ -27,6 +28,23 @@ def owners(connection: Connection, schema: str) -> dict[str, Owned]:
         (schema,),
     )
     return {table: Owned(*rest) for table, *rest in found}
+
+
+def others(connection: Connection, schema: str, *, migrating: bool) -> set[str]:
+    """Return the tables of a schema that an older pipeline serves by the record.
+
+    While `migrating`, those too that are there and have no record, and that bulketl never made.
+    """
+    found = owners(connection, schema)
+    served = {table for table, owned in found.items() if owned.owner != "bulketl"}
+    if migrating:
+        there = connection.execute(
+            "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE n.nspname = %s AND c.relkind IN ('r', 'p')",
+            (schema,),
+        )
+        served |= {table for (table,) in there} - found.keys() - made.read(connection, schema).keys()
+    return served
 
 
 def own(connection: Connection, schema: str, tables: Collection[str], owner: Owner, about: Mapping[str, str]) -> None:
