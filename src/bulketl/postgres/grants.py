@@ -21,11 +21,17 @@ CREATED = "once a load has made the ledger"
 
 
 class Target(NamedTuple):
-    """Where rows go: the database, the schema, and the user who loads."""
+    """Where rows go: the database, the schema, and the user who loads.
+
+    `shadow`: the schema for tables beside an older pipeline's, '' where none is configured. `keeps`: whether loads keep what
+    tables were before.
+    """
 
     database: str
     schema: str
     loader: str
+    shadow: str = ""
+    keeps: bool = False
 
 
 def needed(target: Target, role: Role) -> tuple[Right, ...]:
@@ -35,7 +41,11 @@ def needed(target: Target, role: Role) -> tuple[Right, ...]:
     if role == "loader":
         found.append(Right("TEMPORARY", "database", database, "rows are merged, compared and tried in temporary tables"))
         found.append(Right(OWNER, "schema", ledger, "the ledger's version is in the comment of its schema"))
-        for place, why in ((STAGING, "large tables are gathered there unseen"), (target.schema, "tables are made there")):
+        if target.shadow or target.keeps:
+            found.append(Right("CREATE", "database", database, "tables that were replaced are kept in schemas of their own"))
+        places = [(STAGING, "large tables are gathered there unseen"), (target.schema, "tables are made there")]
+        places += [(target.shadow, "tables are made there beside the older pipeline's")] if target.shadow else []
+        for place, why in places:
             found += [Right(privilege, "schema", (place,), why) for privilege in ("USAGE", "CREATE")]
     elif role == "dashboard":
         found.append(Right("USAGE", "schema", ledger, "the ledger is there"))

@@ -181,10 +181,10 @@ def _wanted(right: Right, target: Target, role: Role) -> bool:
     on = right.on
     if right.privilege.endswith(_GRANTABLE):
         return False
-    if right.kind == "database" and right.privilege in ("CONNECT", "TEMPORARY"):
+    if right.kind == "database" and right.privilege in ("CONNECT", "TEMPORARY", "CREATE"):
         return on == (target.database,) and Right(right.privilege, "database", on) in needed(target, role)
     if role == "loader":  # in these schemas everything is its own
-        return on[:1] in ((LEDGER,), (STAGING,), (target.schema,)) and right.kind in _IN_A_SCHEMA
+        return on[:1] in ((LEDGER,), (STAGING,), (target.schema,), (target.shadow,)) and right.kind in _IN_A_SCHEMA
     if role == "analyst" and right.privilege == "SELECT" and right.kind in ("table", "column"):
         return on[:1] == (target.schema,)
     if role == "analyst" and right.kind == "tables to come in schema":

@@ -48,7 +48,7 @@ def _held(config: Config, roles: Collection[Role]) -> Iterator[Held]:
 def _held_there(server: Postgres, config: Config, roles: Collection[Role]) -> list[Held]:
     with server.connect() as connection:
         ((user, database),) = connection.execute("SELECT current_user::text, current_database()::text").fetchall()
-        target = Target(str(database), config.target_schema, str(user))
+        target = _target_of(config, str(database), str(user))
         return [heldrights.held(connection, target, role, _user(target, role)) for role in roles]
 
 
@@ -61,7 +61,12 @@ def _target(config: Config) -> Target:
     Postgres.of(config)  # for what it raises
     given = parameters(config.uri("target"))[1]
     user = str(given.get("user") or "bulketl_loader")
-    return Target(str(given.get("dbname") or user), config.target_schema, user)
+    return _target_of(config, str(given.get("dbname") or user), user)
+
+
+def _target_of(config: Config, database: str, user: str) -> Target:
+    keeps = bool(config.keep_previous) or any(rule.keep_previous for rule in config.rules)
+    return Target(database, config.target_schema, user, config.shadow_schema if config.migration else "", keeps)
 
 
 def _user(target: Target, role: Role) -> str:

@@ -239,3 +239,21 @@ def test_an_administrator_who_is_no_superuser_runs_what_is_printed(office: Offic
     assert (code, text) == (0, "4 roles with exactly what is needed" + text.partition("needed")[2]), text
     acts = "SELECT pg_has_role(%s, %s, 'USAGE')"
     assert execute(office.target, acts, [f"admin{office.sign}", f"Wri ter{office.sign}"]) == [(False,)]
+
+
+def test_tables_change_hands_under_the_role_of_the_loader(office: Office) -> None:
+    """And come back: what is printed for a migration is enough for both."""
+    office.mysql(office.printed("source"))
+    execute(office.target, office.printed("loader"))
+    loader = make_conninfo(office.target, user=f"Wri ter{office.sign}", password=PASSWORD)
+    execute(
+        loader, "CREATE TABLE raw_data.small (id int PRIMARY KEY, c text); INSERT INTO raw_data.small VALUES (1, 'older')"
+    )
+    for words in (
+        "migrate shadow --tables small --reason x", "load --hybrid --tables small",
+        "migrate promote --tables small --reason x --force", "rollback --reason x",
+    ):  # fmt: skip
+        code, said = office.typed(words)
+        assert code == 0, (words, said)
+    assert execute(loader, "SELECT * FROM raw_data.small") == [(1, "older")]
+    assert office.typed("grants --check --role loader")[0] in (0, 3)
