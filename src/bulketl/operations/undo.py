@@ -118,7 +118,7 @@ def _put_back(connection: Connection, schema: str, here: TargetTable, one: Previ
         )
     alike = len(columns) == len(here.columns)  # else a key would keep what is in the columns that came since
     key = here.primary_key if alike and set(here.primary_key) <= {*columns} else ()
-    refill(connection, schema, Exchange(table, PLACE, 0, "", here.oid, columns, copy), key)
+    refill(connection, schema, Exchange(table, PLACE, 0, "", here.oid, columns, copy), key, partitioned=here.partitioned)
     if previous.sums_of(connection, schema, table, partitioned=here.partitioned) != (one.rows, one.hash):
         raise DataError(
             f"table {table!r} would not be what it was: its rows are not the {one.rows:,} that were kept of it",

@@ -11,7 +11,7 @@ from lab import Lab, load
 from sidebyside import Beside, dropped, role
 
 import bulketl
-from bulketl.errors import ConfigError, PlanError, TargetError
+from bulketl.errors import BulketlError, ConfigError, PlanError, TargetError
 from bulketl.plan.selection import Selection
 
 WHY: dict[str, Any] = {"reason": "seven equal nights", "force": True}
@@ -220,3 +220,55 @@ def test_a_table_that_was_equal_for_its_nights_needs_no_force(beside: Beside) ->
         ("patient", "swapped"),
         ("claim", "moved"),
     }
+
+
+STAYS = "CREATE MATERIALIZED VIEW {s}.counted AS SELECT count(*) FROM {s}.claim; "
+UPPER = """CREATE FUNCTION {s}.other() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.patient = 0; RETURN NEW; END';
+    CREATE TRIGGER other BEFORE INSERT ON {s}.claim FOR EACH ROW EXECUTE FUNCTION {s}.other(); DELETE FROM {s}.claim"""
+FOLLOWS = """INSERT INTO {s}.claim VALUES (999, 1); CREATE TABLE {s}.paid (claim int REFERENCES {s}.claim ON DELETE CASCADE);
+    INSERT INTO {s}.paid VALUES (999), (1)"""
+
+
+@pytest.mark.parametrize(
+    ("made", "match"),
+    [
+        ("CREATE RULE none AS ON INSERT TO {s}.claim DO INSTEAD NOTHING", "has rules: none"),
+        (STAYS + "ALTER TABLE {s}.claim ALTER id ADD GENERATED ALWAYS AS IDENTITY", "Postgres itself numbers id"),
+        (UPPER, "would have other values than"),
+        (UPPER.replace("RETURN NEW", "RETURN NULL"), "has 0 rows after it was given 50"),
+        (FOLLOWS, "paid.* would lose 1 row"),
+    ],
+)
+def test_a_table_that_does_not_take_the_rows_as_they_are_stays_the_older_pipelines(
+    beside: Beside, made: str, match: str
+) -> None:
+    """Its rules and triggers lose nothing unseen, and no foreign key takes rows of other tables along."""
+    beside.lab.pg(made)
+    config = beside.shadowed(["claim"])
+    before = beside.lab.pg("SELECT * FROM {s}.claim ORDER BY id")
+    with pytest.raises(BulketlError, match=match) as caught:
+        bulketl.promote(config, **WHY)
+    assert caught.value.hint
+    assert beside.owner("claim") == "shadow"
+    assert beside.lab.pg("SELECT * FROM {s}.claim ORDER BY id") == before
+
+
+def test_rows_of_partitions_are_exchanged_and_those_of_heirs_left_alone(beside: Beside) -> None:
+    """A partitioned table of the older pipeline takes bulketl's rows and gets its own again; an heir's are never doubled."""
+    lab = beside.lab
+    lab.pg("""DROP VIEW {s}.joined CASCADE; DROP TABLE {s}.claim;
+        CREATE TABLE {s}.claim (id integer PRIMARY KEY, patient integer) PARTITION BY RANGE (id);
+        CREATE TABLE {s}.low PARTITION OF {s}.claim FOR VALUES FROM (0) TO (30);
+        CREATE TABLE {s}.high PARTITION OF {s}.claim DEFAULT;
+        INSERT INTO {s}.claim SELECT n, 0 FROM generate_series(9, 60) n;
+        DROP VIEW {s}.stg; ALTER TABLE {s}.patient ALTER fee TYPE numeric(10,2), ALTER at TYPE timestamp(0);
+        ALTER TABLE {s}.patient ALTER name DROP NOT NULL;
+        CREATE TABLE {s}.heir () INHERITS ({s}.patient); INSERT INTO {s}.heir VALUES (777, 'heir', 1, NULL)""")
+    config = beside.shadowed(["claim", "patient"])
+    before = [lab.pg(f"SELECT * FROM {{s}}.{table} ORDER BY id") for table in ("claim", "patient")]
+    assert {one.how for one in bulketl.promote(config, **WHY).tables} == {"refilled"}
+    assert lab.differences("claim") == []
+    assert lab.pg("SELECT count(*) FROM {s}.low") == [(29,)]
+    assert lab.pg("SELECT count(*) FROM {s}.patient") == [(101,)]
+    assert {one.rows for one in bulketl.rollback(config, reason="x").tables} == {52, 90}
+    assert [lab.pg(f"SELECT * FROM {{s}}.{table} ORDER BY id") for table in ("claim", "patient")] == before

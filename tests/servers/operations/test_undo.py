@@ -111,3 +111,18 @@ def test_the_plan_says_what_it_costs_and_where_it_is_turned_off_it_goes(lab: Lab
         bulketl.undo(masked, "t")
     with pytest.raises(PlanError, match="there is no table 'nothing'"):
         bulketl.undo(masked, "nothing")
+
+
+def test_a_partitioned_table_is_undone_in_its_partitions(lab: Lab) -> None:
+    """Its rows are in them, so they are looked at and replaced there."""
+    lab.pg("""CREATE TABLE {s}.t (id integer PRIMARY KEY, c varchar(20), at timestamp(0)) PARTITION BY RANGE (id);
+        CREATE TABLE {s}.low PARTITION OF {s}.t FOR VALUES FROM (0) TO (50);
+        CREATE TABLE {s}.high PARTITION OF {s}.t DEFAULT""")
+    config = configured(lab, adopt=True)
+    load(config)
+    before = lab.pg(ROWS)
+    edit(lab)
+    load(config)
+    assert lab.pg(ROWS) != before
+    assert bulketl.undo(config, "t").rows == 200
+    assert lab.pg(ROWS) == before

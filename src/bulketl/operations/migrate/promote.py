@@ -28,11 +28,12 @@ from bulketl.operations.migrate.prospects import How, Prospect, prospects
 from bulketl.operations.migrate.ready import ready
 from bulketl.plan.plan import Plan, TableLoad, in_turn
 from bulketl.plan.selection import Selection
-from bulketl.postgres.ddl import name
+from bulketl.postgres.ddl import columns, name, own_rows
 from bulketl.postgres.ledger import handovers, kept, moving, ownership, schema
+from bulketl.postgres.ledger.chains import summed
 from bulketl.postgres.ledger.kept import Way
 from bulketl.postgres.server import Connection, Postgres
-from bulketl.postgres.write.exchange import Exchange, Exchanged, Index, exchange, index_statements, refill
+from bulketl.postgres.write.exchange import Exchange, Exchanged, Index, exchange, index_statements, refill, untaken
 from bulketl.postgres.write.publish import carried_by
 from bulketl.tables.printable import brief
 from bulketl.tables.spec import TableSpec, Tier
@@ -241,20 +242,30 @@ def _oid(one: Prospect) -> int:
 
 
 def _exchange(shadow: str, one: Prospect, place: str) -> Exchange:
-    oid, columns = (one.new.oid, one.new.columns) if one.new else (0, ())  # without one it was refused
-    return Exchange(one.table, shadow, oid, place, _old(one), tuple(column for column, _ in columns))
+    oid, having = (one.new.oid, one.new.columns) if one.new else (0, ())  # without one it was refused
+    return Exchange(one.table, shadow, oid, place, _old(one), tuple(column for column, _ in having))
 
 
 def _refilled(connection: Connection, into: str, shadow: str, one: Prospect, place: str) -> int:
     """Copy the rows of a table that has to stay aside, and give it ours; return the oid of the copy."""
-    there, copy = name(into, one.table), name(place, one.table)
-    connection.execute(f"LOCK TABLE ONLY {there} IN SHARE ROW EXCLUSIVE MODE".encode())
+    partitioned = one.old is not None and one.old.partitioned
+    there, copy, rows = name(into, one.table), name(place, one.table), own_rows(into, one.table, partitioned)
+    connection.execute(f"LOCK TABLE {rows} IN SHARE ROW EXCLUSIVE MODE".encode())
     connection.execute(f"CREATE TABLE {copy} (LIKE {there})".encode())
-    connection.execute(f"INSERT INTO {copy} SELECT * FROM {there}".encode())
-    refill(connection, into, _exchange(shadow, one, place), one.key)
+    connection.execute(f"INSERT INTO {copy} SELECT * FROM {rows}".encode())
+    change = _exchange(shadow, one, place)
+    refill(connection, into, change, one.key, partitioned=partitioned)
+    names = columns(change.columns)
+    ours = f"SELECT {names} FROM ONLY {name(shadow, one.table)}"
+    if len({_sums(connection, select) for select in (f"SELECT {names} FROM {rows}", ours)}) > 1:
+        raise untaken(into, one.table, "would have other values than those that it was given")
     connection.execute(f"DROP TABLE {name(shadow, one.table)}".encode())
     ((oid,),) = connection.execute("SELECT %s::regclass::oid::bigint", (copy,)).fetchall()
     return int(oid)
+
+
+def _sums(connection: Connection, select: str) -> str:
+    return str(connection.execute(summed(select, ()).encode()).fetchone())
 
 
 def _noted(run: Run, found: Sequence[Prospect], outcome: str) -> None:

@@ -27,7 +27,7 @@ from bulketl.operations.migrate.chosen import chosen, reasoned
 from bulketl.operations.reports.incident import incident
 from bulketl.plan.plan import TableLoad, in_turn
 from bulketl.plan.selection import Selection
-from bulketl.postgres.ddl import name
+from bulketl.postgres.ddl import name, own_rows
 from bulketl.postgres.inspect import count_rows
 from bulketl.postgres.known import known_of
 from bulketl.postgres.ledger import handovers, kept, moving, ownership, runlist, schema
@@ -307,12 +307,14 @@ def _columns(connection: Connection, one: Kept) -> tuple[str, ...]:
 def _rows_back(connection: Connection, into: str, shadow: str, one: Kept, here: TargetTable) -> int:
     """Give a table that stays the older rows again, ours a table in the shadow schema; return the oid of that one."""
     there, beside = name(into, one.table), name(shadow, one.table)
-    connection.execute(f"LOCK TABLE ONLY {there} IN SHARE ROW EXCLUSIVE MODE".encode())
+    rows = own_rows(into, one.table, here.partitioned)
+    connection.execute(f"LOCK TABLE {rows} IN SHARE ROW EXCLUSIVE MODE".encode())
     connection.execute(f"CREATE TABLE {beside} (LIKE {there} INCLUDING INDEXES)".encode())
-    connection.execute(f"INSERT INTO {beside} SELECT * FROM {there}".encode())
+    connection.execute(f"INSERT INTO {beside} SELECT * FROM {rows}".encode())
     columns = [column for column in _columns(connection, one) if column in dict(here.columns)]
     key: Sequence[str] = here.primary_key if set(here.primary_key) <= set(columns) else ()
-    refill(connection, into, Exchange(one.table, one.place, one.oid, "", here.oid, tuple(columns)), key)
+    change = Exchange(one.table, one.place, one.oid, "", here.oid, tuple(columns))
+    refill(connection, into, change, key, partitioned=here.partitioned)
     connection.execute(f"DROP TABLE {name(one.place, one.table)}".encode())
     ((oid,),) = connection.execute("SELECT %s::regclass::oid::bigint", (beside,)).fetchall()
     return int(oid)

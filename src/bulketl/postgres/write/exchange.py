@@ -19,10 +19,11 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-from bulketl.errors import TargetError
-from bulketl.postgres.ddl import batch, columns, name, value
+from bulketl.errors import DataError, TargetError
+from bulketl.postgres.ddl import batch, columns, name, own_rows, value
 from bulketl.postgres.server import Connection
 from bulketl.postgres.write.publish import carried_by, created, described
+from bulketl.tables.printable import count_of
 
 LOCK_MS = 400  # for all locks together: less than deadlock_timeout, which nobody sets below a second
 TRIES = 40
@@ -179,32 +180,68 @@ def _unlike(was: dict[str, Any], now: dict[str, Any], kept: set[str] | None) -> 
     return [what.replace("_", " of ") for what in wrong]
 
 
-def refill(connection: Connection, schema: str, one: Exchange, key: Sequence[str]) -> None:
+def refill(connection: Connection, schema: str, one: Exchange, key: Sequence[str], *, partitioned: bool) -> None:
     """Give a table that stays the rows of another, inside the transaction that is open; readers see the old until its end.
 
-    With a key that both have only what differs is written, so that foreign keys to rows that stay are not in the way.
+    With a key that both have only what differs is written, so that foreign keys to rows that stay are not in the way. Raise
+    DataError when rows of other tables would go or change with those that it loses, or when it does not take the rows.
     """
-    at, new = f"ONLY {name(schema, one.table)}", f"ONLY {name(one.source, one.named or one.table)}"
+    at, new = own_rows(schema, one.table, partitioned), f"ONLY {name(one.source, one.named or one.table)}"
     names = columns(one.columns)
     connection.execute(f"LOCK TABLE {at} IN SHARE ROW EXCLUSIVE MODE".encode())
-    if not key:
-        connection.execute(f"DELETE FROM {at}".encode())
-        connection.execute(f"INSERT INTO {name(schema, one.table)} ({names}) SELECT {names} FROM {new}".encode())
-        return
-    same = " AND ".join(f"t.{name(column)} = s.{name(column)}" for column in key)
+    same = " AND ".join(f"t.{name(column)} = s.{name(column)}" for column in key) or "false"
+    gone = f"NOT EXISTS (SELECT FROM {new} s WHERE {same})" if key else "true"
+    _unfollowed(connection, schema, one.table, at, gone)
+    connection.execute(f"DELETE FROM {at} t WHERE {gone}".encode())
     rest = [column for column in one.columns if column not in key]
-    connection.execute(f"DELETE FROM {at} t WHERE NOT EXISTS (SELECT FROM {new} s WHERE {same})".encode())
-    if rest:
+    if key and rest:
         sets = ", ".join(f"{name(column)} = s.{name(column)}" for column in rest)
         # As text: some types have no equality.
         old, theirs = (f"ROW({', '.join(f'{row}.{name(column)}' for column in rest)})::text" for row in "ts")
         unlike = f"{old} IS DISTINCT FROM {theirs}"
         connection.execute(f"UPDATE {at} t SET {sets} FROM {new} s WHERE {same} AND {unlike}".encode())
-    missing = f"NOT EXISTS (SELECT FROM {at} t WHERE {same})"
+    missing = f"NOT EXISTS (SELECT FROM {at} t WHERE {same})" if key else "true"
     theirs = ", ".join(f"s.{name(column)}" for column in one.columns)
     connection.execute(
         f"INSERT INTO {name(schema, one.table)} ({names}) SELECT {theirs} FROM {new} s WHERE {missing}".encode()
     )
+    has, given = connection.execute(
+        f"SELECT (SELECT count(*) FROM {at}), (SELECT count(*) FROM {new})".encode()
+    ).fetchone() or (0, 0)
+    if has != given:
+        raise untaken(schema, one.table, f"has {count_of(has, 'row')} after it was given {given:,}")
+
+
+def untaken(schema: str, table: str, what: str) -> DataError:
+    """Return the error of a table that is not what it was made."""
+    return DataError(
+        f"table {name(schema, table)} {what}: something alters or drops what is written to it",
+        hint="nothing was changed; drop or disable the triggers and rules of the table, and give the command again",
+    )
+
+
+def _unfollowed(connection: Connection, schema: str, table: str, at: str, gone: str) -> None:
+    """Raise DataError when foreign keys would delete or empty rows of other tables with those that a table loses."""
+    following = connection.execute(
+        "SELECT conname, n.nspname, c.relname, c.relkind = 'p', (SELECT array_agg(ARRAY[o.attname, t.attname]::text[])"
+        "  FROM unnest(conkey, confkey) k (o, t) JOIN pg_attribute o ON (o.attrelid, o.attnum) = (conrelid, k.o)"
+        "  JOIN pg_attribute t ON (t.attrelid, t.attnum) = (confrelid, k.t))"
+        " FROM pg_constraint f JOIN pg_class c ON c.oid = conrelid JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE contype = 'f' AND confrelid = %s::regclass AND conrelid <> confrelid AND confdeltype IN ('c', 'n', 'd')"
+        " AND conparentid = 0 ORDER BY conname",
+        (name(schema, table),),
+    ).fetchall()
+    for constraint, where, other, partitioned, pairs in following:
+        meant = " AND ".join(f"o.{name(theirs)} = t.{name(ours)}" for theirs, ours in pairs)
+        rows = f"{own_rows(where, other, partitioned)} o JOIN {at} t ON {meant}"
+        ((count,),) = connection.execute(f"SELECT count(*) FROM {rows} WHERE {gone}".encode()).fetchall()
+        if count:
+            raise DataError(
+                f"table {name(where, other)} would lose {count_of(count, 'row')}, or what they refer to: its foreign key"
+                f" {constraint} follows rows that {name(schema, table)} would have no longer",
+                hint=f"nothing was changed; ALTER TABLE {name(where, other)} DROP CONSTRAINT {name(constraint)}, or delete"
+                " these rows of it, and give the command again",
+            )
 
 
 class Index(NamedTuple):
