@@ -39,13 +39,15 @@ def result(tiers: Sequence[str], done: Sequence[Done], error: str, code: int) ->
     """Return what a DAG reads: counts and names of tables, and whether what comes after may run.
 
     `category` has the tiers that were asked for, or `all`. A table that was left out counts in `skipped` alone. What is
-    loaded beside an older pipeline counts like the rest. `error` and `code`: why there is no load, and the exit code then.
+    loaded beside an older pipeline counts like the rest. `error` and `code`: why there is no load, and the exit code then;
+    of a night of both pipelines, what went wrong beside the tables.
     """
     tables = [table for one in done for summary in one.summaries for table in summary.tables.values()]
     well = [table for table in tables if table.outcome in ("loaded", "shortened", "unchanged")]
     skipped = [table for table in tables if table.outcome == "skipped"]
     failed = sorted({table.table for table in tables} - {table.table for table in (*well, *skipped)})
     code = code if error else max((one.exit_code for one in done), default=code)
+    error = "; ".join(problem for problem in (error, *(found for one in done for found in one.problems)) if problem)
     return {
         "category": ",".join(tiers) or "all", "pipeline_success": code == DONE,
         "exit_code": code, "runs": [summary.run for one in done for summary in one.summaries],

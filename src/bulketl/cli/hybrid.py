@@ -29,21 +29,28 @@ One = Callable[["Config", "Selection"], "Loaded"]
 
 
 class Night(NamedTuple):
-    """A night of both pipelines: the load of each schema, or why there was none, and what became of the older pipeline."""
+    """A night of both pipelines: the load of each schema and what became of the older pipeline, or why there was none."""
 
     loads: Mapping[str, Loaded | BulketlError]
-    legacy: LegacyRun
+    legacy: LegacyRun | BulketlError
 
     @property
     def exit_code(self) -> int:
         """The worst of all, where a failure of the older pipeline is one like any other."""
-        older = FAILED if wrong(self.legacy) else DONE
-        return max(older, *(load.exit_code for load in self.loads.values()), key=WORST.index)
+        legacy = self.legacy
+        older = legacy.exit_code if isinstance(legacy, BulketlError) else FAILED if wrong(legacy) else DONE
+        return max([older, *(load.exit_code for load in self.loads.values())], key=WORST.index)
 
     @property
     def summaries(self) -> list[Summary]:
         """The loads that came to an end."""
         return [load.result for load in self.loads.values() if not isinstance(load, BulketlError)]
+
+    @property
+    def problems(self) -> list[str]:
+        """Why there is no load of a schema, and what somebody has to know of the older pipeline."""
+        errors = [one.public for one in (*self.loads.values(), self.legacy) if isinstance(one, BulketlError)]
+        return errors + ([] if isinstance(self.legacy, BulketlError) else wrong(self.legacy))
 
     def screen(self, verbose: bool) -> RenderableType:
         """Return what a person reads at the end."""
@@ -51,13 +58,20 @@ class Night(NamedTuple):
         for load in self.loads.values():
             told = common.error(load, whole=err.is_terminal) if isinstance(load, BulketlError) else load.screen(verbose)
             parts += [told, ""]
-        return Group(*parts, legacy_run(self.legacy))
+        older = self.legacy
+        if isinstance(older, BulketlError):
+            return Group(*parts, "the older pipeline was not started, or nobody knows how it ended:",
+                         common.error(older, whole=err.is_terminal))  # fmt: skip
+        return Group(*parts, legacy_run(older))
 
     def to_json(self) -> dict[str, object]:
         """Return it as plain values: `bulketl` and `shadow` are None where no table was to be loaded."""
         told = {name: self.loads[name].to_json() if name in self.loads else None for name in ("bulketl", "shadow")}
-        started = self.legacy.started_at.isoformat()
-        return {**told, "legacy": {**self.legacy._asdict(), "started_at": started, "wrong": wrong(self.legacy)}}
+        older = self.legacy
+        if isinstance(older, BulketlError):
+            return {**told, "legacy": older.to_json()}
+        started = older.started_at.isoformat()
+        return {**told, "legacy": {**older._asdict(), "started_at": started, "wrong": wrong(older)}}
 
 
 def hybrid_night(settings: Config, selection: Selection, one: One) -> Night:
@@ -92,8 +106,11 @@ def _only(selection: Selection, tables: tuple[str, ...]) -> Selection:
     return dataclasses.replace(selection, tiers=(), tables=names, exclude=())
 
 
-def _awaited(older: Future[LegacyRun]) -> LegacyRun:
-    """Return what became of the older pipeline, and say that it is waited for."""
+def _awaited(older: Future[LegacyRun]) -> LegacyRun | BulketlError:
+    """Return what became of the older pipeline, or why that is not known, and say that it is waited for."""
     if not older.done():
         err.print("waiting for the older pipeline")
-    return older.result()
+    try:
+        return older.result()
+    except BulketlError as error:  # the loads are over, and have to be told of all the same
+        return error

@@ -37,6 +37,10 @@ class Done(Protocol):
     def summaries(self) -> list[Summary]:
         """The loads that came to an end."""
 
+    @property
+    def problems(self) -> list[str]:
+        """What went wrong beside these loads, without what a server said."""
+
     def screen(self, verbose: bool) -> RenderableType:
         """Return what a person reads at the end."""
 
@@ -60,6 +64,11 @@ class Loaded(NamedTuple):
     def summaries(self) -> list[Summary]:
         """The load."""
         return [self.result]
+
+    @property
+    def problems(self) -> list[str]:
+        """Nothing: a load alone has nothing beside it."""
+        return []
 
     def screen(self, verbose: bool) -> RenderableType:
         """Return what a person reads at the end."""

@@ -24,6 +24,7 @@ from bulketl.tables.printable import in_a_line, shortened
 
 _log = logging.getLogger("bulketl")
 SECONDS = 60.0  # that the command has for each
+HANGS = psycopg.errors.DependentObjectsStillExist.sqlstate
 LONGEST = 200  # characters of what it prints that are kept
 
 
@@ -60,14 +61,29 @@ def look_after(config: Config, run: str) -> None:
 
 
 def drop_expired(config: Config, run: str) -> list[kept.Kept]:
-    """Drop kept tables whose time is over, and say so; return which. Raise TargetError when one cannot be dropped."""
+    """Drop kept tables whose time is over, and say so; return which.
+
+    One that cannot be dropped is said, and the others are dropped all the same.
+    """
+    dropped = []
     with Postgres.of(config).connect() as connection:
-        dropped = kept.drop_expired(connection, config.target_schema, run)
-    for one in dropped:
-        what = "had gone already" if one.gone else "was dropped" if one.place else "never was"
-        _log.warning(
-            "table %r: the older one, kept since %s, %s; no rollback brings it back", one.table, f"{one.at:%Y-%m-%d}", what
-        )
+        for one in kept.expired(connection, config.target_schema):
+            try:
+                kept.drop(connection, config.target_schema, one, run)
+            except psycopg.Error as error:
+                if connection.broken:
+                    raise
+                why = "views or foreign keys hang on it" if error.sqlstate == HANGS else f"SQLSTATE {error.sqlstate}"
+                _log.warning("table %r: the older one in schema %s is kept beyond its time, %s", one.table, one.place, why)
+                continue
+            what = "had gone already" if one.gone else "was dropped" if one.place else "never was"
+            _log.warning(
+                "table %r: the older one, kept since %s, %s; no rollback brings it back",
+                one.table,
+                f"{one.at:%Y-%m-%d}",
+                what,
+            )
+            dropped.append(one)
     return dropped
 
 

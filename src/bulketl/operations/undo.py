@@ -80,13 +80,13 @@ def _look(target: Postgres, config: Config, table: str) -> tuple[TargetTable, Pr
             f"there is no table {table!r} in schema {config.target_schema!r}",
             hint="check the spelling, and the schema: `bulketl state list` shows what was loaded",
         )
-    if not here.ours:
-        raise strange(config.target_schema, here)
     if owned is not None and owned.owner != "bulketl":
         raise PlanError(
             f"table {table!r} is served by the older pipeline, so no load of bulketl's is to be undone",
             hint="`bulketl migrate status -v` shows who serves what",
         )
+    if not here.ours:
+        raise strange(config.target_schema, here)
     if one is None or one.gone:
         why = "somebody dropped the copy of it" if one else "no load has kept one"
         raise PlanError(

@@ -223,8 +223,16 @@ def test_views_show_the_ledger_as_the_older_books_were(lab: Lab, tmp_path: Path)
     assert (refused.returncode, "has a table 'etl_load_status' that bulketl did not make" in refused.stdout) == (1, True)
     assert bulketl(lab, tmp_path, "migrate", "views", "--into", f"{lab.schema}_books").returncode == 1
     lab.pg(f"CREATE SCHEMA {lab.schema}_books")
-    for _ in range(2):  # again: they are made anew
+    for again in (True, False):  # they are made anew, and whoever may read them still may
         assert bulketl(lab, tmp_path, "migrate", "views", "--into", f"{lab.schema}_books").returncode == 0
+        if again:
+            lab.pg(f"GRANT SELECT ON {lab.schema}_books.etl_load_status TO PUBLIC;"
+                   f" CREATE VIEW {lab.schema}_books.over AS SELECT * FROM {lab.schema}_books.etl_load_status")  # fmt: skip
+    granted = (
+        f"SELECT 1 FROM pg_class WHERE oid = '{lab.schema}_books.etl_load_status'::regclass AND relacl::text LIKE '%=r/%'"
+    )
+    assert lab.pg(granted) == [(1,)]
+    lab.pg(f"DROP VIEW {lab.schema}_books.over")
     books = f"SELECT table_name, rows_loaded, load_status, _loaded_at IS NOT NULL FROM {lab.schema}_books.etl_load_status"
     assert lab.pg(f"{books} ORDER BY id") == [
         ("claim", 0, "pending", False), ("patient", 0, "pending", False), ("payment", 0, "pending", False),
@@ -239,3 +247,22 @@ def test_views_show_the_ledger_as_the_older_books_were(lab: Lab, tmp_path: Path)
     assert len(lab.pg(f"SET ROLE r_{lab.schema}; {each}")) == 1
     assert bulketl(lab, tmp_path, "migrate", "views", "--into", f"{lab.schema}_books", "--drop").returncode == 0
     lab.pg(f"DROP SCHEMA {lab.schema}_books; DROP ROLE r_{lab.schema}")  # it is empty again
+
+
+def test_a_night_in_which_one_side_has_nothing_or_cannot_begin_tells_of_the_other(lab: Lab, tmp_path: Path) -> None:
+    """The first night, in which the older pipeline serves every table; and one whose log cannot be written."""
+    run = [*noting(lab, *TABLES), str(tmp_path / "asked"), "{tables}"]
+    first = bulketl(lab, tmp_path, "load", "--hybrid", "--tables", ",".join(TABLES), run=run)
+    assert first.returncode == 0, first.stderr
+    told = json.loads(first.stdout)
+    assert (told["bulketl"], told["shadow"], told["legacy"]["loaded"]) == (None, None, [*TABLES])
+    (tmp_path / "taken").write_text("")
+    second = bulketl(lab, tmp_path, "load", "--hybrid", run=run, logs=str(tmp_path / "taken"))
+    assert second.returncode == 2
+    told = json.loads(second.stdout)
+    assert "the log of the older pipeline cannot be written" in json.dumps(told["legacy"])
+    assert lab.pg("SELECT count(*) FROM {s}.recall") == [(2,)]
+    assert told["bulketl"] is not None
+    code, told = airflow(lab, tmp_path, "--hybrid", run=[sys.executable, "-c", "raise SystemExit(3)"])
+    assert (code, told["pipeline_success"], told["failed_tables"]) == (1, False, [])
+    assert "ended with 3" in told["error"]

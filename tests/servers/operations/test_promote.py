@@ -272,3 +272,61 @@ def test_rows_of_partitions_are_exchanged_and_those_of_heirs_left_alone(beside: 
     assert lab.pg("SELECT count(*) FROM {s}.patient") == [(101,)]
     assert {one.rows for one in bulketl.rollback(config, reason="x").tables} == {52, 90}
     assert [lab.pg(f"SELECT * FROM {{s}}.{table} ORDER BY id") for table in ("claim", "patient")] == before
+
+
+def test_what_does_not_fit_the_table_that_comes_is_named(beside: Beside) -> None:
+    """An index is left behind and said; a view is named with what to do, before a rollback by --dry-run already."""
+    lab = beside.lab
+    lab.pg("""DROP VIEW {s}.joined CASCADE; ALTER TABLE {s}.claim ALTER patient TYPE boolean USING true;
+        ALTER TABLE {s}.claim ADD more text; CREATE INDEX low ON {s}.claim (lower(patient::text)) WHERE patient;
+        CREATE VIEW {s}.active AS SELECT id FROM {s}.claim WHERE patient""")
+    config = beside.shadowed(["claim"])
+    with pytest.raises(TargetError, match=r'view .*"active" cannot be made over the table that comes.*boolean') as caught:
+        bulketl.promote(config, **WHY)
+    assert "drop view" in (caught.value.hint or "")
+    lab.pg("DROP VIEW {s}.active; ALTER TABLE {s}.claim DROP COLUMN more")
+    (done,) = bulketl.promote(config, **WHY).tables
+    assert "index low is not carried over (SQLSTATE 42804)" in done.told
+    lab.mysql("ALTER TABLE claim ADD paid int")
+    assert load(config, tables=["claim"]).summary.outcome == "done"
+    lab.pg("CREATE VIEW {s}.unpaid AS SELECT paid FROM {s}.claim")
+    (back,) = bulketl.rollback(config, reason="x", dry_run=True).tables
+    assert any("unpaid needs paid, which the older table lacks" in words for words in back.told)
+    assert (back.since.loads, back.since.unknown) == (1, 1)
+    with pytest.raises(TargetError, match=r'view .*"unpaid" cannot be made'):
+        bulketl.rollback(config, reason="x")
+    lab.pg(f"DROP VIEW {{s}}.unpaid; CREATE TABLE {beside.shadow}.claim (id int)")
+    assert "is in the way" in dict(bulketl.rollback(config, reason="x").impossible)["claim"]
+    lab.pg(f"DROP TABLE {beside.shadow}.claim")
+    assert len(bulketl.rollback(config, reason="x").tables) == 1
+    with pytest.raises(PlanError, match="served by the older pipeline"):
+        bulketl.undo(config, "claim")
+
+
+def test_an_older_table_that_cannot_be_dropped_is_named_and_keeps_no_other(
+    beside: Beside, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A person's view hangs on it: it stays beyond its time, said by every load, and can still come back."""
+    config = beside.shadowed(["claim", "patient"])
+    place = bulketl.promote(config, **WHY).tables[0].kept
+    beside.lab.pg(f"CREATE VIEW {{s}}.before AS SELECT id FROM {place}.claim;"
+                  " UPDATE bulketl.kept SET keep_until = now() - interval '1 day' WHERE schema_name = '{s}'")  # fmt: skip
+    assert load(config).summary.outcome == "done"
+    assert f"table 'claim': the older one in schema {place} is kept beyond its time, views or foreign keys hang on it" in [
+        record.getMessage() for record in caplog.records
+    ]
+    assert beside.lab.pg(f"SELECT relname FROM pg_class WHERE relnamespace = '{place}'::regnamespace AND relkind = 'r'") == [
+        ("claim",)
+    ]
+    assert [one.table for one in bulketl.rollback(config, reason="x").tables] == ["claim"]
+
+
+def test_no_version_before_outlives_a_change_of_hands(beside: Beside) -> None:
+    """Its copy would be of neither table, and no later load would see to its masks."""
+    config = beside.shadowed(["claim"], keep_previous=1)
+    beside.lab.mysql("INSERT INTO claim VALUES (1000, 7)")
+    beside.load_beside(keep_previous=1)
+    kept = "SELECT count(*) FROM bulketl.previous WHERE schema_name LIKE '{s}%%' AND table_name = %s"
+    assert beside.lab.pg(kept, ["claim"]) == [(1,)]
+    bulketl.promote(config, **WHY)
+    assert beside.lab.pg(kept, ["claim"]) == [(0,)]

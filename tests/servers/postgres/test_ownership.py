@@ -266,7 +266,7 @@ WRITE_ELSEWHERE = {
     "_keep_rejects": "the ledger", "_transaction": "begins one for others", "_hashes": "nothing", "read": "nothing",
     "by_hash": "nothing: it lets a reader join by hash", "reject_staged": "the staging table",
     "trial": "nothing that stays, after a publish that has asked", "write_events": "the ledger", "prune": "the ledger",
-    "drop": "the copies that are kept of an older pipeline's tables, by their oid", "drop_expired": "the same",
+    "drop": "the copies that are kept of an older pipeline's tables, by their oid",
     "exchange": "tables by the oids that were seen, under locks that keep them so",
     "record": "the ledger", "record_standing": "the ledger", "looking": "nothing", "keep": "the ledger",
     "waive": "the ledger", "make": "views of its own over the ledger, under names that nothing else has",

@@ -97,7 +97,11 @@ def _missing(one: Returned) -> str:
     words = [f"{count:,} {what}" for what, count in counts.items() if count]
     if not since.loads:
         return "nothing was loaded since"
-    return f"{', '.join(words) or 'no change is known'} in {count_of(since.loads, 'load')}"
+    known = f"{', '.join(words) or 'no change is known'} in {count_of(since.loads, 'load')}"
+    whole = (
+        f"; {since.unknown:,} of them replaced all rows, and which changed is not known" if since.unknown and words else ""
+    )
+    return known + whole
 
 
 def _handed(told: Told) -> list[RenderableType]:

@@ -39,8 +39,11 @@ from bulketl.tables.printable import brief
 from bulketl.tables.spec import TableSpec, Tier
 
 _log = logging.getLogger("bulketl")
-# What an index of the older table may not fit.
-_NOT_BUILT = (psycopg.errors.UndefinedColumn, psycopg.errors.UniqueViolation, psycopg.errors.ProgramLimitExceeded)
+# How Postgres refuses an index of the older table that does not fit ours: its types, its values, its columns.
+_NOT_BUILT = (
+    psycopg.ProgrammingError, psycopg.DataError, psycopg.errors.UniqueViolation, psycopg.errors.ExclusionViolation,
+    psycopg.errors.ProgramLimitExceeded,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

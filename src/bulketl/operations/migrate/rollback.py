@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import psycopg
+
 from bulketl.config.config import Config
 from bulketl.connections.person import person
 from bulketl.connections.retrying import patient
@@ -196,7 +198,10 @@ def _look(target: Postgres, config: Config, selection: Selection) -> _Sight:
                 possible.append(table)
         counted = count_rows(connection, into, [table for table in possible if table in known.existing])
         after = kept.since(connection, into, possible)
-        returned = tuple(_returned(connection, config, there[table], counted.get(table), after[table]) for table in possible)
+        returned = tuple(
+            _returned(connection, config, there[table], counted.get(table), after[table], known.existing.get(table))
+            for table in possible
+        )
         sources = frozenset(state.source for table in possible if (state := known.states.get(table)) and state.source)
         there = {table: there[table] for table in possible}
         return _Sight(there, known.existing, beside.existing, returned, tuple(impossible), sources)
@@ -223,12 +228,23 @@ def _against(
     return ""
 
 
-def _returned(connection: Connection, config: Config, one: Kept, now: int | None, after: Since) -> Returned:
+def _returned(
+    connection: Connection, config: Config, one: Kept, now: int | None, after: Since, here: TargetTable | None
+) -> Returned:
     tier = config.rule(one.table).table_importance
     rows = count_rows(connection, one.place, [one.table]).get(one.table, one.rows) if one.place else 0
     told = []
     if one.way == "none":
         told.append("there was no older table, so none is in its place afterwards")
+        if here is not None and here.views:
+            told.append(f"{', '.join(here.views)} go on reading bulketl's, in schema {config.shadow_schema!r}")
+    elif one.way == "moved" and here is not None:
+        lacking = {column for column, _ in here.columns} - {*_columns(connection, one)}
+        told += [
+            f"{what} needs {', '.join(columns)}, which the older table lacks: drop or alter it first, or nothing comes back"
+            for what, columns in here.needing(lacking)
+            if not what.startswith("index ")
+        ]
     if one.way == "copied":
         told.append("stays in its place and gets the older rows again")
     return Returned(one.table, tier, one.at, rows, one.bytes, now, after, tuple(told))
@@ -273,7 +289,15 @@ def _carried_out(connection: Connection, config: Config, sight: _Sight, about: M
     with connection.transaction():
         for table in tables:
             if table in sight.beside:  # of bulketl's own, and older than the one that comes
-                connection.execute(f"DROP TABLE {name(shadow, table)}".encode())
+                try:
+                    connection.execute(f"DROP TABLE {name(shadow, table)}".encode())
+                except psycopg.errors.DependentObjectsStillExist as error:
+                    raise TargetError(
+                        f"table {name(shadow, table)} makes room for the one that comes from schema {into!r}, and"
+                        f" something hangs on it: {error.diag.message_detail}",
+                        hint="nothing was changed; drop what hangs on it, and give the command again",
+                        said=str(error.diag.message_detail or ""),
+                    ) from error
         moving.move(connection, tables, into, shadow)
         ownership.own(connection, into, tables, about["owner"], about)
         kept.end(connection, into, tables, "put back", about["run"])

@@ -94,24 +94,23 @@ def ended(connection: Connection, schema: str) -> dict[str, tuple[str, dt.dateti
     return {table: (how, at) for table, how, at in found if at is not None}
 
 
-def drop_expired(connection: Connection, schema: str, run: str) -> list[Kept]:
-    """Drop the kept tables whose time is over, and their schema with the last of them; return what was dropped.
-
-    Each is a transaction of its own, and what the table is not any more is left alone: only its entry ends.
-    """
+def expired(connection: Connection, schema: str) -> list[Kept]:
+    """Return the kept tables whose time is over."""
     now = dt.datetime.now(dt.UTC)
-    dropped = []
-    for one in kept(connection, schema).values():
-        if one.until > now:
-            continue
-        with connection.transaction():
-            connection.execute("SET LOCAL lock_timeout = '1s'")
-            if one.way != "none" and not one.gone:
-                connection.execute(f"DROP TABLE {name(one.place, one.table)}".encode())
-            end(connection, schema, [one.table], "was gone" if one.gone else "dropped", run)
-        drop_empty(connection, one.place)
-        dropped.append(one)
-    return dropped
+    return [one for one in kept(connection, schema).values() if one.until <= now]
+
+
+def drop(connection: Connection, schema: str, one: Kept, run: str) -> None:
+    """Drop a kept table, and its schema with the last of them, in one transaction.
+
+    What the table is not any more is left alone: only its entry ends.
+    """
+    with connection.transaction():
+        connection.execute("SET LOCAL lock_timeout = '1s'")
+        if one.way != "none" and not one.gone:
+            connection.execute(f"DROP TABLE {name(one.place, one.table)}".encode())
+        end(connection, schema, [one.table], "was gone" if one.gone else "dropped", run)
+    drop_empty(connection, one.place)
 
 
 def drop_empty(connection: Connection, place: str) -> None:
@@ -125,19 +124,24 @@ def drop_empty(connection: Connection, place: str) -> None:
 
 
 class Since(NamedTuple):
-    """What loads did to a table since a moment: how many they were, and the rows that they brought, changed, removed."""
+    """What loads did to a table since a moment: how many they were, and the rows that they brought, changed, removed.
+
+    Of `unknown` loads, which replaced the table as a whole, nobody knows how many these were.
+    """
 
     loads: int
     added: int
     edited: int
     removed: int
+    unknown: int = 0
 
 
 def since(connection: Connection, schema: str, tables: Sequence[str]) -> dict[str, Since]:
     """Return for each of these tables, of those that are kept, what loads have done since then to the one in its place."""
     found = connection.execute(
         "SELECT k.table_name, count(p.run), COALESCE(sum(p.inserted), 0)::bigint, COALESCE(sum(p.updated), 0)::bigint,"
-        f" COALESCE(sum(p.deleted), 0)::bigint FROM {LEDGER}.kept k LEFT JOIN {LEDGER}.published p"
+        " COALESCE(sum(p.deleted), 0)::bigint, count(p.run) FILTER (WHERE p.inserted IS NULL)"
+        f" FROM {LEDGER}.kept k LEFT JOIN {LEDGER}.published p"
         " ON (p.schema_name, p.table_name) = (k.schema_name, k.table_name) AND p.published_at > k.kept_at"
         " WHERE k.schema_name = %s AND k.table_name = ANY(%s) AND k.ended_at IS NULL GROUP BY 1",
         (schema, list(tables)),

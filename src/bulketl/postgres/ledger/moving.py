@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bulketl.postgres.ledger import previous
 from bulketl.postgres.server import LEDGER, Connection
 
 _AUDITED = ("audit_chain", "audit_trail")
@@ -28,12 +29,20 @@ def records_in_the_way(connection: Connection, schema: str, tables: Sequence[str
 def move(connection: Connection, tables: Sequence[str], old: str, new: str) -> None:
     """Have everything on record of tables be of another schema from now on; the caller commits.
 
-    A state that stands there already, of a table that was in the way before, is replaced.
+    A state that stands there already, of a table that was in the way before, is replaced. The version before the last load
+    is of neither table any more, and goes: nobody would see to its masks.
     """
     names = {"old": old, "new": new, "tables": list(tables)}
     # The state of a table that is not there any more says nothing of the one that comes.
     there = f"SELECT table_name FROM {LEDGER}.state {_OF}"
     connection.execute(f"DELETE FROM {LEDGER}.state WHERE schema_name = %(new)s AND table_name IN ({there})".encode(), names)
+    found = connection.execute(
+        f"SELECT schema_name, table_name FROM {LEDGER}.previous"
+        " WHERE schema_name IN (%(old)s, %(new)s) AND table_name = ANY(%(tables)s)",
+        names,
+    )
+    for schema, table in found.fetchall():
+        previous.forget(connection, schema, table)
     for table in ("state", *GOING):
         connection.execute(f"UPDATE {LEDGER}.{table} SET schema_name = %(new)s {_OF}".encode(), names)
     for table in _AUDITED:

@@ -63,8 +63,8 @@ def make(connection: Connection, schema: str, into: str) -> None:
         for view, select in VIEWS.items():
             _free(connection, into, view)
             at = name(into, view)
-            connection.execute(f"DROP VIEW IF EXISTS {at}".encode())
-            connection.execute(f"CREATE VIEW {at} AS {select.replace('%(schema)s', value(schema))}".encode())
+            # Not dropped, or whoever may read it, and views over it, would be lost.
+            connection.execute(f"CREATE OR REPLACE VIEW {at} AS {select.replace('%(schema)s', value(schema))}".encode())
             connection.execute(f"COMMENT ON VIEW {at} IS {value(MADE_BY)}".encode())
 
 

@@ -138,8 +138,20 @@ def _changed(connection: Connection, schema: str, changes: Sequence[Exchange], b
             done.append(f"ALTER TABLE {name(one.source, one.table)} SET SCHEMA {name(schema)}")
         if one.coming and one.leaving:
             done += _described(tables[one.table], {*one.columns})
+    made = {created(view)[0]: view for view in views}
     done += [statement for view in views for statement in created(view)]
-    connection.execute(batch(done).encode())
+    try:
+        connection.execute(batch(done).encode())
+    except (psycopg.ProgrammingError, psycopg.errors.FeatureNotSupported) as error:
+        view = made.get(error.diag.internal_query or "")
+        if view is None:
+            raise
+        at = name(view["schema"], view["name"])
+        raise TargetError(
+            f"view {at} cannot be made over the table that comes: {error.diag.message_primary}",
+            hint=f"nothing was changed; drop view {at}, or alter it so that it takes either table, and try again",
+            said=str(error.diag.message_primary or ""),
+        ) from error
 
 
 def _described(old: dict[str, Any], kept: set[str]) -> list[str]:
