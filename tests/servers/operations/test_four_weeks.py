@@ -120,6 +120,6 @@ def test_four_weeks_and_the_way_back(move: Move) -> None:
     assert {row["table"]: row["outcome"] for row in skipped} == dict.fromkeys(TIERS, "skipped")
     assert move("rollback", "--reason", "again")["tables"] == []
     again = move("migrate", "promote", "--tables", "patient", "--reason", "mended", "--force", code=2)
-    assert "the older pipeline alone serves it" in again["message"]
+    assert "is served by the older pipeline alone" in again["message"]
     ((report,),) = lab.pg("SELECT document::text FROM bulketl.incident_report WHERE number = %s", [back["report"]])
     assert "figures are wrong" in report

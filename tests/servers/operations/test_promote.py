@@ -330,3 +330,17 @@ def test_no_version_before_outlives_a_change_of_hands(beside: Beside) -> None:
     assert beside.lab.pg(kept, ["claim"]) == [(1,)]
     bulketl.promote(config, **WHY)
     assert beside.lab.pg(kept, ["claim"]) == [(0,)]
+
+
+def test_a_table_that_somebody_made_anew_is_never_taken_for_bulketls(beside: Beside) -> None:
+    """A rollback names it and leaves it; once it is out of the way the older rows come back."""
+    config = beside.shadowed(["claim"])
+    bulketl.promote(config, **WHY)
+    beside.lab.pg("DROP TABLE {s}.claim CASCADE; CREATE TABLE {s}.claim (id int); INSERT INTO {s}.claim VALUES (1)")
+    back = bulketl.rollback(config, reason="x")
+    assert (back.tables, [table for table, _ in back.impossible]) == ((), ["claim"])
+    assert "not bulketl's" in dict(back.impossible)["claim"]
+    assert beside.lab.pg("SELECT count(*) FROM {s}.claim") == [(1,)]
+    beside.lab.pg("ALTER TABLE {s}.claim RENAME TO remade")
+    assert [one.rows for one in bulketl.rollback(config, reason="x").tables] == [50]
+    assert beside.lab.pg("SELECT count(*) FROM {s}.claim") == [(50,)]

@@ -88,7 +88,9 @@ def _owner(here: Known, table: str) -> Iterator[Against]:
     owned = here.owners.get(table)
     if owned is None or owned.owner != "shadow":
         said = (
-            "the older pipeline alone serves it" if owned is None or owned.owner == "legacy" else "bulketl serves it already"
+            "is served by the older pipeline alone"
+            if owned is None or owned.owner == "legacy"
+            else "is served by bulketl already"
         )
         yield Against(said, f"`bulketl migrate shadow --tables {table}` has bulketl load it beside the older pipeline first")
 

@@ -192,7 +192,8 @@ def _look(target: Postgres, config: Config, selection: Selection) -> _Sight:
         beside = known_of(connection, config.shadow_schema)
         possible, impossible = [], []
         for table in asked:
-            if why := _against(config, there.get(table), gone.get(table), table in owners, beside.existing.get(table)):
+            places = known.existing.get(table), beside.existing.get(table)
+            if why := _against(config, there.get(table), gone.get(table), table in owners, *places):
                 impossible.append((table, why))
             elif table in there:
                 possible.append(table)
@@ -212,6 +213,7 @@ def _against(
     one: Kept | None,
     gone: tuple[str, dt.datetime] | None,
     owned: bool,
+    here: TargetTable | None,
     beside: TargetTable | None,
 ) -> str:
     """Return why a table cannot come back, '' when it can, or need not."""
@@ -223,6 +225,8 @@ def _against(
         return f"its older table is kept no more: {gone[0]} {gone[1]:%Y-%m-%d %H:%M}"
     if one.gone:
         return f"its older table is not in schema {one.place!r} any more: somebody dropped or replaced it"
+    if here is not None and not here.ours:
+        return "the one in its place is not bulketl's: somebody made it anew or renamed it; rename or drop that one first"
     if beside is not None and not beside.ours:
         return f"a table that is not bulketl's is in the way in schema {config.shadow_schema!r}: rename or drop it"
     return ""
