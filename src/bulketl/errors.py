@@ -43,6 +43,7 @@ Runbook = Literal[
     "schema-changed", "window-too-short", "disk-full", "audit-request", "new-target", "rollback", "rotate-mask-key",
 ]  # fmt: skip
 _NAMED = re.compile(rf"runbook: [a-z-]+ \({re.escape(RUNBOOKS)}[a-z-]+\.md\)")
+MEMORY = "it needs more memory than there is, most likely: give it more, lower workers, or exclude the column of long values"
 WITHHELD = "(not shown here: it may quote a row)"
 
 

@@ -86,7 +86,7 @@ def test_months_have_sums_only_where_they_differ() -> None:
 
 def test_the_command_line_makes_no_values_of_a_results_fields() -> None:
     """What `--json` prints is what a notebook gets: values say it of themselves."""
-    texts = {path.name: path.read_text(encoding="utf-8") for path in CLI.rglob("*.py")}
+    texts = {str(path.relative_to(CLI)): path.read_text(encoding="utf-8") for path in CLI.rglob("*.py")}
     assert [name for name, text in texts.items() if "asdict" in text or "__dict__" in text] == []
 
 

@@ -70,8 +70,7 @@ class Night(NamedTuple):
         older = self.legacy
         if isinstance(older, BulketlError):
             return {**told, "legacy": older.to_json()}
-        started = older.started_at.isoformat()
-        return {**told, "legacy": {**older._asdict(), "started_at": started, "wrong": wrong(older)}}
+        return {**told, "legacy": {**older.to_json(), "wrong": wrong(older)}}
 
 
 def hybrid_night(settings: Config, selection: Selection, one: One) -> Night:

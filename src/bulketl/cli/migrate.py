@@ -162,9 +162,9 @@ def waive(
                 hint = "write bulketl migrate waive TABLE [COLUMN] --class NAME --reason TEXT"
                 raise ConfigError("no table is named", hint=hint)
             found = bulketl.waive(settings, table, column, name=name, reason=reason, end=end)
-        plain = [{**one._asdict(), "at": one.at.isoformat()} for one in found]
-        plain = [{("class" if key == "name" else key): value for key, value in one.items()} for one in plain]
-        print(json.dumps(plain)) if as_json else out.print(waivers(found, "ended" if end else "" if listed else "on record"))
+        print(json.dumps([one.to_json() for one in found])) if as_json else out.print(
+            waivers(found, "ended" if end else "" if listed else "on record")
+        )
         return DONE
 
     run(command, as_json)
@@ -188,7 +188,7 @@ def plan(
 
         found = migration_status(configured(config, rules, schema=schema))
         steps = moves(found)
-        print(json.dumps([step._asdict() for step in steps])) if as_json else out.print(screen(steps, found.ready))
+        print(json.dumps([step.to_json() for step in steps])) if as_json else out.print(screen(steps, found.ready))
         return DONE
 
     run(command, as_json)
@@ -247,7 +247,7 @@ def import_state(
 
         settings = configured(config, rules, schema=schema)
         found = take(settings, selected(tier, tables, exclude), reason, dry_run=dry_run)
-        print(json.dumps([one._asdict() for one in found])) if as_json else out.print(imported(found, dry_run))
+        print(json.dumps([one.to_json() for one in found])) if as_json else out.print(imported(found, dry_run))
         return PARTLY_DONE if any(one.refused for one in found) else DONE
 
     run(command, as_json)

@@ -290,7 +290,7 @@ def verify_report(
         starting.begin()
         found = check(_read(file), _read(key))
         if as_json:
-            print(json.dumps(found._asdict()))
+            print(json.dumps(found.to_json()))
         else:
             out.print(f"{file} is as it was signed with key {found.key}\nSHA-256 of what was signed: {found.digest}")
         return DONE

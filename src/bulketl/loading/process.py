@@ -22,12 +22,11 @@ from typing import IO, Any, cast
 
 from bulketl.connections import watch
 from bulketl.connections.watch import ASK_SECONDS
-from bulketl.errors import SourceError
+from bulketl.errors import MEMORY, SourceError
 from bulketl.loading.starting import begin
 from bulketl.mysql.stream_process import end_with
 from bulketl.postgres.write.copy import leave
 
-MEMORY = "it needs more memory than there is, most likely: give it more, lower workers, or exclude the column of long values"
 _ALLOCATION = re.compile(r"memory allocation of \d+ bytes failed")
 _START = f"from bulketl.loading import starting as s; s.hold(); s.import_arrow(); from {__name__} import main; main()"
 _FIRST_TO_GO = "500"  # of the processes that the kernel may kill

@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.ipc
 
 from bulketl.connections import watch
+from bulketl.errors import MEMORY
 from bulketl.mysql.doubt import doubting
 from bulketl.mysql.health import by_comment
 from bulketl.mysql.native import comment
@@ -99,5 +100,5 @@ def _drained(order: dict[str, object], file: int, one: watch.Talk) -> str:
     if process.returncode == 0:
         return ""
     if process.returncode < 0:
-        return f"the process that reads it was ended by signal {-process.returncode}: out of memory, most likely"
+        return f"the process that reads it was ended by signal {-process.returncode}: {MEMORY}"
     return out.strip() or err.strip()[-500:] or f"exit code {process.returncode}"

@@ -23,5 +23,6 @@ def with_previous(load: TableLoad, config: Config, existing: TargetTable | None,
         return load
     if state is None or state.masking != spec.masking:
         return load
-    reason = f"{load.reason}; the version before is kept, {size(existing.bytes)} more in the target"
+    more = f"about {size(existing.bytes)}" if existing.bytes else "its size, which Postgres has not counted yet,"
+    reason = f"{load.reason}; the version before is kept, {more} more in the target"
     return dataclasses.replace(load, spec=dataclasses.replace(spec, previous=True), reason=reason)

@@ -107,7 +107,8 @@ SELECT c.oid, c.relname, c.relkind,
      WHERE a.attrelid = c.oid AND a.attnum > 0 AND y.typreceive = 0)::text,
     pg_get_userbyid(c.relowner),
     (SELECT x.relname FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid WHERE i.indrelid = c.oid AND i.indisprimary),
-    pg_table_size(c.oid)
+    (c.relpages + COALESCE((SELECT x.relpages FROM pg_class x WHERE x.oid = c.reltoastrelid), 0))::bigint
+        * current_setting('block_size')::bigint
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace,
     LATERAL (SELECT ARRAY[c.oid] || ARRAY(SELECT relid::oid FROM pg_partition_tree(c.oid)) AS oids) parts
 WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p')"""

@@ -34,6 +34,7 @@ WRONG: dict[str, list[str]] = {
     "--config": [NOWHERE, "nope.yaml", "."],
     "--rules": [NOWHERE, "nope.yaml", "."],
     "--log-format": ["nope"],
+    "--into": ["nope", "x" * 64],
     "--role": ["nope"],
     "--textfile": [NOWHERE],
     "--hours": ["nope"],
@@ -70,7 +71,8 @@ BESIDE: dict[str, list[str]] = {
     "why": ["t", "1"], "state show": ["t"], "state reset": ["t", "--yes"], "schedule": ["cron"],
     "rejects export": ["new.csv"], "discover": ["--yes"], "help": [], "alerts ack": ["1"],
     "report verify": ["nope.html"],
-    **{f"migrate {act}": ["--reason", "x"] for act in ("shadow", "promote", "demote")}, "rollback": ["--reason", "x"],
+    **{f"migrate {act}": ["--reason", "x"] for act in ("shadow", "promote", "demote", "import-state")},
+    "rollback": ["--reason", "x"],
     "migrate waive": ["t", "--class=seconds", "--reason=x"],
 }  # fmt: skip
 RULES = """source_tables:

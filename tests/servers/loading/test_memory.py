@@ -38,14 +38,14 @@ def environment(lab: Lab) -> dict[str, str]:
 
 
 def test_a_row_that_does_not_fit_fails_its_table_and_no_other(maria_lab: Lab) -> None:
-    """200 MB in one row, where the process may have 1.5 GB of addresses."""
-    if maria_lab.server.execute("SELECT @@max_allowed_packet") < [(300_000_000,)]:
+    """400 MB in one row, where the process may have 1.5 GB of addresses."""
+    if maria_lab.server.execute("SELECT @@max_allowed_packet") < [(500_000_000,)]:
         maria_lab.server.execute("SET GLOBAL max_allowed_packet = 1073741824")
     maria_lab.mysql(
         "CREATE TABLE big (id int PRIMARY KEY, b longblob)",
         "CREATE TABLE small (id int PRIMARY KEY)",
         "INSERT INTO small VALUES (1), (2)",
-        "INSERT INTO big SELECT 1, REPEAT('x', 200000000)",
+        "INSERT INTO big SELECT 1, REPEAT('x', 400000000)",
     )
     command = [sys.executable, "-c", LIMITED.format(1_500_000 * 1024), "load", "--rules", "/dev/null"]
     done = subprocess.run(command, env=environment(maria_lab), capture_output=True, text=True, timeout=120)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -101,8 +102,11 @@ def test_the_plan_says_what_it_costs_and_where_it_is_turned_off_it_goes(lab: Lab
     edit(lab)
     done = load(config)
     (reason,) = (item.reason for item in done.plan.loads)
-    assert "the version before is kept, 1" in reason
-    assert " kB more in the target" in reason
+    assert "the version before is kept, its size, which Postgres has not counted yet, more in the target" in reason
+    lab.pg("ANALYZE {s}.t")  # as Postgres does by itself
+    edit(lab)
+    (reason,) = (item.reason for item in load(config).plan.loads)
+    assert re.search(r"the version before is kept, about \d+\.?\d* kB more in the target", reason), reason
     masked = configured(lab, mask={"c": "null"})
     load(masked)
     assert lab.pg("SELECT count(*) FROM bulketl.previous WHERE schema_name = '{s}'") == [(0,)]

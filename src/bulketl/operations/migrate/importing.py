@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bulketl.config.config import Config
 from bulketl.connections.person import person
@@ -50,6 +50,10 @@ class Imported(NamedTuple):
     more: int | None = None
     newer: int | None = None
     refused: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return self._asdict()
 
 
 class _Candidate(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from bulketl.operations.migrate.ready import Readiness
 from bulketl.operations.migrate.status import MigrationStatus
@@ -26,6 +26,10 @@ class Move(NamedTuple):
     tables: tuple[str, ...]
     command: str
     nights: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return {**self._asdict(), "tables": list(self.tables)}
 
 
 def moves(found: MigrationStatus) -> list[Move]:

@@ -52,7 +52,7 @@ class MigrationStatus:
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain values, times in ISO 8601."""
-        older = {**self.older._asdict(), "started_at": self.older.started_at.isoformat()} if self.older else None
+        older = self.older.to_json() if self.older else None
         return {
             "schema": self.schema, "shadow_schema": self.shadow_schema, "now": self.now.isoformat(timespec="seconds"),
             "counts": self.counts, "owners": self.owners, "weeks": [week.to_json() for week in self.weeks],

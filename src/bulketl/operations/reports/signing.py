@@ -37,6 +37,10 @@ class Signed(NamedTuple):
     key: str
     digest: str
 
+    def to_json(self) -> dict[str, str]:
+        """Return it as plain values."""
+        return self._asdict()
+
 
 def sign(text: str, key: str) -> str:
     """Return a report with its signature at the end; `text` is a page or Markdown, or an indented JSON object.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bulketl.postgres.ledger.made import exists
 from bulketl.postgres.server import LEDGER, Connection
@@ -33,6 +33,10 @@ class LegacyRun(NamedTuple):
     failed: tuple[str, ...]
     log: str
     by: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain values, its time in ISO 8601."""
+        return {**self._asdict(), "started_at": self.started_at.isoformat()}
 
 
 def keep(connection: Connection, schema: str, run: LegacyRun) -> None:

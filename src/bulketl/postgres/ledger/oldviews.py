@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bulketl.errors import TargetError
+from bulketl.errors import ConfigError, TargetError
 from bulketl.postgres.ddl import name, value
 from bulketl.postgres.ledger.tableloads import NAMED
 from bulketl.postgres.server import LEDGER, Connection
@@ -58,7 +58,7 @@ def make(connection: Connection, schema: str, into: str) -> None:
     """
     known = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (into,)).fetchone()
     if known is None:
-        raise TargetError(f"the target has no schema {into!r}", hint=f"CREATE SCHEMA {name(into)}, or name another one")
+        raise ConfigError(f"the target has no schema {into!r}", hint=f"CREATE SCHEMA {name(into)}, or name another one")
     with connection.transaction():
         for view, select in VIEWS.items():
             _free(connection, into, view)

@@ -58,6 +58,11 @@ class Waiver(NamedTuple):
     reason: str
     at: dt.datetime
 
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain values, its time in ISO 8601."""
+        found = {**self._asdict(), "at": self.at.isoformat()}
+        return {("class" if key == "name" else key): value for key, value in found.items()}
+
     def covers(self, column: str, name: str) -> bool:
         """Tell whether it is of that difference."""
         return self.name == name and self.column in ("", column)
