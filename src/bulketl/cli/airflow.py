@@ -14,11 +14,8 @@ PREFIX = "###AIRFLOW_RESULT###"
 
 
 @contextlib.contextmanager
-def telling_airflow(tiers: Sequence[str], on: bool) -> Iterator[list[Done]]:
-    """Give a list for what was done, and print the line at the end, whatever became of that: no error keeps it away.
-
-    Unless it is `on` nothing is printed.
-    """
+def telling_airflow(tiers: Sequence[str]) -> Iterator[list[Done]]:
+    """Give a list for what was done, and print the line at the end, whatever became of that: no error keeps it away."""
     done: list[Done] = []
     error, code = "", FAILED
     try:
@@ -30,9 +27,8 @@ def telling_airflow(tiers: Sequence[str], on: bool) -> Iterator[list[Done]]:
         error, code = "interrupted", INTERRUPTED
         raise
     finally:
-        if on:
-            print(f"{PREFIX}{json.dumps(result(tiers, done, error, code))}")
-            sys.stdout.flush()
+        print(f"{PREFIX}{json.dumps(result(tiers, done, error, code))}")
+        sys.stdout.flush()
 
 
 def result(tiers: Sequence[str], done: Sequence[Done], error: str, code: int) -> dict[str, object]:

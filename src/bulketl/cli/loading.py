@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import bulketl
-from bulketl.cli.airflow import telling_airflow
 from bulketl.cli.oneload import Done, Loaded, load_once, preparing
 from bulketl.cli.options import (
     AdoptOption,
@@ -153,7 +152,11 @@ def load(
         return done.exit_code
 
     def command() -> int:
-        with telling_airflow(split_commas(tier), airflow) as told:
+        if not airflow:
+            return loaded([])
+        from bulketl.cli.airflow import telling_airflow
+
+        with telling_airflow(split_commas(tier)) as told:
             return loaded(told)
 
     run(command, as_json, STOPPED)

@@ -18,7 +18,6 @@ from bulketl.errors import PlanError, SourceError, place_of
 from bulketl.loading import engine
 from bulketl.loading.brakes import AtOnce, Brakes
 from bulketl.loading.events import Event, Observer
-from bulketl.loading.handovers import look_after
 from bulketl.loading.measuring import measure
 from bulketl.loading.memory import resident_mb
 from bulketl.loading.pruning import prune_ledger
@@ -86,7 +85,7 @@ def load(
         listening = _carry_out(config, run, plan, observers, closed, executor)
         measure(config, run, plan)
         prune_ledger(config, run)
-    look_after(config, run.name)
+    _look_after(config, run.name)
     _tell_hooks(run, listening)
     return run.summary
 
@@ -112,9 +111,17 @@ def resume(
         listening = _carry_out(config, resumed, left, observers, closed, executor)
         measure(config, resumed, left)
         prune_ledger(config, resumed)
-    look_after(config, resumed.name)
+    _look_after(config, resumed.name)
     _tell_hooks(resumed, listening)
     return resumed.summary
+
+
+def _look_after(config: Config, run: str) -> None:
+    """See to what a migration has left to do, where there is one."""
+    if config.migration is not None:
+        from bulketl.loading.handovers import look_after  # which no other load needs
+
+        look_after(config, run)
 
 
 def _left(target: Postgres, config: Config, run: str) -> tuple[str, Plan]:

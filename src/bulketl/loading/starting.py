@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import atexit
 import gc
+import os
 import sys
+
+_PLUGINS = "PYDANTIC_DISABLE_PLUGINS"
+_ours: set[str] = set()  # variables of the environment that stand only while libraries are imported
 
 
 def hold() -> None:
@@ -16,6 +20,9 @@ def hold() -> None:
     `begin` is to be called when that is done. Nor does the end of the process look at anything.
     """
     gc.disable()
+    if _PLUGINS not in os.environ:  # pydantic would read what every installed package says of itself
+        os.environ[_PLUGINS] = "__all__"
+        _ours.add(_PLUGINS)
     atexit.unregister(gc.freeze)
     atexit.register(gc.freeze)
 
@@ -25,6 +32,8 @@ def begin() -> None:
     if not gc.isenabled():
         gc.freeze()
         gc.enable()
+    while _ours:  # what is started from here looks for its own
+        os.environ.pop(_ours.pop(), None)
 
 
 def import_arrow() -> None:
