@@ -17,7 +17,6 @@ from pydantic import ValidationError
 
 from bulketl.config import secrets
 from bulketl.config.config import Config
-from bulketl.config.generated import SECTIONS, read_generated, tell
 from bulketl.config.inherited import inherited
 from bulketl.config.mistakes import YamlFile, read_file, validated, without
 from bulketl.config.settings import Settings
@@ -137,6 +136,8 @@ def _check_tables(file: YamlFile) -> dict[str, TableRule]:
 
 
 def _check_rules(file: YamlFile) -> dict[str, TableRule]:
+    from bulketl.config.generated import SECTIONS, read_generated, tell  # a load without rules needs no older layout
+
     if "tables" in file.document and "source_tables" not in file.document:
         return read_generated(file, _inheriting(file), _FOR_MANY)
     file.known_at_top({"source_tables", *SECTIONS, *_FOR_MANY})
