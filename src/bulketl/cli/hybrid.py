@@ -101,7 +101,7 @@ def _tried(one: One, settings: Config, selection: Selection) -> Loaded | Bulketl
 
 def _only(selection: Selection, tables: tuple[str, ...]) -> Selection:
     """Return the selection with these tables alone, by their names in full."""
-    names = tuple(name.replace("\\", "\\\\") for name in tables)
+    names = tuple("".join(f"\\{letter}" if letter in "*?\\" else letter for letter in name) for name in tables)
     return dataclasses.replace(selection, tiers=(), tables=names, exclude=())
 
 

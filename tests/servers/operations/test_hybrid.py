@@ -15,7 +15,10 @@ import yaml
 from lab import Lab
 from waiting import NEVER, until
 
+from bulketl.cli.hybrid import _only
 from bulketl.operations.migrate.legacy import words_of
+from bulketl.plan.selection import Selection
+from bulketl.tables.patterns import matches
 
 TABLES = ("claim", "patient", "payment")
 BOOKS = "(table_name text PRIMARY KEY, rows_loaded int, load_status text, _loaded_at timestamp)"
@@ -266,3 +269,14 @@ def test_a_night_in_which_one_side_has_nothing_or_cannot_begin_tells_of_the_othe
     code, told = airflow(lab, tmp_path, "--hybrid", run=[sys.executable, "-c", "raise SystemExit(3)"])
     assert (code, told["pipeline_success"], told["failed_tables"]) == (1, False, [])
     assert "ended with 3" in told["error"]
+
+
+def test_a_night_names_tables_and_no_patterns() -> None:
+    """A table may be called `a*`, and `ab` is another."""
+    selection = _only(Selection(), ("a*", "b?", "c\\", "d"))
+    assert [name for name in ("a*", "ab", "b?", "bb", "c\\", "d") if matches(name, selection.tables)] == [
+        "a*",
+        "b?",
+        "c\\",
+        "d",
+    ]
