@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulketl.cli.options import split_commas
-from bulketl.tables.patterns import matches
+from bulketl.tables.patterns import exactly, matches
 
 NAMES = st.text(st.sampled_from("ab*?[]\\,!- \n"), min_size=1, max_size=8)
 
@@ -41,3 +41,10 @@ def test_every_table_can_be_named_alone(name: str, other: str) -> None:
 def test_a_comma_of_a_name_is_written_with_a_backslash() -> None:
     assert split_commas(["a\\,b, c"]) == ("a,b", "c")
     assert split_commas(["a,b", "c"]) == ("a", "b", "c")
+
+
+@given(st.text("ab*?\\,[\n"), st.text("ab*?\\,[\n"))
+def test_the_pattern_of_a_name_fits_it_alone(name: str, other: str) -> None:
+    pattern = exactly(name)
+    assert matches(name, [pattern])
+    assert not matches(other, [pattern]) or other in (name, pattern)

@@ -16,6 +16,7 @@ from bulketl.cli.screens.migration import legacy_run
 from bulketl.errors import DONE, FAILED, INTERRUPTED, NOT_CERTIFIED, OUTSIDE_WINDOW, PARTLY_DONE, WRONG_REQUEST, BulketlError
 from bulketl.operations.migrate.legacy import run_legacy, wrong
 from bulketl.operations.migrate.sides import sides
+from bulketl.tables.patterns import exactly
 
 if TYPE_CHECKING:
     from bulketl.cli.oneload import Loaded
@@ -101,8 +102,7 @@ def _tried(one: One, settings: Config, selection: Selection) -> Loaded | Bulketl
 
 def _only(selection: Selection, tables: tuple[str, ...]) -> Selection:
     """Return the selection with these tables alone, by their names in full."""
-    names = tuple("".join(f"\\{letter}" if letter in "*?\\" else letter for letter in name) for name in tables)
-    return dataclasses.replace(selection, tiers=(), tables=names, exclude=())
+    return dataclasses.replace(selection, tiers=(), tables=tuple(map(exactly, tables)), exclude=())
 
 
 def _awaited(older: Future[LegacyRun]) -> LegacyRun | BulketlError:

@@ -17,6 +17,11 @@ def matches(name: str, patterns: Iterable[str]) -> bool:
     return any(name == pattern or _compiled(pattern).fullmatch(name) is not None for pattern in patterns)
 
 
+def exactly(name: str) -> str:
+    """Return the pattern that fits this name, and no other but one that is spelt as the pattern itself."""
+    return re.sub(r"[*?\\]", r"\\\g<0>", name)
+
+
 @functools.lru_cache(maxsize=1024)
 def _compiled(pattern: str) -> re.Pattern[str]:
     parts = re.findall(r"\\[*?\\]|.", pattern, re.DOTALL)

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 from bulketl.operations.migrate.ready import Readiness
 from bulketl.operations.migrate.status import MigrationStatus
 from bulketl.operations.migrate.weeks import Week
+from bulketl.tables.patterns import exactly
 
 Step = Literal["shadow", "compare", "promote"]
 LINES: Mapping[Step, str] = {
@@ -51,7 +52,7 @@ def moves(found: MigrationStatus) -> list[Move]:
 
 
 def _move(found: MigrationStatus, week: Week, step: Step, tables: Sequence[str]) -> Move:
-    names = ",".join(_escaped(table) for table in tables)
+    names = ",".join(exactly(table).replace(",", "\\,") for table in tables)  # an option splits at commas
     reason = "" if step == "compare" else f" --reason 'week {week.number}'"
     command = f"bulketl migrate {step} --tables {shlex.quote(names)}{reason}"
     left = [one.needed - one.nights for one in (_stands(found, table) for table in tables)] if step == "compare" else []
@@ -60,8 +61,3 @@ def _move(found: MigrationStatus, week: Week, step: Step, tables: Sequence[str])
 
 def _stands(found: MigrationStatus, table: str) -> Readiness:
     return found.ready.get(table, Readiness(table, 0, 1))
-
-
-def _escaped(table: str) -> str:
-    """Return a name as an option takes it that splits at commas and has patterns."""
-    return "".join(f"\\{character}" if character in "*?,\\" else character for character in table)

@@ -35,6 +35,7 @@ from bulketl.postgres.ledger.kept import Way
 from bulketl.postgres.server import Connection, Postgres
 from bulketl.postgres.write.exchange import Exchange, Exchanged, Index, exchange, index_statements, refill, untaken
 from bulketl.postgres.write.publish import carried_by
+from bulketl.tables.patterns import exactly
 from bulketl.tables.printable import brief
 from bulketl.tables.spec import TableSpec, Tier
 
@@ -112,7 +113,7 @@ def promote(
     keep = (config.migration or Migration()).keep_legacy
     with recorded(target, "promote", _plan(config, found, why), config, beside=config.shadow_schema) as run:
         # Under the locks nobody loads them any more: what was seen before may be otherwise now.
-        again, _ = patient(_look, target, config, Selection(tables=tuple(map(_escaped, (one.table for one in found)))))
+        again, _ = patient(_look, target, config, Selection(tables=tuple(map(exactly, (one.table for one in found)))))
         _refuse(again, force=force)
         place = f"bulketl_legacy_{run.name.replace('-', '_')}"
         about = {"by": person(), "reason": why, "run": run.name, "place": place, "keep": keep}
@@ -145,11 +146,6 @@ def _relieved(config: Config, run: str, tables: Sequence[str]) -> None:
         tick_alerts(config, now, [Relief(run, tuple(tables), now, ("rolled_back",))])
     except BulketlError as error:
         _log.warning("the tables are promoted, and alerts of their rollback stay open: %s", error.public)
-
-
-def _escaped(table: str) -> str:
-    """Return a pattern that fits this name alone."""
-    return "".join(f"\\{character}" if character in "*?\\" else character for character in table)
 
 
 def _look(target: Postgres, config: Config, selection: Selection) -> tuple[tuple[Prospect, ...], tuple[str, ...]]:
