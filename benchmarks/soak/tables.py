@@ -131,18 +131,19 @@ def change(servers: Servers, night: int, day: dt.date, seed: int) -> None:
                 continue
             few = ROWS // CHANGED
             dice = f"CRC32(CONCAT_WS('-', id, {night}, {seed}, '{table.name}'))"
+            chosen = f"{dice} % {CHANGED}"
             cursor.execute(f"SELECT COALESCE(MAX(id), 0) FROM {table.name}")
             ((last,),) = cursor.fetchall()
             word, flag = f"CONCAT('word ', seq, ' of {night}')", "IF(seq % 50 = 0, 2, seq % 2)"
+            stamp = f"'{day}' + INTERVAL id SECOND"
+            values = f"{last} + seq, seq, {word}, seq / 7, '{day}', {flag}, '{day}' + INTERVAL seq MINUTE"
             statements = [
                 f"DELETE FROM {table.name} ORDER BY {dice} LIMIT {few}",
-                f"UPDATE {table.name} SET n = n + 1, word = CONCAT('night {night}, ', id), at = '{day}' + INTERVAL id SECOND"
-                + f" WHERE {dice} % {CHANGED} = 1",
-                f"INSERT INTO {table.name} ({COLUMNS}) SELECT {last} + seq, seq, {word}, seq / 7, '{day}', {flag},"
-                + f" '{day}' + INTERVAL seq MINUTE FROM seq_1_to_{few}",
+                f"UPDATE {table.name} SET n = n + 1, word = CONCAT('night {night}, ', id), at = {stamp} WHERE {chosen} = 1",
+                f"INSERT INTO {table.name} ({COLUMNS}) SELECT {values} FROM seq_1_to_{few}",
             ]
             if table.kind.silent:
-                statements.append(f"UPDATE {table.name} SET amount = amount + 1 WHERE {dice} % {CHANGED} = 2")
+                statements.append(f"UPDATE {table.name} SET amount = amount + 1 WHERE {chosen} = 2")
             for statement in statements:
                 cursor.execute(statement)
             _note(cursor, table)
