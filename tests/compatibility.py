@@ -11,7 +11,6 @@ what earlier runs found. The exit code is 1 when a test failed.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import datetime as dt
 import json
 import os
@@ -24,13 +23,10 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import unquote, urlsplit
-
-import psycopg
-import pymysql
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 import releases
+from lab import Server, execute
 
 ROOT = Path(__file__).parent.parent
 FILE, PAGE = ROOT / "docs/compatibility.json", ROOT / "docs/compatibility.md"
@@ -97,13 +93,9 @@ class Suite(NamedTuple):
 
 def versions(source: str, target: str) -> tuple[str, str]:
     """Return what both servers say they are."""
-    parts = urlsplit(source)
-    address = {"host": parts.hostname, "port": parts.port, "user": parts.username, "password": unquote(parts.password or "")}
-    with contextlib.closing(pymysql.connect(**address)) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT VERSION()")
-        ((theirs,),) = cursor.fetchall()
-    with psycopg.connect(target) as connection:
-        return str(theirs), connection.execute("SHOW server_version").fetchone()[0]
+    ((theirs,),) = Server("mysql", source).execute("SELECT VERSION()")
+    ((ours,),) = execute(target, "SHOW server_version")
+    return str(theirs), str(ours)
 
 
 def run(names: tuple[str, ...], environ: dict[str, str], maria: bool) -> Suite:

@@ -1,4 +1,4 @@
-"""Servers of other versions, out of what Debian and Ubuntu have in their archives: each release a system made by debootstrap.
+"""Servers of other versions, out of the archives of Debian and Ubuntu: each release a system made by debootstrap.
 
 Systems are kept in ~/.cache/bulketl-compatibility (or BULKETL_COMPATIBILITY_CACHE). A server runs in its system, in
 namespaces of its own, so that it ends with whoever started it; it listens on a free port of the loopback interface.
@@ -22,6 +22,7 @@ import pymysql
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from bare import _DEBIAN, _UBUNTU, NAMESPACES, System, _run, debootstrap
+from lab import Server
 
 from bulketl.cli.demo.servers import free_port
 
@@ -126,10 +127,9 @@ def mysql(name: str, *options: str) -> Iterator[str]:
         ]
 
         def up() -> None:
-            address = {"host": "127.0.0.1", "port": port, "user": "root", "connect_timeout": 3}
-            with contextlib.closing(pymysql.connect(**address)) as connection, connection.cursor() as cursor:
-                cursor.execute(f"CREATE USER admin@'%' IDENTIFIED BY '{PLAIN}'")
-                cursor.execute("GRANT ALL ON *.* TO admin@'%' WITH GRANT OPTION")
+            server = Server("mysql", f"mysql://root@127.0.0.1:{port}")
+            server.execute(f"CREATE USER admin@'%' IDENTIFIED BY '{PLAIN}'")
+            server.execute("GRANT ALL ON *.* TO admin@'%' WITH GRANT OPTION")
 
         with _running(root, program, root / folder[1:] / "log", up):
             yield f"mysql://admin:{PLAIN}@127.0.0.1:{port}/mysql"
