@@ -13,7 +13,11 @@ PROGRAMS = (
     "from bulketl.cli.demo.programs import main; main()",
 )  # installs those that the servers need and lack
 
-INTEGRATIONS = ("tests/servers/operations/test_metrics.py", "tests/servers/operations/test_traces.py")
+INTEGRATIONS = (
+    "tests/servers/operations/test_metrics.py",
+    "tests/servers/operations/test_traces.py",
+    "tests/servers/postgres/test_pgbouncer.py",
+)
 
 
 def group(name: str) -> list[str]:
@@ -57,7 +61,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def integrations(session: nox.Session) -> None:
-    """Have other people's programs read what bulketl writes for them; Debian's prometheus is installed for that.
+    """Try other people's programs with bulketl: Debian's prometheus and pgbouncer are installed for that.
 
     The same tests are among the others, where those are skipped whose program is not there.
     """

@@ -18,8 +18,8 @@ CHAINED = ("audit_chain", "audit_trail")
 _SIZES = """
 SELECT n.nspname, c.relname, pg_total_relation_size(c.oid)::bigint FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p')"""
-_OTHERS = "pid <> pg_backend_pid() AND backend_type = 'client backend' AND datname = current_database()"
-_LOCKS = "SELECT count(*) FROM pg_locks WHERE pid <> pg_backend_pid() AND locktype IN ('advisory', 'relation')"
+_OTHERS = "pid <> pg_backend_pid() AND backend_type = 'client backend'"
+_LOCKS = f"SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE {_OTHERS}"
 _DUE = """
 SELECT format('%I.%I', schemaname, s.relname), s.n_dead_tup > 50 + 0.2 * greatest(c.reltuples, 0),
     s.n_mod_since_analyze > 50 + 0.1 * greatest(c.reltuples, 0)
