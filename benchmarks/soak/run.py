@@ -105,9 +105,9 @@ class Soak:
         for heading in ("first third", "second", "last", "last / second"):
             table.add_column(heading, justify="right")
         for name in self.nights[0] if self.nights else ():
-            first, second, last = (max(third, default=0.0) for third in thirds([seen[name] for seen in self.nights]))
-            share = f"{last / second:.2f}" if second else ""
-            table.add_row(name, f"{first:,.1f}", f"{second:,.1f}", f"{last:,.1f}", share)
+            first, second, third = (max(part, default=0.0) for part in thirds([seen[name] for seen in self.nights]))
+            share = f"{third / second:.2f}" if second else ""
+            table.add_row(name, f"{first:,.1f}", f"{second:,.1f}", f"{third:,.1f}", share)
         out.print(table)
         if len(self.nights) < LEAST_NIGHTS:
             out.print(f"these are too few nights to tell what grows: that takes {LEAST_NIGHTS}", highlight=False)

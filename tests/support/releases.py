@@ -22,7 +22,6 @@ import pymysql
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from bare import _DEBIAN, _UBUNTU, NAMESPACES, System, _run, debootstrap
-from lab import Server
 
 from bulketl.cli.demo.servers import free_port
 
@@ -127,12 +126,16 @@ def mysql(name: str, *options: str) -> Iterator[str]:
         ]
 
         def up() -> None:
-            server = Server("mysql", f"mysql://root@127.0.0.1:{port}")
-            server.execute(f"CREATE USER admin@'%' IDENTIFIED BY '{PLAIN}'")
-            server.execute("GRANT ALL ON *.* TO admin@'%' WITH GRANT OPTION")
+            with (
+                contextlib.closing(pymysql.connect(host="127.0.0.1", port=port, user="root")) as connection,
+                connection.cursor() as cursor,
+            ):
+                cursor.execute("SELECT host FROM mysql.user WHERE user = 'root'")
+                for (host,) in cursor.fetchall():
+                    cursor.execute(f"ALTER USER root@'{host}' IDENTIFIED BY '{PLAIN}'")
 
         with _running(root, program, root / folder[1:] / "log", up):
-            yield f"mysql://admin:{PLAIN}@127.0.0.1:{port}/mysql"
+            yield f"mysql://root:{PLAIN}@127.0.0.1:{port}/mysql"
     finally:
         shutil.rmtree(root / folder[1:], ignore_errors=True)
 
