@@ -48,10 +48,12 @@ def pooled(target: str, mode: str, folder: Path) -> Iterator[str]:
     words = {"host": there["host"], "port": there.get("port", 5432), "user": there.get("user", "postgres")}
     file = folder / "pgbouncer.ini"
     file.write_text(SETTINGS.format(listening=listening, mode=mode, folder=folder, **words))
-    for one in (folder, *folder.parents):  # it does not run as root
-        if str(one).startswith("/tmp/") and os.geteuid() == 0:
-            one.chmod(0o777 if one == folder else 0o755)
-    user = ["-u", "nobody"] if os.geteuid() == 0 else []
+    user = []
+    if os.geteuid() == 0:  # as which it does not run, and only the server's own user comes to a socket in its folder
+        socket = Path(str(there["host"]))
+        user = ["-u", socket.owner() if socket.is_dir() else "nobody"]
+        for one in (folder, *folder.parents[:2]):  # those that pytest made
+            one.chmod(0o777)
     process = subprocess.Popen([str(PROGRAM), "-q", *user, str(file)], stderr=subprocess.PIPE)
     uri = f"postgresql://{words['user']}@127.0.0.1:{listening}/{there['dbname']}"
 
