@@ -1,4 +1,4 @@
-"""The whole workflow: `nox -s lint types unit tests integrations browser pictures guard walk labels demo bare bench`."""
+"""The whole workflow: `nox -s lint types unit tests integrations browser pictures guard walk labels demo bare compatibility bench`."""
 
 import sys
 
@@ -127,6 +127,14 @@ def labels(session: nox.Session) -> None:
 def bare(session: nox.Session) -> None:
     """Run the README's commands on bare Debian and Ubuntu: `nox -s bare -- --help`."""
     session.run(sys.executable, "tests/bare.py", *session.posargs, external=True)
+
+
+@nox.session
+def compatibility(session: nox.Session) -> None:
+    """Run suites on other versions of both servers, out of Debian's and Ubuntu's archives: `nox -s compatibility -- --help`."""
+    session.install("-q", "-e", ".[demo]", *group("test"))
+    session.run(*PROGRAMS)
+    session.run("python", "tests/compatibility.py", *session.posargs)
 
 
 @nox.session
