@@ -1,4 +1,4 @@
-"""The whole workflow: `nox -s lint types unit tests integrations browser pictures guard walk labels demo bare bench`."""
+"""The whole workflow: `nox -s lint types unit tests integrations dbt browser pictures guard walk labels demo bare bench`."""
 
 import sys
 
@@ -14,6 +14,7 @@ PROGRAMS = (
 )  # installs those that the servers need and lack
 
 INTEGRATIONS = ("tests/servers/operations/test_metrics.py", "tests/servers/operations/test_traces.py")
+DBT = "tests/servers/operations/test_dbt.py"
 
 
 def group(name: str) -> list[str]:
@@ -65,6 +66,17 @@ def integrations(session: nox.Session) -> None:
     session.run(*PROGRAMS)
     session.run("python", "tests/support/integrations.py")
     session.run("pytest", *INTEGRATIONS, *session.posargs, env={"BULKETL_INTEGRATIONS": "1"})
+
+
+@nox.session
+def dbt(session: nox.Session) -> None:
+    """Run a project of dbt over loaded tables, before, during and after loads; dbt has an environment of its own."""
+    session.install("-q", "-e", ".[demo]", *group("test"))
+    session.run(*PROGRAMS)
+    place = session.create_tmp()
+    session.run("python", "-m", "venv", f"{place}/dbt")
+    session.run(f"{place}/dbt/bin/pip", "install", "-q", *group("dbt"), external=True)
+    session.run("pytest", DBT, *session.posargs, env={"BULKETL_DBT": f"{place}/dbt/bin/dbt"})
 
 
 @nox.session
