@@ -61,7 +61,7 @@ def dbt_sources(config: Config, tables: Sequence[str] = (), *, certified: bool =
             }
         ],
     }
-    return HEADER + yaml.safe_dump(_still(document), sort_keys=False, allow_unicode=True, width=1000)
+    return HEADER + yaml.safe_dump(_still(document), sort_keys=False, width=1000)
 
 
 def _table(config: Config, table: TargetTable, names: Mapping[str, str], certified: bool) -> dict[str, Any]:
