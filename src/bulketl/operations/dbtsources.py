@@ -34,6 +34,17 @@ _SPELLING = "check the spelling (case counts); `bulketl state list` names the ta
 _PERIODS = ((86400, "day"), (3600, "hour"), (60, "minute"))
 
 
+class _Dumper(yaml.SafeDumper):
+    """Writes every text in one line: a name with a line feed must not begin one of its own."""
+
+
+def _in_a_line(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if text.isprintable() else '"')
+
+
+_Dumper.add_representer(str, _in_a_line)
+
+
 def dbt_sources(config: Config, tables: Sequence[str] = (), *, certified: bool = False) -> str:
     """Return a properties file of dbt (1.10 or later) with one source, named after the target schema.
 
@@ -61,7 +72,7 @@ def dbt_sources(config: Config, tables: Sequence[str] = (), *, certified: bool =
             }
         ],
     }
-    return HEADER + yaml.safe_dump(_still(document), sort_keys=False, width=1000)
+    return HEADER + yaml.dump(_still(document), Dumper=_Dumper, sort_keys=False, width=1000)
 
 
 def _table(config: Config, table: TargetTable, names: Mapping[str, str], certified: bool) -> dict[str, Any]:
