@@ -165,7 +165,7 @@ def bare(session: nox.Session) -> None:
 
 @nox.session
 def compatibility(session: nox.Session) -> None:
-    """Run suites on other versions of both servers, out of Debian's and Ubuntu's archives: `nox -s compatibility -- --help`."""
+    """Run suites on other versions of both servers, out of their archives: `nox -s compatibility -- --help`."""
     session.install("-q", "-e", ".[demo]", *group("test"))
     session.run(*PROGRAMS)
     session.run("python", "tests/compatibility.py", *session.posargs)

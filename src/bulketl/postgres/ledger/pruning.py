@@ -1,11 +1,11 @@
 """What is old leaves the ledger, a few runs at a time: their events, and the records that prove nothing and decide nothing.
 
 `audit_trail`, `audit_chain`, `certificate`, `retained` and `state` are never touched. That a table was made (`made`) goes
-once another was made in its place and it is gone. A record beside the rows (`partition`, `published`, `compared`) goes once a
-later run has replaced its table as a whole: until then rows of the target are traced to their run by it. A table's record
-goes unless it is of a run with certificates, of a table that is audited, or of what a table holds now; a reject once it is
-settled, a finding once it is closed; a run when nothing refers to it. A verification goes unless it is of an audited table,
-and so does a comparison with an older pipeline; incident reports and waivers stay.
+once another was made in its place and it is gone. What stands beside the rows (`partition`, `published`, `compared`) goes
+once a later run has replaced its table as a whole: until then rows of the target are traced to their run by it. A table's
+record goes unless it is of a run with certificates, of a table that is audited, or of what a table holds now; a reject once
+it is settled, a finding once it is closed; a run when nothing refers to it. A verification goes unless it is of an audited
+table, and so does a comparison with an older pipeline; incident reports and waivers stay.
 """
 
 from __future__ import annotations
