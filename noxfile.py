@@ -1,4 +1,4 @@
-"""The whole workflow: `nox -s lint types unit tests integrations browser pictures guard walk labels demo bare bench`."""
+"""All of it: `nox -s lint types unit tests integrations browser pictures guard walk mutants labels demo bare bench`."""
 
 import sys
 
@@ -109,6 +109,18 @@ def walk(session: nox.Session) -> None:
     session.install("-q", "-e", ".[demo]", *group("guard"))
     session.run(*PROGRAMS)
     session.run("python", "-m", "benchmarks.walk", *session.posargs)
+
+
+@nox.session
+def mutants(session: nox.Session) -> None:
+    """Put faults into the rooms that decide and count those that the tests notice: `nox -s mutants -- --help`."""
+    session.install("-q", "-e", ".", *group("test"), *group("mutants"))
+    session.run(
+        "python",
+        "tests/mutants/mutants.py",
+        *session.posargs,
+        env={"PYTHONPATH": "src:.", "POLARS_MAX_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+    )
 
 
 @nox.session
