@@ -1,6 +1,6 @@
 """Mutants: copies of the code with one fault each, made by the operators of mutmut.
 
-Of the two tools that are kept up, mutmut changes texts and arguments too; cosmic-ray starts a process per mutant, which is two
+Of the two tools that are kept up, mutmut changes texts and arguments too; cosmic-ray starts a process per mutant, two
 seconds of imports. mutmut's own runner leaves out properties, decorated functions and what a module holds as data such as
 `casts.RULES`, knows neither a sample nor a change alone, and forks after Polars has started its threads, which hangs. So its
 operators are applied here, to every node of a file but annotations and decorators.
