@@ -18,11 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import libcst as cst
-from libcst.metadata import ByteSpanPositionProvider, MetadataWrapper, ParentNodeProvider, PositionProvider
+from libcst.metadata import ByteSpanPositionProvider, MetadataWrapper
 from mutmut.mutation.mutators import mutation_operators
 
 NEVER = (cst.Annotation, cst.Decorator, cst.Import, cst.ImportFrom, cst.TypeAlias)
 UNSEEN = ("len", "isinstance", "cast", "TypeVar", "NewType")  # mutants of their arguments only raise, or change nothing
+
+EMPTY = cst.Module([])
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,27 +36,48 @@ class Mutant:
     outer: str  # the function that a module or class holds, and that has it within; '' where it is in none
     was: str
     now: str
-    lines: range  # of the statement
-    source: str = dataclasses.field(repr=False)  # the whole file with the fault
-    twin: int = 1  # which of several that read alike
+    lines: range  # that differ
+    twin: int  # which of several that read alike
+    whole: bytes = dataclasses.field(repr=False)  # the file as it is
+    where: slice = dataclasses.field(repr=False)  # of it
+    written: bytes = dataclasses.field(repr=False)  # what stands there now
 
     @property
     def key(self) -> tuple[str, str, str, str, int]:
         """Return what names it, which stays when lines move."""
         return self.path, self.function, self.was, self.now, self.twin
 
+    @property
+    def source(self) -> str:
+        """Return the whole file with the fault."""
+        return (self.whole[: self.where.start] + self.written + self.whole[self.where.stop :]).decode()
+
 
 def mutants(root: Path, path: str) -> Iterator[Mutant]:
     """Yield every mutant of a file in the order of its lines, those too that read otherwise and are the same."""
-    text = (root / path).read_text()
-    visitor = _Visitor(text)
-    MetadataWrapper(cst.parse_module(text)).visit(visitor)
-    lines = text.splitlines()
+    whole = (root / path).read_bytes()
+    visitor = _Visitor()
+    MetadataWrapper(cst.parse_module(whole), unsafe_skip_copy=True).visit(visitor)
     seen: Counter[tuple[str, str, str]] = Counter()
-    for function, outer, first, last, source in visitor.found:
-        was, now, where = _difference(lines, source.splitlines(), first, last)
+    for function, outer, where, written in visitor.found:
+        was, now, lines = _difference(whole, where, written)
         seen[function, was, now] += 1
-        yield Mutant(path, function, outer, was, now, where, source, seen[function, was, now])
+        yield Mutant(path, function, outer, was, now, lines, seen[function, was, now], whole, where, written)
+
+
+def _difference(whole: bytes, where: slice, written: bytes) -> tuple[str, str, range]:
+    """Return the lines that differ, as they were and as they are."""
+    start, stop = whole.rfind(b"\n", 0, where.start) + 1, whole.find(b"\n", where.stop)
+    before = whole[start:stop].decode().split("\n")
+    after = (whole[start : where.start] + written + whole[where.stop : stop]).decode().split("\n")
+    first = whole.count(b"\n", 0, start) + 1
+    while len(before) > 1 and len(after) > 1 and before[0] == after[0]:
+        del before[0], after[0]
+        first += 1
+    while len(before) > 1 and len(after) > 1 and before[-1] == after[-1]:
+        del before[-1], after[-1]
+    was, now = (" ".join(line.strip() for line in lines) for lines in (before, after))
+    return was, now, range(first, first + len(before))
 
 
 def distinct(root: Path, found: Iterable[Mutant]) -> Iterator[Mutant]:
@@ -73,31 +96,17 @@ def _meaning(source: str) -> bytes:
     return hashlib.sha256(ast.dump(ast.parse(source)).encode()).digest()
 
 
-def _difference(before: list[str], after: list[str], first: int, last: int) -> tuple[str, str, range]:
-    """Return the lines of a statement that differ, as they were and as they are."""
-    after_last = len(after) - (len(before) - last)
-    while first < last and first < after_last and before[first - 1] == after[first - 1]:
-        first += 1
-    while last > first and after_last > first and before[last - 1] == after[after_last - 1]:
-        last, after_last = last - 1, after_last - 1
-    was, now = (
-        " ".join(line.strip() for line in lines) for lines in (before[first - 1 : last], after[first - 1 : after_last])
-    )
-    return was, now, range(first, last + 1)
-
-
 class _Visitor(cst.CSTVisitor):
-    METADATA_DEPENDENCIES = (ByteSpanPositionProvider, ParentNodeProvider, PositionProvider)
+    METADATA_DEPENDENCIES = (ByteSpanPositionProvider,)
 
-    def __init__(self, text: str) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._bytes = text.encode()
         self._names: list[str] = []
         self._within: list[bool] = []  # functions, rather than classes
-        self.found: list[tuple[str, str, int, int, str]] = []
+        self.found: list[tuple[str, str, slice, bytes]] = []
 
     def on_visit(self, node: cst.CSTNode) -> bool:
-        if isinstance(node, NEVER) or _unseen(node) or self._is_docstring(node):
+        if isinstance(node, NEVER) or _unseen(node) or _is_text(node):
             return False
         if isinstance(node, cst.FunctionDef | cst.ClassDef):
             self._names.append(node.name.value)
@@ -113,19 +122,19 @@ class _Visitor(cst.CSTVisitor):
             self._names.pop()
             self._within.pop()
 
-    def _is_docstring(self, node: cst.CSTNode) -> bool:
-        return isinstance(node, cst.Expr) and isinstance(node.value, cst.SimpleString)
-
     def _keep(self, node: cst.CSTNode, made: list[cst.CSTNode]) -> None:
         span = self.get_metadata(ByteSpanPositionProvider, node, None)
-        position = self.get_metadata(PositionProvider, node, None)
-        if span is None or position is None:
+        if span is None:
             return
-        before, after = self._bytes[: span.start], self._bytes[span.start + span.length :]
         outer = ".".join(self._names[: self._within.index(True) + 1]) if True in self._within else ""
+        where = slice(span.start, span.start + span.length)
         for one in made:
-            source = before + cst.Module([]).code_for_node(one).encode() + after
-            self.found.append((".".join(self._names), outer, position.start.line, position.end.line, source.decode()))
+            self.found.append((".".join(self._names), outer, where, EMPTY.code_for_node(one).encode()))
+
+
+def _is_text(node: cst.CSTNode) -> bool:
+    """Tell whether a node is a docstring."""
+    return isinstance(node, cst.Expr) and isinstance(node.value, cst.SimpleString)
 
 
 def _unseen(node: cst.CSTNode) -> bool:
