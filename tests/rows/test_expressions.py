@@ -20,10 +20,10 @@ from bulketl.tables.masks import Mask
 FILE = Path(__file__).with_name("expressions.json")
 SOURCES = (
     "tinyint", "tinyint(1)", "smallint unsigned", "int", "int(5) unsigned zerofill", "bigint", "bigint unsigned", "year",
-    "bit(1)", "bit(8)", "bit(64)", "decimal(10,2)", "decimal(10,0)", "decimal(30,4)", "decimal(65,30)", "float", "float(7,2)",
-    "double", "double(10,2)", "date", "datetime", "datetime(3)", "datetime(6)", "timestamp", "timestamp(6)", "time",
-    "time(6)", "char(3)", "varchar(40)", "text", "enum('a','b')", "set('a')", "binary(16)", "varbinary(9)", "blob", "json",
-    "uuid", "inet6", "point", "vector(3)",
+    "bit(1)", "bit(8)", "bit(64)", "decimal(10,2)", "decimal(10,0)", "decimal(30,4)", "decimal(65,30)", "float",
+    "float(7,2)", "double", "double(10,2)", "date", "datetime", "datetime(3)", "datetime(6)", "timestamp", "timestamp(6)",
+    "time", "time(6)", "char(3)", "varchar(40)", "text", "enum('a','b')", "set('a')", "binary(16)", "varbinary(9)", "blob",
+    "json", "uuid", "inet6", "point", "vector(3)",
 )  # fmt: skip
 DECLARED = (
     ("int", "bigint"), ("int", "boolean"), ("int", "numeric(20,0)"), ("decimal(10,2)", "numeric(12,4)"),
