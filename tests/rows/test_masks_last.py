@@ -239,3 +239,24 @@ def test_a_cast_without_a_mask_stays_as_it_is() -> None:
     spec = TableSpec("t", "s", (cast,), (), "create")
     rows = pa.table({"v": ["x", None]})
     assert masked(rows, spec, "") == (rows, {})
+
+
+@pytest.mark.parametrize(
+    ("base", "day", "owner", "moved"),
+    [
+        ("date", "1000-01-02", 1, "1000-01-01"), ("date", "1000-01-01", 1, "1000-01-02"),
+        ("date", "9999-12-29", 2, "9999-12-30"), ("date", "9999-12-30", 2, "9999-12-29"),
+        ("date", "0001-01-03", 1, "0001-01-02"), ("date", "0001-01-02", 1, "0001-01-03"),
+        ("date", "0999-12-31", 2, "1000-01-01"), ("date", "2020-02-28", 2, "2020-02-29"),
+        ("timestamp", "1970-01-03", 1, "1970-01-02"), ("timestamp", "1970-01-02", 1, "1970-01-03"),
+        ("timestamp", "2038-01-17", 2, "2038-01-18"), ("timestamp", "2038-01-18", 2, "2038-01-17"),
+        ("timestamp", "2038-01-19", 2, "2038-01-18"), ("timestamp", "2038-01-20", 2, "2038-01-21"),
+        ("timestamp", "2106-02-05", 2, "2106-02-06"), ("timestamp", "2106-02-06", 2, "2106-02-05"),
+    ],
+)  # fmt: skip
+def test_a_date_at_the_end_of_its_range_moves_to_the_other_side(base: str, day: str, owner: int, moved: str) -> None:
+    """Of an owner whose dates move a day back, and one whose dates move a day on."""
+    spec = spec_of(Mask("shift", by="id", days=1), pa.date32(), "date", "date32[day]")
+    spec = dataclasses.replace(spec, casts=(spec.casts[0], dataclasses.replace(spec.casts[1], source=base)))
+    rows = pa.table({"id": pa.array([owner], pa.int32()), "v": pa.array([dt.date.fromisoformat(day)])})
+    assert masked(rows, spec, KEY)[0].column("v").to_pylist() == [dt.date.fromisoformat(moved)]
