@@ -15,6 +15,7 @@ from bulketl.rows.canonical import hash_expressions, pair
 from bulketl.rows.months import month_of, sum_of
 from bulketl.tables.casts import RULES, Cast, Masked, cast
 from bulketl.tables.catalog import Column
+from bulketl.tables.differences import CLASSES, claiming
 from bulketl.tables.masks import Mask
 
 FILE = Path(__file__).with_name("expressions.json")
@@ -30,6 +31,14 @@ DECLARED = (
     ("decimal(10,2)", "text"), ("float", "double precision"), ("date", "text"), ("datetime", "timestamp(6)"),
     ("timestamp", "timestamptz(6)"), ("time", "time(6)"), ("text", "jsonb"), ("text", "json"), ("binary(16)", "uuid"),
     ("json", "text"), ("point", "text"), ("uuid", "text"),
+)  # fmt: skip
+
+
+DIFFERING = (
+    ("text", "text"), ("text", "timestamp(0)"), ("timestamptz(0)", "timestamp(6)"), ("date", "timestamp(0)"),
+    ("boolean", "smallint"), ("smallint", "boolean"), ("numeric(10,2)", "numeric(12,4)"), ("numeric", "numeric(12,4)"),
+    ("integer", "numeric(12,4)"), ("real", "double precision"), ("text", "jsonb"), ("json", "jsonb"), ("jsonb", "jsonb"),
+    ("bytea", "bytea"), ("uuid", "text"), ("interval", "interval"),
 )  # fmt: skip
 
 
@@ -73,6 +82,16 @@ def expressions() -> dict[str, object]:
         "concat_ws"
     )
     found["masked"] = [pair(hidden, "c"), [one.what for one in aggregates((hidden, there_only), quoted)]]
+    found["differences"] = {
+        f"{old} for {new}": {
+            one.name: claiming(one, "O", "N", (old, new))
+            for one in CLASSES
+            for version in (150000, 160000)
+            if one.fits(old, new, version)
+        }
+        for old, new in DIFFERING
+    }
+    found["json by version"] = [one.name for one in CLASSES if one.fits("text", "jsonb", 159999)]
     found["rules"] = [rule.to_json() for rule in RULES]
     return found
 
