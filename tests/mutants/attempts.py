@@ -33,6 +33,7 @@ Verdict = Literal["killed", "timed out", "survived"]
 SLOW = 3.0  # seconds: a test that takes longer is run by the suite, and for no mutant
 LEAST = 5.0  # seconds of CPU that a mutant has at the least; ten times those of its tests at the most
 MOST = 400  # tests that are run for a mutant, the quickest
+WHOLE = 10.0  # seconds: a file of tests that takes longer is not run as a whole
 MEMORY = 6 << 30  # bytes
 PLUGINS = ("-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", "timeout=0")
 QUIET = ("-q", "-x", "--no-header", "-o", "addopts=", "-W", "ignore::pytest.PytestAssertRewriteWarning", *PLUGINS)
@@ -56,10 +57,13 @@ class Reach:
         return self._quickest(found), anew
 
     def beside(self, mutant: Mutant, root: Path) -> list[str]:
-        """Return other tests that may notice a fault in the data of a module: those of the files that import it."""
+        """Return the files of tests that import a module, and so may notice a fault in its data; the quickest first."""
         module = ".".join(Path(mutant.path).with_suffix("").parts[1:])
-        files = {file for file in {test.split("::")[0] for test in self.seconds} if module in (root / file).read_text()}
-        return self._quickest(test for test in self.seconds if test.split("::")[0] in files)
+        seconds: dict[str, float] = defaultdict(float)
+        for test, lasting in self.seconds.items():
+            seconds[test.split("::")[0]] += lasting
+        files = [file for file in seconds if module in (root / file).read_text() and seconds[file] <= WHOLE]
+        return sorted(files, key=seconds.__getitem__)
 
     def _quickest(self, tests: Iterable[str]) -> list[str]:
         return sorted((one for one in tests if self.seconds[one] <= SLOW), key=lambda one: self.seconds[one])[:MOST]
@@ -152,12 +156,12 @@ class Attempts:
         """Run the tests that reach a mutant, until one fails."""
         tests, anew = reach.of(mutant)
         found = self._run(mutant, tests, reach, anew=anew) if tests else "survived"
-        if found == "survived" and anew and (more := [one for one in reach.beside(mutant, self._root) if one not in tests]):
+        if found == "survived" and anew and (more := reach.beside(mutant, self._root)):
             return self._run(mutant, more, reach, anew=True)
         return found
 
     def _run(self, mutant: Mutant, tests: list[str], reach: Reach, *, anew: bool) -> Verdict:
-        limit = max(LEAST, 10 * sum(reach.seconds[test] for test in tests))
+        limit = max(LEAST, 10 * sum(reach.seconds.get(test, WHOLE) for test in tests))
         if not anew:
             code, failed = _forked(lambda: self._taken_in(mutant, tests, limit))
         else:
