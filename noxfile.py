@@ -1,4 +1,4 @@
-"""All: `nox -s lint types unit tests integrations dbt browser pictures package guard walk mutants labels demo bare bench`."""
+"""`nox -s lint types unit tests integrations dbt browser pictures package guard walk mutants labels demo bare bench`."""
 
 import sys
 from pathlib import Path
