@@ -273,8 +273,10 @@ def test_a_migration_needs_of_the_older_tables_what_is_printed_and_no_more(offic
     execute(office.target, office.printed("loader"))
     assert office.typed(check) == (0, office.typed(check)[1]), office.typed(check)
     execute(office.target, f"REVOKE {older} FROM {loader}")
-    for words in ("migrate shadow --tables small --reason x", "load --hybrid --tables small", "migrate compare", "plan",
-                  "migrate status", "migrate plan", "migrate views", "migrate import-state --reason x", "validate"):  # fmt: skip
+    for words in (
+        "migrate shadow --tables small --reason x", "load --hybrid --tables small", "migrate compare", "plan", "validate",
+        "migrate status", "migrate plan", "migrate views", "migrate import-state --reason x",
+    ):  # fmt: skip
         code, text = office.typed(words)
         assert code != 1 or "differs" in text, (words, text)
         assert not REFUSED.search(text), (words, text)
