@@ -224,7 +224,7 @@ def _documented(seen: Seen) -> Goal:
     called = ", ".join(dict.fromkeys(of_kind(one.kind) for one in seen.raised))
     if not called:
         return Goal("documentation and runbooks", True, f"no alert of 30 days called for one; {brought}")
-    count, left = sum(one.count for one in seen.raised), sum(one.open for one in seen.raised)
+    count, left = sum(one.alerts for one in seen.raised), sum(one.left for one in seen.raised)
     figure = f"{count - left:,} of {count_of(count, 'alert')} of 30 days over; they called for {called}; {brought}"
     return Goal("documentation and runbooks", not left, figure)
 

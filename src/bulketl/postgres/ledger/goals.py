@@ -34,8 +34,8 @@ class Raised(NamedTuple):
     """Alerts of a kind: how many were raised, and how many of these are not over."""
 
     kind: str
-    count: int
-    open: int
+    alerts: int
+    left: int
 
 
 def raised(look: Look, schema: str, since: dt.datetime) -> list[Raised]:
