@@ -16,7 +16,6 @@ from lab import Lab
 from waiting import NEVER, until
 
 from bulketl.cli.hybrid import _only
-from bulketl.operations.migrate.legacy import words_of
 from bulketl.plan.selection import Selection
 from bulketl.tables.patterns import matches
 
@@ -184,12 +183,6 @@ def test_an_interruption_ends_the_older_pipeline_too(lab: Lab, tmp_path: Path) -
         process.send_signal(signal.SIGINT)
         assert process.wait(NEVER) == 130
     until(lambda: not Path(f"/proc/{started.read_text()}").exists())
-
-
-def test_names_are_words_and_never_options() -> None:
-    assert words_of(["old", "{tables}", "-v"], ["a b", "$(x)"]) == ["old", "a b", "$(x)", "-v"]
-    with pytest.raises(Exception, match="begins with a dash"):
-        words_of(["old", "{tables}"], ["--drop"])
 
 
 def airflow(lab: Lab, folder: Path, *words: str, run: list[str]) -> tuple[int, dict[str, Any]]:

@@ -130,3 +130,18 @@ def test_a_partitioned_table_is_undone_in_its_partitions(lab: Lab) -> None:
     assert lab.pg(ROWS) != before
     assert bulketl.undo(config, "t").rows == 200
     assert lab.pg(ROWS) == before
+
+
+def test_versions_of_tables_whose_names_read_alike_are_kept_apart(lab: Lab) -> None:
+    """A dot in the name of a table, or of a schema, leads to no other table's rows."""
+    lab.mysql("CREATE TABLE `x.t` (id int PRIMARY KEY)", "INSERT INTO `x.t` VALUES (1), (2), (3)")
+    other = Lab(lab.server, lab.database, lab.target, f"{lab.schema}.x")
+    try:
+        for one, table in ((lab, r"x.t"), (other, "t")):
+            load(one.config(keep_previous=1), tables=[table])
+            lab.mysql(f"DELETE FROM `{table}` WHERE id = 1")
+            load(one.config(keep_previous=1), tables=[table])
+        assert bulketl.undo(lab.config(keep_previous=1), "x.t").rows == 3
+        assert bulketl.undo(other.config(keep_previous=1), "t").rows == 200
+    finally:
+        lab.pg(f'DROP SCHEMA "{other.schema}" CASCADE')
