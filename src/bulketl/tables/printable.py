@@ -7,6 +7,8 @@ this is for the eye, not for a parser.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _ACTING = {code: chr(0x2400 + code) for code in range(0x20) if chr(code) != "\n"}  # pictures that Unicode has for them
 _ACTING |= {0x7F: "\N{SYMBOL FOR DELETE}", 0x2028: "\N{SYMBOL FOR NEWLINE}", 0x2029: "\N{SYMBOL FOR NEWLINE}"}
@@ -24,6 +26,11 @@ def shown(text: str) -> str:
 def in_a_line(text: str) -> str:
     """Return the text as one line, with a picture for line feeds too: a name must not make a line of its own."""
     return text.translate(_IN_A_LINE)
+
+
+def listed(head: str, lines: Iterable[str]) -> str:
+    """Return a head and below it lines, each of which is one whatever a name in it holds."""
+    return "\n  ".join([head, *map(in_a_line, lines)])
 
 
 def shortened(text: str, most: int) -> str:
