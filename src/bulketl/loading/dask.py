@@ -29,6 +29,7 @@ from urllib.parse import urlsplit
 from bulketl.config.libraries import LEAST_VERSIONS, check_libraries
 from bulketl.errors import ON_WORKER, BulketlError, ClusterError, ConfigError, RunEndedError
 from bulketl.postgres.write.copy import leave
+from bulketl.tables.printable import listed
 
 if TYPE_CHECKING:
     from distributed import Client
