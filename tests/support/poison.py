@@ -8,12 +8,11 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-from pydantic import BaseModel
+from bulketl.errors import BulketlError
 
 SOURCES = Path(__file__).parents[2] / "src" / "bulketl"
 Text = Callable[[str], str]
@@ -32,28 +31,19 @@ def closed() -> frozenset[str]:
 def poisoned(value: Any, text: Text) -> Any:
     """Return a value with each text in it, and each text that is a key, as `text` makes it."""
     again = functools.partial(poisoned, text=text)
+    made = value
     if isinstance(value, str):
-        stays = value in closed() or not value or _OURS.fullmatch(value)
-        return value if stays else text(value)
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*map(again, value))
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return type(value)(map(again, value))
-    if isinstance(value, Path):
-        return Path(text(str(value)).replace("\0", ""))
-    if isinstance(value, dict):
-        return type(value)({again(key): again(one) for key, one in value.items()})
-    if isinstance(value, Mapping) or isinstance(value, (BaseModel, type)):
-        return value
-    if isinstance(value, SimpleNamespace):
-        return SimpleNamespace(**{name: again(one) for name, one in vars(value).items()})
-    if isinstance(value, BaseException):
-        made = type(value)(text(str(value)))
-        for name in ("hint", "said", "code"):
-            if getattr(value, name, None):
-                setattr(made, name, again(getattr(value, name)))
-        return made
-    if dataclasses.is_dataclass(value):
-        given = {field.name: again(getattr(value, field.name)) for field in dataclasses.fields(value) if field.init}
-        return type(value)(**given)
-    return value
+        made = value if value in closed() or not value or _OURS.fullmatch(value) else text(value)
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        inner = map(again, value)
+        made = type(value)(*inner) if hasattr(value, "_fields") else type(value)(inner)
+    elif isinstance(value, dict):
+        made = type(value)({again(key): again(one) for key, one in value.items()})
+    elif isinstance(value, Path):
+        made = Path(text(str(value)).replace("\0", ""))
+    elif isinstance(value, BulketlError):
+        made = type(value)(text(str(value)), hint=again(value.hint), said=again(value.said))
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = (field for field in dataclasses.fields(value) if field.init)
+        made = type(value)(**{field.name: again(getattr(value, field.name)) for field in fields})
+    return made

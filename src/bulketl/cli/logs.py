@@ -87,7 +87,8 @@ class JsonLines:
         self._run = getattr(record, "run", self._run)
         values = getattr(record, "values", None)
         if values is None:
-            line["event"], values = "note", {"message": record.getMessage().removeprefix("note: ").strip()}
+            said = str(line["event"])  # with its values, which the record has no more
+            line["event"], values = "note", {"message": said.removeprefix("note: ").strip()}
         line.update({"run": self._run, "table": getattr(record, "table", None), **values})
         return line
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import Field, field_validator
 
 from bulketl.config.hooks import Text
 from bulketl.config.values import Duration, Model
+from bulketl.errors import ConfigError
 
 TABLES = "{tables}"  # a word of a command: the names of the tables come in its place, each as a word
 Words = Annotated[tuple[Text, ...], Field(strict=False)]
@@ -52,3 +54,16 @@ class Migration(Model):
     legacy: Legacy = Legacy()
     promote_after: PromoteAfter = PromoteAfter()
     keep_legacy: Annotated[Duration, Field(ge=dt.timedelta(days=1))] = dt.timedelta(days=30)
+
+
+def words_of(command: Sequence[str], tables: Sequence[str]) -> list[str]:
+    """Return the words of a command with the names of tables in the place of `{tables}`.
+
+    Raise ConfigError for a name that would be taken for an option.
+    """
+    if TABLES in command and (odd := [name for name in tables if name.startswith("-")]):
+        raise ConfigError(
+            f"table {odd[0]!r} begins with a dash, and the older pipeline's command would take it for an option",
+            hint="leave the table out, or have the command read the names from its standard input, which is JSON",
+        )
+    return [word for part in command for word in (tables if part == TABLES else (part,))]

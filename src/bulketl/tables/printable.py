@@ -15,7 +15,7 @@ _ACTING |= {0x7F: "\N{SYMBOL FOR DELETE}", 0x2028: "\N{SYMBOL FOR NEWLINE}", 0x2
 _ACTING |= dict.fromkeys(range(0x80, 0xA0), _REPLACEMENT)  # C1: one of them begins a sequence as ESC [ does
 _TURNING = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))  # of the direction of writing
 _SHOWN = {**_ACTING, **dict.fromkeys((*_TURNING, *range(0xD800, 0xE000)), _REPLACEMENT)}  # and halves of surrogate pairs
-ESCAPED = {code: f"\\u{code:04x}" for code in (*_SHOWN, 0x85) if code >= 0x7F}  # the same in JSON, which has escapes for them
+ESCAPED = {code: f"\\u{code:04x}" for code in (*_SHOWN, 0x85) if code >= 0x7F}  # in JSON
 _IN_A_LINE = {**_SHOWN, ord("\n"): "\N{SYMBOL FOR NEWLINE}"}
 
 

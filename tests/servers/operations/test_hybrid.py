@@ -16,7 +16,7 @@ from lab import Lab
 from waiting import NEVER, until
 
 from bulketl.cli.hybrid import _only
-from bulketl.operations.migrate.legacy import words_of
+from bulketl.config.migration import words_of
 from bulketl.plan.selection import Selection
 from bulketl.tables.patterns import matches
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from bulketl.config.config import Config
-from bulketl.config.migration import TABLES, Migration
+from bulketl.config.migration import Migration, words_of
 from bulketl.connections.commands import carry_out, label
 from bulketl.connections.person import person
 from bulketl.connections.retrying import patient
@@ -52,19 +52,6 @@ def run_legacy(config: Config, tables: Sequence[str], stop: threading.Event | No
     run = _judged(run, before, patient(_books, target, config.target_schema))
     patient(_kept, target, config.target_schema, run)
     return run
-
-
-def words_of(command: Sequence[str], tables: Sequence[str]) -> list[str]:
-    """Return the words of a command with the names of tables in the place of `{tables}`.
-
-    Raise ConfigError for a name that would be taken for an option.
-    """
-    if TABLES in command and (odd := [name for name in tables if name.startswith("-")]):
-        raise ConfigError(
-            f"table {odd[0]!r} begins with a dash, and the older pipeline's command would take it for an option",
-            hint="leave the table out, or have the command read the names from its standard input, which is JSON",
-        )
-    return [word for part in command for word in (tables if part == TABLES else (part,))]
 
 
 def wrong(run: LegacyRun) -> list[str]:
