@@ -33,7 +33,7 @@ from bulketl.loading.events import RunStarted, TableFailed, TableStarted
 from bulketl.operations import metrics, rejects
 from bulketl.operations.alerts import spool
 from bulketl.operations.alerts.channels import mail, pagerduty, slack, webhook
-from bulketl.operations.alerts.message import Message
+from bulketl.operations.alerts.message import Answer, Message
 from bulketl.operations.alerts.sending import send
 from bulketl.operations.spans import Spans
 from bulketl.postgres.ledger.lastloads import LastLoad
@@ -71,11 +71,12 @@ def test_a_line_of_the_log_is_one_line_of_json(
 ) -> None:
     """Whatever splits lines, and on a terminal too."""
     logged.flush()
-    logged.buffer.seek(0)
-    logged.buffer.truncate()
+    raw: Any = logged.buffer
+    raw.seek(0)
+    raw.truncate()
     logging.getLogger("bulketl").warning("%s", words)
     logging.getLogger("bulketl.events").info("event", extra={"run": RUN, "table": table, "values": values})
-    lines = logged.buffer.getvalue().decode().splitlines()  # type: ignore[attr-defined]
+    lines = raw.getvalue().decode().splitlines()
     assert len(lines) == 2
     note, event = map(json.loads, lines)
     assert (
@@ -115,7 +116,7 @@ def test_a_label_of_a_metric_comes_back_as_it_was(pairs: list[tuple[str, str]]) 
         LastLoad(source, table, "audit", "loaded", 1.0, 1.0, 1, 0, 1, 1.0, None, None, None, None) for source, table in pairs
     ]
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(metrics._Collected(list(metrics._of_tables(CONFIG, loads))))  # type: ignore[arg-type]
+    registry.register(metrics._Collected(list(metrics._of_tables(CONFIG, loads))))
     found = [one for family in text_string_to_metric_families(generate_latest(registry).decode()) for one in family.samples]
     assert {(one.labels["source"], one.labels["table"]) for one in found} == set(pairs)
     assert {one.name for one in found} <= {f"bulketl_{gauge.name}" for gauge in metrics.GAUGES}
@@ -170,7 +171,7 @@ def sent() -> Iterator[list[Any]]:
 
     def deliver(_settings: Any, message: Any, _thread: str = "") -> Any:
         found.append(email.message_from_bytes(message.as_bytes(), policy=email.policy.default))
-        return mail.Answer(True, "250 ok")
+        return Answer(True, "250 ok")
 
     with pytest.MonkeyPatch.context() as patch:
         for module in (slack, pagerduty, webhook):
@@ -246,7 +247,7 @@ def test_a_table_of_rejects_has_a_line_for_each_and_no_formula(rows: list[Reject
         stream = io.TextIOWrapper(io.BytesIO(), "utf-8", newline="")
         assert write(stream, iter(rows)) == len(rows)
         stream.flush()
-        text = stream.buffer.getvalue().decode()  # type: ignore[attr-defined]
+        text = stream.buffer.getvalue().decode()
         if ending == ".json":
             assert [one["table"] for one in json.loads(text)] == [row.table for row in rows]
             continue

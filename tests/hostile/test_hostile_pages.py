@@ -32,7 +32,7 @@ from bulketl.cli.screens import daily, reports, weekly
 from bulketl.cli.screens.certificate_page import page as certificate
 from bulketl.config.channels import ChannelSettings
 from bulketl.config.read import load_config
-from bulketl.operations.alerts.channels import mail as mails
+from bulketl.operations.alerts.message import Answer
 from bulketl.operations.reports import mailing, rendering, weekcharts
 
 CONFIG = load_config(None, None, {})
@@ -170,7 +170,7 @@ def test_a_mail_of_a_report_has_its_headers_and_no_others(name: str, which: int,
 
     def kept(_settings: Any, message: EmailMessage) -> Any:
         sent.append(message)
-        return mails.Answer(True, "250 ok")
+        return Answer(True, "250 ok")
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(mailing, "deliver", kept)

@@ -159,7 +159,7 @@ def test_nothing_in_a_block_ends_it(texts: list[str], guess: int) -> None:
 
 def test_functions_that_make_statements_are_found() -> None:
     """In both packages."""
-    assert len([one for one in MAKINGS.values() if one.dialect == "mysql"]) > 5, sorted(MAKINGS)
+    assert len([one for one in MAKINGS.values() if one.dialect == "mysql"]) >= 5, sorted(MAKINGS)
     assert len([one for one in MAKINGS.values() if one.dialect == "postgres"]) > 40, sorted(MAKINGS)
 
 
@@ -181,7 +181,7 @@ def test_a_statement_with_hostile_names_is_the_same_statement(
 def test_a_name_that_has_the_tag_of_its_own_block_does_not_end_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody has searched for it long enough: here the hash is one that is easily found."""
     known = hashlib.sha256
-    monkeypatch.setattr(ddl.hashlib, "sha256", lambda text: known(text[:1]))
+    monkeypatch.setattr(hashlib, "sha256", lambda text: known(text[:1]))
     body = f'SELECT 1 AS "$bulketl_{known(b"S").hexdigest()[:8]}$; DROP TABLE t"'
     tag = ddl.block(body).split()[1]
     assert ddl.block(body).count(tag) == 2
