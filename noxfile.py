@@ -1,4 +1,7 @@
-"""The whole workflow: `nox -s lint types unit tests hostile supply integrations browser pictures guard walk labels demo bare bench`."""
+"""The whole workflow: `nox -s NAME`.
+
+NAME is one of lint types unit tests hostile supply integrations browser pictures guard walk labels demo bare bench.
+"""
 
 import sys
 

@@ -13,21 +13,53 @@ import sys
 from collections.abc import Iterable, Mapping
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import Requirement
 
 ALLOWED = {  # by the names of SPDX; none of them asks anything of who uses bulketl but to keep its text
-    "0BSD", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BSD-2-Clause", "BSD-3-Clause", "CNRI-Python", "HPND", "ISC", "LGPL-3.0-only", "MIT-0",
-    "MIT", "MIT-CMU", "MPL-2.0", "PSF-2.0", "Python-2.0", "Unlicense", "Zlib", "CC0-1.0", "BSL-1.0",
-}  # fmt: skip
+    "0BSD",
+    "Apache-2.0",
+    "Apache-2.0 WITH LLVM-exception",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "CNRI-Python",
+    "HPND",
+    "ISC",
+    "LGPL-3.0-only",
+    "MIT-0",
+    "MIT",
+    "MIT-CMU",
+    "MPL-2.0",
+    "PSF-2.0",
+    "Python-2.0",
+    "Unlicense",
+    "Zlib",
+    "CC0-1.0",
+    "BSL-1.0",
+}
 OLDER = {  # what packages say that do not use those names yet
-    "apache 2.0": "Apache-2.0", "apache license 2.0": "Apache-2.0", "apache license, version 2.0": "Apache-2.0", "apache software license": "Apache-2.0",
-    "apache-2": "Apache-2.0", "bsd": "BSD-3-Clause", "bsd license": "BSD-3-Clause", "bsd 3-clause": "BSD-3-Clause", "3-clause bsd license": "BSD-3-Clause",
-    "isc license (iscl)": "ISC", "mit license": "MIT", "the mit license": "MIT", "mozilla public license 2.0 (mpl 2.0)": "MPL-2.0",
-    "python software foundation license": "PSF-2.0", "psf": "PSF-2.0", "the unlicense (unlicense)": "Unlicense",
-    "gnu lesser general public license v3 (lgplv3)": "LGPL-3.0-only", "gnu lesser general public license v3 or later (lgplv3+)": "LGPL-3.0-only",
-    "lgpl-3.0": "LGPL-3.0-only", "historical permission notice and disclaimer (hpnd)": "HPND",
-}  # fmt: skip
+    "apache 2.0": "Apache-2.0",
+    "apache license 2.0": "Apache-2.0",
+    "apache license, version 2.0": "Apache-2.0",
+    "apache software license": "Apache-2.0",
+    "apache-2": "Apache-2.0",
+    "bsd": "BSD-3-Clause",
+    "bsd license": "BSD-3-Clause",
+    "bsd 3-clause": "BSD-3-Clause",
+    "3-clause bsd license": "BSD-3-Clause",
+    "isc license (iscl)": "ISC",
+    "mit license": "MIT",
+    "the mit license": "MIT",
+    "mozilla public license 2.0 (mpl 2.0)": "MPL-2.0",
+    "python software foundation license": "PSF-2.0",
+    "psf": "PSF-2.0",
+    "the unlicense (unlicense)": "Unlicense",
+    "gnu lesser general public license v3 (lgplv3)": "LGPL-3.0-only",
+    "gnu lesser general public license v3 or later (lgplv3+)": "LGPL-3.0-only",
+    "lgpl-3.0": "LGPL-3.0-only",
+    "historical permission notice and disclaimer (hpnd)": "HPND",
+}
 READ = {  # packages that do not say it, and where it was read
     "pgpq": "MIT",  # LICENSE of its repository
 }
@@ -55,7 +87,7 @@ def standing_on(package: str, extras: Iterable[str], found: Mapping[str, Distrib
 
 def licences(one: Distribution) -> set[str]:
     """Return the licences of a package by their SPDX names, as far as it says which; what is not known as it is said."""
-    about = one.metadata
+    about: Any = one.metadata
     if text := about.get("License-Expression"):
         return {part.strip("() ") for part in re.split(r" AND | OR ", text)}
     classified = [line.rpartition(" :: ")[2] for line in about.get_all("Classifier") or () if line.startswith("License")]
@@ -79,8 +111,11 @@ def installed(paths: Iterable[str] | None = None) -> dict[str, Distribution]:
 def audited(answer: str) -> tuple[list[str], list[str]]:
     """Return the advisories that pip-audit found, and the packages that it could not ask about."""
     every = json.loads(answer)["dependencies"]
-    bad = [f"{one['name']} {one['version']}: {each['id']}, mended in {', '.join(each['fix_versions']) or 'no version'}"
-           for one in every for each in one.get("vulns", ())]  # fmt: skip
+    bad = [
+        f"{one['name']} {one['version']}: {each['id']}, mended in {', '.join(each['fix_versions']) or 'no version'}"
+        for one in every
+        for each in one.get("vulns", ())
+    ]
     return bad, [
         f"{one['name']}: {one['skip_reason']}" for one in every if one.get("skip_reason") and key(one["name"]) != "bulketl"
     ]
