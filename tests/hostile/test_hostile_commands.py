@@ -53,12 +53,12 @@ def test_a_folder_or_a_file_makes_no_line_and_no_word_of_its_own(kind: Scheduler
             assert shlex.split(command.replace("\\%", "%"))[:2] == ["cd", folder]
             assert subsequence(list(load), shlex.split(command.replace("\\%", "%")))
     elif kind == "airflow":
-        (command,) = [
+        (value,) = [
             node.value
             for node in ast.walk(ast.parse(texts[0]))
             if isinstance(node, ast.keyword) and node.arg == "bash_command"
         ]
-        line = Environment().from_string(str(ast.literal_eval(command))).render()  # as Airflow does
+        line = Environment().from_string(str(ast.literal_eval(value))).render()  # as Airflow does
         assert shlex.split(line)[:2] == ["cd", folder]
         assert subsequence(list(load), shlex.split(line))
     else:
