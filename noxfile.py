@@ -1,6 +1,7 @@
 """All of it: `nox -s NAME`.
 
-NAME is one of lint types unit tests hostile supply integrations dbt browser pictures package guard walk labels demo bare bench.
+NAME is one of lint types unit tests hostile supply integrations dbt browser pictures package guard walk labels demo bare
+bench.
 """
 
 import sys

@@ -64,7 +64,7 @@ def test_what_was_not_audited_is_not_safe() -> None:
 
 def test_the_sessions_that_the_noxfile_names_are_those_that_there_are() -> None:
     text = (ROOT / "noxfile.py").read_text(encoding="utf-8")
-    named = re.findall(r"NAME is one of ([a-z ]+)\.", str(noxfile.__doc__))[0].split()
+    named = re.findall(r"NAME is one of ([a-z\s]+)\.", str(noxfile.__doc__))[0].split()
     assert sorted(named) == sorted(re.findall(r"^@nox\.session.*\ndef (\w+)\(", text, re.MULTILINE))
 
 
