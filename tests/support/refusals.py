@@ -30,6 +30,7 @@ KINDS = {
 PLACES: dict[str, tuple[int, str]] = {
     "config/config.py Config.uri": (1, "begin"),
     "config/libraries.py check_libraries": (1, "begin"),
+    "config/migration.py words_of": (1, "elsewhere"),
     "config/pairs.py load_checks": (3, "elsewhere"),
     "config/read.py load_config": (1, "begin"),
     "config/secrets.py named": (1, "begin"),
