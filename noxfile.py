@@ -1,4 +1,8 @@
-"""`nox -s lint types unit tests integrations dbt browser pictures package guard walk mutants labels demo bare bench`."""
+"""All of it: `nox -s NAME`.
+
+NAME is one of lint types unit tests hostile supply integrations dbt browser pictures package guard walk mutants labels demo
+bare bench.
+"""
 
 import sys
 from pathlib import Path
@@ -55,6 +59,30 @@ def tests(session: nox.Session) -> None:
     session.install("-q", "-e", ".[demo]", *group("test"))
     session.run(*PROGRAMS)
     session.run("pytest", *(session.posargs or ("-n", "auto", "--maxprocesses=4", "--dist=loadfile")))
+
+
+@nox.session
+def hostile(session: nox.Session) -> None:
+    """Try more than 100,000 hostile names, values and files, and print how many of each kind went into which output.
+
+    The ordinary tests try a part of them.
+    """
+    session.install("-q", "-e", ".[dashboard]", *group("test"))
+    session.run("pytest", "tests/hostile", *session.posargs, env={"BULKETL_HOSTILE": "1"})
+
+
+@nox.session
+def supply(session: nox.Session) -> None:
+    """Look at what bulketl stands on: licences, a CycloneDX bill of materials (`bom.json`), advisories.
+
+    It fails as well when the advisory service could not be asked about a package: that is named.
+    """
+    session.install("-q", *group("supply"))
+    place = session.create_tmp()
+    session.run("python", "-m", "venv", f"{place}/runtime")
+    extras = ",".join(PYPROJECT["project"]["optional-dependencies"])
+    session.run("python", "-m", "pip", f"--python={place}/runtime/bin/python", "install", "-q", f".[{extras}]")
+    session.run("python", "tests/support/supply.py", f"{place}/runtime/bin/python", place)
 
 
 @nox.session
