@@ -1,0 +1,92 @@
+"""Lines that go wrong at every stage, to either side."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Iterator
+from typing import Literal
+from urllib.parse import urlsplit
+
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from trials.faultyline import HOWS, FaultyLine, How, Order, Seen
+from trials.house import House, uri
+from trials.trial import Fault, Tried, tried
+from trials.ways import WAYS
+
+Side = Literal["source", "target"]
+SIDES: tuple[Side, ...] = ("source", "target")
+
+
+@contextlib.contextmanager
+def over_lines(house: House) -> Iterator[dict[Side, FaultyLine]]:
+    """Have the commands of a house find both servers over lines."""
+    parts = urlsplit(house.lab.server.uri)
+    given = {key: str(value) for key, value in conninfo_to_dict(house.lab.target).items() if value}
+    lines: dict[Side, FaultyLine] = {
+        "source": FaultyLine((parts.hostname or "", parts.port or 3306), "source"),
+        "target": FaultyLine(f"{given['host']}/.s.PGSQL.{given.get('port', 5432)}", "target"),
+    }
+    house.uris = {
+        "source": house.lab.server.database(house.lab.database, port=lines["source"].port),
+        "target": uri(make_conninfo(house.lab.target, host="127.0.0.1", port=str(lines["target"].port))),
+    }
+    try:
+        house.must("state", "reset", "*", "--yes")  # by another port it is another source
+        yield lines
+    finally:
+        house.uris = {}
+        for line in lines.values():
+            line.stop()
+
+
+def orders(seen: Seen, how: How, dice: random.Random) -> Iterator[Order]:
+    """Give an order for each stage that was seen, at any of its questions and any of its bytes."""
+    for stage, count in sorted(seen.questions.items()):
+        most = seen.bytes[stage]
+        yield Order(how, stage, dice.randint(1, count), dice.randrange(most) if most > 1 else 0)
+
+
+def tries(house: House, ways: tuple[str, ...], dice: random.Random, hows: tuple[How, ...] = HOWS, share: float = 1) -> Iterator[Tried]:
+    """Let a line go wrong at each stage of each way, in each manner; `share`: of all of them."""
+    with over_lines(house) as lines:
+        for name in ways:
+            seen = _seen(house, lines, name)
+            for side in SIDES:
+                for how in hows:
+                    for order in orders(seen[side], how, dice):
+                        if dice.random() < share:
+                            yield _tried(house, lines[side], side, name, order, dice)
+
+
+def _seen(house: House, lines: dict[Side, FaultyLine], name: str) -> dict[Side, Seen]:
+    """Return what is said on both lines by a command that nothing disturbs."""
+    way = WAYS[name]
+    way.prepare(house)
+    for line in lines.values():
+        line.arm(None)
+    done = house.run(*way.words, schema=way.schema)
+    assert done.code in (0, 1), done
+    seen = {side: line.seen for side, line in lines.items()}
+    for line in lines.values():
+        line.arm(None)
+    assert not way.good(house, done, random.Random(0))
+    return seen
+
+
+def _tried(house: House, line: FaultyLine, side: Side, name: str, order: Order, dice: random.Random) -> Tried:
+    @contextlib.contextmanager
+    def armed() -> Iterator[None]:
+        line.arm(order)
+        try:
+            yield
+        finally:
+            struck.append(line.struck)
+            line.arm(None)
+
+    struck: list[bool] = []
+    fault = Fault(f"{order.how} at {order.stage}", side, armed(), struck=lambda: struck[0])
+    done = tried(house, WAYS[name], fault, dice)
+    done.where = f"question {order.number} of {order.stage}, after {order.after} bytes"
+    return done
