@@ -112,7 +112,7 @@ class FaultyLine(Line):
             before, talk.since = talk.since, talk.since + len(data) * counted
             self.seen.bytes[talk.stage] = max(self.seen.bytes[talk.stage], talk.since)
             order = self.order
-            strikes = bool(order and talk.armed and counted and talk.since > order.after)
+            strikes = bool(order and not self.struck and talk.armed and counted and talk.since > order.after)
             if strikes:
                 self.struck, talk.armed, self.faults = True, False, self.faults + 1
         gone = order is not None and order.how == "gone" and self.struck
@@ -168,4 +168,4 @@ class FaultyLine(Line):
         order = self.order
         if order and not self.struck and talk.stage == order.stage:
             self._found += 1
-            talk.armed = self._found == order.number
+            talk.armed = self._found >= order.number  # or at one of those after it, whose answer is as long

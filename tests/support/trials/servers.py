@@ -17,20 +17,25 @@ from waiting import until
 
 from bulketl.cli.demo.servers import EmbeddedPostgres, MariaDB
 
+CONNECTIONS = 30
+
 
 class Servers:
     """Both of them, in a folder of their own, which others may enter: Postgres runs as another user under root."""
 
     def __init__(self, folder: Path) -> None:
         """Start them."""
-        self._maria = MariaDB(folder, "--max-connections=60", "--innodb-lock-wait-timeout=10")
+        self._maria = MariaDB(folder, f"--max-connections={CONNECTIONS}", "--innodb-lock-wait-timeout=10")
         self._command = Path(f"/proc/{self._maria.process.pid}/cmdline").read_bytes().split(b"\0")[:-1]
         self._folder = folder
         self.source = Server("mariadb", self._maria.uri(""))
         self._embedded = EmbeddedPostgres(folder)
-        self._data = folder / "postgres"
+        self.data = folder / "postgres"
         self._postgres: subprocess.Popen[bytes] | None = None
         self.conninfo = make_conninfo(self._embedded.uri)
+        execute(self.conninfo, f"ALTER SYSTEM SET max_connections = {CONNECTIONS}")
+        self.kill_target()
+        self.start_target()
 
     def kill_source(self) -> None:
         """End MariaDB as a crash does."""
@@ -53,15 +58,15 @@ class Servers:
 
     def kill_target(self) -> None:
         """End Postgres as a crash does; what it had started ends by itself."""
-        number = int((self._data / "postmaster.pid").read_text().split()[0])
+        number = int((self.data / "postmaster.pid").read_text().split()[0])
         os.kill(number, signal.SIGKILL)
         if self._postgres:
             self._postgres.wait()
 
     def start_target(self) -> None:
         """Start Postgres again, and wait until it lets people in."""
-        words = [word.strip('"') for word in (self._data / "postmaster.opts").read_text().split()]
-        own = {"user": shutil.os.stat(self._data).st_uid} if os.geteuid() == 0 else {}  # type: ignore[attr-defined]
+        words = [word.strip('"') for word in (self.data / "postmaster.opts").read_text().split()]
+        own = {"user": shutil.os.stat(self.data).st_uid} if os.geteuid() == 0 else {}  # type: ignore[attr-defined]
 
         def started() -> bool:  # the memory of the one before is in use until all its processes have ended
             with (self._folder / "postgres.log").open("ab") as log:

@@ -9,12 +9,11 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-from lab import Lab
 from waiting import until
 
 from trials.house import House
 from trials.warm import Ended, Running
-from trials.ways import Way
+from trials.ways import Images, Way
 
 HUNG_SECONDS = 60.0
 STAYS_SECONDS = 20.0  # for sessions that were cut off, until their servers have noticed
@@ -57,15 +56,15 @@ class Tried:
 class Fault:
     """What goes wrong. `around` is entered before the command begins and left once it has ended; `during` happens meanwhile.
 
-    `codes`: how the command may end; `how`: what Warm.start is told; `struck`: whether it happened at all; `least`: the
-    seconds that the command may take beyond those of a slow machine. `changes`: the source is another one afterwards.
+    `between`: asked instead of what the way asks, where rows change meanwhile. `codes`: how the command may end; `how`: what
+    Warm.start is told; `struck`: whether it happened at all; `seconds`: after which the command hangs.
     """
 
     name: str
     side: str
     around: AbstractContextManager[Any] = field(default_factory=nullcontext)
     during: Callable[[Running], None] = lambda _running: None
-    after: Callable[[House, Ended], list[str]] = lambda _house, _done: []
+    between: Callable[[Images, Ended], list[str]] | None = None
     struck: Callable[[], bool] = lambda: True
     codes: tuple[int, ...] = (0, 1, 2, 3)
     how: dict[str, Any] = field(default_factory=dict)
@@ -90,11 +89,9 @@ def tried(house: House, way: Way, fault: Fault, dice: random.Random) -> Tried:
         result.wrong.append(f"it ended with {done.code}: {done.out[-600:]} {done.err[-1500:]}")
     result.wrong += unclear(done)
     result.wrong += stays(house, running)
-    result.wrong += fault.after(house, done)
-    result.wrong += way.between(house, before, done)
+    result.wrong += fault.between(before, done) if fault.between else way.between(house, before, done)
     result.wrong += way.good(house, done, dice)
-    tables = [table for table in way.tables]
-    result.lost, messages = house.lost(tables, way.schema)
+    result.lost, messages = house.lost(way.tables, way.schema)
     result.wrong += messages[:5]
     if left := house.lab.staged():
         result.wrong.append(f"staging tables are left after the next run: {left}")
@@ -156,8 +153,3 @@ def said(done: Ended) -> str:
     """Return the first failure in a few words."""
     found = _failures(done.told())
     return str(found[0]["message"])[:160] if found else ""
-
-
-def first_column(lab: Lab, statement: str) -> list[Any]:
-    """Return the first column of what the target answers."""
-    return [row[0] for row in lab.pg(statement)]

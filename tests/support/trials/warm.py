@@ -118,17 +118,21 @@ class Warm:
                 self.changed.notify_all()
 
     def start(
-        self, words: Sequence[str], environ: Mapping[str, str], *, kill_at: int = -1, memory_mb: int = 0, slow: bool = False
+        self, words: Sequence[str], environ: Mapping[str, str], *, kill_at: int = -1, more_mb: int = 0, slow: bool = False,
+        temporary: str = "",
     ) -> Running:
-        """Begin a command. `kill_at`: as calls.py has it; `slow`: with the pauses that users have between two tries."""
+        """Begin a command. `kill_at`: as calls.py has it; `slow`: with the pauses that users have between two tries.
+
+        `more_mb`: the address space that it may take beyond what it begins with; `temporary`: another TMPDIR.
+        """
         assert self._process.stdin
         with self._one:
             self._number += 1
             folder = Path(self._folder.name, str(self._number))
             (folder / "tmp").mkdir(parents=True)
             order = {
-                "words": list(words), "folder": str(folder), "kill_at": kill_at, "memory_mb": memory_mb, "slow": slow,
-                "environ": {**environ, "TMPDIR": str(folder / "tmp")},
+                "words": list(words), "folder": str(folder), "kill_at": kill_at, "more_mb": more_mb, "slow": slow,
+                "environ": {**environ, "TMPDIR": temporary or str(folder / "tmp")},
             }  # fmt: skip
             self._process.stdin.write(json.dumps(order) + "\n")
             return Running(self, self._began.get(timeout=60), folder)
@@ -153,8 +157,10 @@ def _carry_out(order: dict[str, Any]) -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.environ.update(order["environ"])
     tempfile.tempdir = None
-    if order["memory_mb"]:
-        resource.setrlimit(resource.RLIMIT_AS, (order["memory_mb"] << 20, order["memory_mb"] << 20))
+    if order["more_mb"]:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        most = pages * resource.getpagesize() + (order["more_mb"] << 20)
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
     _hasten(slow=order["slow"])
     sys.argv = ["bulketl", *order["words"]]
     from calls import killed_at
