@@ -45,8 +45,8 @@ STALL_SECONDS = 1
 class House:
     """A source database and a target database that belong to one trial after another.
 
-    `uris`: where commands find them, perhaps over lines. `days`: how often the source has changed. `settings`: further ones of
-    its commands. `version`: the rows of the table that keeps a version, before its last load.
+    `uris`: where commands find them, perhaps over lines. `days`: how often the source has changed. `settings`, `rules`: further ones
+    of its commands. `version`: the rows of the table that keeps a version, before its last load.
     """
 
     servers: Servers
@@ -56,6 +56,7 @@ class House:
     uris: dict[str, str] = field(default_factory=dict)
     days: int = 1
     settings: dict[str, Any] = field(default_factory=dict)
+    rules: dict[str, dict[str, Any]] = field(default_factory=dict)
     version: frozenset[tuple[str, ...]] = frozenset()
 
     @property
@@ -72,7 +73,7 @@ class House:
         made = {"stall_seconds": STALL_SECONDS, "workers": 2, **self.settings}
         made |= {"migration": {"shadow": SHADOW}} if schema == OLDER else {}
         (self.folder / "bulketl.yaml").write_text(json.dumps(made))
-        rules = {name: rule for name, rule in RULES.items() if schema == SCHEMA}
+        rules = {name: {**rule, **self.rules.get(name, {})} for name, rule in RULES.items() if schema == SCHEMA}
         (self.folder / "tables.yaml").write_text(json.dumps({"source_tables": rules}))
         files = ["--config", str(self.folder / "bulketl.yaml"), "--schema", schema]
         return [*words, *files, *(["--rules", str(self.folder / "tables.yaml")] if words[0] in ("load", "verify") else [])]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import random
 from collections.abc import Iterator
 from typing import Literal
@@ -41,23 +42,24 @@ def over_lines(house: House) -> Iterator[dict[Side, FaultyLine]]:
             line.stop()
 
 
-def orders(seen: Seen, how: How, dice: random.Random) -> Iterator[Order]:
-    """Give an order for each stage that was seen, at any of its questions and any of its bytes."""
-    for stage, count in sorted(seen.questions.items()):
-        most = seen.bytes[stage]
-        yield Order(how, stage, dice.randint(1, count), dice.randrange(most) if most > 1 else 0)
-
-
-def tries(house: House, ways: tuple[str, ...], dice: random.Random, hows: tuple[How, ...] = HOWS, share: float = 1) -> Iterator[Tried]:
-    """Let a line go wrong at each stage of each way, in each manner; `share`: of all of them."""
+def tries(house: House, ways: tuple[str, ...], dice: random.Random, count: int) -> Iterator[Tried]:
+    """Let a line go wrong at each stage, to each side, in each manner, so many times, in one way after another."""
     with over_lines(house) as lines:
-        for name in ways:
-            seen = _seen(house, lines, name)
-            for side in SIDES:
-                for how in hows:
-                    for order in orders(seen[side], how, dice):
-                        if dice.random() < share:
-                            yield _tried(house, lines[side], side, name, order, dice)
+        of = {name: _seen(house, lines, name) for name in ways}
+        turn = itertools.count()
+        for side in SIDES:
+            every = sorted({stage for seen in of.values() for stage in seen[side].questions})
+            for _ in range(count):
+                for how, stage in itertools.product(HOWS, every):
+                    having = [name for name in ways if of[name][side].questions[stage]]
+                    name = having[next(turn) % len(having)]
+                    yield _tried(house, lines[side], side, name, _order(of[name][side], how, stage, dice), dice)
+
+
+def _order(seen: Seen, how: How, stage: str, dice: random.Random) -> Order:
+    """Return an order for any question of a stage, and any byte of its answer."""
+    most = seen.bytes[stage]
+    return Order(how, stage, dice.randint(1, seen.questions[stage]), dice.randrange(most) if most > 1 else 0)
 
 
 def _seen(house: House, lines: dict[Side, FaultyLine], name: str) -> dict[Side, Seen]:
@@ -86,7 +88,7 @@ def _tried(house: House, line: FaultyLine, side: Side, name: str, order: Order, 
             line.arm(None)
 
     struck: list[bool] = []
-    fault = Fault(f"{order.how} at {order.stage}", side, armed(), struck=lambda: struck[0])
+    fault = Fault(f"line {order.how}", side, armed(), struck=lambda: struck[0])
     done = tried(house, WAYS[name], fault, dice)
-    done.where = f"question {order.number} of {order.stage}, after {order.after} bytes"
+    done.stage, done.where = order.stage, f"question {order.number} of {order.stage}, after {order.after} bytes"
     return done

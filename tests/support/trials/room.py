@@ -106,7 +106,7 @@ def crowded(house: House, ways: tuple[str, ...], dice: random.Random, count: int
 @contextlib.contextmanager
 def _of_source(house: House, left: int) -> Iterator[None]:
     """Have all connections of MariaDB but so many; an administrator has one more, which this takes too."""
-    taken = list[pymysql.Connection[Any]]()
+    taken: list[pymysql.Connection[Any]] = []
     with contextlib.suppress(pymysql.MySQLError):
         while True:
             taken.append(house.lab.server.connect())

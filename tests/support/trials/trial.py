@@ -44,6 +44,7 @@ class Tried:
     wrong: list[str] = field(default_factory=list)
     words: str = ""
     where: str = ""
+    stage: str = ""
     struck: bool = True
 
     @property
