@@ -1,4 +1,7 @@
-"""The whole workflow: `nox -s lint types unit tests integrations browser pictures guard walk labels demo bare bench`."""
+"""The whole workflow: `nox -s lint types unit tests integrations browser pictures guard faults walk labels demo bare bench`.
+
+`nox -l` says what each is for.
+"""
 
 import sys
 
@@ -101,6 +104,17 @@ def guard(session: nox.Session) -> None:
     session.install("-q", "-e", ".[demo]", *group("guard"))
     session.run(*PROGRAMS)
     session.run("python", "-m", "benchmarks.guard", *session.posargs)
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Have everything go wrong that can, and print what became of it: `nox -s faults -- --help`; some minutes.
+
+    The tests have a few of each kind. Disks that are full are tried by root alone, who may mount small ones.
+    """
+    session.install("-q", "-e", ".[demo]", *group("test"))
+    session.run(*PROGRAMS)
+    session.run("python", "-m", "trials", *session.posargs, env={"PYTHONPATH": "tests/support"})
 
 
 @nox.session

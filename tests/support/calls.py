@@ -33,7 +33,7 @@ def killed_at(number: int) -> Iterator[None]:
         yield
     finally:
         sys.setprofile(None)
-        threading.setprofile(None)  # type: ignore[arg-type]
+        threading.setprofile(None)
         print("calls", next(calls), file=sys.stderr)
 
 

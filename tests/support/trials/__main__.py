@@ -7,6 +7,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -67,6 +68,7 @@ def main() -> int:
     options = parser.parse_args()
     seed = random.randrange(1_000_000) if options.seed is None else options.seed
     began = time.monotonic()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # servers are stopped on the way out
     print(f"seed {seed}", file=sys.stderr, flush=True)
     if options.json:
         print(json.dumps([asdict(one) for one in carried_out(options.only, seed, options.share)]))
@@ -89,11 +91,16 @@ def _halves(only: list[str], seed: int, share: float) -> Iterator[list[Tried]]:
         for names in halves
         if names
     ]
-    for process in running:
-        out, _ = process.communicate()
-        if process.returncode:
-            raise SystemExit(f"half of the trials ended with {process.returncode}")
-        yield [Tried(**one) for one in json.loads(out)]
+    try:
+        for process in running:
+            out, _ = process.communicate()
+            if process.returncode:
+                raise SystemExit(f"half of the trials ended with {process.returncode}")
+            yield [Tried(**one) for one in json.loads(out)]
+    finally:
+        for process in running:
+            process.terminate()
+            process.wait()
 
 
 if __name__ == "__main__":

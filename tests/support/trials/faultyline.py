@@ -1,4 +1,4 @@
-"""A line to a server that goes wrong at a stage of what is said over it: cut, reset, stalled, trickling, or cut in mid-packet."""
+"""A line to a server that goes wrong at a stage of what is said over it: cut, reset, stalled, slow, or cut in mid-packet."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ TARGET_STAGES = (
 
 @dataclass(slots=True)
 class Order:
-    """What is to go wrong: at the `number`-th question of a stage, after so many bytes of its answer, or of the rows sent."""
+    """What is to go wrong: from the `number`-th question of a stage, after so many bytes of an answer or of rows."""
 
     how: How
     stage: str

@@ -45,8 +45,8 @@ STALL_SECONDS = 1
 class House:
     """A source database and a target database that belong to one trial after another.
 
-    `uris`: where commands find them, perhaps over lines. `days`: how often the source has changed. `settings`, `rules`: further ones
-    of its commands. `version`: the rows of the table that keeps a version, before its last load.
+    `uris`: where commands find them, perhaps over lines. `days`: how often the source has changed. `settings`, `rules`:
+    further ones of its commands. `version`: the rows of the table that keeps a version, before its last load.
     """
 
     servers: Servers
@@ -85,7 +85,7 @@ class House:
     def must(self, *words: str, schema: str = SCHEMA) -> Ended:
         """Carry out a command that has to end well."""
         done = self.run(*words, schema=schema)
-        assert done.code == 0 and not done.hung, (words, done.code, done.out[-2000:], done.err[-2000:])
+        assert (done.code, done.hung) == (0, False), (words, done.out[-2000:], done.err[-2000:])
         return done
 
     def another_day(self, tables: Sequence[str]) -> None:

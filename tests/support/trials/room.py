@@ -139,6 +139,8 @@ def without_memory(house: House, dice: random.Random, count: int) -> Iterator[Tr
     """Let a load have a little more memory than it has at its begin."""
     for _ in range(count):
         more = dice.choice([60, 120, 250, 500])
-        done = tried(house, LOAD, Fault("out of memory", "bulketl", how={"more_mb": more}, codes=(0, 1, 2, 3, SIGABRT)), dice)
+        done = tried(
+            house, LOAD, Fault("out of memory", "bulketl", how={"more_mb": more}, codes=(0, 1, 2, 3, SIGABRT)), dice
+        )
         done.where, done.struck = f"{more} MB more", done.code != 0
         yield done

@@ -40,7 +40,9 @@ def looking(lab: Lab, side: Side) -> Iterator[Callable[[], list[int]]]:
             yield of_source
 
 
-def at_a_moment(lab: Lab, side: Side, looks: int, act: Callable[[list[int]], Any]) -> tuple[Callable[[Running], None], list[Any]]:
+def at_a_moment(
+    lab: Lab, side: Side, looks: int, act: Callable[[list[int]], Any]
+) -> tuple[Callable[[Running], None], list[Any]]:
     """Return what acts once, when a command has been seen on a side that many times or more; and where that is noted."""
     struck: list[Any] = []
 
@@ -58,7 +60,10 @@ def at_a_moment(lab: Lab, side: Side, looks: int, act: Callable[[list[int]], Any
     return during, struck
 
 
-ENDS: dict[Side, tuple[str, ...]] = {"source": ("KILL", "KILL QUERY"), "target": ("pg_terminate_backend", "pg_cancel_backend")}
+ENDS: dict[Side, tuple[str, ...]] = {
+    "source": ("KILL", "KILL QUERY"),
+    "target": ("pg_terminate_backend", "pg_cancel_backend"),
+}
 
 
 def ended(house: House, ways: tuple[str, ...], dice: random.Random, count: int) -> Iterator[Tried]:

@@ -17,7 +17,7 @@ KILLED = ("load", "merge", "audit", "promote", "repair")
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of trial; `count`: how often each of its faults is tried, or of kills how many in all; `root`: it mounts disks."""
+    """A kind of trial. `count`: how often each of its faults is tried, of kills how many in all; `root`: it mounts disks."""
 
     carry_out: Callable[[House, random.Random, int], Iterator[Tried]]
     count: int
@@ -43,4 +43,5 @@ KINDS = {
     "altered": Kind(changes.altered, 2),
     "moving": Kind(changes.moving, 6),
 }
-HALVES = (("kills", "memory", "moving", "disk"), tuple(name for name in KINDS if name not in ("kills", "memory", "moving", "disk")))
+FIRST = ("kills", "memory", "moving", "disk")
+HALVES = (FIRST, tuple(name for name in KINDS if name not in FIRST))

@@ -53,7 +53,10 @@ def stages(tries: Iterable[Tried]) -> list[Line]:
 
 def printed(rows: Sequence[Line], first: str = "fault") -> str:
     """Return lines as a table in Markdown."""
-    told = [f"| {first} | side | ways | tries | struck | survived | rows lost | longest, s |", "|---|---|---|--:|--:|--:|--:|--:|"]
+    told = [
+        f"| {first} | side | ways | tries | struck | survived | rows lost | longest, s |",
+        "|---|---|---|--:|--:|--:|--:|--:|",
+    ]
     for row in rows:
         ways = ", ".join(row.ways) if len(row.ways) < 7 else "all seven"
         told.append(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 import re
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from waiting import until
+from waiting import PAUSE
 
 from trials.house import House
 from trials.warm import Ended, Running
@@ -105,18 +107,25 @@ def tried(house: House, way: Way, fault: Fault, dice: random.Random) -> Tried:
 
 def stays(house: House, running: Running) -> list[str]:
     """Return what is left of a command that has ended."""
-    wrong = []
-    for what, look in (("sessions at the target", lambda: house.lab.pg(SESSIONS)), ("locks", lambda: house.lab.pg(LOCKS)),
-                       ("sessions at the source", lambda: house.lab.mysql(THERE))):  # fmt: skip
-        try:
-            until(lambda: not look(), STAYS_SECONDS)
-        except AssertionError:
-            wrong.append(f"{what} are left: {look()[:3]}")
+    looks: dict[str, Callable[[], list[Any]]] = {
+        "sessions at the target": partial(house.lab.pg, SESSIONS),
+        "locks": partial(house.lab.pg, LOCKS),
+        "sessions at the source": partial(house.lab.mysql, THERE),
+    }
+    wrong = [f"{what} are left: {found[:3]}" for what, look in looks.items() if (found := _left(look))]
     if files := [str(path) for path in running.temporary.rglob("*")]:
         wrong.append(f"files are left: {files}")
     if (left := house.lab.staged()) and not house.lab.pg(GOES_ON):
         wrong.append(f"staging tables are left of no run that goes on: {left}")
     return wrong
+
+
+def _left(look: Callable[[], list[Any]]) -> list[Any]:
+    """Return what is still there after some seconds."""
+    end = time.monotonic() + STAYS_SECONDS
+    while (found := look()) and time.monotonic() < end:
+        time.sleep(PAUSE)
+    return found
 
 
 def unclear(done: Ended) -> list[str]:
@@ -128,7 +137,7 @@ def unclear(done: Ended) -> list[str]:
     told = done.told()
     if not isinstance(told, dict):
         return [f"it ended with {done.code} and no document: {done.out[-300:]} {done.err[-300:]}"]
-    found = [one for one in _failures(told)]
+    found = _failures(told)
     if not found and told.get("equal") is False:  # a verification that found something is no failure
         return []
     if not found:
@@ -147,7 +156,9 @@ def _failures(told: Any) -> list[dict[str, Any]]:
 
 
 def _clear(error: dict[str, Any]) -> bool:
-    return bool(re.search(r"table|source|target|run|schema|server|column", str(error["message"]))) and bool(error.get("hint"))
+    return bool(re.search(r"table|source|target|run|schema|server|column", str(error["message"]))) and bool(
+        error.get("hint")
+    )
 
 
 def said(done: Ended) -> str:

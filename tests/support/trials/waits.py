@@ -1,12 +1,11 @@
-"""Others who hold what a run needs: locks, in an order that makes a deadlock or for too long; and servers of short patience."""
+"""Others who hold what a run needs: locks, in an order that makes a deadlock or for long; and servers of short patience."""
 
 from __future__ import annotations
 
 import contextlib
 import random
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import psycopg
 from lab import execute
@@ -17,7 +16,6 @@ from trials.warm import Running
 from trials.ways import LOAD, WAYS
 
 PAIRS = {"load": ("raw.small0", "raw.small1"), "promote": tuple(f"{OLDER}.{table}" for table in CHANGING)}
-HELD = "SELECT 1 FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE relation = %s::regclass AND granted AND pid <> pg_backend_pid() AND l.mode = 'AccessExclusiveLock'"  # fmt: skip
 WAITS = "SELECT 1 FROM pg_locks WHERE relation = %s::regclass AND NOT granted"
 SOURCE_WAITS = "SELECT 1 FROM information_schema.PROCESSLIST WHERE db = DATABASE() AND state LIKE 'Waiting for table%'"
 

@@ -118,7 +118,13 @@ class Warm:
                 self.changed.notify_all()
 
     def start(
-        self, words: Sequence[str], environ: Mapping[str, str], *, kill_at: int = -1, more_mb: int = 0, slow: bool = False,
+        self,
+        words: Sequence[str],
+        environ: Mapping[str, str],
+        *,
+        kill_at: int = -1,
+        more_mb: int = 0,
+        slow: bool = False,
         temporary: str = "",
     ) -> Running:
         """Begin a command. `kill_at`: as calls.py has it; `slow`: with the pauses that users have between two tries.

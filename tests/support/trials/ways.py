@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from trials.house import CHANGING, OLDER, ROWS, SCHEMA, House, rows_of_source, rows_of_target
+from trials.house import CHANGING, OLDER, SCHEMA, House, rows_of_source, rows_of_target
 from trials.warm import Ended
 
 Images = dict[str, frozenset[tuple[str, ...]]]
@@ -60,7 +60,7 @@ def _loading(name: str, tables: tuple[str, ...], atomic: bool) -> Way:
 
 
 def _torn(house: House, table: str, before: Images, now: Images) -> str:
-    """Say what is in a table that neither was there nor is at the source, or is gone from both: visible changes are whole rows."""
+    """Say what is in a table that neither was there nor is at the source, or is gone though both have it."""
     source = rows_of_source(house.lab, table)
     strange = now[table] - before[table] - source
     ids = {row[0] for row in now[table]}
