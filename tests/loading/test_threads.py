@@ -69,7 +69,7 @@ def test_a_step_that_no_thread_can_be_started_for_fails_and_is_tried_again_besid
         error = crew.submit(print).exception(SECONDS)
     assert isinstance(error, BulketlError)
     assert (error.transient, error.ease) == (True, "workers")
-    assert "can't start new thread" in error.message
+    assert "no thread could be started" in error.message
     assert "more memory" in error.hint
     gate.set()
     assert first.result(SECONDS)

@@ -76,11 +76,10 @@ class Crew(Executor):
         self._threads.append(thread)  # before it looks whether it is one of them
         try:
             thread.start()
-        except RuntimeError as error:
+        except RuntimeError:
             self._threads.remove(thread)
-            return BulketlError(
-                f"no thread could be started for a step: {error}", hint=MEMORY, transient=True, ease="workers"
-            )
+            why = "no thread could be started for a step: the system starts no more for this process"
+            return BulketlError(why, hint=MEMORY, transient=True, ease="workers")
         return None
 
     def _work(self) -> None:

@@ -56,6 +56,16 @@ def tries(house: House, ways: tuple[str, ...], dice: random.Random, count: int) 
                     yield _tried(house, lines[side], side, name, _order(of[name][side], how, stage, dice), dice)
 
 
+def some(house: House, ways: tuple[str, ...], dice: random.Random, count: int) -> Iterator[Tried]:
+    """Let a line go wrong so many times, at any stage, to either side."""
+    with over_lines(house) as lines:
+        of = {name: _seen(house, lines, name) for name in ways}
+        for number in range(count):
+            name, side, how = ways[number % len(ways)], SIDES[number // len(ways) % 2], dice.choice(HOWS)
+            stage = dice.choice(sorted(of[name][side].questions))
+            yield _tried(house, lines[side], side, name, _order(of[name][side], how, stage, dice), dice)
+
+
 def _order(seen: Seen, how: How, stage: str, dice: random.Random) -> Order:
     """Return an order for any question of a stage, and any byte of its answer."""
     most = seen.bytes[stage]

@@ -16,10 +16,10 @@ from lab import execute
 
 from trials.house import House
 from trials.trial import Fault, Tried, tried
-from trials.ways import LOAD, MERGE, UNDO, WAYS, Way
+from trials.ways import LOAD, WAYS, Way
 
 DISK_KB = 3072
-FULL = (LOAD, MERGE, WAYS["repair"], UNDO)
+WRITING = ("load", "merge", "repair", "undo")
 SIGABRT = -6
 
 
@@ -42,7 +42,9 @@ def leave(disk: Path, kilobytes: int) -> None:
     (disk / "ballast").write_bytes(b"\0" * max(0, spare))
 
 
-def full_target(house: House, dice: random.Random, count: int) -> Iterator[Tried]:
+def full_target(
+    house: House, dice: random.Random, count: int, ways: tuple[str, ...] = WRITING
+) -> Iterator[Tried]:
     """Let the disk of the target fill up, at so many random moments of each way that writes."""
     with small_disk(house.folder / "disk") as disk:
         place = disk / "tables"
@@ -53,8 +55,8 @@ def full_target(house: House, dice: random.Random, count: int) -> Iterator[Tried
         house.lab.pg(f"ALTER DATABASE {house.lab.database} SET default_tablespace = '{name}'")
         try:
             for _ in range(count):
-                for way in FULL:
-                    yield _full(house, way, disk, dice)
+                for name in ways:
+                    yield _full(house, WAYS[name], disk, dice)
         finally:
             house.lab.pg(f"ALTER DATABASE {house.lab.database} RESET default_tablespace")
             house.lab.pg(f"ALTER TABLE ALL IN TABLESPACE {name} SET TABLESPACE pg_default;"
