@@ -21,11 +21,12 @@ from trials.servers import Servers
 from trials.warm import Ended, Warm
 
 MIRROR = {"policy": "mirror", "every": "1s", "guard": "100%"}
+ANY = {"policy": "mirror", "guard": "100%"}  # rows that moved while they were read are gone the next time
 BY_TIME = {"extraction_strategy": "incremental", "incremental_column": "at", "deletes": MIRROR}
 RULES: dict[str, dict[str, Any]] = {
-    "swapped": {},
-    "moment": {"consistency": "snapshot"},
-    "settled": {"consistency": "re-read"},
+    "swapped": {"deletes": ANY},
+    "moment": {"consistency": "snapshot", "deletes": ANY},
+    "settled": {"consistency": "re-read", "deletes": ANY},
     "keyless": {},
     "exact": {},
     "merged": BY_TIME,

@@ -42,9 +42,7 @@ def leave(disk: Path, kilobytes: int) -> None:
     (disk / "ballast").write_bytes(b"\0" * max(0, spare))
 
 
-def full_target(
-    house: House, dice: random.Random, count: int, ways: tuple[str, ...] = WRITING
-) -> Iterator[Tried]:
+def full_target(house: House, dice: random.Random, count: int, ways: tuple[str, ...] = WRITING) -> Iterator[Tried]:
     """Let the disk of the target fill up, at so many random moments of each way that writes."""
     with small_disk(house.folder / "disk") as disk:
         place = disk / "tables"

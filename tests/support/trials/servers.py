@@ -65,11 +65,11 @@ class Servers:
     def start_target(self) -> None:
         """Start Postgres again, and wait until it lets people in."""
         words = [word.strip('"') for word in (self.data / "postmaster.opts").read_text().split()]
-        own = {"user": self.data.stat().st_uid} if os.geteuid() == 0 else {}
+        user = self.data.stat().st_uid if os.geteuid() == 0 else None
 
         def started() -> bool:  # the memory of the one before is in use until all its processes have ended
             with (self._folder / "postgres.log").open("ab") as log:
-                self._postgres = subprocess.Popen(words, stdout=log, stderr=log, stdin=subprocess.DEVNULL, **own)
+                self._postgres = subprocess.Popen(words, stdout=log, stderr=log, stdin=subprocess.DEVNULL, user=user)
             until(lambda: self._postgres and (self._postgres.poll() is not None or self._answers()))
             return bool(self._postgres and self._postgres.poll() is None)
 

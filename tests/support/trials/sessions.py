@@ -49,7 +49,7 @@ def at_a_moment(
     def during(running: Running) -> None:
         with looking(lab, side) as look:
             count = 0
-            while not running.ended:
+            while not running.over:
                 found = look()
                 count += bool(found)
                 if found and count >= looks:

@@ -14,10 +14,9 @@ from typing import Any
 from waiting import PAUSE
 
 from trials.house import House
-from trials.warm import Ended, Running
+from trials.warm import HUNG_SECONDS, Ended, Running
 from trials.ways import Images, Way
 
-HUNG_SECONDS = 60.0
 STAYS_SECONDS = 20.0  # for sessions that were cut off, until their servers have noticed
 SESSIONS = (
     "SELECT pid, state, application_name, left(query, 80) FROM pg_stat_activity WHERE datname = current_database()"

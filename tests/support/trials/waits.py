@@ -11,7 +11,7 @@ import psycopg
 from lab import execute
 
 from trials.house import CHANGING, OLDER, House
-from trials.trial import Fault, Tried, tried
+from trials.trial import OPEN, Fault, Tried, tried
 from trials.warm import Running
 from trials.ways import LOAD, WAYS
 
@@ -35,7 +35,7 @@ def _deadlocked(house: House, name: str, pair: tuple[str, ...], dice: random.Ran
     def during(running: Running) -> None:
         with psycopg.connect(house.lab.target) as other, psycopg.connect(house.lab.target, autocommit=True) as look:
             other.execute(f"LOCK TABLE {pair[0]} IN ACCESS EXCLUSIVE MODE".encode())
-            while not running.ended:
+            while not running.over:
                 if look.execute(WAITS.encode(), (pair[0],)).fetchone():
                     with contextlib.suppress(psycopg.errors.DeadlockDetected):
                         other.execute(b"SET LOCAL lock_timeout = '5s'")
@@ -64,12 +64,11 @@ def _locked_source(house: House, dice: random.Random, *, for_good: bool) -> Trie
 
     def during(running: Running) -> None:
         with contextlib.closing(house.lab.server.connect(house.lab.database)) as other, other.cursor() as cursor:
+            while not (running.over or house.lab.pg(OPEN)):  # until it has planned
+                time.sleep(0.01)
             cursor.execute("LOCK TABLES swapped WRITE, moment WRITE")
-            while not running.ended:
-                if house.lab.mysql(SOURCE_WAITS):
-                    struck.append("waits")
-                    if not for_good:
-                        break
+            while not running.over and not (struck and not for_good):
+                struck.extend("waits" for _ in house.lab.mysql(SOURCE_WAITS))
                 time.sleep(0.02)
             cursor.execute("UNLOCK TABLES")
 
@@ -88,7 +87,7 @@ def _locked_target(house: House, dice: random.Random) -> Tried:
     def during(running: Running) -> None:
         with psycopg.connect(house.lab.target) as other, psycopg.connect(house.lab.target, autocommit=True) as look:
             other.execute(b"LOCK TABLE raw.swapped IN ACCESS SHARE MODE")
-            while not running.ended:
+            while not running.over:
                 if look.execute(WAITS.encode(), ("raw.swapped",)).fetchone():
                     struck.append("waits")
                     return
@@ -99,8 +98,10 @@ def _locked_target(house: House, dice: random.Random) -> Tried:
 
 SHORT_SOURCE = {"wait_timeout": 1, "net_read_timeout": 1, "net_write_timeout": 1, "lock_wait_timeout": 1,
                 "max_statement_time": 0.001, "idle_transaction_timeout": 1}  # fmt: skip
-SHORT_TARGET = {"statement_timeout": "1ms", "lock_timeout": "1ms", "idle_in_transaction_session_timeout": "1ms",
-                "idle_session_timeout": "1ms", "transaction_timeout": "1ms"}  # fmt: skip
+SHORT_TARGET = {
+    "lock_timeout": "1ms", "statement_timeout": "500ms", "transaction_timeout": "1s",
+    "idle_in_transaction_session_timeout": "500ms", "idle_session_timeout": "500ms",
+}  # fmt: skip
 
 
 def limited(house: House, ways: tuple[str, ...], dice: random.Random, count: int) -> Iterator[Tried]:

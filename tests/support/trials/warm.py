@@ -26,6 +26,7 @@ MODULES = (
     "bulketl.loading.run", "bulketl.loading.worker", "bulketl.survey.planning", "bulketl.mysql.native", "bulketl.operations",
     "polars", "pyarrow", "pyarrow.ipc", "connectorx", "adbc_driver_postgresql.dbapi", "pgpq", "psycopg", "pymysql",
 )  # fmt: skip
+HUNG_SECONDS = 60.0
 ROWS = 50  # of a range, so that few rows make many ranges
 
 
@@ -71,6 +72,11 @@ class Running:
         """Tell whether it has ended."""
         return self.process in self.warm.codes
 
+    @property
+    def over(self) -> bool:
+        """Tell whether it has ended, or hangs: nobody goes on striking at it."""
+        return self.ended or time.monotonic() - self.began > HUNG_SECONDS
+
     def kill(self) -> None:
         """End it by SIGKILL."""
         with contextlib.suppress(ProcessLookupError):
@@ -79,6 +85,7 @@ class Running:
     def wait(self, seconds: float) -> Ended:
         """Wait for its end; after so many seconds it hangs and is killed."""
         with self.warm.changed:
+            seconds -= time.monotonic() - self.began
             hung = not self.warm.changed.wait_for(lambda: self.ended, seconds)
             took = time.monotonic() - self.began
             if hung:
