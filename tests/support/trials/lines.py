@@ -40,6 +40,7 @@ def over_lines(house: House) -> Iterator[dict[Side, FaultyLine]]:
         house.uris = {}
         for line in lines.values():
             line.stop()
+        house.must("state", "reset", "*", "--yes")
 
 
 def tries(house: House, ways: tuple[str, ...], dice: random.Random, count: int) -> Iterator[Tried]:
