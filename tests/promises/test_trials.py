@@ -1,11 +1,10 @@
 """A few trials of each kind: whatever goes wrong, rows are whole, errors say what happened, and nothing stays or hangs.
 
-`nox -s faults` has all of them. BULKETL_TEST_SEED draws others than today's.
+`nox -s faults` has all of them. BULKETL_TEST_SEED draws others.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import os
 import random
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from trials.house import House
 from trials.suite import KINDS
 from trials.trial import Tried
 
-SEED = os.environ.get("BULKETL_TEST_SEED", str(dt.date.today()))
+SEED = os.environ.get("BULKETL_TEST_SEED", "7")
 
 
 @pytest.fixture(scope="module")

@@ -48,18 +48,19 @@ def full_target(house: House, dice: random.Random, count: int, ways: tuple[str, 
         place = disk / "tables"
         place.mkdir()
         os.chown(place, (house.servers.data).stat().st_uid, -1)
-        name = f"small_{house.lab.database}"
-        execute(house.servers.conninfo, f"CREATE TABLESPACE {name} LOCATION '{place}'")
-        house.lab.pg(f"ALTER DATABASE {house.lab.database} SET default_tablespace = '{name}'")
+        space = f"small_{house.lab.database}"
+        execute(house.servers.conninfo, f"CREATE TABLESPACE {space} LOCATION '{place}'")
+        house.lab.pg(f"ALTER DATABASE {house.lab.database} SET default_tablespace = '{space}'")
         try:
             for _ in range(count):
                 for name in ways:
                     yield _full(house, WAYS[name], disk, dice)
         finally:
             house.lab.pg(f"ALTER DATABASE {house.lab.database} RESET default_tablespace")
-            house.lab.pg(f"ALTER TABLE ALL IN TABLESPACE {name} SET TABLESPACE pg_default;"
-                         f" ALTER INDEX ALL IN TABLESPACE {name} SET TABLESPACE pg_default")  # fmt: skip
-            execute(house.servers.conninfo, f"CHECKPOINT; DROP TABLESPACE {name}")
+            house.lab.pg(f"ALTER TABLE ALL IN TABLESPACE {space} SET TABLESPACE pg_default;"
+                         f" ALTER INDEX ALL IN TABLESPACE {space} SET TABLESPACE pg_default")  # fmt: skip
+            for statement in ("CHECKPOINT", f"DROP TABLESPACE {space}"):
+                execute(house.servers.conninfo, statement)
 
 
 def _full(house: House, way: Way, disk: Path, dice: random.Random) -> Tried:
