@@ -1,7 +1,7 @@
 """All of it: `nox -s NAME`.
 
-NAME is one of lint types unit tests hostile supply integrations dbt browser pictures package guard walk mutants labels demo
-bare bench.
+NAME is one of lint types unit tests hostile supply integrations dbt browser pictures package guard faults walk mutants labels
+demo bare bench.
 """
 
 import sys
@@ -160,6 +160,17 @@ def guard(session: nox.Session) -> None:
     session.install("-q", "-e", ".[demo]", *group("guard"))
     session.run(*PROGRAMS)
     session.run("python", "-m", "benchmarks.guard", *session.posargs)
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Have everything go wrong that can, and print what became of it: `nox -s faults -- --help`; some minutes.
+
+    The tests have a few of each kind. Disks that are full are tried by root alone, who may mount small ones.
+    """
+    session.install("-q", "-e", ".[demo]", *group("test"))
+    session.run(*PROGRAMS)
+    session.run("python", "-m", "trials", *session.posargs, env={"PYTHONPATH": "tests/support"})
 
 
 @nox.session

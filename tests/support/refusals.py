@@ -81,6 +81,7 @@ PLACES: dict[str, tuple[int, str]] = {
     "loading/run.py _over": (1, "asked"),
     "loading/run.py _still_so": (1, "asked"),
     "loading/threads.py Crew._carry_out.give_up": (1, "meanwhile"),
+    "loading/threads.py Crew._hire": (1, "meanwhile"),
     "loading/worker.py work": (2, "meanwhile"),
     "loading/reading.py Reading.__iter__": (1, "rows"),
     "mysql/digests.py _made_one": (1, "rows"),
