@@ -10,7 +10,8 @@ from shown_base import LONG, ODD, RUN, Made
 from bulketl.cli.screens import handovers
 from bulketl.loading.handovers import Told
 from bulketl.operations.migrate.promote import Promoted, Promotion
-from bulketl.operations.migrate.rollback import Returned, Rollback
+from bulketl.operations.migrate.rollback import Rollback
+from bulketl.operations.migrate.wayback import Returned
 from bulketl.operations.undo import Undone
 from bulketl.postgres.ledger.handovers import Handover
 from bulketl.postgres.ledger.kept import Since
