@@ -2,7 +2,7 @@
 
 Tables that foreign keys join are written by one statement, for Postgres looks at those when the statement ends. In it each
 table loses rows before any row is changed, and they are changed before any comes: a value that is unique may so go from one
-row to another. Two rows that exchange such values are not changed but removed, and come again.
+row to another. A row that takes such a value of a row that stays is not changed but removed, and comes again.
 """
 
 from __future__ import annotations
@@ -70,8 +70,11 @@ def refill(connection: Connection, schema: str, ones: Sequence[Refill]) -> None:
         raise DataError(f"table {name(schema, table)} cannot get other rows: {words}", hint=f"nothing was changed; {hint}")
     for group in joined(taken, schema, pointing):
         some = [taken[table] for table in group]
-        unique = _unique(connection, schema, group)
-        statement = _written(schema, some, {table for table in unique if all(k.action == "a" for k in pointing[table])})
+        parts: list[str] = []
+        for n, one in enumerate(some):
+            free = one.key and all(key.action == "a" for key in pointing[one.table])  # to remove rows that come again
+            parts += _parts(schema, one, str(n), _uniques(connection, schema, one.table) if free else ())
+        statement = f"WITH {', '.join(parts)} SELECT 1"
         try:
             with connection.transaction():
                 connection.execute(batch([PLANNING, BY_HASH]).encode())
@@ -152,9 +155,13 @@ def obstructed(connection: Connection, schema: str, refills: Mapping[str, Refill
                     way = f"ALTER TABLE {at} DROP CONSTRAINT {name(key.name)}, or delete these rows of it"
                     yield one.table, what, f"{way}, and give the command again"
             if one.key and any(key.action != "a" for key in pointing[one.table]):
-                for index, count in _exchanging(connection, schema, one):
+                for unique in _uniques(connection, schema, one.table):
+                    query = f"SELECT count(*) FROM ({_taking(schema, one, unique)}) x"
+                    ((count,),) = connection.execute(query.encode()).fetchall()
+                    if unique.excludes or not count:
+                        continue
                     keys = ", ".join(key.name for key in pointing[one.table] if key.action != "a")
-                    rows = f"{count_of(count, 'row')} would take values of others that index {index} keeps unique"
+                    rows = f"{count_of(count, 'row')} would take values of others that index {unique.name} keeps unique"
                     what = f"{rows}, and rows cannot be removed for that, because of foreign keys to them: {keys}"
                     yield one.table, what, "make it a DEFERRABLE constraint, or these foreign keys ON DELETE NO ACTION"
 
@@ -168,66 +175,76 @@ def _pointing(connection: Connection, schema: str, one: Refill, key: Pointing) -
     return int(count)
 
 
-def _exchanging(connection: Connection, schema: str, one: Refill) -> Iterator[tuple[str, int]]:
-    """Yield the unique indexes beside the key by which rows that stay have values of others now, and how many rows."""
+class _Unique(NamedTuple):
+    """What keeps rows of a table from having the same beside its key, at every moment; `parts`: its columns, as SQL."""
+
+    name: str
+    excludes: bool
+    parts: tuple[str, ...]
+    where: str
+    plain: bool
+
+
+def _uniques(connection: Connection, schema: str, table: str) -> list[_Unique]:
     found = connection.execute(
-        "SELECT x.relname, ARRAY(SELECT pg_get_indexdef(x.oid, n, false) FROM generate_series(1, indnkeyatts) n),"
-        " COALESCE(pg_get_expr(indpred, indrelid), 'true') FROM pg_index JOIN pg_class x ON x.oid = indexrelid"
-        " WHERE indrelid = %s::regclass AND indisunique AND indimmediate AND NOT indisprimary ORDER BY 1",
-        (name(schema, one.table),),
+        "SELECT x.relname, indisexclusion, ARRAY(SELECT pg_get_indexdef(x.oid, n, false)"
+        "  FROM generate_series(1, indnkeyatts) n), COALESCE(pg_get_expr(indpred, indrelid), 'true'),"
+        " NOT indnullsnotdistinct"
+        " FROM pg_index JOIN pg_class x ON x.oid = indexrelid WHERE (indisunique OR indisexclusion) AND indimmediate"
+        " AND NOT indisprimary AND (indrelid = %(at)s::regclass OR indrelid IN ("
+        "  SELECT relid FROM pg_partition_tree(%(at)s::regclass) WHERE relid <> %(at)s::regclass)"
+        "  AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = indexrelid)) ORDER BY 1",
+        {"at": name(schema, table)},
     ).fetchall()
-    for index, parts, where in found:
-        values = ", ".join(f"({part}) AS bulketl_{n}" for n, part in enumerate(parts))
-        sides = [f"(SELECT {columns(one.key)}, {values} FROM {rows} AS {name(one.table)} WHERE {where}) {side}"
-                 for rows, side in ((own_rows(schema, one.table, one.partitioned), "t"), (one.rows, "s"))]  # fmt: skip
-        equal = " AND ".join(f"t.bulketl_{n} = s.bulketl_{n}" for n in range(len(parts)))
-        there = f"EXISTS (SELECT FROM {own_rows(schema, one.table, one.partitioned)} t WHERE {_matching(one)})"
-        both = f"FROM {sides[0]} JOIN {sides[1]} ON {equal}"
-        query = f"SELECT count(*) {both} WHERE NOT ({_matching(one)}) AND NOT ({_gone(one)}) AND {there}"
-        ((count,),) = connection.execute(query.encode()).fetchall()
-        if count:
-            yield index, count
+    return [_Unique(index, excludes, tuple(parts), where, plain) for index, excludes, parts, where, plain in found]
 
 
-def _unique(connection: Connection, schema: str, tables: Sequence[str]) -> set[str]:
-    """Return the tables in which something beside the primary key keeps two rows from having the same, at every moment."""
-    found = connection.execute(
-        "SELECT DISTINCT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, pg_index i"
-        " WHERE n.nspname = %s AND c.relname = ANY(%s)"
-        " AND (i.indrelid = c.oid OR i.indrelid IN (SELECT relid FROM pg_partition_tree(c.oid)))"
-        " AND (i.indisunique OR i.indisexclusion) AND i.indimmediate AND NOT i.indisprimary",
-        (schema, list(tables)),
+def _taking(schema: str, one: Refill, unique: _Unique) -> str:
+    """Return the SELECT of the keys of rows that stay and get what is unique of others that stay; linear in the rows."""
+    at, keys = own_rows(schema, one.table, one.partitioned), ", ".join(f"s.{name(column)}" for column in one.key)
+    if unique.excludes:  # nobody knows of whom: all that change
+        unlike = _unlike(one) or "false"
+        return f"SELECT {keys} FROM {at} t JOIN {one.rows} s ON {_matching(one)} WHERE {unlike}"
+    values = [f"({part}) AS bulketl_{n}" for n, part in enumerate(unique.parts)]
+    if not unique.plain:
+        values = [f"ROW({', '.join(unique.parts)})::text AS bulketl_0"]
+    old, new = (
+        f"(SELECT {columns(one.key)}, {', '.join(values)} FROM {rows} AS {name(one.table)} WHERE {unique.where}) {side}"
+        for rows, side in ((at, "t"), (one.rows, "s"))
     )
-    return {table for (table,) in found}
+    equal = " AND ".join(f"t.bulketl_{n} = s.bulketl_{n}" for n in range(len(values)))
+    there = f"EXISTS (SELECT FROM {at} t WHERE {_matching(one)})"
+    both = f"SELECT {keys} FROM {old} JOIN {new} ON {equal}"
+    stays = (
+        f"EXISTS (SELECT FROM {one.rows} s WHERE {_matching(one)})"  # not as NOT NOT EXISTS, which is no join to Postgres
+    )
+    return f"{both} WHERE NOT ({_matching(one)}) AND {stays} AND {there}"
 
 
-def _written(schema: str, ones: Sequence[Refill], replaced: set[str]) -> str:
-    """Return the statement that gives tables their rows; in those that are `replaced` no row is changed in its place."""
-    parts = [part for n, one in enumerate(ones) for part in _parts(schema, one, str(n), replaced=one.table in replaced)]
-    return f"WITH {', '.join(parts)} SELECT 1"
-
-
-def _parts(schema: str, one: Refill, n: str, *, replaced: bool) -> Iterator[str]:
+def _parts(schema: str, one: Refill, n: str, uniques: Sequence[_Unique]) -> Iterator[str]:
     """Yield what becomes of the rows of a table: those that go, those that change, those that come, in this order."""
-    at, new = own_rows(schema, one.table, one.partitioned), one.rows
-    same, unlike = _matching(one), _unlike(one)
-    gone, missing = _gone(one), f"NOT EXISTS (SELECT FROM {at} t WHERE {same})" if one.key else "true"
-    if replaced and one.key:
-        equal = f"{same} AND NOT ({unlike})" if unlike else same
-        gone = f"NOT EXISTS (SELECT FROM {new} s WHERE {equal})"
-        missing = f"NOT EXISTS (SELECT FROM {at} t WHERE {equal})"
-    before = f"gone{n}"
-    yield f"{before} AS (DELETE FROM {at} t WHERE {gone} RETURNING 1)"
-    if one.key and unlike and not replaced:
-        sets = ", ".join(f"{name(column)} = s.{name(column)}" for column in one.columns if column not in one.key)
-        after = f"(SELECT count(*) FROM {before}) >= 0"
-        yield f"changed{n} AS (UPDATE {at} t SET {sets} FROM {new} s WHERE {after} AND {same} AND {unlike} RETURNING 1)"
-        before = f"changed{n}"
+    at, new, unlike, last = own_rows(schema, one.table, one.partitioned), one.rows, _unlike(one), f"gone{n}"
     theirs = ", ".join(f"s.{name(column)}" for column in one.columns)
-    yield (
-        f"come{n} AS (INSERT INTO {name(schema, one.table)} ({columns(one.columns)}) SELECT {theirs} FROM {new} s"
-        f" WHERE (SELECT count(*) FROM {before}) >= 0 AND {missing})"
-    )
+    taking = " AND ".join(f"k.{name(column)} = s.{name(column)}" for column in one.key)
+    if uniques:
+        yield f"taking{n} AS MATERIALIZED ({' UNION '.join(_taking(schema, one, unique) for unique in uniques)})"
+    yield f"{last} AS (DELETE FROM {at} t WHERE {_gone(one)} RETURNING 1)"
+    if uniques:
+        # Whoever waits counts what was done before: so Postgres does all of that first.
+        after, last = f"(SELECT count(*) FROM {last}) >= 0", f"left{n}"
+        yield f"{last} AS (DELETE FROM {at} t USING taking{n} s WHERE {after} AND {_matching(one)} RETURNING 1)"
+    if one.key and unlike:
+        sets = ", ".join(f"{name(column)} = s.{name(column)}" for column in one.columns if column not in one.key)
+        after, last = f"(SELECT count(*) FROM {last}) >= 0", f"changed{n}"
+        stays = f" AND NOT EXISTS (SELECT FROM taking{n} k WHERE {taking})" if uniques else ""
+        change = f"UPDATE {at} t SET {sets} FROM {new} s WHERE {after} AND {_matching(one)} AND {unlike}{stays}"
+        yield f"{last} AS ({change} RETURNING 1)"
+    after = f"(SELECT count(*) FROM {last}) >= 0"
+    into = f"INSERT INTO {name(schema, one.table)} ({columns(one.columns)}) SELECT {theirs} FROM {new} s"
+    missing = f"NOT EXISTS (SELECT FROM {at} t WHERE {_matching(one)})" if one.key else "true"
+    yield f"come{n} AS ({into} WHERE {after} AND {missing})"
+    if uniques:
+        yield f"again{n} AS ({into} JOIN taking{n} k ON {taking} WHERE {after})"
 
 
 def _matching(one: Refill) -> str:
