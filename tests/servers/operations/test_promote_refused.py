@@ -8,10 +8,13 @@ from typing import Any
 import psycopg
 import pytest
 from lab import Lab
-from sidebyside import Beside, dropped
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from sidebyside import Beside, dropped, role
 
 import bulketl
 from bulketl.errors import DataError, PlanError
+from bulketl.operations.migrate.moves import Move
+from bulketl.operations.migrate.trials import foreseen
 from bulketl.postgres.write.refill import Refill, refill
 
 WHY: dict[str, Any] = {"reason": "seven equal nights", "force": True}
@@ -79,9 +82,28 @@ def test_what_would_refuse_rows_is_foreseen_and_counted(beside: Beside) -> None:
             assert said in caught.value.message
             assert hint in caught.value.hint
         assert SECRET not in f"{caught.value.message}{caught.value.hint}"
+    (step,) = foreseen(config, [PROMOTING])
+    assert 'CHECK constraint "low" refuses 5 rows' in dict(step.against)["claim"]
     assert lab.pg(there) == before
     assert lab.pg("SELECT count(*) FROM {s}.claim") == [(0,)]
     assert beside.owner("claim") == "shadow"
+
+
+def test_who_may_not_try_reads_so_in_the_plan(beside: Beside) -> None:
+    """A plan is read by those too who may read the ledger alone."""
+    lab, reader = beside.lab, role(beside.lab)
+    config = beside.shadowed(["claim"])
+    try:
+        lab.pg(f"ALTER ROLE {reader} LOGIN PASSWORD 'x'; GRANT USAGE ON SCHEMA bulketl TO {reader}")
+        uri = make_conninfo(lab.target, user=reader, password="x")
+        query = "&".join(f"{key}={value}" for key, value in conninfo_to_dict(uri).items())
+        (step,) = foreseen(config.model_copy(update={"target": f"postgresql:///?{query}"}), [PROMOTING])
+        assert (step.against, "permission denied" in step.untried) == ((), True)
+    finally:
+        lab.pg(f"DROP OWNED BY {reader}; DROP ROLE {reader}")
+
+
+PROMOTING = Move(1, "promote", ("claim",), "")
 
 
 def test_what_only_the_refill_tells_is_named_without_a_value(beside: Beside) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from faults import small_partitions
+from handkills import killed
+from heldup import environ
 from lab import Lab, load
 
 import bulketl
@@ -115,6 +118,34 @@ def test_the_plan_says_what_it_costs_and_where_it_is_turned_off_it_goes(lab: Lab
         bulketl.undo(masked, "t")
     with pytest.raises(PlanError, match="there is no table 'nothing'"):
         bulketl.undo(masked, "nothing")
+
+
+@pytest.mark.parametrize(
+    ("place", "undone"),
+    [
+        ("operations.undo:refill:after", False),
+        ("operations.undo:_put_back:after", False),
+        ("loading.record:_end:before", True),
+    ],
+)
+def test_a_kill_leaves_the_version_of_before_or_of_now(lab: Lab, tmp_path: Path, place: str, undone: bool) -> None:
+    """Within the transaction nothing has changed and the command can be given again; after it, all is done."""
+    config = configured(lab, **BY_TIME)
+    load(config)
+    before = lab.pg(ROWS)
+    edit(lab)
+    load(config)
+    after = lab.pg(ROWS)
+    (tmp_path / "bulketl.yaml").write_text("{}", encoding="utf-8")
+    settings = {**environ(lab), "BULKETL_SCHEMA": lab.schema}
+    killed(settings, place, "undo", "t", "--config", str(tmp_path / "bulketl.yaml"))
+    assert lab.pg(ROWS) == (before if undone else after)
+    if undone:
+        with pytest.raises(PlanError, match="no version before"):
+            bulketl.undo(config, "t")
+    else:
+        assert bulketl.undo(config, "t").rows == 200
+    assert lab.pg(ROWS) == before
 
 
 def test_a_partitioned_table_is_undone_in_its_partitions(lab: Lab) -> None:

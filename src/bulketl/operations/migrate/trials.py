@@ -9,11 +9,14 @@ import dataclasses
 from collections.abc import Sequence
 
 from bulketl.config.config import Config
-from bulketl.operations.migrate.prospects import Against, Prospect
+from bulketl.connections.retrying import patient
+from bulketl.errors import BulketlError
+from bulketl.operations.migrate.moves import Move
+from bulketl.operations.migrate.prospects import Against, Prospect, prospects
 from bulketl.postgres.compare import views
 from bulketl.postgres.ddl import name
 from bulketl.postgres.inspect import heirs
-from bulketl.postgres.server import Connection
+from bulketl.postgres.server import Connection, Postgres
 from bulketl.postgres.write.acceptance import Refusal, refusals
 from bulketl.postgres.write.exchange import Exchange, moves_of, unfit
 from bulketl.postgres.write.freenames import renamings
@@ -41,6 +44,25 @@ def tried(connection: Connection, config: Config, found: Sequence[Prospect]) -> 
         )
         for one in found
     )
+
+
+def foreseen(config: Config, steps: Sequence[Move]) -> list[Move]:
+    """Return steps with what stands against the promotions among them, where this user may try that."""
+    return [_foreseen(config, step) if step.step == "promote" else step for step in steps]
+
+
+def _foreseen(config: Config, step: Move) -> Move:
+    try:
+        found = patient(_look, Postgres.of(config), config, step.tables)
+    except BulketlError as error:  # plans are read by those too who may read the ledger alone
+        return step._replace(untried=error.public)
+    against = ((one.table, "; ".join(item.why for item in one.against)) for one in found if one.against)
+    return step._replace(against=tuple(against))
+
+
+def _look(target: Postgres, config: Config, tables: Sequence[str]) -> tuple[Prospect, ...]:
+    with target.connect() as connection:
+        return tried(connection, config, prospects(connection, config, tables, {}))
 
 
 def _views(connection: Connection, config: Config, found: Sequence[Prospect], against: Found) -> None:
