@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from lab import Lab, load
 import bulketl
 from bulketl import Config
 from bulketl.errors import DataError, PlanError
+from bulketl.mysql.source import MySQLSource
 
 BY_TIME = {"extraction_strategy": "incremental", "incremental_column": "at"}
 ROWS = "SELECT id, c, at FROM {s}.t ORDER BY id"
@@ -64,6 +66,30 @@ def test_the_version_before_is_there_again_whatever_the_way(
         bulketl.undo(config, "t")
     assert load(config).summary.outcome == "done"
     assert lab.pg(ROWS) == after
+    assert lab.differences("t") == []
+
+
+def test_a_load_in_chunks_is_undone_whole_also_when_it_failed_amid_them(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each chunk is published alone, and the version before is that of before the first of them."""
+    small_partitions(monkeypatch, 25)
+    rule = {"extraction_strategy": "chunked_incremental", "incremental_column": "id", "lookback": 0, "deletes": "ignore"}
+    config = configured(lab, **rule)
+    load(config)
+    before, state = lab.pg(ROWS), lab.pg("SELECT watermark, rows FROM bulketl.state WHERE schema_name = '{s}'")
+    lab.mysql("INSERT INTO t SELECT seq, 'new', NOW() FROM seq_201_to_400")
+    read = MySQLSource.read
+
+    def losing(source: MySQLSource, spec: Any, part: Any, *rest: Any) -> Iterator[Any]:
+        yield from (rows.slice(5) if part.index == 3 else rows for rows in read(source, spec, part, *rest))
+
+    monkeypatch.setattr(MySQLSource, "read", losing)
+    (failed,) = load(config).summary.failed
+    assert len(lab.pg(ROWS)) > len(before), failed
+    bulketl.undo(config, "t")
+    assert lab.pg(ROWS) == before
+    assert lab.pg("SELECT watermark, rows FROM bulketl.state WHERE schema_name = '{s}'") == state
+    monkeypatch.undo()
+    assert load(config).summary.outcome == "done"
     assert lab.differences("t") == []
 
 
