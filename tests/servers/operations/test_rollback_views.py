@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import psycopg
 import pytest
 from lab import Lab
 from sidebyside import Beside, dropped, role
 
 import bulketl
+from bulketl.operations.migrate.trials import VIEWS_UNTRIED
+from bulketl.postgres.compare import views
 
 WHY: dict[str, Any] = {"reason": "seven equal nights", "force": True}
 
@@ -109,3 +112,20 @@ def test_what_hangs_on_the_table_beside_keeps_none_from_coming_back(beside: Besi
     (back,) = bulketl.rollback(config, reason="x").tables
     assert any("is called claim_1 now, because something hangs on it" in words for words in back.told)
     assert lab.pg(f"SELECT n FROM {shadow}.mine") == [(9,)]
+
+
+def test_who_may_make_no_temporary_table_reads_that_views_are_not_tried(
+    beside: Beside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The promotion and the rollback themselves need none."""
+
+    def forbidden(*_: object) -> None:
+        raise psycopg.errors.InsufficientPrivilege
+
+    config = beside.shadowed(["claim"])
+    monkeypatch.setattr(views, "_unmade", forbidden)
+    (looked,) = bulketl.promote(config, **WHY, dry_run=True).tables
+    assert VIEWS_UNTRIED in looked.told
+    bulketl.promote(config, **WHY)
+    (back,) = bulketl.rollback(config, reason="x", dry_run=True).tables
+    assert VIEWS_UNTRIED in back.told

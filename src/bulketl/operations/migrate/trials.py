@@ -25,6 +25,7 @@ from bulketl.tables.printable import count_of
 
 Found = dict[str, list[Against]]
 Told = dict[str, list[str]]
+VIEWS_UNTRIED = "views over it are not tried: this user may make no temporary table, or others hold a lock"
 
 
 def tried(connection: Connection, config: Config, found: Sequence[Prospect]) -> tuple[Prospect, ...]:
@@ -32,7 +33,7 @@ def tried(connection: Connection, config: Config, found: Sequence[Prospect]) -> 
     open_ = [one for one in found if one.new is not None and all(item.forced for item in one.against)]
     against: Found = {one.table: [] for one in open_}
     told: Told = {one.table: [] for one in open_}
-    _views(connection, config, [one for one in open_ if one.how == "swapped"], against)
+    _views(connection, config, [one for one in open_ if one.how == "swapped"], against, told)
     _rows(connection, config, [one for one in open_ if one.how == "refilled"], against, told)
     _inherited(connection, config, open_, against, told)
     _names(connection, config, [one for one in open_ if one.how != "refilled"], told)
@@ -65,11 +66,15 @@ def _look(target: Postgres, config: Config, tables: Sequence[str]) -> tuple[Pros
         return tried(connection, config, prospects(connection, config, tables, {}))
 
 
-def _views(connection: Connection, config: Config, found: Sequence[Prospect], against: Found) -> None:
+def _views(connection: Connection, config: Config, found: Sequence[Prospect], against: Found, told: Told) -> None:
     tables = [one.table for one in found if one.old and one.old.views]
     standing = views.standing(connection, config.target_schema, config.shadow_schema, tables) if tables else []
     places = {table: name(config.shadow_schema, table) for table in tables}
     wrong = views.unmade(connection, config.target_schema, standing, places) if standing else {}
+    if wrong is None:
+        for table in tables:
+            told[table].append(VIEWS_UNTRIED)
+        return
     for view, tables in views.reading(standing).items():
         if view in wrong and tables:
             why = f"is read by view {view}, which cannot be made over bulketl's table: {wrong[view]}"

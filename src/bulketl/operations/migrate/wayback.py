@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from bulketl.config.config import Config
 from bulketl.operations.migrate.chosen import chosen
+from bulketl.operations.migrate.trials import VIEWS_UNTRIED
 from bulketl.plan.selection import Selection
 from bulketl.postgres.compare import views
 from bulketl.postgres.ddl import name
@@ -161,11 +162,15 @@ def _tried(connection: Connection, config: Config, sight: Sight) -> Sight:
     standing = views.standing(connection, into, shadow, list(places)) if places else []
     wrong = views.unmade(connection, into, standing, places) if standing else {}
     renamed = renamings(connection, moves_of(into, changes))
+    untried = [VIEWS_UNTRIED] if wrong is None else []
     told = tuple(
-        dataclasses.replace(one, told=(*one.told, *(that.words for that in renamed if that.table == one.table)))
+        dataclasses.replace(
+            one,
+            told=(*one.told, *(that.words for that in renamed if that.table == one.table), *untried * (one.table in places)),
+        )
         for one in sight.returned
     )
-    spared = tuple(Spared(view, "", why, view in sight.definitions) for view, why in wrong.items())
+    spared = tuple(Spared(view, "", why, view in sight.definitions) for view, why in (wrong or {}).items())
     return dataclasses.replace(sight, returned=told, spared=spared)
 
 

@@ -103,12 +103,19 @@ def both(
         return list(zip(*(_over(connection, schema, views, side) for side in sides), strict=True))
 
 
-def unmade(connection: Connection, schema: str, views: Sequence[View], places: Mapping[str, str]) -> dict[str, str]:
+def unmade(connection: Connection, schema: str, views: Sequence[View], places: Mapping[str, str]) -> dict[str, str] | None:
     """Return why views cannot be made over other tables, by their quoted names; nothing is locked, and nothing stays.
 
     `places`: by table of the schema that the views read, the quoted name of the one in its place. What cannot be tried so
-    is left out: only an exchange tells.
+    is left out: only an exchange tells. None where this user may make no temporary tables, or a lock is not had.
     """
+    try:
+        return _unmade(connection, schema, views, places)
+    except (psycopg.errors.InsufficientPrivilege, psycopg.errors.LockNotAvailable):
+        return None
+
+
+def _unmade(connection: Connection, schema: str, views: Sequence[View], places: Mapping[str, str]) -> dict[str, str]:
     with connection.transaction(force_rollback=True):
         connection.execute("SET LOCAL lock_timeout = '10s'")
         making = {table: f"TABLE {name(table)} (LIKE {place} INCLUDING INDEXES)" for table, place in places.items()}

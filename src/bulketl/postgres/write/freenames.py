@@ -40,12 +40,13 @@ class Renamed(NamedTuple):
 
 
 _PARTS = """
-SELECT m.oid::bigint, c.oid::bigint, c.relname, CASE WHEN c.relkind = 'S' THEN 'sequence' ELSE 'index' END
-FROM unnest(%s::oid[]) m (oid), pg_class c
-WHERE c.oid IN (SELECT indexrelid FROM pg_index WHERE indrelid = m.oid) OR c.relkind = 'S' AND EXISTS (
-    SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
-    AND d.refclassid = 'pg_class'::regclass AND d.refobjid = m.oid AND d.deptype IN ('a', 'i'))
-ORDER BY c.relname"""
+SELECT i.indrelid::bigint, c.oid::bigint, c.relname, 'index' FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+WHERE i.indrelid = ANY(%(oids)s::oid[])
+UNION ALL
+SELECT d.refobjid::bigint, c.oid::bigint, c.relname, 'sequence' FROM pg_depend d
+JOIN pg_class c ON c.oid = d.objid AND c.relkind = 'S'
+WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = ANY(%(oids)s::oid[])
+    AND d.deptype IN ('a', 'i') ORDER BY 3"""
 
 
 def renamings(connection: Connection, moves: Sequence[Moving]) -> list[Renamed]:
@@ -59,7 +60,7 @@ def renamings(connection: Connection, moves: Sequence[Moving]) -> list[Renamed]:
     for schema, relation, oid in found:
         taken[schema][relation] = oid
     parts: dict[int, list[tuple[int, str, str]]] = {}
-    for table, oid, relation, kind in connection.execute(_PARTS.encode(), ([one.oid for one in moves],)):
+    for table, oid, relation, kind in connection.execute(_PARTS.encode(), {"oids": [one.oid for one in moves]}):
         parts.setdefault(table, []).append((oid, relation, kind))
     made = []
     for one in moves:
