@@ -261,7 +261,7 @@ def failure(sqlstate: str | None, text: str, what: str, constraint: str = "", fo
     """
     text, state = said(forbidden or text), sqlstate or ""
     lost = any(words in text for words in ("server closed the connection", "connection to server", "could not receive"))
-    if state in (TAMPERED, EATEN):  # our own words, and where in a block they were said is of no interest
+    if state in (TAMPERED, STRANGE, EATEN):  # our own words, and where in a block they were said is of no interest
         text = text.partition(" CONTEXT: ")[0]
     bare = text.removeprefix("ERROR:").strip()
     named = bare.startswith(what)  # our own words name the table already
