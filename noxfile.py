@@ -1,6 +1,7 @@
-"""All of it: `nox -s lint types unit tests integrations dbt browser pictures package guard walk labels demo bare bench`.
+"""All of it: `nox -s NAME`.
 
-And `compatibility`, which tries other versions of both servers.
+NAME is one of lint types unit tests hostile supply integrations dbt browser pictures package guard faults walk mutants labels
+demo bare compatibility bench.
 """
 
 import sys
@@ -62,6 +63,30 @@ def tests(session: nox.Session) -> None:
     session.install("-q", "-e", ".[demo]", *group("test"))
     session.run(*PROGRAMS)
     session.run("pytest", *(session.posargs or ("-n", "auto", "--maxprocesses=4", "--dist=loadfile")))
+
+
+@nox.session
+def hostile(session: nox.Session) -> None:
+    """Try more than 100,000 hostile names, values and files, and print how many of each kind went into which output.
+
+    The ordinary tests try a part of them.
+    """
+    session.install("-q", "-e", ".[dashboard]", *group("test"))
+    session.run("pytest", "tests/hostile", *session.posargs, env={"BULKETL_HOSTILE": "1"})
+
+
+@nox.session
+def supply(session: nox.Session) -> None:
+    """Look at what bulketl stands on: licences, a CycloneDX bill of materials (`bom.json`), advisories.
+
+    It fails as well when the advisory service could not be asked about a package: that is named.
+    """
+    session.install("-q", *group("supply"))
+    place = session.create_tmp()
+    session.run("python", "-m", "venv", f"{place}/runtime")
+    extras = ",".join(PYPROJECT["project"]["optional-dependencies"])
+    session.run("python", "-m", "pip", f"--python={place}/runtime/bin/python", "install", "-q", f".[{extras}]")
+    session.run("python", "tests/support/supply.py", f"{place}/runtime/bin/python", place)
 
 
 @nox.session
@@ -142,11 +167,34 @@ def guard(session: nox.Session) -> None:
 
 
 @nox.session
+def faults(session: nox.Session) -> None:
+    """Have everything go wrong that can, and print what became of it: `nox -s faults -- --help`; some minutes.
+
+    The tests have a few of each kind. Disks that are full are tried by root alone, who may mount small ones.
+    """
+    session.install("-q", "-e", ".[demo]", *group("test"))
+    session.run(*PROGRAMS)
+    session.run("python", "-m", "trials", *session.posargs, env={"PYTHONPATH": "tests/support"})
+
+
+@nox.session
 def walk(session: nox.Session) -> None:
     """Print the rooms that planning one table enters, and its returns to a higher floor: `nox -s walk -- --help`."""
     session.install("-q", "-e", ".[demo]", *group("guard"))
     session.run(*PROGRAMS)
     session.run("python", "-m", "benchmarks.walk", *session.posargs)
+
+
+@nox.session
+def mutants(session: nox.Session) -> None:
+    """Put faults into the rooms that decide and count those that the tests notice: `nox -s mutants -- --help`."""
+    session.install("-q", "-e", ".", *group("test"), *group("mutants"))
+    session.run(
+        "python",
+        "tests/mutants/mutants.py",
+        *session.posargs,
+        env={"PYTHONPATH": "src:.", "POLARS_MAX_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+    )
 
 
 @nox.session

@@ -22,6 +22,7 @@ from runbooks import Clinic, Walk
 from bulketl.cli.demo.servers import EmbeddedPostgres, MariaDB
 
 os.environ.pop("COLUMNS", None)  # set where tests run on several cores: a test says itself how wide its terminal is
+pytest_plugins = ["tallying"]  # counts what was tried with hostile input
 KINDS: tuple[Kind, ...] = ("mariadb", "mysql") if os.environ.get("BULKETL_TEST_MYSQL") else ("mariadb",)
 settings.register_profile("bulketl", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("bulketl")

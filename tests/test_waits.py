@@ -150,6 +150,7 @@ WRITES = {
     "operations/rejects.py open": EXPORT,
     "operations/rejects.py write_table": EXPORT,
     "config/secrets.py open": "reads a secret",
+    "config/yamlfile.py open": "reads the configuration",
     "operations/alerts/spool.py fdopen": "incidents, which hold no values of rows",
     "operations/alerts/spool.py mkstemp": "the same, beside the file that it becomes",
     "operations/alerts/spool.py open": "of a lock",

@@ -7,12 +7,14 @@ set: the kinds of events of a run, `said`, `error`, `note`. No line but those of
 from __future__ import annotations
 
 import io
+import json
 import logging
 import sys
 from collections.abc import MutableMapping
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from bulketl.errors import BulketlError, ConfigError
+from bulketl.tables.printable import ESCAPED
 
 if TYPE_CHECKING:
     from bulketl.cli.terminal import Terminal
@@ -60,7 +62,7 @@ class JsonLines:
                     structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                     structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
                     _ordered,
-                    structlog.processors.JSONRenderer(ensure_ascii=False),
+                    structlog.processors.JSONRenderer(_document),
                 ],
             )
         )
@@ -85,9 +87,15 @@ class JsonLines:
         self._run = getattr(record, "run", self._run)
         values = getattr(record, "values", None)
         if values is None:
-            line["event"], values = "note", {"message": record.getMessage().removeprefix("note: ").strip()}
+            said = str(line["event"])  # with its values, which the record has no more
+            line["event"], values = "note", {"message": said.removeprefix("note: ").strip()}
         line.update({"run": self._run, "table": getattr(record, "table", None), **values})
         return line
+
+
+def _document(line: MutableMapping[str, Any], **options: Any) -> str:
+    """Return a line as JSON in which other alphabets are read as they are, and nothing acts on a terminal or ends a line."""
+    return json.dumps(line, ensure_ascii=False, **options).translate(ESCAPED)
 
 
 def _ordered(_logger: Any, _name: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

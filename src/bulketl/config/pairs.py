@@ -17,6 +17,7 @@ from bulketl.config.mistakes import read_file, validated
 from bulketl.config.sqltext import Dialect, placeholders, problem
 from bulketl.config.values import Duration, Model
 from bulketl.errors import ConfigError
+from bulketl.tables.printable import listed
 
 PairSeverity = Literal["warn", "fail"]
 Side = Literal["source", "target"]
@@ -142,9 +143,7 @@ def load_checks(path: Path, names: Sequence[str] = ()) -> dict[str, Pair]:
     file = read_file(path, problems)
     found = None if problems and not file.document else validated(Checks, file.document, file)
     if found is None or problems:
-        raise ConfigError(
-            "the checks are wrong:\n  " + "\n  ".join(problems), hint="correct the file and run the command again"
-        )
+        raise ConfigError(listed("the checks are wrong:", problems), hint="correct the file and run the command again")
     for name in names:
         if name not in found.pairs:
             close = difflib.get_close_matches(name, found.pairs, n=1)

@@ -23,6 +23,7 @@ from bulketl.config.settings import Settings
 from bulketl.config.snapshot import read_snapshot
 from bulketl.config.tables import TableRule, circle
 from bulketl.errors import ConfigError
+from bulketl.tables.printable import listed
 from bulketl.tables.spec import TIERS, Tier
 
 if TYPE_CHECKING:
@@ -62,8 +63,7 @@ def load_config(tables: Path | None, settings: Path | None, environ: Mapping[str
             values["known_columns"] = {table: frozenset(columns) for table, columns in (noted or {}).items()}
     config = _made({**values, "tables": rules}, problems)
     if config is None or problems:
-        text = "the configuration is wrong:\n  " + "\n  ".join(problems)
-        raise ConfigError(text, hint="correct it and run the command again")
+        raise ConfigError(listed("the configuration is wrong:", problems), hint="correct it and run the command again")
     config._secret_variables = frozenset(used & environ.keys())
     return config
 

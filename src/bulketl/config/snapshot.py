@@ -42,6 +42,8 @@ def read_snapshot(tables: Path) -> Snapshot | None:
         raise _unreadable(path, f"line {error.lineno}: {error.msg}") from None
     except UnicodeDecodeError as error:
         raise _unreadable(path, f"not UTF-8 text (byte {error.start})") from None
+    except ValueError:  # of Python itself, which makes no number of so many digits
+        raise _unreadable(path, "a number in it has thousands of digits") from None
     except RecursionError:
         raise _unreadable(path, "nested too deeply") from None
     columns = found.values() if isinstance(found, dict) else [None]

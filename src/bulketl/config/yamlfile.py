@@ -50,11 +50,12 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], Lines, list[str]]:
     A file that is no YAML gives an empty mapping; one with a wrong key gives the rest, so that its other mistakes are
     found too. Lines count from 1. A missing file is the caller's concern: OSError passes.
     """
-    raw = path.read_bytes()
+    with path.open("rb") as file:
+        raw = file.read(MOST_BYTES + 1)  # a device, as /dev/zero, has no end
     build = _Build()
     try:
         if len(raw) > MOST_BYTES:
-            raise _BadFileError(f": the file has {len(raw) >> 20} MB, more than the {MOST_BYTES >> 20} that are read")
+            raise _BadFileError(f": the file has more than the {MOST_BYTES >> 20} MB that are read")
         for event in _events(raw):
             build.add(event)
     except _BadFileError as error:

@@ -14,9 +14,9 @@ from typing import Any
 import psycopg
 
 from bulketl.config.config import Config
-from bulketl.config.migration import TABLES
+from bulketl.config.migration import with_tables
 from bulketl.connections.commands import carry_out, label
-from bulketl.errors import BulketlError
+from bulketl.errors import BulketlError, ConfigError
 from bulketl.postgres.ledger import handovers, kept
 from bulketl.postgres.ledger.handovers import Handover
 from bulketl.postgres.server import Postgres
@@ -120,7 +120,10 @@ def _tell(config: Config) -> Told:
 
 def _said(config: Config, words: Sequence[str], one: Handover) -> str:
     """Carry out the command for what happened once; return how it failed, '' when it did not."""
-    filled = [word for item in words for word in (one.tables if item == TABLES else [item])]
+    try:
+        filled = with_tables(words, one.tables)
+    except ConfigError as error:
+        return f"{label(words)} was not started: {error.public}; {error.hint}"
     document = {
         "act": one.act, "run": one.run, "at": one.at.isoformat(timespec="seconds"), "schema": config.target_schema,
         "tables": one.tables, **one.document,

@@ -8,6 +8,7 @@ import dataclasses
 import itertools
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -50,6 +51,8 @@ from bulketl.tables.spec import TableSpec
 
 FORMATS = (".csv", ".json", ".parquet")
 LAST = "last"
+_FORMULA = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"  # what a formula begins with, the wide forms of East Asia too
+_NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?([eE][+-]?\d+)?")
 _FIELDS = [field.name for field in dataclasses.fields(Rejected)]
 
 
@@ -132,9 +135,14 @@ def _csv(stream: TextIO, rows: Iterator[Rejected]) -> int:
     writer.writerow(_FIELDS)
     count = 0
     for row in rows:
-        writer.writerow(_texts(row).values())
+        writer.writerow(map(_inert, _texts(row).values()))
         count += 1
     return count
+
+
+def _inert(text: str | None) -> str | None:
+    """Return a cell that no spreadsheet takes for a formula: it has an apostrophe before it then, unless it is a number."""
+    return f"'{text}" if text and text[0] in _FORMULA and not _NUMBER.fullmatch(text) else text
 
 
 def _json(stream: TextIO, rows: Iterator[Rejected]) -> int:

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 from bulketl.config.windows import DAYS, Windows, parse_window
+from bulketl.errors import ConfigError
+from bulketl.tables.printable import in_a_line
 
 Scheduler = Literal["systemd", "cron", "airflow"]
 SCHEDULERS: tuple[Scheduler, ...] = ("systemd", "cron", "airflow")
@@ -21,8 +23,9 @@ def snippet(kind: Scheduler, windows: Windows, folder: str, load: Sequence[str] 
     """Return the text for one scheduler: a load at the begin of the window, in its zone, run in `folder`.
 
     `load`: the words of the command. A run that was stopped is taken up by the first of two commands: `--resume last`
-    ends with 2 when there is none.
+    ends with 2 when there is none. Raise ConfigError for what a scheduler would not read as it is.
     """
+    _check(kind, folder, load)
     begin, _, zone = parse_window(windows.load)
     return {"systemd": _systemd, "cron": _cron, "airflow": _airflow}[kind](begin, windows, str(zone), folder, load)
 
@@ -32,10 +35,25 @@ def ticking(kind: Scheduler, folder: str, tick: Sequence[str]) -> str:
 
     `tick`: the words of the command. Airflow is no timer, and may be what is down.
     """
+    _check(kind, folder, tick)
     if kind == "cron":
         line = f"cd {shlex.quote(folder)} && {shlex.join(tick)} >> bulketl.log 2>&1".replace("%", "\\%")
         return f"# alerts that are due, also of loads that were killed\n* * * * * {line}\n"
     return _TICKING.format(folder=folder.replace("%", "%%"), command=_command(tick)) if kind == "systemd" else ""
+
+
+def _check(kind: Scheduler, folder: str, words: Sequence[str]) -> None:
+    """Raise ConfigError for a folder or a word that would not be read as it is: a line feed begins another job."""
+    for text in (folder, *words):
+        if in_a_line(text) != text:
+            raise ConfigError(
+                f"{text!r} has a character that ends a line or is not seen, and {kind} would not read it as it is",
+                hint="rename the folder or the file, and run the command again",
+            )
+    if kind == "systemd" and folder != folder.strip().rstrip("\\"):
+        raise ConfigError(
+            f"the folder {folder!r} ends in what systemd takes for something else", hint="rename it, or run it in another"
+        )
 
 
 _TICKING = """# /etc/systemd/system/bulketl-alerts.service
@@ -128,6 +146,7 @@ def _airflow(begin: dt.time, windows: Windows, zone: str, folder: str, load: Seq
     command = shlex.join(load)
     warned = "{ code=$?; [ $code = 3 ] || [ $code = 4 ] || exit $code; }"
     line = f"cd {shlex.quote(folder)} && {{ {command} --resume last || true; }} && {{ {command} --json || {warned}; }}"
+    line = re.sub(r"\{(?=[{%#])", "{{ '{' }}", line)  # Airflow reads it as a template of Jinja's
     days = ",".join(str((DAYS.index(day) + 1) % 7) for day in windows.days)
     return f'''# dags/bulketl_load.py
 import pendulum

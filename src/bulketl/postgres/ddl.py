@@ -50,7 +50,9 @@ def batch(statements: list[str]) -> str:
 
 def block(body: str, variables: str = "") -> str:
     """Return a body of PL/pgSQL as one statement; `variables`: the declarations of its variables, as ` one bigint;`."""
-    tag = f"$bulketl_{hashlib.sha256(body.encode()).hexdigest()[:8]}$"  # nothing inside can end the quotation
+    tag = f"$bulketl_{hashlib.sha256(body.encode()).hexdigest()[:8]}$"
+    while tag in body:  # as whoever has searched for a name that hashes to itself would have it
+        tag = f"$bulketl_{hashlib.sha256(tag.encode()).hexdigest()[:8]}$"
     # A column may be called `found`, which is also a variable of every block.
     declared = f"DECLARE{variables}\n" if variables else ""
     return f"DO {tag} #variable_conflict use_column\n{declared}BEGIN\n{body}\nEND {tag}"

@@ -7,12 +7,15 @@ this is for the eye, not for a parser.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _ACTING = {code: chr(0x2400 + code) for code in range(0x20) if chr(code) != "\n"}  # pictures that Unicode has for them
 _ACTING |= {0x7F: "\N{SYMBOL FOR DELETE}", 0x2028: "\N{SYMBOL FOR NEWLINE}", 0x2029: "\N{SYMBOL FOR NEWLINE}"}
 _ACTING |= dict.fromkeys(range(0x80, 0xA0), _REPLACEMENT)  # C1: one of them begins a sequence as ESC [ does
 _TURNING = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))  # of the direction of writing
 _SHOWN = {**_ACTING, **dict.fromkeys((*_TURNING, *range(0xD800, 0xE000)), _REPLACEMENT)}  # and halves of surrogate pairs
+ESCAPED = {code: f"\\u{code:04x}" for code in (*_SHOWN, 0x85) if code >= 0x7F}  # in JSON
 _IN_A_LINE = {**_SHOWN, ord("\n"): "\N{SYMBOL FOR NEWLINE}"}
 
 
@@ -24,6 +27,11 @@ def shown(text: str) -> str:
 def in_a_line(text: str) -> str:
     """Return the text as one line, with a picture for line feeds too: a name must not make a line of its own."""
     return text.translate(_IN_A_LINE)
+
+
+def listed(head: str, lines: Iterable[str]) -> str:
+    """Return a head and below it lines, each of which is one whatever a name in it holds."""
+    return "\n  ".join([head, *map(in_a_line, lines)])
 
 
 def shortened(text: str, most: int) -> str:

@@ -195,7 +195,7 @@ def _read(path: Path) -> Pages:
         document = json.loads(path.read_text(encoding="utf-8"))
         incidents = [_incident(one) for one in document["incidents"]]
         return Pages({one.key: one for one in incidents}, [Delivery(**_timed(one)) for one in document["deliveries"]])
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):  # whatever is in there instead
         other = path.with_suffix(".unreadable")
         path.replace(other)
         _log.warning("alerts: %s cannot be read, and is %s now: what it kept is not told again", path, other.name)

@@ -32,9 +32,14 @@ def renderer(config: Config, *folders: Path, linked: bool = True) -> Render:
     made = environment(config, FileSystemLoader([*folders, TEMPLATES]), linked=linked)
 
     def render(template: str, **values: object) -> str:
-        return made.get_template(f"{template}.html").render(values)
+        return sendable(made.get_template(f"{template}.html").render(values))
 
     return render
+
+
+def sendable(html: str) -> str:
+    """Return a page as UTF-8 can have it: half of a surrogate pair, as a name out of the environment may have, is a `?`."""
+    return html.encode("utf-8", "replace").decode()
 
 
 def zone_named(config: Config) -> str:

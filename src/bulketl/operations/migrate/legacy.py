@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from bulketl.config.config import Config
-from bulketl.config.migration import TABLES, Migration
+from bulketl.config.migration import Migration, with_tables
 from bulketl.connections.commands import carry_out, label
 from bulketl.connections.person import person
 from bulketl.connections.retrying import patient
@@ -44,7 +44,7 @@ def run_legacy(config: Config, tables: Sequence[str], stop: threading.Event | No
         written = max((one.at for one in before.values() if one.at), default=None) if before else None
         said = f"; its books were last written at {written:%Y-%m-%d %H:%M}" if written else "; it keeps no books here"
         return _judged(blank._replace(how=f"{ELSEWHERE}{said}"), None, before)
-    words = words_of(migration.legacy.run, tables)
+    words = with_tables(migration.legacy.run, tables)
     about = json.dumps({"schema": config.target_schema, "tables": list(tables)})
     with _log(Path(migration.legacy.logs), blank.started_at) as file:
         ran = carry_out(words, about, migration.legacy.time_limit.total_seconds(), stop=stop, log=file)
@@ -52,19 +52,6 @@ def run_legacy(config: Config, tables: Sequence[str], stop: threading.Event | No
     run = _judged(run, before, patient(_books, target, config.target_schema))
     patient(_kept, target, config.target_schema, run)
     return run
-
-
-def words_of(command: Sequence[str], tables: Sequence[str]) -> list[str]:
-    """Return the words of a command with the names of tables in the place of `{tables}`.
-
-    Raise ConfigError for a name that would be taken for an option.
-    """
-    if TABLES in command and (odd := [name for name in tables if name.startswith("-")]):
-        raise ConfigError(
-            f"table {odd[0]!r} begins with a dash, and the older pipeline's command would take it for an option",
-            hint="leave the table out, or have the command read the names from its standard input, which is JSON",
-        )
-    return [word for part in command for word in (tables if part == TABLES else (part,))]
 
 
 def wrong(run: LegacyRun) -> list[str]:

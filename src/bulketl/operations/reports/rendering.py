@@ -7,6 +7,7 @@ One of the same name in the user's folder is taken first, and may extend ours by
 from __future__ import annotations
 
 import datetime as dt
+import re
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -17,12 +18,14 @@ from markupsafe import Markup
 
 from bulketl.config.config import Config
 from bulketl.config.windows import zone_of_window
-from bulketl.operations.dashboard.rendering import TEMPLATES, environment, plain, zone_named
+from bulketl.operations.dashboard.rendering import TEMPLATES, environment, plain, sendable, zone_named
 from bulketl.operations.reports.ownwords import folder_of, naming
 from bulketl.tables.printable import count_of, in_a_line, lasting, size
 
 _HERE = Path(__file__).parent / "templates"
 STYLE = Path(__file__).parents[1] / "dashboard" / "assets" / "dashboard.css"
+_BLOCK = re.compile(r"^([-+=~])(?=[-+=~\s]|$)|^(\d+)([.)])(?=\s|$)")  # what begins a list, a line or a heading of its own
+_LINKED = re.compile(r"(https?|ftp|www)([:.])", re.IGNORECASE)  # what GitHub makes a link of
 OURS = "bulketl"  # the prefix by which a user's template names one of ours
 
 
@@ -51,7 +54,7 @@ def bodies(config: Config, name: str, report: object) -> tuple[str, str]:
 def _html(config: Config, template: str, **values: object) -> str:
     with naming(config, template):
         made = environment(config, _loader(config), linked=False)
-        return f"{made.get_template(template).render(values).strip()}\n"
+        return sendable(f"{made.get_template(template).render(values).strip()}\n")
 
 
 def _text(config: Config, template: str, finalize: Callable[[Any], str], **values: object) -> str:
@@ -80,7 +83,13 @@ def _loader(config: Config) -> BaseLoader:
 def _escaped(value: Any) -> str:
     if isinstance(value, Markup):
         return value
-    return "".join(f"\\{char}" if char in "|\\`*_<>[]#" else char for char in in_a_line(str(value)))
+    text = "".join(f"\\{char}" if char in "|\\`*_<>[]#&" else char for char in in_a_line(str(value)))
+    text = _LINKED.sub(r"\1\\\2", _BLOCK.sub(_apart, text))
+    return f"&#32;{text[1:]}" if text.startswith(" ") else text
+
+
+def _apart(found: re.Match[str]) -> str:
+    return f"{found[2] or ''}\\{found[1] or found[3]}"
 
 
 def _plainly(value: Any) -> str:

@@ -17,6 +17,7 @@ from email.utils import localtime, make_msgid
 
 from bulketl.config.channels import ChannelSettings, on_this_machine
 from bulketl.operations.alerts.message import Answer, Message
+from bulketl.tables.printable import in_a_line
 
 SECONDS = 10.0  # of one wait
 MOST_TEXT = 200_000  # characters
@@ -48,7 +49,8 @@ def mail_of(settings: ChannelSettings, message: Message, thread: str) -> EmailMe
     mail = headed(settings, f"bulketl {message.heading}")
     if thread:
         mail["In-Reply-To"] = mail["References"] = thread
-    mail.set_content("\n\n".join(part for part in (message.heading, message.about(MOST_TEXT), message.incident) if part))
+    parts = (message.heading, message.about(MOST_TEXT), in_a_line(message.incident))
+    mail.set_content("\n\n".join(part for part in parts if part))
     return mail
 
 
