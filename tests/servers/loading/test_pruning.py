@@ -132,7 +132,7 @@ def test_a_table_that_is_swapped_in_every_night_leaves_no_trace_of_those_before(
     age(lab)
     assert lab.load(rules=rules, tables=["changes"], **KEEP).summary.pruned is not None
     assert [bool(kept(lab, run)) for run in runs] == [False, False, False, True]
-    assert lab.pg("SELECT run FROM bulketl.made WHERE table_name = 'whole'") == [(runs[3],)]
+    assert lab.pg("SELECT run FROM bulketl.made WHERE (schema_name, table_name) = ('{s}', 'whole')") == [(runs[3],)]
     assert lab.load(rules=rules, tables=["whole"]).summary.outcome == "done"
 
 
