@@ -1,7 +1,7 @@
 """All of it: `nox -s NAME`.
 
-NAME is one of lint types unit tests hostile supply integrations dbt browser pictures package guard faults walk mutants labels
-demo bare bench.
+NAME is one of lint types unit tests hostile supply integrations dbt browser pictures package guard faults model walk mutants
+labels demo bare compatibility bench.
 """
 
 import sys
@@ -18,7 +18,11 @@ PROGRAMS = (
     "from bulketl.cli.demo.programs import main; main()",
 )  # installs those that the servers need and lack
 
-INTEGRATIONS = ("tests/servers/operations/test_metrics.py", "tests/servers/operations/test_traces.py")
+INTEGRATIONS = (
+    "tests/servers/operations/test_metrics.py",
+    "tests/servers/operations/test_traces.py",
+    "tests/servers/postgres/test_pgbouncer.py",
+)
 DBT = "tests/servers/operations/test_dbt.py"
 
 
@@ -87,7 +91,7 @@ def supply(session: nox.Session) -> None:
 
 @nox.session
 def integrations(session: nox.Session) -> None:
-    """Have other people's programs read what bulketl writes for them; Debian's prometheus is installed for that.
+    """Try other people's programs with bulketl: Debian's prometheus and pgbouncer are installed for that.
 
     The same tests are among the others, where those are skipped whose program is not there.
     """
@@ -205,6 +209,14 @@ def labels(session: nox.Session) -> None:
 def bare(session: nox.Session) -> None:
     """Run the README's commands on bare Debian and Ubuntu: `nox -s bare -- --help`."""
     session.run(sys.executable, "tests/bare.py", *session.posargs, external=True)
+
+
+@nox.session
+def compatibility(session: nox.Session) -> None:
+    """Run suites on other versions of both servers, out of their archives: `nox -s compatibility -- --help`."""
+    session.install("-q", "-e", ".[demo]", *group("test"))
+    session.run(*PROGRAMS)
+    session.run("python", "tests/compatibility.py", *session.posargs)
 
 
 @nox.session

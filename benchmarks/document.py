@@ -2,7 +2,7 @@
 
     python -m benchmarks.document FILE [--plots docs/benchmarks]
 
-prints the Markdown and, with --plots, writes peers-payments.png, peers-others.png and scale.png there.
+prints the Markdown and, with --plots, writes peers-payments.png, peers-others.png, scale.png and soak.png there.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from benchmarks.growth import Grown, cells
 from benchmarks.link import NEAR, Pass, trips
 from benchmarks.measure import Measured, median
 from benchmarks.peers.results import HEADINGS, PeerScenario
-from benchmarks.plots import plot_peers, plot_scale
+from benchmarks.plots import plot_peers, plot_scale, plot_soak
 from benchmarks.relay import Counted
 from benchmarks.report import BULKETL
 
@@ -146,6 +146,8 @@ def main() -> int:
         for one in document["scenarios"]:
             if one.get("kind") == "scale":
                 plot_scale(one, options.plots / "scale.png")
+            if one.get("kind") == "soak":
+                plot_soak(one, options.plots / "soak.png")
     return 0
 
 

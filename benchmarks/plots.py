@@ -119,6 +119,36 @@ def plot_scale(plain: dict[str, Any], path: Path) -> None:
     _save(figure, path)
 
 
+def plot_soak(plain: dict[str, Any], path: Path) -> None:
+    """Draw what could pile up over the nights, each from zero; the thirds that are compared lie between the lines."""
+    nights, ledger = plain["nights"], plain["ledger"]
+    days = range(1, len(nights) + 1)
+
+    def rows(*tables: str) -> list[float]:
+        return [sum(seen.get(table, [0, 0])[0] for table in tables) for seen in ledger]
+
+    panels: list[tuple[str, str, list[float]]] = [
+        ("memory of the process", "MB", [seen["memory"] for seen in nights]),
+        ("objects of Python", "thousand", [seen["objects"] / 1e3 for seen in nights]),
+        ("CPU of the process", "seconds a night", [seen["cpu"] for seen in nights]),
+        ("target", "bytes per row", [seen["bytes per row"] for seen in nights]),
+        ("catalogue of Postgres", "MB", [seen["catalogue MB"] for seen in nights]),
+        ("ledger: event, measure, reject", "rows", rows("event", "measure", "reject")),
+    ]
+    figure = Figure(figsize=(11, 5.0), layout="constrained")
+    for axis, (title, unit, values) in zip(figure.subplots(2, 3).flat, panels, strict=True):
+        axis.plot(days, values, "-", color=OURS, linewidth=1.2)
+        for third in (len(nights) // 3, 2 * (len(nights) // 3)):
+            axis.axvline(third, color=FLOOR, linestyle="dotted", linewidth=1.0)
+        axis.set_title(title, loc="left", fontsize=9.5)
+        axis.set_ylabel(unit)
+        axis.set_xlabel("night")
+        axis.set_xlim(0)
+        axis.set_ylim(0, axis.get_ylim()[1] * 1.15)
+        _bare(axis)
+    _save(figure, path)
+
+
 def _bare(axis: Axes) -> None:
     for side in ("top", "right"):
         axis.spines[side].set_visible(False)

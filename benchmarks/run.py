@@ -19,10 +19,11 @@ promote    220 tables that change hands with an older pipeline, and come back, w
 link       the whole database over a slow link: seconds, bytes and round trips
 harm       a clinic at work while a large table of each engine is loaded, by bulketl and by others: what it waits for
 kills      loads of audited and marked tables that are killed at random moments, and the load after each
+soak       many nights in a row on a source that changes: memory, connections, ledger, bloat and files stay flat
 
 Contenders run in turn, A B A B, and are compared by their medians. On your servers, payments, merge and verify make and drop
 the database `bulketl_benchmark` at the source, peers `bulketl_peers` and `bulketl_peers_tenth`, scale `bulketl_scale`;
-catalogue only reads the database of the URI; nightly, history, pages, promote, link, whole and harm need servers of
+catalogue only reads the database of the URI; nightly, history, pages, promote, link, whole, harm and soak need servers of
 their own.
 All make and drop schemas that begin with `bulketl_benchmark` in the target; the ledger's schema `bulketl` stays there.
 """
@@ -61,6 +62,7 @@ from benchmarks.report import Scenario, machine
 from benchmarks.scale import run_scale
 from benchmarks.servers import LOADED, OTHER, Servers, Turn, bulketl, in_turn, out, python, throw_away
 from benchmarks.sidebyside import run_compare
+from benchmarks.soak.run import run_soak
 from benchmarks.tier import run_tier
 from benchmarks.verifying import run_verify
 from benchmarks.whole import run_whole
@@ -171,6 +173,7 @@ def main() -> int:
         "link": run_link,
         "harm": run_harm,
         "kills": run_kills,
+        "soak": run_soak,
     }
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__.split("\n")[0])
     listed = ", ".join(scenarios)
@@ -180,7 +183,8 @@ def main() -> int:
     parser.add_argument("--size", type=float, default=1.0, help="of the other databases of peers (%(default)s)")
     parser.add_argument("--runs", type=int, default=3, help="of each contender (%(default)s); two at most in most of peers")
     parser.add_argument("--kills", type=int, default=40, help="loads that are killed (%(default)s)")
-    parser.add_argument("--seed", type=int, default=7, help="of the moments of kills (%(default)s)")
+    parser.add_argument("--nights", type=int, default=200, help="of soak (%(default)s)")
+    parser.add_argument("--seed", type=int, default=7, help="of the moments of kills, of what changes in soak (%(default)s)")
     only = f"these of peers: {', '.join(WHAT)}; of growth; of harm: engines or programs"
     parser.add_argument("--only", type=_names, metavar="NAME,…", help=only)
     parser.add_argument("--source", help="a MySQL or MariaDB URI, instead of a throw-away server")

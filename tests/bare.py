@@ -115,25 +115,31 @@ def reachable(system: System) -> bool:
         return False
 
 
-def make(system: System, root: Path) -> str:
-    """Make a system with Python and nothing else, and this checkout in it. Return a word about its signatures."""
+def debootstrap(system: System, root: Path, *packages: str) -> bool:
+    """Make a system of what every one needs and some packages; return whether signatures were verified."""
     keyring, scripts = Path("/usr/share/keyrings", system.keyring), Path("/usr/share/debootstrap/scripts")
     script = scripts / (system.suite if (scripts / system.suite).exists() else system.script)
     command = [
-        *NAMESPACES, "debootstrap", "--variant=minbase", "--include=python3", f"--components={system.components}",
+        *NAMESPACES, "debootstrap", "--variant=minbase", *(f"--include={one}" for one in packages),
+        f"--components={system.components}",
         f"--keyring={keyring}" if keyring.exists() else "--no-check-gpg",
         system.suite, str(root), system.mirror, str(script),
     ]  # fmt: skip
     _run(command)
-    (root / "etc/hosts").write_text(
-        "127.0.0.1 localhost\n", encoding="utf-8"
-    )  # as every installer does, and debootstrap not
+    # As every installer does, and debootstrap not.
+    (root / "etc/hosts").write_text("127.0.0.1 localhost\n", encoding="utf-8")
+    return keyring.exists()
+
+
+def make(system: System, root: Path) -> str:
+    """Make a system with Python and nothing else, and this checkout in it. Return a word about its signatures."""
+    verified = debootstrap(system, root, "python3")
     for name in _run(["git", "-C", str(ROOT), "ls-files", "-z", "-co", "--exclude-standard"]).split("\0"):
         if name and (ROOT / name).is_file():
             inside = root / "root/bulketl" / name
             inside.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, inside)
-    return "made" if keyring.exists() else f"made of packages that were not verified: no {keyring.name} here"
+    return "made" if verified else f"made of packages that were not verified: no {system.keyring} here"
 
 
 def enter(root: Path, command: str, environ: dict[str, str], paths: list[str]) -> int:

@@ -7,12 +7,16 @@ import shutil
 import subprocess
 import sys
 
-PROGRAMS = {"promtool": "prometheus"}  # and the Debian package that each is in
+PROGRAMS = {"promtool": "prometheus", "pgbouncer": "pgbouncer"}  # and the Debian package that each is in
 
 
 def main() -> None:
     """Install what is missing, or end with what to type."""
-    lacks = [package for name, package in PROGRAMS.items() if shutil.which(name) is None]
+    lacks = [
+        package
+        for name, package in PROGRAMS.items()
+        if shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin") is None
+    ]
     if not lacks:
         return
     if os.geteuid() or shutil.which("apt-get") is None:

@@ -245,6 +245,8 @@ def _carry_out(
     strain = Strain(source, config.source_limits) if config.source_limits.watched else None
     if strain is not None:
         patient(strain.look)  # a limit that cannot be looked at is an error now, and not silence all night
+        if still := patient(strain.standing):
+            _log.warning("%s; how long ago that was nobody knows, and replica_lag_seconds does not hold the load up", still)
     sessions = patient(_note_sessions, source, postgres, run.name)
     target = PostgresTarget(dataclasses.replace(postgres, guarded=True), run.name)
     brakes = Brakes(

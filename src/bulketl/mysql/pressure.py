@@ -46,6 +46,14 @@ class Strain:
                 ) from error
             raise
 
+    def standing(self) -> str:
+        """Return, where the lag is limited, that it cannot be known: replication was stopped; or ''. Raise as `look`."""
+        if self._limits.replica_lag_seconds is None:
+            return ""
+        with self._source.connect() as cursor:
+            still = None in _lags(replica_status(cursor))
+        return "the source is a replica that does not follow its primary now, so its rows are those of then" if still else ""
+
     def _threads_or_locks(self, cursor: pymysql.cursors.Cursor) -> str:
         cursor.execute(_COUNTERS)
         counters = {name: int(value) for name, value in cursor.fetchall()}
@@ -66,19 +74,30 @@ class Strain:
         most = self._limits.replica_lag_seconds
         if most is None:
             return ""
-        rows = replica_status(cursor)
-        for row in rows:
-            lag = row.get("Seconds_Behind_Source", row.get("Seconds_Behind_Master"))
-            if lag is not None and float(lag) > most:
-                return f"the source lags {float(lag):.0f} s behind its primary, and replica_lag_seconds is {most:g}"
+        lags = [lag for lag in _lags(replica_status(cursor)) if lag is not None]
+        if lags and max(lags) > most:
+            return f"the source lags {max(lags):.0f} s behind its primary, and replica_lag_seconds is {most:g}"
         return ""
 
 
+def _lags(rows: list[dict[str, Any]]) -> list[float | None]:
+    """Return the lag of each connection to a primary in seconds; None: it is not known, for replication was stopped."""
+    found = [row.get("Seconds_Behind_Source", row.get("Seconds_Behind_Master")) for row in rows]
+    return [None if lag is None else float(lag) for lag in found]
+
+
+# MariaDB's own first: its others show only the connection without a name. The last is of MySQL before 8.0.22.
+_ASKED = ("SHOW ALL SLAVES STATUS", "SHOW REPLICA STATUS", "SHOW SLAVE STATUS")
+
+
 def replica_status(cursor: pymysql.cursors.Cursor) -> list[dict[str, Any]]:
-    """Return the rows of SHOW REPLICA STATUS, none when the server is no replica. Raise SourceError without the right."""
-    try:
-        cursor.execute("SHOW REPLICA STATUS")
-    except pymysql.err.ProgrammingError:  # before MySQL 8.0.22
-        cursor.execute("SHOW SLAVE STATUS")
+    """Return a row for each connection to a primary, none where there is none. Raise SourceError without the right."""
+    for statement in _ASKED:
+        try:
+            cursor.execute(statement)
+            break
+        except pymysql.err.ProgrammingError:  # this server does not know it
+            if statement == _ASKED[-1]:
+                raise
     names = [column[0] for column in cursor.description or ()]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

@@ -122,6 +122,20 @@ def test_a_run_of_which_nothing_is_left_goes_itself(lab: Lab) -> None:
     assert bulketl.status(lab.config(), ["whole"]).tables[0].outcome == "loaded"
 
 
+def test_a_table_that_is_swapped_in_every_night_leaves_no_trace_of_those_before(lab: Lab) -> None:
+    """Nor do their runs stay for it; the entry of the table that is there stays, by which it is bulketl's."""
+    rules: dict[str, Any] = {"whole": {"publish": "swap"}}
+    runs = []
+    for n in range(4):
+        lab.mysql(f"UPDATE whole SET at = '2025-01-01' + INTERVAL {n} DAY")
+        runs.append(lab.load(rules=rules, tables=["whole"]).summary.run)
+    age(lab)
+    assert lab.load(rules=rules, tables=["changes"], **KEEP).summary.pruned is not None
+    assert [bool(kept(lab, run)) for run in runs] == [False, False, False, True]
+    assert lab.pg("SELECT run FROM bulketl.made WHERE table_name = 'whole'") == [(runs[3],)]
+    assert lab.load(rules=rules, tables=["whole"]).summary.outcome == "done"
+
+
 def test_certificates_stay_with_what_they_show(lab: Lab) -> None:
     run = lab.load(rules={"whole": {}}, tables=["whole"], certify=True).summary.run
     lab.load(rules={"whole": {}}, tables=["whole"])

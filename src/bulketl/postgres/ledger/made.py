@@ -1,10 +1,10 @@
 """What bulketl made in the target, on record: which run made which table, from which source, or who gave it to bulketl.
 
-`bulketl.made` is only added to; the last entry of a name counts. It holds the table's oid, which another table never has:
-one that was dropped and made anew, or renamed into the name, is not ours. An entry is written by the transaction that
-creates a table, swaps it in or adopts it, and every transaction that writes to tables begins with `reserving`: under a lock
-that keeps the answer true it fails unless each is ours, or not there yet where it is to be created. So what appears
-between plan and load is as safe as what the plan has seen.
+`bulketl.made` is only added to, but that old entries of tables that are gone leave it; the last entry of a name counts. It
+holds the table's oid, which another table never has: one that was dropped and made anew, or renamed into the name, is not
+ours. An entry is written by the transaction that creates a table, swaps it in or adopts it, and every transaction that
+writes to tables begins with `reserving`: under a lock that keeps the answer true it fails unless each is ours, or not there
+yet where it is to be created. So what appears between plan and load is as safe as what the plan has seen.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """What is old leaves the ledger, a few runs at a time: their events, and the records that prove nothing and decide nothing.
 
-`audit_trail`, `audit_chain`, `certificate`, `retained`, `made` and `state` are never touched. A record beside the rows
-(`partition`, `published`, `compared`) goes once a later run has replaced its table as a whole: until then rows of the target
-are traced to their run by it. A table's record goes unless it is of a run with certificates, of a table that is audited, or
-of what a table holds now; a reject once it is settled, a finding once it is closed; a run when nothing refers to it. A
-verification goes unless it is of an audited table, and so does a comparison with an older pipeline; incident reports and
-waivers stay.
+`audit_trail`, `audit_chain`, `certificate`, `retained` and `state` are never touched. That a table was made (`made`) goes
+once another was made in its place and it is gone. What stands beside the rows (`partition`, `published`, `compared`) goes
+once a later run has replaced its table as a whole: until then rows of the target are traced to their run by it. A table's
+record goes unless it is of a run with certificates, of a table that is audited, or of what a table holds now; a reject once
+it is settled, a finding once it is closed; a run when nothing refers to it. A verification goes unless it is of an audited
+table, and so does a comparison with an older pipeline; incident reports and waivers stay.
 """
 
 from __future__ import annotations
@@ -43,6 +43,10 @@ def _replaced(at: str) -> str:
     )
 
 
+# Swapped in every night, a table leaves an entry and, by that, the record of its run: a table that is there has its own.
+_GONE = f"""{_OF} AND EXISTS (SELECT FROM {LEDGER}.made m
+    WHERE (m.schema_name, m.table_name) = (t.schema_name, t.table_name) AND m.seq > t.seq)
+AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = t.oid)"""
 _STAYS = f"""
 AND NOT EXISTS (SELECT FROM {LEDGER}.certificate c WHERE c.run = t.run)
 AND NOT EXISTS (SELECT FROM {LEDGER}.audit_chain a WHERE (a.schema_name, a.table_name) = (t.schema_name, t.table_name))
@@ -62,6 +66,7 @@ _WHICH: dict[str, str] = {
     "published": _replaced("published_at"),
     "reject": f"{_OF} AND t.settled_at < %(before)s",
     "table_load": _OF + _STAYS,
+    "made": _GONE,
     "run": _OF + "".join(f" AND NOT EXISTS (SELECT FROM {LEDGER}.{o} o WHERE o.run = t.run)" for o in _REFERRING),
 }
 
