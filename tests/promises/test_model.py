@@ -6,7 +6,7 @@ import os
 import time
 
 import pytest
-from acts import Acts
+from machine import Machine
 from faults import no_pauses, small_partitions
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
@@ -23,7 +23,7 @@ def run(examples: int, steps: int = 20) -> None:
         max_examples=examples, stateful_step_count=steps, deadline=None, database=None, derandomize=True,
         phases=(Phase.generate,), suppress_health_check=list(HealthCheck), report_multiple_bugs=False,
     )  # fmt: skip
-    run_state_machine_as_test(Acts, settings=found)
+    run_state_machine_as_test(Machine, settings=found)
 
 
 def test_the_target_is_what_the_model_says(mariadb: Server, postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,9 +31,9 @@ def test_the_target_is_what_the_model_says(mariadb: Server, postgres: str, monke
     small_partitions(monkeypatch, 6)
     no_pauses(monkeypatch)
     monkeypatch.setattr(bulketl.verifying.looks, "PAUSE_SECONDS", 0.0)
-    Acts.server, Acts.target = mariadb, postgres
+    Machine.server, Machine.target = mariadb, postgres
     began = time.monotonic()
     try:
         run(EXAMPLES)
     finally:
-        print(dict(Acts.steps), f"{time.monotonic() - began:.1f} s")
+        print(dict(Machine.steps), f"{time.monotonic() - began:.1f} s")

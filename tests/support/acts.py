@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import hypothesis.strategies as st
-from changes import WHICH, Changes
+from changes import CHANGES, WHICH, Change, Changes
 from hypothesis.stateful import invariant, rule
 from model import Expected, Table
 
 import bulketl
 from bulketl import Summary
-from bulketl.errors import BulketlError, DataError, PlanError
+from bulketl.errors import DataError, PlanError
 
 
 def must(holds: bool, *about: object) -> None:
@@ -25,28 +25,25 @@ def must(holds: bool, *about: object) -> None:
 class Acts(Changes):
     """Whatever is asked of bulketl, and what it must say and leave."""
 
-    @rule(which=st.lists(WHICH, max_size=2), full=st.booleans(), allowed=st.booleans())
-    def load(self, which: list[int], full: bool, allowed: bool) -> None:
+    def begun(self) -> None:
+        """Have everything be loaded once."""
+        self.carry_out()
+
+    @rule(changes=CHANGES, which=st.lists(WHICH, max_size=2), full=st.booleans(), allowed=st.booleans())
+    def load(self, changes: list[Change], which: list[int], full: bool, allowed: bool) -> None:
         """Load all tables, or some; perhaps whole, perhaps whatever goes."""
+        self.change(changes)
         names = sorted({self.table(n).name for n in which})
         self.carry_out(names, full=full and bool(names), allowed=allowed and bool(names))
         self.did("load")
 
-    @rule()
-    def night(self) -> None:
+    @rule(changes=CHANGES)
+    def night(self, changes: list[Change]) -> None:
         """A day passes, and all tables are loaded and compared."""
+        self.change(changes)
         self.a_day_later()
         self.carry_out()
         self.did("night")
-
-    @rule(full=st.booleans())
-    def rehearse(self, full: bool) -> None:
-        """A dry run says what a load would do, and changes nothing."""
-        before = self.world.ledger()
-        expected = self.expected([], full=full)
-        self.planned(expected, [], full=full)
-        must(self.world.ledger() == before, "a dry run wrote to the ledger", before, self.world.ledger())
-        self.did("dry run")
 
     def a_day_later(self) -> None:
         """Have what was compared be compared again."""
@@ -78,31 +75,35 @@ class Acts(Changes):
             must(load.spec.whole == expected[load.spec.table].whole, load.spec.table, "is planned otherwise:", load.reason)
         return plan
 
-    def carry_out(self, names: Sequence[str] = (), *, full: bool = False, allowed: bool = False) -> None:
-        """Plan and load, and hold what is said against what had to be done."""
-        names = [name for name in names if self.world.tables[name].owner == "bulketl"]
-        expected = self.expected(names, full=full, allowed=allowed)
-        plan = self.planned(expected, names, full=full, allowed=allowed)
-        summary = bulketl.load(self.world.config(), plan)
+    def hold(self, expected: dict[str, Expected], names: Sequence[str], summary: Summary) -> None:
+        """Hold what a load of these names says against what it had to do."""
         for name, one in expected.items():
             self.told(self.world.tables[name], one, summary)
         for table in self.world.tables.values():
             if not names and (table.dropped or table.owner != "bulketl") and table.name in summary.tables:
                 told = summary.tables[table.name]
-                must(told.outcome == "skipped", table.name, "is not skipped:", told.outcome)
+                must(told.outcome == "skipped", table.name, "is not skipped:", told.outcome, told.message)
+        self.world.crashed = False
         self.world.nothing_left()
+
+    def carry_out(self, names: Sequence[str] = (), *, full: bool = False, allowed: bool = False) -> None:
+        """Plan and load, and hold what is said against what had to be done."""
+        if names and not (names := [table.name for table in self.asked(names)]):
+            return
+        expected = self.expected(names, full=full, allowed=allowed)
+        plan = self.planned(expected, names, full=full, allowed=allowed)
+        self.hold(expected, names, bulketl.load(self.world.config(), plan))
 
     def told(self, table: Table, expected: Expected, summary: Summary) -> None:
         """Hold what a load says of a table against what it had to do, and take that over."""
         told, old = summary.tables[table.name], table.held
-        about = (table.name, told.outcome, told.message, told.rows, told.inserted, told.updated, told.deleted, told.compared, expected.counts)
+        about = (table.name, table.rule, told, expected.outcome, expected.whole, expected.counts)
         if told.outcome == "unchanged":
             must(expected.outcome == "loaded" and old is not None, *about)
             assert old is not None
-            table.held = expected.steps[-1]
-            same = (table.held.rows, table.held.shape, table.held.marked) == (old.rows, old.shape, old.marked)
+            held = expected.steps[-1]
+            same = (held.rows, held.shape, held.marked) == (old.rows, old.shape, old.marked)
             must(same, *about, "is said to be unchanged")
-            table.held.before, table.held.left = old.before, old.left
             return
         must(told.outcome == expected.outcome, *about)
         self.take_over(table, expected)
@@ -120,36 +121,43 @@ class Acts(Changes):
         """Have the model be what a load has made of a table."""
         if expected.steps:
             table.held = expected.steps[step]
-            held = table.held.copied()
-            table.held.left = (held.rows, held.marked)
+            table.held.keep()
 
-    @rule(level=st.sampled_from(["rows", "rows", "count"]))
-    def verify(self, level: str) -> None:
-        """A verification finds what differs, and nothing else."""
-        found = bulketl.verify(self.world.config(), level=level, first=100)  # type: ignore[arg-type]
-        verdicts = {verdict.table: verdict for verdict in found.tables}
+    @rule(changes=CHANGES, what=st.sampled_from(["rows", "count", "repair"]))
+    def verify(self, changes: list[Change], what: str) -> None:
+        """A verification finds what differs, and nothing else; a repair makes it equal, within the guard."""
+        self.change(changes)
+        {"rows": self.compare, "count": self.count, "repair": self.repair}[what]()
+        self.did(f"verify {what}")
+
+    def compare(self) -> None:
+        """Each row that differs is named, and no other."""
+        verdicts = {one.table: one for one in bulketl.verify(self.world.config(), first=100).tables}
         for table in self.asked([]):
             verdict = verdicts[table.name]
             if table.held is None:
                 must(bool(verdict.problem), table.name, "was never loaded, and is verified")
                 continue
-            missing, differing, extra, uncompared = table.wrong()
+            wrong, uncompared = table.wrong(), table.added(table.held) + table.changed(table.held)
             must(len(verdict.uncompared) == len(uncompared), table.name, verdict.uncompared, uncompared)
-            if level == "count":
-                fewer = max(0, len(missing) - len(extra))
-                must(verdict.missing == fewer or bool(table.rule.audit or not extra), table.name, verdict, missing, extra)
-                must(bool(verdict.missing) or not fewer, table.name, "lacks rows, and counts are said to be equal", missing)
-                continue
             named = {(int(row.key[0]), row.kind) for row in verdict.rows}
-            wanted = {(key, "missing") for key in missing} | {(key, "extra") for key in extra}
-            wanted |= {(key, "differs") for key in differing}
-            must(named == wanted, table.name, "verify finds", sorted(named), "not", sorted(wanted), verdict.problem)
-        self.did(f"verify {level}")
+            must(named == wrong, table.name, "verify finds", sorted(named), "not", sorted(wrong), verdict.problem)
 
-    @rule()
+    def count(self) -> None:
+        """Where rows are missing or too many, the counts differ."""
+        verdicts = {one.table: one for one in bulketl.verify(self.world.config(), level="count").tables}
+        for table in self.asked([]):
+            if table.held is not None:
+                kinds = [kind for _, kind in table.wrong()]
+                fewer = kinds.count("missing") - kinds.count("extra")
+                verdict = verdicts[table.name]
+                must(verdict.missing >= fewer, table.name, "lacks rows, and counts are said to be equal:", verdict)
+                must(not verdict.missing or "missing" in kinds, table.name, "lacks no row:", verdict)
+
     def repair(self) -> None:
-        """A repair makes equal what differs, within the guard."""
-        able = [table for table in self.asked([]) if table.held and not table.wrong()[3]]
+        """What differed is equal, unless more would go than may."""
+        held = [table for table in self.asked([]) if table.held]
+        able = [t for t in held if t.held and not t.added(t.held) and not t.changed(t.held)]
         if not able:
             return
         wanted = {table.name: table.repair() for table in able}
@@ -158,23 +166,34 @@ class Acts(Changes):
         for name, well in wanted.items():
             must(bool(problems.get(name)) != well, name, "repaired:", problems.get(name))
         self.world.nothing_left()
-        self.did("repair")
 
-    @rule(days=st.integers(0, 3))
-    def retain(self, days: int) -> None:
+    @rule(changes=CHANGES, which=WHICH, what=st.sampled_from(["retention", "undo", "undo", "reset", "dry run"]))
+    def act(self, changes: list[Change], which: int, what: str) -> None:
+        """Something else is asked of bulketl."""
+        if what in ("undo", "dry run"):
+            self.carry_out()
+        self.change(changes if what != "undo" else changes[:1])
+        {"retention": self.retain, "undo": self.undo, "reset": self.reset, "dry run": self.rehearse}[what](which)
+        self.did(what)
+
+    def rehearse(self, which: int) -> None:
+        """A dry run says what a load would do, and changes nothing."""
+        before, full = self.world.ledger(), which % 3 == 0
+        self.planned(self.expected([], full=full), [], full=full)
+        must(self.world.ledger() == before, "a dry run wrote to the ledger", before, self.world.ledger())
+
+    def retain(self, which: int) -> None:
         """Rows leave that are older than their rule keeps."""
+        days = 10 - which % 3
         ruled = [table for table in self.asked([]) if table.held and table.rule.keep]
         for table in ruled:
-            table.rule.keep = 10 + days
-        limit = self.world.today - dt.timedelta(days=10 + days)
-        gone = {table.name: table.retain(limit) for table in ruled}
+            table.rule.keep = days
+        gone = {table.name: table.retain(self.world.today - dt.timedelta(days=days)) for table in ruled}
         if ruled:
             found = bulketl.retain_tables(self.world.config(), folder=Path(self.folder.name) / "archives")
             told = {one.table: one.rows for one in found if one.table in gone}
             must(told == gone, "retention removes", told, "not", gone)
-            self.did("retention")
 
-    @rule(which=WHICH)
     def undo(self, which: int) -> None:
         """A table is what it was before its last load, unless its rows have changed since."""
         table = self.table(which)
@@ -191,16 +210,13 @@ class Acts(Changes):
             must(held.before is not None and held.untouched, table.name, "is undone")
             table.held = held.undone()
         self.world.nothing_left()
-        self.did("undo")
 
-    @rule(which=WHICH)
     def reset(self, which: int) -> None:
         """How far a table is loaded is forgotten, so it is loaded whole."""
         table = self.table(which)
         if table.held is not None and table.owner == "bulketl" and not table.rule.audit:
             bulketl.reset(self.world.config(), [table.name])
             table.held.by, table.held.mark, table.held.due = "", None, True
-        self.did("reset")
 
     @invariant()
     def rows_are_what_they_must_be(self) -> None:

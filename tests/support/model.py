@@ -89,6 +89,10 @@ class Held:
         """Return a copy without the version before."""
         return copy.deepcopy(replace(self, before=None, left=None))
 
+    def keep(self) -> None:
+        """Note that a load has left it like this."""
+        self.left = (copy.deepcopy(self.rows), set(self.marked))
+
     @property
     def untouched(self) -> bool:
         """Whether its rows are what the load left."""
@@ -281,33 +285,37 @@ class Table:
             if policy == "mark":
                 held.marked.discard(key)
 
-    def wrong(self) -> tuple[set[int], set[int], set[int], list[str]]:
-        """Return what a verification must find: keys missing, differing and too many, and columns not compared."""
+    def wrong(self) -> set[tuple[int, str]]:
+        """Return which keys a verification must find, and how: missing, differs, extra."""
         held, rule = self.held or Held(), self.rule
-        policy = rule.deletes(whole=not rule.by or held.by != rule.by or held.mark is None)
-        uncompared = [*self.added(held), *self.changed(held)]
-        types = [name for name in self.types if name not in uncompared]
         mark = held.mark if rule.by and held.by == rule.by else None
+        types = [name for name in self.types if name not in self.added(held) + self.changed(held)]
         newer = {k for k, r in self.rows.items() if mark and (r[rule.by] or mark) > mark}
         here = {k: r for k, r in self.stays(held.limit).items() if k not in newer}
-        there = {k: r for k, r in held.alive(policy).items() if k not in newer}
-        missing = here.keys() - there.keys()
+        there = {k: r for k, r in held.alive(self.policy).items() if k not in newer}
+        found = {(key, "missing") for key in here.keys() - there.keys()}
         differing = {k for k in here.keys() & there.keys() if unlike(here[k], there[k], types)}
         if rule.audit:
             differing = {k for k in differing if unlike(here[k], held.seen.get(k, {}), types)}
-        extra = set() if rule.audit or policy == "ignore" else there.keys() - here.keys()
-        return missing, differing, extra, uncompared
+        if not rule.audit and self.policy != "ignore":
+            found |= {(key, "extra") for key in there.keys() - here.keys()}
+        return found | {(key, "differs") for key in differing}
+
+    @property
+    def policy(self) -> str:
+        """What becomes of rows that the source has no longer when they are found, and no load is under way."""
+        held, rule = self.held, self.rule
+        return rule.deletes(whole=not rule.by or held is None or held.by != rule.by or held.mark is None)
 
     def repair(self) -> bool:
         """Have the target be as a repair must make it; False when it must refuse."""
-        missing, differing, extra, _ = self.wrong()
-        held = self.held
-        policy = self.rule.deletes(whole=not self.rule.by or held is None or held.by != self.rule.by or held.mark is None)
-        if held is None or not (missing or differing or extra):
+        held, policy, wrong = self.held, self.policy, self.wrong()
+        if held is None or not wrong:
             return True
+        extra = [key for key, kind in wrong if kind == "extra"]
         if extra and (policy == "fail" or self.rule.too_many(len(extra), len(held.alive(policy)))):
             return False
-        self._mended(held, missing if self.rule.audit else missing | differing, extra, policy)
+        self._mended(held, [k for k, kind in wrong if kind == "missing" or (kind == "differs" and not self.rule.audit)], extra, policy)
         held.known = len(held.rows)
         return True
 

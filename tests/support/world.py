@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import json
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pymysql
-from lab import Server, execute
+from lab import Server
 from model import STORED, Held, Row, Rule, Table
 
 import bulketl
@@ -36,17 +35,18 @@ class World:
     tables: dict[str, Table] = field(default_factory=dict)
     previous: int = 0
     migrating: bool = False  # beside an older pipeline
+    crashed: bool = False  # a load was killed, and none has come since
     hours: int = 10  # of the source's clock since START
 
     def __post_init__(self) -> None:
-        self.server.execute(f"CREATE DATABASE {self.name} CHARACTER SET utf8mb4")
-        execute(self.target, f"CREATE SCHEMA {self.name}")
-        self.mysql = self.server.connect(self.name)
-        self.pg = psycopg.connect(self.target, autocommit=True)
+        self.mysql, self.pg = self.server.connect(), psycopg.connect(self.target, autocommit=True, prepare_threshold=None)
+        self.source(f"CREATE DATABASE {self.name} CHARACTER SET utf8mb4", f"USE {self.name}")
+        self.asked("CREATE SCHEMA {s}")
         self.today = self.asked("SELECT current_date")[0][0]
 
     def close(self) -> None:
         """Drop both."""
+        self.source(f"DROP DATABASE {self.name}")
         self.mysql.close()
         places = self.asked(
             "SELECT nspname FROM pg_namespace WHERE starts_with(nspname, %s) OR starts_with(nspname, 'bulketl_legacy')", self.name
@@ -59,7 +59,6 @@ class World:
         for (statement,) in copies:
             self.asked(statement)
         self.pg.close()
-        self.server.execute(f"DROP DATABASE {self.name}")
 
     @property
     def shadow(self) -> str:
@@ -166,7 +165,7 @@ class World:
             if shown != {key: row["n"] for key, row in table.held.rows.items()}:
                 lines.append(f"{table.name}: the view shows {shown}")
         if table.index:
-            query = "SELECT FROM pg_indexes WHERE (schemaname, tablename, indexname) = ('{s}', %s, %s)"
+            query = "SELECT 1 FROM pg_indexes WHERE (schemaname, tablename, indexname) = ('{s}', %s, %s)"
             lines += [] if self.asked(query, table.name, f"i_{table.name}") else [f"{table.name}: the index is gone"]
         return lines
 
@@ -179,6 +178,8 @@ class World:
             " WHERE datname = current_database())",
             "session": "SELECT query FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'bulketl'",
         }
+        if self.crashed:
+            asked = {"session": asked["session"]}
         return [f"{what} {row[0]}" for what, query in asked.items() for row in self.asked(query)]
 
     def nothing_left(self) -> None:
@@ -194,13 +195,3 @@ class World:
             return []
         names = ("run", "state", "made", "table_load", "partition", "published", "event", "compared", "previous", "audit_chain")
         return self.asked(" UNION ALL ".join(f"SELECT '{name}', count(*) FROM bulketl.{name}" for name in names))
-
-
-@contextlib.contextmanager
-def world(server: Server, target: str, folder: Path) -> Iterator[World]:
-    """Give a world of its own, and take it away."""
-    made = World(server, target, folder)
-    try:
-        yield made
-    finally:
-        made.close()
