@@ -1,4 +1,4 @@
-"""The whole workflow: `nox -s lint types unit tests integrations browser pictures guard walk labels demo bare bench`."""
+"""The whole workflow: `nox -s lint types unit tests model integrations browser pictures guard walk labels demo bare bench`."""
 
 import sys
 
@@ -53,6 +53,18 @@ def tests(session: nox.Session) -> None:
     session.install("-q", "-e", ".[demo]", *group("test"))
     session.run(*PROGRAMS)
     session.run("pytest", *(session.posargs or ("-n", "auto", "--maxprocesses=4", "--dist=loadfile")))
+
+
+@nox.session
+def model(session: nox.Session) -> None:
+    """Drive real servers at random beside a model of what must be true, and look for each planted fault.
+
+    `nox -s model -- 500` says in how many examples; 200 without it. The same machine runs among the tests, in a few.
+    """
+    session.install("-q", "-e", ".[demo]", *group("test"))
+    session.run(*PROGRAMS)
+    examples = session.posargs[0] if session.posargs else "200"
+    session.run("pytest", "-q", "tests/promises/test_model.py", env={"BULKETL_TEST_MODEL": examples})
 
 
 @nox.session

@@ -34,7 +34,7 @@ SOME = st.integers(0, 2**12 - 1)
 Change = tuple[str, int, int, int]  # what, in which table, which of its rows, with which values
 KINDS = (
     "insert", "insert", "insert", "stamp", "stamp", "edit", "null", "lose", "lose", "purge", "move", "restore", "truncate",
-    "add column", "rename column", "drop column", "widen", "narrow", "new table", "drop table", "other rule",
+    "add column", "rename column", "drop column", "column back", "widen", "narrow", "new table", "drop table", "other rule",
     "person edits", "person deletes", "person inserts", "person indexes", "person views",
 )  # fmt: skip
 GIVEN = "given"  # the table that an older pipeline serves at first
@@ -175,6 +175,14 @@ class Changes(RuleBasedStateMachine):
         for row in table.rows.values():
             row[new] = 5
 
+    def column_back(self, table: Table, some: int, _: int) -> None:
+        """A column that was dropped comes back, with another value."""
+        for old in [name for name in (table.held.shape if table.held else ()) if name not in table.types][:1]:
+            self.world.source(f"ALTER TABLE {table.name} ADD COLUMN {old} int NULL DEFAULT 6")
+            table.types[old] = "int"
+            for row in table.rows.values():
+                row[old] = 6
+
     def rename_column(self, table: Table, some: int, _: int) -> None:
         """A column gets another name."""
         new = f"x{self.world.hours}"
@@ -265,6 +273,7 @@ ACTS = {
     "insert": Changes.insert, "stamp": Changes.stamp, "edit": Changes.edit, "null": Changes.null, "lose": Changes.lose,
     "purge": Changes.purge, "move": Changes.move, "restore": Changes.restore, "truncate": Changes.truncate,
     "add column": Changes.add_column, "rename column": Changes.rename_column, "drop column": Changes.drop_column,
+    "column back": Changes.column_back,
     "widen": Changes.widen, "narrow": Changes.narrow, "new table": Changes.come, "drop table": Changes.go,
     "other rule": Changes.decide, "person edits": Changes.write, "person deletes": Changes.erase,
     "person inserts": Changes.invent, "person indexes": Changes.index, "person views": Changes.view,

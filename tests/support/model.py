@@ -72,6 +72,7 @@ class Held:
     rows: dict[int, Row] = field(default_factory=dict)
     marked: set[int] = field(default_factory=set)  # keys of rows that bear when they were found gone
     flagged: bool = False  # it has the column for that
+    kept: set[str] = field(default_factory=set)  # columns without the source's values, as far as the ledger knows
     mark: dt.datetime | None = None  # the highest cursor that is loaded
     by: str = ""  # of which column, "" for none
     known: int | None = 0  # rows by the ledger
@@ -102,6 +103,7 @@ class Held:
         """Return what an undo must make of it: the rows of before, its columns those of now."""
         assert self.before is not None
         old = self.before.copied()
+        old.kept |= self.shape.keys() - old.shape.keys()
         old.shape, old.flagged = self.shape, self.flagged
         for row in old.rows.values():
             row.update({name: row.get(name) for name in old.shape})
@@ -166,7 +168,7 @@ class Table:
         held, rule = self.held, self.rule
         if full or not rule.by or held is None or held.by != rule.by or held.mark is None:
             return True
-        if self.added(held) or self.changed(held) or (self.widened(held) and self.view):
+        if self.added(held) or held.kept & self.types.keys() or self.changed(held) or (self.widened(held) and self.view):
             return True
         top = self.top()
         return top is None or top < held.mark
@@ -239,6 +241,7 @@ class Table:
         new.known = len(read) if replaced else None if old.known is None else old.known + inserted
         if whole:
             new.due = False
+        new.kept = set(new.shape.keys() - self.types.keys())
         new.by, new.mark = self.rule.by, self.top() if self.rule.by else None
         return new
 
