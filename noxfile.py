@@ -1,4 +1,4 @@
-"""The whole workflow: `nox -s lint types unit tests model integrations browser pictures guard walk labels demo bare bench`."""
+"""The whole workflow: `nox -s lint types unit tests model integrations browser pictures guard walk labels bare bench`."""
 
 import sys
 

@@ -20,11 +20,12 @@ from world import World
 
 import bulketl
 import bulketl.postgres.server
-from bulketl.errors import BulketlError, PlanError, TargetError
+from bulketl.errors import BulketlError, TargetError
 from bulketl.operations.migrate.sides import shadow
 from bulketl.plan.selection import Selection
+from bulketl.postgres.session import opened
 
-OURS = os.sep + os.path.join("bulketl", "postgres") + os.sep
+OURS = f"{os.sep}bulketl{os.sep}postgres{os.sep}"
 WHY = "a test"
 
 
@@ -85,7 +86,7 @@ class Machine(Acts):
         return str(found[0][0]) if found else ""
 
     def settle(self, table: Table, old: Held | None, expected: Expected, *, done: bool = False) -> None:
-        """Find out how far a killed load came with a table, and fail when it is nowhere it may be; `done`: it is published."""
+        """Find out how far a killed load came with a table, and fail when it is nowhere it may be; `done`: to its end."""
         asked, name = self.world.asked, table.name
         of, at = "WHERE run = %s AND (schema_name, table_name) = ('{s}', %s)", (self.last_run(), name)
         published = bool(expected.steps) and bool(asked(f"SELECT 1 FROM bulketl.published {of}", *at))
@@ -164,11 +165,11 @@ def planned(plan: bulketl.Plan, table: str) -> bool:
 def crashing(world: World, at: int) -> Iterator[list[str]]:
     """Kill what is carried out meanwhile, at so manieth call of a function that has to do with the target.
 
-    To both servers it is as after a SIGKILL: all sessions with the target are gone at once and no other is opened, so nothing
-    that the process still does, cleaning up above all, reaches it. What is given is not empty afterwards when it was killed.
+    To the target it is as after a SIGKILL: all sessions are gone at once and no other is opened, so nothing that the
+    process still does, cleaning up above all, reaches it. What is given is not empty afterwards when it was killed.
     """
     lock, calls, happened = threading.Lock(), [0], list[str]()
-    really = bulketl.postgres.server.opened
+    really = opened
 
     def look(frame: Any, event: str, _: Any) -> None:
         if event != "call" or OURS not in frame.f_code.co_filename:
@@ -182,17 +183,17 @@ def crashing(world: World, at: int) -> Iterator[list[str]]:
                     " WHERE datname = current_database() AND application_name = 'bulketl'")  # fmt: skip
         raise TargetError("killed")
 
-    def opened(*args: Any, **more: Any) -> Any:
+    def barred(*args: Any, **more: Any) -> Any:
         if happened:
             raise TargetError("killed")
         return really(*args, **more)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bulketl.postgres.server, "opened", opened)
+        patch.setattr(bulketl.postgres.server, "opened", barred)
         threading.setprofile(look)
         sys.setprofile(look)
         try:
             yield happened
         finally:
             sys.setprofile(None)
-            threading.setprofile(None)  # type: ignore[arg-type]
+            threading.setprofile(None)

@@ -1,4 +1,4 @@
-"""A simple model of what a target must have: the rows of the source and of the target in dicts, and what an act makes of them.
+"""A simple model of what a target must have: the rows of both sides in dicts, and what each act makes of them.
 
 Nothing of bulketl is imported and no server is asked: what documents promise of a rule stands here a second time, in the
 fewest words that say it exactly, so that the target can be held against it after each step.
@@ -21,7 +21,7 @@ FREE, SHARE = 20, 0.05  # rows that a load may always remove, and of more than t
 
 @dataclass
 class Rule:
-    """How a table is loaded: `policy` for its deletes ("" for none declared), `guard` the share that may go (None: usual)."""
+    """How a table is loaded: `policy` for its deletes ("": none declared), `guard` the share that may go (None: usual)."""
 
     by: str = ""  # the cursor, "" for a table that is loaded whole
     chunked: bool = False
@@ -192,7 +192,7 @@ class Table:
         return {k: r for k, r in self.stays(held.limit).items() if r[by] is None or r[by] >= since}
 
     def load(self, *, full: bool = False, allowed: bool = False, keeps: bool = False) -> Expected:
-        """Return what a load must make of the table; `allowed`: any share of its rows may go; `keeps`: the version before."""
+        """Return what a load must make of the table; `allowed`: any share may go; `keeps`: the version before."""
         old = self.held or Held(known=None)
         whole = self.whole(full=full)
         policy = self.rule.deletes(whole)
@@ -213,9 +213,7 @@ class Table:
             return Expected("loaded", whole, (new,), counts)
         return self._compared(new, counts, policy, allowed)
 
-    def _published(
-        self, old: Held, read: dict[int, Row], gone: list[int], policy: str, *, whole: bool, keeps: bool
-    ) -> Held:
+    def _published(self, old: Held, read: dict[int, Row], gone: list[int], policy: str, *, whole: bool, keeps: bool) -> Held:
         new = old.copied()
         new.before = old.copied() if self.held and keeps and not self.rule.audit else None
         replaced = self.held is None or (whole and policy == "mirror" and not self.rule.audit)
@@ -245,9 +243,7 @@ class Table:
         new.by, new.mark = self.rule.by, self.top() if self.rule.by else None
         return new
 
-    def _counts(
-        self, old: Held, new: Held, read: dict[int, Row], policy: str, gone: list[int], *, whole: bool
-    ) -> Counts:
+    def _counts(self, old: Held, new: Held, read: dict[int, Row], policy: str, gone: list[int], *, whole: bool) -> Counts:
         if self.held is None or self.rule.audit or (whole and policy == "mirror"):
             return Counts(len(read))
         same = sum(
@@ -264,7 +260,11 @@ class Table:
         missing = [key for key in here if key not in there]
         differing = [key for key in here if key in there and unlike(here[key], there[key], self.types)]
         gone = [key for key in there if key not in here]
-        if not self.rule.audit and gone and (policy == "fail" or (not allowed and self.rule.too_many(len(gone), len(there)))):
+        if (
+            not self.rule.audit
+            and gone
+            and (policy == "fail" or (not allowed and self.rule.too_many(len(gone), len(there))))
+        ):
             return Expected("failed", whole=False, steps=(new,), counts=counts)
         end = new.copied()
         end.before = new.before
@@ -305,6 +305,14 @@ class Table:
         return found | {(key, "differs") for key in differing}
 
     @property
+    def fewer(self) -> int:
+        """How many rows fewer the target has than the source has had when it was loaded."""
+        held = self.held or Held()
+        mark = held.mark if self.rule.by and held.by == self.rule.by else None
+        here = [r for r in self.stays(held.limit).values() if not mark or (r[self.rule.by] or mark) <= mark]
+        return len(here) - len(held.alive(self.policy))
+
+    @property
     def policy(self) -> str:
         """What becomes of rows that the source has no longer when they are found, and no load is under way."""
         held, rule = self.held, self.rule
@@ -318,7 +326,8 @@ class Table:
         extra = [key for key, kind in wrong if kind == "extra"]
         if extra and (policy == "fail" or self.rule.too_many(len(extra), len(held.alive(policy)))):
             return False
-        self._mended(held, [k for k, kind in wrong if kind == "missing" or (kind == "differs" and not self.rule.audit)], extra, policy)
+        written = {"missing"} if self.rule.audit else {"missing", "differs"}
+        self._mended(held, [key for key, kind in wrong if kind in written], extra, policy)
         held.known = len(held.rows)
         return True
 

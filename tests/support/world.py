@@ -49,7 +49,8 @@ class World:
         self.source(f"DROP DATABASE {self.name}")
         self.mysql.close()
         places = self.asked(
-            "SELECT nspname FROM pg_namespace WHERE starts_with(nspname, %s) OR starts_with(nspname, 'bulketl_legacy')", self.name
+            "SELECT nspname FROM pg_namespace WHERE starts_with(nspname, %s) OR starts_with(nspname, 'bulketl_legacy')",
+            self.name,
         )
         copies = self.asked("SELECT format('DROP TABLE %%I.%%I', schemaname, tablename) FROM pg_tables"
                             " WHERE schemaname = 'bulketl_previous' AND starts_with(tablename, %s)", self.name)  # fmt: skip
@@ -112,7 +113,8 @@ class World:
     def here(self, table: Table) -> dict[int, Row]:
         """Return the rows that the source has."""
         names = list(table.types)
-        return {row[0]: dict(zip(names, row, strict=True)) for row in self.source(f"SELECT {', '.join(names)} FROM {table.name}")}
+        rows = self.source(f"SELECT {', '.join(names)} FROM {table.name}")
+        return {row[0]: dict(zip(names, row, strict=True)) for row in rows}
 
     def there(self, name: str, place: str = "") -> tuple[dict[str, str], list[Row]] | None:
         """Return the columns and rows that the target has, None without the table."""
@@ -122,7 +124,8 @@ class World:
             " AND attnum > 0 AND NOT attisdropped", f"{place}.{name}"))  # fmt: skip
         if not columns:
             return None
-        return columns, [dict(zip(columns, row, strict=True)) for row in self.asked(f"SELECT {', '.join(columns)} FROM {place}.{name}")]
+        rows = self.asked(f"SELECT {', '.join(columns)} FROM {place}.{name}")
+        return columns, [dict(zip(columns, row, strict=True)) for row in rows]
 
     def differences(self, table: Table) -> list[str]:
         """Return where the target is not as the model has it."""
@@ -176,7 +179,8 @@ class World:
             "open run": "SELECT run FROM bulketl.run WHERE schema_name = '{s}' AND finished_at IS NULL",
             "lock": "SELECT objid FROM pg_locks l WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database"
             " WHERE datname = current_database())",
-            "session": "SELECT query FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'bulketl'",
+            "session": "SELECT query FROM pg_stat_activity WHERE datname = current_database()"
+            " AND application_name = 'bulketl'",
         }
         if self.crashed:
             asked = {"session": asked["session"]}
@@ -193,5 +197,5 @@ class World:
         """Return how many records the ledger has."""
         if self.asked("SELECT to_regclass('bulketl.state')") == [(None,)]:
             return []
-        names = ("run", "state", "made", "table_load", "partition", "published", "event", "compared", "previous", "audit_chain")
+        names = ("run", "state", "made", "table_load", "partition", "published", "event", "compared", "previous")
         return self.asked(" UNION ALL ".join(f"SELECT '{name}', count(*) FROM bulketl.{name}" for name in names))
