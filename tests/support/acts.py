@@ -85,6 +85,10 @@ class Acts(Changes):
             if not names and (table.dropped or table.owner != "bulketl") and table.name in summary.tables:
                 told = summary.tables[table.name]
                 must(told.outcome == "skipped", table.name, "is not skipped:", told.outcome, told.message)
+        failed = [one.outcome == "failed" for one in expected.values()]
+        outcome = "done" if not any(failed) else "failed" if all(failed) else "partly done"
+        recorded = self.world.asked("SELECT outcome FROM bulketl.run WHERE run = %s", summary.run)
+        must((outcome,) == (summary.outcome,) == recorded[0], "the run ended", summary.outcome, recorded, "not", outcome)
         self.world.crashed = False
         self.world.nothing_left()
 
@@ -168,7 +172,7 @@ class Acts(Changes):
             must(bool(problems.get(name)) != well, name, "repaired:", problems.get(name))
         self.world.nothing_left()
 
-    @rule(changes=CHANGES, which=WHICH, what=st.sampled_from(["retention", "undo", "undo", "reset", "dry run"]))
+    @rule(changes=CHANGES, which=WHICH, what=st.sampled_from(["retention", "retention", "undo", "undo", "reset", "dry run"]))
     def act(self, changes: list[Change], which: int, what: str) -> None:
         """Something else is asked of bulketl."""
         if what in ("undo", "dry run"):

@@ -18,8 +18,8 @@ from world import COLUMNS, START, World
 RULES: dict[str, Rule] = {
     "listed": Rule(),
     "swapped": Rule(swap=True),
-    "guarded": Rule(policy="mirror", guard=0.2),
-    "marked": Rule(policy="mark", guard=1.0),
+    "guarded": Rule(policy="mirror", guard=0.2, keep=10),
+    "marked": Rule(policy="mark", guard=1.0, keep=10),
     "kept": Rule(policy="ignore"),
     "merged": Rule(by="at", policy="mirror", guard=1.0),
     "followed": Rule(by="at"),
