@@ -57,7 +57,7 @@ def said(error: BaseException) -> str:
 def test_the_target_is_what_the_model_says(capsys: pytest.CaptureFixture[str]) -> None:
     """Rows, marks, columns, plans, counts, verdicts, chains, records and locks, after each step, whatever happens."""
     began = time.monotonic()
-    run(EXAMPLES or 6)
+    run(EXAMPLES or 5)
     with capsys.disabled():
         print(f"\n{Machine.steps['examples']} examples, {Machine.steps['steps']} steps in {time.monotonic() - began:.0f} s")
 
