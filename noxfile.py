@@ -1,6 +1,7 @@
-"""The whole workflow: `nox -s lint types unit tests model integrations browser pictures guard walk labels bare bench`."""
+"""All: `nox -s lint types unit tests model integrations dbt browser pictures package guard walk labels demo bare bench`."""
 
 import sys
+from pathlib import Path
 
 import nox
 
@@ -14,6 +15,7 @@ PROGRAMS = (
 )  # installs those that the servers need and lack
 
 INTEGRATIONS = ("tests/servers/operations/test_metrics.py", "tests/servers/operations/test_traces.py")
+DBT = "tests/servers/operations/test_dbt.py"
 
 
 def group(name: str) -> list[str]:
@@ -80,6 +82,17 @@ def integrations(session: nox.Session) -> None:
 
 
 @nox.session
+def dbt(session: nox.Session) -> None:
+    """Run a project of dbt over loaded tables, before, during and after loads; dbt has an environment of its own."""
+    session.install("-q", "-e", ".[demo]", *group("test"))
+    session.run(*PROGRAMS)
+    place = session.create_tmp()
+    session.run("python", "-m", "venv", f"{place}/dbt")
+    session.run(f"{place}/dbt/bin/pip", "install", "-q", *group("dbt"), external=True)
+    session.run("pytest", DBT, *session.posargs, env={"BULKETL_DBT": f"{place}/dbt/bin/dbt"})
+
+
+@nox.session
 def browser(session: nox.Session) -> None:
     """Look at the dashboard in Debian's Chromium, which is installed with axe-core: as a person and as a keyboard does.
 
@@ -105,6 +118,24 @@ def demo(session: nox.Session) -> None:
     """Run `bulketl demo` from this checkout."""
     session.install("-q", "-e", ".[demo]")
     session.run("bulketl", "demo", *session.posargs)
+
+
+@nox.session
+def package(session: nox.Session) -> None:
+    """Build wheel and sdist into dist/, install each into an empty environment, and run the demo from the wheel."""
+    session.install("-q", "build", "twine")
+    place = Path(session.create_tmp())
+    session.run("python", "-m", "build", "--outdir", str(place / "dist"))
+    made = sorted((place / "dist").iterdir())
+    session.run("twine", "check", "--strict", *map(str, made))
+    for file in made:
+        python = str(place / file.suffix.strip(".") / "bin" / "python")
+        session.run("python", "-m", "venv", "--clear", str(Path(python).parents[1]))
+        session.run(python, "-m", "pip", "install", "-q", f"{file}[demo]", external=True)
+        with session.chdir(place):  # away from the checkout
+            session.run(python, "-m", "bulketl", "--version", external=True)
+            if file.suffix == ".whl":
+                session.run(python, "-m", "bulketl", "demo", external=True)
 
 
 @nox.session

@@ -71,8 +71,8 @@ SYSTEMS = {
 
 
 def commands(readme: str) -> dict[str, str]:
-    """Return what the README's top tells a new machine to type: `venv`, which may be needed first, and each nox session."""
-    top = readme.split("\n## ")[0]
+    """Return what the README has a new machine type to try it: `venv`, which may be needed first, and each nox session."""
+    top = readme.split("\n## ")[1]
     found = {"venv": re.findall(r"`(apt-get [^`]+)`", top)[0]}
     for block in re.findall(r"^```sh\n(.*?)^```$", top, re.DOTALL | re.MULTILINE):
         found[block.strip().rpartition(" ")[2]] = block.strip()

@@ -114,7 +114,6 @@ ASKED_OTHERWISE = {
     "postgres/ledger/looking.py looking": "a part of acts that look, each of which is tried again",
     "postgres/ledger/looking.py asking": "the same; who watches asks again with every look, and alerts have the spool",
     "postgres/compare/digests.py hashes": "a part of planning._hashes, which is tried again",
-    "postgres/known.py known": "asked by survey.look, which tries it again",
     "postgres/known.py on_record": "asked by survey.look, which tries it again",
     "postgres/locks.py keep": "puts it off, and is called again",
     "postgres/session.py _refuse_pooled_transactions": "a part of opening a session",

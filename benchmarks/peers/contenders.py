@@ -20,7 +20,8 @@ from benchmarks.servers import Servers, python
 
 PROGRAMS = Path(__file__).parent / "programs"
 PIPE, INTO_NOTHING, COPY_BINARY = "mariadb | psql", "connectorx into nothing", "COPY BINARY from a file"
-FLOORS = (INTO_NOTHING, COPY_BINARY)
+BAREST = "our libraries alone"
+FLOORS = (INTO_NOTHING, COPY_BINARY, BAREST)
 TCP = "?prefer_socket=false"  # connectorx moves to a Unix socket where it finds one; the others here do not
 QUIET = {"SLING_DISABLE_TELEMETRY": "TRUE", "RUNTIME__DLTHUB_TELEMETRY": "false", "NO_COLOR": "1"}
 
@@ -193,6 +194,11 @@ def _nothing(task: Task, _: Path) -> Contender:
     return python(task.servers, INTO_NOTHING, task.source, "benchmarks.prototype")
 
 
+def _barest(task: Task, _: Path) -> Contender:
+    made = python(task.servers, BAREST, task.source, "benchmarks.barest", task.schema)
+    return Contender(BAREST, made.commands, {**made.environ, "BULKETL_TARGET": task.target})
+
+
 def _binary(task: Task, _: Path) -> Contender:
     (table,) = task.tables
     file = task.folder / "rows.bin"
@@ -252,4 +258,5 @@ PEERS = (
 FLOOR_PEERS = (
     Peer(INTO_NOTHING, "reads everything in one connection and drops it", _here, _nothing, creates=False),
     Peer(COPY_BINARY, "psql, a file of the same rows in Postgres' own format", _on_path("psql"), _binary, creates=False),
+    Peer(BAREST, "our SELECTs, coercion and COPY in 3 threads, and the key: no counts, staging, ledger", _here, _barest),
 )

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from bulketl.config.read import load_config
     from bulketl.errors import BulketlError, ClusterError, ConfigError, DataError, PlanError, SourceError, TargetError
     from bulketl.loading.dask import dask
+    from bulketl.loading.frames import AlteredValuesWarning, read, scan
     from bulketl.loading.run import load, resume
     from bulketl.loading.summary import Summary
     from bulketl.operations.alerts.incidents import (
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from bulketl.operations.cancelling import cancel
     from bulketl.operations.capacity.forecast import capacity
     from bulketl.operations.certificates import certificate
+    from bulketl.operations.dbtsources import dbt_sources
     from bulketl.operations.heartbeat import beating
     from bulketl.operations.history.runs import nights, runs, timeline
     from bulketl.operations.history.status import status
@@ -62,27 +64,29 @@ if TYPE_CHECKING:
     from bulketl.verifying.verify import verify
 
 __all__ = [
-    "BulketlError", "ClusterError", "Config", "ConfigError", "DataError", "Plan", "PlanError", "RowStory",
-    "SourceError", "Summary", "TargetError", "Verification", "acknowledge_alerts", "alert_verification", "alerting",
-    "beating", "cancel", "capacity", "certificate", "check_grants", "compare_history", "compare_pipelines",
-    "compare_with_last", "compliance", "daily", "dask", "explain", "export_rejects", "find_anomalies", "grant",
-    "incident", "lines", "list_alerts", "list_rejects", "list_waivers", "load", "load_config", "make_plan", "metrics",
-    "nights", "promote", "propose", "reset", "resolve_alerts", "resume", "retain_tables", "retry_rejects", "rollback",
-    "run_pairs", "run_report", "runs", "show_alert", "show_rejects", "statements", "states", "status", "tick_alerts",
-    "timeline", "traced", "try_channels", "undo", "validate", "verify", "verify_audit", "waive", "watch_over", "weekly",
-    "why", "write_metrics",
+    "AlteredValuesWarning", "BulketlError", "ClusterError", "Config", "ConfigError", "DataError", "Plan", "PlanError",
+    "RowStory", "SourceError", "Summary", "TargetError", "Verification", "acknowledge_alerts", "alert_verification",
+    "alerting", "beating", "cancel", "capacity", "certificate", "check_grants", "compare_history",
+    "compare_pipelines", "compare_with_last", "compliance", "daily", "dask", "dbt_sources", "explain",
+    "export_rejects", "find_anomalies", "grant", "incident", "lines", "list_alerts", "list_rejects", "list_waivers",
+    "load", "load_config", "make_plan", "metrics", "nights", "promote", "propose", "read", "reset", "resolve_alerts",
+    "resume", "retain_tables", "retry_rejects", "rollback", "run_pairs", "run_report", "runs", "scan", "show_alert",
+    "show_rejects", "statements", "states", "status", "tick_alerts", "timeline", "traced", "try_channels", "undo",
+    "validate", "verify", "verify_audit", "waive", "watch_over", "weekly", "why", "write_metrics",
 ]  # fmt: skip
 _HOMES = {
     "config.config": ("Config",),
     "config.read": ("load_config",),
     "errors": ("BulketlError", "ClusterError", "ConfigError", "DataError", "PlanError", "SourceError", "TargetError"),
     "loading.dask": ("dask",),
+    "loading.frames": ("AlteredValuesWarning", "read", "scan"),
     "loading.run": ("load", "resume"),
     "loading.summary": ("Summary",),
     "operations.alerts.incidents": ("acknowledge_alerts", "list_alerts", "resolve_alerts", "show_alert", "try_channels"),
     "operations.alerts.lookout": ("alerting",),
     "operations.alerts.tick": ("tick_alerts",),
     "operations.alerts.verified": ("alert_verification",),
+    "operations.dbtsources": ("dbt_sources",),
     "operations.heartbeat": ("beating",),
     "operations.anomalies.look": ("find_anomalies",),
     "operations.cancelling": ("cancel",),

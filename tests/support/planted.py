@@ -27,7 +27,7 @@ from bulketl.plan.publishing import differing
 from bulketl.plan.resumption import remaining
 from bulketl.postgres.compare import totals
 from bulketl.postgres.ddl import name
-from bulketl.postgres.ledger import entries, previous
+from bulketl.postgres.ledger import entries
 from bulketl.postgres.target import PostgresTarget
 from bulketl.postgres.write.retention import retain
 from bulketl.verifying.counts import count_tables
@@ -136,11 +136,6 @@ def _renamed(patch: Patch) -> None:
     patch.setattr(bulketl.survey.cursors, "differing", lambda *args: dataclasses.replace(really(*args), added=()))
 
 
-def _wrong_version(patch: Patch) -> None:
-    """Have an undo bring the rows of before, and leave the watermark where the load has put it."""
-    patch.setattr(previous, "put_back", lambda connection, schema, table, _: previous.forget(connection, schema, table))
-
-
 def _not_passed_over(patch: Patch) -> None:
     patch.setattr(bulketl.survey.planning, "left_to_others", lambda _config, catalog, *_: (catalog, ()))
 
@@ -189,7 +184,6 @@ FAULTS = (
     Fault("claimed twice", "a range that was committed is copied again when its answer was lost", _twice),
     Fault("a day early", "retention removes the rows of one more day", _a_day_early),
     Fault("renamed", "a renamed column is NULL in rows that were loaded before", _renamed),
-    Fault("wrong version", "an undo leaves the watermark of the load that it undoes", _wrong_version),
     Fault("not passed over", "a load does not pass over the older pipeline's tables", _not_passed_over),
     Fault("itself", "`verify --level count` compares the target's count with itself", _itself),
     Fault("staging", "the staging table of a table that failed stays", _stays),

@@ -21,6 +21,7 @@ from typer.models import CommandInfo
 import bulketl
 from bulketl.cli import alerts, certificate, handovers, loading, months, records, rejects, rules, verify
 from bulketl.cli import dashboard as dashboard_command
+from bulketl.cli import dbt as dbt_commands
 from bulketl.cli import grants as grants_command
 from bulketl.cli import metrics as metrics_command
 from bulketl.cli import migrate as migrate_commands
@@ -53,6 +54,7 @@ verifying = group("verify", "")
 state = group("state", "How far each table is loaded, and starting anew.")
 audit = group("audit", "The chains of audited tables.")
 alerted = group("alerts", "Who hears of what goes wrong, what is open, and who has it.")
+dbt = group("dbt", "What dbt has to know of the tables that are loaded.")
 migrating = group("migrate", "How tables come over from an older pipeline, side by side and one by one.")
 reporting = group("report", "Reports for whoever has to answer for the data, and whether one is as it was signed.")
 rejected = group("rejects", "The rows that were not loaded, and why.")
@@ -201,6 +203,8 @@ registered(app, handovers.undo, "bulketl undo claim",
 registered(app, watchdog_command.watchdog, "bulketl watchdog --json",
            {0: "everything came", 1: "a tier did not, or the ledger does not answer", 2: WRONG})  # fmt: skip
 registered(app, metrics_command.metrics, "bulketl metrics --textfile /var/lib/prometheus/node-exporter/bulketl.prom")
+registered(dbt, dbt_commands.dbt_sources, "bulketl dbt sources --write models/sources.yml", name="sources")
+app.add_typer(dbt, name="dbt")
 registered(app, demo, "bulketl demo --keep", {0: "done", 1: "failed"})
 registered(app, help_of, "bulketl help state reset", {0: "done", 2: WRONG}, "help")
 

@@ -29,7 +29,7 @@ from bulketl.loading.events import (
 from bulketl.plan.masking import unclassified
 from bulketl.tables.catalog import Other
 from bulketl.tables.checks import counts_to_json
-from bulketl.tables.printable import brief
+from bulketl.tables.printable import brief, count_of
 
 # Outcomes of tables that were written: by a retention the second; the others changed hands with an older pipeline.
 DONE = ("loaded", "shortened", "promoted", "rolled back", "undone")
@@ -211,6 +211,15 @@ class Summary:
             rows=int(self.totals["rows"]),
         )
 
+    def _repr_html_(self) -> str:
+        """Return a table for a notebook: what failed first."""
+        from bulketl.tables.notebook import html_table  # notebooks only: html is slow to load
+
+        worst = sorted(self.tables.values(), key=lambda table: (table not in self.failed, table not in self.unfinished))
+        caption = f"{self.outcome}: {count_of(int(self.totals['rows']), 'row')} into {self.schema}, run {self.run}"
+        headings = ("table", "tier", "outcome", "rows", "rejects", "seconds", "message")
+        return html_table(caption, headings, [[getattr(table, word) for word in headings] for table in worst])
+
     def __init__(self) -> None:
         self.run = ""
         self.source = ""
@@ -340,32 +349,10 @@ class Summary:
     def to_json(self) -> dict[str, object]:
         """Return the whole summary as plain values, the same for `--json` and notebooks."""
         names = (
-            "table",
-            "tier",
-            "outcome",
-            "rows",
-            "before",
-            "rejects",
-            "bytes",
-            "seconds",
-            "changed",
-            "drift",
-            "unmet",
-            "inserted",
-            "updated",
-            "unchanged",
-            "deleted",
-            "compared",
-            "noted",
-            "consistency",
-            "quality",
-            "overdue",
-            "first_failure",
-            "proof",
-            "error",
-            "message",
-            "hint",
-        )
+            "table", "tier", "outcome", "rows", "before", "rejects", "bytes", "seconds", "changed", "drift", "unmet",
+            "inserted", "updated", "unchanged", "deleted", "compared", "noted", "consistency", "quality", "overdue",
+            "first_failure", "proof", "error", "message", "hint",
+        )  # fmt: skip
         return {
             "run": self.run,
             "source": self.source,

@@ -206,6 +206,8 @@ def _rows(spec: TableSpec, partition: Partition) -> str:
         conditions.append(f"({changes_condition(partition.changes)})")
     if spec.retained:
         conditions.append(retained_condition(spec))
+    if spec.where:
+        conditions.append(f"({spec.where}\n)")  # a comment at its end does not reach what follows
     return f"{rows} WHERE {' AND '.join(conditions)}" if conditions else rows
 
 

@@ -152,6 +152,15 @@ class Plan:
             skipped=len(self.skipped),
         )
 
+    def _repr_html_(self) -> str:
+        """Return a table for a notebook: what cannot be loaded first, then the tables in their order."""
+        from bulketl.tables.notebook import html_table  # notebooks only: html is slow to load
+
+        rows: list[tuple[object, ...]] = [(r.table, r.tier, "refused", None, f"{r.message}; {r.hint}") for r in self.refused]
+        rows += [(load.spec.table, load.tier, load.spec.publish, load.rows, load.reason) for load in self.loads]
+        rows += [(skip.table, skip.tier, "not loaded", None, skip.reason) for skip in self.skipped]
+        return html_table(f"{self.source} into {self.schema}", ("table", "tier", "publish", "rows", "why"), rows)
+
     @property
     def loads(self) -> Iterator[TableLoad]:
         """The tables to load, in the order of the groups."""

@@ -188,7 +188,7 @@ def mistake(check: Check, casts: Mapping[str, Cast]) -> str:
     if check.kind == "fresh":
         base = casts[names[0]].target_type.base
         return "" if base in TARGET_TIMES else f"column {names[0]!r} is {base}, and no date or time"
-    schema = pa.schema([(name, _arrow(casts[name])) for name in names])
+    schema = pa.schema([(name, arrow_type(casts[name])) for name in names])
     wanted = _WANTED.get(check.kind)
     if wanted and not any(test(schema.field(0).type) for test in wanted[0]):
         return f"column {names[0]!r} is {casts[names[0]].target}, and no {wanted[1]}"
@@ -228,7 +228,7 @@ def _first_line(error: Exception) -> str:
     return str(error).strip().split("\n", 1)[0].removesuffix("; valid columns: []")
 
 
-def _arrow(item: Cast) -> pa.DataType:
+def arrow_type(item: Cast) -> pa.DataType:
     """Return the Arrow type of a column as it is copied."""
     if item.wire.startswith("decimal"):
         precision, scale = item.target_type.sizes

@@ -62,6 +62,7 @@ class TableSpec:
     # Per column: rows with a smaller value in it have left the target by its retention, and are not read again. A value
     # with a zone is of a `timestamptz`.
     retained: tuple[tuple[str, dt.datetime], ...] = ()
+    where: str = ""  # only rows for which this holds, in the source's SQL
     consistency: Consistency = "best effort"  # what its rows have in common
     locks: bool = False  # its engine locks the table while a statement reads it
     certify: bool = False  # figures of every column are taken on the way

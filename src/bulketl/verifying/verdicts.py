@@ -133,6 +133,16 @@ class Verification:
         """Return what it is in a short line."""
         return brief(self, schema=self.schema, level=self.level, tables=len(self.tables), equal=self.equal)
 
+    def _repr_html_(self) -> str:
+        """Return a table for a notebook: what differs first, as it was found before a repair."""
+        from bulketl.tables.notebook import html_table  # notebooks only: html is slow to load
+
+        words = ("compared", "missing", "differing", "extra", "doubled", "newer", "rejected", "kept")
+        worst = sorted(self.tables, key=lambda verdict: verdict.equal)
+        rows = [(v.table, v.equal, *(getattr(v, word) for word in words), v.problem) for v in worst]
+        caption = f"{self.source} and {self.schema} {'are equal' if self.equal else 'differ'} at level {self.level}"
+        return html_table(caption, ("table", "equal", *words, "problem"), rows)
+
     @property
     def equal(self) -> bool:
         """Whether nothing differs, after the repair if there was one."""

@@ -98,6 +98,7 @@ CALLS: dict[str, list[list[str]]] = {
     "alerts tick": [[]],
     "grants": [[], ["--check"]],
     "metrics": [["--textfile", "x.prom"]],
+    "dbt sources": [[], ["--tables", "no\x1b[2J*"], ["--write", "x.yml"]],
     "runs": [[]],
     "runs list": [[], ["--table", "plain"], ["--table", "no\x1b[2J"]],
     "runs show": [["last"], ["no\x1b[2J"]],

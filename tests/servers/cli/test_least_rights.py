@@ -74,6 +74,7 @@ CALLS: dict[str, tuple[str, list[str]]] = {
     "history": ("loader", ["", "--sums"]),
     "watchdog": ("dashboard", [""]),
     "metrics": ("dashboard", ["", "--textfile m.prom"]),
+    "dbt sources": ("loader", ["", "--certified", "--write sources.yml"]),
     "demo": ("", []),  # starts servers of its own
     "help": ("", ["load"]),
     "verify": ("loader", ["", "--level rows --repair", "--level sums"]),

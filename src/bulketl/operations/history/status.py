@@ -62,6 +62,16 @@ class Status:
         """Return what it is in a short line."""
         return brief(self, schema=self.schema, tables=len(self.tables), attention=len(self.attention), exit=self.exit_code)
 
+    def _repr_html_(self) -> str:
+        """Return a table for a notebook, the worst first."""
+        from bulketl.tables.notebook import html_table  # notebooks only: html is slow to load
+
+        rows = [
+            (one.table, one.tier, one.word, one.at and f"{one.at:%Y-%m-%d %H:%M}", one.rows, one.why) for one in self.tables
+        ]
+        caption = f"{self.schema}: {', '.join(f'{count} {word}' for word, count in self.counts.items()) or 'no tables'}"
+        return html_table(caption, ("table", "tier", "stands", "loaded", "rows", "why"), rows)
+
     @property
     def attention(self) -> list[Standing]:
         """The tables that somebody has to look at, the worst first."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from bulketl.postgres.ddl import value
 from bulketl.postgres.ledger.made import exists
 from bulketl.postgres.ledger.tableloads import NAMED, NEAR
 from bulketl.postgres.server import LEDGER, Connection
@@ -106,3 +107,21 @@ def last_runs(connection: Connection, schema: str) -> list[LastRun]:
     if not exists(connection, "run"):
         return []
     return [LastRun(*row) for row in connection.execute(_RUNS, (schema,))]
+
+
+def when_well(schema: str, table: str, *, certified: bool = False) -> str:
+    """Return the SQL that asks when the last load began that loaded a table or proved it unchanged: its rows are no older.
+
+    It is for others to send, gives one row, NULL where there was no such load, and reads the records of this table by an
+    index. `certified`: only loads that were certified, and those that found the table unchanged since.
+    """
+    loads = "count(*) FILTER (WHERE t.outcome = 'loaded') OVER (ORDER BY r.started_at, t.run)"
+    well = (
+        f"SELECT r.started_at, c.certified, {loads} AS loads FROM {LEDGER}.table_load t JOIN {LEDGER}.run r USING (run)"
+        f" LEFT JOIN {LEDGER}.certificate c USING (run, table_name) WHERE t.schema_name = {value(schema)}"
+        f" AND t.table_name = {value(table)} AND t.outcome IN ('loaded', 'unchanged')"
+    )
+    if not certified:
+        return f"SELECT max(started_at) FROM ({well}) AS well"
+    proved = f"SELECT started_at, bool_or(certified) OVER (PARTITION BY loads) AS proved FROM ({well}) AS well"
+    return f"SELECT max(started_at) FROM ({proved}) AS loaded WHERE proved"

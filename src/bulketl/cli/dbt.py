@@ -1,0 +1,60 @@
+"""`dbt sources`: what dbt has to know of the tables that bulketl loads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import bulketl
+from bulketl.cli.options import (
+    ConfigOption,
+    RulesOption,
+    SchemaOption,
+    TablesOption,
+    configured,
+    err,
+    hand_out,
+    run,
+    split_commas,
+)
+from bulketl.errors import DONE, ConfigError
+
+
+def dbt_sources(
+    write: Annotated[
+        Path | None, typer.Option("--write", metavar="FILE", help="Write it into this file of a dbt project; else print it.")
+    ] = None,
+    certified: Annotated[
+        bool, typer.Option("--certified", help="Only loads that were certified make a table fresh.")
+    ] = False,
+    tables: TablesOption = None,
+    schema: SchemaOption = None,
+    config: ConfigOption = None,
+    rules: RulesOption = None,
+) -> None:
+    """Write the loaded tables as a source of dbt: types, tests that the checks imply, and freshness.
+
+    dbt asks the ledger how fresh a table is and scans nothing; it needs version 1.10 or later and SELECT on three tables
+    of the ledger, which `bulketl grants --role dashboard` prints.
+    """
+
+    def command() -> int:
+        from bulketl.cli.files import as_it_is, replace
+        from bulketl.operations.dbtsources import HEADER
+
+        text = bulketl.dbt_sources(configured(config, rules, schema=schema), split_commas(tables), certified=certified)
+        if write is None:
+            hand_out(text.rstrip("\n"))
+            return DONE
+        if write.is_file() and not as_it_is(write).startswith(HEADER):
+            raise ConfigError(
+                f"{write} is there, and `bulketl dbt sources` did not write it",
+                hint="name another file: dbt reads every .yml below its models folder",
+            )
+        replace(write, text)
+        err.print(f"wrote {write}; next: dbt source freshness", soft_wrap=True)
+        return DONE
+
+    run(command, False)
