@@ -90,6 +90,18 @@ def supply(session: nox.Session) -> None:
 
 
 @nox.session
+def model(session: nox.Session) -> None:
+    """Drive real servers at random beside a model of what must be true, and look for each planted fault.
+
+    `nox -s model -- 500` says in how many examples; 200 without it. The same machine runs among the tests, in a few.
+    """
+    session.install("-q", "-e", ".[demo]", *group("test"))
+    session.run(*PROGRAMS)
+    examples = session.posargs[0] if session.posargs else "200"
+    session.run("pytest", "-q", "tests/promises/test_model.py", env={"BULKETL_TEST_MODEL": examples})
+
+
+@nox.session
 def integrations(session: nox.Session) -> None:
     """Try other people's programs with bulketl: Debian's prometheus and pgbouncer are installed for that.
 
