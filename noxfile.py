@@ -1,7 +1,7 @@
 """All of it: `nox -s NAME`.
 
-NAME is one of lint types unit tests hostile supply integrations dbt browser pictures package guard walk labels demo bare
-bench.
+NAME is one of lint types unit tests hostile supply integrations dbt browser pictures package guard faults walk mutants labels
+demo bare bench.
 """
 
 import sys
@@ -163,11 +163,34 @@ def guard(session: nox.Session) -> None:
 
 
 @nox.session
+def faults(session: nox.Session) -> None:
+    """Have everything go wrong that can, and print what became of it: `nox -s faults -- --help`; some minutes.
+
+    The tests have a few of each kind. Disks that are full are tried by root alone, who may mount small ones.
+    """
+    session.install("-q", "-e", ".[demo]", *group("test"))
+    session.run(*PROGRAMS)
+    session.run("python", "-m", "trials", *session.posargs, env={"PYTHONPATH": "tests/support"})
+
+
+@nox.session
 def walk(session: nox.Session) -> None:
     """Print the rooms that planning one table enters, and its returns to a higher floor: `nox -s walk -- --help`."""
     session.install("-q", "-e", ".[demo]", *group("guard"))
     session.run(*PROGRAMS)
     session.run("python", "-m", "benchmarks.walk", *session.posargs)
+
+
+@nox.session
+def mutants(session: nox.Session) -> None:
+    """Put faults into the rooms that decide and count those that the tests notice: `nox -s mutants -- --help`."""
+    session.install("-q", "-e", ".", *group("test"), *group("mutants"))
+    session.run(
+        "python",
+        "tests/mutants/mutants.py",
+        *session.posargs,
+        env={"PYTHONPATH": "src:.", "POLARS_MAX_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+    )
 
 
 @nox.session

@@ -10,6 +10,7 @@ import pytest
 
 from bulketl import errors
 from bulketl.mysql.read import _failure
+from bulketl.mysql.server import source_error
 from bulketl.postgres.server import failure
 from bulketl.tables.spec import TableSpec
 
@@ -46,3 +47,18 @@ def test_a_table_is_named_once_whoever_names_it() -> None:
     for text in ("ERROR:  table 't': rows were lost", "table 't': rows were lost"):
         assert failure("P0001", text, "table 't'").message == "table 't': rows were lost"
     assert failure("22003", "ERROR:  integer out of range", "table 't'").message == "table 't': ERROR: integer out of range"
+
+
+@pytest.mark.parametrize("state", ["40P01", "57014", "57P01", "08006", "58030", "XX000", "42P01", "42501", ""])
+def test_whatever_the_target_says_there_is_something_to_do(state: str) -> None:
+    """A deadlock, a cancelled statement, and what nobody has foreseen."""
+    assert failure(state or None, "ERROR: words of Postgres", "table 't'").hint
+
+
+@pytest.mark.parametrize("code", [0, 1054, 1146, 1205, 1213, 1317, 1927, 2013, 1105])
+def test_whatever_the_source_says_there_is_something_to_do(code: int) -> None:
+    """With a hint of its own or without; what passes is to be tried again, and nothing else is."""
+    told = source_error("source s: words of MySQL", "", code)
+    assert told.hint
+    assert ("give the command again: what is done" in told.hint) == (code in (1927, 2013))
+    assert source_error("source s: words of MySQL", "do this", code).hint == "do this"

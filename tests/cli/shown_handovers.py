@@ -10,10 +10,12 @@ from shown_base import LONG, ODD, RUN, Made
 from bulketl.cli.screens import handovers
 from bulketl.loading.handovers import Told
 from bulketl.operations.migrate.promote import Promoted, Promotion
-from bulketl.operations.migrate.rollback import Returned, Rollback
+from bulketl.operations.migrate.rollback import Rollback
+from bulketl.operations.migrate.wayback import Returned
 from bulketl.operations.undo import Undone
 from bulketl.postgres.ledger.handovers import Handover
 from bulketl.postgres.ledger.kept import Since
+from bulketl.postgres.write.spared import Spared
 
 AT = dt.datetime(2026, 11, 27, 2, 10, tzinfo=dt.UTC)
 PLACE = "bulketl_legacy_20261127_021000_ab12"
@@ -33,6 +35,12 @@ BACK = (
 GONE = (("claim", "its older table is kept no more: dropped 2026-12-27 02:10"),)
 ROLLED = Rollback(RUN, "raw", "rollback", BACK, (), ("20261127-020000-ab12",), 3, 0.354, 1.31, Told(0, (LEFT,)), 4)
 
+ASIDE = (
+    Spared('"raw"."unpaid"', '"raw_shadow"."unpaid"', 'column "paid" does not exist', again=False),
+    Spared('"mart"."sums"', '"raw_shadow"."sums_1"', "function sum(boolean) does not exist", again=True),
+)
+LATER = tuple(one._replace(now="") for one in ASIDE)
+
 PROMOTED: dict[str, Made] = {
     "done": lambda v: handovers.promoted(DONE, looked=False),
     "untold": lambda v: handovers.promoted(dataclasses.replace(DONE, handed=Told(0, (LEFT,))), looked=False),
@@ -47,6 +55,10 @@ RETURNED: dict[str, Made] = {
     ),
     "some": lambda v: handovers.returned(dataclasses.replace(ROLLED, impossible=GONE), looked=False),
     "looked": lambda v: handovers.returned(dataclasses.replace(ROLLED, run="", handed=Told()), looked=True),
+    "views-aside": lambda v: handovers.returned(dataclasses.replace(ROLLED, spared=ASIDE), looked=False),
+    "views-looked": lambda v: handovers.returned(
+        dataclasses.replace(ROLLED, run="", spared=LATER, shadow="raw_shadow", handed=Told()), looked=True
+    ),
     "nothing": lambda v: handovers.returned(dataclasses.replace(ROLLED, run="", tables=(), handed=Told()), looked=False),
     "none-can": lambda v: handovers.returned(
         dataclasses.replace(ROLLED, run="", tables=(), impossible=GONE, handed=Told()), looked=False

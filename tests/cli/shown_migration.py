@@ -53,9 +53,12 @@ STATUSES: dict[str, Made] = {
         MigrationStatus("raw", "raw_shadow", AT, {}, (), {}, (), None, "there are no rules"), v
     ),
 }
+AGAINST = (("payment", 'has to stay, and CHECK constraint "paid" refuses 3 rows; is read by view v'),)
 MOVES: dict[str, Made] = {
     "some": lambda v: migration.plan(moves(STATUS), STATUS.ready),
     "ready": lambda v: migration.plan(moves(ABLE), ABLE.ready),
+    "against": lambda v: migration.plan([moves(ABLE)[0]._replace(against=AGAINST)], ABLE.ready),
+    "untried": lambda v: migration.plan([moves(ABLE)[0]._replace(untried="permission denied")], ABLE.ready),
     "nothing": lambda v: migration.plan([], {}),
 }
 IMPORTED: dict[str, Made] = {

@@ -6,6 +6,9 @@ import threading
 from queue import SimpleQueue
 from typing import Any
 
+import pytest
+
+from bulketl.errors import BulketlError
 from bulketl.loading.threads import Crew
 
 SECONDS = 10
@@ -48,4 +51,27 @@ def test_there_are_no_more_threads_than_may_be_and_none_that_has_nothing_to_do()
     assert len(crew._threads) == 3
     go_on.set()
     assert all(future.result(SECONDS) for future in futures)
+    crew.shutdown()
+
+
+def test_a_step_that_no_thread_can_be_started_for_fails_and_is_tried_again_beside_fewer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where memory or the number of threads is limited: it says so, and what is under way goes on."""
+
+    def refused(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    crew, gate = Crew(2), threading.Event()
+    first = crew.submit(gate.wait, SECONDS)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refused)
+        error = crew.submit(print).exception(SECONDS)
+    assert isinstance(error, BulketlError)
+    assert (error.transient, error.ease) == (True, "workers")
+    assert "no thread could be started" in error.message
+    assert "more memory" in error.hint
+    gate.set()
+    assert first.result(SECONDS)
+    assert crew.submit(lambda: 7).result(SECONDS) == 7
     crew.shutdown()

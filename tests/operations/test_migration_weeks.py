@@ -10,7 +10,7 @@ import pytest
 
 from bulketl.config.config import Config
 from bulketl.operations.migrate.weeks import Seen, Week, weeks
-from bulketl.postgres.ledger.goals import Deliveries
+from bulketl.postgres.ledger.goals import Deliveries, Raised
 from bulketl.postgres.ledger.tableloads import TableRecord
 from bulketl.postgres.ledger.verifications import Verified
 from bulketl.postgres.ledger.weeks import LoadEnd, TableNights
@@ -59,7 +59,7 @@ def seen(**more: Any) -> Seen:
         config=its, now=NOW, tiers={name: its.rule(name).table_importance for name in names}, owners=owners,
         last={name: record(name) for name in names}, loads=loads[::-1],
         nights={name: night(name, "failed", "loaded") for name in names}, again=set(), slower=(),
-        incremental=set(names[:]), chained=set(names), delivered=Deliveries(3, NOW),
+        incremental=set(names[:]), chained=set(names), delivered=Deliveries(3, NOW), raised=(),
         verified={name: Verified(name, NOW, "me", "rows", 1.0, "equal", 9, 0, 0, 0, 0, 0) for name in names}, older=(),
     )  # fmt: skip
     return found._replace(**more)
@@ -104,6 +104,8 @@ def test_all_goals_are_met_where_all_is_well() -> None:
         ({"chained": set()}, 3, "compliance is reported", "0 of 84 audit tables"),
         ({"verified": {}}, 3, "history is validated", "0 of 212 were found equal"),
         ({"last": {"critical000": record("critical000", "failed")}}, 4, "tables load well", "0 of 432"),
+        ({"raised": [Raised("drift", 2, 1), Raised("lag", 1, 0)]}, 4, "documentation and runbooks",
+         "2 of 3 alerts of 30 days over; they called for schema-changed, nightly; bulketl brings "),
         ({"slower": [("r0", "claim")]}, 4, "performance is stable", "1 table slower than usual"),
     ],
     ids=lambda value: value if isinstance(value, str) and " " in value else "",

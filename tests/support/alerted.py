@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from lab import Lab
-from lines import Line
+from lines import Line, Session
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from waiting import SECONDS
 from web import Asked, Endpoint, Said, answering
@@ -74,12 +74,12 @@ class Switch(Line):
 
     off = False
 
-    def _pump(self, source: socket.socket, sink: socket.socket, state: dict[str, object], answers: bool) -> None:
+    def _pump(self, source: socket.socket, sink: socket.socket, session: Session, answers: bool) -> None:
         if self.off:
             source.close()
             sink.close()
         else:
-            super()._pump(source, sink, state, answers)
+            super()._pump(source, sink, session, answers)
 
     def go_down(self) -> None:
         self.off = True

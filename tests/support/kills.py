@@ -7,26 +7,11 @@ import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 from lab import Lab
 
-KILLED = """
-import itertools, os, signal, sys, threading
-import bulketl.tables.partitions
-from bulketl.cli.app import main
-at, calls, place = int(sys.argv.pop(1)), itertools.count(1), os.sep + "bulketl" + os.sep
-def look(frame, event, _):
-    if event == "call" and place in frame.f_code.co_filename and next(calls) == at:
-        os.kill(os.getpid(), signal.SIGKILL)
-bulketl.tables.partitions.MOST_ROWS = 50
-threading.setprofile(look)
-sys.setprofile(look)
-try:
-    main()
-finally:
-    sys.setprofile(None)
-    print("calls", next(calls), file=sys.stderr)
-"""
+PROGRAM = Path(__file__).with_name("calls.py")
 
 
 def killed(lab: Lab, rules: str, at: int, *words: str, mask_key: str = "") -> int:
@@ -37,7 +22,7 @@ def killed(lab: Lab, rules: str, at: int, *words: str, mask_key: str = "") -> in
     uri = f"postgresql:///?{'&'.join(lab.target.split())}"
     environ = {**os.environ, "BULKETL_SOURCE": lab.source, "BULKETL_TARGET": uri, "BULKETL_SCHEMA": lab.schema}
     environ |= {"BULKETL_MASK_KEY": mask_key} if mask_key else {}
-    command = [sys.executable, "-c", KILLED, str(at), "load", "--rules", rules, "--workers", "2", *words]
+    command = [sys.executable, str(PROGRAM), str(at), "load", "--rules", rules, "--workers", "2", *words]
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     refused = "--resume" in words and done.returncode == 2 and "it ended: done" in done.stderr
     assert refused or done.returncode in (0, -signal.SIGKILL), done.stderr

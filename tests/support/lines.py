@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from lab import Lab
@@ -16,6 +17,20 @@ from waiting import until
 __all__ = ["Line", "to_source", "to_target", "until"]
 
 GOODBYES = (b"\x01\0\0\0\x01", b"X\0\0\0\x04")  # of MySQL and of Postgres: nobody waits for an answer
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """One connection over a line: whether its client waits for an answer, to which question, and what was done to it."""
+
+    front: socket.socket
+    back: socket.socket
+    asked: bool = False
+    number: int = 0
+    passed: int = 0
+    sent: int = 0
+    cut: bool = False
+    held: threading.Event = field(default_factory=threading.Event)
 
 
 class Line:
@@ -44,70 +59,84 @@ class Line:
         with contextlib.suppress(OSError):
             while True:
                 front, _ = self._listener.accept()
-                if isinstance(self._behind, str):
-                    back = socket.socket(socket.AF_UNIX)
-                    back.connect(self._behind)
-                else:
-                    back = socket.create_connection(self._behind)
+                try:
+                    back = self._connected()
+                except OSError:  # nobody is there
+                    front.close()
+                    continue
                 for one in (front, back):
                     if one.family != socket.AF_UNIX:
                         one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._open += [front, back]
-                state: dict[str, object] = {"asked": False, "held": threading.Event(), "cut": False, "passed": 0}
+                session = Session(front, back)
                 if self.dead and self.faults:
-                    state["cut"] = self.cuts
+                    session.cut = self.cuts
                     if not self.cuts:
-                        state["held"].set()  # type: ignore[attr-defined]
-                for pair in ((front, back, state, False), (back, front, state, True)):
+                        session.held.set()
+                self.opened(session)
+                for pair in ((front, back, session, False), (back, front, session, True)):
                     threading.Thread(target=self._pump, args=pair, daemon=True).start()
 
-    def _pump(self, source: socket.socket, sink: socket.socket, state: dict[str, object], answers: bool) -> None:
-        held = state["held"]
-        assert isinstance(held, threading.Event)
+    def _connected(self) -> socket.socket:
+        if not isinstance(self._behind, str):
+            return socket.create_connection(self._behind)
+        back = socket.socket(socket.AF_UNIX)
+        back.connect(self._behind)
+        return back
+
+    def opened(self, session: Session) -> None:
+        """Take note of a new connection."""
+
+    def pieces(self, session: Session, answers: bool, data: bytes) -> Iterator[bytes]:
+        """Give what is passed on of some bytes; `session.cut` and `session.held` say what becomes of the rest."""
+        with self._lock:
+            self._note(session, answers, data)
+        if not (session.cut or session.held.is_set()):
+            yield data
+
+    def _pump(self, source: socket.socket, sink: socket.socket, session: Session, answers: bool) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
-                with self._lock:
-                    self._note(state, answers, data, held)
-                if state["cut"]:
+                for piece in self.pieces(session, answers, data):
+                    sink.sendall(piece)
+                if session.cut:
                     break
-                if held.is_set():
+                if session.held.is_set():
                     while source.recv(65536):  # taken, and not passed on
                         pass
                     break
-                sink.sendall(data)
         for end in (source, sink):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
 
-    def _note(self, state: dict[str, object], answers: bool, data: bytes, held: threading.Event) -> None:
+    def _note(self, session: Session, answers: bool, data: bytes) -> None:
         if not answers:
             self.heard += data
-            state["sent"] = int(str(state.get("sent", 0))) + len(data)
-            if self.stall_sent and int(str(state["sent"])) >= self.stall_sent:
-                self._stalls(state, held)
-        if not answers and not state["asked"] and data not in GOODBYES:
+            session.sent += len(data)
+            if self.stall_sent and session.sent >= self.stall_sent:
+                self._stalls(session)
+        if not answers and not session.asked and data not in GOODBYES:
             self.questions += 1
-            state["asked"] = True
-            state["number"] = self.questions
+            session.asked, session.number = True, self.questions
             if self.stall == self.questions:
-                self._stalls(state, held)
+                self._stalls(session)
         elif answers:
-            state["asked"] = False
-            state["passed"] = int(str(state["passed"])) + len(data)
-            if self.cut and state.get("number") == self.cut:
+            session.asked = False
+            session.passed += len(data)
+            if self.cut and session.number == self.cut:
                 self.cut, self.faults = 0, self.faults + 1
-                state["cut"] = True
-            if self.stall_bytes and int(str(state["passed"])) >= self.stall_bytes:
-                self._stalls(state, held)
+                session.cut = True
+            if self.stall_bytes and session.passed >= self.stall_bytes:
+                self._stalls(session)
 
-    def _stalls(self, state: dict[str, object], held: threading.Event) -> None:
+    def _stalls(self, session: Session) -> None:
         self.stall = self.stall_bytes = self.stall_sent = 0
         self.faults += 1
         self.stalled_at = time.monotonic()
         if self.cuts:
-            state["cut"] = True
+            session.cut = True
         else:
-            held.set()
+            session.held.set()
 
     def stop(self) -> None:
         """Close everything."""

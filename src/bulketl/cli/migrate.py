@@ -178,16 +178,18 @@ def plan(
 ) -> None:
     """Say what to do next, week by week, as commands: load tables beside the older pipeline, compare them, promote them.
 
-    Rules and ledger are asked. Nothing is changed.
+    Rules and ledger are asked, and what stands against promoting the tables that are ready is tried. Nothing is changed.
     """
 
     def command() -> int:
         from bulketl.cli.screens.migration import plan as screen
         from bulketl.operations.migrate.moves import moves
         from bulketl.operations.migrate.status import migration_status
+        from bulketl.operations.migrate.trials import foreseen
 
-        found = migration_status(configured(config, rules, schema=schema))
-        steps = moves(found)
+        settings = configured(config, rules, schema=schema)
+        found = migration_status(settings)
+        steps = foreseen(settings, moves(found))
         print(json.dumps([step.to_json() for step in steps])) if as_json else out.print(screen(steps, found.ready))
         return DONE
 

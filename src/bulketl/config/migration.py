@@ -13,6 +13,7 @@ from bulketl.config.values import Duration, Model
 from bulketl.errors import ConfigError
 
 TABLES = "{tables}"  # a word of a command: the names of the tables come in its place, each as a word
+NO_MORE_OPTIONS = "--"  # what comes after this word no program takes for an option, by the custom of them all
 Words = Annotated[tuple[Text, ...], Field(strict=False)]
 
 
@@ -38,6 +39,21 @@ class Legacy(Model):
         return words
 
 
+def with_tables(command: Sequence[str], tables: Sequence[str]) -> list[str]:
+    """Return the words of a command with the names of tables in the place of `{tables}`.
+
+    Raise ConfigError for a name that would be taken for an option, which none is after the word `--`.
+    """
+    odd = [table for table in tables if table.startswith("-")]
+    if odd and TABLES in command and NO_MORE_OPTIONS not in command[: command.index(TABLES)]:
+        raise ConfigError(
+            f"table {odd[0]!r} begins with a dash, and the older pipeline's command would take it for an option",
+            hint=f"write {NO_MORE_OPTIONS} before {TABLES} where the command knows that word, or leave {TABLES} out and"
+            " read the names from its standard input, which is JSON",
+        )
+    return [word for part in command for word in (tables if part == TABLES else (part,))]
+
+
 class PromoteAfter(Model):
     """When a table may be promoted: its last `equal_nights` comparisons, a night each, found it equal or waived."""
 
@@ -54,16 +70,3 @@ class Migration(Model):
     legacy: Legacy = Legacy()
     promote_after: PromoteAfter = PromoteAfter()
     keep_legacy: Annotated[Duration, Field(ge=dt.timedelta(days=1))] = dt.timedelta(days=30)
-
-
-def words_of(command: Sequence[str], tables: Sequence[str]) -> list[str]:
-    """Return the words of a command with the names of tables in the place of `{tables}`.
-
-    Raise ConfigError for a name that would be taken for an option.
-    """
-    if TABLES in command and (odd := [name for name in tables if name.startswith("-")]):
-        raise ConfigError(
-            f"table {odd[0]!r} begins with a dash, and the older pipeline's command would take it for an option",
-            hint="leave the table out, or have the command read the names from its standard input, which is JSON",
-        )
-    return [word for part in command for word in (tables if part == TABLES else (part,))]

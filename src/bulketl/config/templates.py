@@ -18,6 +18,7 @@ TAKEN = (
     "run-mail.txt", "run.html", "run.md", "weekly-mail.html", "weekly-mail.txt", "weekly.html", "weekly.md",
 )  # fmt: skip
 INCLUDED = (
+    "coming.html",
     "limits.html", "macros.html", "mail.html", "mailparts.html", "ofrun.html", "report.html", "sprite.html", "strips.html",
 )  # fmt: skip
 

@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 
 from bulketl.config.config import Config
-from bulketl.config.migration import words_of
+from bulketl.config.migration import with_tables
 from bulketl.connections.commands import carry_out, label
 from bulketl.errors import BulketlError, ConfigError
 from bulketl.postgres.ledger import handovers, kept
@@ -121,9 +121,9 @@ def _tell(config: Config) -> Told:
 def _said(config: Config, words: Sequence[str], one: Handover) -> str:
     """Carry out the command for what happened once; return how it failed, '' when it did not."""
     try:
-        filled = words_of(words, one.tables)
+        filled = with_tables(words, one.tables)
     except ConfigError as error:
-        return error.message
+        return f"{label(words)} was not started: {error.public}; {error.hint}"
     document = {
         "act": one.act, "run": one.run, "at": one.at.isoformat(timespec="seconds"), "schema": config.target_schema,
         "tables": one.tables, **one.document,

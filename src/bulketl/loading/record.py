@@ -153,6 +153,7 @@ def _begin(target: Postgres, run: str, start: Start, plan: Plan, before: Before 
     with target.connect() as connection:
         stand(read_footing(connection, plan.schema), plan)
         schema.create(connection, plan.schema)
+        runs.end_dead(connection, plan.schema)
         if before is not None:
             before(connection, run)
         if not runs.start_run(connection, run, start) and not again:

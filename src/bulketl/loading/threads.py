@@ -14,7 +14,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from bulketl.connections import watch
-from bulketl.errors import SourceError
+from bulketl.errors import MEMORY, BulketlError, SourceError
 from bulketl.loading.memory import limited
 from bulketl.loading.process import Apart
 from bulketl.loading.schedule import LARGE_BYTES, Step
@@ -41,8 +41,10 @@ class Crew(Executor):
             # Each step that is not done has a thread, up to all there may be: steps may wait for each other.
             self._open.add(future)
             future.add_done_callback(self._open.discard)
-            if len(self._threads) < min(len(self._open), self._at_once):
-                self._hire()
+            refused = self._hire() if len(self._threads) < min(len(self._open), self._at_once) else None
+        if refused:
+            _settle(future, refused)
+            return future
         self._tasks.put((future, lambda *some: fn(*some, **kwargs), args) if kwargs else (future, fn, args))
         return future
 
@@ -68,10 +70,17 @@ class Crew(Executor):
             while thread.is_alive() and thread in self._threads:  # one that is given up is none of them any more
                 thread.join(0.05)
 
-    def _hire(self) -> None:
+    def _hire(self) -> BulketlError | None:
+        """Start a thread; return the error of a step that has none, since the system starts no more."""
         thread = threading.Thread(target=self._work, name=f"bulketl_{len(self._threads)}", daemon=True)
-        self._threads.append(thread)
-        thread.start()
+        self._threads.append(thread)  # before it looks whether it is one of them
+        try:
+            thread.start()
+        except RuntimeError:
+            self._threads.remove(thread)
+            why = "no thread could be started for a step: the system starts no more for this process"
+            return BulketlError(why, hint=MEMORY, transient=True, ease="workers")
+        return None
 
     def _work(self) -> None:
         apart, me = Apart(), threading.current_thread()
@@ -94,7 +103,10 @@ class Crew(Executor):
         def give_up(why: str) -> None:
             with self._lock:
                 self._threads.remove(me)
-                self._hire()
+                refused = self._hire()
+            while refused and not self._threads and not self._tasks.empty():  # nobody would come to these
+                if task := self._tasks.get_nowait():
+                    _settle(task[0], refused)
             _settle(future, SourceError(f"{why}; its driver did not come back", transient=True))
 
         large = bool(args) and isinstance(args[-1], Step) and _large(args[-1])

@@ -305,10 +305,21 @@ _NO_ANSWER = frozenset({0, 1053, 2002, 2003, 2006, 2013})  # nobody there, or a 
 _TRANSIENT = frozenset({1205, 1053, 1158, 1159, 1160, 1161, 1927, 2006, 2013, 2055}) | _CROWDED
 _TOO_LARGE = 1153  # a packet
 _STOPPED = frozenset({1969, 3024})  # longer than the session allows
+_ALTERED = "the table was changed or dropped while it was being asked about; give the command again"
+_HINTS = {
+    1146: _ALTERED, 1054: _ALTERED, 1205: "somebody holds a lock on the table: end that session, or come again later",
+    1213: "other sessions lock the same tables in another order; give the command again",
+    1317: "somebody ended the statement at the source; give the command again",
+}  # fmt: skip
+_PASSING = "the line or the server failed for a moment; give the command again: what is done stays done"
+_UNKNOWN = "these are the source's words; `bulketl validate` says whether it has what the rules ask for"
 
 
 def source_error(message: str, hint: str, code: int, said: str = "") -> SourceError:
-    """Return the error for one of the server's numbers, 0 when there is none; `said` is the server's part of the message."""
+    """Return the error for one of the server's numbers, 0 when there is none; it always says what to do.
+
+    `said` is the server's part of the message.
+    """
     if code == _TOO_LARGE or "max_allowed_packet" in message:
         hint = (
             "raise max_allowed_packet of the source's server, up to 1 GB, above its longest value: it is read once per "
@@ -316,6 +327,7 @@ def source_error(message: str, hint: str, code: int, said: str = "") -> SourceEr
         )
     if code in _STOPPED:
         hint = "it took longer than its rule's stop_after_minutes; raise that, or find out what held it up"
+    hint = hint or _HINTS.get(code) or (_PASSING if code in _TRANSIENT else _UNKNOWN)
     ease: Ease = "workers" if code in _CROWDED else "batch" if code in _MEMORY else ""
     return SourceError(message, hint=hint, transient=code in _TRANSIENT, ease=ease, said=said, code=numbered(code))
 

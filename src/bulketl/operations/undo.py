@@ -19,7 +19,7 @@ from bulketl.postgres.known import known_of
 from bulketl.postgres.ledger import previous
 from bulketl.postgres.ledger.previous import PLACE, Previous, copy_of
 from bulketl.postgres.server import Connection, Postgres
-from bulketl.postgres.write.exchange import Exchange, refill
+from bulketl.postgres.write.refill import Refill, refill
 from bulketl.tables.catalog import TargetTable
 from bulketl.tables.printable import brief, count_of
 from bulketl.tables.spec import TableSpec
@@ -118,7 +118,7 @@ def _put_back(connection: Connection, schema: str, here: TargetTable, one: Previ
         )
     alike = len(columns) == len(here.columns)  # else a key would keep what is in the columns that came since
     key = here.primary_key if alike and set(here.primary_key) <= {*columns} else ()
-    refill(connection, schema, Exchange(table, PLACE, 0, "", here.oid, columns, copy), key, partitioned=here.partitioned)
+    refill(connection, schema, [Refill(table, (PLACE, copy), columns, key, here.partitioned)])
     if previous.sums_of(connection, schema, table, partitioned=here.partitioned) != (one.rows, one.hash):
         raise DataError(
             f"table {table!r} would not be what it was: its rows are not the {one.rows:,} that were kept of it",

@@ -106,7 +106,8 @@ def _unentitled(facing: Facing) -> Iterator[Said]:
             "the target user does not own it, and the load has to alter or replace it",
             "ALTER TABLE … OWNER TO the target user, or make the user a member of the role that owns it",
         )
-    yield f"the target user has no right to {', '.join(lacking)} on it", f"GRANT {', '.join(lacking)} ON it to that user"
+    if granted := ", ".join(right for right in lacking if right != "OWNER"):
+        yield f"the target user has no right to {granted} on it", f"GRANT {granted} ON it to that user"
 
 
 def _constrained(facing: Facing) -> Iterator[Said]:

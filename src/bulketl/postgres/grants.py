@@ -17,6 +17,7 @@ from bulketl.tables.rights import OWNER, Grants, Right, Role
 
 WISHES, WISHED = "acknowledgement", "an alert is acknowledged there, which is all that the dashboard writes"
 ACTING = "so that an administrator who is no superuser acts for the loader; not where the loader itself runs this"
+THEIRS, OWNERS = "the older pipeline's tables in schema", "owners of tables in schema"  # kinds of things, in rights
 CREATED = "once a load has made the ledger"
 
 
@@ -47,6 +48,9 @@ def needed(target: Target, role: Role) -> tuple[Right, ...]:
         places += [(target.shadow, "tables are made there beside the older pipeline's")] if target.shadow else []
         for place, why in places:
             found += [Right(privilege, "schema", (place,), why) for privilege in ("USAGE", "CREATE")]
+        if target.shadow:
+            found.append(Right("SELECT", THEIRS, schema, "they are compared"))
+            found.append(Right("MEMBER", OWNERS, schema, "what takes the place of a table becomes its owner's"))
     elif role == "dashboard":
         found.append(Right("USAGE", "schema", ledger, "the ledger is there"))
         for table, names in READABLE.items():
@@ -83,6 +87,19 @@ def _unless_it_is(loader: str, statement: str) -> str:
     return f"DO $do$ BEGIN IF current_user <> {value(loader)} THEN {statement}; END IF; END $do$"
 
 
+def _joining(schema: str, user: str) -> str:
+    """Return what makes a user a member of every owner of tables in a schema; of a superuser nobody is made one."""
+    found = (
+        "SELECT DISTINCT r.rolname, r.rolsuper FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner"
+        f" WHERE c.relnamespace = to_regnamespace({value(name(schema))}) AND c.relkind IN ('r', 'p', 'v')"
+        f" AND r.rolname <> {value(user)}"
+    )
+    warned = "RAISE WARNING 'tables of % stay its own, a superuser: ALTER TABLE ... OWNER TO another role', o.rolname"
+    made = f"EXECUTE format('GRANT %I TO %I', o.rolname, {value(user)})"
+    loop = f"FOR o IN {found} LOOP IF o.rolsuper THEN {warned}; ELSE {made}; END IF; END LOOP"
+    return f"DO $do$ DECLARE o record; BEGIN {loop}; END $do$"
+
+
 def _created(role: Role, user: str) -> tuple[str, str]:
     if role == "loader":
         return f"CREATE ROLE {name(user)} LOGIN PASSWORD 'choose a password'", "unless it is there"
@@ -99,6 +116,11 @@ def _statements(right: Right, user: str) -> Iterator[tuple[str, str]]:
         if on != (LEDGER,):
             yield f"CREATE SCHEMA IF NOT EXISTS {name(*on)}", right.why
         yield f"GRANT {right.privilege} ON SCHEMA {name(*on)} TO {who}", right.why
+    elif right.kind == THEIRS:
+        said = f"{right.why}; whoever owns them may grant it"
+        yield f"GRANT {right.privilege} ON ALL TABLES IN SCHEMA {name(*on)} TO {who}", said
+    elif right.kind == OWNERS:
+        yield _joining(on[0], user), f"{right.why}; before the first promotion, and it is enough for comparing too"
     elif right.kind == "tables in schema":
         yield (
             f"GRANT {right.privilege} ON ALL TABLES IN SCHEMA {name(*on)} TO {who}",

@@ -16,6 +16,7 @@ from bulketl.postgres.grants import Target, needed
 from bulketl.postgres.ledger import made
 from bulketl.postgres.ledger.schema import NEWEST, version_in
 from bulketl.postgres.server import LEDGER, STAGING, Connection
+from bulketl.tables.printable import count_of
 from bulketl.tables.rights import OWNER, Held, Right, Role
 
 WRITES = ("SELECT", "INSERT", "UPDATE", "DELETE")
@@ -54,6 +55,11 @@ SELECT c.relname, array(SELECT p FROM unnest(%(privileges)s::text[]) p WHERE NOT
 FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace, pg_roles r
 WHERE r.rolname = %(user)s AND s.nspname = %(schema)s AND c.relkind IN ('r', 'p', 'v', 'm', 'f') ORDER BY 1"""
 
+_OWNERS = """
+SELECT pg_get_userbyid(c.relowner), count(*) FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace, pg_roles r
+WHERE r.rolname = %(user)s AND s.nspname = %(schema)s AND c.relkind IN ('r', 'p', 'v')
+    AND NOT pg_has_role(r.oid, c.relowner, 'USAGE') GROUP BY 1 ORDER BY 1"""
+
 
 def _missing(connection: Connection, target: Target, role: Role, user: str) -> Iterator[Right]:
     rights = needed(target, role)
@@ -75,6 +81,12 @@ def _missing(connection: Connection, target: Target, role: Role, user: str) -> I
             yield Right(OWNER, "table", (LEDGER, table), "the ledger is brought to a later version")
     for table in made.taken_away(connection, target.schema, user):
         yield Right(OWNER, "table", (target.schema, table), "it is altered and replaced")
+    if target.shadow:
+        for table, lacking, owned in _tables(connection, user, target.schema, ("SELECT",)):
+            why = "the older pipeline's table is compared"
+            yield from (Right(privilege, "table", (target.schema, table), why) for privilege in lacking if not owned)
+        for owner, count in connection.execute(_OWNERS, {"schema": target.schema, "user": user}):
+            yield Right("MEMBER", "role", (str(owner),), f"{count_of(count, 'table')} of it would be promoted")
 
 
 def _version(connection: Connection) -> int:

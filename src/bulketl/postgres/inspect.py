@@ -228,6 +228,24 @@ def spelt(kind: str) -> str:
     return f"{base}({','.join(map(str, numbers))})" if numbers else base
 
 
+def heirs(connection: Connection, schema: str, tables: Sequence[str]) -> dict[str, list[str]]:
+    """Return of each of these tables those that inherit from it, however far down, by their quoted names; none for most.
+
+    A query that reads the table reads their rows too.
+    """
+    found: dict[str, list[str]] = {}
+    query = (
+        "WITH RECURSIVE t AS (SELECT c.relname AS of, c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        "  WHERE n.nspname = %s AND c.relname = ANY(%s) AND c.relkind <> 'p'"
+        " UNION SELECT t.of, h.inhrelid FROM t JOIN pg_inherits h ON h.inhparent = t.oid)"
+        " SELECT t.of, n.nspname, c.relname FROM t JOIN pg_class c USING (oid) JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE c.relkind IN ('r', 'p', 'f') AND (n.nspname, c.relname) <> (%s, t.of) ORDER BY 1, 2, 3"
+    )
+    for table, where, heir in connection.execute(query, (schema, list(tables), schema)):
+        found.setdefault(table, []).append(ddl.name(where, heir))
+    return found
+
+
 COUNTED_TOGETHER = 60
 
 

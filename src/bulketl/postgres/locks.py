@@ -27,7 +27,7 @@ _LETTERS = string.ascii_lowercase + string.digits
 _SPACE = 0x62756C6B  # the first of the two keys of our locks: "bulk"
 _HELD = f"""
 SELECT k, split_part(a.application_name, ' ', 2), split_part(a.application_name, ' ', 3),
-       to_char(a.backend_start, 'YYYY-MM-DD HH24:MI:SSOF')
+       to_char(a.backend_start, 'YYYY-MM-DD HH24:MI:SSOF'), a.usename, a.pid
 FROM unnest(%s::text[]) k LEFT JOIN pg_locks l ON l.locktype = 'advisory' AND l.classid = {_SPACE} AND l.objsubid = 2
     AND l.granted AND l.objid::bigint = hashtext(k)::bigint & 4294967295 AND l.database = (
         SELECT oid FROM pg_database WHERE datname = current_database())
@@ -109,14 +109,39 @@ def _spoken(connection: Connection) -> bool:
 
 
 def _refusal(connection: Connection, run: str, refused: Sequence[str]) -> TargetError:
-    key, other, where, since = connection.execute(_HELD, (list(refused),)).fetchone() or (refused[0], "", "", "")
+    found = connection.execute(_HELD, (list(refused),)).fetchone() or (refused[0], "", "", "", "", None)
+    key, other, where, since, user, pid = found
     what, _, which = str(key).partition(" ")
+    act, _, schema = which.partition(" ")
+    of = _kind(connection, str(other or ""))
+    how = "read" if what == "source" else _DONE.get(of, "loaded")
+    said = f"{what} {which!r} is {how} by"
+    if what == "source" and act in _ACTS:
+        of, said = act, f"{_ACTS[act]} in schema {schema!r} is under way:"
+    session = f", user {user}, pid {pid}" if pid else ""
+    end = f"end it there, or its connection{f' (pid {pid})' if pid else ''} in pg_stat_activity"
+    hint = f"wait until it ends; if it hangs, {end}"
+    if of in ("promote", "rollback"):
+        hint = f"it takes seconds: then `bulketl migrate status -v` shows who serves what; if it hangs, {end}"
     return TargetError(
-        f"{what} {which!r} is {'read' if what == 'source' else 'loaded'} by run {other or '?'} on {where or '?'} "
-        f"since {since or '?'}",
-        hint="wait until it ends; if it hangs, end it there, or its connection in pg_stat_activity",
+        f"{said} run {other or '?'} on {where or '?'} since {since or '?'}{session}",
+        hint=hint,
         transient=other in (run, ""),  # its own lost session, which the server has not noticed yet, or one that just ended
     )
+
+
+# Acts of which there is one in a schema at a time, and what a run of a kind does to its tables, in words.
+_ACTS = {"promote": "another promotion", "rollback": "another rollback", "undo": "another undo", "retention": "retention"}
+_DONE = {"promote": "promoted", "rollback": "rolled back", "undo": "undone", "repair": "repaired", "retention": "retained"}
+
+
+def _kind(connection: Connection, run: str) -> str:
+    """Return of which kind a run is by its record, '' for one that has none yet."""
+    try:
+        found = connection.execute(f"SELECT kind FROM {LEDGER}.run WHERE run = %s", (run,)).fetchone()
+    except psycopg.Error:  # there is no ledger yet, or this user may not read it
+        return ""
+    return str(found[0]) if found else ""
 
 
 @contextlib.contextmanager

@@ -198,6 +198,8 @@ _HINTS = {
     "53100": f"free space on the target's disk; what is there is as it was before; {runbook('disk-full')}",
     FORBIDDEN: "`bulketl grants --check` names the rights that this user lacks for a load, and `bulketl grants` prints the "
     "SQL that gives each role what it needs",
+    "40P01": "another session locked the same tables in another order; nothing was changed, so give the command again",
+    "57014": "somebody cancelled the statement in the target; give the command again",
     "25006": "the target is a read-only server: give the primary's address",
     "55P03": "somebody holds a lock on the table: end that session, or load again later",
     "2BP01": "something was made to depend on the table just now; load again",
@@ -209,6 +211,8 @@ _HINTS = {
     EATEN: "nothing was changed; what acts on the table in the target alters what is loaded: disable or drop it, or let it "
     "act on a view or on a copy of the table",
 }
+_PASSING = "the line or the server failed for a moment; give the command again: what is done stays done"
+_UNKNOWN = "these are the target's words; `bulketl validate` says whether it can take what the rules ask for"
 # Connection lost or refused, serialization, deadlock, lock not had, shutting down: 08, 40, 53300, 55P03, 57P.
 _CROWDED = ("40P01", "53300")  # deadlock, no connection left
 _TRANSIENT = ("08", "40", "53300", "55P03", "57P")
@@ -257,7 +261,7 @@ def failure(sqlstate: str | None, text: str, what: str, constraint: str = "", fo
     """
     text, state = said(forbidden or text), sqlstate or ""
     lost = any(words in text for words in ("server closed the connection", "connection to server", "could not receive"))
-    if state in (TAMPERED, EATEN):  # our own words, and where in a block they were said is of no interest
+    if state in (TAMPERED, STRANGE, EATEN):  # our own words, and where in a block they were said is of no interest
         text = text.partition(" CONTEXT: ")[0]
     bare = text.removeprefix("ERROR:").strip()
     named = bare.startswith(what)  # our own words name the table already
@@ -278,4 +282,5 @@ def failure(sqlstate: str | None, text: str, what: str, constraint: str = "", fo
         return refused
     ease: Ease = "workers" if state in _CROWDED else "batch" if state == "53200" else ""
     passing = lost or state.startswith(_TRANSIENT)
-    return TargetError(told, hint=_HINTS.get(state, ""), transient=passing, ease=ease, said=words, code=code)
+    hint = _HINTS.get(state) or (_PASSING if passing else _UNKNOWN)
+    return TargetError(told, hint=hint, transient=passing, ease=ease, said=words, code=code)

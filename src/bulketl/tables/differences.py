@@ -27,6 +27,11 @@ _COMPARABLE = ("boolean", "bytea", "uuid", "interval", "time")  # beside the fam
 _AS_REAL = "CASE WHEN {new}::float8 = 0 OR abs({new}::float8) BETWEEN 1e-37 AND 3e38 THEN {old}::real = {new}::real END"
 _FINITE = "CASE WHEN isfinite({old}) AND isfinite({new}) THEN %s END"
 _APART = "extract(epoch FROM {old} - {new})"
+# What costs much is asked last: of nearly all values a comparison of lengths or of bytes says that a class cannot hold.
+_SHORTER = "octet_length({old}) < octet_length({new})"
+# The case of ASCII alone costs little, and no locale makes a small letter of it a capital one.
+_NO_UPPER, _NO_LOWER = "{old} = lower({old})", "{old} = upper({old})"
+_WITHIN = "{old} > {new} - interval '1 second'"
 _BEYOND_ASCII = r"'[^\u0001-\u007F]'"
 
 
@@ -73,11 +78,11 @@ CLASSES = (
     DifferenceClass("number-for-boolean", "a number for a boolean", old=("number",), new=("boolean",),
                     condition="({old} = '1' AND {new} = 'true') OR ({old} = '0' AND {new} = 'false')"),
     DifferenceClass("seconds", "times cut to seconds", old=("moment",), new=("moment",),
-                    condition="{old} = date_trunc('second', {new})"),
+                    condition=f"{_WITHIN} AND {{old}} = date_trunc('second', {{new}})"),
     DifferenceClass("rounded-seconds", "times rounded to seconds", old=("moment",), new=("moment",),
-                    condition="{old} = date_trunc('second', {new} + interval '500 milliseconds')"),
+                    condition=f"{_WITHIN} AND {{old}} = date_trunc('second', {{new}} + interval '500 milliseconds')"),
     DifferenceClass("milliseconds", "times cut to milliseconds", old=("moment",), new=("moment",),
-                    condition="{old} = date_trunc('milliseconds', {new})"),
+                    condition=f"{_WITHIN} AND {{old}} = date_trunc('milliseconds', {{new}})"),
     DifferenceClass("day", "times cut to the day", old=("moment",), new=("moment",),
                     condition="{old} = date_trunc('day', {new})"),
     DifferenceClass("zone", "times in another zone, N hours away", old=("moment",), new=("moment",),
@@ -90,16 +95,15 @@ CLASSES = (
     DifferenceClass("real", "numbers as precise as a real, and no more", old=("real",), new=("double precision", "numeric"),
                     condition=_AS_REAL),
     DifferenceClass("trailing-blanks", "blanks at the end cut", old=("text",), new=("text",),
-                    condition="{old} = rtrim({new}, ' ')"),
+                    condition=f"{_SHORTER} AND {{old}} = rtrim({{new}}, ' ')"),
     DifferenceClass("blanks", "blanks at both ends cut", old=("text",), new=("text",),
-                    condition="{old} = btrim({new}, ' ')"),
+                    condition=f"{_SHORTER} AND {{old}} = btrim({{new}}, ' ')"),
     DifferenceClass("cut-text", "text cut at N characters", old=("text",), new=("text",),
-                    condition="char_length({old}) BETWEEN 1 AND char_length({new}) - 1"
-                    " AND left({new}, char_length({old})) = {old}",
+                    condition=f"{{old}} <> '' AND {_SHORTER} AND starts_with({{new}}, {{old}})",
                     number="char_length({old})"),
     DifferenceClass("case", "text in another case", old=("text",), new=("text",),
-                    condition='{old} = lower({new} COLLATE "default") COLLATE "C"'
-                    ' OR {old} = upper({new} COLLATE "default") COLLATE "C"'),
+                    condition=f"({_NO_UPPER} AND {{old}} = lower({{new}} COLLATE \"default\") COLLATE \"C\")"
+                    f" OR ({_NO_LOWER} AND {{old}} = upper({{new}} COLLATE \"default\") COLLATE \"C\")"),
     DifferenceClass("encoding", "letters beyond ASCII damaged", old=("text",), new=("text",),
                     condition=f"{{new}} ~ {_BEYOND_ASCII} AND ({{old}} = regexp_replace({{new}}, {_BEYOND_ASCII}, '?', 'g')"
                     f" OR {{old}} = regexp_replace({{new}}, {_BEYOND_ASCII}, U&'\\FFFD', 'g')"

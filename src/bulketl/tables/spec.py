@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import hashlib
+import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -23,6 +25,8 @@ DELETED_AT = "_deleted_at"  # of rows that are gone at the source, where they ar
 GUARD = 0.05
 GUARDED_ROWS = 20  # so few may always go, unless a guard is declared: in a table of ten rows one is a tenth
 NAME_BYTES = 63  # Postgres cuts longer names silently: NAMEDATALEN - 1
+_LIKE_CUT = re.compile(rb".{51,54}_[0-9a-f]{8}", re.DOTALL)  # a letter of up to four bytes is not cut in two
+_JOINED_DIGITS = 24
 # Columns that say when and by which run a row was written, with their types.
 STAMPS = {"_loaded_at": "timestamptz", "_run_id": "text"}
 ROW_HASH = "_row_hash"
@@ -32,11 +36,28 @@ Policy = Literal["ignore", "mark", "mirror", "fail"]
 
 
 def cut(text: str) -> str:
-    """Return a name of at most NAME_BYTES bytes; a longer one ends in a hash of itself, so that two stay two."""
+    """Return a name of at most NAME_BYTES bytes; a longer one ends in a hash of itself, so that two stay two.
+
+    So does one that looks as if it ended in such a hash.
+    """
     raw = text.encode()
-    if len(raw) <= NAME_BYTES:
+    if len(raw) <= NAME_BYTES and not _LIKE_CUT.fullmatch(raw):
         return text
     return raw[: NAME_BYTES - 9].decode(errors="ignore") + "_" + hashlib.sha256(raw).hexdigest()[:8]
+
+
+def joined(*parts: str) -> str:
+    """Return a name of at most NAME_BYTES bytes for names that belong together, another one for others.
+
+    It is the parts with a dot between them, where nobody can take that for other parts and it is short enough; else it has
+    no dot, and a hash of the parts at its end.
+    """
+    plain = ".".join(parts)
+    if len(plain.encode()) <= NAME_BYTES and plain.count(".") == len(parts) - 1:
+        return plain
+    digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:_JOINED_DIGITS]
+    readable = plain.replace(".", "_").encode()[: NAME_BYTES - 1 - _JOINED_DIGITS].decode(errors="ignore")
+    return f"{readable}_{digest}"
 
 
 @dataclass(frozen=True, slots=True)

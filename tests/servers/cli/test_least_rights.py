@@ -187,6 +187,7 @@ def office(source_server: Server, postgres: str, tmp_path: Path, monkeypatch: py
     for role in (
         f'"Wri ter{sign}"',
         f"admin{sign}",
+        f"older{sign}",
         "bulketl_dashboard",
         "bulketl_analyst",
         f"dashboard{sign}",
@@ -258,3 +259,44 @@ def test_tables_change_hands_under_the_role_of_the_loader(office: Office) -> Non
         assert code == 0, (words, said)
     assert execute(loader, "SELECT * FROM raw_data.small") == [(1, "older")]
     assert office.typed("grants --check --role loader")[0] in (0, 3)
+
+
+def test_a_migration_needs_of_the_older_tables_what_is_printed_and_no_more(office: Office) -> None:
+    """Their owner is another role. To read them is enough until they change hands; then it takes to act for their owner."""
+    older, loader, check = f"older{office.sign}", f'"Wri ter{office.sign}"', "grants --check --role loader"
+    execute(
+        office.target,
+        f"CREATE ROLE {older}; CREATE SCHEMA raw_data; GRANT USAGE, CREATE ON SCHEMA raw_data TO {older}; SET ROLE {older};"
+        "CREATE TABLE raw_data.small (id int PRIMARY KEY, c text); INSERT INTO raw_data.small VALUES (1, 'older');"
+        "CREATE VIEW raw_data.seen AS SELECT id FROM raw_data.small",
+    )
+    office.mysql(office.printed("source"))
+    execute(office.target, office.printed("loader"))
+    assert office.typed(check) == (0, office.typed(check)[1]), office.typed(check)
+    execute(office.target, f"REVOKE {older} FROM {loader}")
+    for words in (
+        "migrate shadow --tables small --reason x", "load --hybrid --tables small", "migrate compare", "plan", "validate",
+        "migrate status", "migrate plan", "migrate views", "migrate import-state --reason x",
+    ):  # fmt: skip
+        code, text = office.typed(words)
+        assert code != 1 or "differs" in text, (words, text)
+        assert not REFUSED.search(text), (words, text)
+    code, text = office.typed("migrate promote --tables small --reason x --force")
+    assert (code, older in text) == (2, True), text
+    code, text = office.typed(check)
+    assert (code, f"MEMBER on role {older}" in text, "SELECT" in text) == (1, True, False), text
+    execute(office.target, f"REVOKE SELECT ON raw_data.small, raw_data.seen FROM {loader}")
+    code, text = office.typed("migrate compare")
+    assert (code, "permission denied for table small" in text) == (1, True), text
+    code, text = office.typed(check)
+    assert "SELECT on 2 tables of raw_data: seen, small" in text, text
+    execute(office.target, f"GRANT {older} TO {loader}")
+    for words in (
+        "migrate compare", "migrate promote --tables small --reason x --force", "load --tables small", "rollback --reason x",
+        "migrate shadow --tables small --reason x", "load --hybrid --tables small",
+        "migrate promote --tables small --reason x --force", "migrate demote --tables small --reason x", check,
+    ):  # fmt: skip
+        code, text = office.typed(words)
+        assert not REFUSED.search(text), (words, text)
+        assert code == (1 if words == "migrate compare" else 0), (words, code, text)
+    assert execute(office.target, "SELECT tableowner FROM pg_tables WHERE schemaname = 'raw_data'") == [(older,)]

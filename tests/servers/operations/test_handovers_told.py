@@ -69,6 +69,23 @@ def test_what_is_not_heard_is_told_again_in_order_by_every_later_load(beside: Be
     assert len(heard(tmp_path)) == 2
 
 
+def test_a_name_that_looks_like_an_option_is_told_as_a_name_or_not_at_all(beside: Beside, tmp_path: Path) -> None:
+    """Without a word that ends the options nothing is started, and that is said; with it the other side hears the name."""
+    odd = "--drop -rf"
+    beside.lab.mysql(f"CREATE TABLE `{odd}` (id int PRIMARY KEY)", f"INSERT INTO `{odd}` VALUES (1)")
+    beside.lab.pg(f'CREATE TABLE {{s}}."{odd}" (id integer PRIMARY KEY)')
+    command = [sys.executable, "-c", HEARS, str(tmp_path)]
+    config = beside.shadowed([odd, "t"], told=[*command, "{tables}"])
+    done = bulketl.promote(config, reason="x", force=True)
+    (left,) = done.handed.untold
+    assert f"was not started: table '{odd}' begins with a dash" in left.answer
+    assert "write -- before {tables}" in left.answer
+    assert heard(tmp_path) == []
+    assert tell(beside.config(told=[*command, "--", "{tables}"])).untold == ()
+    (line,) = (tmp_path / "heard").read_text().splitlines()
+    assert line.split("|")[:3] == ["--", odd, "t"]
+
+
 def test_without_a_command_nobody_tells_and_that_is_said(beside: Beside) -> None:
     """Silence is said where a person looks."""
     done = bulketl.promote(beside.shadowed(["t"]), reason="x", force=True)

@@ -18,9 +18,9 @@ from typer.testing import CliRunner
 import bulketl
 from bulketl.cli.app import app
 from bulketl.operations.migrate.compare import compare_pipelines as compare
-from bulketl.operations.migrate.compare import shadowed
 from bulketl.operations.migrate.comparison import Comparison, TableCompared
 from bulketl.operations.migrate.ready import Readiness, ready
+from bulketl.operations.migrate.sides import shadowed
 from bulketl.postgres.ledger.ownership import own
 from bulketl.tables.differences import CLASSES
 from bulketl.verifying.verdicts import LEVELS

@@ -19,6 +19,11 @@ from typer.testing import CliRunner
 import bulketl
 from bulketl.cli.app import app
 from bulketl.errors import TargetError
+from bulketl.loading.record import recorded
+from bulketl.plan.plan import TableLoad, in_turn
+from bulketl.postgres.ledger.runs import Kind
+from bulketl.postgres.server import Postgres
+from bulketl.tables.spec import TableSpec
 
 READERS = 20
 TABLES = ("patient", "t", "visit")
@@ -118,6 +123,29 @@ def _same(lab: Lab, rows: int) -> None:
     owners = lab.pg("SELECT DISTINCT ON (table_name) owner FROM bulketl.ownership WHERE schema_name = '{s}'"
                     " ORDER BY table_name, seq DESC")  # fmt: skip
     assert set(owners) == {("bulketl" if rows == 100 else "shadow",)}
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("promote", "another promotion in schema '{s}' is under way: run {run} on .* since 20.*, user .*, pid "),
+        ("undo", "table '{s}.patient' is undone by run {run} on .* since 20"),
+    ],
+)
+def test_who_comes_second_reads_who_is_at_it_and_what_to_do(chain: Beside, kind: Kind, said: str) -> None:
+    """Another promotion, or another act that has one of the tables: its run, user and host, and since when."""
+    lab, config = chain.lab, chain.shadowed(TABLES)
+    target = Postgres.of(config)
+    plan = in_turn(
+        "", lab.schema, "", [TableLoad(TableSpec("patient", lab.schema, (), (), "swap"), (), "critical", "", 0, 0)]
+    )
+    with recorded(target, kind, plan, config) as run:
+        match = said.replace("{s}", lab.schema).replace("{run}", run.name)
+        with pytest.raises(TargetError, match=match) as caught:
+            bulketl.promote(config, reason="x", force=True)
+        assert ("migrate status -v" in caught.value.hint) == (kind == "promote")
+        assert "pg_stat_activity" in caught.value.hint
+    assert chain.owner("patient") == "shadow"
 
 
 def test_a_load_under_way_is_stopped_by_a_rollback_and_refuses_a_promotion(chain: Beside) -> None:

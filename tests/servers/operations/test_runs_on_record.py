@@ -191,11 +191,12 @@ def test_an_act_that_is_interrupted_ends_on_record(lab: Lab, tmp_path: Path, mon
     assert sorted(records(lab).values()) == [("load", "done"), ("load", "done"), ("retention", "interrupted")]
 
 
-def test_an_act_that_was_killed_is_interrupted_once_a_load_finds_it(lab: Lab, tmp_path: Path) -> None:
-    """It has no end of its own; its record gets one."""
+@pytest.mark.parametrize("next_one", ["load", "repair"])
+def test_an_act_that_was_killed_is_interrupted_once_a_run_finds_it(lab: Lab, tmp_path: Path, next_one: str) -> None:
+    """Of whatever kind the next one is: it has no end of its own; its record gets one."""
     retain(lab, tmp_path)
     lab.pg("UPDATE bulketl.run SET finished_at = NULL, outcome = NULL WHERE schema_name = '{s}' AND kind = 'retention'")
-    lab.load(rules=RULES)
+    ACTS[next_one](lab, tmp_path)
     assert ("retention", "interrupted") in records(lab).values()
     with Postgres(lab.target).connect() as connection:
         assert not set(dead_runs(connection)) & set(records(lab))

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from faults import small_partitions
+from handkills import killed
+from heldup import environ
 from lab import Lab, load
 
 import bulketl
 from bulketl import Config
 from bulketl.errors import DataError, PlanError
+from bulketl.mysql.source import MySQLSource
 
 BY_TIME = {"extraction_strategy": "incremental", "incremental_column": "at"}
 ROWS = "SELECT id, c, at FROM {s}.t ORDER BY id"
@@ -61,6 +66,30 @@ def test_the_version_before_is_there_again_whatever_the_way(
         bulketl.undo(config, "t")
     assert load(config).summary.outcome == "done"
     assert lab.pg(ROWS) == after
+    assert lab.differences("t") == []
+
+
+def test_a_load_in_chunks_is_undone_whole_also_when_it_failed_amid_them(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each chunk is published alone, and the version before is that of before the first of them."""
+    small_partitions(monkeypatch, 25)
+    rule = {"extraction_strategy": "chunked_incremental", "incremental_column": "id", "lookback": 0, "deletes": "ignore"}
+    config = configured(lab, **rule)
+    load(config)
+    before, state = lab.pg(ROWS), lab.pg("SELECT watermark, rows FROM bulketl.state WHERE schema_name = '{s}'")
+    lab.mysql("INSERT INTO t SELECT seq, 'new', NOW() FROM seq_201_to_400")
+    read = MySQLSource.read
+
+    def losing(source: MySQLSource, spec: Any, part: Any, *rest: Any) -> Iterator[Any]:
+        yield from (rows.slice(5) if part.index == 3 else rows for rows in read(source, spec, part, *rest))
+
+    monkeypatch.setattr(MySQLSource, "read", losing)
+    (failed,) = load(config).summary.failed
+    assert len(lab.pg(ROWS)) > len(before), failed
+    bulketl.undo(config, "t")
+    assert lab.pg(ROWS) == before
+    assert lab.pg("SELECT watermark, rows FROM bulketl.state WHERE schema_name = '{s}'") == state
+    monkeypatch.undo()
+    assert load(config).summary.outcome == "done"
     assert lab.differences("t") == []
 
 
@@ -117,6 +146,34 @@ def test_the_plan_says_what_it_costs_and_where_it_is_turned_off_it_goes(lab: Lab
         bulketl.undo(masked, "nothing")
 
 
+@pytest.mark.parametrize(
+    ("place", "undone"),
+    [
+        ("operations.undo:refill:after", False),
+        ("operations.undo:_put_back:after", False),
+        ("loading.record:_end:before", True),
+    ],
+)
+def test_a_kill_leaves_the_version_of_before_or_of_now(lab: Lab, tmp_path: Path, place: str, undone: bool) -> None:
+    """Within the transaction nothing has changed and the command can be given again; after it, all is done."""
+    config = configured(lab, **BY_TIME)
+    load(config)
+    before = lab.pg(ROWS)
+    edit(lab)
+    load(config)
+    after = lab.pg(ROWS)
+    (tmp_path / "bulketl.yaml").write_text("{}", encoding="utf-8")
+    settings = {**environ(lab), "BULKETL_SCHEMA": lab.schema}
+    killed(settings, place, "undo", "t", "--config", str(tmp_path / "bulketl.yaml"))
+    assert lab.pg(ROWS) == (before if undone else after)
+    if undone:
+        with pytest.raises(PlanError, match="no version before"):
+            bulketl.undo(config, "t")
+    else:
+        assert bulketl.undo(config, "t").rows == 200
+    assert lab.pg(ROWS) == before
+
+
 def test_a_partitioned_table_is_undone_in_its_partitions(lab: Lab) -> None:
     """Its rows are in them, so they are looked at and replaced there."""
     lab.pg("""CREATE TABLE {s}.t (id integer PRIMARY KEY, c varchar(20), at timestamp(0)) PARTITION BY RANGE (id);
@@ -130,3 +187,18 @@ def test_a_partitioned_table_is_undone_in_its_partitions(lab: Lab) -> None:
     assert lab.pg(ROWS) != before
     assert bulketl.undo(config, "t").rows == 200
     assert lab.pg(ROWS) == before
+
+
+def test_versions_of_tables_whose_names_read_alike_are_kept_apart(lab: Lab) -> None:
+    """A dot in the name of a table, or of a schema, leads to no other table's rows."""
+    lab.mysql("CREATE TABLE `x.t` (id int PRIMARY KEY)", "INSERT INTO `x.t` VALUES (1), (2), (3)")
+    other = Lab(lab.server, lab.database, lab.target, f"{lab.schema}.x")
+    try:
+        for one, table in ((lab, r"x.t"), (other, "t")):
+            load(one.config(keep_previous=1), tables=[table])
+            lab.mysql(f"DELETE FROM `{table}` WHERE id = 1")
+            load(one.config(keep_previous=1), tables=[table])
+        assert bulketl.undo(lab.config(keep_previous=1), "x.t").rows == 3
+        assert bulketl.undo(other.config(keep_previous=1), "t").rows == 200
+    finally:
+        lab.pg(f'DROP SCHEMA "{other.schema}" CASCADE')

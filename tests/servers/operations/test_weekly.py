@@ -137,7 +137,7 @@ def recorded(config: bulketl.Config, asked: Sequence[str]) -> tuple[Advice, ...]
     with sight(config) as look:
         runs = [one.run for one in weeks.load_ends(look, "raw", PERIOD.until - dt.timedelta(days=90), PERIOD.until)]
         keys = weeks.integer_keys(look, "raw", runs[-LONG:])
-        return advise(config, weeks.table_nights(look, runs), Shown(asked, {}, {}, {}, {}, keys, []))
+        return advise(config, weeks.table_nights(look, ["raw"], runs), Shown(asked, {}, {}, {}, {}, keys, []))
 
 
 def taken(advice: Advice) -> TableRule:

@@ -40,6 +40,8 @@ def daily(report: Daily, written: str) -> Group:
     if report.groups:
         about += [("verified", "dim", " ".join(report.verified.told)), ("well", "dim", report.well)]
     about += [(f"alert {one.incident.number}", "red" if one.free else "yellow", one.title) for one in found.alerts[:MOST]]
+    if found.coming:
+        about.append(("migration", "dim", found.coming.sentence))
     if found.status.elsewhere:
         others = named([f"{schema} ({count_of(tables, 'table')})" for schema, tables in found.status.elsewhere])
         about.append(("besides", "dim", f"this ledger has other schemas, which --schema shows: {others}"))

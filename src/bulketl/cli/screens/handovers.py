@@ -14,8 +14,10 @@ from bulketl.tables.printable import count_of, in_a_line, size
 if TYPE_CHECKING:
     from bulketl.loading.handovers import Told
     from bulketl.operations.migrate.promote import Promotion
-    from bulketl.operations.migrate.rollback import Returned, Rollback
+    from bulketl.operations.migrate.rollback import Rollback
+    from bulketl.operations.migrate.wayback import Returned
     from bulketl.operations.undo import Undone
+    from bulketl.postgres.write.spared import Spared
 
 HOW = {"swapped": "takes its place", "refilled": "gives it its rows", "moved": "moves in, for there was none"}
 
@@ -68,8 +70,19 @@ def returned(found: Rollback, *, looked: bool) -> Group:
         if found.report is not None:
             lines.append(Text(f"incident report {found.report}: `bulketl report incident {found.report}`"))
     lines += [Text(f"table {in_a_line(table)!r} {in_a_line(why)}", style="red") for table, why in found.impossible]
+    lines += [Text(in_a_line(_set_aside(one, found.shadow)), style="yellow") for one in found.spared]
     lines += _handed(found.handed)
     return Group(*lines, *(_coming_back(found.tables) if found.tables else []))
+
+
+def _set_aside(one: Spared, shadow: str) -> str:
+    """Return what became of a view that cannot be made over the older tables, or would."""
+    why = f"view {one.view} cannot be made over the older table ({one.why})"
+    if not one.now:
+        first = "is made as it was before the promotion where that can be, and the present one " if one.again else ""
+        return f"{why}: it {first}would go into schema {shadow!r} and read bulketl's table there"
+    first = "it is as it was before the promotion; the other one" if one.again else "it"
+    return f"{why}: {first} is {one.now} now and reads bulketl's table there"
 
 
 def undone(found: Undone) -> Group:

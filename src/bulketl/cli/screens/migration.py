@@ -96,6 +96,10 @@ def plan(found: Sequence[Move], ready: Mapping[str, Readiness]) -> RenderableTyp
             parts.append(lines_of((f"  {table}: {ready[table].words}" for table in move.tables[:NAMED]), "dim"))
             if len(move.tables) > NAMED:
                 parts.append(Text(f"  and {count_of(len(move.tables) - NAMED, 'more table')}", style="dim"))
+        parts += [Text(in_a_line(f"  not yet {table}: it {why}"), style="red") for table, why in move.against]
+        if move.untried:
+            words = f"  what stands against it is not tried, --dry-run tells: {move.untried}"
+            parts.append(Text(in_a_line(words), style="yellow"))
     return Group(*parts)
 
 

@@ -39,6 +39,7 @@ def weekly(report: Weekly, written: str) -> Group:
     about = {
         "period": f"{report.since:%Y-%m-%d %H:%M} to {report.until:%Y-%m-%d %H:%M} {report.until.tzname()}",
         "loads": report.lede,
+        "migration": report.coming.sentence if report.coming else "",
         "source": f"not asked: {report.unasked}" if report.unasked else "",
         "all of it": written or "with --html FILE, --markdown or --json",
     }

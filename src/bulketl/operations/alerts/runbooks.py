@@ -7,7 +7,6 @@ from typing import cast
 
 from bulketl.config.alerts import Rule
 from bulketl.errors import Runbook, runbook_in, with_runbook
-from bulketl.operations.alerts.causes import rule_of
 from bulketl.postgres.ledger.incidents import Incident
 
 OF_RULE: Mapping[Rule, Runbook] = {
@@ -34,12 +33,16 @@ OF_RULE: Mapping[Rule, Runbook] = {
 OF_KIND: Mapping[str, Runbook] = {"run_failed-stopped": "window-too-short", "unusual-slower": "window-too-short"}
 
 
+def of_kind(kind: str) -> Runbook:
+    """Return the runbook of incidents of a kind, where no error of theirs names another."""
+    return OF_KIND.get(kind, OF_RULE[cast("Rule", kind.partition("-")[0])])
+
+
 def hints_of(incident: Incident) -> list[str]:
     """Return what to do about the members of an incident that are not well, the first hint with a runbook."""
     hints = dict.fromkeys(one.hint for one in incident.affected.values() if one.hint)
     first, *others = sorted(hints, key=lambda hint: not runbook_in(hint)) or [""]
-    rule = cast("Rule", rule_of(incident))
-    return [with_runbook(first, OF_KIND.get(incident.kind, OF_RULE[rule])), *others]
+    return [with_runbook(first, of_kind(incident.kind)), *others]
 
 
 def runbook_of(incident: Incident) -> str:

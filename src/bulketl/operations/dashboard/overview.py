@@ -16,6 +16,7 @@ from bulketl.operations.dashboard.words import NAMES, STATES, Stand, State, coun
 from bulketl.operations.history.runs import RunEntry
 from bulketl.operations.history.standing import FINE, Word
 from bulketl.operations.history.status import Status, standing_in
+from bulketl.operations.migrate.coming import Coming, coming_in
 from bulketl.postgres.ledger.looking import Look
 from bulketl.postgres.ledger.manynights import last_nights
 from bulketl.tables.alike import for_many, of_tables
@@ -83,6 +84,7 @@ class Overview:
     alerts: Sequence[Listed]
     running: RunEntry | None
     sources: Sequence[str]
+    coming: Coming | None = None  # of the migration that is configured
 
     @property
     def sentence(self) -> str:
@@ -196,6 +198,7 @@ def overview_in(
         alerts,
         running,
         sorted({one.source for one in status.tables if one.source}),
+        None if past else coming_in(look, config),
     )
 
 

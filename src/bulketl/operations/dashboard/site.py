@@ -151,13 +151,18 @@ class Site:
         """Return what the page about a table shows."""
         name = request.query_params.get("name", "")
         every = bool(request.query_params.get("all"))
-        stand = next((one for one in self._overview().stands if one.of.table == name), None)
+        found, config = self._overview(), self._config
+        coming = found.coming.of(name) if found.coming else ""
+        stand = next((one for one in found.stands if one.of.table == name), None)
+        if stand is None and coming:
+            config, stand = tablepage.beside(config, name, self._clock())
         if stand is None:
+            what = f"; {coming}" if coming else ""
             raise PlanError(
-                f"no load and no rule has a table {name!r} into schema {self._config.target_schema!r}",
+                f"no load and no rule has a table {name!r} into schema {config.target_schema!r}{what}",
                 hint="check the spelling, and the schema: Tables, at the top, has all of them",
             )
-        return {"t": tablepage.table_page(self._config, stand, self._clock(), every=every)}
+        return {"t": tablepage.table_page(config, stand, self._clock(), every=every), "coming": coming}
 
     def runs(self, _request: Request) -> dict[str, Any]:
         """Return what the list of runs shows."""

@@ -14,7 +14,8 @@ from bulketl.operations.anomalies import words as oddities
 from bulketl.operations.dashboard.alertpage import Listed, listed
 from bulketl.operations.dashboard.charts import Chart, chart
 from bulketl.operations.dashboard.sight import sight
-from bulketl.operations.dashboard.words import NAMES, Stand
+from bulketl.operations.dashboard.words import NAMES, Stand, stands
+from bulketl.operations.history.status import standing_in
 from bulketl.postgres.ledger import onetable, tableloads, verifications
 from bulketl.postgres.ledger.looking import INDEXED
 from bulketl.postgres.ledger.onetable import Change, Comparison, LoadRecord, Range, Refused
@@ -97,6 +98,19 @@ class TablePage:
         """The median of the rows that its last 14 loads read."""
         found = [load.rows for load in self.loads[:14] if load.outcome == "loaded"]
         return statistics.median(found) if found else None
+
+
+def beside(config: Config, table: str, now: dt.datetime) -> tuple[Config, Stand | None]:
+    """Return how a table that is loaded beside an older pipeline stands, and the configuration of the loads that have it.
+
+    None when no load had it. Raise ConfigError or TargetError when the ledger cannot be used.
+    """
+    from bulketl.operations.migrate.sides import shadowed
+
+    ours = shadowed(config)
+    with sight(ours) as look:
+        found = [one for one in standing_in(look, ours, now).tables if one.table == table and one.run]
+    return ours, next(iter(stands(found)), None)
 
 
 def table_page(config: Config, stand: Stand, now: dt.datetime, *, every: bool = False) -> TablePage:

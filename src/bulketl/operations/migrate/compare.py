@@ -16,7 +16,7 @@ from bulketl.connections.retrying import patient
 from bulketl.errors import BulketlError, PlanError
 from bulketl.operations.migrate.comparison import Comparison, TableCompared, ViewCompared
 from bulketl.operations.migrate.onetable import Setting, compare_sides, setting
-from bulketl.operations.migrate.sides import migrating
+from bulketl.operations.migrate.sides import shadowed
 from bulketl.plan.ownership import with_article
 from bulketl.plan.selection import Selection
 from bulketl.postgres.compare import views
@@ -77,12 +77,6 @@ def compare_pipelines(
     if why := _kept(sight.target, result, now):
         result = dataclasses.replace(result, notes=(*notes, f"this comparison is not on record: {why}"))
     return dataclasses.replace(result, seconds=round(time.monotonic() - began, 3))
-
-
-def shadowed(config: Config) -> Config:
-    """Return the configuration of loads into the shadow schema. Raise ConfigError where no migration is configured."""
-    migrating(config)
-    return config.model_copy(update={"target_schema": config.shadow_schema, "migration": None})
 
 
 def _chosen(

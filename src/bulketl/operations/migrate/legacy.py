@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from bulketl.config.config import Config
-from bulketl.config.migration import Migration, words_of
+from bulketl.config.migration import Migration, with_tables
 from bulketl.connections.commands import carry_out, label
 from bulketl.connections.person import person
 from bulketl.connections.retrying import patient
@@ -44,7 +44,7 @@ def run_legacy(config: Config, tables: Sequence[str], stop: threading.Event | No
         written = max((one.at for one in before.values() if one.at), default=None) if before else None
         said = f"; its books were last written at {written:%Y-%m-%d %H:%M}" if written else "; it keeps no books here"
         return _judged(blank._replace(how=f"{ELSEWHERE}{said}"), None, before)
-    words = words_of(migration.legacy.run, tables)
+    words = with_tables(migration.legacy.run, tables)
     about = json.dumps({"schema": config.target_schema, "tables": list(tables)})
     with _log(Path(migration.legacy.logs), blank.started_at) as file:
         ran = carry_out(words, about, migration.legacy.time_limit.total_seconds(), stop=stop, log=file)

@@ -20,17 +20,22 @@ LINES: Mapping[Step, str] = {
 
 
 class Move(NamedTuple):
-    """A step to take with some tables of a week: the command that takes it, and the least number of nights to go."""
+    """A step to take with some tables of a week: the command that takes it, and the least number of nights to go.
+
+    `against`: what stands against it, by table; `untried`: why that is not known.
+    """
 
     week: int
     step: Step
     tables: tuple[str, ...]
     command: str
     nights: int = 0
+    against: tuple[tuple[str, str], ...] = ()
+    untried: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain values."""
-        return {**self._asdict(), "tables": list(self.tables)}
+        return {**self._asdict(), "tables": list(self.tables), "against": dict(self.against)}
 
 
 def moves(found: MigrationStatus) -> list[Move]:

@@ -26,15 +26,20 @@ from bulketl.operations.alerts.tick import tick_alerts
 from bulketl.operations.migrate.chosen import chosen, reasoned
 from bulketl.operations.migrate.prospects import How, Prospect, prospects
 from bulketl.operations.migrate.ready import ready
+from bulketl.operations.migrate.trials import refill_of, tried
 from bulketl.plan.plan import Plan, TableLoad, in_turn
 from bulketl.plan.selection import Selection
+from bulketl.postgres.compare import views
 from bulketl.postgres.ddl import columns, name, own_rows
 from bulketl.postgres.ledger import handovers, kept, moving, ownership, schema
 from bulketl.postgres.ledger.chains import summed
 from bulketl.postgres.ledger.kept import Way
 from bulketl.postgres.server import Connection, Postgres
-from bulketl.postgres.write.exchange import Exchange, Exchanged, Index, exchange, index_statements, refill, untaken
+from bulketl.postgres.write.exchange import Exchange, Exchanged, exchange
+from bulketl.postgres.write.freenames import free
+from bulketl.postgres.write.indexes import Index, index_statements
 from bulketl.postgres.write.publish import carried_by
+from bulketl.postgres.write.refill import refill, untaken
 from bulketl.tables.patterns import exactly
 from bulketl.tables.printable import brief
 from bulketl.tables.spec import TableSpec, Tier
@@ -103,7 +108,7 @@ def promote(
     began = time.monotonic()
     why = reasoned(reason, "a promotion")
     target = Postgres.of(config)
-    found, already = patient(_look, target, config, selection or Selection())
+    found, already = patient(_look, target, config, selection or Selection(), trying=True)
     _refuse(found, force=force)
     if dry_run or not found:
         handed = Told() if dry_run else tell(config)
@@ -123,7 +128,8 @@ def promote(
         _noted(run, again, "promoted")
     _relieved(config, run.name, [one.table for one in again])
     until = dt.datetime.now(dt.UTC) + keep
-    said = tuple(_said(one, place, lost.get(one.table, ())) for one in again)
+    more = {one.table: (*lost.get(one.table, ()), *_renamed(done, one.table)) for one in again}
+    said = tuple(_said(one, place, more[one.table]) for one in again)
     return Promotion(
         run.name,
         config.target_schema,
@@ -148,8 +154,13 @@ def _relieved(config: Config, run: str, tables: Sequence[str]) -> None:
         _log.warning("the tables are promoted, and alerts of their rollback stay open: %s", error.public)
 
 
-def _look(target: Postgres, config: Config, selection: Selection) -> tuple[tuple[Prospect, ...], tuple[str, ...]]:
-    """Return what would become of the tables that are meant, and which of them bulketl serves already."""
+def _look(
+    target: Postgres, config: Config, selection: Selection, *, trying: bool = False
+) -> tuple[tuple[Prospect, ...], tuple[str, ...]]:
+    """Return what would become of the tables that are meant, and which of them bulketl serves already.
+
+    `trying`: what rows and definitions tell is tried too.
+    """
     with target.connect() as connection:
         schema.create(connection, config.target_schema)
         owners = ownership.owners(connection, config.target_schema)
@@ -158,7 +169,8 @@ def _look(target: Postgres, config: Config, selection: Selection) -> tuple[tuple
         already = tuple(table for table in meant if owners[table].owner == "bulketl")
         asked = [table for table in meant if table not in already]
         unready = {table: one.words for table, one in ready(connection, config, asked).items() if not one.ready}
-        return prospects(connection, config, asked, unready), already
+        found = prospects(connection, config, asked, unready)
+        return tried(connection, config, found) if trying else found, already
 
 
 def _refuse(found: Sequence[Prospect], *, force: bool) -> None:
@@ -181,8 +193,10 @@ def _plan(config: Config, found: Sequence[Prospect], reason: str) -> Plan:
 
 
 def _indexes(connection: Connection, config: Config, found: Sequence[Prospect]) -> dict[str, tuple[str, ...]]:
-    """Build what indexes the older tables have beyond ours, before anything is locked; return what could not be built."""
+    """Build what indexes the older tables have beyond ours, before anything is locked; return what is told of some."""
     lost: dict[str, tuple[str, ...]] = {}
+    query = "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(%s)"
+    taken = {relation for (relation,) in connection.execute(query, (name(config.shadow_schema),))}
     for one in found:
         if one.how != "swapped" or one.old is None or not any(what.startswith("index ") for what, _ in one.old.carried):
             continue
@@ -194,13 +208,19 @@ def _indexes(connection: Connection, config: Config, found: Sequence[Prospect]) 
         wanted = [index for index in old if index.name not in there]
         at = (config.target_schema, one.table), (config.shadow_schema, one.table)
         for index in wanted:
+            named = free(index.name, taken) if index.name in taken else index.name
+            words = f"index {index.name} is built as {named}, for something else has that name"
             try:
                 with connection.transaction():
-                    for statement in index_statements(index, *at):
+                    for statement in index_statements(index, *at, named):
                         connection.execute(statement.encode())
+                taken.add(named)
             except _NOT_BUILT as no:
                 words = f"index {index.name} is not carried over (SQLSTATE {no.sqlstate})"
-                lost[one.table] = (*lost.get(one.table, ()), words)
+            else:
+                if named == index.name:
+                    continue
+            lost[one.table] = (*lost.get(one.table, ()), words)
     return lost
 
 
@@ -220,11 +240,25 @@ def _carried_out(connection: Connection, config: Config, found: Sequence[Prospec
         ownership.own(connection, into, tables, "bulketl", about)
         if any(one.old for one in found):
             connection.execute(f"CREATE SCHEMA {name(place)}".encode())
-        oids = {one.table: _refilled(connection, into, shadow, one, place) for one in found if one.how == "refilled"}
+        staying = [one for one in found if one.how == "refilled"]
+        oids = _refilled(connection, config, staying, place) if staying else {}
         ways: list[tuple[str, Way, int]] = [(one.table, _WAYS[one.how], oids.get(one.table, _old(one))) for one in found]
         kept.keep(connection, into, ways, about)
         handovers.note(connection, into, about["run"], "promote", tables, {"owner": "bulketl", "reason": about["reason"]})
-        return exchange(connection, into, [_exchange(shadow, one, place) for one in found if one.how != "refilled"])
+        reading = _reading(connection, config, found)
+        done = exchange(connection, into, [_exchange(shadow, one, place) for one in found if one.how != "refilled"])
+        texts = {table: {view: done.definitions[view] for view in these if view in done.definitions}
+                 for table, these in reading.items()}  # fmt: skip
+        kept.note_views(connection, into, texts)
+        return done
+
+
+def _reading(connection: Connection, config: Config, found: Sequence[Prospect]) -> dict[str, list[str]]:
+    """Return which views read each of the tables that are swapped, by way of others too."""
+    tables = [one.table for one in found if one.how == "swapped" and one.old and one.old.views]
+    standing = views.standing(connection, config.target_schema, config.shadow_schema, tables) if tables else []
+    read = views.reading(standing)
+    return {table: [view for view, these in read.items() if table in these] for table in tables}
 
 
 _WAYS: Mapping[How, Way] = {"swapped": "moved", "refilled": "copied", "moved": "none"}
@@ -245,22 +279,32 @@ def _exchange(shadow: str, one: Prospect, place: str) -> Exchange:
     return Exchange(one.table, shadow, oid, place, _old(one), tuple(column for column, _ in having))
 
 
-def _refilled(connection: Connection, into: str, shadow: str, one: Prospect, place: str) -> int:
-    """Copy the rows of a table that has to stay aside, and give it ours; return the oid of the copy."""
-    partitioned = one.old is not None and one.old.partitioned
-    there, copy, rows = name(into, one.table), name(place, one.table), own_rows(into, one.table, partitioned)
-    connection.execute(f"LOCK TABLE {rows} IN SHARE ROW EXCLUSIVE MODE".encode())
-    connection.execute(f"CREATE TABLE {copy} (LIKE {there})".encode())
-    connection.execute(f"INSERT INTO {copy} SELECT * FROM {rows}".encode())
-    change = _exchange(shadow, one, place)
-    refill(connection, into, change, one.key, partitioned=partitioned)
-    names = columns(change.columns)
-    ours = f"SELECT {names} FROM ONLY {name(shadow, one.table)}"
-    if len({_sums(connection, select) for select in (f"SELECT {names} FROM {rows}", ours)}) > 1:
-        raise untaken(into, one.table, "would have other values than those that it was given")
-    connection.execute(f"DROP TABLE {name(shadow, one.table)}".encode())
-    ((oid,),) = connection.execute("SELECT %s::regclass::oid::bigint", (copy,)).fetchall()
-    return int(oid)
+def _refilled(connection: Connection, config: Config, staying: Sequence[Prospect], place: str) -> dict[str, int]:
+    """Copy the rows of tables that have to stay aside, and give them ours; return the oids of the copies."""
+    into, shadow = config.target_schema, config.shadow_schema
+    refills = [refill_of(config, one) for one in staying]
+    rows = {one.table: own_rows(into, one.table, one.partitioned) for one in refills}
+    places = ", ".join(rows[table] for table in sorted(rows))
+    connection.execute(f"LOCK TABLE {places} IN SHARE ROW EXCLUSIVE MODE".encode())
+    for table, there in rows.items():
+        connection.execute(f"CREATE TABLE {name(place, table)} (LIKE {name(into, table)})".encode())
+        connection.execute(f"INSERT INTO {name(place, table)} SELECT * FROM {there}".encode())
+    refill(connection, into, refills)
+    for one in refills:
+        names = columns(one.columns)
+        both = (f"SELECT {names} FROM {there}" for there in (rows[one.table], one.rows))
+        if len({_sums(connection, select) for select in both}) > 1:
+            raise untaken(into, one.table, "would have other values than those that it was given")
+        connection.execute(f"DROP TABLE {name(shadow, one.table)}".encode())
+    found = connection.execute(
+        "SELECT c.relname, c.oid::bigint FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE n.nspname = %s AND c.relname = ANY(%s)", (place, list(rows)),
+    )  # fmt: skip
+    return {table: int(oid) for table, oid in found}
+
+
+def _renamed(done: Exchanged, table: str) -> tuple[str, ...]:
+    return tuple(renamed.words for renamed in done.renamed if renamed.table == table)
 
 
 def _sums(connection: Connection, select: str) -> str:

@@ -124,6 +124,9 @@ def _fitting(old: TargetTable, new: TargetTable, how: How) -> Iterator[Against]:
         yield Against(f"has to stay, because of {staying}, and lacks or has otherwise: {', '.join(other)}", hint)
     if old.referenced and not (new.primary_key and old.primary_key == new.primary_key):
         yield Against("is referenced by foreign keys, and both tables have not the same primary key", hint)
+    if lost := [*new.views, *new.staying]:
+        hint = "drop that, or have it read the table in the target schema"
+        yield Against(f"has to stay, so bulketl's own is dropped in the end, and on it hangs {', '.join(lost)}", hint)
     yield from _taking(old.demands, ours)
 
 
@@ -160,6 +163,8 @@ def _told(old: TargetTable, new: TargetTable, how: How) -> Iterator[str]:
     lost = [what for what in old.hanging if what not in old.staying and what not in {thing for thing, _ in old.carried}]
     if how == "swapped" and lost:
         yield f"stay with the older table: {', '.join(lost)}"
+    if how == "swapped" and new.views:
+        yield f"{', '.join(new.views)} go on reading it"
     if old.materialized:
         yield "materialized views on it show the older rows until they are refreshed"
 

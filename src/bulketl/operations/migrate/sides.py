@@ -70,3 +70,9 @@ def _shadowed(target: Postgres, of: str, tables: Sequence[str], reason: str) -> 
         schema.create(connection, of)
         with connection.transaction():
             ownership.own(connection, of, tables, "shadow", {"by": person(), "reason": reason, "run": ""})
+
+
+def shadowed(config: Config) -> Config:
+    """Return the configuration of loads into the shadow schema. Raise ConfigError where no migration is configured."""
+    migrating(config)
+    return config.model_copy(update={"target_schema": config.shadow_schema, "migration": None})

@@ -87,11 +87,11 @@ def _status(config: Config, now: dt.datetime) -> MigrationStatus:
         seen = Seen(
             config=config, now=now, tiers={name: config.rule(name).table_importance for name in names}, owners=owners,
             last={name: one for name in names if (one := (served if owners[name] == "bulketl" else shadowed).get(name))},
-            loads=loads, nights={one.table: one for one in ledger_weeks.table_nights(look, runs)},
+            loads=loads, nights={one.table: one for one in ledger_weeks.table_nights(look, (of, beside), runs)},
             again=goals.again(look, runs), slower=ledger_weeks.slower(look, of, runs),
             incremental=set().union(*(goals.incremental(look, schema) for schema in places.values())),
             chained=set().union(*(goals.chained(look, schema) for schema in places.values())),
-            delivered=goals.deliveries(look, of, since),
+            delivered=goals.deliveries(look, of, since), raised=goals.raised(look, of, since),
             verified={
                 one.table: one for schema in places.values()
                 for one in verifications.since(look.connection, schema, since, now + BACK)

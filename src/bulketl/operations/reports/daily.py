@@ -234,6 +234,7 @@ class Daily:
             "alerts": [{"number": one.incident.number, "said": one.title} for one in self.overview.alerts],
             "tables": [stand.of.to_json() for stand in self.overview.stands],
             "elsewhere": dict(status.elsewhere),
+            **({"migration": self.overview.coming.to_json()} if self.overview.coming else {}),
         }
 
 

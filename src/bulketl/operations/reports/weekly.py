@@ -22,6 +22,7 @@ from bulketl.operations.capacity.fit import Trend, fit
 from bulketl.operations.capacity.forecast import DAYS, Capacity, capacity_in
 from bulketl.operations.dashboard.sight import sight
 from bulketl.operations.history.standing import plain
+from bulketl.operations.migrate.coming import Coming, coming_in
 from bulketl.operations.reports import advice, quality, utilisation
 from bulketl.operations.reports.advice import Advice, Shown
 from bulketl.operations.reports.period import ReportPeriod
@@ -96,6 +97,7 @@ class Weekly:
     uses: tuple[Use, ...]
     capacity: Capacity
     unasked: str = ""
+    coming: Coming | None = None  # of the migration that is configured
 
     def __repr__(self) -> str:
         """Return what it is in a short line."""
@@ -173,6 +175,7 @@ class Weekly:
             "utilisation": [one._asdict() for one in self.uses],
             "capacity": self.capacity.to_json(),
             "unasked": self.unasked,
+            **({"migration": self.coming.to_json()} if self.coming else {}),
         }
 
 
@@ -188,18 +191,22 @@ def weekly(config: Config, period: ReportPeriod | None = None, *, asking: bool =
 
 def _report(config: Config, period: ReportPeriod, asking: bool) -> Weekly:
     with sight(config) as look:
-        loads = weeks.load_ends(look, config.target_schema, period.until - dt.timedelta(days=DAYS), period.until)
-        runs = [one.run for one in loads]
-        tables = weeks.table_nights(look, runs)
-        compared = weeks.comparisons(look, config.target_schema, runs)
-        sizes = weeks.sizes(look, config.target_schema)
+        schema, first = config.target_schema, period.until - dt.timedelta(days=DAYS)
+        loads = weeks.load_ends(look, schema, first, period.until)
+        # With those that went into another schema and had a table that has moved here since: it has its nights before.
+        history = weeks.load_ends(look, schema, first, period.until, moved=True)
+        runs, before = [one.run for one in loads], [one.run for one in history]
+        tables = weeks.table_nights(look, [schema], before)
+        compared = weeks.comparisons(look, schema, before)
+        sizes = weeks.sizes(look, schema)
         mine = [one for one in loads if one.began >= period.since]
         seconds = weeks.compared_seconds(look, [one.run for one in mine])
-        slower = weeks.slower(look, config.target_schema, runs)
+        slower = weeks.slower(look, schema, before)
         filled = capacity_in(look, config, period.until, loads)
+        coming = coming_in(look, config)
         busy = weeks.busy_seconds(look, [one.run for one in mine])
-        skews = weeks.skews(look, config.target_schema, runs[-advice.WATCHED :])
-        keys = weeks.integer_keys(look, config.target_schema, runs[-advice.LONG :])
+        skews = weeks.skews(look, schema, runs[-advice.WATCHED :])
+        keys = weeks.integer_keys(look, schema, before[-advice.LONG :])
     looked_at = advice.worth_a_look(config, tables, sizes, LOOKED_AT)
     found, unasked = _asked(config, looked_at, asking)
     skewed = _skewed([one for one in skews if one.run == runs[-1]])
@@ -207,16 +214,16 @@ def _report(config: Config, period: ReportPeriod, asking: bool) -> Weekly:
         one.table: reading for one in tables
         if (reading := skewed.get(one.table) or ("reads again what did not change" if advice.again(one, sizes) else ""))
     }  # fmt: skip
-    spans = quality.spans(loads, period)
+    spans = quality.spans(history, period)
     advised = advice.advise(
         config, tables, Shown([] if unasked else looked_at, found, compared, seconds, sizes, keys, skews)
     )
     return Weekly(
         config.target_schema, tuple(sorted({one.source for one in loads if one.source})), period.since, period.until,
         period.now, socket.gethostname(), version("bulketl"), tuple(mine), len({one.began.date() for one in loads}),
-        advised, _slowing(tables, loads, tabled), _total(loads),
-        quality.figures(tables, compared, slower, runs, spans), quality.faulty(tables, spans),
-        utilisation.uses(config, mine, busy, filled), filled, unasked,
+        advised, _slowing(tables, history, tabled), _total(loads),
+        quality.figures(tables, compared, slower, before, spans), quality.faulty(tables, spans),
+        utilisation.uses(config, mine, busy, filled), filled, unasked, coming,
     )  # fmt: skip
 
 

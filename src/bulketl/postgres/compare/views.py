@@ -61,13 +61,23 @@ class View(NamedTuple):
         return name(self.schema, self.view)
 
 
+def reading(views: Sequence[View]) -> dict[str, list[str]]:
+    """Return the tables that each view reads, by way of others too; the views come after those that they read."""
+    found: dict[int, dict[str, None]] = {}
+    for view in views:
+        below = (table for oid in view.below for table in found.get(oid, ()))
+        found[view.oid] = dict.fromkeys((*view.tables, *below))
+    return {view.place: list(found[view.oid]) for view in views}
+
+
 class Figures(NamedTuple):
-    """A view's rows, and the sum of each column of numbers; or why there are none."""
+    """A view's rows, and the sum of each column of numbers; or why there are none. `refused`: Postgres does not make it."""
 
     rows: int | None = None
     sums: Mapping[str, str | None] = MappingProxyType({})
     problem: str = ""
     public: str = ""
+    refused: bool = False
 
 
 def standing(connection: Connection, schema: str, shadow: str, tables: Sequence[str]) -> list[View]:
@@ -93,19 +103,50 @@ def both(
         return list(zip(*(_over(connection, schema, views, side) for side in sides), strict=True))
 
 
-def _over(connection: Connection, schema: str, views: Sequence[View], side: Mapping[str, str]) -> list[Figures]:
-    path = columns(dict.fromkeys((schema, *(view.schema for view in views))))
+def unmade(connection: Connection, schema: str, views: Sequence[View], places: Mapping[str, str]) -> dict[str, str] | None:
+    """Return why views cannot be made over other tables, by their quoted names; nothing is locked, and nothing stays.
+
+    `places`: by table of the schema that the views read, the quoted name of the one in its place. What cannot be tried so
+    is left out: only an exchange tells. None where this user may make no temporary tables, or a lock is not had.
+    """
+    try:
+        return _unmade(connection, schema, views, places)
+    except (psycopg.errors.InsufficientPrivilege, psycopg.errors.LockNotAvailable):
+        return None
+
+
+def _unmade(connection: Connection, schema: str, views: Sequence[View], places: Mapping[str, str]) -> dict[str, str]:
     with connection.transaction(force_rollback=True):
-        connection.execute(f"SET LOCAL search_path = {path}".encode())
-        texts = [connection.execute("SELECT pg_get_viewdef(%s::oid)", (view.oid,)).fetchall()[0][0] for view in views]
-        oids = [view.oid for view in views]
-        for table in sorted({table for view in views for table in view.tables}):
-            connection.execute(f"CREATE TEMPORARY VIEW {name(table)} AS {side[table]}".encode())
-            oids += [oid for (oid,) in connection.execute(
-                "SELECT to_regclass(%s)::oid::bigint", (name(schema, table),))]  # fmt: skip
-        made = [_made(connection, view, text, oids) for view, text in zip(views, texts, strict=True)]
+        connection.execute("SET LOCAL lock_timeout = '10s'")
+        making = {table: f"TABLE {name(table)} (LIKE {place} INCLUDING INDEXES)" for table, place in places.items()}
+        found: dict[int, str] = {}
+        for view, one in zip(views, _all_made(connection, schema, views, making), strict=True):
+            if one.refused:
+                found[view.oid] = one.problem
+            elif below := [other.place for other in views if other.oid in view.below and other.oid in found]:
+                found[view.oid] = f"it reads {below[0]}, which cannot be made"
+        return {view.place: found[view.oid] for view in views if view.oid in found}
+
+
+def _over(connection: Connection, schema: str, views: Sequence[View], side: Mapping[str, str]) -> list[Figures]:
+    with connection.transaction(force_rollback=True):
+        making = {table: f"VIEW {name(table)} AS {select_}" for table, select_ in side.items()}
+        made = _all_made(connection, schema, views, making)
         connection.execute("SET TRANSACTION READ ONLY")
         return [one if one.problem else _figures(connection, view) for view, one in zip(views, made, strict=True)]
+
+
+def _all_made(connection: Connection, schema: str, views: Sequence[View], making: Mapping[str, str]) -> list[Figures]:
+    """Make views as temporary ones; `making`: what is made, temporary too, for the tables that they read."""
+    path = columns(dict.fromkeys((schema, *(view.schema for view in views))))
+    connection.execute(f"SET LOCAL search_path = {path}".encode())
+    texts = [connection.execute("SELECT pg_get_viewdef(%s::oid)", (view.oid,)).fetchall()[0][0] for view in views]
+    oids = [view.oid for view in views]
+    for table in sorted({table for view in views for table in view.tables}):
+        connection.execute(f"CREATE TEMPORARY {making[table]}".encode())
+        oids += [oid for (oid,) in connection.execute(
+            "SELECT to_regclass(%s)::oid::bigint", (name(schema, table),))]  # fmt: skip
+    return [_made(connection, view, text, oids) for view, text in zip(views, texts, strict=True)]
 
 
 def _made(connection: Connection, view: View, text: str, oids: Sequence[int]) -> Figures:
@@ -120,7 +161,8 @@ def _made(connection: Connection, view: View, text: str, oids: Sequence[int]) ->
                 connection.execute(f"DROP VIEW {place}".encode())
                 return _cannot(f"it still reads {left[0][0]}, under a name that no other table can have here")
     except psycopg.Error as error:
-        return _cannot(_said(error), "Postgres refuses its definition over these tables")
+        found = _cannot(_said(error), "Postgres refuses its definition over these tables")
+        return found._replace(refused=not isinstance(error, psycopg.OperationalError))
     return Figures()
 
 

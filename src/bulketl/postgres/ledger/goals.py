@@ -30,6 +30,26 @@ def deliveries(look: Look, schema: str, since: dt.datetime) -> Deliveries:
     return Deliveries(*(found or (0, None)))
 
 
+class Raised(NamedTuple):
+    """Alerts of a kind: how many were raised, and how many of these are not over."""
+
+    kind: str
+    alerts: int
+    left: int
+
+
+def raised(look: Look, schema: str, since: dt.datetime) -> list[Raised]:
+    """Return the alerts about a schema that were raised since a moment, by kind."""
+    if look.version < JUDGED or not kept(look.connection):
+        return []
+    found = look.connection.execute(
+        f"SELECT kind, count(*), count(*) FILTER (WHERE status <> 'resolved') FROM {LEDGER}.incident"
+        " WHERE schema_name = %s AND opened_at >= %s GROUP BY 1 ORDER BY 1",
+        (schema, since),
+    )
+    return [Raised(*row) for row in found]
+
+
 def incremental(look: Look, schema: str) -> set[str]:
     """Return the tables of which a load reads the changes alone from now on: they have a watermark."""
     if not look.version:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from bulketl.postgres.ddl import name
+from bulketl.postgres.ledger.documents import as_json
 from bulketl.postgres.ledger.made import exists
 from bulketl.postgres.server import LEDGER, Connection
 
@@ -23,12 +24,14 @@ CREATE TABLE IF NOT EXISTS {LEDGER}.kept (
     ended_at timestamptz, ended text, ended_by text);
 CREATE UNIQUE INDEX IF NOT EXISTS kept_open ON {LEDGER}.kept (schema_name, table_name) WHERE ended_at IS NULL;
 """
+VIEWS = f"ALTER TABLE {LEDGER}.kept ADD COLUMN IF NOT EXISTS views jsonb;"
 
 
 class Kept(NamedTuple):
     """What is kept of a table: its way, the schema where it is, its oid, the run that put it there, and until when.
 
     `gone`: somebody dropped or replaced it there. `rows`: as the server estimates them, None when it does not know.
+    `views`: the definitions that views over it had then, by their quoted names.
     """
 
     table: str
@@ -41,6 +44,7 @@ class Kept(NamedTuple):
     gone: bool
     rows: int | None
     bytes: int
+    views: dict[str, str]
 
 
 def keep(connection: Connection, schema: str, kept: Collection[tuple[str, Way, int]], about: Mapping[str, object]) -> None:
@@ -58,13 +62,23 @@ def keep(connection: Connection, schema: str, kept: Collection[tuple[str, Way, i
     )
 
 
+def note_views(connection: Connection, schema: str, views: Mapping[str, Mapping[str, str]]) -> None:
+    """Put on record the definitions that views over kept tables had, by table and quoted name; the caller commits."""
+    connection.execute(
+        f"UPDATE {LEDGER}.kept k SET views = x.value FROM jsonb_each(%s::jsonb) x"
+        " WHERE k.schema_name = %s AND k.table_name = x.key AND k.ended_at IS NULL",
+        (as_json(connection, views), schema),
+    )
+
+
 def kept(connection: Connection, schema: str) -> dict[str, Kept]:
     """Return what is kept of each table of a schema for which there is a way back."""
     if not exists(connection, "kept"):
         return {}
     found = connection.execute(
         "SELECT k.table_name, k.way, k.place, k.oid::bigint, k.run, k.kept_at, k.keep_until,"
-        " k.way <> 'none' AND c.oid IS NULL, NULLIF(c.reltuples, -1)::bigint, COALESCE(pg_total_relation_size(c.oid), 0)"
+        " k.way <> 'none' AND c.oid IS NULL, NULLIF(c.reltuples, -1)::bigint, COALESCE(pg_total_relation_size(c.oid), 0),"
+        " COALESCE(k.views, '{}')"
         f" FROM {LEDGER}.kept k LEFT JOIN pg_namespace n ON n.nspname = k.place"
         " LEFT JOIN pg_class c ON c.oid = k.oid AND c.relnamespace = n.oid AND c.relname = k.table_name"
         " WHERE k.schema_name = %s AND k.ended_at IS NULL ORDER BY k.table_name",

@@ -56,6 +56,19 @@ class Look(NamedTuple):
             return f"it is of version {self.version}; the next load brings it to {NEWEST}, and looks are quicker then"
         return f"it is of version {self.version}, and this bulketl knows {NEWEST}: what later versions keep is not shown"
 
+    @property
+    def of_schema(self) -> str:
+        """The condition that a run `r` was into the schema `%(schema)s`, or of a table that moved there since."""
+        if self.version < INDEXED:
+            return "r.schema_name = %(schema)s"
+        moved = f"SELECT FROM {LEDGER}.table_load m WHERE m.run = r.run AND m.schema_name = %(schema)s"
+        return f"(r.schema_name = %(schema)s OR EXISTS ({moved}))"
+
+    @property
+    def of_table(self) -> str:
+        """The condition that a record `t` of a table's load is of one of `%(schemas)s`, wherever it was loaded to."""
+        return "t.schema_name = ANY(%(schemas)s)" if self.version >= INDEXED else "true"
+
 
 @contextlib.contextmanager
 def looking(target: Postgres) -> Iterator[Look]:

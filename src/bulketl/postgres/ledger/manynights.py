@@ -31,21 +31,23 @@ class Nights(NamedTuple):
 def last_nights(look: Look, schema: str, since: dt.datetime, until: dt.datetime | None = None) -> Nights:
     """Return the loads into a schema that began at `since` or later, the last MOST_LOADS of them; one under way too.
 
+    A table that has moved into the schema has its earlier nights there, with the loads that went into the other one.
     `until`: none that began then or later.
     """
     if (kind := kind_of(look.connection)) is None:
         return Nights((), {}, {})
     runs = look.connection.execute(
-        f"SELECT run, started_at FROM {LEDGER}.run r WHERE schema_name = %s AND started_at >= %s"
-        f" AND started_at < COALESCE(%s::timestamptz, 'infinity') AND {kind} = 'load'"
-        " ORDER BY started_at DESC, run DESC LIMIT %s".encode(),
-        (schema, since, until, MOST_LOADS),
+        f"SELECT run, started_at FROM {LEDGER}.run r WHERE {look.of_schema} AND started_at >= %(since)s"
+        f" AND started_at < COALESCE(%(until)s::timestamptz, 'infinity') AND {kind} = 'load'"
+        " ORDER BY started_at DESC, run DESC LIMIT %(first)s".encode(),
+        {"schema": schema, "since": since, "until": until, "first": MOST_LOADS},
     ).fetchall()[::-1]
     names = [run for run, _ in runs]
     found = look.connection.execute(
         "SELECT t.table_name, array_agg(n.n ORDER BY n.n), array_agg(t.outcome ORDER BY n.n)"
-        f" FROM unnest(%s::text[]) WITH ORDINALITY n (run, n) JOIN {LEDGER}.table_load t USING (run) GROUP BY 1",
-        (names,),
+        f" FROM unnest(%(runs)s::text[]) WITH ORDINALITY n (run, n) JOIN {LEDGER}.table_load t USING (run)"
+        f" WHERE {look.of_table} GROUP BY 1".encode(),
+        {"runs": names, "schemas": [schema]},
     ).fetchall()
     outcomes = {table: [(n - 1, word) for n, word in zip(*each, strict=True)] for table, *each in found}
     slow: dict[str, frozenset[int]] = {}

@@ -13,7 +13,10 @@ from bulketl.postgres.server import LEDGER, Connection
 
 _AUDITED = ("audit_chain", "audit_trail")
 MADE_IN = "".join(f"ALTER TABLE {LEDGER}.{table} ADD COLUMN IF NOT EXISTS made_in text;" for table in _AUDITED)
-GOING = ("partition", "published", "compared", "table_load", "certificate", "reject", "retained", "finding", "verification")
+GOING = (
+    "partition", "published", "compared", "table_load", "certificate", "reject", "retained", "finding", "verification",
+    "measure",
+)  # fmt: skip
 _OF = "WHERE schema_name = %(old)s AND table_name = ANY(%(tables)s)"
 
 

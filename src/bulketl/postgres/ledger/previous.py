@@ -13,7 +13,7 @@ from bulketl.postgres.ddl import name, own_rows, rows_of, value
 from bulketl.postgres.ledger.chains import summed
 from bulketl.postgres.ledger.made import exists
 from bulketl.postgres.server import LEDGER, Connection
-from bulketl.tables.spec import TableSpec, cut
+from bulketl.tables.spec import TableSpec, joined
 
 PLACE = "bulketl_previous"
 TABLE = f"""
@@ -42,7 +42,7 @@ class Previous(NamedTuple):
 
 def copy_of(schema: str, table: str) -> str:
     """Return the name of the copy of a table's rows, in the schema PLACE."""
-    return cut(f"{schema}.{table}")
+    return joined(schema, table)
 
 
 def keeping(run: str, spec: TableSpec) -> list[str]:

@@ -82,6 +82,7 @@ HIDDEN: dict[str, dict[str, str]] = {
     "audit_chain": dict.fromkeys(("hash", "all_hash", "link"), "sums of the hashes of rows, by which a guess can be tried"),
     "audit_trail": dict.fromkeys(("key", "old_row", "new_row"), "rows that were altered"),
     "certificate": {"document": "minima and maxima of every column"},
+    "kept": {"views": "definitions of views, in which values may stand"},
     "previous": {
         **dict.fromkeys(("hash", "now_hash"), "sums of the hashes of rows, by which a guess can be tried"),
         "state": "what the record of a table had, its watermark too",

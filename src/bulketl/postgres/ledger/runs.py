@@ -338,10 +338,17 @@ def sweep(connection: Connection, keep: str, schema: str) -> list[str]:
         " AND run <> %s AND schema_name = %s AND (run = ANY(%s) OR outcome IN ('interrupted', 'stopped'))",
         (keep, schema, sorted(gone)),
     )
-    # No other kind of run can be resumed, and what it has done stays done: no load takes its place.
-    connection.execute(
-        f"UPDATE {LEDGER}.run SET outcome = 'interrupted', finished_at = now() WHERE kind <> 'load'"
-        " AND finished_at IS NULL AND schema_name = %s AND run = ANY(%s)",
-        (schema, sorted(gone)),
-    )
     return sorted(gone)
+
+
+def end_dead(connection: Connection, schema: str) -> None:
+    """Have it on record that runs into a schema have ended which nobody carries out any more and nobody can resume.
+
+    That is every kind but a load: what such a run has done stays done, and no later one takes its place.
+    """
+    if dead := dead_runs(connection):
+        connection.execute(
+            f"UPDATE {LEDGER}.run SET outcome = 'interrupted', finished_at = now() WHERE kind <> 'load'"
+            " AND finished_at IS NULL AND schema_name = %s AND run = ANY(%s)",
+            (schema, dead),
+        )

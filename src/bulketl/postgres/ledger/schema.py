@@ -210,6 +210,7 @@ MIGRATIONS = (
     Migration(21, kept.TABLE + handovers.TABLE + moving.MADE_IN + previous.TABLE),
     Migration(22, sidebyside.TABLES),
     Migration(23, strangewrites.COLUMNS),
+    Migration(24, kept.VIEWS),
 )
 NEWEST = MIGRATIONS[-1].version
 _SCHEMA_LOCK = 0x62756C6B  # two first runs at once must not both create the tables

@@ -28,15 +28,19 @@ class LoadEnd(NamedTuple):
     outcome: str
 
 
-def load_ends(look: Look, schema: str, since: dt.datetime, until: dt.datetime) -> list[LoadEnd]:
-    """Return the loads into a schema that began from `since` until before `until` and have ended, the first one first."""
+def load_ends(look: Look, schema: str, since: dt.datetime, until: dt.datetime, *, moved: bool = False) -> list[LoadEnd]:
+    """Return the loads into a schema that began from `since` until before `until` and have ended, the first one first.
+
+    `moved`: with those into another schema of which a table has moved into this one since.
+    """
     if (kind := kind_of(look.connection)) is None:
         return []
     found = look.connection.execute(
         f"SELECT run, source, host, started_at, finished_at, COALESCE(outcome, '') FROM {LEDGER}.run r"
-        f" WHERE schema_name = %s AND started_at >= %s AND started_at < %s AND finished_at IS NOT NULL AND {kind} = 'load'"
-        " ORDER BY started_at DESC, run DESC LIMIT %s".encode(),
-        (schema, since, until, MOST_LOADS),
+        f" WHERE {look.of_schema if moved else 'r.schema_name = %(schema)s'} AND started_at >= %(since)s"
+        f" AND started_at < %(until)s AND finished_at IS NOT NULL AND {kind} = 'load'"
+        " ORDER BY started_at DESC, run DESC LIMIT %(first)s".encode(),
+        {"schema": schema, "since": since, "until": until, "first": MOST_LOADS},
     ).fetchall()
     return [LoadEnd(*row) for row in reversed(found)]
 
@@ -65,8 +69,8 @@ class TableNights(NamedTuple):
     drift: Sequence[bool]
 
 
-def table_nights(look: Look, runs: Sequence[str]) -> list[TableNights]:
-    """Return what became of each table in these loads, in their order, by name."""
+def table_nights(look: Look, schemas: Sequence[str], runs: Sequence[str]) -> list[TableNights]:
+    """Return what became of each table of these schemas in these loads, in their order, by name."""
     if not runs:
         return []
     each = ", ".join(
@@ -79,9 +83,10 @@ def table_nights(look: Look, runs: Sequence[str]) -> list[TableNights]:
     )  # fmt: skip
     found = look.connection.execute(
         f"SELECT t.table_name, (array_agg(t.tier ORDER BY n.n DESC))[1], t.source, {each}"
-        f" FROM unnest(%s::text[]) WITH ORDINALITY n (run, n) JOIN {LEDGER}.table_load t USING (run)"
-        " WHERE t.outcome NOT IN ('skipped', 'unfinished') GROUP BY t.table_name, t.source ORDER BY 1, 3".encode(),
-        (list(runs),),
+        f" FROM unnest(%(runs)s::text[]) WITH ORDINALITY n (run, n) JOIN {LEDGER}.table_load t USING (run)"
+        f" WHERE t.outcome NOT IN ('skipped', 'unfinished') AND {look.of_table}"
+        " GROUP BY t.table_name, t.source ORDER BY 1, 3".encode(),
+        {"runs": list(runs), "schemas": list(schemas)},
     )
     return [TableNights(*row) for row in found]
 

@@ -10,20 +10,20 @@ that is ended: views first, from the highest to the lowest, then tables by name,
 
 from __future__ import annotations
 
-import itertools
 import json
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import psycopg
 
-from bulketl.errors import DataError, TargetError
-from bulketl.postgres.ddl import batch, columns, name, own_rows, value
+from bulketl.errors import TargetError
+from bulketl.postgres.ddl import batch, name
 from bulketl.postgres.server import Connection
+from bulketl.postgres.write.freenames import Moving, Renamed, renamings
 from bulketl.postgres.write.publish import carried_by, created, described
-from bulketl.tables.printable import count_of
+from bulketl.postgres.write.spared import Spared, dropping, placed, set_aside
 
 LOCK_MS = 400  # for all locks together: less than deadlock_timeout, which nobody sets below a second
 TRIES = 40
@@ -36,8 +36,8 @@ _AGAIN = (psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable, psycopg
 class Exchange:
     """A table that comes into a schema from another, `source`, and where the one that was there goes, `aside`.
 
-    `named`: its name there, where it is another. `coming` and `leaving` are oids, 0 for none; `columns`: those of the table
-    that comes. Where none comes, views stay on the table that leaves.
+    `coming` and `leaving` are oids, 0 for none; `columns`: those of the table that comes. Where none comes, views stay on
+    the table that leaves.
     """
 
     table: str
@@ -46,22 +46,36 @@ class Exchange:
     aside: str
     leaving: int
     columns: tuple[str, ...]
-    named: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Exchanged:
-    """What an exchange came to: how long others waited, how many views were made again, how often locks were asked for."""
+    """What an exchange came to: how long others waited, how many views were made again, how often locks were asked for.
+
+    `renamed`: what got another name with its table. `spared`: views that could not be made over the tables that came.
+    `definitions`: of the views that there were before, by their quoted names.
+    """
 
     seconds: float
     views: int
     tries: int
+    renamed: tuple[Renamed, ...] = ()
+    spared: tuple[Spared, ...] = ()
+    definitions: Mapping[str, str] = field(default_factory=dict)
 
 
-def exchange(connection: Connection, schema: str, changes: Sequence[Exchange]) -> Exchanged:
+def exchange(
+    connection: Connection,
+    schema: str,
+    changes: Sequence[Exchange],
+    spare: str = "",
+    earlier: Mapping[str, str] | None = None,
+) -> Exchanged:
     """Carry out the exchanges inside the transaction that is open; raise TargetError, and nothing was changed by them.
 
-    Locks are not waited for longer than LOCK_MS at a time; between two tries everybody else goes on.
+    Locks are not waited for longer than LOCK_MS at a time; between two tries everybody else goes on. A view that cannot be
+    made over the tables that come is an error, unless there is a schema `spare` for it: it goes there then, reads what it
+    did, and its definition of `earlier`, by its quoted name, takes its place where that can be made.
     """
     if not changes:
         return Exchanged(0.0, 0, 0)
@@ -76,13 +90,17 @@ def exchange(connection: Connection, schema: str, changes: Sequence[Exchange]) -
                 _lock(connection, schema, changes, before)
                 if _carried(connection, old) != before:
                     raise psycopg.errors.LockNotAvailable  # a view was altered in between: look again
-                _changed(connection, schema, changes, before)
-                _compare(before, _carried(connection, old), changes)
+                renamed, spared = _changed(connection, schema, changes, before, (spare, earlier or {}))
+                gone = {one.view for one in spared if not one.again}
+                kept = [thing for thing in before if thing["definition"] is None or placed(thing) not in gone]
+                _compare(kept, _carried(connection, old), changes)
         except _AGAIN as error:
             if tries >= TRIES:
                 raise _busy(connection, [*old, *(name(one.source, one.table) for one in changes if one.coming)]) from error
         else:
-            return Exchanged(time.monotonic() - began, sum(thing["definition"] is not None for thing in before), tries)
+            seconds, views = time.monotonic() - began, [thing for thing in kept if thing["definition"] is not None]
+            definitions = {placed(view): view["definition"] for view in views}
+            return Exchanged(seconds, len(views), tries, tuple(renamed), tuple(spared), definitions)
         tries += 1
         time.sleep(pause)
         pause = min(2 * pause, MOST_PAUSE)
@@ -127,31 +145,63 @@ def _altered(what: str, error: Exception | None = None) -> TargetError:
     )
 
 
-def _changed(connection: Connection, schema: str, changes: Sequence[Exchange], before: Sequence[dict[str, Any]]) -> None:
+def _changed(
+    connection: Connection, schema: str, changes: Sequence[Exchange], before: Sequence[dict[str, Any]],
+    sparing: tuple[str, Mapping[str, str]],
+) -> tuple[list[Renamed], list[Spared]]:  # fmt: skip
+    """Have tables and views change places; return what got another name, and which views could not come along."""
     views = [thing for thing in before if thing["definition"] is not None]
     tables = {thing["name"]: thing for thing in before if thing["definition"] is None}
-    done = [f"DROP VIEW {name(view['schema'], view['name'])}" for view in reversed(views)]
-    for one in changes:
-        if one.leaving:
-            done.append(f"ALTER TABLE {name(schema, one.table)} SET SCHEMA {name(one.aside)}")
-        if one.coming:
-            done.append(f"ALTER TABLE {name(one.source, one.table)} SET SCHEMA {name(schema)}")
-        if one.coming and one.leaving:
-            done += _described(tables[one.table], {*one.columns})
-    made = {created(view)[0]: view for view in views}
-    done += [statement for view in views for statement in created(view)]
+    going = moves_of(schema, changes)
+    renamed = renamings(connection, going)
+    moves = [one.statement for one in renamed]
+    moves += [f"ALTER TABLE {name(one.source, one.table)} SET SCHEMA {name(one.into)}" for one in going]
+    for change in changes:
+        if change.coming and change.leaving:
+            moves += _described(tables[change.table], {*change.columns})
+    spare, earlier = sparing
     try:
-        connection.execute(batch(done).encode())
+        with connection.transaction():
+            connection.execute(
+                batch([*dropping(views), *moves, *(text for view in views for text in created(view))]).encode()
+            )
+    except (psycopg.errors.DuplicateTable, psycopg.errors.DuplicateObject) as error:
+        raise _named_twice(error) from error
     except (psycopg.ProgrammingError, psycopg.errors.FeatureNotSupported) as error:
-        view = made.get(error.diag.internal_query or "")
+        view = {created(view)[0]: view for view in views}.get(error.diag.internal_query or "")
         if view is None:
             raise
-        at = name(view["schema"], view["name"])
-        raise TargetError(
-            f"view {at} cannot be made over the table that comes: {error.diag.message_primary}",
-            hint=f"nothing was changed; drop view {at}, or alter it so that it takes either table, and try again",
-            said=str(error.diag.message_primary or ""),
-        ) from error
+        if not spare:
+            raise _unmade(placed(view), str(error.diag.message_primary or "")) from error
+        return renamed, set_aside(connection, views, moves, spare, earlier)
+    return renamed, []
+
+
+def moves_of(schema: str, changes: Sequence[Exchange]) -> list[Moving]:
+    """Return which tables go from where to where: all that leave first, for those that come may need their names."""
+    leaving = [Moving(one.table, one.leaving, schema, one.aside) for one in changes if one.leaving]
+    return leaving + [Moving(one.table, one.coming, one.source, schema) for one in changes if one.coming]
+
+
+def _unmade(view: str, why: str) -> TargetError:
+    return TargetError(
+        f"view {view} cannot be made over the table that comes: {why}",
+        hint=f"nothing was changed; {unfit(view)}",
+        said=why,
+    )
+
+
+def unfit(view: str) -> str:
+    """Return what to do about a view that cannot be made over the table that comes."""
+    return f"drop view {view}, or alter it so that it takes either table, and try again"
+
+
+def _named_twice(error: psycopg.Error) -> TargetError:
+    return TargetError(
+        f"a name that goes with a table is taken where the table goes: {error.diag.message_primary}",
+        hint="nothing was changed; rename what has that name there, and give the command again",
+        said=str(error.diag.message_primary or ""),
+    )
 
 
 def _described(old: dict[str, Any], kept: set[str]) -> list[str]:
@@ -190,95 +240,6 @@ def _unlike(was: dict[str, Any], now: dict[str, Any], kept: set[str] | None) -> 
     wrong += [what for what in ("grants", "column_grants") if of(was, what) != of(now, what)]
     wrong += [what for what in ("column_comments", "options") if not of(was, what) <= of(now, what)]
     return [what.replace("_", " of ") for what in wrong]
-
-
-def refill(connection: Connection, schema: str, one: Exchange, key: Sequence[str], *, partitioned: bool) -> None:
-    """Give a table that stays the rows of another, inside the transaction that is open; readers see the old until its end.
-
-    With a key that both have only what differs is written, so that foreign keys to rows that stay are not in the way. Raise
-    DataError when rows of other tables would go or change with those that it loses, or when it does not take the rows.
-    """
-    at, new = own_rows(schema, one.table, partitioned), f"ONLY {name(one.source, one.named or one.table)}"
-    names = columns(one.columns)
-    connection.execute(f"LOCK TABLE {at} IN SHARE ROW EXCLUSIVE MODE".encode())
-    same = " AND ".join(f"t.{name(column)} = s.{name(column)}" for column in key) or "false"
-    gone = f"NOT EXISTS (SELECT FROM {new} s WHERE {same})" if key else "true"
-    _unfollowed(connection, schema, one.table, at, gone)
-    connection.execute(f"DELETE FROM {at} t WHERE {gone}".encode())
-    rest = [column for column in one.columns if column not in key]
-    if key and rest:
-        sets = ", ".join(f"{name(column)} = s.{name(column)}" for column in rest)
-        # As text: some types have no equality.
-        old, theirs = (f"ROW({', '.join(f'{row}.{name(column)}' for column in rest)})::text" for row in "ts")
-        unlike = f"{old} IS DISTINCT FROM {theirs}"
-        connection.execute(f"UPDATE {at} t SET {sets} FROM {new} s WHERE {same} AND {unlike}".encode())
-    missing = f"NOT EXISTS (SELECT FROM {at} t WHERE {same})" if key else "true"
-    theirs = ", ".join(f"s.{name(column)}" for column in one.columns)
-    connection.execute(
-        f"INSERT INTO {name(schema, one.table)} ({names}) SELECT {theirs} FROM {new} s WHERE {missing}".encode()
-    )
-    has, given = connection.execute(
-        f"SELECT (SELECT count(*) FROM {at}), (SELECT count(*) FROM {new})".encode()
-    ).fetchone() or (0, 0)
-    if has != given:
-        raise untaken(schema, one.table, f"has {count_of(has, 'row')} after it was given {given:,}")
-
-
-def untaken(schema: str, table: str, what: str) -> DataError:
-    """Return the error of a table that is not what it was made."""
-    return DataError(
-        f"table {name(schema, table)} {what}: something alters or drops what is written to it",
-        hint="nothing was changed; drop or disable the triggers and rules of the table, and give the command again",
-    )
-
-
-def _unfollowed(connection: Connection, schema: str, table: str, at: str, gone: str) -> None:
-    """Raise DataError when foreign keys would delete or empty rows of other tables with those that a table loses."""
-    following = connection.execute(
-        "SELECT conname, n.nspname, c.relname, c.relkind = 'p', (SELECT array_agg(ARRAY[o.attname, t.attname]::text[])"
-        "  FROM unnest(conkey, confkey) k (o, t) JOIN pg_attribute o ON (o.attrelid, o.attnum) = (conrelid, k.o)"
-        "  JOIN pg_attribute t ON (t.attrelid, t.attnum) = (confrelid, k.t))"
-        " FROM pg_constraint f JOIN pg_class c ON c.oid = conrelid JOIN pg_namespace n ON n.oid = c.relnamespace"
-        " WHERE contype = 'f' AND confrelid = %s::regclass AND conrelid <> confrelid AND confdeltype IN ('c', 'n', 'd')"
-        " AND conparentid = 0 ORDER BY conname",
-        (name(schema, table),),
-    ).fetchall()
-    for constraint, where, other, partitioned, pairs in following:
-        meant = " AND ".join(f"o.{name(theirs)} = t.{name(ours)}" for theirs, ours in pairs)
-        rows = f"{own_rows(where, other, partitioned)} o JOIN {at} t ON {meant}"
-        ((count,),) = connection.execute(f"SELECT count(*) FROM {rows} WHERE {gone}".encode()).fetchall()
-        if count:
-            raise DataError(
-                f"table {name(where, other)} would lose {count_of(count, 'row')}, or what they refer to: its foreign key"
-                f" {constraint} follows rows that {name(schema, table)} would have no longer",
-                hint=f"nothing was changed; ALTER TABLE {name(where, other)} DROP CONSTRAINT {name(constraint)}, or delete"
-                " these rows of it, and give the command again",
-            )
-
-
-class Index(NamedTuple):
-    """An index as `carried_by` reads it."""
-
-    schema: str
-    name: str
-    definition: str
-    comment: str | None
-
-
-def index_statements(index: Index, here: tuple[str, str], there: tuple[str, str]) -> list[str]:
-    """Return the statements that build an index of one table on another."""
-    made = []
-    # Postgres quotes a name only where it has to.
-    spelt = itertools.product(("", "UNIQUE "), *((part, name(part)) for part in (index.name, *here)))
-    for unique, own, schema, table in spelt:
-        begin = f"CREATE {unique}INDEX {own} ON {schema}.{table} "
-        if index.definition.startswith(begin):
-            rest = index.definition.removeprefix(begin)
-            made.append(f"CREATE {unique}INDEX {name(index.name)} ON {name(*there)} {rest}")
-            break
-    if made and index.comment is not None:
-        made.append(f"COMMENT ON INDEX {name(there[0], index.name)} IS {value(index.comment)}")
-    return made
 
 
 def _busy(connection: Connection, places: Sequence[str]) -> TargetError:
