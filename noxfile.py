@@ -1,7 +1,7 @@
 """All of it: `nox -s NAME`.
 
-NAME is one of lint types unit tests hostile supply integrations dbt browser pictures package guard faults walk mutants labels
-demo bare bench.
+NAME is one of lint types unit tests hostile supply integrations dbt browser pictures package guard faults walk
+mutants labels demo bare bench.
 """
 
 import sys
