@@ -29,7 +29,6 @@ listen_port = {listening}
 unix_socket_dir =
 auth_type = any
 pool_mode = {mode}
-logfile = {folder}/pgbouncer.log
 """
 
 
@@ -47,13 +46,11 @@ def pooled(target: str, mode: str, folder: Path) -> Iterator[str]:
     there, listening = conninfo_to_dict(target), free_port()
     words = {"host": there["host"], "port": there.get("port", 5432), "user": there.get("user", "postgres")}
     file = folder / "pgbouncer.ini"
-    file.write_text(SETTINGS.format(listening=listening, mode=mode, folder=folder, **words))
+    file.write_text(SETTINGS.format(listening=listening, mode=mode, **words))
     user = []
     if os.geteuid() == 0:  # as which it does not run, and only the server's own user comes to a socket in its folder
         socket = Path(str(there["host"]))
         user = ["-u", socket.owner() if socket.is_dir() else "nobody"]
-        for one in (folder, *folder.parents[:2]):  # those that pytest made
-            one.chmod(0o777)
     process = subprocess.Popen([str(PROGRAM), "-q", *user, str(file)], stderr=subprocess.PIPE)
     uri = f"postgresql://{words['user']}@127.0.0.1:{listening}/{there['dbname']}"
 
