@@ -270,7 +270,7 @@ WRITE_ELSEWHERE = {
     "exchange": "tables by the oids that were seen, under locks that keep them so",
     "_changed": "the same, a part of `exchange`", "_tried": "the same, and all of it is taken back",
     "refill": "the table of a promotion, a rollback or an undo, which have looked whose it is under the locks of their run",
-    "_pointing": "nothing", "_counted": "nothing", "_asked": "nothing",
+    "_pointing": "nothing", "_counted": "nothing", "_asked": "nothing", "refusals": "nothing that stays",
     "_built": "an index over bulketl's table beside, which is taken back",
     "record": "the ledger", "record_standing": "the ledger", "looking": "nothing", "keep": "the ledger",
     "waive": "the ledger", "make": "views of its own over the ledger, under names that nothing else has",
