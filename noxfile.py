@@ -1,6 +1,6 @@
 """All of it: `nox -s NAME`.
 
-NAME is one of lint types unit tests hostile supply integrations dbt browser pictures package guard faults walk mutants
+NAME is one of lint types unit tests hostile supply integrations dbt browser pictures package guard faults model walk mutants
 labels demo bare compatibility bench.
 """
 
@@ -87,6 +87,18 @@ def supply(session: nox.Session) -> None:
     extras = ",".join(PYPROJECT["project"]["optional-dependencies"])
     session.run("python", "-m", "pip", f"--python={place}/runtime/bin/python", "install", "-q", f".[{extras}]")
     session.run("python", "tests/support/supply.py", f"{place}/runtime/bin/python", place)
+
+
+@nox.session
+def model(session: nox.Session) -> None:
+    """Drive real servers at random beside a model of what must be true, and look for each planted fault.
+
+    `nox -s model -- 500` says in how many examples; 200 without it. The same machine runs among the tests, in a few.
+    """
+    session.install("-q", "-e", ".[demo]", *group("test"))
+    session.run(*PROGRAMS)
+    examples = session.posargs[0] if session.posargs else "200"
+    session.run("pytest", "-q", "tests/promises/test_model.py", env={"BULKETL_TEST_MODEL": examples})
 
 
 @nox.session

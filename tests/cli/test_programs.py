@@ -25,6 +25,10 @@ ELSEWHERE = {
     "systemd-analyze": "its test is skipped without it",
     "chromium": "its tests are skipped without it; nox -s browser installs it",
     "npm": "nox -s browser installs it",
+    "pgbouncer": "its test is skipped without it; nox -s integrations installs it",
+    "git": "tells a development session what has changed; no test needs it",
+    "mount": "only root has it try a small disk, and every Linux has both",
+    "umount": "the same",
     "promtool": "its test is skipped without it; nox -s integrations installs it",
 }
 APT = """#!{python} -IS

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostile import ANYTHING, LONG, TEXTS, unacting
+from hostile import ACTS, ANYTHING, LONG, TEXTS, unacting
 from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import Environment
@@ -183,7 +183,7 @@ def test_a_mail_of_a_report_has_its_headers_and_no_others(name: str, which: int,
     text, attached = found.get_body(("plain",)), list(found.iter_attachments())
     assert re.fullmatch(r"[\w.-]+\.html", str(attached[0].get_filename()))
     assert text is not None
-    unacting(text.get_content().replace("\r\n", "\n"))
+    assert not ACTS & set(text.get_content().replace("\r\n", "\n"))  # words are wrapped, so any may begin a line
     tried("names and values", "mails of reports")
 
 

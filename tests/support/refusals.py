@@ -33,7 +33,7 @@ PLACES: dict[str, tuple[int, str]] = {
     "config/migration.py with_tables": (1, "elsewhere"),
     "config/pairs.py load_checks": (3, "elsewhere"),
     "config/read.py load_config": (1, "begin"),
-    "config/secrets.py named": (1, "begin"),
+    "config/secrets.py named": (2, "begin"),
     "config/secrets.py referred.found": (2, "begin"),
     "config/secrets.py joined": (2, "begin"),
     "config/secrets.py in_file": (2, "begin"),

@@ -21,7 +21,7 @@ _tried: Counter[tuple[str, str]] = Counter()
 
 
 def cases(whole: int) -> Callable[[Any], Any]:
-    """Return what has a test try so many cases in a whole run, and a part of them in an ordinary one."""
+    """Return what has a test try so many cases in a whole run, and in an ordinary one a part, the same ones each time."""
     count = whole if ALL else max(whole // PART, LEAST)
     slow = [
         HealthCheck.too_slow,
@@ -29,7 +29,9 @@ def cases(whole: int) -> Callable[[Any], Any]:
         HealthCheck.function_scoped_fixture,
         HealthCheck.large_base_example,
     ]
-    return settings(max_examples=count, deadline=None, suppress_health_check=slow, phases=PHASES, database=None)
+    return settings(
+        max_examples=count, deadline=None, suppress_health_check=slow, phases=PHASES, database=None, derandomize=not ALL
+    )
 
 
 def tried(given: str, made: str, count: int = 1) -> None:

@@ -1,11 +1,23 @@
-"""Prints what was tried, by kind of input and of output, and fails a whole run that has tried too little."""
+"""Prints what was tried, by kind of input and of output, and fails a whole run that has tried too little.
+
+And what a test logs and prints is text, so that xdist can hand it on, whatever names were tried.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Any
 
 import pytest
 import tally
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Spell halves of surrogate pairs in what was logged and printed: no process can send them to another."""
+    report = yield
+    report.sections[:] = [(name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections]
+    return report
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

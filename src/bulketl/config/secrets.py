@@ -33,6 +33,8 @@ def named(name: str, environ: Mapping[str, str]) -> str | None:
     if len(given) > 1:
         raise SecretError(f"{' and '.join(given)} are both set: leave one of them")
     if given:
+        if any("\ud800" <= letter <= "\udfff" for letter in environ[given[0]]):  # bytes that are no text
+            raise SecretError(f"{given[0]} is no text in UTF-8: write it anew")
         ending = given[0].removeprefix(name)
         return WAYS[ending](environ[given[0]], given[0], environ) if ending else environ[name]
     folder = environ.get(CREDENTIALS)

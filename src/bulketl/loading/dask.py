@@ -29,7 +29,7 @@ from urllib.parse import urlsplit
 from bulketl.config.libraries import LEAST_VERSIONS, check_libraries
 from bulketl.errors import ON_WORKER, BulketlError, ClusterError, ConfigError, RunEndedError
 from bulketl.postgres.write.copy import leave
-from bulketl.tables.printable import listed
+from bulketl.tables.printable import in_a_line
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -140,11 +140,9 @@ def _check(client: Client) -> None:
         wrong.insert(0, f"the scheduler: {', '.join(lines)}")
     if wrong:
         raise ConfigError(
-            listed(
-                f"the Dask cluster of {_address(client)} does not fit; here are Python {_python(sys.version_info)}, "
-                f"{', '.join(f'{name} {version(name)}' for name in _THE_SAME)}, and there",
-                wrong,
-            ),
+            f"the Dask cluster of {_address(client)} does not fit; here are Python {_python(sys.version_info)}, "
+            f"{', '.join(f'{name} {version(name)}' for name in _THE_SAME)}, and there\n  "
+            + "\n  ".join(map(in_a_line, wrong)),
             hint="install the same there, and start it again",
         )
 

@@ -44,7 +44,7 @@ from bulketl.survey.look import look_for
 from bulketl.tables.cursor import State
 from bulketl.tables.measured import Cursor
 from bulketl.tables.partitions import Changes
-from bulketl.tables.printable import listed
+from bulketl.tables.printable import in_a_line
 
 _log = logging.getLogger("bulketl")
 RESUMABLE = ("", "interrupted", "stopped")
@@ -200,7 +200,8 @@ def _still_so(config: Config, run: str, plan: Plan) -> None:
         lines += [f"table {name}: {line}" for line in changed_since(load, now, rule)]
     if lines:
         raise PlanError(
-            listed(f"run {run} cannot be resumed, because what it was planned for has changed:", lines),
+            f"run {run} cannot be resumed, because what it was planned for has changed:\n  "
+            + "\n  ".join(map(in_a_line, lines)),
             hint="start a new one with `bulketl load`",
         )
 

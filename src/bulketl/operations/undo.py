@@ -124,7 +124,7 @@ def _put_back(connection: Connection, schema: str, here: TargetTable, one: Previ
             f"table {table!r} would not be what it was: its rows are not the {one.rows:,} that were kept of it",
             hint="nothing was changed; a trigger of the table may alter rows, or somebody has altered the copy of its rows",
         )
-    previous.put_back(connection, schema, table)
+    previous.put_back(connection, schema, table, [column for column, _ in here.columns if column not in columns])
     return now[0]
 
 

@@ -105,7 +105,7 @@ def cursor(
     if span is None and (mark.column, mark.type) != (column.name, kind):
         what = f"its watermark is of {mark.column} ({mark.type}), and the cursor is {column.name} ({kind})"
         raise _invalid(config, table.name, what)
-    _columns(existing, found, table, config)
+    _columns(existing, found, table, config, state)
     zone = config.session_zone
     if zone != state.zone and any(column.parsed.base == "timestamp" for column in table.columns):
         raise FullLoad("because TIMESTAMP columns are written in another zone now")
@@ -206,12 +206,15 @@ def _given(kind: str, text: str) -> KeyValue | None:
     return found
 
 
-def _columns(existing: TargetTable, found: Drift, table: Table, config: Config) -> None:
+def _columns(existing: TargetTable, found: Drift, table: Table, config: Config, state: State) -> None:
     rule = config.rule(table.name)
+    there = {*config.target_names(table.name, [c.name for c in table.columns if c.name not in rule.exclude_columns])}
     if existing.primary_key != config.target_names(table.name, rule.key_of(table.primary_key)):
         raise FullLoad("because the target table has another primary key")
     if found.added:
         raise FullLoad(f"because {', '.join(found.added)} is new, and rows have values in it that no stamp tells of")
+    if back := [name for name in state.kept if name in there]:
+        raise FullLoad(f"because {', '.join(back)} is new again, and rows have values in it that no stamp tells of")
     if found.changed:
         raise FullLoad(f"because {', '.join(found.changed)} has another type now")
     if found.widened and (existing.views or existing.materialized):

@@ -57,6 +57,17 @@ def test_a_dropped_column_is_kept_or_dropped_as_declared(used: Lab) -> None:
     assert not whole(night(used, dropped_columns="drop"))
 
 
+def test_a_column_that_was_kept_and_is_back_is_filled_in_old_rows_too(used: Lab) -> None:
+    """The target has its values of before it was dropped, and no stamp tells that they are others now."""
+    used.mysql("ALTER TABLE t DROP COLUMN c")
+    night(used)
+    used.mysql("ALTER TABLE t ADD COLUMN c varchar(20) DEFAULT 'other'")
+    done = night(used)
+    assert "full load, because c is new again, and rows have values in it that no stamp tells of" in reason(done)
+    assert used.differences("t") == []
+    assert not whole(night(used))
+
+
 def test_a_column_of_another_type_makes_a_full_load(used: Lab) -> None:
     """Its old values may be others now."""
     used.mysql("ALTER TABLE t MODIFY n varchar(10)")

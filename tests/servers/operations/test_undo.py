@@ -124,6 +124,21 @@ def test_columns_that_came_with_the_load_are_empty_again(lab: Lab) -> None:
     assert lab.pg("SELECT n FROM {s}.v") == [(200,)]
 
 
+def test_columns_that_came_with_the_load_are_filled_by_the_next(lab: Lab) -> None:
+    """The rows of before have values in them that no stamp tells of, so all are read once."""
+    config = configured(lab, **BY_TIME)
+    load(config)
+    lab.mysql("ALTER TABLE t ADD COLUMN more int DEFAULT 5")
+    assert next(load(config).plan.loads).spec.whole
+    bulketl.undo(config, "t")
+    assert lab.pg("SELECT DISTINCT more FROM {s}.t") == [(None,)]
+    again = next(load(config).plan.loads)
+    assert again.spec.whole
+    assert "more is new again" in again.reason
+    assert lab.differences("t") == []
+    assert not next(load(config).plan.loads).spec.whole
+
+
 def test_the_plan_says_what_it_costs_and_where_it_is_turned_off_it_goes(lab: Lab) -> None:
     """A table without it, an audit table and one whose masks are others now keep nothing."""
     config = configured(lab)

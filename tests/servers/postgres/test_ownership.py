@@ -268,6 +268,10 @@ WRITE_ELSEWHERE = {
     "trial": "nothing that stays, after a publish that has asked", "write_events": "the ledger", "prune": "the ledger",
     "drop": "the copies that are kept of an older pipeline's tables, by their oid",
     "exchange": "tables by the oids that were seen, under locks that keep them so",
+    "_changed": "the same, a part of `exchange`", "_tried": "the same, and all of it is taken back",
+    "refill": "the table of a promotion, a rollback or an undo, which have looked whose it is under the locks of their run",
+    "_pointing": "nothing", "_counted": "nothing", "_asked": "nothing", "refusals": "nothing that stays",
+    "_built": "an index over bulketl's table beside, which is taken back",
     "record": "the ledger", "record_standing": "the ledger", "looking": "nothing", "keep": "the ledger",
     "waive": "the ledger", "make": "views of its own over the ledger, under names that nothing else has",
 }  # fmt: skip

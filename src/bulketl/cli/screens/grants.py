@@ -20,11 +20,11 @@ def sql(found: Iterable[Grants]) -> str:
 
 
 def _script(one: Grants) -> Iterator[str]:
-    yield f"-- {one.role}: {in_a_line(one.user)}, on {one.server}"
+    yield f"-- {one.role}: {in_a_line(one.user)}, on {in_a_line(one.server)}"
     before = ""
     for statement, why in one.statements:
         if why != before:
-            yield f"-- {why}"
+            yield f"-- {in_a_line(why)}"
         yield f"{statement};"
         before = why
 

@@ -7,6 +7,7 @@ was, by number and sum of hashes, and what it is since: whoever undoes the publi
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from bulketl.postgres.ddl import name, own_rows, rows_of, value
@@ -95,8 +96,11 @@ def sums_of(connection: Connection, schema: str, table: str, *, partitioned: boo
     return found[0], found[1]
 
 
-def put_back(connection: Connection, schema: str, table: str) -> None:
-    """Have what was on record of the version before be on record again, and forget that it was kept; the caller commits."""
+def put_back(connection: Connection, schema: str, table: str, came: Sequence[str]) -> None:
+    """Have what was on record of the version before be on record again, and forget that it was kept; the caller commits.
+
+    `came`: columns that it had not. They are empty now, so they count as kept, and the next load fills them in all rows.
+    """
     at = (schema, table)
     connection.execute(f"DELETE FROM {LEDGER}.state WHERE (schema_name, table_name) = (%s, %s)", at)
     connection.execute(
@@ -105,6 +109,10 @@ def put_back(connection: Connection, schema: str, table: str) -> None:
         " WHERE (p.schema_name, p.table_name) = (%s, %s) AND p.state IS NOT NULL",
         at,
     )
+    if came:
+        connection.execute(
+            f"UPDATE {LEDGER}.state SET kept = kept || %s WHERE (schema_name, table_name) = (%s, %s)", (list(came), *at)
+        )
     forget(connection, schema, table)
 
 
