@@ -114,7 +114,7 @@ def test_without_matplotlib_it_says_what_brings_charts(empty: str, monkeypatch: 
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "matplotlib" else find(name))
     html, _ = told(weekly(settings(empty), PERIOD), empty)
-    assert "pip install 'bulketl[plot]'" in html
+    assert "pip install 'bulketl[report]'" in html
     assert "<figure" not in html
 
 
