@@ -156,7 +156,7 @@ def demo(session: nox.Session) -> None:
 def package(session: nox.Session) -> None:
     """Build wheel and sdist into dist/, install each into an empty environment, and run the demo from the wheel."""
     session.install("-q", "build", "twine")
-    place = Path(session.create_tmp())
+    place = Path(session.create_tmp()).resolve()
     session.run("python", "-m", "build", "--outdir", str(place / "dist"))
     made = sorted((place / "dist").iterdir())
     session.run("twine", "check", "--strict", *map(str, made))
