@@ -82,7 +82,7 @@ def supply(session: nox.Session) -> None:
     It fails as well when the advisory service could not be asked about a package: that is named.
     """
     session.install("-q", *group("supply"))
-    place = session.create_tmp()
+    place = str(Path(session.create_tmp()).resolve())
     session.run("python", "-m", "venv", f"{place}/runtime")
     extras = ",".join(PYPROJECT["project"]["optional-dependencies"])
     session.run("python", "-m", "pip", f"--python={place}/runtime/bin/python", "install", "-q", f".[{extras}]")
@@ -118,7 +118,7 @@ def dbt(session: nox.Session) -> None:
     """Run a project of dbt over loaded tables, before, during and after loads; dbt has an environment of its own."""
     session.install("-q", "-e", ".[demo]", *group("test"))
     session.run(*PROGRAMS)
-    place = session.create_tmp()
+    place = str(Path(session.create_tmp()).resolve())
     session.run("python", "-m", "venv", f"{place}/dbt")
     session.run(f"{place}/dbt/bin/pip", "install", "-q", *group("dbt"), external=True)
     session.run("pytest", DBT, *session.posargs, env={"BULKETL_DBT": f"{place}/dbt/bin/dbt"})
