@@ -111,7 +111,8 @@ class Warm:
             [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         )  # fmt: skip
-        threading.Thread(target=self._heard, daemon=True).start()
+        self._hearing = threading.Thread(target=self._heard, daemon=True)
+        self._hearing.start()
 
     def _heard(self) -> None:
         assert self._process.stdout
@@ -159,6 +160,9 @@ class Warm:
         assert self._process.stdin
         self._process.stdin.close()
         self._process.wait(30)
+        self._hearing.join(10)
+        assert self._process.stdout
+        self._process.stdout.close()
         self._folder.cleanup()
 
 
