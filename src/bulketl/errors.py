@@ -165,7 +165,10 @@ class DeliveryError(BulketlError):
 
 
 class BugError(BulketlError):
-    """A step raised what nobody foresaw; `of` makes one of it that tells where."""
+    """A step raised what nobody foresaw: a mistake in bulketl.
+
+    `of` makes one of it that tells where.
+    """
 
     @classmethod
     def of(cls, error: BaseException, table: str) -> BugError:
