@@ -155,7 +155,7 @@ def _failures(told: Any) -> list[dict[str, Any]]:
 
 
 def _clear(error: dict[str, Any]) -> bool:
-    return bool(re.search(r"table|source|target|run|schema|server|column", str(error["message"]))) and bool(
+    return bool(re.search(r"table|source|target|run|schema|server|column|postgresql:|mysql:", str(error["message"]))) and bool(
         error.get("hint")
     )
 
