@@ -155,9 +155,8 @@ def _failures(told: Any) -> list[dict[str, Any]]:
 
 
 def _clear(error: dict[str, Any]) -> bool:
-    return bool(re.search(r"table|source|target|run|schema|server|column|postgresql:|mysql:", str(error["message"]))) and bool(
-        error.get("hint")
-    )
+    objects = r"table|source|target|run|schema|server|column|postgresql:|mysql:"
+    return bool(re.search(objects, str(error["message"]))) and bool(error.get("hint"))
 
 
 def said(done: Ended) -> str:
