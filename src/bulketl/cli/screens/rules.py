@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.text import Text
 
+from bulketl.cli.text import Text
 from bulketl.survey.proposals import Proposal
 from bulketl.tables.printable import count_of, in_a_line
 from bulketl.tables.spec import TIERS
