@@ -213,6 +213,6 @@ def plan_changes(run: str, lines: Sequence[str], known: int, tables: int) -> Tex
     text = lines_of([f"Since run {run}{some}:"], "bold")
     for line in lines:
         text.append(
-            f"\n  {in_a_line(line)}", style={"+": "not bold green", "-": "not bold red"}.get(line[0], "not bold yellow")
+            f"\n  {in_a_line(line)}", style={"+": "not bold green", "-": "not bold red"}.get(line[:1], "not bold yellow")
         )
     return text
