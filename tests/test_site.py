@@ -22,6 +22,7 @@ DOCS = ROOT / "docs"
 PAGES = sorted([*DOCS.rglob("*.md"), *ROOT.glob("*.md")])
 NAV = tomllib.loads((ROOT / "zensical.toml").read_text(encoding="utf-8"))["project"]["nav"]
 COMMAND = re.compile(r"(?:^|\| |\$ )(?:\$ )?(bulketl [a-z][^#|>&;\n]*)", re.MULTILINE)
+MARKDOWN = MarkdownIt("commonmark").enable("table")
 COMMANDS: Any = typer.main.get_command(app)
 PLACEHOLDERS = re.compile(r"[\[\]…|{}]|\.\.\.|COMMAND")
 
@@ -44,7 +45,7 @@ def parsed(path: Path) -> tuple[frozenset[str], tuple[str, ...]]:
     anchors: dict[str, int] = {}
     found = set()
     targets = []
-    tokens = MarkdownIt("commonmark").enable("table").parse(path.read_text(encoding="utf-8"))
+    tokens = MARKDOWN.parse(path.read_text(encoding="utf-8"))
     for token, after in zip(tokens, [*tokens[1:], None], strict=True):
         if token.type == "heading_open" and after is not None:
             text = "".join(one.content for one in after.children or () if one.type in ("text", "code_inline"))
@@ -83,10 +84,10 @@ def test_no_page_of_the_site_links_to_what_is_not_on_it(path: Path) -> None:
 
 def called(path: Path) -> Iterator[str]:
     """Yield every call of bulketl that a page shows, in its text and in its blocks, as far as it can be typed."""
-    text = path.read_text(encoding="utf-8")
-    blocks = re.findall(r"^ *```(?:sh|)\n(.*?)^ *```$", text, re.DOTALL | re.MULTILINE)
-    rest = re.sub(r"^ *```.*?^ *```$", "", text, flags=re.DOTALL | re.MULTILINE)
-    inline = [one for one in re.findall(r"`([^`\n]+)`", rest) if one.startswith("bulketl ")]
+    tokens = MARKDOWN.parse(path.read_text(encoding="utf-8"))
+    blocks = [one.content for one in tokens if one.type == "fence" and one.info in ("sh", "")]
+    codes = [one.content for token in tokens for one in token.children or () if one.type == "code_inline"]
+    inline = [one for one in codes if one.startswith("bulketl ")]
     for one in (*inline, *(found for block in blocks for found in COMMAND.findall(block))):
         if not PLACEHOLDERS.search(one):
             yield one.strip()
