@@ -46,9 +46,10 @@ def test_what_any_act_lists_is_a_frame(done: tuple[bulketl.Config, bulketl.Summa
         "findings": bulketl.validate(config),
     }
     frames = {name: bulketl.frame(found) for name, found in made.items()}
-    assert {name: len(found) for name, found in frames.items() if name not in ("nights", "findings")} == {
-        "plan": 2, "status": 2, "verification": 2, "runs": 1, "states": 2, "rejects": 1,
+    assert {name: len(found) for name, found in frames.items() if name not in ("plan", "nights", "findings")} == {
+        "status": 2, "verification": 2, "runs": 1, "states": 2, "rejects": 1,
     }  # fmt: skip
+    assert frames["plan"]["reason"].to_list() != []
     assert frames["runs"]["run"].to_list() == [summary.run]
     assert frames["rejects"]["rows"].to_list() == [1]
     assert frames["verification"]["equal"].to_list() == [True, True]
