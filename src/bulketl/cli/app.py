@@ -22,6 +22,7 @@ import bulketl
 from bulketl.cli import alerts, certificate, handovers, loading, months, records, rejects, rules, verify
 from bulketl.cli import dashboard as dashboard_command
 from bulketl.cli import dbt as dbt_commands
+from bulketl.cli import doctor as doctor_command
 from bulketl.cli import grants as grants_command
 from bulketl.cli import metrics as metrics_command
 from bulketl.cli import migrate as migrate_commands
@@ -115,6 +116,8 @@ registered(app, loading.load, "bulketl load --tier critical,important", LOADS)
 registered(app, loading.plan, "bulketl plan --tables 'claim*'")
 registered(app, rules.discover, "bulketl discover --write config/tables.yaml")
 registered(app, validate_command.validate, "bulketl validate --fix", {0: "no errors found", 1: REFUSED, 2: "errors found"})
+registered(app, doctor_command.doctor, "bulketl doctor -v",
+           {0: "nothing stops a load", 1: "something would stop it or make it wrong", 2: WRONG})  # fmt: skip
 registered(app, grants_command.grants, "bulketl grants --role loader",
            {0: "done, or each role has exactly what it needs", 1: f"a right is missing, or {REFUSED}", 2: WRONG,
             3: "only rights beyond what is needed"})  # fmt: skip

@@ -97,6 +97,7 @@ CALLS: dict[str, list[list[str]]] = {
     "alerts test": [[], ["x\x1b[2J"]],
     "alerts tick": [[]],
     "grants": [[], ["--check"]],
+    "doctor": [[], ["-v"]],
     "metrics": [["--textfile", "x.prom"]],
     "dbt sources": [[], ["--tables", "no\x1b[2J*"], ["--write", "x.yml"]],
     "runs": [[]],

@@ -48,6 +48,7 @@ CALLS: dict[str, tuple[str, list[str]]] = {
     "discover": ("", ["", "--write --yes"]),
     "validate": ("loader", [""]),
     "grants": ("", ["", "--check"]),
+    "doctor": ("", ["", "-v"]),  # says of any role what it lacks
     "casts": ("", [""]),
     "schedule": ("", ["cron", "systemd", "airflow"]),
     "why": ("loader", ["small 3", "log 3", "bad 1000"]),
