@@ -24,6 +24,7 @@ from bulketl.cli import dashboard as dashboard_command
 from bulketl.cli import dbt as dbt_commands
 from bulketl.cli import doctor as doctor_command
 from bulketl.cli import grants as grants_command
+from bulketl.cli import init as init_command
 from bulketl.cli import metrics as metrics_command
 from bulketl.cli import migrate as migrate_commands
 from bulketl.cli import pairs as pairs_command
@@ -112,6 +113,8 @@ def demo(
     run(command, False)
 
 
+registered(app, init_command.init, "bulketl init --schema raw",
+           {0: "written", 1: "a server cannot be used", 2: f"{WRONG}, or written and a rule is an error"})  # fmt: skip
 registered(app, loading.load, "bulketl load --tier critical,important", LOADS)
 registered(app, loading.plan, "bulketl plan --tables 'claim*'")
 registered(app, rules.discover, "bulketl discover --write config/tables.yaml")

@@ -156,13 +156,20 @@ def _refuse_before(option: str, command: str, group: str) -> int:
 def configured(config: Path | None, rules: Path | None, **overrides: object) -> Config:
     """Return the configuration from the files named, or from those in config/ where they are.
 
-    A command has imported by then what it uses. Until it ends the environment is without the secrets that were in it: a
-    process that it starts would have them in its own, where the machine's administrators and other tools read them.
+    A command has imported by then what it uses.
     """
     starting.begin()
     settings = config or found(Path("config/bulketl.yaml"))
     tables = rules or found(Path("config/tables.yaml"))
-    made = bulketl.load_config(tables, settings, os.environ, **overrides)
+    return without_secrets(bulketl.load_config(tables, settings, os.environ, **overrides))
+
+
+def without_secrets(made: Config) -> Config:
+    """Take what a configuration holds of secrets out of the environment until the command ends, and return it.
+
+    A process that the command starts would have them in its own, where the machine's administrators and other tools read
+    them.
+    """
     for name in made.secret_variables & os.environ.keys():
         _taken[name] = os.environ.pop(name)
     return made

@@ -115,6 +115,7 @@ CALLS: dict[str, list[list[str]]] = {
     "watchdog": [[]],
     "help": [["state", "no\x1b[2J"], ["load"]],
     "dashboard": [],  # serves until it is ended: its pages are tried with hostile names in a browser
+    "init": [[], ["--force", "--schema", "x\x1b[2J"]],  # the last: it writes the rules anew
     "demo": [],  # shows a database of its own, and nothing that is given to it
 }
 

@@ -49,6 +49,7 @@ CALLS: dict[str, tuple[str, list[str]]] = {
     "validate": ("loader", [""]),
     "grants": ("", ["", "--check"]),
     "doctor": ("", ["", "-v"]),  # says of any role what it lacks
+    "init": ("", [""]),  # the files are there; with --force it is doctor, validate and plan
     "casts": ("", [""]),
     "schedule": ("", ["cron", "systemd", "airflow"]),
     "why": ("loader", ["small 3", "log 3", "bad 1000"]),
