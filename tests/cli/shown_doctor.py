@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.text import Text
 from shown_base import LONG, ODD, Made
 
 from bulketl.cli.screens import doctor
@@ -25,3 +26,4 @@ CHECKUPS: dict[str, Made] = {
     "each": lambda v: doctor.checkup(SOME, each=True),
     "fine": lambda v: doctor.checkup(Checkup(FINE)),
 }
+TOLD: dict[str, Made] = {"fine": lambda v: Text(doctor.told(Checkup(FINE)))}
