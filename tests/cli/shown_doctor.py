@@ -1,11 +1,12 @@
-"""What `doctor` finds, as golden screens show it."""
+"""What `doctor` finds and `explain` says, as golden screens show it."""
 
 from __future__ import annotations
 
 from rich.text import Text
 from shown_base import LONG, ODD, Made
 
-from bulketl.cli.screens import doctor
+from bulketl.cli.screens import doctor, explain
+from bulketl.errors.catalog import Entry
 from bulketl.survey.checked import Checked, Checkup
 
 FINE = (
@@ -27,3 +28,12 @@ CHECKUPS: dict[str, Made] = {
     "fine": lambda v: doctor.checkup(Checkup(FINE)),
 }
 TOLD: dict[str, Made] = {"fine": lambda v: Text(doctor.told(Checkup(FINE)))}
+
+FORESEEN = "yes: validate plans all tables as a load does, and each refusal is an error in the same words"
+ONE = Entry(
+    "BLK-2001", "PlanError", 2, f"table … has no column {ODD}", f"correct its name, {LONG}", FORESEEN, ("plan.py of",)
+)
+EXPLAINED: dict[str, Made] = {
+    "one": lambda v: explain.entry(ONE),
+    "gone": lambda v: explain.entry(Entry("BLK-4001", "TargetError", 1, "…", "…", "no: a mistake in bulketl", ())),
+}

@@ -23,6 +23,7 @@ from bulketl.cli import alerts, certificate, handovers, loading, months, records
 from bulketl.cli import dashboard as dashboard_command
 from bulketl.cli import dbt as dbt_commands
 from bulketl.cli import doctor as doctor_command
+from bulketl.cli import explain as explain_command
 from bulketl.cli import grants as grants_command
 from bulketl.cli import init as init_command
 from bulketl.cli import metrics as metrics_command
@@ -124,6 +125,7 @@ registered(app, doctor_command.doctor, "bulketl doctor -v",
 registered(app, grants_command.grants, "bulketl grants --role loader",
            {0: "done, or each role has exactly what it needs", 1: f"a right is missing, or {REFUSED}", 2: WRONG,
             3: "only rights beyond what is needed"})  # fmt: skip
+registered(app, explain_command.explain, "bulketl explain BLK-1040", {0: "done", 2: "there is no such code"})
 registered(app, rules.casts, "bulketl casts --json", {0: "done"})
 registered(app, loading.schedule, "bulketl schedule systemd", {0: "done", 2: WRONG})
 acting(verifying, verify.verify, "bulketl verify --tables 'pay*' --level keys",

@@ -96,6 +96,7 @@ CALLS: dict[str, list[list[str]]] = {
     "alerts resolve": [["1"]],
     "alerts test": [[], ["x\x1b[2J"]],
     "alerts tick": [[]],
+    "explain": [["no\x1b[2J"], ["BLK-1040"]],
     "grants": [[], ["--check"]],
     "doctor": [[], ["-v"]],
     "metrics": [["--textfile", "x.prom"]],
