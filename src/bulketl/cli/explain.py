@@ -8,18 +8,13 @@ from typing import Annotated
 
 import typer
 
+from bulketl.cli.completing import codes
 from bulketl.cli.options import JsonOption, out, run
 from bulketl.errors import DONE, ConfigError
 
 
-def _codes(begun: str) -> list[str]:
-    from bulketl.errors.catalog import entries
-
-    return [code for code in entries() if code.startswith(begun.upper())]
-
-
 def explain(
-    code: Annotated[str, typer.Argument(help="The code below an error, like BLK-1040.", autocompletion=_codes)],
+    code: Annotated[str, typer.Argument(help="The code below an error, like BLK-1040.", autocompletion=codes)],
     as_json: JsonOption = False,
 ) -> None:
     """Say what an error means, what to do about it, and whether validate foresees it.

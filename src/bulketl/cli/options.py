@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, cast
 import typer
 
 import bulketl
+from bulketl.cli import completing
 from bulketl.cli.logs import FORMATS, JsonLines
 from bulketl.cli.screens import common
 from bulketl.cli.terminal import Terminal
@@ -56,29 +57,32 @@ _taken: dict[str, str] = {}  # out of the environment, until the command ends
 
 TierOption = Annotated[
     list[str] | None,
-    typer.Option("--tier", metavar="TIER", help="critical, important, audit or reference; repeated or with commas."),
+    typer.Option(
+        "--tier",
+        metavar="TIER",
+        help="critical, important, audit or reference; several as a,b.",
+        autocompletion=completing.tiers,
+    ),
 ]
 TablesOption = Annotated[
     list[str] | None,
-    typer.Option("--tables", metavar="PATTERN", help="Table names or patterns (`claim*`); repeated or with commas."),
+    typer.Option(
+        "--tables", metavar="PATTERN", help="Tables or patterns, `claim*`; several as a,b.", autocompletion=completing.tables
+    ),
 ]
 ExcludeOption = Annotated[
     list[str] | None,
-    typer.Option("--exclude", metavar="PATTERN", help="Table names or patterns to leave out; repeated or with commas."),
+    typer.Option("--exclude", metavar="PATTERN", help="The same, of what to leave out.", autocompletion=completing.tables),
 ]
-SinceOption = Annotated[
-    str, typer.Option("--since", metavar="VALUE", help="Load again rows whose cursor is at or after this; watermarks stay.")
-]
-UntilOption = Annotated[
-    str, typer.Option("--until", metavar="VALUE", help="Load again rows whose cursor is before this; watermarks stay.")
-]
+SinceOption = Annotated[str, typer.Option("--since", metavar="VALUE", help="Load again rows whose cursor is this or later.")]
+UntilOption = Annotated[str, typer.Option("--until", metavar="VALUE", help="Load again rows whose cursor is before this.")]
 AllowOption = Annotated[
     list[str] | None,
     typer.Option("--allow-deletes", metavar="PATTERN", help="Tables that may lose any share of their rows this time."),
 ]
 AdoptOption = Annotated[
     list[str] | None,
-    typer.Option("--adopt", metavar="PATTERN", help="Tables in the target that bulketl did not make and may take over."),
+    typer.Option("--adopt", metavar="PATTERN", help="Tables that bulketl did not make and may take over."),
 ]
 SchemaOption = Annotated[
     str | None, typer.Option("--schema", metavar="NAME", help="Target schema. [default: raw]", show_default=False)
