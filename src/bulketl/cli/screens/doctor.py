@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
 from bulketl.cli.screens.listing import Rows, verdict
+from bulketl.cli.text import Text
 from bulketl.survey.checked import VERDICTS, Checked, Checkup, Side, Verdict
 from bulketl.tables.printable import in_a_line
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from rich.console import Group
-from rich.text import Text
 
 from bulketl.cli.screens.listing import facts, verdict
+from bulketl.cli.text import Text
 from bulketl.errors.catalog import PAGE, Entry
 
 
