@@ -12,8 +12,6 @@ from pathlib import Path
 
 import typer
 
-from bulketl.errors.catalog import entries
-
 TIERS = ("critical", "important", "audit", "reference")  # of tables/spec.py, which is dear to import at a keystroke
 RULES = Path("config/tables.yaml")
 
@@ -35,6 +33,8 @@ def tiers(incomplete: str) -> list[str]:
 
 def codes(incomplete: str) -> list[str]:
     """Return the codes of errors that begin so."""
+    from bulketl.errors.catalog import entries
+
     return [code for code in entries() if code.startswith(incomplete.upper())]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
@@ -148,6 +147,8 @@ def _asked(side: Side) -> str:
 
 def _ruled(settings: Config, text: str, noted: str) -> Config:
     """Return the same configuration with the rules that are to be written, read as they will be."""
+    import tempfile
+
     from bulketl.config import snapshot
 
     with tempfile.TemporaryDirectory(prefix="bulketl-") as folder:
