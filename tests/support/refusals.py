@@ -136,6 +136,7 @@ PLACES: dict[str, tuple[int, str]] = {
     "plan/specify.py specify": (2, "plan"),
     "plan/specify.py _retained": (1, "plan"),
     "plan/specify.py known_columns": (3, "plan"),
+    "plan/specify.py _apart": (1, "plan"),
     "plan/specify.py _casts": (5, "plan"),
     "plan/specify.py name_error": (1, "plan"),
     "rows/masking.py need_key": (1, "begin"),

@@ -14,6 +14,7 @@ from bulketl.config.settings import Settings
 from bulketl.config.tables import TableRule
 from bulketl.errors import ConfigError
 from bulketl.tables.catalog import Catalog, Column, Table
+from bulketl.tables.names import snake_case
 from bulketl.tables.patterns import matches
 from bulketl.tables.printable import brief
 from bulketl.tables.spec import TIERS, Tier
@@ -28,13 +29,12 @@ class Config(Settings):
     """Settings and table rules in one value; what every decision is taken from.
 
     `known` are the tables the source had when the rules were last written, None when nobody noted it; `known_columns`
-    are theirs. `other_names` has, by table, the names in the target of columns that get another; no rule fills it yet.
+    are theirs.
     `tables` are the tables with an entry of their own, and what each inherits; `patterns` and `tiers`: keys for the others.
     """
 
     known: frozenset[str] | None = None
     known_columns: dict[str, frozenset[str]] = Field(default_factory=dict)
-    other_names: dict[str, dict[str, str]] = Field(default_factory=dict)
     tables: dict[str, TableRule] = Field(default_factory=dict)
     patterns: dict[str, dict[str, Any]] = Field(default_factory=dict)
     tiers: dict[Tier, dict[str, Any]] = Field(default_factory=dict)
@@ -120,14 +120,14 @@ class Config(Settings):
             rule.incremental_column,
         )
 
-    def renamed(self, table: str) -> dict[str, str]:
-        """Return the columns of a table that have another name in the target, with that name."""
-        return self.other_names.get(table, {})
+    def target_name(self, table: str, column: str) -> str:
+        """Return the name that a column of a table has in the target: by its rule, or by the one for all names."""
+        own = self.rule(table).rename.get(column)
+        return own or (snake_case(column) if self.names == "snake_case" else column)
 
     def target_names(self, table: str, columns: Iterable[str]) -> tuple[str, ...]:
         """Return columns of a table by their names in the target."""
-        names = self.renamed(table)
-        return tuple(names.get(column, column) for column in columns)
+        return tuple(self.target_name(table, column) for column in columns)
 
     def is_new(self, table: str) -> bool:
         """Tell whether a table came to the source after the rules were written."""

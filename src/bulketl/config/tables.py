@@ -95,7 +95,9 @@ class TableRule(Model):
 
     exclude: bool = False
     adopt: bool = False
+    columns: tuple[str, ...] = Field(default=(), strict=False)
     exclude_columns: tuple[str, ...] = Field(default=(), strict=False)
+    rename: dict[str, Annotated[str, Field(min_length=1)]] = Field(default_factory=dict)
     casts: dict[str, str] = Field(default_factory=dict)
     max_rejects: RowLimit | None = None
     primary_key: tuple[str, ...] = Field(default=(), strict=False)
@@ -115,9 +117,13 @@ class TableRule(Model):
     mask: dict[str, MaskEntry] = Field(default_factory=dict)
 
     def key_of(self, own: Sequence[str]) -> tuple[str, ...]:
-        """Return the key by which the table is loaded: the rule's, or else its `own`, if no column of it is excluded."""
+        """Return the key by which the table is loaded: the rule's, or else its `own`, if no column of it is left out."""
         key = tuple(self.primary_key or own)
-        return () if set(key).intersection(self.exclude_columns) else key
+        return key if all(map(self.takes, key)) else ()
+
+    def takes(self, column: str) -> bool:
+        """Tell whether a column is loaded: among `columns`, where these are named, and none of `exclude_columns`."""
+        return column not in self.exclude_columns and (not self.columns or column in self.columns)
 
     @property
     def all_checks(self) -> tuple[Check, ...]:

@@ -40,7 +40,7 @@ def expected(
     found = {}
     for name in {*config.tables, *(config.known or ()), *loaded}:
         rule, existing = config.rule(name), target.get(name) if name in loaded else None
-        own = {there: column for column, there in config.renamed(name).items()}
+        own = {there: column for column, there in loaded[name].taken.names} if existing else {}
         there = {own.get(column, column) for column, _ in existing.columns} if existing else set()
         noted = set() if name in loaded else {*config.known_columns.get(name, ())}
         columns = {*there, *noted, *_named(rule)}.difference(_OWN)
@@ -52,7 +52,14 @@ def expected(
 def _named(rule: TableRule) -> set[str]:
     """Return the columns that a rule names."""
     single = (rule.incremental_column, rule.partition_by, rule.retention.by if rule.retention else None)
-    many = (*rule.primary_key, *rule.casts, *rule.exclude_columns, *(rule.reread.columns if rule.reread else ()))
+    many = (
+        *rule.primary_key,
+        *rule.casts,
+        *rule.columns,
+        *rule.exclude_columns,
+        *rule.rename,
+        *(rule.reread.columns if rule.reread else ()),
+    )
     return {*many, *(column for column in single if column is not None)}
 
 
@@ -82,7 +89,7 @@ def unseen(config: Config, catalog: Catalog, table: Table) -> frozenset[str]:
             f"{what} {table.name!r} cannot be opened at the source: {table.problem}",
             hint="repair it there, or write exclude: true for it",
         )
-    excluded = config.rule(table.name).exclude_columns
+    rule = config.rule(table.name)
     hidden = [item for item in catalog.absent if item.table == table.name and item.column is not None and not item.gone]
     for item in hidden:
         if item.column == "":
@@ -90,7 +97,7 @@ def unseen(config: Config, catalog: Catalog, table: Table) -> frozenset[str]:
                 f"the primary key of table {table.name!r} is not in view any more: {item.why}",
                 hint="grant SELECT on the whole table to the source user, or declare its primary_key in tables.yaml",
             )
-        if item.column not in excluded:
+        if item.column is not None and rule.takes(item.column):
             raise PlanError(
                 f"column {item.column!r} of table {table.name!r} is known and not in view at the source: {item.why}",
                 hint="grant SELECT on the whole table to the source user; if the column was dropped or is no longer wanted, "

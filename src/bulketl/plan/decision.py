@@ -122,11 +122,13 @@ def _load(config: Config, catalog: Catalog, table: Table, bound: Bound | None, c
     stays = spec.publish in ("merge", "append")
     emptied = [item.name for item in spec.unread if item.masked and item.masked.mask.method == "null"]
     null = f"{', '.join(emptied)}, masked now and only in the target, becomes NULL" if emptied else ""
+    ages = AGED if stays and spec.aged else ""
+    told = (how, some_columns(table, spec), why, ages, null, COMPARED if compare else "")
     load = TableLoad(
         spec=spec,
         partitions=parts,
         tier=rule.table_importance,
-        reason="; ".join(filter(None, (how, why, AGED if stays and spec.aged else "", null, COMPARED if compare else ""))),
+        reason="; ".join(filter(None, told)),
         rows=rows,
         bytes=size,
         seconds=round(choice.pace.seconds(rows), 3) if choice.pace else None,
@@ -135,6 +137,7 @@ def _load(config: Config, catalog: Catalog, table: Table, bound: Bound | None, c
             *([NEW] if existing is None and config.is_new(table.name) else []),
             *found.texts,
             *unclassified(spec.withheld),
+            *_unasked(config, table),
         ),
         declared=tuple(
             f"{item.column} {item.source} -> {item.target}"
@@ -153,9 +156,22 @@ def _load(config: Config, catalog: Catalog, table: Table, bound: Bound | None, c
     return load if parts or load.direct else dataclasses.replace(load, partitions=(Partition(0),))
 
 
+def some_columns(table: Table, spec: TableSpec) -> str:
+    """Say how many of the source's columns are loaded, where a rule leaves some out."""
+    return f"{len(table.columns) - len(spec.left)} of its {count_of(len(table.columns), 'column')}" if spec.left else ""
+
+
+def _unasked(config: Config, table: Table) -> list[str]:
+    """Return a line for each column that came to the source after the rules named the only ones that are loaded."""
+    rule, known = config.rule(table.name), config.known_columns.get(table.name)
+    new = [column.name for column in table.columns if known is not None and column.name not in known]
+    named = [name for name in new if rule.columns and not rule.takes(name) and name not in rule.exclude_columns]
+    return [f"? {name}: new at the source, and not among the columns of its rule" for name in named]
+
+
 def keyless(rule: TableRule, table: Table) -> str:
     """Return that a table with a key is loaded without one, and why, or ''."""
-    lost = sorted(set(table.primary_key).intersection(rule.exclude_columns))
+    lost = [column for column in table.primary_key if not rule.takes(column)]
     return "" if rule.key_of(table.primary_key) or not lost else f"loaded without a key: its rule excludes {', '.join(lost)}"
 
 

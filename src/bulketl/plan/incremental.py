@@ -208,7 +208,9 @@ def _given(kind: str, text: str) -> KeyValue | None:
 
 def _columns(existing: TargetTable, found: Drift, table: Table, config: Config, state: State) -> None:
     rule = config.rule(table.name)
-    there = {*config.target_names(table.name, [c.name for c in table.columns if c.name not in rule.exclude_columns])}
+    there = {*config.target_names(table.name, [c.name for c in table.columns if rule.takes(c.name)])}
+    if found.renamed:
+        raise FullLoad(f"because {', '.join(f'{old} is {new}' for old, new in found.renamed)} now, by its rule")
     if existing.primary_key != config.target_names(table.name, rule.key_of(table.primary_key)):
         raise FullLoad("because the target table has another primary key")
     if found.added:
@@ -219,7 +221,7 @@ def _columns(existing: TargetTable, found: Drift, table: Table, config: Config, 
         raise FullLoad(f"because {', '.join(found.changed)} has another type now")
     if found.widened and (existing.views or existing.materialized):
         raise FullLoad(f"because {', '.join(found.widened)} is wider now, and views show the table")
-    excluded = config.target_names(table.name, rule.exclude_columns)
+    excluded = {*config.target_names(table.name, rule.exclude_columns), *found.unwanted}
     gone = [name for name in found.dropped if config.dropped_columns == "drop" or name in excluded]
     if gone:
         raise FullLoad(f"because {', '.join(gone)} is to be dropped")

@@ -53,10 +53,11 @@ def pointing(
             wrong.append(f"{at}: table {check.table!r} is not loaded now and not in the target")
             continue
         for column, key in zip(check.columns, check.keys, strict=True):
-            if key not in there:
+            kind = there.get(config.target_name(check.table, key))
+            if kind is None:
                 wrong.append(f"{at}: table {check.table!r} has no column {key!r}")
-            elif _family(by_name[column]) != _family(there[key]):
-                wrong.append(f"{at}: {column!r} is {by_name[column]} and {key!r} is {there[key]}, which cannot be compared")
+            elif _family(by_name[column]) != _family(kind):
+                wrong.append(f"{at}: {column!r} is {by_name[column]} and {key!r} is {kind}, which cannot be compared")
     _refuse(table.name, wrong)
 
 
@@ -98,18 +99,17 @@ def _placed(rule: TableRule) -> list[tuple[int, Check]]:
 
 
 def _types(config: Config, name: str, table: Table | None, existing: TargetTable | None) -> dict[str, str]:
-    """Return the columns, as the source calls them, that a table has in the target, or will have, with their types there.
+    """Return the columns that a table has in the target, or will have, by their names there, with their types there.
 
     It is empty when there is no such table.
     """
-    own_names = {there: column for column, there in config.renamed(name).items()}
-    found = {own_names.get(column, column): kind for column, kind in existing.columns} if existing else {}
+    found = dict(existing.columns) if existing else {}
     if table is not None:
-        excluded = config.rule(name).exclude_columns
+        rule = config.rule(name)
         for column in table.columns:
-            if column.name not in excluded and column.readable:
+            if rule.takes(column.name) and column.readable:
                 try:
-                    found[column.name] = cast(column, config.declared_type(table, column)).target
+                    found[config.target_name(name, column.name)] = cast(column, config.declared_type(table, column)).target
                 except PlanError:  # that table's own refusal says so
                     continue
     return found

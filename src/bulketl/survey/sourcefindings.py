@@ -185,8 +185,9 @@ def _some(names: Sequence[str]) -> str:
 
 def _otherwise_spelt(column: str, table: Table, rule: TableRule) -> list[str]:
     """Return the table's columns that a mask misses by their case alone, and of which the rule says nothing else."""
-    settled = {column, *rule.mask, *rule.exclude_columns}
-    return [one.name for one in table.columns if one.name.lower() == column.lower() and one.name not in settled]
+    settled = {column, *rule.mask}
+    alike = [one.name for one in table.columns if one.name.lower() == column.lower()]
+    return [name for name in alike if name not in settled and rule.takes(name)]
 
 
 def without_rule(seen: Seen) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from typing import Literal, get_args
 from bulketl.tables.casts import Cast, Encoder, encoder_of
 from bulketl.tables.checks import Check
 from bulketl.tables.cursor import Watermark
+from bulketl.tables.taken import Taken
 
 Tier = Literal["critical", "important", "audit", "reference"]
 TIERS: tuple[Tier, ...] = get_args(Tier)
@@ -97,6 +98,7 @@ class TableSpec:
     rows: int | None = None  # of the target before; None when unknown
     masking: str = ""  # the fingerprint of its key, a hash of its masks, their year; '' without masks: `plan/masking`
     aged: bool = False  # rows that are there were masked in an earlier year, of which more dates may show
+    left: tuple[str, ...] = ()  # columns of the source that its rule leaves out, by their names in the target
     withheld: tuple[str, ...] = ()  # columns that nobody has classified, and that strict masking leaves out
     unread: tuple[Cast, ...] = ()  # columns that only the target has and that are masked; with what is made of their values
     evidence: str = ""  # when it was changed last, if the source tells, and a hash of how it is loaded: see `plan/specify`
@@ -144,6 +146,11 @@ class TableSpec:
         wanted |= {item.masked.mask.by for item in self.casts if item.masked and item.column in wanted}
         casts = tuple(item for item in self.casts if item.column in wanted)
         return dataclasses.replace(self, casts=casts, encoder=encoder_of(casts))
+
+    @property
+    def taken(self) -> Taken:
+        """What of the source its rows are, and by which names."""
+        return Taken(tuple((item.column, item.name) for item in self.casts if item.source and item.name != item.column))
 
     @property
     def target_key(self) -> tuple[str, ...]:

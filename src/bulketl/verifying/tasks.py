@@ -113,8 +113,13 @@ def _task(config: Config, catalog: Catalog, table: Table, choice: Choice, free: 
         writing, publish="append" if writing.audit else "merge", whole=False, added=(), widened=found.widened,
         watermark=None, partitioned=existing.partitioned,
     )  # fmt: skip
-    left_out = (*(f"{c}: the target lacks it" for c in found.added), *(f"{c}: has another type" for c in found.changed))
-    seen = tuple(i for i in writing.casts if i.source and i.name not in {*found.added, *found.changed})
+    new_names = {new: old for old, new in found.renamed}
+    left_out = (
+        *(f"{new}: is {old} in the target" for new, old in new_names.items()),
+        *(f"{c}: the target lacks it" for c in found.added if c not in new_names),
+        *(f"{c}: has another type" for c in found.changed if c not in new_names),
+    )
+    seen = tuple(i for i in writing.casts if i.source and i.name not in {*found.added, *found.changed, *new_names})
     spec = dataclasses.replace(writing, casts=seen, stamps=())
     if {item.column for item in spec.masked} & {*spec.key}:  # no server knows the other one's keys: rows are a multiset
         spec = dataclasses.replace(spec, key=())

@@ -1,0 +1,30 @@
+"""How the rows of a table are taken from its source: what of a rule decides which they are and what they are called."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a load took of a table; the ledger keeps it, so that the next load knows what has changed.
+
+    `names`: columns that have another name in the target, as (column, name).
+    """
+
+    names: tuple[tuple[str, str], ...] = ()
+
+    def text(self) -> str:
+        """Return it as the ledger keeps it."""
+        return json.dumps({"names": dict(self.names)}, ensure_ascii=True)
+
+
+AS_IT_IS = Taken()  # every column by its own name
+
+
+def taken_of(document: Mapping[str, Any] | None) -> Taken:
+    """Return what the ledger keeps; of a load that noted nothing, that every column had its own name."""
+    return Taken(tuple((document or {}).get("names", {}).items()))
