@@ -53,7 +53,7 @@ class UserCast(Model):
             ):
                 return False
         pattern = self.column
-        return pattern is None or fnmatch.fnmatchcase(f"{table.name}.{column.name}", pattern)
+        return pattern is None or fnmatch.fnmatchcase(f"{table.origin}.{column.name}", pattern)
 
 
 class NameRule(Model):

@@ -94,6 +94,7 @@ class TableRule(Model):
     monitoring: Monitoring = Monitoring()
 
     exclude: bool = False
+    target_name: Annotated[str, Field(min_length=1)] | None = None
     adopt: bool = False
     columns: tuple[str, ...] = Field(default=(), strict=False)
     exclude_columns: tuple[str, ...] = Field(default=(), strict=False)

@@ -73,7 +73,7 @@ def _measured(session: Session, some: Sequence[Asked], size: int) -> dict[str, M
 
 
 def _asking(n: int, table: Table, cursor: Cursor, size: int) -> str:
-    column, name = quoted(cursor.column), quoted(table.name)
+    column, name = quoted(cursor.column), quoted(table.origin)
     condition = changes_condition(cursor.changes) if cursor.changes else "FALSE"
     past = f"{column}<=NOW(6)" if is_time(cursor.type) else "TRUE"
     if any(key.columns[:1] == (cursor.column,) and key.whole for key in table.keys):
@@ -134,7 +134,7 @@ def _counted(
         block = f"FLOOR({column}/{size})*{size}"
     condition = changes_condition(Changes(changes.column, changes.lo, changes.hi))
     session.execute(
-        f"SELECT CAST({block} AS CHAR), COUNT(*) FROM {quoted(table.name)} WHERE {condition}"
+        f"SELECT CAST({block} AS CHAR), COUNT(*) FROM {quoted(table.origin)} WHERE {condition}"
         f" GROUP BY 1 ORDER BY MIN({column})"
     )
     chunks: list[tuple[KeyValue | None, int]] = []

@@ -194,7 +194,7 @@ def _plain(value: object) -> str | None:
 
 def _rows(spec: TableSpec, partition: Partition) -> str:
     """Return what a SELECT of the partition's rows has after FROM."""
-    rows, conditions = quoted(spec.table), []
+    rows, conditions = quoted(spec.origin), []
     if partition.only:
         conditions.append(among(spec, partition.columns, partition.only))
     elif partition.columns:
@@ -365,7 +365,7 @@ def _failure(spec: TableSpec, text: str) -> SourceError:
         hint = "grant SELECT on the table to the source user"
     elif code in (1146, 1054):
         hint = "the table was changed or dropped while the run was on; load it again"
-        if not all(name.isascii() for name in (spec.table, *(item.column for item in spec.casts))):
+        if not all(name.isascii() for name in (spec.origin, *(item.column for item in spec.casts))):
             hint += ". Or init_connect sets a character set in which its name is another: write utf8mb4 there"
     elif code == 1298:
         hint = "load the server's time zone tables, or write timestamp_zone as an offset like +00:00"

@@ -45,7 +45,7 @@ def find_row(
     asked = [f"({newer(mark)})", f"({within})", f"({retained_condition(spec)})", *(_text(item) for item in columns)]
     with source.connect() as cursor:
         zone(cursor, spec)
-        cursor.execute(f"SELECT {', '.join(asked)} FROM {quoted(spec.table)} WHERE {among(spec, spec.key, (key,))} LIMIT 2")
+        cursor.execute(f"SELECT {', '.join(asked)} FROM {quoted(spec.origin)} WHERE {among(spec, spec.key, (key,))} LIMIT 2")
         rows = cursor.fetchall()
     if len(rows) > 1:
         raise PlanError(

@@ -53,7 +53,7 @@ def _count(cursor: Cursor, some: Sequence[tuple[TableSpec, Watermark | None]]) -
     for n, (spec, mark) in enumerate(some):
         late = f"COALESCE(SUM({newer(mark)}),0)" if mark and mark.value else "0"
         where = f" WHERE {retained_condition(spec)}" if spec.retained else ""  # without one MyISAM need not count
-        parts.append(f"SELECT {n},COUNT(*),{late} FROM {quoted(spec.table)}{where}")
+        parts.append(f"SELECT {n},COUNT(*),{late} FROM {quoted(spec.origin)}{where}")
     try:
         cursor.execute(" UNION ALL ".join(parts))
     except pymysql.MySQLError as error:
@@ -77,7 +77,7 @@ def sums(source: MySQL, spec: TableSpec, mark: Watermark | None, within: str = "
         zone(cursor, spec)
         for n in range(0, max(1, len(wanted)), FIGURES_TOGETHER):
             cursor.execute(
-                f"SELECT {', '.join(['COUNT(*)', *wanted[n : n + FIGURES_TOGETHER]])} FROM {quoted(spec.table)}"
+                f"SELECT {', '.join(['COUNT(*)', *wanted[n : n + FIGURES_TOGETHER]])} FROM {quoted(spec.origin)}"
                 f" WHERE {retained_condition(spec)} AND {older(mark)} AND {within}"
             )
             rows, *some = cursor.fetchall()[0]
@@ -90,7 +90,7 @@ def newer_keys(source: MySQL, spec: TableSpec, mark: Watermark, most: int) -> li
     with source.connect() as cursor:
         zone(cursor, spec)
         names = ", ".join(map(quoted, spec.key))
-        cursor.execute(f"SELECT {names} FROM {quoted(spec.table)} WHERE {newer(mark)} LIMIT {most}")
+        cursor.execute(f"SELECT {names} FROM {quoted(spec.origin)} WHERE {newer(mark)} LIMIT {most}")
         return [tuple(key) for key in cursor.fetchall()]
 
 
@@ -98,7 +98,7 @@ def key_span(source: MySQL, spec: TableSpec) -> tuple[Any, Any]:
     """Return the smallest and largest key of one column."""
     with source.connect() as cursor:
         key = quoted(spec.key[0])
-        cursor.execute(f"SELECT MIN({key}), MAX({key}) FROM {quoted(spec.table)}")
+        cursor.execute(f"SELECT MIN({key}), MAX({key}) FROM {quoted(spec.origin)}")
         lo, hi = cursor.fetchall()[0]
         return lo, hi
 

@@ -32,20 +32,22 @@ _OWN = frozenset({*STAMPS, ROW_HASH, DELETED_AT})
 def expected(
     config: Config, identity: str, states: Mapping[str, State], target: Mapping[str, TargetTable]
 ) -> dict[str, Expected]:
-    """Return what is known of each table: of those loaded from this source, with a rule, or noted with the rules.
+    """Return what is known of each table, by its name at the source: those loaded, with a rule, or noted with the rules.
 
     What the target has counts, columns too that a load left there as dropped: they may be back, and out of view.
     """
     loaded = {name: state for name, state in states.items() if state.source == identity}
-    found = {}
+    found: dict[str, Expected] = {}
     for name in {*config.tables, *(config.known or ()), *loaded}:
         rule, existing = config.rule(name), target.get(name) if name in loaded else None
         own = {there: column for column, there in loaded[name].taken.names} if existing else {}
+        source = (name in loaded and loaded[name].taken.table) or config.source_name(name)
         there = {own.get(column, column) for column, _ in existing.columns} if existing else set()
         noted = set() if name in loaded else {*config.known_columns.get(name, ())}
         columns = {*there, *noted, *_named(rule)}.difference(_OWN)
         key = bool(existing and existing.primary_key and not rule.primary_key)
-        found[name] = Expected(frozenset(columns), key, name in loaded)
+        other = found.get(source, Expected())
+        found[source] = Expected(other.columns | columns, key or other.key, name in loaded or other.loaded)
     return found
 
 

@@ -123,7 +123,8 @@ def _load(config: Config, catalog: Catalog, table: Table, bound: Bound | None, c
     emptied = [item.name for item in spec.unread if item.masked and item.masked.mask.method == "null"]
     null = f"{', '.join(emptied)}, masked now and only in the target, becomes NULL" if emptied else ""
     ages = AGED if stays and spec.aged else ""
-    told = (how, some_columns(table, spec), why, ages, null, COMPARED if compare else "")
+    named = "" if table.name == table.origin else f"{table.origin} at the source"
+    told = (how, named, some_columns(table, spec), why, ages, null, COMPARED if compare else "")
     load = TableLoad(
         spec=spec,
         partitions=parts,
@@ -135,6 +136,7 @@ def _load(config: Config, catalog: Catalog, table: Table, bound: Bound | None, c
         long=bool(long_columns(table)),
         drift=(
             *([NEW] if existing is None and config.is_new(table.name) else []),
+            *([f"~ it was {choice.former} until now, which stays as it is"] if choice.former else []),
             *found.texts,
             *unclassified(spec.withheld),
             *_unasked(config, table),

@@ -39,6 +39,8 @@ class Choice:
     existing: TargetTable | None = None
     pace: Pace | None = None  # of its earlier loads
     encoding: str = "UTF8"  # of its database
+    former: str = ""  # the name by which the source's table was loaded until now, where its rule gives it another
+    former_state: State | None = None  # how far the table of that name is loaded
     # What the source has of its cursor column; its changes are read when the cursor has some.
     cursor: Cursor | None = None
     measured: Measured | None = None

@@ -47,13 +47,14 @@ def pointing(
     for n, check in _placed(rule):
         if check.kind != "foreign_key":
             continue
-        there = _types(config, check.table, tables.get(check.table), target.get(check.table))
+        other = config.table_name(check.table)
+        there = _types(config, other, tables.get(other), target.get(other))
         at = f"checks.{n} ({check.label})"
         if not there:
             wrong.append(f"{at}: table {check.table!r} is not loaded now and not in the target")
             continue
         for column, key in zip(check.columns, check.keys, strict=True):
-            kind = there.get(config.target_name(check.table, key))
+            kind = there.get(config.target_name(other, key))
             if kind is None:
                 wrong.append(f"{at}: table {check.table!r} has no column {key!r}")
             elif _family(by_name[column]) != _family(kind):
@@ -68,7 +69,9 @@ def needed(config: Config, tables: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """
     rules = {name: config.rule(name) for name in tables}
     own = {name: rule.dependencies for name, rule in rules.items()}
-    more = [(name, check.table) for name, rule in rules.items() for _, check in _placed(rule) if check.table]
+    more = [
+        (name, config.table_name(check.table)) for name, rule in rules.items() for _, check in _placed(rule) if check.table
+    ]
     every = _with(own, more)
     if not circle(every):
         return every
@@ -131,7 +134,10 @@ def _clocked(config: Config, catalog: Catalog, table: Table, casts: Mapping[str,
 
 def _pointed(config: Config, check: Check) -> Check:
     """Return a foreign key with the names that the columns it points to have in the target; others as they are."""
-    return dataclasses.replace(check, places=config.target_names(check.table, check.keys)) if check.keys else check
+    if not check.keys:
+        return check
+    table = config.table_name(check.table)
+    return dataclasses.replace(check, table=table, places=config.target_names(table, check.keys))
 
 
 def _refuse(table: str, wrong: list[str]) -> None:

@@ -53,6 +53,7 @@ def specify(config: Config, catalog: Catalog, table: Table, choice: Choice, free
     spec = TableSpec(
         table=table.name,
         schema=config.target_schema,
+        origin=table.origin,
         casts=casts,
         key=rule.primary_key or (table.primary_key if kept.issuperset(table.primary_key) else ()),
         publish="create",
@@ -193,7 +194,7 @@ def name_error(kind: str, name: str, others: tuple[str, ...], of: str = "") -> P
     """Return the error of a table or column whose name Postgres would cut, or cut to the same as others."""
     where = f" of {of!r}" if of else ""
     same = f", where it would be the same as {', '.join(map(repr, others))}" if others else ""
-    action = "set exclude: true for it"
+    action = "give it a target_name, or set exclude: true for it"
     if kind == "column":
         action = "give it another under rename, or name it under exclude_columns"
     return PlanError(

@@ -52,14 +52,16 @@ def cheaper(config: Config, tables: Collection[str]) -> dict[str, Cheaper]:
     }  # fmt: skip
     counted = patient(count_recent, source, _looks(chosen, found))
     return {
-        name: Cheaper(one, chosen[name].rows, _share(counted.get(name), chosen[name]), _stamp(chosen[name], one))
+        name: Cheaper(
+            one, chosen[name].rows, _share(counted.get(chosen[name].origin), chosen[name]), _stamp(chosen[name], one)
+        )
         for name, one in found.items()
     }
 
 
 def _looks(tables: Mapping[str, Table], found: Mapping[str, Proposal]) -> list[Stamped]:
     return [
-        Stamped(name, one.cursor, int(tables[name].rows * MOST_SHARE) + 1)
+        Stamped(tables[name].origin, one.cursor, int(tables[name].rows * MOST_SHARE) + 1)
         for name, one in found.items()
         if one.cursor and _stamp(tables[name], one) and any(key.columns[:1] == (one.cursor,) for key in tables[name].keys)
     ]

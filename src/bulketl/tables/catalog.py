@@ -64,6 +64,8 @@ class Table:
     server cannot open it, in its words.
     `references` are the tables its declared foreign keys point to. `changed_at` is when the server says that its rows were
     last changed, '' when it does not know, or so short ago that more may follow within the same second.
+    `origin`: its name at the source, where `name` is another one, that of the target. `alike`: tables that would have the
+    same name there.
     """
 
     name: str
@@ -78,6 +80,12 @@ class Table:
     changed_at: str = ""
     view: bool = False
     problem: str = ""
+    origin: str = ""
+    alike: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.origin:
+            object.__setattr__(self, "origin", self.name)
 
     @property
     def transactional(self) -> bool:

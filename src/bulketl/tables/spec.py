@@ -73,6 +73,7 @@ class TableSpec:
     publish: Publish  # create it, empty and refill it, swap a new one for it, merge into it, or append and note differences
     encoder: Encoder = "pgpq"  # makes the COPY data
     source: str = ""  # the database it comes from
+    origin: str = ""  # its name there, which statements to the source use
     audit: bool = False  # it is only ever appended to
     stamps: tuple[str, ...] = ()  # columns of STAMPS that each row written gets
     checks: tuple[Check, ...] = ()  # what must hold of it
@@ -116,6 +117,10 @@ class TableSpec:
     threshold: float = 1.0  # the least share of the source's rows that must arrive
     stop_after: float | None = None  # seconds after which it is given up
 
+    def __post_init__(self) -> None:
+        if not self.origin:
+            object.__setattr__(self, "origin", self.table)
+
     def rejectable(self, read: int) -> int:
         """Return how many of the rows read may be rejected."""
         return self.max_rejects if isinstance(self.max_rejects, int) else int(self.max_rejects * read + 1e-9)
@@ -150,7 +155,10 @@ class TableSpec:
     @property
     def taken(self) -> Taken:
         """What of the source its rows are, and by which names."""
-        return Taken(tuple((item.column, item.name) for item in self.casts if item.source and item.name != item.column))
+        table = "" if self.origin == self.table else self.origin
+        return Taken(
+            table, tuple((item.column, item.name) for item in self.casts if item.source and item.name != item.column)
+        )
 
     @property
     def target_key(self) -> tuple[str, ...]:

@@ -12,19 +12,22 @@ from typing import Any
 class Taken:
     """What a load took of a table; the ledger keeps it, so that the next load knows what has changed.
 
-    `names`: columns that have another name in the target, as (column, name).
+    `table`: its name at the source, '' where it is the same. `names`: columns that have another name in
+    the target, as (column, name).
     """
 
+    table: str = ""
     names: tuple[tuple[str, str], ...] = ()
 
     def text(self) -> str:
         """Return it as the ledger keeps it."""
-        return json.dumps({"names": dict(self.names)}, ensure_ascii=True)
+        return json.dumps({"table": self.table, "names": dict(self.names)}, ensure_ascii=True)
 
 
-AS_IT_IS = Taken()  # every column by its own name
+AS_IT_IS = Taken()  # everything by its own name
 
 
 def taken_of(document: Mapping[str, Any] | None) -> Taken:
     """Return what the ledger keeps; of a load that noted nothing, that every column had its own name."""
-    return Taken(tuple((document or {}).get("names", {}).items()))
+    found = document or {}
+    return Taken(found.get("table", ""), tuple(found.get("names", {}).items()))

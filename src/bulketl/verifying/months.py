@@ -235,6 +235,7 @@ def _asked(config: Config, sight: Sight[Known], table: Table, by: str, sums: boo
     stored = quoted_name(casts[column].name)
     return MonthsAsked(
         table=table.name,
+        origin=table.origin,
         column=column,
         dated=(quoted(column), stored),
         month=month_of(casts[column], stored, there[column]),

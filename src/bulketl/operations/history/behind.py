@@ -48,12 +48,13 @@ def ask_source(config: Config, places: Iterable[TablePlace]) -> dict[str, Behind
             found[place.table] = Behind(unknown=why)
         else:
             asked[place.table] = place
-    cursors = {table: Cursor(place.cursor, place.kind) for table, place in asked.items()}
+    own = {table: config.source_name(table) for table in asked}
+    cursors = {own[table]: Cursor(place.cursor, place.kind) for table, place in asked.items()}
     try:
         newest = read_newest(source, cursors, config.session_zone) if cursors else {}
     except SourceError:
-        newest = dict.fromkeys(asked, Newest(unknown=NOT_REACHED))
-    return found | {table: _behind(asked[table], one) for table, one in newest.items()}
+        newest = dict.fromkeys(cursors, Newest(unknown=NOT_REACHED))
+    return found | {table: _behind(place, newest[own[table]]) for table, place in asked.items()}
 
 
 def _unasked(place: TablePlace, source: str, zone: str) -> str:
