@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from bulketl.config.check_rules import CheckRule, checks_of
 from bulketl.config.expected import Expect
 from bulketl.config.masks import MaskEntry
+from bulketl.config.sqltext import condition_problem
 from bulketl.config.values import Duration, Model, Period, RowLimit, Share
 from bulketl.tables.casts import parse_target
 from bulketl.tables.checks import Check
@@ -98,6 +99,7 @@ class TableRule(Model):
     adopt: bool = False
     columns: tuple[str, ...] = Field(default=(), strict=False)
     exclude_columns: tuple[str, ...] = Field(default=(), strict=False)
+    where: str | None = None
     rename: dict[str, Annotated[str, Field(min_length=1)]] = Field(default_factory=dict)
     casts: dict[str, str] = Field(default_factory=dict)
     max_rejects: RowLimit | None = None
@@ -139,6 +141,13 @@ class TableRule(Model):
         if twice:
             raise ValueError(f"the check `{twice[0]}` is there twice")
         return checks
+
+    @field_validator("where")
+    @classmethod
+    def _condition(cls, where: str | None) -> str | None:
+        if where is not None and (why := condition_problem(where)):
+            raise ValueError(f"{why}: it is a condition in the source's SQL")
+        return where
 
     @field_validator("casts")
     @classmethod

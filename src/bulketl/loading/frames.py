@@ -168,7 +168,8 @@ def _load(config: Config, catalog: Catalog, bound: Bound, where: str) -> TableLo
     (load,) = plan.loads
     own = {column.name for column in table.columns}
     casts = tuple(item for item in load.spec.casts if item.column in own)
-    return dataclasses.replace(load, spec=dataclasses.replace(load.spec, casts=casts, checks=(), where=where))
+    both = " AND ".join(f"({one}\n)" for one in (load.spec.where, where) if one)  # a comment at the end of one ends there
+    return dataclasses.replace(load, spec=dataclasses.replace(load.spec, casts=casts, checks=(), where=both))
 
 
 def _read(ranges: _Ranges, *, one_by_one: bool) -> Iterator[tuple[pl.DataFrame, Changed]]:

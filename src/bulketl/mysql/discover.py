@@ -282,7 +282,8 @@ def _counting(n: int, table: Table, size: int) -> str:
         return f"SELECT {n}, COUNT(*), 0 FROM {quoted(table.origin)}"
     most = 2 * rows_per_partition(table, size) + 1
     count = f"(SELECT COUNT(*) FROM {quoted(table.origin)})" if table.counts else "COUNT(*)"
-    return f"SELECT {n}, {count}, MAX(l) FROM (SELECT {length} l FROM {quoted(table.origin)} LIMIT {most}) t"
+    some = f"SELECT {length} l FROM {quoted(table.origin)} WHERE {table.condition} LIMIT {most}"
+    return f"SELECT {n}, {count}, MAX(l) FROM ({some}) t"
 
 
 def _cuts(cursor: Cursor, table: Table, rows: int, by: str | None, size: int) -> tuple[KeyTuple, ...]:
@@ -292,7 +293,7 @@ def _cuts(cursor: Cursor, table: Table, rows: int, by: str | None, size: int) ->
     most = rows_per_partition(table, size)
     if is_integer_key(table, key):
         column = quoted(key.columns[0])
-        cursor.execute(f"SELECT MIN({column}), MAX({column}) FROM {quoted(table.origin)}")
+        cursor.execute(f"SELECT MIN({column}), MAX({column}) FROM {quoted(table.origin)} WHERE {table.condition}")
         lo, hi = _rows(cursor)[0]
         even = None if lo is None else even_cuts(lo, hi, rows, most)
         if even is not None:
@@ -305,7 +306,8 @@ def walk(cursor: Cursor, table: Table, key: Key, size: int, only: str = "") -> I
 
     `only` is a condition on the rows that count.
     """
-    names, only = ", ".join(map(quoted, key.columns)), f" AND ({only})" if only else ""
+    names = ", ".join(map(quoted, key.columns))
+    only = f" AND ({only or 'TRUE'}) AND {table.condition}"
     at: KeyTuple | None = None
     while True:
         condition = range_condition(key.columns, at, None) or " AND ".join(f"{quoted(c)} IS NOT NULL" for c in key.columns)

@@ -16,7 +16,7 @@ from bulketl.errors import PlanError
 from bulketl.plan.consistency import consistent
 from bulketl.plan.facing import Facing
 from bulketl.plan.grouping import grouped
-from bulketl.plan.incremental import Choice, partitions
+from bulketl.plan.incremental import OTHER_WHERE, Choice, partitions
 from bulketl.plan.masking import aged, forgotten, hold_masks, remasked, unclassified, unspooled
 from bulketl.plan.obstacles import hold
 from bulketl.plan.ownership import check, with_ownership
@@ -103,7 +103,8 @@ def _load(config: Config, catalog: Catalog, table: Table, bound: Bound | None, c
     if choice.whole or choice.cursor is None or choice.measured is None:
         if bound is None or bound.error:
             said = bound.error if bound else ""
-            raise PlanError(f"table {table.name!r} cannot be read: {said or 'gone'}", hint=READ_HINT, said=said)
+            hint = f"correct its where, which the source has to understand; or {READ_HINT}" if table.where else READ_HINT
+            raise PlanError(f"table {table.name!r} cannot be read: {said or 'gone'}", hint=hint, said=said)
         parts, how = _parts(table, rule, bound, config.partition_bytes)
         again = remasked(spec, state)
         why = choice.why or (f", because {again}" if again else "")
@@ -123,8 +124,11 @@ def _load(config: Config, catalog: Catalog, table: Table, bound: Bound | None, c
     emptied = [item.name for item in spec.unread if item.masked and item.masked.mask.method == "null"]
     null = f"{', '.join(emptied)}, masked now and only in the target, becomes NULL" if emptied else ""
     ages = AGED if stays and spec.aged else ""
+    condition = "only the rows for which its rule's where holds" if table.where else ""
+    other = choice.state is not None and existing is not None and choice.state.taken.where != table.where
+    condition = "; ".join(filter(None, (condition, OTHER_WHERE if other and not choice.why else "")))
     named = "" if table.name == table.origin else f"{table.origin} at the source"
-    told = (how, named, some_columns(table, spec), why, ages, null, COMPARED if compare else "")
+    told = (how, named, condition, some_columns(table, spec), why, ages, null, COMPARED if compare else "")
     load = TableLoad(
         spec=spec,
         partitions=parts,

@@ -60,6 +60,9 @@ def choice_of(known: Known, table: str) -> Choice:
     return Choice(state=known.states.get(table), existing=known.existing.get(table), encoding=known.encoding)
 
 
+OTHER_WHERE = "its rule's where is not the one that it was loaded with"
+
+
 class SpanError(PlanError):
     """A part of the cursor was asked for that no table of its type can have."""
 
@@ -96,6 +99,7 @@ def cursor(
     _fitting(rule, table, column, kind)
     if existing is not None and state is not None and state.source not in ("", catalog.identity):
         raise another_source(table.name, state, catalog.identity)
+    _same_rows(table, choice)
     if existing is None or state is None or (state.watermark is None and span is None):
         if span is not None:
             raise PlanError(
@@ -117,6 +121,12 @@ def cursor(
         raise FullLoad("because it had no row with a value of the cursor")
     chunked = rule.extraction_strategy == "chunked_incremental"
     return Cursor(column.name, kind, _since(rule, column, mark), chunked)
+
+
+def _same_rows(table: Table, choice: Choice) -> None:
+    """Raise FullLoad where the rows that are there were chosen by another condition."""
+    if choice.state is not None and choice.existing is not None and choice.state.taken.where != table.where:
+        raise FullLoad(f"because {OTHER_WHERE}")
 
 
 def _fitting(rule: TableRule, table: Table, column: Column, kind: str) -> None:

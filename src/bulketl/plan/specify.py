@@ -54,6 +54,7 @@ def specify(config: Config, catalog: Catalog, table: Table, choice: Choice, free
         table=table.name,
         schema=config.target_schema,
         origin=table.origin,
+        where=table.where,
         casts=casts,
         key=rule.primary_key or (table.primary_key if kept.issuperset(table.primary_key) else ()),
         publish="create",

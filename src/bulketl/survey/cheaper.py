@@ -44,7 +44,9 @@ def cheaper(config: Config, tables: Collection[str]) -> dict[str, Cheaper]:
     """
     source = MySQL.of(config)
     catalog = patient(in_view, source, config, Known({}, {}))
-    chosen = {table.name: table for table in catalog if table.name in tables and table.rows and not table.problem}
+    chosen = {
+        table.name: table for table in catalog if table.name in tables and table.rows and not (table.problem or table.where)
+    }
     profiles = patient(read_profiles, source, {table: cursor_candidates(table) for table in chosen.values()})
     found = {
         one.table: one for one in classify(catalog, profiles, config.classify)

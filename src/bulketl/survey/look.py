@@ -78,4 +78,5 @@ def in_view(source: MySQL, config: Config, known: Known, names: Collection[str] 
     catalog = called(config, read_catalog(source, wanted))
     config.meet((*catalog, *catalog.views))
     seen = with_views(catalog, config, known.states, names)
-    return dataclasses.replace(seen, tables=tuple(cuttable(config, table) for table in seen))
+    tables = (dataclasses.replace(table, where=config.rule(table.name).where or "") for table in seen)
+    return dataclasses.replace(seen, tables=tuple(cuttable(config, table) for table in tables))

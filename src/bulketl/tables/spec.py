@@ -156,9 +156,8 @@ class TableSpec:
     def taken(self) -> Taken:
         """What of the source its rows are, and by which names."""
         table = "" if self.origin == self.table else self.origin
-        return Taken(
-            table, tuple((item.column, item.name) for item in self.casts if item.source and item.name != item.column)
-        )
+        names = tuple((item.column, item.name) for item in self.casts if item.source and item.name != item.column)
+        return Taken(table, names, self.where)
 
     @property
     def target_key(self) -> tuple[str, ...]:

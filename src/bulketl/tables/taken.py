@@ -12,16 +12,17 @@ from typing import Any
 class Taken:
     """What a load took of a table; the ledger keeps it, so that the next load knows what has changed.
 
-    `table`: its name at the source, '' where it is the same. `names`: columns that have another name in
-    the target, as (column, name).
+    `table`: its name at the source, '' where it is the same. `names`: columns that have another name in the target, as
+    (column, name). `where`: the condition for its rows, '' for all.
     """
 
     table: str = ""
     names: tuple[tuple[str, str], ...] = ()
+    where: str = ""
 
     def text(self) -> str:
         """Return it as the ledger keeps it."""
-        return json.dumps({"table": self.table, "names": dict(self.names)}, ensure_ascii=True)
+        return json.dumps({"table": self.table, "names": dict(self.names), "where": self.where}, ensure_ascii=True)
 
 
 AS_IT_IS = Taken()  # everything by its own name
@@ -30,4 +31,4 @@ AS_IT_IS = Taken()  # everything by its own name
 def taken_of(document: Mapping[str, Any] | None) -> Taken:
     """Return what the ledger keeps; of a load that noted nothing, that every column had its own name."""
     found = document or {}
-    return Taken(found.get("table", ""), tuple(found.get("names", {}).items()))
+    return Taken(found.get("table", ""), tuple(found.get("names", {}).items()), found.get("where", ""))
