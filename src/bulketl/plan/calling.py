@@ -39,7 +39,7 @@ def called(config: Config, catalog: Catalog) -> Catalog:
     )
 
 
-def as_at_source(catalog: Catalog) -> Catalog:
+def as_at_source(config: Config, catalog: Catalog) -> Catalog:
     """Return the catalogue with the source's own names: what `called` was given, but for its order."""
     origins = {table.name: table.origin for table in (*catalog.tables, *catalog.views)}
 
@@ -51,6 +51,7 @@ def as_at_source(catalog: Catalog) -> Catalog:
         catalog,
         tables=tuple(sorted(map(own, catalog.tables), key=lambda table: table.name)),
         views=tuple(sorted(map(own, catalog.views), key=lambda table: table.name)),
+        absent=tuple(dataclasses.replace(item, table=config.source_name(item.table)) for item in catalog.absent),
     )
 
 

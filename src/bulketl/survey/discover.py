@@ -63,7 +63,7 @@ def _evidence(config: Config, tell: Tell) -> Evidence:
     check_libraries()
     source = MySQL.of(config)
     tell("reading the source's catalogue", 0, 0)
-    catalog = as_at_source(patient(in_view, source, config, NOTHING))
+    catalog = as_at_source(config, patient(in_view, source, config, NOTHING))
     candidates = {table: found for table in catalog if table.rows and (found := cursor_candidates(table))}
     tell("looking at stamps", 0, len(candidates))
     profiles = patient(read_profiles, source, candidates)

@@ -155,3 +155,25 @@ def test_a_table_that_is_renamed_at_the_source_may_keep_its_name_in_the_target(p
 def test_a_frame_is_read_by_either_name(pay: Lab) -> None:
     config = pay.config(rules=ruled())
     assert bulketl.read(THERE, config=config).height == bulketl.read("PaySplit", config=config).height == 3
+
+
+def test_the_source_s_name_is_answered_with_the_one_to_write(pay: Lab) -> None:
+    with pytest.raises(bulketl.PlanError) as raised:
+        bulketl.make_plan(pay.config(rules=ruled()), tables=["PaySplit"])
+    assert raised.value.hint == f"your rules give it another name: write {THERE!r}"
+
+
+def test_rules_are_proposed_by_the_names_of_the_source(pay: Lab) -> None:
+    pay.mysql("CREATE VIEW PayView AS SELECT * FROM PaySplit")
+    catalog, proposals = bulketl.propose(pay.config(rules={**ruled(), "PayGone": {}}, names="snake_case"))
+    assert [one.table for one in proposals] == ["PaySplit"]
+    assert ([one.name for one in catalog.views], [one.table for one in catalog.absent]) == (["PayView"], ["PayGone"])
+
+
+def test_a_plan_tells_what_is_new_in_it(pay: Lab) -> None:
+    pay.load(rules=ruled())
+    config = pay.config(rules=ruled(where="id < 3", rename={"c": "see"}))
+    plan = bulketl.make_plan(config)
+    assert {f"~ {THERE}: where none -> id < 3", f"~ {THERE}: name of c c -> see"} <= {
+        *bulketl.compare_with_last(config, plan).lines
+    }
