@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from bulketl.survey.planning import compare_with_last, make_plan
     from bulketl.survey.statements import statements
     from bulketl.survey.validate import validate
+    from bulketl.tables.frame import frame
     from bulketl.verifying.months import compare_history
     from bulketl.verifying.pairs import run_pairs
     from bulketl.verifying.rowstory import RowStory
@@ -68,7 +69,7 @@ __all__ = [
     "RowStory", "SourceError", "Summary", "TargetError", "Verification", "acknowledge_alerts", "alert_verification",
     "alerting", "beating", "cancel", "capacity", "certificate", "check_grants", "compare_history",
     "compare_pipelines", "compare_with_last", "compliance", "daily", "dask", "dbt_sources", "explain",
-    "export_rejects", "find_anomalies", "grant", "incident", "lines", "list_alerts", "list_rejects", "list_waivers",
+    "export_rejects", "find_anomalies", "frame", "grant", "incident", "lines", "list_alerts", "list_rejects", "list_waivers",
     "load", "load_config", "make_plan", "metrics", "nights", "promote", "propose", "read", "reset", "resolve_alerts",
     "resume", "retain_tables", "retry_rejects", "rollback", "run_pairs", "run_report", "runs", "scan", "show_alert",
     "show_rejects", "statements", "states", "status", "tick_alerts", "timeline", "traced", "try_channels", "undo",
@@ -118,6 +119,7 @@ _HOMES = {
     "survey.planning": ("compare_with_last", "make_plan"),
     "survey.statements": ("statements",),
     "survey.validate": ("validate",),
+    "tables.frame": ("frame",),
     "verifying.months": ("compare_history",),
     "verifying.pairs": ("run_pairs",),
     "verifying.rowstory": ("RowStory",),
