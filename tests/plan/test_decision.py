@@ -134,7 +134,7 @@ def test_a_column_that_only_adbc_stores_exactly_decides_for_the_whole_table() ->
 def test_a_rule_that_names_a_column_which_is_not_there_is_refused_with_what_to_correct() -> None:
     (refused,) = decided(TABLE, TableRule(exclude_columns=("nothing",)), Choice()).refused
     assert "has no column 'nothing'" in refused.message
-    assert "correct the name under casts or exclude_columns" in refused.hint
+    assert "correct the name under casts, columns, exclude_columns or rename" in refused.hint
 
 
 def test_tables_whose_names_postgres_would_cut_to_the_same_name_are_refused_and_name_each_other() -> None:

@@ -108,7 +108,8 @@ def _write(path: Path, settings: Config, catalog: Catalog, proposals: Sequence[P
     before = as_it_is(path) if path.is_file() else ""
     known = snapshot.read_snapshot(path) if before else None
     after, now = tablesfile.written(before, proposals, known), snapshot.snapshot(catalog)
-    named = {name: now.get(name, {}) for name in settings.tables}  # nobody noted their columns: only tables can be told
+    own = map(settings.source_name, settings.tables)
+    named = {name: now.get(name, {}) for name in own}  # nobody noted their columns: only tables can be told
     noted = named if known is None else known
     now, hidden = snapshot.carried(noted, now, catalog.absent)
     lines = [*hidden, *snapshot.changes(noted, now)] if before else []

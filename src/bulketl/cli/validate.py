@@ -54,7 +54,7 @@ def validate(
 
             fixes: dict[str, dict[str, object]] = {}
             for finding in findings:
-                fixes.setdefault(finding.table, {}).update(finding.fix)
+                fixes.setdefault(settings.source_name(finding.table), {}).update(finding.fix)
             text = as_it_is(path)
             changed = tablesfile.missing(text, fixes)
             mended = tablesfile.fixed(text, changed)

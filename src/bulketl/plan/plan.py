@@ -219,14 +219,19 @@ def differences(before: Mapping[str, Any], plan: Plan) -> list[str]:
         was, spec = old[name], old[name]["spec"]
         columns = {item["column"]: item["target"] for item in spec["casts"]}
         now = {item.column: item.target for item in load.spec.casts}
+        names = {item["column"]: item["name"] for item in spec["casts"]}
+        called = {item.column: item.name for item in load.spec.casts}
         pairs = [
             ("tier", was["tier"], load.tier),
             ("reads", *("all of it" if whole else "what changed" for whole in (spec["whole"], load.spec.whole))),
             ("publish", spec["publish"], load.spec.publish),
             ("deletes", spec["deletes"], load.spec.deletes),
             ("key", ", ".join(spec["key"]), ", ".join(load.spec.key)),
+            ("where", spec.get("where", ""), load.spec.where),
+            ("table of the source", spec.get("origin", name), load.spec.origin),
             ("partitions", len(was["partitions"]), len(load.partitions)),
             *((f"column {c}", columns.get(c), now.get(c)) for c in {**columns, **now}),
+            *((f"name of {c}", names.get(c), called[c]) for c in called if c in names),
         ]
         lines += [f"~ {name}: {what} {one or 'none'} -> {two or 'none'}" for what, one, two in pairs if one != two]
     return lines
