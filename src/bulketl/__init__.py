@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from bulketl.operations.cancelling import cancel
     from bulketl.operations.capacity.forecast import capacity
     from bulketl.operations.certificates import certificate
+    from bulketl.operations.dagster import dagster_assets
     from bulketl.operations.dbtsources import dbt_sources
     from bulketl.operations.heartbeat import beating
     from bulketl.operations.history.runs import nights, runs, timeline
@@ -68,7 +69,8 @@ __all__ = [
     "AlteredValuesWarning", "BulketlError", "ClusterError", "Config", "ConfigError", "DataError", "Plan", "PlanError",
     "RowStory", "SourceError", "Summary", "TargetError", "Verification", "acknowledge_alerts", "alert_verification",
     "alerting", "beating", "cancel", "capacity", "certificate", "check_grants", "compare_history",
-    "compare_pipelines", "compare_with_last", "compliance", "daily", "dask", "dbt_sources", "explain",
+    "compare_pipelines", "compare_with_last", "compliance", "dagster_assets", "daily", "dask",
+    "dbt_sources", "explain",
     "export_rejects", "find_anomalies", "grant", "incident", "lineage", "lines", "list_alerts", "list_rejects",
     "list_waivers", "load", "load_config", "make_plan", "metrics", "nights", "promote", "propose", "read", "reset",
     "resolve_alerts", "resume", "retain_tables", "retry_rejects", "rollback", "run_pairs", "run_report", "runs", "scan",
@@ -87,6 +89,7 @@ _HOMES = {
     "operations.alerts.lookout": ("alerting",),
     "operations.alerts.tick": ("tick_alerts",),
     "operations.alerts.verified": ("alert_verification",),
+    "operations.dagster": ("dagster_assets",),
     "operations.dbtsources": ("dbt_sources",),
     "operations.heartbeat": ("beating",),
     "operations.anomalies.look": ("find_anomalies",),

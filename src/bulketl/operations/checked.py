@@ -15,7 +15,8 @@ _OF_THE_TABLE = ("row_count", "sum", "fresh")  # their figures are of the table,
 class Checked:
     """A check and whether it held. `rows`: how many are at fault, None where that is no number of rows.
 
-    `kind`: as of the check, or `rejects`: that no row was rejected, or `certified`: that the figures of both sides agree.
+    `kind`: as of the `check`, or, without one, `rejects`: that no row was rejected, or `certified`: that the figures of both
+    sides agree.
     """
 
     kind: str
@@ -23,6 +24,7 @@ class Checked:
     warns: bool
     held: bool
     rows: int | None = None
+    check: Check | None = None
 
     @property
     def name(self) -> str:
@@ -44,7 +46,7 @@ def checked(checks: Iterable[Check], table: TableSummary, *, whole: bool = True)
         figure = found.get(check.label)
         if figure is not None or (loaded and (whole or check.kind in ON_TABLE)):
             counted = None if check.kind in _OF_THE_TABLE else round(figure or 0)
-            yield Checked(check.kind, check.columns, check.severity == "warn", figure is None, counted)
+            yield Checked(check.kind, check.columns, check.severity == "warn", figure is None, counted, check)
     if table.rejects or (loaded and whole):
         yield Checked("rejects", (), loaded, not table.rejects, table.rejects)
     if loaded and table.certified is not None:
