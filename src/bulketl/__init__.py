@@ -54,11 +54,13 @@ if TYPE_CHECKING:
     from bulketl.operations.why import why
     from bulketl.plan.plan import Plan
     from bulketl.survey.discover import explain, propose
+    from bulketl.survey.doctor import doctor
     from bulketl.survey.grants import check_grants, grant
     from bulketl.survey.lines import lines
     from bulketl.survey.planning import compare_with_last, make_plan
     from bulketl.survey.statements import statements
     from bulketl.survey.validate import validate
+    from bulketl.tables.frame import frame
     from bulketl.verifying.months import compare_history
     from bulketl.verifying.pairs import run_pairs
     from bulketl.verifying.rowstory import RowStory
@@ -69,13 +71,13 @@ __all__ = [
     "AlteredValuesWarning", "BulketlError", "ClusterError", "Config", "ConfigError", "DataError", "Plan", "PlanError",
     "RowStory", "SourceError", "Summary", "TargetError", "Verification", "acknowledge_alerts", "alert_verification",
     "alerting", "beating", "cancel", "capacity", "certificate", "check_grants", "compare_history",
-    "compare_pipelines", "compare_with_last", "compliance", "dagster_assets", "daily", "dask",
-    "dbt_sources", "explain",
-    "export_rejects", "find_anomalies", "grant", "incident", "lineage", "lines", "list_alerts", "list_rejects",
-    "list_waivers", "load", "load_config", "make_plan", "metrics", "nights", "promote", "propose", "read", "reset",
-    "resolve_alerts", "resume", "retain_tables", "retry_rejects", "rollback", "run_pairs", "run_report", "runs", "scan",
-    "show_alert", "show_rejects", "statements", "states", "status", "tick_alerts", "timeline", "traced", "try_channels",
-    "undo", "validate", "verify", "verify_audit", "waive", "watch_over", "weekly", "why", "write_metrics",
+    "compare_pipelines", "compare_with_last", "compliance", "dagster_assets", "daily", "dask", "dbt_sources", "doctor",
+    "explain", "export_rejects", "find_anomalies", "frame", "grant", "incident", "lineage", "lines", "list_alerts",
+    "list_rejects", "list_waivers", "load", "load_config", "make_plan", "metrics", "nights", "promote", "propose",
+    "read", "reset", "resolve_alerts", "resume", "retain_tables", "retry_rejects", "rollback", "run_pairs", "run_report",
+    "runs", "scan", "show_alert", "show_rejects", "statements", "states", "status", "tick_alerts", "timeline", "traced",
+    "try_channels", "undo", "validate", "verify", "verify_audit", "waive", "watch_over", "weekly", "why",
+    "write_metrics",
 ]  # fmt: skip
 _HOMES = {
     "config.config": ("Config",),
@@ -118,11 +120,13 @@ _HOMES = {
     "operations.why": ("why",),
     "plan.plan": ("Plan",),
     "survey.discover": ("explain", "propose"),
+    "survey.doctor": ("doctor",),
     "survey.grants": ("check_grants", "grant"),
     "survey.lines": ("lines",),
     "survey.planning": ("compare_with_last", "make_plan"),
     "survey.statements": ("statements",),
     "survey.validate": ("validate",),
+    "tables.frame": ("frame",),
     "verifying.months": ("compare_history",),
     "verifying.pairs": ("run_pairs",),
     "verifying.rowstory": ("RowStory",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from shown_base import HASHES, LONG, MANY, ODD, RUN, SCHEMA, SOURCE, Made, tier_of
@@ -199,6 +200,16 @@ EVENING = plan_of(
 )
 
 
+def brought_plan() -> Plan:
+    """Return the plan of a table to which a rule gives other names, and of which it takes some rows."""
+    load = planned("pay_split", spec={"where": "SplitAmt > 0 AND Note LIKE '%a'", "origin": "PaySplit"})
+    casts = tuple(dataclasses.replace(item, name=f"the {item.column}") for item in load.spec.casts)
+    reason = (
+        "full load: one read; PaySplit at the source; only the rows for which its rule's where holds; 3 of its 9 columns"
+    )
+    return plan_of(dataclasses.replace(load, spec=dataclasses.replace(load.spec, casts=casts), reason=reason))
+
+
 def big_plan() -> Plan:
     loads = [
         planned(name, tier_of(n), n * 50, drift=("+ Email text",) if n % 100 == 1 else ()) for n, name in enumerate(MANY)
@@ -220,5 +231,6 @@ PLANS: dict[str, Made] = {
     "evening": lambda v: plans.plan(EVENING, v),
     "many": lambda v: plans.plan(big_plan(), v),
     "one": lambda v: plans.plan(plan_of(planned("patient", rows=1)), v),
+    "brought": lambda v: plans.plan(brought_plan(), v),
     "unchanged": lambda v: plans.plan(plan_of(skipped=(Skip("t", "audit", "its 3 rows are the same", HASHES),)), v),
 }

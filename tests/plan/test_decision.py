@@ -123,3 +123,27 @@ def test_the_notes_of_a_plan_count_what_it_adopts_and_what_is_left_behind(count:
         ["2 tables that bulketl did not make are adopted: t0, t1",
          "2 tables in schema raw are no longer loaded and grow stale: t0 (gone), t1 (gone)"],
     ][count]  # fmt: skip
+
+
+def test_a_column_that_only_adbc_stores_exactly_decides_for_the_whole_table() -> None:
+    of = {kind: dataclasses.replace(TABLE, columns=(ID, Column("v", kind, True))) for kind in ("varchar(9)", "json")}
+    (plain,), (json,) = (decided(table, TableRule(), Choice()).loads for table in of.values())
+    assert (plain.spec.encoder, json.spec.encoder) == ("pgpq", "adbc")
+
+
+def test_a_rule_that_names_a_column_which_is_not_there_is_refused_with_what_to_correct() -> None:
+    (refused,) = decided(TABLE, TableRule(exclude_columns=("nothing",)), Choice()).refused
+    assert "has no column 'nothing'" in refused.message
+    assert "correct the name under casts, columns, exclude_columns or rename" in refused.hint
+
+
+def test_tables_whose_names_postgres_would_cut_to_the_same_name_are_refused_and_name_each_other() -> None:
+    long = "n" * 63
+    names = [f"{long}1", f"{long}2", f"m{long}", "short", long]
+    tables = tuple(dataclasses.replace(TABLE, name=name) for name in names)
+    plan = decide(Config(), Catalog(HOME, "11", "UTC", tables), {name: Bound(1, True) for name in names}, {})
+    told = {one.table: one.message for one in plan.refused}
+    assert set(told) == {f"{long}1", f"{long}2", f"m{long}"}
+    assert f"{long}2" in told[f"{long}1"]
+    assert f"{long}1" in told[f"{long}2"]
+    assert f"{long}1" not in told[f"m{long}"]

@@ -49,7 +49,9 @@ def test_a_key_is_compared_by_the_names_of_the_target() -> None:
     casts = (dataclasses.replace(CASTS[0], name="number"), *CASTS[1:])
     existing = there((("number", "integer"), *THERE[1:]), ("number",))
     assert published(wanted(casts=casts), existing)[1] == SMALL
-    assert "the key id at the source and id in the target" in refusal(wanted(casts=casts), there())
+    assert published(wanted(casts=casts), there())[0].publish == "swap"
+    other = there((("key", "integer"), *THERE[1:]), ("key",))
+    assert "the key id at the source and key in the target" in refusal(wanted(casts=casts), other)
 
 
 def test_columns_of_another_type_are_refused_where_a_person_said_so() -> None:

@@ -231,7 +231,7 @@ def test_where_the_source_has_read_it_no_key_is_there_twice() -> None:
 def test_sums_of_months_are_exact_in_their_units() -> None:
     expressions = ("", "")
     asked = MonthsAsked(
-        "t", "d", expressions, expressions, (("a", expressions, 1), ("b", expressions, 8), ("c", expressions, 2))
+        "t", "t", "d", expressions, expressions, (("a", expressions, 1), ("b", expressions, 8), ("c", expressions, 2))
     )
     assert totals(asked, [5, "12.5", None]) == (Decimal(5), Decimal("1.5625"), None)
     big = "1" + "0" * 60

@@ -108,7 +108,8 @@ def _write(path: Path, settings: Config, catalog: Catalog, proposals: Sequence[P
     before = as_it_is(path) if path.is_file() else ""
     known = snapshot.read_snapshot(path) if before else None
     after, now = tablesfile.written(before, proposals, known), snapshot.snapshot(catalog)
-    named = {name: now.get(name, {}) for name in settings.tables}  # nobody noted their columns: only tables can be told
+    own = map(settings.source_name, settings.tables)
+    named = {name: now.get(name, {}) for name in own}  # nobody noted their columns: only tables can be told
     noted = named if known is None else known
     now, hidden = snapshot.carried(noted, now, catalog.absent)
     lines = [*hidden, *snapshot.changes(noted, now)] if before else []
@@ -128,4 +129,5 @@ def _write(path: Path, settings: Config, catalog: Catalog, proposals: Sequence[P
         return
     replace(path, after)
     replace(snapshot.snapshot_path(path), json.dumps(now, indent=1, ensure_ascii=False))
-    err.print(f"wrote {path} and {snapshot.snapshot_path(path).name}", soft_wrap=True)
+    then = "next: look through it, then `bulketl validate`"
+    err.print(f"wrote {path} and {snapshot.snapshot_path(path).name}; {then}", soft_wrap=True)

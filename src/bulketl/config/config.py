@@ -14,6 +14,7 @@ from bulketl.config.settings import Settings
 from bulketl.config.tables import TableRule
 from bulketl.errors import ConfigError
 from bulketl.tables.catalog import Catalog, Column, Table
+from bulketl.tables.names import snake_case
 from bulketl.tables.patterns import matches
 from bulketl.tables.printable import brief
 from bulketl.tables.spec import TIERS, Tier
@@ -29,17 +30,19 @@ class Config(Settings):
     """Settings and table rules in one value; what every decision is taken from.
 
     `known` are the tables the source had when the rules were last written, None when nobody noted it; `known_columns`
-    are theirs. `other_names` has, by table, the names in the target of columns that get another; no rule fills it yet.
+    are theirs. `sources`: by the name that a table has in the target, the one that it has at the source, where these differ.
     `tables` are the tables with an entry of their own, and what each inherits; `patterns` and `tiers`: keys for the others.
     """
 
     known: frozenset[str] | None = None
     known_columns: dict[str, frozenset[str]] = Field(default_factory=dict)
-    other_names: dict[str, dict[str, str]] = Field(default_factory=dict)
+    sources: dict[str, str] = Field(default_factory=dict)
     tables: dict[str, TableRule] = Field(default_factory=dict)
     patterns: dict[str, dict[str, Any]] = Field(default_factory=dict)
     tiers: dict[Tier, dict[str, Any]] = Field(default_factory=dict)
     _inherited: dict[str, TableRule] = PrivateAttr(default_factory=dict)
+    _met: dict[str, str] = PrivateAttr(default_factory=dict)  # as `sources`, of tables that no rule and no snapshot names
+    _names: dict[str, str] = PrivateAttr(default_factory=dict)  # `sources` the other way round
     _secret_variables: frozenset[str] = PrivateAttr(default=frozenset())
 
     def __repr__(self) -> str:
@@ -79,7 +82,9 @@ class Config(Settings):
         if table in self.tables or not (self.patterns or self.tiers):
             return self.tables.get(table, _DEFAULT_RULE)
         if table not in self._inherited:
-            self._inherited[table] = TableRule.model_validate(inherited(table, {}, self.patterns, self.tiers))
+            found = TableRule.model_validate(inherited(self.source_name(table), {}, self.patterns, self.tiers))
+            others = tuple(map(self.table_name, found.dependencies))
+            self._inherited[table] = found.model_copy(update={"dependencies": others}) if others else found
         return self._inherited[table]
 
     @property
@@ -105,7 +110,8 @@ class Config(Settings):
 
     def fitting(self, tables: Iterable[str]) -> dict[str, TableRule]:
         """Return the rules of those tables that have one, of their own or by a pattern."""
-        names = [name for name in tables if name in self.tables or (matches(name, self.patterns) and not self.is_new(name))]
+        fit = {name for name in tables if matches(self.source_name(name), self.patterns) and not self.is_new(name)}
+        names = [name for name in tables if name in self.tables or name in fit]
         return {name: self.rule(name) for name in names}
 
     def spread(self, tables: Iterable[str]) -> Config:
@@ -115,20 +121,34 @@ class Config(Settings):
     def chosen(self, table: str) -> bool:
         """Tell whether somebody chose for this very table how it is loaded, and not a pattern or tier for many."""
         rule = self.rule(table)
-        keys = inherited(table, {"table_importance": rule.table_importance}, self.patterns, self.tiers)
+        keys = inherited(self.source_name(table), {"table_importance": rule.table_importance}, self.patterns, self.tiers)
         return (keys.get("extraction_strategy"), keys.get("incremental_column")) != (
             rule.extraction_strategy,
             rule.incremental_column,
         )
 
-    def renamed(self, table: str) -> dict[str, str]:
-        """Return the columns of a table that have another name in the target, with that name."""
-        return self.other_names.get(table, {})
+    def source_name(self, table: str) -> str:
+        """Return the name that a table has at the source."""
+        return self.sources.get(table) or self._met.get(table, table)
+
+    def table_name(self, table: str) -> str:
+        """Return the name that a table of the source has in the target, by which all but its own statements call it."""
+        if len(self._names) != len(self.sources):
+            self._names.update({source: name for name, source in self.sources.items()})
+        return self._names.get(table) or (snake_case(table) if self.names == "snake_case" else table)
+
+    def meet(self, tables: Iterable[Table]) -> None:
+        """Take notice of the names of tables at the source, for patterns that fit those."""
+        self._met.update({table.name: table.origin for table in tables if table.name != table.origin})
+
+    def target_name(self, table: str, column: str) -> str:
+        """Return the name that a column of a table has in the target: by its rule, or by the one for all names."""
+        own = self.rule(table).rename.get(column)
+        return own or (snake_case(column) if self.names == "snake_case" else column)
 
     def target_names(self, table: str, columns: Iterable[str]) -> tuple[str, ...]:
         """Return columns of a table by their names in the target."""
-        names = self.renamed(table)
-        return tuple(names.get(column, column) for column in columns)
+        return tuple(self.target_name(table, column) for column in columns)
 
     def is_new(self, table: str) -> bool:
         """Tell whether a table came to the source after the rules were written."""

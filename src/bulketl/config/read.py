@@ -21,6 +21,7 @@ from bulketl.config.inherited import inherited
 from bulketl.config.mistakes import YamlFile, read_file, validated, without
 from bulketl.config.settings import Settings
 from bulketl.config.snapshot import read_snapshot
+from bulketl.config.tablenames import renamed
 from bulketl.config.tables import TableRule, circle
 from bulketl.errors import ConfigError
 from bulketl.tables.printable import listed
@@ -61,7 +62,10 @@ def load_config(tables: Path | None, settings: Path | None, environ: Mapping[str
         else:
             values["known"] = None if noted is None else frozenset(noted)
             values["known_columns"] = {table: frozenset(columns) for table, columns in (noted or {}).items()}
-    config = _made({**values, "tables": rules}, problems)
+    values["tables"] = rules
+    if tables is not None:
+        values = renamed(values, lambda name, text: file.wrong(("source_tables", name), f"source_tables.{name}: {text}"))
+    config = _made(values, problems)
     if config is None or problems:
         raise ConfigError(listed("the configuration is wrong:", problems), hint="correct it and run the command again")
     config._secret_variables = frozenset(used & environ.keys())

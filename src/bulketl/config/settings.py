@@ -54,7 +54,7 @@ class UserCast(Model):
             ):
                 return False
         pattern = self.column
-        return pattern is None or fnmatch.fnmatchcase(f"{table.name}.{column.name}", pattern)
+        return pattern is None or fnmatch.fnmatchcase(f"{table.origin}.{column.name}", pattern)
 
 
 class NameRule(Model):
@@ -112,6 +112,7 @@ class Settings(Model):
     max_rejects: RowLimit = 0
     casts: tuple[UserCast, ...] = Field(default=(), strict=False)
     classify: tuple[NameRule, ...] = Field(default=(), strict=False)
+    names: Literal["source", "snake_case"] = "source"
     new_tables: Literal["report", "load"] = "report"
     dropped_columns: Literal["keep", "drop"] = "keep"
     narrowed_columns: Literal["swap", "refuse"] = "swap"

@@ -1,4 +1,4 @@
-"""SQL that a person wrote, as far as it must be understood: is it one SELECT, and where are its placeholders.
+"""SQL that a person wrote, as far as it must be understood: is it one SELECT or one condition, where are its placeholders.
 
 It is split into what is quoted, what is a comment, and the rest; a parser would refuse what it does not know of either
 server's SQL. That guards against mistakes. Against harm the read-only transaction guards, and the rights of the user.
@@ -6,6 +6,7 @@ server's SQL. That guards against mistakes. Against harm the read-only transacti
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -42,6 +43,26 @@ def problem(text: str, dialect: Dialect) -> str:
     word = first[1].upper() if first else ""
     if word not in ("SELECT", "WITH"):
         return f"a SELECT is expected, or WITH, and it begins with {word or bare[0]}"
+    return next((why for pattern, why in _FORBIDDEN if re.search(pattern, bare, re.IGNORECASE)), "")
+
+
+def condition_problem(text: str) -> str:
+    """Return why a text is not one condition on rows that may stand between parentheses in MySQL's SQL, or ''."""
+    parts = list(_parts(text, "mysql"))
+    bare = "".join(_bare(part) if quoted else part for part, quoted in parts)
+    depths = list(itertools.accumulate({"(": 1, ")": -1}.get(letter, 0) for letter in bare))
+    if not bare.strip():
+        return "a condition is expected, as after WHERE"
+    if any(quoted and part.startswith("/*") and not part.endswith("*/") for part, quoted in parts):
+        return "its comment has no end"
+    if any(mark in part for part, quoted in parts if not quoted for mark in "'\"`"):
+        return "a text or a name in it has no end"
+    if depths[-1] or min(depths) < 0:
+        return "its parentheses do not match"
+    if ";" in bare:
+        return "one condition is expected, and there is a ; in it"
+    if re.match(r"\s*where\b", bare, re.IGNORECASE):
+        return "the condition alone is expected, without WHERE"
     return next((why for pattern, why in _FORBIDDEN if re.search(pattern, bare, re.IGNORECASE)), "")
 
 

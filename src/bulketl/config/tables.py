@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from bulketl.config.check_rules import CheckRule, checks_of
 from bulketl.config.expected import Expect
 from bulketl.config.masks import MaskEntry
+from bulketl.config.sqltext import condition_problem
 from bulketl.config.values import Duration, Model, Period, RowLimit, Share
 from bulketl.tables.casts import parse_target
 from bulketl.tables.checks import Check
@@ -94,8 +95,12 @@ class TableRule(Model):
     monitoring: Monitoring = Monitoring()
 
     exclude: bool = False
+    target_name: Annotated[str, Field(min_length=1)] | None = None
     adopt: bool = False
+    columns: tuple[str, ...] = Field(default=(), strict=False)
     exclude_columns: tuple[str, ...] = Field(default=(), strict=False)
+    where: str | None = None
+    rename: dict[str, Annotated[str, Field(min_length=1)]] = Field(default_factory=dict)
     casts: dict[str, str] = Field(default_factory=dict)
     max_rejects: RowLimit | None = None
     primary_key: tuple[str, ...] = Field(default=(), strict=False)
@@ -115,9 +120,13 @@ class TableRule(Model):
     mask: dict[str, MaskEntry] = Field(default_factory=dict)
 
     def key_of(self, own: Sequence[str]) -> tuple[str, ...]:
-        """Return the key by which the table is loaded: the rule's, or else its `own`, if no column of it is excluded."""
+        """Return the key by which the table is loaded: the rule's, or else its `own`, if no column of it is left out."""
         key = tuple(self.primary_key or own)
-        return () if set(key).intersection(self.exclude_columns) else key
+        return key if all(map(self.takes, key)) else ()
+
+    def takes(self, column: str) -> bool:
+        """Tell whether a column is loaded: among `columns`, where these are named, and none of `exclude_columns`."""
+        return column not in self.exclude_columns and (not self.columns or column in self.columns)
 
     @property
     def all_checks(self) -> tuple[Check, ...]:
@@ -132,6 +141,13 @@ class TableRule(Model):
         if twice:
             raise ValueError(f"the check `{twice[0]}` is there twice")
         return checks
+
+    @field_validator("where")
+    @classmethod
+    def _condition(cls, where: str | None) -> str | None:
+        if where is not None and (why := condition_problem(where)):
+            raise ValueError(f"{why}: it is a condition in the source's SQL")
+        return where
 
     @field_validator("casts")
     @classmethod

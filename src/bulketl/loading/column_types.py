@@ -23,9 +23,9 @@ class Typed(Protocol):
 
 def check_unaltered(source: Typed, specs: Sequence[TableSpec]) -> None:
     """Raise DataError when a column has another type now than its cast says; what no value depends on may have changed."""
-    now = source.types([spec.table for spec in specs]) if specs else {}
+    now = source.types([spec.origin for spec in specs]) if specs else {}
     for spec in specs:
-        columns = now.get(spec.table, {})
+        columns = now.get(spec.origin, {})
         for item in spec.casts:
             found = columns.get(item.column)
             if item.source and (found is None or parse_type(found) != item.source_type):

@@ -128,7 +128,7 @@ def _planned(config: Config, table: str, where: str, columns: Sequence[str]) -> 
     mysql = MySQL.of(config)
     patient(check_zone, mysql, config.session_zone)
     catalog = patient(in_view, mysql, config, Known({}, {}), [table])
-    found = next((one for one in catalog if one.name == table), None)
+    found = next((one for one in catalog if table in (one.name, one.origin)), None)
     if found is None:
         raise PlanError(
             f"no table or view {table!r} in {catalog.identity} that this user may read",
@@ -141,8 +141,8 @@ def _planned(config: Config, table: str, where: str, columns: Sequence[str]) -> 
         rows = patient(_fitting, MySQLSource(mysql), load.spec)
         bound = Bound(rows, counted=True) if fits(found, rows, config.partition_bytes) else None
     if bound is None:
-        by = config.rule(table).partition_by
-        bound = patient(read_bounds, mysql, [found], {table: by} if by else {}, config.partition_bytes)[table]
+        by = config.rule(found.name).partition_by
+        bound = patient(read_bounds, mysql, [found], {found.name: by} if by else {}, config.partition_bytes)[found.name]
     load = _load(config, only, bound, where)
     names = tuple(columns) or tuple(item.column for item in load.spec.casts)
     if unknown := [name for name in names if name not in {item.column for item in load.spec.casts}]:
@@ -168,7 +168,8 @@ def _load(config: Config, catalog: Catalog, bound: Bound, where: str) -> TableLo
     (load,) = plan.loads
     own = {column.name for column in table.columns}
     casts = tuple(item for item in load.spec.casts if item.column in own)
-    return dataclasses.replace(load, spec=dataclasses.replace(load.spec, casts=casts, checks=(), where=where))
+    both = " AND ".join(f"({one}\n)" for one in (load.spec.where, where) if one)  # a comment at the end of one ends there
+    return dataclasses.replace(load, spec=dataclasses.replace(load.spec, casts=casts, checks=(), where=both))
 
 
 def _read(ranges: _Ranges, *, one_by_one: bool) -> Iterator[tuple[pl.DataFrame, Changed]]:

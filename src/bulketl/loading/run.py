@@ -8,7 +8,7 @@ import datetime as dt
 import functools
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 
 from bulketl.config.config import Config
@@ -255,7 +255,7 @@ def _carry_out(
         cancelled=lambda: run.journal.cancel,
         full=lambda: resident_mb() > config.memory_mb,
         tend=run.locks.keep,
-        held=functools.partial(held_up, source),
+        held=functools.partial(_held_up, source, {load.spec.origin: load.spec.table for load in plan.loads}),
         sparing=Sparing(strain, config.source_limits.mb_per_second),
     )
     try:
@@ -297,3 +297,9 @@ def _told(observer: Observer, event: Event) -> bool:
         warnings.warn(f"an observer failed and is not called again: {what}", RuntimeWarning, stacklevel=2)
         return False
     return True
+
+
+def _held_up(source: MySQL, names: Mapping[str, str], tables: Collection[str]) -> dict[str, str]:
+    """Return of these tables those that wait at the source, which has other names for some."""
+    found = held_up(source, [origin for origin, table in names.items() if table in tables])
+    return {names[origin]: what for origin, what in found.items()}

@@ -57,4 +57,4 @@ def _newest(n: int, table: Table) -> str:
     columns += ["NULL"] * (sum(TIMES) - len(columns))
     empty = [f"{quoted(column.name)} IS NULL" for column in nullable(table)]
     columns.append(f"CONCAT({', '.join(empty)})" if empty else "''")
-    return f"(SELECT {n}, {key}, {', '.join(columns)} FROM {quoted(table.name)} ORDER BY {key} DESC LIMIT {LOOKED_AT})"
+    return f"(SELECT {n}, {key}, {', '.join(columns)} FROM {quoted(table.origin)} ORDER BY {key} DESC LIMIT {LOOKED_AT})"

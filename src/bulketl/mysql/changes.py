@@ -73,19 +73,20 @@ def _measured(session: Session, some: Sequence[Asked], size: int) -> dict[str, M
 
 
 def _asking(n: int, table: Table, cursor: Cursor, size: int) -> str:
-    column, name = quoted(cursor.column), quoted(table.name)
+    column, name = quoted(cursor.column), quoted(table.origin)
     condition = changes_condition(cursor.changes) if cursor.changes else "FALSE"
     past = f"{column}<=NOW(6)" if is_time(cursor.type) else "TRUE"
+    wanted = table.condition
     if any(key.columns[:1] == (cursor.column,) and key.whole for key in table.keys):
         most = rows_per_partition(table, size) + 1
         return (
-            f"SELECT {n}, CAST((SELECT MAX({column}) FROM {name} WHERE {past}) AS CHAR),"
-            f" CAST((SELECT MAX({column}) FROM {name}) AS CHAR),"
-            f" (SELECT COUNT(*) FROM (SELECT 1 FROM {name} WHERE {condition} LIMIT {most}) t)"
+            f"SELECT {n}, CAST((SELECT MAX({column}) FROM {name} WHERE {past} AND {wanted}) AS CHAR),"
+            f" CAST((SELECT MAX({column}) FROM {name} WHERE {wanted}) AS CHAR),"
+            f" (SELECT COUNT(*) FROM (SELECT 1 FROM {name} WHERE ({condition}) AND {wanted} LIMIT {most}) t)"
         )
     return (
         f"SELECT {n}, CAST(MAX(CASE WHEN {past} THEN {column} END) AS CHAR), CAST(MAX({column}) AS CHAR),"
-        f" SUM(CASE WHEN {condition} THEN 1 ELSE 0 END) FROM {name}"
+        f" SUM(CASE WHEN {condition} THEN 1 ELSE 0 END) FROM {name} WHERE {wanted}"
     )
 
 
@@ -134,7 +135,7 @@ def _counted(
         block = f"FLOOR({column}/{size})*{size}"
     condition = changes_condition(Changes(changes.column, changes.lo, changes.hi))
     session.execute(
-        f"SELECT CAST({block} AS CHAR), COUNT(*) FROM {quoted(table.name)} WHERE {condition}"
+        f"SELECT CAST({block} AS CHAR), COUNT(*) FROM {quoted(table.origin)} WHERE ({condition}) AND {table.condition}"
         f" GROUP BY 1 ORDER BY MIN({column})"
     )
     chunks: list[tuple[KeyValue | None, int]] = []

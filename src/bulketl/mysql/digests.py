@@ -8,7 +8,7 @@ import pymysql
 from pymysql.cursors import Cursor
 
 from bulketl.errors import DataError
-from bulketl.mysql.read import retained_condition
+from bulketl.mysql.read import wanted_condition
 from bulketl.mysql.server import MySQL, code_of, is_lost
 from bulketl.rows.canonical import hash_expressions
 from bulketl.rows.reconcile import Buckets, Digest, Row, batches, united
@@ -73,7 +73,7 @@ def _sum(hashed: str) -> str:
 
 
 def _all_of(spec: TableSpec) -> str:
-    return f"{quoted(spec.table)} WHERE {retained_condition(spec)}"
+    return f"{quoted(spec.origin)} WHERE {wanted_condition(spec)}"
 
 
 def rows(source: MySQL, spec: TableSpec, buckets: Buckets, which: Sequence[str], only: str = "TRUE") -> dict[str, Row]:
@@ -83,7 +83,7 @@ def rows(source: MySQL, spec: TableSpec, buckets: Buckets, which: Sequence[str],
     """
     query = (
         f"SELECT {_key_hash(spec)}, {row_hash(spec)}, {', '.join(_key(spec, key) for key in spec.key)}"
-        f" FROM {quoted(spec.table)} WHERE {within(spec, buckets, which)} AND {retained_condition(spec)} AND {only}"
+        f" FROM {quoted(spec.origin)} WHERE {within(spec, buckets, which)} AND {wanted_condition(spec)} AND {only}"
     )
     with source.connect() as cursor:
         zone(cursor, spec)
@@ -127,8 +127,8 @@ def _made_one(spec: TableSpec, one: Sequence[object], other: Sequence[object]) -
 def multiset(source: MySQL, spec: TableSpec, which: Sequence[str]) -> dict[str, int]:
     """Return how often each row hash occurs in those buckets of a table without a key."""
     query = (
-        f"SELECT h, COUNT(*) FROM (SELECT {row_hash(spec)} AS h FROM {quoted(spec.table)}"
-        f" WHERE {within(spec, Buckets(), which)} AND {retained_condition(spec)}) t GROUP BY h"
+        f"SELECT h, COUNT(*) FROM (SELECT {row_hash(spec)} AS h FROM {quoted(spec.origin)}"
+        f" WHERE {within(spec, Buckets(), which)} AND {wanted_condition(spec)}) t GROUP BY h"
     )
     with source.connect() as cursor:
         zone(cursor, spec)

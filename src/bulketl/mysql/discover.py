@@ -246,7 +246,7 @@ def read_profiles(source: MySQL, columns: Mapping[Table, Sequence[Column]]) -> d
 
 def _profiling(n: int, table: Table, column: Column) -> str:
     order = ", ".join(f"{quoted(name)} DESC" for name in table.primary_key)
-    newest = f"SELECT {quoted(column.name)} c FROM {quoted(table.name)} {'ORDER BY ' + order if order else ''}"
+    newest = f"SELECT {quoted(column.name)} c FROM {quoted(table.origin)} {'ORDER BY ' + order if order else ''}"
     return (
         f"(SELECT {n}, COUNT(*), SUM(c IS NULL), SUM(c < '1902-01-01'), SUM(c > NOW() + INTERVAL 1 DAY),"
         f" SUM(c >= '{NO_TIME.date()}' AND c < '1902-01-01'),"
@@ -279,10 +279,11 @@ def _count(cursor: Cursor, tables: list[Table], size: int) -> dict[str, Bound]:
 def _counting(n: int, table: Table, size: int) -> str:
     length = " + ".join(f"COALESCE(OCTET_LENGTH({quoted(column)}), 0)" for column in long_columns(table)) or "0"
     if table.counts and length == "0":  # kept by the engine, exact
-        return f"SELECT {n}, COUNT(*), 0 FROM {quoted(table.name)}"
+        return f"SELECT {n}, COUNT(*), 0 FROM {quoted(table.origin)}"
     most = 2 * rows_per_partition(table, size) + 1
-    count = f"(SELECT COUNT(*) FROM {quoted(table.name)})" if table.counts else "COUNT(*)"
-    return f"SELECT {n}, {count}, MAX(l) FROM (SELECT {length} l FROM {quoted(table.name)} LIMIT {most}) t"
+    count = f"(SELECT COUNT(*) FROM {quoted(table.origin)})" if table.counts else "COUNT(*)"
+    some = f"SELECT {length} l FROM {quoted(table.origin)} WHERE {table.condition} LIMIT {most}"
+    return f"SELECT {n}, {count}, MAX(l) FROM ({some}) t"
 
 
 def _cuts(cursor: Cursor, table: Table, rows: int, by: str | None, size: int) -> tuple[KeyTuple, ...]:
@@ -292,7 +293,7 @@ def _cuts(cursor: Cursor, table: Table, rows: int, by: str | None, size: int) ->
     most = rows_per_partition(table, size)
     if is_integer_key(table, key):
         column = quoted(key.columns[0])
-        cursor.execute(f"SELECT MIN({column}), MAX({column}) FROM {quoted(table.name)}")
+        cursor.execute(f"SELECT MIN({column}), MAX({column}) FROM {quoted(table.origin)} WHERE {table.condition}")
         lo, hi = _rows(cursor)[0]
         even = None if lo is None else even_cuts(lo, hi, rows, most)
         if even is not None:
@@ -305,19 +306,20 @@ def walk(cursor: Cursor, table: Table, key: Key, size: int, only: str = "") -> I
 
     `only` is a condition on the rows that count.
     """
-    names, only = ", ".join(map(quoted, key.columns)), f" AND ({only})" if only else ""
+    names = ", ".join(map(quoted, key.columns))
+    only = f" AND ({only or 'TRUE'}) AND {table.condition}"
     at: KeyTuple | None = None
     while True:
         condition = range_condition(key.columns, at, None) or " AND ".join(f"{quoted(c)} IS NOT NULL" for c in key.columns)
         cursor.execute(
-            f"SELECT {names} FROM {quoted(table.name)} FORCE INDEX ({quoted(key.name)}) "
+            f"SELECT {names} FROM {quoted(table.origin)} FORCE INDEX ({quoted(key.name)}) "
             f"WHERE {condition}{only} ORDER BY {names} LIMIT 1 OFFSET {size}"
         )
         found = _rows(cursor)
         if found and found[0] == at:  # more equal values than a partition's rows: on to the next value
             beyond = beyond_condition(key.columns, at)
             cursor.execute(
-                f"SELECT {names} FROM {quoted(table.name)} FORCE INDEX ({quoted(key.name)}) "
+                f"SELECT {names} FROM {quoted(table.origin)} FORCE INDEX ({quoted(key.name)}) "
                 f"WHERE {beyond}{only} ORDER BY {names} LIMIT 1"
             )
             found = _rows(cursor)

@@ -88,7 +88,7 @@ def gated(source: MySQL, spec: TableSpec, name: str) -> Iterator[TableGate]:
 
 def _lock(source: MySQL, spec: TableSpec, cursor: Cursor) -> str:
     cursor.execute(f"SET SESSION lock_wait_timeout = {WAIT_SECONDS}")
-    for how in (f"LOCK TABLES {quoted(spec.table)} READ", "FLUSH TABLES WITH READ LOCK"):
+    for how in (f"LOCK TABLES {quoted(spec.origin)} READ", "FLUSH TABLES WITH READ LOCK"):
         try:
             cursor.execute(how)
         except pymysql.MySQLError as error:

@@ -52,7 +52,9 @@ def _looked_up(cursor: pymysql.cursors.Cursor, looks: list[tuple[Table, str, Tab
 
 def _lookup(n: int, table: Table, column: str, other: Table) -> str:
     order = ", ".join(f"{quoted(name)} DESC" for name in table.primary_key)
-    newest = f"SELECT {quoted(column)} v FROM {quoted(table.name)}{f' ORDER BY {order}' if order else ''} LIMIT {LOOKED_AT}"
+    newest = (
+        f"SELECT {quoted(column)} v FROM {quoted(table.origin)}{f' ORDER BY {order}' if order else ''} LIMIT {LOOKED_AT}"
+    )
     number = "int" in table.column(column).parsed.base
     some = "v > 0" if number else "v <> ''"
     return (

@@ -45,5 +45,5 @@ def select(item: MonthsAsked) -> str:
     sums = "".join(f", {here}" for _, (here, _), _ in item.sums)
     return (
         f"SELECT {item.month[0]}, COUNT(*), COUNT({item.dated[0]}){sums}"
-        f" FROM {quoted(item.table)} WHERE {item.where[0]} GROUP BY 1"
+        f" FROM {quoted(item.origin)} WHERE {item.where[0]} GROUP BY 1"
     )

@@ -105,7 +105,7 @@ def _asking(source: MySQL, spec: TableSpec, before: list[str]) -> slices.Asking:
 
 def read_where(source: MySQL, spec: TableSpec, condition: str) -> pa.Table:
     """Return the rows for which a condition holds, as `read` does."""
-    word = "AND" if spec.retained else "WHERE"
+    word = "AND" if spec.retained or spec.where else "WHERE"
     before = _begun(source, spec)
     return _arrow(source, spec, f"{select(spec, Partition(0))} {word} {condition}", before)
 
@@ -194,7 +194,7 @@ def _plain(value: object) -> str | None:
 
 def _rows(spec: TableSpec, partition: Partition) -> str:
     """Return what a SELECT of the partition's rows has after FROM."""
-    rows, conditions = quoted(spec.table), []
+    rows, conditions = quoted(spec.origin), []
     if partition.only:
         conditions.append(among(spec, partition.columns, partition.only))
     elif partition.columns:
@@ -204,10 +204,8 @@ def _rows(spec: TableSpec, partition: Partition) -> str:
         conditions.append(f"{first} IS NULL" if partition.nulls else within or f"{first} IS NOT NULL")
     if partition.changes:
         conditions.append(f"({changes_condition(partition.changes)})")
-    if spec.retained:
-        conditions.append(retained_condition(spec))
-    if spec.where:
-        conditions.append(f"({spec.where}\n)")  # a comment at its end does not reach what follows
+    if spec.retained or spec.where:
+        conditions.append(wanted_condition(spec))
     return f"{rows} WHERE {' AND '.join(conditions)}" if conditions else rows
 
 
@@ -222,6 +220,12 @@ def changes_condition(changes: Changes) -> str:
         found.append(f"{column}<{literal(changes.below)}")
     found += [f"{quoted(name)}>=CURDATE() - INTERVAL {days} DAY" for name, days in changes.last]
     return " OR ".join(found)
+
+
+def wanted_condition(spec: TableSpec) -> str:
+    """Return the condition that a row is one of those that are loaded, for every statement that reads or counts them."""
+    where = f" AND ({spec.where}\n)" if spec.where else ""  # a comment at its end does not reach what follows
+    return f"{retained_condition(spec)}{where}"
 
 
 def retained_condition(spec: TableSpec) -> str:
@@ -365,7 +369,7 @@ def _failure(spec: TableSpec, text: str) -> SourceError:
         hint = "grant SELECT on the table to the source user"
     elif code in (1146, 1054):
         hint = "the table was changed or dropped while the run was on; load it again"
-        if not all(name.isascii() for name in (spec.table, *(item.column for item in spec.casts))):
+        if not all(name.isascii() for name in (spec.origin, *(item.column for item in spec.casts))):
             hint += ". Or init_connect sets a character set in which its name is another: write utf8mb4 there"
     elif code == 1298:
         hint = "load the server's time zone tables, or write timestamp_zone as an offset like +00:00"

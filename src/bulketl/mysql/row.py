@@ -43,9 +43,10 @@ def find_row(
     """
     within = changes_condition(changes) if changes else "FALSE"
     asked = [f"({newer(mark)})", f"({within})", f"({retained_condition(spec)})", *(_text(item) for item in columns)]
+    within = among(spec, spec.key, (key,)) + (f" AND ({spec.where}\n)" if spec.where else "")
     with source.connect() as cursor:
         zone(cursor, spec)
-        cursor.execute(f"SELECT {', '.join(asked)} FROM {quoted(spec.table)} WHERE {among(spec, spec.key, (key,))} LIMIT 2")
+        cursor.execute(f"SELECT {', '.join(asked)} FROM {quoted(spec.origin)} WHERE {within} LIMIT 2")
         rows = cursor.fetchall()
     if len(rows) > 1:
         raise PlanError(

@@ -61,7 +61,7 @@ def _looked(cursor: pymysql.cursors.Cursor, some: Sequence[tuple[Table, Sequence
 def _look(n: int, table: Table, columns: Sequence[str]) -> str:
     order = ", ".join(f"{quoted(name)} DESC" for name in table.primary_key)
     newest = (
-        f"SELECT {', '.join(map(quoted, columns))} FROM {quoted(table.name)}{f' ORDER BY {order}' if order else ''}"
+        f"SELECT {', '.join(map(quoted, columns))} FROM {quoted(table.origin)}{f' ORDER BY {order}' if order else ''}"
         f" LIMIT {LOOKED_AT}"
     )
     counts = []

@@ -10,7 +10,7 @@ import pymysql
 from pymysql.cursors import Cursor
 
 from bulketl.mysql.digests import zone
-from bulketl.mysql.read import literal, retained_condition
+from bulketl.mysql.read import literal, wanted_condition
 from bulketl.mysql.server import MySQL, is_lost, text_of
 from bulketl.rows.aggregates import aggregates
 from bulketl.tables.casts import quoted
@@ -52,8 +52,10 @@ def _count(cursor: Cursor, some: Sequence[tuple[TableSpec, Watermark | None]]) -
     parts = []
     for n, (spec, mark) in enumerate(some):
         late = f"COALESCE(SUM({newer(mark)}),0)" if mark and mark.value else "0"
-        where = f" WHERE {retained_condition(spec)}" if spec.retained else ""  # without one MyISAM need not count
-        parts.append(f"SELECT {n},COUNT(*),{late} FROM {quoted(spec.table)}{where}")
+        where = (
+            f" WHERE {wanted_condition(spec)}" if spec.retained or spec.where else ""
+        )  # without one MyISAM need not count
+        parts.append(f"SELECT {n},COUNT(*),{late} FROM {quoted(spec.origin)}{where}")
     try:
         cursor.execute(" UNION ALL ".join(parts))
     except pymysql.MySQLError as error:
@@ -77,8 +79,8 @@ def sums(source: MySQL, spec: TableSpec, mark: Watermark | None, within: str = "
         zone(cursor, spec)
         for n in range(0, max(1, len(wanted)), FIGURES_TOGETHER):
             cursor.execute(
-                f"SELECT {', '.join(['COUNT(*)', *wanted[n : n + FIGURES_TOGETHER]])} FROM {quoted(spec.table)}"
-                f" WHERE {retained_condition(spec)} AND {older(mark)} AND {within}"
+                f"SELECT {', '.join(['COUNT(*)', *wanted[n : n + FIGURES_TOGETHER]])} FROM {quoted(spec.origin)}"
+                f" WHERE {wanted_condition(spec)} AND {older(mark)} AND {within}"
             )
             rows, *some = cursor.fetchall()[0]
             values += [None if value is None else _plain(value) for value in some]
@@ -90,7 +92,9 @@ def newer_keys(source: MySQL, spec: TableSpec, mark: Watermark, most: int) -> li
     with source.connect() as cursor:
         zone(cursor, spec)
         names = ", ".join(map(quoted, spec.key))
-        cursor.execute(f"SELECT {names} FROM {quoted(spec.table)} WHERE {newer(mark)} LIMIT {most}")
+        cursor.execute(
+            f"SELECT {names} FROM {quoted(spec.origin)} WHERE {newer(mark)} AND {wanted_condition(spec)} LIMIT {most}"
+        )
         return [tuple(key) for key in cursor.fetchall()]
 
 
@@ -98,7 +102,7 @@ def key_span(source: MySQL, spec: TableSpec) -> tuple[Any, Any]:
     """Return the smallest and largest key of one column."""
     with source.connect() as cursor:
         key = quoted(spec.key[0])
-        cursor.execute(f"SELECT MIN({key}), MAX({key}) FROM {quoted(spec.table)}")
+        cursor.execute(f"SELECT MIN({key}), MAX({key}) FROM {quoted(spec.origin)} WHERE {wanted_condition(spec)}")
         lo, hi = cursor.fetchall()[0]
         return lo, hi
 

@@ -65,8 +65,8 @@ def _spec(config: Config, there: TargetTable, state: State | None, source: str) 
         raise strange(config.target_schema, there)
     if source and state and state.source not in ("", source):
         raise another_source(there.name, state, source)
-    types, renamed = dict(there.columns), config.renamed(there.name)
-    own = {stored: column for column, stored in renamed.items() if stored in types}
+    types = dict(there.columns)
+    own = {stored: column for column, stored in state.taken.names if stored in types} if state else {}
     return TableSpec(
         table=there.name,
         schema=config.target_schema,

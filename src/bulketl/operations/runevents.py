@@ -140,7 +140,7 @@ class RunEvents:
 
     def _read(self, table: str, found: TableSummary | None, whole: bool) -> Any:
         """Return the table of the source, with what the checks of the rows that were read have found."""
-        name = MySQL(*self._source, table)
+        name = MySQL(*self._source, self._config.source_name(table))
         facets = {}
         if found is not None and (assertions := self._assertions(found, whole)):
             facets["dataQualityAssertions"] = data_quality_assertions_dataset.DataQualityAssertionsDatasetFacet(assertions)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from bulketl.config.config import Config
 from bulketl.config.tables import TableRule
 from bulketl.errors import PlanError
-from bulketl.plan.plan import Refusal, Skip
+from bulketl.plan.plan import Refusal, Skip, refusal
 from bulketl.tables.catalog import Catalog, Expected, Table, TargetTable
 from bulketl.tables.cursor import State
 from bulketl.tables.spec import DELETED_AT, ROW_HASH, STAMPS
@@ -32,27 +32,36 @@ _OWN = frozenset({*STAMPS, ROW_HASH, DELETED_AT})
 def expected(
     config: Config, identity: str, states: Mapping[str, State], target: Mapping[str, TargetTable]
 ) -> dict[str, Expected]:
-    """Return what is known of each table: of those loaded from this source, with a rule, or noted with the rules.
+    """Return what is known of each table, by its name at the source: those loaded, with a rule, or noted with the rules.
 
     What the target has counts, columns too that a load left there as dropped: they may be back, and out of view.
     """
     loaded = {name: state for name, state in states.items() if state.source == identity}
-    found = {}
+    found: dict[str, Expected] = {}
     for name in {*config.tables, *(config.known or ()), *loaded}:
         rule, existing = config.rule(name), target.get(name) if name in loaded else None
-        own = {there: column for column, there in config.renamed(name).items()}
+        own = {there: column for column, there in loaded[name].taken.names} if existing else {}
+        source = (name in loaded and loaded[name].taken.table) or config.source_name(name)
         there = {own.get(column, column) for column, _ in existing.columns} if existing else set()
         noted = set() if name in loaded else {*config.known_columns.get(name, ())}
         columns = {*there, *noted, *_named(rule)}.difference(_OWN)
         key = bool(existing and existing.primary_key and not rule.primary_key)
-        found[name] = Expected(frozenset(columns), key, name in loaded)
+        other = found.get(source, Expected())
+        found[source] = Expected(other.columns | columns, key or other.key, name in loaded or other.loaded)
     return found
 
 
 def _named(rule: TableRule) -> set[str]:
     """Return the columns that a rule names."""
     single = (rule.incremental_column, rule.partition_by, rule.retention.by if rule.retention else None)
-    many = (*rule.primary_key, *rule.casts, *rule.exclude_columns, *(rule.reread.columns if rule.reread else ()))
+    many = (
+        *rule.primary_key,
+        *rule.casts,
+        *rule.columns,
+        *rule.exclude_columns,
+        *rule.rename,
+        *(rule.reread.columns if rule.reread else ()),
+    )
     return {*many, *(column for column in single if column is not None)}
 
 
@@ -66,8 +75,10 @@ def absences(config: Config, catalog: Catalog, asked: Callable[[str], bool]) -> 
         if item.gone:
             skipped.append(Skip(item.table, tier, GONE_TABLE))
         else:
-            message = f"table {item.table!r} is known and not in view at {catalog.identity}: {item.why}"
-            refused.append(Refusal(item.table, tier, message, OUT_OF_VIEW))
+            error = PlanError(
+                f"table {item.table!r} is known and not in view at {catalog.identity}: {item.why}", hint=OUT_OF_VIEW
+            )
+            refused.append(refusal(item.table, tier, error))
     return tuple(refused), tuple(skipped)
 
 
@@ -82,7 +93,7 @@ def unseen(config: Config, catalog: Catalog, table: Table) -> frozenset[str]:
             f"{what} {table.name!r} cannot be opened at the source: {table.problem}",
             hint="repair it there, or write exclude: true for it",
         )
-    excluded = config.rule(table.name).exclude_columns
+    rule = config.rule(table.name)
     hidden = [item for item in catalog.absent if item.table == table.name and item.column is not None and not item.gone]
     for item in hidden:
         if item.column == "":
@@ -90,7 +101,7 @@ def unseen(config: Config, catalog: Catalog, table: Table) -> frozenset[str]:
                 f"the primary key of table {table.name!r} is not in view any more: {item.why}",
                 hint="grant SELECT on the whole table to the source user, or declare its primary_key in tables.yaml",
             )
-        if item.column not in excluded:
+        if item.column is not None and rule.takes(item.column):
             raise PlanError(
                 f"column {item.column!r} of table {table.name!r} is known and not in view at the source: {item.why}",
                 hint="grant SELECT on the whole table to the source user; if the column was dropped or is no longer wanted, "

@@ -16,11 +16,11 @@ from bulketl.errors import PlanError
 from bulketl.plan.consistency import consistent
 from bulketl.plan.facing import Facing
 from bulketl.plan.grouping import grouped
-from bulketl.plan.incremental import Choice, partitions
+from bulketl.plan.incremental import OTHER_WHERE, Choice, partitions
 from bulketl.plan.masking import aged, forgotten, hold_masks, remasked, unclassified, unspooled
 from bulketl.plan.obstacles import hold
 from bulketl.plan.ownership import check, with_ownership
-from bulketl.plan.plan import Plan, Refusal, TableLoad
+from bulketl.plan.plan import Plan, Refusal, TableLoad, refusal
 from bulketl.plan.planned_checks import needed, pointing
 from bulketl.plan.previous import with_previous
 from bulketl.plan.publishing import differing, publishing
@@ -79,7 +79,7 @@ def decide(
             hold(Facing(load, choice.existing))
             loads.append(load)
         except PlanError as error:
-            refused.append(Refusal(table.name, rule.table_importance, error.message, error.hint, error.public))
+            refused.append(refusal(table.name, rule.table_importance, error))
     zone = config.timestamp_zone if config.timestamp_zone != "server" else f"the server's, {catalog.zone}"
     needs = needed(config, [table.name for table in catalog])
     groups = tuple(grouped(loads, needs, config.partition_bytes))
@@ -103,7 +103,8 @@ def _load(config: Config, catalog: Catalog, table: Table, bound: Bound | None, c
     if choice.whole or choice.cursor is None or choice.measured is None:
         if bound is None or bound.error:
             said = bound.error if bound else ""
-            raise PlanError(f"table {table.name!r} cannot be read: {said or 'gone'}", hint=READ_HINT, said=said)
+            hint = f"correct its where, which the source has to understand; or {READ_HINT}" if table.where else READ_HINT
+            raise PlanError(f"table {table.name!r} cannot be read: {said or 'gone'}", hint=hint, said=said)
         parts, how = _parts(table, rule, bound, config.partition_bytes)
         again = remasked(spec, state)
         why = choice.why or (f", because {again}" if again else "")
@@ -122,19 +123,27 @@ def _load(config: Config, catalog: Catalog, table: Table, bound: Bound | None, c
     stays = spec.publish in ("merge", "append")
     emptied = [item.name for item in spec.unread if item.masked and item.masked.mask.method == "null"]
     null = f"{', '.join(emptied)}, masked now and only in the target, becomes NULL" if emptied else ""
+    ages = AGED if stays and spec.aged else ""
+    condition = "only the rows for which its rule's where holds" if table.where else ""
+    other = choice.state is not None and existing is not None and choice.state.taken.where != table.where
+    condition = "; ".join(filter(None, (condition, OTHER_WHERE if other and not choice.why else "")))
+    named = "" if table.name == table.origin else f"{table.origin} at the source"
+    told = (how, named, condition, some_columns(table, spec), why, ages, null, COMPARED if compare else "")
     load = TableLoad(
         spec=spec,
         partitions=parts,
         tier=rule.table_importance,
-        reason="; ".join(filter(None, (how, why, AGED if stays and spec.aged else "", null, COMPARED if compare else ""))),
+        reason="; ".join(filter(None, told)),
         rows=rows,
         bytes=size,
         seconds=round(choice.pace.seconds(rows), 3) if choice.pace else None,
         long=bool(long_columns(table)),
         drift=(
             *([NEW] if existing is None and config.is_new(table.name) else []),
+            *([f"~ it was {choice.former} until now, which stays as it is"] if choice.former else []),
             *found.texts,
             *unclassified(spec.withheld),
+            *_unasked(config, table),
         ),
         declared=tuple(
             f"{item.column} {item.source} -> {item.target}"
@@ -153,9 +162,22 @@ def _load(config: Config, catalog: Catalog, table: Table, bound: Bound | None, c
     return load if parts or load.direct else dataclasses.replace(load, partitions=(Partition(0),))
 
 
+def some_columns(table: Table, spec: TableSpec) -> str:
+    """Say how many of the source's columns are loaded, where a rule leaves some out."""
+    return f"{len(table.columns) - len(spec.left)} of its {count_of(len(table.columns), 'column')}" if spec.left else ""
+
+
+def _unasked(config: Config, table: Table) -> list[str]:
+    """Return a line for each column that came to the source after the rules named the only ones that are loaded."""
+    rule, known = config.rule(table.name), config.known_columns.get(table.name)
+    new = [column.name for column in table.columns if known is not None and column.name not in known]
+    named = [name for name in new if rule.columns and not rule.takes(name) and name not in rule.exclude_columns]
+    return [f"? {name}: new at the source, and not among the columns of its rule" for name in named]
+
+
 def keyless(rule: TableRule, table: Table) -> str:
     """Return that a table with a key is loaded without one, and why, or ''."""
-    lost = sorted(set(table.primary_key).intersection(rule.exclude_columns))
+    lost = [column for column in table.primary_key if not rule.takes(column)]
     return "" if rule.key_of(table.primary_key) or not lost else f"loaded without a key: its rule excludes {', '.join(lost)}"
 
 

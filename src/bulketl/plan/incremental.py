@@ -39,6 +39,8 @@ class Choice:
     existing: TargetTable | None = None
     pace: Pace | None = None  # of its earlier loads
     encoding: str = "UTF8"  # of its database
+    former: str = ""  # the name by which the source's table was loaded until now, where its rule gives it another
+    former_state: State | None = None  # how far the table of that name is loaded
     # What the source has of its cursor column; its changes are read when the cursor has some.
     cursor: Cursor | None = None
     measured: Measured | None = None
@@ -56,6 +58,9 @@ class Choice:
 def choice_of(known: Known, table: str) -> Choice:
     """Return what is known of a table before anything is decided about it."""
     return Choice(state=known.states.get(table), existing=known.existing.get(table), encoding=known.encoding)
+
+
+OTHER_WHERE = "its rule's where is not the one that it was loaded with"
 
 
 class SpanError(PlanError):
@@ -94,6 +99,7 @@ def cursor(
     _fitting(rule, table, column, kind)
     if existing is not None and state is not None and state.source not in ("", catalog.identity):
         raise another_source(table.name, state, catalog.identity)
+    _same_rows(table, choice)
     if existing is None or state is None or (state.watermark is None and span is None):
         if span is not None:
             raise PlanError(
@@ -115,6 +121,12 @@ def cursor(
         raise FullLoad("because it had no row with a value of the cursor")
     chunked = rule.extraction_strategy == "chunked_incremental"
     return Cursor(column.name, kind, _since(rule, column, mark), chunked)
+
+
+def _same_rows(table: Table, choice: Choice) -> None:
+    """Raise FullLoad where the rows that are there were chosen by another condition."""
+    if choice.state is not None and choice.existing is not None and choice.state.taken.where != table.where:
+        raise FullLoad(f"because {OTHER_WHERE}")
 
 
 def _fitting(rule: TableRule, table: Table, column: Column, kind: str) -> None:
@@ -208,7 +220,9 @@ def _given(kind: str, text: str) -> KeyValue | None:
 
 def _columns(existing: TargetTable, found: Drift, table: Table, config: Config, state: State) -> None:
     rule = config.rule(table.name)
-    there = {*config.target_names(table.name, [c.name for c in table.columns if c.name not in rule.exclude_columns])}
+    there = {*config.target_names(table.name, [c.name for c in table.columns if rule.takes(c.name)])}
+    if found.renamed:
+        raise FullLoad(f"because {', '.join(f'{old} is {new}' for old, new in found.renamed)} now, by its rule")
     if existing.primary_key != config.target_names(table.name, rule.key_of(table.primary_key)):
         raise FullLoad("because the target table has another primary key")
     if found.added:
@@ -219,7 +233,7 @@ def _columns(existing: TargetTable, found: Drift, table: Table, config: Config, 
         raise FullLoad(f"because {', '.join(found.changed)} has another type now")
     if found.widened and (existing.views or existing.materialized):
         raise FullLoad(f"because {', '.join(found.widened)} is wider now, and views show the table")
-    excluded = config.target_names(table.name, rule.exclude_columns)
+    excluded = {*config.target_names(table.name, rule.exclude_columns), *found.unwanted}
     gone = [name for name in found.dropped if config.dropped_columns == "drop" or name in excluded]
     if gone:
         raise FullLoad(f"because {', '.join(gone)} is to be dropped")

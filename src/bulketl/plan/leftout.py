@@ -51,8 +51,16 @@ def fitting(catalog: Catalog, patterns: Sequence[str], exclude: Sequence[str]) -
             continue
         raise PlanError(
             f"no table {pattern!r} in {catalog.identity} that this user may read",
-            hint=_hint(fit) if fit else "check the spelling (case counts), and the user's SELECT right on it",
+            hint=_hint(fit) if fit else _called(catalog, pattern),
         )
+
+
+def _called(catalog: Catalog, pattern: str) -> str:
+    """Say by which names tables are called whose own names fit, or what else may be wrong."""
+    names = [repr(table.name) for table in catalog if table.name != table.origin and matches(table.origin, [pattern])]
+    if names:
+        return f"your rules give it another name: write {', '.join(names)}"
+    return "check the spelling (case counts), and the user's SELECT right on it"
 
 
 def _hint(fit: Sequence[Other]) -> str:
@@ -66,7 +74,7 @@ def left_out(
     config: Config, catalog: Catalog, patterns: Sequence[str] = (), exclude: Sequence[str] = ()
 ) -> tuple[Other, ...]:
     """Return what is not taken, without what a rule or `exclude` leaves out; with `patterns`, only what fits one."""
-    views = [Other("view", view.name) for view in catalog.views if not config.rule(view.name).exclude]
+    views = [Other("view", view.name) for view in catalog.views if not config.rule(config.table_name(view.origin)).exclude]
     return tuple(
         other
         for other in (*views, *catalog.others)

@@ -48,14 +48,14 @@ def withheld(config: Config, table: Table, rule: TableRule) -> tuple[str, ...]:
     if config.masking != "strict":
         return ()
     known = config.known_columns.get(table.name)
-    classified = {*rule.mask, *rule.exclude_columns}
-    if known is None and not classified.issuperset(column.name for column in table.columns):
+    unclassified = [c.name for c in table.columns if rule.takes(c.name) and c.name not in rule.mask]
+    if known is None and unclassified:
         raise PlanError(
             f"table {table.name!r} has columns that nobody has classified, and with {_STRICT} none of them is loaded",
             hint="`bulketl discover --write` notes the columns there are; or name each under mask, with keep for what is "
             "not personal",
         )
-    return tuple(c.name for c in table.columns if known is not None and c.name not in known | classified)
+    return tuple(column for column in unclassified if known is not None and column not in known)
 
 
 def unclassified(columns: Sequence[str]) -> list[str]:
@@ -75,7 +75,7 @@ def masked(config: Config, catalog: Catalog, table: Table, casts: Sequence[Cast]
     made = dict[str, Cast]()
     for column, entry in rule.mask.items():
         if (item := by_name.get(column)) is None:
-            if not entry.optional and column not in {*rule.exclude_columns, *left}:
+            if not entry.optional and rule.takes(column) and column not in left:
                 wrong.append(f"mask.{column}: the source has no such column; MySQL's spelling and case count")
         elif entry.method != "keep":
             mask, why = _fitting(catalog, item, entry, by_name)
@@ -100,7 +100,7 @@ def unread(
     if existing is None or config.dropped_columns != "keep":
         return ()
     rule, there = config.rule(table.name), dict(existing.columns)
-    gone = masked_columns(rule) - {*(item.column for item in casts), *left, *rule.exclude_columns}
+    gone = {column for column in masked_columns(rule) if rule.takes(column)} - {*(item.column for item in casts), *left}
     found = []
     for column in (*sorted(gone), *left):
         (name,) = config.target_names(table.name, [column])

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from bulketl.config.config import Config
 from bulketl.errors import PlanError, runbook
+from bulketl.plan.calling import check_apart
 from bulketl.plan.incremental import Choice, another_source
 from bulketl.plan.plan import Skip, TableLoad
 from bulketl.plan.selection import Selection
@@ -71,12 +72,34 @@ def left_to_others(config: Config, catalog: Catalog, known: Known, selection: Se
 def check(config: Config, catalog: Catalog, table: Table, choice: Choice, selection: Selection) -> None:
     """Raise PlanError when what has the table's name in the target is not bulketl's to write, or of another source."""
     existing, state = choice.existing, choice.state
+    check_apart(config, table)
+    if choice.former:
+        _movable(table, choice)
     if existing is None:
         return
     if not existing.ours and not given(config, existing, selection):
         raise strange(config.target_schema, existing)
     if state and state.source not in ("", catalog.identity):
         raise another_source(table.name, state, catalog.identity)
+    if state and state.source and (was := state.taken.table or table.name) != table.origin:
+        raise PlanError(
+            f"table {table.name!r} has the rows of the source's table {was!r}, and the rules give {table.origin!r} its name",
+            hint=f"give {table.origin!r} another target_name; or `bulketl state reset {table.name}` when it is the same "
+            "table, renamed at the source, or its rows may go",
+        )
+
+
+def _movable(table: Table, choice: Choice) -> None:
+    """Raise PlanError for a table that gets another name in the target, and whose records have to stay with its rows."""
+    record = choice.former_state
+    if record and (record.audited or record.retained):
+        why = "it is audited, and its chain is" if record.audited else "rows left it by its retention, and that is"
+        raise PlanError(
+            f"table {table.origin!r} was loaded as {choice.former!r} until now, and its rule names it {table.name!r}: {why} "
+            "on record under the name that it has",
+            hint=f"write target_name: {choice.former} again; or `bulketl state reset {choice.former}` when all of it may "
+            "begin anew under the new name",
+        )
 
 
 def with_ownership(load: TableLoad, config: Config, target: Mapping[str, TargetTable], selection: Selection) -> TableLoad:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bulketl.errors import BulketlError
 from bulketl.plan.tagged import tagged
 from bulketl.tables.catalog import Other
 from bulketl.tables.partitions import Partition
@@ -92,13 +93,22 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A table that was asked for and cannot be loaded. `public`: the message without what a server said, if it said some."""
+    """A table that was asked for and cannot be loaded. `public`: the message without what a server said, if it said some.
+
+    `reference`: the code of the error.
+    """
 
     table: str
     tier: Tier
     message: str
     hint: str
     public: str = ""
+    reference: str = ""
+
+
+def refusal(table: str, tier: Tier, error: BulketlError) -> Refusal:
+    """Return what an error says of a table as its refusal."""
+    return Refusal(table, tier, error.message, error.hint, error.public, error.reference)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,14 +219,19 @@ def differences(before: Mapping[str, Any], plan: Plan) -> list[str]:
         was, spec = old[name], old[name]["spec"]
         columns = {item["column"]: item["target"] for item in spec["casts"]}
         now = {item.column: item.target for item in load.spec.casts}
+        names = {item["column"]: item["name"] for item in spec["casts"]}
+        called = {item.column: item.name for item in load.spec.casts}
         pairs = [
             ("tier", was["tier"], load.tier),
             ("reads", *("all of it" if whole else "what changed" for whole in (spec["whole"], load.spec.whole))),
             ("publish", spec["publish"], load.spec.publish),
             ("deletes", spec["deletes"], load.spec.deletes),
             ("key", ", ".join(spec["key"]), ", ".join(load.spec.key)),
+            ("where", spec.get("where", ""), load.spec.where),
+            ("table of the source", spec.get("origin", name), load.spec.origin),
             ("partitions", len(was["partitions"]), len(load.partitions)),
             *((f"column {c}", columns.get(c), now.get(c)) for c in {**columns, **now}),
+            *((f"name of {c}", names.get(c), called[c]) for c in called if c in names),
         ]
         lines += [f"~ {name}: {what} {one or 'none'} -> {two or 'none'}" for what, one, two in pairs if one != two]
     return lines

@@ -47,16 +47,18 @@ def pointing(
     for n, check in _placed(rule):
         if check.kind != "foreign_key":
             continue
-        there = _types(config, check.table, tables.get(check.table), target.get(check.table))
+        other = config.table_name(check.table)
+        there = _types(config, other, tables.get(other), target.get(other))
         at = f"checks.{n} ({check.label})"
         if not there:
             wrong.append(f"{at}: table {check.table!r} is not loaded now and not in the target")
             continue
         for column, key in zip(check.columns, check.keys, strict=True):
-            if key not in there:
+            kind = there.get(config.target_name(other, key))
+            if kind is None:
                 wrong.append(f"{at}: table {check.table!r} has no column {key!r}")
-            elif _family(by_name[column]) != _family(there[key]):
-                wrong.append(f"{at}: {column!r} is {by_name[column]} and {key!r} is {there[key]}, which cannot be compared")
+            elif _family(by_name[column]) != _family(kind):
+                wrong.append(f"{at}: {column!r} is {by_name[column]} and {key!r} is {kind}, which cannot be compared")
     _refuse(table.name, wrong)
 
 
@@ -67,7 +69,9 @@ def needed(config: Config, tables: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """
     rules = {name: config.rule(name) for name in tables}
     own = {name: rule.dependencies for name, rule in rules.items()}
-    more = [(name, check.table) for name, rule in rules.items() for _, check in _placed(rule) if check.table]
+    more = [
+        (name, config.table_name(check.table)) for name, rule in rules.items() for _, check in _placed(rule) if check.table
+    ]
     every = _with(own, more)
     if not circle(every):
         return every
@@ -98,18 +102,17 @@ def _placed(rule: TableRule) -> list[tuple[int, Check]]:
 
 
 def _types(config: Config, name: str, table: Table | None, existing: TargetTable | None) -> dict[str, str]:
-    """Return the columns, as the source calls them, that a table has in the target, or will have, with their types there.
+    """Return the columns that a table has in the target, or will have, by their names there, with their types there.
 
     It is empty when there is no such table.
     """
-    own_names = {there: column for column, there in config.renamed(name).items()}
-    found = {own_names.get(column, column): kind for column, kind in existing.columns} if existing else {}
+    found = dict(existing.columns) if existing else {}
     if table is not None:
-        excluded = config.rule(name).exclude_columns
+        rule = config.rule(name)
         for column in table.columns:
-            if column.name not in excluded and column.readable:
+            if rule.takes(column.name) and column.readable:
                 try:
-                    found[column.name] = cast(column, config.declared_type(table, column)).target
+                    found[config.target_name(name, column.name)] = cast(column, config.declared_type(table, column)).target
                 except PlanError:  # that table's own refusal says so
                     continue
     return found
@@ -131,7 +134,10 @@ def _clocked(config: Config, catalog: Catalog, table: Table, casts: Mapping[str,
 
 def _pointed(config: Config, check: Check) -> Check:
     """Return a foreign key with the names that the columns it points to have in the target; others as they are."""
-    return dataclasses.replace(check, places=config.target_names(check.table, check.keys)) if check.keys else check
+    if not check.keys:
+        return check
+    table = config.table_name(check.table)
+    return dataclasses.replace(check, table=table, places=config.target_names(table, check.keys))
 
 
 def _refuse(table: str, wrong: list[str]) -> None:

@@ -25,7 +25,7 @@ def differing(spec: TableSpec, existing: TargetTable | None, state: State | None
     """Return how the target's columns differ from those needed; a column kept since an earlier load is no news."""
     if existing is None:
         return Drift()
-    found = drift(spec.casts, existing)
+    found = drift(spec.casts, existing, state.taken.names if state else (), spec.left)
     own = {*spec.stamps, *([DELETED_AT] if spec.deletes == "mark" else [])}
     known = own.union(state.kept if state else ())
     return dataclasses.replace(
@@ -53,7 +53,7 @@ def publishing(
         marks = ((DELETED_AT, "timestamptz"),) if spec.deletes == "mark" else ()
         return dataclasses.replace(spec, kept=marks), "new in the target"
     own = {
-        not_null(column) for column in spec.target_key
+        not_null(column) for column in (*spec.target_key, *(existing.primary_key if found.renamed else ()))
     }  # which a primary key brings: what Postgres 18 leaves of a dropped one
     existing = dataclasses.replace(existing, hanging=tuple(what for what in existing.hanging if what not in own))
     if rule.publish == "swap" and not existing.replaceable:
@@ -145,7 +145,7 @@ def _kept(config: Config, rule: TableRule, spec: TableSpec, existing: TargetTabl
 
 def _staying(config: Config, rule: TableRule, spec: TableSpec, found: Drift) -> list[str]:
     """Return the columns that the source has no longer and the target keeps: never one that a person excludes."""
-    excluded = config.target_names(spec.table, rule.exclude_columns)
+    excluded = {*config.target_names(spec.table, rule.exclude_columns), *found.unwanted}
     return [name for name in found.dropped if config.dropped_columns == "keep" and name not in excluded]
 
 
@@ -153,22 +153,31 @@ def _only_added_to(spec: TableSpec, existing: TargetTable, found: Drift, why: st
     """Raise PlanError when the table, which must stay, cannot take the rows with columns added or widened."""
     if not (spec.key or spec.audit) or existing.primary_key != spec.target_key or not _in_place(existing, found, spec.kept):
         texts = f": {'; '.join(found.texts)}" if found.texts else ""
+        by_hand = "alter it by hand to fit, with the same primary key; columns are added and widened by themselves"
         raise PlanError(
             f"table {spec.table!r} {why}, so it is never replaced, and as it is it cannot take the source's rows{texts}",
-            hint="alter it by hand to fit, with the same primary key; columns are added and widened by themselves",
+            hint=_by_hand(spec, found) if found.renamed else by_hand,
         )
+
+
+def _by_hand(spec: TableSpec, found: Drift) -> str:
+    names = ", ".join(f"{old} TO {new}" for old, new in found.renamed)
+    then = f", `bulketl state reset {spec.table}`" if found.exchanged else ""
+    return f"give the columns their names there by hand (ALTER TABLE … RENAME COLUMN {names}){then}, and load again"
 
 
 def _in_place(existing: TargetTable, found: Drift, kept: tuple[tuple[str, str], ...]) -> bool:
     """Tell whether the target table itself can follow: a column can be added always, widened when no view shows it."""
     shown = existing.views or existing.materialized
     names = {name for name, _ in kept}
-    return not (found.changed or not names.issuperset(found.dropped) or (found.widened and shown))
+    return not (found.changed or found.exchanged or not names.issuperset(found.dropped) or (found.widened and shown))
 
 
 def _refuse(config: Config, rule: TableRule, spec: TableSpec, existing: TargetTable, found: Drift) -> None:
     name = existing.name
-    if existing.columns and existing.primary_key and existing.primary_key != spec.target_key:
+    now = dict(found.renamed)
+    there = tuple(now.get(column, column) for column in existing.primary_key)
+    if existing.columns and existing.primary_key and there != spec.target_key:
         raise PlanError(
             f"table {name!r} has the key {', '.join(spec.key) or 'none'} at the source "
             f"and {', '.join(existing.primary_key)} in the target",
@@ -182,7 +191,7 @@ def _refuse(config: Config, rule: TableRule, spec: TableSpec, existing: TargetTa
             + runbook("schema-changed"),
         )
     kept = tuple((name, "") for name in _staying(config, rule, spec, found))
-    excluded = config.target_names(spec.table, rule.exclude_columns)
+    excluded = {*config.target_names(spec.table, rule.exclude_columns), *found.left}
     if not (existing.columns and existing.primary_key == spec.target_key and _in_place(existing, found, kept)):
         _replaceable(existing, spec, found, {*found.dropped} - {name for name, _ in kept}, excluded)
     if existing.referenced and not spec.key:
@@ -198,7 +207,11 @@ def _replaceable(existing: TargetTable, spec: TableSpec, found: Drift, lost: set
     if existing.columns and existing.replaceable:
         if needing := existing.needing(lost):
             columns = {column for _, needed in needing for column in needed}
-            keeping = "take it out of exclude_columns" if columns.intersection(excluded) else "write dropped_columns: keep"
+            keeping = "write dropped_columns: keep"
+            if columns.intersection(dict(found.renamed)):
+                keeping = "leave the column the name that it has there"
+            elif columns.intersection(excluded):
+                keeping = "load that column: take it out of exclude_columns, or name it under columns"
             raise PlanError(
                 f"table {name!r} cannot be replaced by one without {', '.join(sorted(columns))}: "
                 + "; ".join(f"{what} needs {', '.join(needed)}" for what, needed in needing),

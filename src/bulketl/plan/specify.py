@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import hashlib
+from collections.abc import Mapping
 
 from bulketl.config.config import Config
 from bulketl.config.tables import TableRule
@@ -52,6 +53,8 @@ def specify(config: Config, catalog: Catalog, table: Table, choice: Choice, free
     spec = TableSpec(
         table=table.name,
         schema=config.target_schema,
+        origin=table.origin,
+        where=table.where,
         casts=casts,
         key=rule.primary_key or (table.primary_key if kept.issuperset(table.primary_key) else ()),
         publish="create",
@@ -75,6 +78,7 @@ def specify(config: Config, catalog: Catalog, table: Table, choice: Choice, free
         certify=config.certify,
         locks=table.locks,
         masking=masking_of(config, (*casts, *only_there)),
+        left=config.target_names(table.name, [c.name for c in table.columns if not rule.takes(c.name)]),
         withheld=left,
         unread=only_there,
     )
@@ -135,13 +139,14 @@ def known_columns(table: Table, rule: TableRule, kept: set[str]) -> None:
 
 
 def _casts(config: Config, rule: TableRule, table: Table, hidden: frozenset[str], left: tuple[str, ...]) -> tuple[Cast, ...]:
-    unknown = sorted({*rule.casts, *rule.exclude_columns} - {column.name for column in table.columns} - hidden)
+    named = {*rule.casts, *rule.columns, *rule.exclude_columns, *rule.rename}
+    unknown = sorted(named - {column.name for column in table.columns} - hidden)
     if unknown:
         raise PlanError(
             f"table {table.name!r} has no column {', '.join(map(repr, unknown))}, which the configuration names",
-            hint="correct the name under casts or exclude_columns; MySQL's spelling and case count",
+            hint="correct the name under casts, columns, exclude_columns or rename; MySQL's spelling and case count",
         )
-    columns = [column for column in table.columns if column.name not in {*rule.exclude_columns, *left}]
+    columns = [column for column in table.columns if rule.takes(column.name) and column.name not in left]
     unreadable = [column.name for column in columns if not column.readable]
     if unreadable:
         raise PlanError(
@@ -149,23 +154,25 @@ def _casts(config: Config, rule: TableRule, table: Table, hidden: frozenset[str]
             hint="grant SELECT on the table to the source user, or name the columns under exclude_columns",
         )
     if not columns:
-        raise PlanError(f"table {table.name!r} has no column left to load", hint="shorten its exclude_columns")
-    renamed = config.renamed(table.name)
-    for column in columns:
-        name = renamed.get(column.name, column.name)
+        hint = "shorten its exclude_columns, or name more under columns"
+        raise PlanError(f"table {table.name!r} has no column left to load", hint=hint)
+    names = {column.name: config.target_name(table.name, column.name) for column in columns}
+    _apart(table, names)
+    for name in names.values():
         if len(name.encode()) > NAME_BYTES:
             raise name_error("column", name, (), of=table.name)
         if name in _SYSTEM_COLUMNS:
             raise PlanError(
                 f"column {name!r} of {table.name!r} has the name of a system column of Postgres",
-                hint="name it under exclude_columns, or rename it in a view at the source and name that in tables.yaml",
+                hint="give it another name under rename in tables.yaml, or name it under exclude_columns",
             )
     made: list[Cast] = []
     wrong: list[PlanError] = []
     for column in columns:
         try:
             item = cast(column, config.declared_type(table, column))
-            made.append(dataclasses.replace(item, name=renamed[column.name]) if column.name in renamed else item)
+            given = names[column.name]
+            made.append(item if given == column.name else dataclasses.replace(item, name=given))
         except PlanError as error:
             wrong.append(error)
     if wrong:
@@ -173,11 +180,24 @@ def _casts(config: Config, rule: TableRule, table: Table, hidden: frozenset[str]
     return tuple(made)
 
 
+def _apart(table: Table, names: Mapping[str, str]) -> None:
+    """Raise PlanError where two columns would have the same name in the target."""
+    for column, name in names.items():
+        same = [other for other in names if names[other] == name]
+        if len(same) > 1:
+            raise PlanError(
+                f"columns {' and '.join(map(repr, same))} of table {table.name!r} would both be {name!r} in the target",
+                hint=f"give {column!r} another name under rename in tables.yaml, or leave one of them out",
+            )
+
+
 def name_error(kind: str, name: str, others: tuple[str, ...], of: str = "") -> PlanError:
     """Return the error of a table or column whose name Postgres would cut, or cut to the same as others."""
     where = f" of {of!r}" if of else ""
     same = f", where it would be the same as {', '.join(map(repr, others))}" if others else ""
-    action = "name it under exclude_columns" if kind == "column" else "set exclude: true for it"
+    action = "give it a target_name, or set exclude: true for it"
+    if kind == "column":
+        action = "give it another under rename, or name it under exclude_columns"
     return PlanError(
         f"{kind} name {name!r}{where} has {len(name.encode())} bytes, and Postgres cuts names at {NAME_BYTES}{same}",
         hint=f"rename it at the source, name a view of a shorter name in tables.yaml, or {action}",

@@ -33,19 +33,23 @@ def leftovers(
     """
     names = {table.name for table in catalog}
     hidden = {item.table for item in catalog.absent if item.column is None and not item.gone}  # refused, not left behind
-    found = []
+    found, called = [], {table.origin: table.name for table in catalog}
     for name, existing in sorted(target.items()):
         source = states[name].source if name in states else ""
         if not existing.ours or existing.made is None:
             continue
-        secret = config.target_names(name, sorted(masked_columns(config.rule(name))))
+        origin = (name in states and states[name].taken.table) or name
+        now = called.get(origin, name) if name not in names else name  # it may have another name now, and its rule with it
+        secret = config.target_names(now, sorted(masked_columns(config.rule(now))))
         masked = name in states and states[name].masking
         unmasked = () if masked else tuple(column for column in secret if column in dict(existing.columns))
         if name in told and not unmasked:
             continue
         if (source or existing.made.source) != catalog.identity:
             continue
-        if config.rule(name).exclude:
+        if now != name:
+            reason = f"named {now} now"
+        elif config.rule(name).exclude:
             reason = "excluded"
         elif config.waits(name):
             reason = "not in the rules"

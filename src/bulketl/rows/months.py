@@ -25,6 +25,7 @@ class MonthsAsked:
     """
 
     table: str
+    origin: str  # its name at the source
     column: str  # as the source calls it
     dated: Expressions
     month: Expressions

@@ -44,7 +44,9 @@ def cheaper(config: Config, tables: Collection[str]) -> dict[str, Cheaper]:
     """
     source = MySQL.of(config)
     catalog = patient(in_view, source, config, Known({}, {}))
-    chosen = {table.name: table for table in catalog if table.name in tables and table.rows and not table.problem}
+    chosen = {
+        table.name: table for table in catalog if table.name in tables and table.rows and not (table.problem or table.where)
+    }
     profiles = patient(read_profiles, source, {table: cursor_candidates(table) for table in chosen.values()})
     found = {
         one.table: one for one in classify(catalog, profiles, config.classify)
@@ -52,14 +54,16 @@ def cheaper(config: Config, tables: Collection[str]) -> dict[str, Cheaper]:
     }  # fmt: skip
     counted = patient(count_recent, source, _looks(chosen, found))
     return {
-        name: Cheaper(one, chosen[name].rows, _share(counted.get(name), chosen[name]), _stamp(chosen[name], one))
+        name: Cheaper(
+            one, chosen[name].rows, _share(counted.get(chosen[name].origin), chosen[name]), _stamp(chosen[name], one)
+        )
         for name, one in found.items()
     }
 
 
 def _looks(tables: Mapping[str, Table], found: Mapping[str, Proposal]) -> list[Stamped]:
     return [
-        Stamped(name, one.cursor, int(tables[name].rows * MOST_SHARE) + 1)
+        Stamped(tables[name].origin, one.cursor, int(tables[name].rows * MOST_SHARE) + 1)
         for name, one in found.items()
         if one.cursor and _stamp(tables[name], one) and any(key.columns[:1] == (one.cursor,) for key in tables[name].keys)
     ]

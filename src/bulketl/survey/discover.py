@@ -13,6 +13,7 @@ from bulketl.mysql.discover import read_profiles
 from bulketl.mysql.matches import read_matches
 from bulketl.mysql.server import MySQL
 from bulketl.mysql.shapes import read_shapes
+from bulketl.plan.calling import as_at_source
 from bulketl.survey.explanation import Evidence, chain
 from bulketl.survey.look import in_view
 from bulketl.survey.proposals import Proposal, classify, named_by
@@ -62,7 +63,7 @@ def _evidence(config: Config, tell: Tell) -> Evidence:
     check_libraries()
     source = MySQL.of(config)
     tell("reading the source's catalogue", 0, 0)
-    catalog = patient(in_view, source, config, NOTHING)
+    catalog = as_at_source(config, patient(in_view, source, config, NOTHING))
     candidates = {table: found for table in catalog if table.rows and (found := cursor_candidates(table))}
     tell("looking at stamps", 0, len(candidates))
     profiles = patient(read_profiles, source, candidates)

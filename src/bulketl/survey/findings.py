@@ -130,7 +130,7 @@ class Ruled:
     @property
     def keyless(self) -> str:
         """Why it has no key, in words."""
-        lost = sorted(set(self.table.primary_key).intersection(self.rule.exclude_columns))
+        lost = [column for column in self.table.primary_key if not self.rule.takes(column)]
         return f"has no key, because its rule excludes {', '.join(lost)}" if lost else "has no primary key"
 
     @property

@@ -16,6 +16,7 @@ from bulketl.mysql.discover import read_catalog
 from bulketl.mysql.server import MySQL
 from bulketl.mysql.zones import check_zone
 from bulketl.plan.absences import expected
+from bulketl.plan.calling import called
 from bulketl.plan.leftout import with_views
 from bulketl.plan.masking import cuttable
 from bulketl.plan.plan import Refusal, Skip
@@ -73,6 +74,9 @@ def in_view(source: MySQL, config: Config, known: Known, names: Collection[str] 
 
     `names`: those a person names besides the rules. Raise SourceError.
     """
-    catalog = read_catalog(source, expected(config, source.identity, known.states, known.existing))
+    wanted = expected(config, source.identity, known.states, known.existing)
+    catalog = called(config, read_catalog(source, wanted))
+    config.meet((*catalog, *catalog.views))
     seen = with_views(catalog, config, known.states, names)
-    return dataclasses.replace(seen, tables=tuple(cuttable(config, table) for table in seen))
+    tables = (dataclasses.replace(table, where=config.rule(table.name).where or "") for table in seen)
+    return dataclasses.replace(seen, tables=tuple(cuttable(config, table) for table in tables))

@@ -15,6 +15,7 @@ from bulketl.mysql import digests as source_digests
 from bulketl.mysql.discover import read_bounds
 from bulketl.mysql.server import MySQL
 from bulketl.plan.absences import GONE_TABLE
+from bulketl.plan.calling import before
 from bulketl.plan.decision import decide
 from bulketl.plan.incremental import Choice, misspelt
 from bulketl.plan.leftout import left_out
@@ -92,7 +93,10 @@ def made_of(
     skipped = (*sight.skipped, *others)
     existing = patient(counted, config, sight.target, known.existing, catalog)
     states, paces, encoding = known.states, known.paces, known.encoding
-    seen = {t.name: Choice(states.get(t.name), existing.get(t.name), paces.get(t.name), encoding) for t in catalog}
+    seen = {
+        t.name: before(Choice(states.get(t.name), existing.get(t.name), paces.get(t.name), encoding), t, known, catalog)
+        for t in catalog
+    }
     sparing = sparing and not (selection.full or selection.span)  # what the target has need not be read once more
     if sparing:
         tell("looking for unchanged tables", 0, len(catalog.tables))

@@ -135,7 +135,8 @@ def misnamed(seen: Seen) -> Iterator[Finding]:
 
 def idle_patterns(seen: Seen) -> Iterator[Finding]:
     """Yield the patterns of the rules that fit no table of the source."""
-    names = [table.name for table in (*seen.catalog, *seen.catalog.views)] + [*seen.unloadable]
+    refused = [seen.config.source_name(name) for name in seen.unloadable]
+    names = [table.origin for table in (*seen.catalog, *seen.catalog.views)] + refused
     for pattern, keys in seen.config.patterns.items():
         if any(matches(name, [pattern]) for name in names):
             continue
@@ -154,8 +155,10 @@ def idle_masks(seen: Seen) -> Iterator[Finding]:
     rules = [(table, seen.config.rule(table.name)) for table in seen.catalog]
     loaded = [(table, rule) for table, rule in rules if not rule.exclude]
     for pattern, keys in seen.config.patterns.items():
-        if not any(matches(name, [pattern]) for name in seen.unloadable):  # nobody knows what columns these have
-            yield from _idle_in(pattern, keys, [one for one in loaded if matches(one[0].name, [pattern])])
+        if not any(
+            matches(seen.config.source_name(name), [pattern]) for name in seen.unloadable
+        ):  # nobody knows what columns these have
+            yield from _idle_in(pattern, keys, [one for one in loaded if matches(one[0].origin, [pattern])])
     for tier, keys in seen.config.tiers.items():
         yield from _idle_in(f"tier {tier}", keys, [one for one in loaded if one[1].table_importance == tier])
 
@@ -185,8 +188,9 @@ def _some(names: Sequence[str]) -> str:
 
 def _otherwise_spelt(column: str, table: Table, rule: TableRule) -> list[str]:
     """Return the table's columns that a mask misses by their case alone, and of which the rule says nothing else."""
-    settled = {column, *rule.mask, *rule.exclude_columns}
-    return [one.name for one in table.columns if one.name.lower() == column.lower() and one.name not in settled]
+    settled = {column, *rule.mask}
+    alike = [one.name for one in table.columns if one.name.lower() == column.lower()]
+    return [name for name in alike if name not in settled and rule.takes(name)]
 
 
 def without_rule(seen: Seen) -> Iterator[Finding]:

@@ -106,11 +106,11 @@ def doubtful_key(one: Ruled) -> Finding | None:
 
 def whole_without_key(one: Ruled) -> Finding | None:
     """Tell that a table that is loaded whole has no key, unless it has no column either, which is an error of its own."""
-    if one.by_changes or one.key or {column.name for column in one.table.columns}.issubset(one.rule.exclude_columns):
+    if one.by_changes or one.key or not any(one.rule.takes(column.name) for column in one.table.columns):
         return None
     then = "it can only be loaded whole; `bulketl verify` compares its rows by their content and repairs it as a whole"
     if one.table.primary_key:
-        return one.finding("warning", one.keyless, then, "take that out of exclude_columns, or name another primary_key")
+        return one.finding("warning", one.keyless, then, "load that column too, or name another primary_key")
     return one.finding("note", one.keyless, then, _unique_hint(one.table))
 
 
@@ -131,7 +131,7 @@ def changes_without_key(one: Ruled) -> Finding | None:
     """Tell that a table cannot be loaded by its changes, because it has no key."""
     if not one.by_changes or one.key:
         return None
-    mended = "or take that out of exclude_columns" if one.table.primary_key else _unique_hint(one.table)
+    mended = "or load that column too" if one.table.primary_key else _unique_hint(one.table)
     advice = f"write extraction_strategy: full_table; {mended}"
     return one.whole_instead(one.keyless, advice, {"extraction_strategy": "full_table"})
 

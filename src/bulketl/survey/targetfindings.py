@@ -92,10 +92,9 @@ def narrow_columns(seen: Seen) -> Iterator[Finding]:
             continue
         existing = seen.there.existing.get(table.name) if seen.there else None
         there = dict(existing.columns) if existing else {}
-        renamed = config.renamed(table.name)
         for column in table.columns:
-            name = renamed.get(column.name, column.name)
-            if name not in there or column.name in rule.exclude_columns:
+            name = config.target_name(table.name, column.name)
+            if name not in there or not rule.takes(column.name):
                 continue
             made = cast(column, config.declared_type(table, column))
             if narrower(there[name], made.target):

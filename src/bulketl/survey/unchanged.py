@@ -88,7 +88,7 @@ def _without(config: Config, catalog: Catalog, proved: Mapping[str, str], proof:
 def _still(config: Config, catalog: Catalog, table: Table, choice: Choice) -> bool:
     """Tell whether the server's time of change says that the table is as it was loaded."""
     state = choice.state
-    if not table.changed_at or state is None or not state.evidence.startswith(f"{table.changed_at} "):
+    if table.where or not table.changed_at or state is None or not state.evidence.startswith(f"{table.changed_at} "):
         return False
     spec, rule = _again(config, catalog, table, choice), config.rule(table.name)
     if spec is None or spec.evidence != state.evidence:

@@ -64,6 +64,8 @@ class Table:
     server cannot open it, in its words.
     `references` are the tables its declared foreign keys point to. `changed_at` is when the server says that its rows were
     last changed, '' when it does not know, or so short ago that more may follow within the same second.
+    `origin`: its name at the source, where `name` is another one, that of the target. `alike`: tables that would have the
+    same name there. `where`: the condition in its own SQL for the rows that a rule wants of it, '' for all.
     """
 
     name: str
@@ -78,6 +80,13 @@ class Table:
     changed_at: str = ""
     view: bool = False
     problem: str = ""
+    origin: str = ""
+    alike: tuple[str, ...] = ()
+    where: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.origin:
+            object.__setattr__(self, "origin", self.name)
 
     @property
     def transactional(self) -> bool:
@@ -91,8 +100,13 @@ class Table:
 
     @property
     def counts(self) -> bool:
-        """Whether its engine keeps the number of its rows, so that nobody has to read them to count them."""
-        return self.engine.lower() in _COUNTING
+        """Whether its engine keeps the number of the rows that are wanted, so that nobody has to read them to count them."""
+        return self.engine.lower() in _COUNTING and not self.where
+
+    @property
+    def condition(self) -> str:
+        """The condition that a row is wanted, as SQL that may stand beside others: a comment in it ends with it."""
+        return f"({self.where}\n)" if self.where else "TRUE"
 
     def keeps_unique(self, columns: Sequence[str]) -> bool:
         """Tell whether a unique index keeps two rows from having the same values in these columns."""

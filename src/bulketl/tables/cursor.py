@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from bulketl.errors import PlanError
 from bulketl.tables.catalog import Column
 from bulketl.tables.partitions import KeyValue
+from bulketl.tables.taken import AS_IT_IS, Taken
 from bulketl.tables.types import INTEGERS, TIMES
 
 # Rows that commit late bear an older stamp, and the clock goes back an hour when summer time ends.
@@ -43,7 +44,8 @@ class State:
     were last compared with the source's, None if never. `retained`: rows before these values of columns have been
     removed by its retention, as (column, value) by column. `zone`: the session's, '' for the server's own. `audited`:
     it has a chain, and was not reset since. `evidence`: what the plan showed then, as in TableSpec; '' where a part
-    was loaded, which proves nothing. `masking`: the key and the masks of its rows, as in TableSpec.
+    was loaded, which proves nothing. `masking`: the key and the masks of its rows, as in TableSpec. `taken`: what of the
+    source they are, and by which names.
     """
 
     source: str
@@ -56,6 +58,7 @@ class State:
     evidence: str = ""
     audited: bool = False
     masking: str = ""
+    taken: Taken = AS_IT_IS
 
 
 def cursor_type(column: Column, zone: str) -> str:

@@ -14,6 +14,7 @@ from typing import Literal, get_args
 from bulketl.tables.casts import Cast, Encoder, encoder_of
 from bulketl.tables.checks import Check
 from bulketl.tables.cursor import Watermark
+from bulketl.tables.taken import Taken
 
 Tier = Literal["critical", "important", "audit", "reference"]
 TIERS: tuple[Tier, ...] = get_args(Tier)
@@ -72,6 +73,7 @@ class TableSpec:
     publish: Publish  # create it, empty and refill it, swap a new one for it, merge into it, or append and note differences
     encoder: Encoder = "pgpq"  # makes the COPY data
     source: str = ""  # the database it comes from
+    origin: str = ""  # its name there, which statements to the source use
     audit: bool = False  # it is only ever appended to
     stamps: tuple[str, ...] = ()  # columns of STAMPS that each row written gets
     checks: tuple[Check, ...] = ()  # what must hold of it
@@ -97,6 +99,7 @@ class TableSpec:
     rows: int | None = None  # of the target before; None when unknown
     masking: str = ""  # the fingerprint of its key, a hash of its masks, their year; '' without masks: `plan/masking`
     aged: bool = False  # rows that are there were masked in an earlier year, of which more dates may show
+    left: tuple[str, ...] = ()  # columns of the source that its rule leaves out, by their names in the target
     withheld: tuple[str, ...] = ()  # columns that nobody has classified, and that strict masking leaves out
     unread: tuple[Cast, ...] = ()  # columns that only the target has and that are masked; with what is made of their values
     evidence: str = ""  # when it was changed last, if the source tells, and a hash of how it is loaded: see `plan/specify`
@@ -113,6 +116,10 @@ class TableSpec:
     free: int = 0  # rows that may always go
     threshold: float = 1.0  # the least share of the source's rows that must arrive
     stop_after: float | None = None  # seconds after which it is given up
+
+    def __post_init__(self) -> None:
+        if not self.origin:
+            object.__setattr__(self, "origin", self.table)
 
     def rejectable(self, read: int) -> int:
         """Return how many of the rows read may be rejected."""
@@ -150,6 +157,13 @@ class TableSpec:
         wanted |= {item.masked.mask.by for item in self.casts if item.masked and item.column in wanted}
         casts = tuple(item for item in self.casts if item.column in wanted)
         return dataclasses.replace(self, casts=casts, encoder=encoder_of(casts))
+
+    @property
+    def taken(self) -> Taken:
+        """What of the source its rows are, and by which names."""
+        table = "" if self.origin == self.table else self.origin
+        names = tuple((item.column, item.name) for item in self.casts if item.source and item.name != item.column)
+        return Taken(table, names, self.where)
 
     @property
     def target_key(self) -> tuple[str, ...]:

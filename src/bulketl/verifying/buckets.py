@@ -38,7 +38,7 @@ def pieces_of(task: Task, spec: TableSpec, buckets: Buckets, names: Sequence[str
     """Return the conditions, for the source and for the target, of the pieces that are looked at: None is all buckets."""
     if names is not None:
         return [(source_digests.within(spec, buckets, names), target_digests.within(spec, buckets, names))] if names else []
-    return pieces(spec.key[0], task.cuts) if task.cuts and buckets.width else [("TRUE", "true")]
+    return pieces(spec.key[0], spec.target_key[0], task.cuts) if task.cuts and buckets.width else [("TRUE", "true")]
 
 
 def digest_both(

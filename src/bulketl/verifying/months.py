@@ -22,7 +22,7 @@ from bulketl.config.tables import TableRule
 from bulketl.connections.retrying import patient
 from bulketl.errors import PlanError
 from bulketl.mysql import months as source_months
-from bulketl.mysql.read import retained_condition
+from bulketl.mysql.read import wanted_condition
 from bulketl.plan.incremental import choice_of
 from bulketl.plan.selection import Selection
 from bulketl.plan.specify import specify
@@ -235,11 +235,12 @@ def _asked(config: Config, sight: Sight[Known], table: Table, by: str, sums: boo
     stored = quoted_name(casts[column].name)
     return MonthsAsked(
         table=table.name,
+        origin=table.origin,
         column=column,
         dated=(quoted(column), stored),
         month=month_of(casts[column], stored, there[column]),
         sums=tuple(totals),
-        where=(retained_condition(spec), f"{quoted_name(DELETED_AT)} IS NULL" if marked else "TRUE"),
+        where=(wanted_condition(spec), f"{quoted_name(DELETED_AT)} IS NULL" if marked else "TRUE"),
         utc=there[column].startswith("timestamptz"),
     )
 

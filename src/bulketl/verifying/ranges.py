@@ -59,12 +59,12 @@ class Reading:
         self.unlike |= one.unlike
 
 
-def pieces(key: str, cuts: Sequence[tuple[int]]) -> list[Piece]:
-    """Return the ranges between the cuts through an integer key, the first and the last of them open."""
+def pieces(key: str, there: str, cuts: Sequence[tuple[int]]) -> list[Piece]:
+    """Return the ranges between the cuts through an integer key, `there` in the target; the first and the last are open."""
     found = []
     for lo, hi in itertools.pairwise((None, *cuts, None)):
-        there = between(name(key), lo and lo[0], hi and hi[0])
-        found.append((range_condition((key,), lo, hi) or "TRUE", there or "true"))
+        within = between(name(there), lo and lo[0], hi and hi[0])
+        found.append((range_condition((key,), lo, hi) or "TRUE", within or "true"))
     return found
 
 

@@ -39,6 +39,14 @@ def hidden(config: Config, table: str) -> frozenset[str]:
     return masked_columns(rule) | {*rule.exclude_columns}
 
 
+def _hidden_there(config: Config, table: Table | None, name: str, casts: Collection[Cast]) -> frozenset[str]:
+    """Return the names in the target of columns whose values are shown to nobody, or that its rule leaves out."""
+    rule = config.rule(name)
+    left = [column.name for column in table.columns if not rule.takes(column.name)] if table else []
+    secret = {*hidden(config, name), *left}
+    return frozenset({*secret, *config.target_names(name, secret), *(item.name for item in casts if item.column in secret)})
+
+
 def columns_of(
     config: Config, table: Table | None, casts: Collection[Cast], existing: TargetTable | None, values: Values
 ) -> tuple[ColumnStory, ...]:
@@ -49,6 +57,7 @@ def columns_of(
     found = [_cast(config, table, item, there, values, secret) for item in taken.values()]
     found += [_left_out(column.name) for column in table.columns if column.name not in taken] if table else []
     known = {item.name for item in taken.values()} | {ROW_HASH, DELETED_AT, *STAMPS} | {one.column for one in found}
+    secret = _hidden_there(config, table, name, casts)
     found += [_only_there(table, column, kind, values, secret) for column, kind in there.items() if column not in known]
     return tuple(sorted(found, key=lambda one: _FIRST.get(one.state, 3) - (0.5 if one.altered else 0)))
 

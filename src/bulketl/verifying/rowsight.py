@@ -124,7 +124,8 @@ def key_columns(sight: RowSight) -> tuple[Column, ...]:
         if names and len(found) == len(names):
             return found
     elif sight.existing and sight.existing.primary_key:
-        own = {there: column for column, there in sight.config.renamed(sight.name).items()}
+        state = sight.known.states.get(sight.name)
+        own = {there: column for column, there in state.taken.names} if state else {}
         kinds = {column: held_type(kind)[0] for column, kind in sight.existing.columns}
         return tuple(
             Column(own.get(name, name), _LIKE.get(kinds[name], "text"), False) for name in sight.existing.primary_key

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from bulketl.config.config import Config
 from bulketl.errors import PlanError
-from bulketl.plan.incremental import Choice, choice_of
+from bulketl.plan.incremental import OTHER_WHERE, Choice, choice_of
 from bulketl.plan.masking import agreeing
 from bulketl.plan.ownership import strange, with_article
 from bulketl.plan.plan import Refusal
@@ -113,12 +113,19 @@ def _task(config: Config, catalog: Catalog, table: Table, choice: Choice, free: 
         writing, publish="append" if writing.audit else "merge", whole=False, added=(), widened=found.widened,
         watermark=None, partitioned=existing.partitioned,
     )  # fmt: skip
-    left_out = (*(f"{c}: the target lacks it" for c in found.added), *(f"{c}: has another type" for c in found.changed))
-    seen = tuple(i for i in writing.casts if i.source and i.name not in {*found.added, *found.changed})
+    new_names = {new: old for old, new in found.renamed}
+    notes = [] if state is None or state.source in ("", catalog.identity) else [f"it was loaded from {state.source}"]
+    if state is not None and state.taken.where != table.where:
+        notes.append(f"{OTHER_WHERE}; the next load takes it whole")
+    left_out = (
+        *(f"{new}: is {old} in the target" for new, old in new_names.items()),
+        *(f"{c}: the target lacks it" for c in found.added if c not in new_names),
+        *(f"{c}: has another type" for c in found.changed if c not in new_names),
+    )
+    seen = tuple(i for i in writing.casts if i.source and i.name not in {*found.added, *found.changed, *new_names})
     spec = dataclasses.replace(writing, casts=seen, stamps=())
     if {item.column for item in spec.masked} & {*spec.key}:  # no server knows the other one's keys: rows are a multiset
         spec = dataclasses.replace(spec, key=())
-    notes = [] if state is None or state.source in ("", catalog.identity) else [f"it was loaded from {state.source}"]
     other = f"its columns are other ones than the source's: {'; '.join(left_out)}"
     problem = f"{other}; load it, which follows them" if left_out else ""
     if not existing.ours:  # compared all the same: that may be what a person wants to know before adopting it

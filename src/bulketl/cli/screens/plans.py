@@ -156,7 +156,15 @@ def _table(load: TableLoad) -> RenderableType:
 def _details(load: TableLoad) -> dict[str, str]:
     locks = {"target": load.lock, "source": load.source_lock}
     told = ", ".join(f"at the {where} {lock}" for where, lock in locks.items() if lock)
-    return {"why": load.reason, "DDL": ddl(load) or "none", "locks": told or "none", "read as": load.spec.consistency}
+    names = [f"{item.column} -> {item.name}" for item in load.spec.casts if item.name != item.column]
+    brought = {"where": load.spec.where, "names": ", ".join(names)}
+    return {
+        "why": load.reason,
+        **brought,
+        "DDL": ddl(load) or "none",
+        "locks": told or "none",
+        "read as": load.spec.consistency,
+    }
 
 
 def _paragraph(head: Text, details: Mapping[str, str]) -> RenderableType:

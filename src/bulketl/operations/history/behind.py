@@ -20,6 +20,7 @@ from bulketl.tables.measured import Cursor
 NOT_REACHED = "source not reached"
 OTHER_TYPE = "newest value there of another type than the watermark"
 NO_CURSOR = "no cursor"
+ONLY_SOME = "its rule's where takes only some rows, and no table is read for that"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +45,18 @@ def ask_source(config: Config, places: Iterable[TablePlace]) -> dict[str, Behind
     source = MySQL.of(config)
     found, asked = dict[str, Behind](), dict[str, TablePlace]()
     for place in places:
-        if why := _unasked(place, source.identity, config.session_zone):
-            found[place.table] = Behind(unknown=why)
+        why = _unasked(place, source.identity, config.session_zone)
+        if why or config.rule(place.table).where:
+            found[place.table] = Behind(unknown=why or ONLY_SOME)
         else:
             asked[place.table] = place
-    cursors = {table: Cursor(place.cursor, place.kind) for table, place in asked.items()}
+    own = {table: config.source_name(table) for table in asked}
+    cursors = {own[table]: Cursor(place.cursor, place.kind) for table, place in asked.items()}
     try:
         newest = read_newest(source, cursors, config.session_zone) if cursors else {}
     except SourceError:
-        newest = dict.fromkeys(asked, Newest(unknown=NOT_REACHED))
-    return found | {table: _behind(asked[table], one) for table, one in newest.items()}
+        newest = dict.fromkeys(cursors, Newest(unknown=NOT_REACHED))
+    return found | {table: _behind(place, newest[own[table]]) for table, place in asked.items()}
 
 
 def _unasked(place: TablePlace, source: str, zone: str) -> str:

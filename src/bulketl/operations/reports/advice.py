@@ -143,7 +143,7 @@ def _by_changes(config: Config, one: TableNights, seen: Cheaper) -> Iterator[Adv
     """Advise to read what changed, where a day's changes are few by the cursor's newest values."""
     proposal, rule = seen.proposal, config.rule(one.table)
     share = seen.changing if seen.stamp else growing(one)
-    if share is None or share > CHANGING or proposal.cursor in {*rule.exclude_columns, *rule.mask}:
+    if share is None or share > CHANGING or proposal.cursor in rule.mask or not rule.takes(proposal.cursor or ""):
         return
     line: dict[str, Any] = {"extraction_strategy": proposal.strategy, "incremental_column": proposal.cursor}
     if rule.deletes.policy is None and proposal.deletes:
@@ -191,7 +191,7 @@ def _unchanged(config: Config, one: TableNights, key: IntegerKey) -> Iterator[Ad
     rule = config.rule(one.table)
     last = list(zip(one.outcomes, one.rows, one.bytes, one.rejects, strict=True))[-LONG:]
     moved = any(one.moved[-LONG:]) or any(one.drift[-LONG:])
-    kept = rule.table_importance == "audit" or rule.retention is not None or config.other_names.get(one.table)
+    kept = rule.table_importance == "audit" or rule.retention is not None or rule.rename
     same = len(last) == LONG and len(set(last)) == 1 and last[0][0] == "loaded" and not moved and key.still
     if kept or not same:
         return

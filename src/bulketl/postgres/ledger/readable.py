@@ -92,6 +92,7 @@ HIDDEN: dict[str, dict[str, str]] = {
     "state": {
         "evidence": "by what a table was seen not to have changed",
         "masking": "a fingerprint of the masks and of their key",
+        "taken": "by which condition rows were read, in which values may stand",
     },
     "table_load": {"error": "what a server said in loads of earlier versions, which may quote values"},
 }

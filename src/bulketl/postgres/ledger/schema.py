@@ -170,6 +170,8 @@ _SOURCE_WORK = f"ALTER TABLE {LEDGER}.run ADD COLUMN IF NOT EXISTS source_work j
 _MASKS = f"""
 ALTER TABLE {LEDGER}.state ADD COLUMN IF NOT EXISTS masking text NOT NULL DEFAULT '';
 """
+# What of the source the rows of a table are, and by which names; NULL where a load of an earlier version noted nothing.
+_TAKEN = f"ALTER TABLE {LEDGER}.state ADD COLUMN IF NOT EXISTS taken jsonb;"
 # By which configuration, by its fingerprint, a run did what it did.
 _RULES = f"ALTER TABLE {LEDGER}.run ADD COLUMN IF NOT EXISTS rules text NOT NULL DEFAULT '';"
 # What fills up, measured once in every load.
@@ -211,6 +213,7 @@ MIGRATIONS = (
     Migration(22, sidebyside.TABLES),
     Migration(23, strangewrites.COLUMNS),
     Migration(24, kept.VIEWS),
+    Migration(25, _TAKEN),
 )
 NEWEST = MIGRATIONS[-1].version
 _SCHEMA_LOCK = 0x62756C6B  # two first runs at once must not both create the tables

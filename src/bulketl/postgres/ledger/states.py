@@ -16,6 +16,7 @@ from bulketl.postgres.server import LEDGER, Connection
 from bulketl.tables.cursor import State, Watermark
 from bulketl.tables.printable import brief
 from bulketl.tables.spec import TableSpec
+from bulketl.tables.taken import taken_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def read_states(connection: Connection, schema: str) -> dict[str, State]:
     found = connection.execute(
         "SELECT table_name, source, zone, cursor_column, cursor_type, watermark, rows, kept,"
         " extract(epoch FROM now() - compared_at)::float8, retained,"
-        " evidence, COALESCE(to_jsonb(s)->>'masking', ''), "
+        " evidence, COALESCE(to_jsonb(s)->>'masking', ''), to_jsonb(s)->'taken', "
         f"source <> '' AND COALESCE((SELECT kind <> 'end' FROM {LEDGER}.audit_chain c"
         "  WHERE (c.schema_name, c.table_name) = (s.schema_name, s.table_name) ORDER BY seq DESC LIMIT 1), false)"
         f" FROM {LEDGER}.state s WHERE schema_name = %s",
@@ -70,8 +71,24 @@ def read_states(connection: Connection, schema: str) -> dict[str, State]:
             evidence,
             audited,
             masking,
+            taken_of(taken),
         )
-        for (table, source, zone, column, kind, mark, rows, kept, compared, retained, evidence, masking, audited) in found
+        for (
+            table,
+            source,
+            zone,
+            column,
+            kind,
+            mark,
+            rows,
+            kept,
+            compared,
+            retained,
+            evidence,
+            masking,
+            taken,
+            audited,
+        ) in found
     }
 
 
@@ -109,7 +126,7 @@ def reset_states(connection: Connection, schema: str, tables: Sequence[str]) -> 
         return 0
     done = connection.execute(
         f"UPDATE {LEDGER}.state SET source = '', cursor_column = NULL, cursor_type = NULL, watermark = NULL,"
-        " compared_at = NULL, evidence = '' WHERE schema_name = %s AND table_name = ANY(%s)",
+        " compared_at = NULL, evidence = '', taken = NULL WHERE schema_name = %s AND table_name = ANY(%s)",
         (schema, list(tables)),
     )
     return done.rowcount
@@ -134,7 +151,7 @@ def published(run: str, spec: TableSpec, *, rows: int | None, mark: str | None =
         else f"(SELECT {'NULL' if spec.rows is None else spec.rows} + COALESCE(inserted, 0) - COALESCE(deleted, 0)"
         f" FROM {LEDGER}.published WHERE (run, schema_name, table_name) = ({value(run)}, {at}))"
     )
-    changed = ["source", "zone", "rows", "kept", "run", "published_at", "evidence", "masking"]
+    changed = ["source", "zone", "rows", "kept", "run", "published_at", "evidence", "masking", "taken"]
     if watermark or spec.whole:
         changed += ["cursor_column", "cursor_type", "watermark"]
     if spec.whole:
@@ -142,9 +159,9 @@ def published(run: str, spec: TableSpec, *, rows: int | None, mark: str | None =
     sets = ", ".join(f"{column} = excluded.{column}" for column in changed)
     return (
         f"INSERT INTO {LEDGER}.state (schema_name, table_name, source, zone, cursor_column, cursor_type, watermark, rows,"
-        f" kept, run, evidence, masking, compared_at) VALUES ({at}, {value(spec.source)}, {value(spec.zone)},"
+        f" kept, run, evidence, masking, taken, compared_at) VALUES ({at}, {value(spec.source)}, {value(spec.zone)},"
         f" {', '.join(value(part) for part in cursor)}, {count}, {kept}, {value(run)}, {value(evidence)},"
-        f" {value(spec.masking)}, {'clock_timestamp()' if spec.whole else 'NULL'})"
+        f" {value(spec.masking)}, {value(spec.taken.text())}, {'clock_timestamp()' if spec.whole else 'NULL'})"
         f" ON CONFLICT (schema_name, table_name) DO UPDATE SET {sets}"
     )
 

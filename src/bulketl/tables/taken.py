@@ -1,0 +1,34 @@
+"""How the rows of a table are taken from its source: what of a rule decides which they are and what they are called."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a load took of a table; the ledger keeps it, so that the next load knows what has changed.
+
+    `table`: its name at the source, '' where it is the same. `names`: columns that have another name in the target, as
+    (column, name). `where`: the condition for its rows, '' for all.
+    """
+
+    table: str = ""
+    names: tuple[tuple[str, str], ...] = ()
+    where: str = ""
+
+    def text(self) -> str:
+        """Return it as the ledger keeps it."""
+        return json.dumps({"table": self.table, "names": dict(self.names), "where": self.where}, ensure_ascii=True)
+
+
+AS_IT_IS = Taken()  # everything by its own name
+
+
+def taken_of(document: Mapping[str, Any] | None) -> Taken:
+    """Return what the ledger keeps; of a load that noted nothing, that every column had its own name."""
+    found = document or {}
+    return Taken(found.get("table", ""), tuple(found.get("names", {}).items()), found.get("where", ""))
