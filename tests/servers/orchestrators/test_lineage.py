@@ -111,6 +111,18 @@ def test_no_value_of_a_row_or_a_rule_and_no_secret_is_told(clinic: Lab) -> None:
         assert secret not in everything
 
 
+def test_a_table_with_another_name_in_the_target_is_read_by_its_own(clinic: Lab) -> None:
+    with answering(lambda _: (201, "")) as endpoint:
+        config = clinic.config(rules={"visit": {"target_name": "seen"}}, openlineage=OpenLineage(url=endpoint.url))
+        plan = bulketl.make_plan(config)
+        with bulketl.lineage(config) as told:
+            bulketl.load(config, plan, [told or print])
+    last = of(endpoint, ".seen")[-1]
+    (read,), (written,) = last["inputs"], last["outputs"]
+    assert read["name"] == f"{clinic.database}.visit"
+    assert written["name"].endswith(f"{clinic.schema}.seen")
+
+
 def test_what_an_interruption_leaves_open_is_aborted(clinic: Lab) -> None:
     with answering(lambda _: (201, "")) as endpoint:
         config = clinic.config(openlineage=OpenLineage(url=endpoint.url))
