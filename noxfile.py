@@ -1,7 +1,7 @@
 """All of it: `nox -s NAME`.
 
-NAME is one of lint types unit tests hostile supply integrations dbt docs browser pictures package guard faults model walk
-mutants labels demo bare compatibility bench.
+NAME is one of lint types unit tests hostile supply integrations dbt orchestrators docs browser pictures package guard
+faults model walk mutants labels demo bare compatibility bench.
 """
 
 import sys
@@ -122,6 +122,18 @@ def dbt(session: nox.Session) -> None:
     session.run("python", "-m", "venv", f"{place}/dbt")
     session.run(f"{place}/dbt/bin/pip", "install", "-q", *group("dbt"), external=True)
     session.run("pytest", DBT, *session.posargs, env={"BULKETL_DBT": f"{place}/dbt/bin/dbt"})
+
+
+@nox.session
+def orchestrators(session: nox.Session) -> None:
+    """Load as part of a catalog of data and of orchestrators: OpenLineage, Dagster, Airflow, each by its own library."""
+    session.install("-q", "-e", ".[demo]", *group("test"), *group("orchestrators"))
+    session.run(*PROGRAMS)
+    place = str(Path(session.create_tmp()).resolve())
+    session.run("python", "-m", "venv", f"{place}/airflow")  # which wants other versions than Dagster
+    session.run(f"{place}/airflow/bin/pip", "install", "-q", *group("airflow"), external=True)
+    airflow = {"BULKETL_AIRFLOW": f"{place}/airflow/bin/python"}
+    session.run("pytest", "tests/servers/orchestrators", *session.posargs, env=airflow)
 
 
 @nox.session

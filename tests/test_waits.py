@@ -20,6 +20,8 @@ WAITING = frozenset(
 TALK = "what it waits for is talk with a server, which the watch ends when it stalls"
 WAITS = {
     "operations/traces.py join": "FLUSH_SECONDS",
+    "operations/lineage.py get": "a thread without work waits for what to send; nobody waits for it",
+    "operations/lineage.py join": "FLUSH_SECONDS",
     "operations/spans.py shutdown": "in a thread that is waited for no longer than FLUSH_SECONDS",
     "verifying/months.py result": TALK,
     "survey/planning.py result": TALK,

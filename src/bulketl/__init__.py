@@ -29,10 +29,12 @@ if TYPE_CHECKING:
     from bulketl.operations.cancelling import cancel
     from bulketl.operations.capacity.forecast import capacity
     from bulketl.operations.certificates import certificate
+    from bulketl.operations.dagster import dagster_assets
     from bulketl.operations.dbtsources import dbt_sources
     from bulketl.operations.heartbeat import beating
     from bulketl.operations.history.runs import nights, runs, timeline
     from bulketl.operations.history.status import status
+    from bulketl.operations.lineage import lineage
     from bulketl.operations.metrics import metrics, write_metrics
     from bulketl.operations.migrate.compare import compare_pipelines
     from bulketl.operations.migrate.promote import promote
@@ -69,12 +71,13 @@ __all__ = [
     "AlteredValuesWarning", "BulketlError", "ClusterError", "Config", "ConfigError", "DataError", "Plan", "PlanError",
     "RowStory", "SourceError", "Summary", "TargetError", "Verification", "acknowledge_alerts", "alert_verification",
     "alerting", "beating", "cancel", "capacity", "certificate", "check_grants", "compare_history",
-    "compare_pipelines", "compare_with_last", "compliance", "daily", "dask", "dbt_sources", "doctor", "explain",
-    "export_rejects", "find_anomalies", "frame", "grant", "incident", "lines", "list_alerts", "list_rejects", "list_waivers",
-    "load", "load_config", "make_plan", "metrics", "nights", "promote", "propose", "read", "reset", "resolve_alerts",
-    "resume", "retain_tables", "retry_rejects", "rollback", "run_pairs", "run_report", "runs", "scan", "show_alert",
-    "show_rejects", "statements", "states", "status", "tick_alerts", "timeline", "traced", "try_channels", "undo",
-    "validate", "verify", "verify_audit", "waive", "watch_over", "weekly", "why", "write_metrics",
+    "compare_pipelines", "compare_with_last", "compliance", "dagster_assets", "daily", "dask", "dbt_sources", "doctor",
+    "explain", "export_rejects", "find_anomalies", "frame", "grant", "incident", "lineage", "lines", "list_alerts",
+    "list_rejects", "list_waivers", "load", "load_config", "make_plan", "metrics", "nights", "promote", "propose",
+    "read", "reset", "resolve_alerts", "resume", "retain_tables", "retry_rejects", "rollback", "run_pairs", "run_report",
+    "runs", "scan", "show_alert", "show_rejects", "statements", "states", "status", "tick_alerts", "timeline", "traced",
+    "try_channels", "undo", "validate", "verify", "verify_audit", "waive", "watch_over", "weekly", "why",
+    "write_metrics",
 ]  # fmt: skip
 _HOMES = {
     "config.config": ("Config",),
@@ -88,6 +91,7 @@ _HOMES = {
     "operations.alerts.lookout": ("alerting",),
     "operations.alerts.tick": ("tick_alerts",),
     "operations.alerts.verified": ("alert_verification",),
+    "operations.dagster": ("dagster_assets",),
     "operations.dbtsources": ("dbt_sources",),
     "operations.heartbeat": ("beating",),
     "operations.anomalies.look": ("find_anomalies",),
@@ -101,6 +105,7 @@ _HOMES = {
     "operations.migrate.compare": ("compare_pipelines",),
     "operations.migrate.waive": ("list_waivers", "waive"),
     "operations.records": ("reset", "states", "verify_audit"),
+    "operations.lineage": ("lineage",),
     "operations.metrics": ("metrics", "write_metrics"),
     "operations.reports.compliance": ("compliance",),
     "operations.reports.daily": ("daily",),

@@ -1,4 +1,4 @@
-"""Who hears of a load besides the screen: alerts, the heartbeat, and traces, each where it is asked for."""
+"""Who hears of a load besides the screen: alerts, the heartbeat, traces, and lineage, each where it is asked for."""
 
 from __future__ import annotations
 
@@ -43,4 +43,6 @@ def listening(settings: Config, *, whole: bool, resumed: bool) -> Iterator[list[
         asked = any(name.startswith("OTEL_") for name in os.environ)  # else nothing of it is imported
         if asked and (trace := stack.enter_context(bulketl.traced(os.environ))):
             observers.append(trace)
+        if settings.openlineage is not None and (told := stack.enter_context(bulketl.lineage(settings))):
+            observers.append(told)
         yield observers

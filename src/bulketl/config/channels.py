@@ -34,6 +34,12 @@ def _url(text: str, schemes: tuple[str, ...]) -> urllib.parse.SplitResult:
     return parts
 
 
+def scheme_and_host(url: str) -> tuple[str, str]:
+    """Return the scheme of a URL that was checked, and the host that it names."""
+    parts = urllib.parse.urlsplit(url)
+    return parts.scheme, parts.hostname or ""
+
+
 def on_this_machine(host: str) -> bool:
     """Tell whether a host is this machine, so that what is said to it goes over no line."""
     try:

@@ -21,8 +21,9 @@ from bulketl.tables.spec import TIERS, Tier
 
 _DEFAULT_RULE = TableRule()
 # What decides over no row: where the servers are, who is told, what a person may not see, and what the source had once.
-_ADDRESSES = ("source", "target", "mask_key", "mask_key_file", "alerts", "watchdog", "hooks", "reports", "metrics")
-APART = frozenset((*_ADDRESSES, "known", "known_columns"))
+_ADDRESSES = ("source", "target", "mask_key", "mask_key_file")
+_TOLD = ("alerts", "watchdog", "hooks", "reports", "metrics", "openlineage")
+APART = frozenset((*_ADDRESSES, *_TOLD, "known", "known_columns"))
 
 
 class Config(Settings):

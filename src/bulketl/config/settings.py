@@ -11,6 +11,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from bulketl.config.alerts import Alerts
 from bulketl.config.capacity import Capacity
 from bulketl.config.hooks import Hook
+from bulketl.config.lineage import OpenLineage
 from bulketl.config.metrics import Metrics
 from bulketl.config.migration import Migration
 from bulketl.config.reports import Reports
@@ -131,6 +132,7 @@ class Settings(Model):
     hooks: tuple[Hook, ...] = Field(default=(), strict=False)
     reports: Reports | None = None
     metrics: Metrics | None = None
+    openlineage: OpenLineage | None = Field(default=None, repr=False)
     ledger: LedgerRule = LedgerRule()
     capacity: Capacity = Capacity()
     migration: Migration | None = None

@@ -143,6 +143,7 @@ class _Driver:
         self._due = {load.spec.table: load.due for load in plan.loads if load.due is not None}
         self._late = {x.spec.table: x.seconds + OVER_PLAN for x in plan.loads if x.seconds is not None}
         self._stop = {load.spec.table: load.spec.stop_after for load in plan.loads if load.spec.stop_after is not None}
+        self._columns = {load.spec.table: load.spec.columns for load in plan.loads}
         self._started: dict[str, float] = {}
         self._under_way: set[str] = set()
         self._locks: dict[str, tuple[contextlib.ExitStack, Lock, float]] = {}
@@ -215,7 +216,7 @@ class _Driver:
             if again or table not in self._started:
                 self._started[table] = time.monotonic()
                 self._under_way.add(table)
-                yield TableRetried(self._run, table) if again else TableStarted(self._run, table)
+                yield TableRetried(self._run, table) if again else TableStarted(self._run, table, *self._columns[table])
         try:
             if step.spec and step.together:
                 yield from self._together(step, step.spec)

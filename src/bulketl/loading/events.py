@@ -46,10 +46,15 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class TableStarted:
-    """The first step of a table begins."""
+    """The first step of a table begins. `read`, `written`: its columns with their types, at the source and in the target.
+
+    The columns are for observers and not on record, as the plan of the run has them there.
+    """
 
     run: str
     table: str
+    read: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    written: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,11 +27,15 @@ KINDS: dict[str, type] = {kind_of(each): each for each in get_args(Event) if eac
 
 
 def to_record(event: Event) -> tuple[str, dict[str, Any]] | None:
-    """Return the kind of an event and its values but the run, ready for JSON; None for an event that is not kept."""
+    """Return the kind of an event and its values but the run, ready for JSON; None for an event that is not kept.
+
+    Nor are values kept that say nothing of whether two events are equal.
+    """
     kind = kind_of(type(event))
     if kind not in KINDS:
         return None
-    body = {field.name: _plain(getattr(event, field.name)) for field in dataclasses.fields(event) if field.name != "run"}
+    kept = (field.name for field in dataclasses.fields(event) if field.compare and field.name != "run")
+    body = {name: _plain(getattr(event, name)) for name in kept}
     if _PUBLIC in body:
         body["message"] = body.pop(_PUBLIC)
     return kind, body

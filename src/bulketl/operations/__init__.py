@@ -3,7 +3,9 @@
 `history` says how every table stands and what happened in each run. `watching` looks at a run as it goes on, `following`
 and `underway` say what these looks tell of it, and `cancelling` ends one from anywhere. `anomalies` finds what is not normal
 by a table's nights. `alerts` tells people of what goes wrong, at night too; `heartbeat` and `watchdog` make silence heard,
-each from another place. `metrics` and `traces` (of `spans`) are for programs that gather figures.
+each from another place. `metrics` and `traces` (of `spans`) are for programs that gather figures, and
+`lineage` (of `runevents`) for those that know which table comes from which; `checked` says which checks have held, also to
+`dagster`, which makes assets of tables.
 
 `records` says what the ledger knows: states, chains of audited tables. `certificates` and `why` prove and explain.
 `rejects` shows, exports and retries rows that were rejected. `retention` lets old rows leave. `schedulers` writes what

@@ -65,7 +65,7 @@ def dbt_sources(config: Config, tables: Sequence[str] = (), *, certified: bool =
             f"no table in schema {config.target_schema!r} is on record as loaded",
             hint="run `bulketl load` first; a role other than the loader's needs SELECT on the ledger",
         )
-    names = _named(loaded)
+    names = dbt_names(loaded)
     document = {
         "version": 2,
         "sources": [
@@ -113,7 +113,7 @@ def _column(table: str, name: str, kind: str, tests: Sequence[Mapping[str, Any]]
     return {"name": name, "quote": True, "data_type": kind, **(told if tests and '"' not in name else {})}
 
 
-def _named(tables: Iterable[str]) -> dict[str, str]:
+def dbt_names(tables: Iterable[str]) -> dict[str, str]:
     """Return the name that dbt has for each table: its own, unless that is more than letters, digits and underscores."""
     return {name: name if _PLAIN.fullmatch(name) else _plainly(name) for name in tables}
 

@@ -126,6 +126,12 @@ class TableSpec:
         return self.max_rejects if isinstance(self.max_rejects, int) else int(self.max_rejects * read + 1e-9)
 
     @property
+    def columns(self) -> tuple[dict[str, str], dict[str, str]]:
+        """Its columns with their types: those that are read, at the source, and those that are written, in the target."""
+        read = {item.column: item.source for item in self.casts if item.source}
+        return read, {item.name: item.target for item in self.casts} | {name: STAMPS[name] for name in self.stamps}
+
+    @property
     def packed_casts(self) -> tuple[Cast, ...]:
         """The columns that are read as integers and taken apart afterwards."""
         return tuple(item for item in self.casts if item.packed) if self.packed else ()
