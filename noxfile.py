@@ -1,7 +1,7 @@
 """All of it: `nox -s NAME`.
 
-NAME is one of lint types unit tests hostile supply integrations dbt browser pictures package guard faults model walk mutants
-labels demo bare compatibility bench.
+NAME is one of lint types unit tests hostile supply integrations dbt docs browser pictures package guard faults model walk
+mutants labels demo bare compatibility bench.
 """
 
 import sys
@@ -143,6 +143,13 @@ def pictures(session: nox.Session) -> None:
     session.run(*PROGRAMS)
     session.run("python", "tests/support/browser.py")
     session.run("pytest", "tests/servers/operations/test_pictures.py", env={"BULKETL_PICTURES": "1", "BULKETL_BROWSER": "1"})
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the docs as a site into site/; a link to a page or a heading that is not there fails it."""
+    session.install("-q", *group("docs"))
+    session.run("zensical", "build", "--clean", "--strict")
 
 
 @nox.session

@@ -12,6 +12,7 @@ ASKS = {
     "mysql/absence.py": "names of tables and columns, and whether one row can be read; no value",
     "mysql/arrivals.py": "for discover: how stamps and keys of the newest rows came",
     "mysql/changes.py": "the cursor and the key, which no mask is on: refused by plan/masking.py",
+    "mysql/condition.py": "the server's words about itself, and how large its tables are",
     "mysql/counters.py": "the server's counters",
     "mysql/crowd.py": "the server's sessions, counted",
     "mysql/recent.py": "for the weekly report: how many rows have a stamp of the last days, counted",

@@ -16,6 +16,7 @@ from bulketl.tables.spec import TableSpec
 
 # Where the text of a foreign exception goes on, into what is no message of ours, and why that shows nobody a row.
 ELSEWHERE = {
+    "cli/init.py _given": "of a variable of the environment that names a file",
     "cli/reports.py _key": "where a key is, and nothing of it",
     "cli/demo/demo.py _load": "the demo's own data",
     "cli/demo/servers.py EmbeddedPostgres.__init__": "the demo's own data",

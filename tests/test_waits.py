@@ -132,6 +132,8 @@ WRITES = {
     "loading/process.py TemporaryFile": "has no name; what native code says as it aborts",
     "loading/process.py fdopen": "a pipe",
     "loading/process.py write_text": "a number for the kernel",
+    "cli/files.py open": "a URI, which its owner alone may read",
+    "cli/init.py TemporaryDirectory": "rules and names of columns",
     "cli/files.py write_bytes": "rules and pages, not rows",
     "loading/engine.py open": "of a gate",
     "operations/metrics.py mkstemp": "counts and times per table",

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from bulketl.operations.why import why
     from bulketl.plan.plan import Plan
     from bulketl.survey.discover import explain, propose
+    from bulketl.survey.doctor import doctor
     from bulketl.survey.grants import check_grants, grant
     from bulketl.survey.lines import lines
     from bulketl.survey.planning import compare_with_last, make_plan
@@ -68,7 +69,7 @@ __all__ = [
     "AlteredValuesWarning", "BulketlError", "ClusterError", "Config", "ConfigError", "DataError", "Plan", "PlanError",
     "RowStory", "SourceError", "Summary", "TargetError", "Verification", "acknowledge_alerts", "alert_verification",
     "alerting", "beating", "cancel", "capacity", "certificate", "check_grants", "compare_history",
-    "compare_pipelines", "compare_with_last", "compliance", "daily", "dask", "dbt_sources", "explain",
+    "compare_pipelines", "compare_with_last", "compliance", "daily", "dask", "dbt_sources", "doctor", "explain",
     "export_rejects", "find_anomalies", "frame", "grant", "incident", "lines", "list_alerts", "list_rejects", "list_waivers",
     "load", "load_config", "make_plan", "metrics", "nights", "promote", "propose", "read", "reset", "resolve_alerts",
     "resume", "retain_tables", "retry_rejects", "rollback", "run_pairs", "run_report", "runs", "scan", "show_alert",
@@ -114,6 +115,7 @@ _HOMES = {
     "operations.why": ("why",),
     "plan.plan": ("Plan",),
     "survey.discover": ("explain", "propose"),
+    "survey.doctor": ("doctor",),
     "survey.grants": ("check_grants", "grant"),
     "survey.lines": ("lines",),
     "survey.planning": ("compare_with_last", "make_plan"),

@@ -11,6 +11,7 @@ from shown_alerts import ALERTS
 from shown_base import LONG, ODD, RUN, Made
 from shown_daily import DAILY
 from shown_docs import DOC_PAIRS, DOC_YEARS, DOCS
+from shown_doctor import CHECKUPS, EXPLAINED, TOLD
 from shown_findings import FOUND
 from shown_grants import GRANTS, HELD, LINES, SOME
 from shown_handovers import PROMOTED, RETURNED, UNDONE
@@ -103,6 +104,9 @@ SCREENS: dict[str, dict[str, Made]] = {
     "handovers-promoted": PROMOTED,
     "handovers-returned": RETURNED,
     "handovers-undone": UNDONE,
+    "explain-entry": EXPLAINED,
+    "doctor-checkup": CHECKUPS,
+    "doctor-told": TOLD,
     "grants-sql": GRANTS,
     "grants-held": HELD,
     "watching-frame": FRAMES,

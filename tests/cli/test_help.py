@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -101,3 +102,100 @@ def test_help_has_no_colour_where_none_is_wanted() -> None:
             [sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=60, check=False
         )
         assert ("\x1b[" in done.stdout) is acts, done.stdout[:200]
+
+
+# Commands without --json, and why.
+WITHOUT_JSON = {
+    "init": "writes files, and a person looks on",
+    "dashboard": "serves pages",
+    "demo": "shows a load to a person",
+    "help": "is help",
+    "state reset": "asks, and changes what is on record",
+    "rejects export": "writes a file that may itself be JSON",
+}
+
+
+def test_whatever_reads_can_be_asked_for_json() -> None:
+    """A new command has --json, or a reason here."""
+    without = {words for words, command in EVERY.items() if "--json" not in {o for one in command.params for o in one.opts}}
+    assert without == set(WITHOUT_JSON)
+
+
+@pytest.mark.parametrize("words", EVERY)
+def test_help_fits_a_screen(words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 100 columns and 40 lines."""
+    monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 100)  # which is read once
+    done = CliRunner().invoke(app, [*words.split(), "-h"], env={"COLUMNS": "100", "TERMINAL_WIDTH": "100"})
+    text = re.sub(r"\A[ \n]*\n|[ \n]*\Z", "", done.stdout).splitlines()
+    assert len(text) <= 40
+    assert max(map(len, text)) <= 100
+
+
+def test_the_list_of_commands_has_a_line_for_each() -> None:
+    """Whole sentences, none of them cut inside a word of code."""
+    for words, command in EVERY.items():
+        assert 0 < len(command.short_help) <= 100, words
+        assert command.short_help.endswith("."), words
+        assert command.short_help.count("`") % 2 == 0, words
+
+
+def test_no_command_has_colour_where_none_is_wanted() -> None:
+    """In its help, and in what it says of an option that it has not; even where a terminal is forced."""
+    code = (
+        "import sys; from bulketl.cli import app as cli\n"
+        f"for words in {[words.split() for words in EVERY]!r}:\n"
+        "    for option in ('--help', '--no-such-option'):\n"
+        "        sys.argv = ['bulketl', *words, option]\n"
+        "        try:\n            cli.main()\n        except SystemExit:\n            pass\n"
+    )
+    for value, acts in (("1", False), ("", True)):
+        environ = {**os.environ, "NO_COLOR": value, "FORCE_COLOR": "1", "TERM": "xterm"}
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert done.stdout.count("Usage:") >= len(EVERY)
+        assert done.stderr.count("No such option") == len(EVERY), done.stderr[-500:]
+        assert ("\x1b[" in done.stdout + done.stderr) is acts
+
+
+def test_everything_is_printed_by_the_terminal_that_hears_no_color() -> None:
+    """Nobody makes a console of his own, or colours by other means."""
+    texts = {path.name: path.read_text(encoding="utf-8") for path in Path(bulketl.__file__).parent.rglob("*.py")}
+    own = {name for name, text in texts.items() if re.search(r"\bConsole\(|typer\.(style|secho)|\\x1b\[[\d;]*m", text)}
+    assert own <= {"terminal.py"}
+
+
+def completed(line: str, shell: str = "bash") -> list[str]:
+    """Return what a shell is given for a line."""
+    asked = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split(" ")) - 1), "_TYPER_COMPLETE_ARGS": line}
+    paths = os.pathsep.join(map(os.path.abspath, sys.path))
+    environ = {**os.environ, "PYTHONPATH": paths, "_BULKETL_COMPLETE": f"complete_{shell}", **asked}
+    code = "import sys; sys.argv = ['bulketl']; from bulketl.cli.app import app; app(prog_name='bulketl')"
+    done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=60, check=False)
+    assert not done.stderr
+    return done.stdout.split("\n")
+
+
+def test_tables_tiers_and_codes_are_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the catalog beside the rules; without one, or with one that is broken, by nothing."""
+    monkeypatch.chdir(tmp_path)
+    assert "".join(completed("bulketl load --tables cl")).strip() == ""
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "catalog.json").write_text('{"claim": {}, "clinic": {}, "patient": {}, "cl\\u001b[31m": {}}')
+    for line in ("load --tables cl", "plan --exclude cl", "why cl", "state show cl", "undo cl", "state list cl"):
+        assert sorted("".join(f"{one} " for one in completed(f"bulketl {line}")).split()) == ["claim", "clinic"], line
+    assert completed("bulketl load --tables patient,cla")[0] == "patient,claim"
+    assert completed("bulketl load --tier cr")[0] == "critical"
+    assert completed("bulketl explain BLK-104")[0].startswith("BLK-104")
+    (tmp_path / "config" / "catalog.json").write_text("[1")
+    assert "".join(completed("bulketl load --tables cl")).strip() == ""
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_a_shell_is_given_a_script(shell: str) -> None:
+    """Which asks the program, as in the test above."""
+    environ = {**os.environ, "_BULKETL_COMPLETE": f"source_{shell}"}
+    code = "import sys; sys.argv = ['bulketl']; from bulketl.cli.app import app; app(prog_name='bulketl')"
+    done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=60, check=False)
+    assert f"_BULKETL_COMPLETE=complete_{shell}" in done.stdout
+    assert any("retention" in line for line in completed("bulketl ret", shell))

@@ -22,7 +22,7 @@ DEAR = {
     "pymysql", "yaml", "ruamel", "distributed", "matplotlib",
     *(f"bulketl.{room}" for room in ("config", "rows", "plan", "mysql", "postgres", "survey", "verifying", "operations")),
 }  # fmt: skip
-NOTHING_TO_COLLECT = {"casts", "help"}  # commands that print and end
+NOTHING_TO_COLLECT = {"casts", "explain", "help"}  # commands that print and end
 LOADED = "print(sorted(DEAR & sys.modules.keys()))"
 
 

@@ -12,7 +12,7 @@ from bulketl.config.tables import TableRule
 from bulketl.errors import PlanError
 from bulketl.plan.absences import GONE_TABLE, OUT_OF_VIEW, absences, expected, unseen
 from bulketl.plan.leftout import fitting, left_out, told, with_views
-from bulketl.plan.plan import Leftover, Plan, Refusal, Skip
+from bulketl.plan.plan import Leftover, Plan, Skip
 from bulketl.plan.stale import NAMED, leftovers, line, notes
 from bulketl.tables.catalog import Absent, Catalog, Column, Expected, Made, Other, Table, TargetTable
 from bulketl.tables.cursor import State
@@ -74,9 +74,9 @@ def test_what_is_gone_is_skipped_and_what_is_out_of_view_refused() -> None:
     catalog = dataclasses.replace(CATALOG, absent=absent)
     rules = config({"x": {"table_importance": "critical"}, "y": {"table_importance": "important"}})
     refused, skipped = absences(rules, catalog, lambda _: True)
-    assert refused == (
-        Refusal("y", "important", f"table 'y' is known and not in view at {HOME}: no right", OUT_OF_VIEW),
-    )  # fmt: skip
+    message = f"table 'y' is known and not in view at {HOME}: no right"
+    assert [(one.table, one.tier, one.message, one.hint) for one in refused] == [("y", "important", message, OUT_OF_VIEW)]
+    assert all(one.reference for one in refused)
     assert skipped == (Skip("x", "critical", GONE_TABLE),)
     assert absences(rules, catalog, lambda name: name == "x") == ((), skipped)
 

@@ -55,9 +55,9 @@ PLACES: dict[str, tuple[int, str]] = {
     "connections/tls.py _load": (2, "begin"),
     "connections/tls.py _shown": (3, "begin"),
     "connections/tls.py known": (1, "begin"),
-    "errors.py BugError.of": (1, "bug"),
-    "errors.py MismatchError.found": (1, "bug"),
-    "errors.py altered_meanwhile": (1, "meanwhile"),
+    "errors/__init__.py BugError.of": (1, "bug"),
+    "errors/__init__.py MismatchError.found": (1, "bug"),
+    "errors/__init__.py altered_meanwhile": (1, "meanwhile"),
     "loading/dask.py check_address": (2, "asked"),
     "loading/dask.py _connected": (3, "cluster"),
     "loading/dask.py _check": (3, "cluster"),
@@ -101,6 +101,7 @@ PLACES: dict[str, tuple[int, str]] = {
     "mysql/slices.py drained": (1, "meanwhile"),
     "mysql/slices.py _last": (1, "bug"),
     "mysql/zones.py check_zone": (1, "lack"),
+    "plan/absences.py absences": (1, "plan"),
     "plan/absences.py unseen": (3, "plan"),
     "plan/consistency.py _impossible": (1, "plan"),
     "plan/spelling.py check_spelling": (3, "plan"),
@@ -215,6 +216,8 @@ class Raised:
     place: str
     error: str
     message: str
+    hint: str = ""
+    made: bool = True  # and not by a function that stands for it, as `BugError.of`
 
     @property
     def kind(self) -> str:
@@ -261,8 +264,21 @@ def kind_of(error: str, message: str) -> str:
 class _Visitor(ast.NodeVisitor):
     def __init__(self, file: str, names: set[str]) -> None:
         self.file, self.names = file, names
+        self.constants: dict[str, str] = {}
         self.inside: list[str] = []
         self.found: list[Raised] = []
+
+    def visit_Module(self, node: ast.Module) -> None:
+        for one in node.body:
+            if isinstance(one, ast.Assign) and isinstance(one.targets[0], ast.Name):
+                self.constants[one.targets[0].id] = _text(one.value)
+        self.generic_visit(node)
+
+    def _hint(self, node: ast.expr) -> str:
+        """Return what a hint says; of two that depend, both."""
+        if isinstance(node, ast.IfExp):
+            return "; or: ".join(dict.fromkeys(map(self._hint, (node.body, node.orelse))))
+        return self.constants.get(node.id, "…") if isinstance(node, ast.Name) else _text(node)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
         self._enter(node)
@@ -277,9 +293,11 @@ class _Visitor(ast.NodeVisitor):
 
     def visit_Call(self, node: ast.Call) -> None:
         name = _called(node.func)
-        if name in self.names or (name == "cls" and self.file == "errors.py"):
+        if name in self.names or (name == "cls" and self.file == "errors/__init__.py"):
             message = _text(node.args[0]) if node.args else "…"
-            self.found.append(Raised(f"{self.file} {'.'.join(self.inside)}", name, message))
+            hint = next((self._hint(word.value) for word in node.keywords if word.arg == "hint"), "")
+            made = isinstance(node.func, ast.Name)
+            self.found.append(Raised(f"{self.file} {'.'.join(self.inside)}", name, message, hint, made))
         self.generic_visit(node)
 
 

@@ -49,15 +49,19 @@ def text_of(name: str) -> str:
 
 def commands(name: str) -> list[Command]:
     """Return the commands of a runbook, in their order."""
+    return commands_in(text_of(name))
+
+
+def commands_in(text: str) -> list[Command]:
+    """Return the commands of the steps of a text, in their order."""
     found: list[Command] = []
-    pieces = re.split(r"^(\d+)\. ", text_of(name), flags=re.MULTILINE)
+    pieces = re.split(r"^(\d+)\. ", text, flags=re.MULTILINE)
     for step, piece in zip(pieces[1::2], pieces[2::2], strict=True):
         for kind, block in BLOCK.findall(piece):
-            text = textwrap.dedent(block).strip()
+            lines = [line for line in textwrap.dedent(block).splitlines() if line.strip()]
             if kind == "sh":
-                found.append(Command(int(step), text, (), 0))
+                found.append(Command(int(step), "\n".join(lines), (), 0))
                 continue
-            lines = [line for line in text.splitlines() if line.strip()]
             ends = [int(line.split()[-1]) for line in lines if re.fullmatch(r"exit code \d+", line)]
             told = tuple(line for line in lines if not line.startswith("exit code "))
             found[-1] = found[-1]._replace(promised=found[-1].promised + told, code=ends[0] if ends else 0)
@@ -150,14 +154,19 @@ class Walk:
 
     def _carried_out(self, command: Command, given: Mapping[str, str]) -> str:
         done = self.clinic.run(_filled(command.text, given))
-        told = f"{self.name}, step {command.step}: {command.text}\n{done.stdout}"
-        assert done.returncode == command.code, f"ended with {done.returncode}: {told}"
-        printed = [" ".join(line.split()) for line in done.stdout.splitlines()]
-        for line in command.promised:
-            words = " ".join(_filled(line, given).split())
-            pattern = ".*?".join(re.escape(part.strip()) for part in words.split("…"))
-            assert any(re.search(pattern, one) for one in printed), f"{line!r} is not in the output of {told}"
-        return done.stdout
+        return kept(command, done, f"{self.name}, step {command.step}", given)
+
+
+def kept(command: Command, done: subprocess.CompletedProcess[str], where: str, given: Mapping[str, str]) -> str:
+    """Return what a command printed; fail when it ended or printed otherwise than its page promises."""
+    told = f"{where}: {command.text}\n{done.stdout}"
+    assert done.returncode == command.code, f"ended with {done.returncode}: {told}"
+    printed = [" ".join(line.split()) for line in done.stdout.splitlines()]
+    for line in command.promised:
+        words = " ".join(_filled(line, given).split())
+        pattern = ".*?".join(re.escape(part.strip()) for part in words.split("…"))
+        assert any(re.search(pattern, one) for one in printed), f"{line!r} is not in the output of {told}"
+    return done.stdout
 
 
 def _filled(text: str, given: Mapping[str, str]) -> str:

@@ -95,7 +95,7 @@ def _inside(tree: ast.AST, file: str, at: tuple[str, ...], imports: dict[str, st
 
 def _kinds(functions: list[Function]) -> set[str]:
     """Return the names of our errors, and of the functions that make one of a message and a `said` that they are given."""
-    tree = ast.parse((SRC / "errors.py").read_text(encoding="utf-8"))
+    tree = ast.parse((SRC / "errors" / "__init__.py").read_text(encoding="utf-8"))
     ours = {"BulketlError"}
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and any(isinstance(base, ast.Name) and base.id in ours for base in node.bases):

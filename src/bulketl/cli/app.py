@@ -22,7 +22,10 @@ import bulketl
 from bulketl.cli import alerts, certificate, handovers, loading, months, records, rejects, rules, verify
 from bulketl.cli import dashboard as dashboard_command
 from bulketl.cli import dbt as dbt_commands
+from bulketl.cli import doctor as doctor_command
+from bulketl.cli import explain as explain_command
 from bulketl.cli import grants as grants_command
+from bulketl.cli import init as init_command
 from bulketl.cli import metrics as metrics_command
 from bulketl.cli import migrate as migrate_commands
 from bulketl.cli import pairs as pairs_command
@@ -111,13 +114,18 @@ def demo(
     run(command, False)
 
 
+registered(app, init_command.init, "bulketl init --schema raw",
+           {0: "written", 1: "a server cannot be used", 2: f"{WRONG}, or written and a rule is an error"})  # fmt: skip
 registered(app, loading.load, "bulketl load --tier critical,important", LOADS)
 registered(app, loading.plan, "bulketl plan --tables 'claim*'")
 registered(app, rules.discover, "bulketl discover --write config/tables.yaml")
 registered(app, validate_command.validate, "bulketl validate --fix", {0: "no errors found", 1: REFUSED, 2: "errors found"})
+registered(app, doctor_command.doctor, "bulketl doctor -v",
+           {0: "nothing stops a load", 1: "something would stop it or make it wrong", 2: WRONG})  # fmt: skip
 registered(app, grants_command.grants, "bulketl grants --role loader",
            {0: "done, or each role has exactly what it needs", 1: f"a right is missing, or {REFUSED}", 2: WRONG,
             3: "only rights beyond what is needed"})  # fmt: skip
+registered(app, explain_command.explain, "bulketl explain BLK-1040", {0: "done", 2: "there is no such code"})
 registered(app, rules.casts, "bulketl casts --json", {0: "done"})
 registered(app, loading.schedule, "bulketl schedule systemd", {0: "done", 2: WRONG})
 acting(verifying, verify.verify, "bulketl verify --tables 'pay*' --level keys",

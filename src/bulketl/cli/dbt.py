@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 import bulketl
 from bulketl.cli.options import (
     ConfigOption,
+    JsonOption,
     RulesOption,
     SchemaOption,
     TablesOption,
@@ -33,6 +35,7 @@ def dbt_sources(
     schema: SchemaOption = None,
     config: ConfigOption = None,
     rules: RulesOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Write the loaded tables as a source of dbt: types, tests that the checks imply, and freshness.
 
@@ -42,11 +45,11 @@ def dbt_sources(
 
     def command() -> int:
         from bulketl.cli.files import as_it_is, replace
-        from bulketl.operations.dbtsources import HEADER
+        from bulketl.operations.dbtsources import HEADER, document_of
 
         text = bulketl.dbt_sources(configured(config, rules, schema=schema), split_commas(tables), certified=certified)
         if write is None:
-            hand_out(text.rstrip("\n"))
+            print(json.dumps(document_of(text))) if as_json else hand_out(text.rstrip("\n"))
             return DONE
         if write.is_file() and not as_it_is(write).startswith(HEADER):
             raise ConfigError(
@@ -55,6 +58,8 @@ def dbt_sources(
             )
         replace(write, text)
         err.print(f"wrote {write}; next: dbt source freshness", soft_wrap=True)
+        if as_json:
+            print(json.dumps({"wrote": str(write)}))
         return DONE
 
-    run(command, False)
+    run(command, as_json)

@@ -24,6 +24,22 @@ def replace(path: Path, text: str) -> None:
         ) from None
 
 
+def keep_secret(path: Path, line: str) -> None:
+    """Write a line into a file that its owner alone may read, from its first byte on; raise ConfigError."""
+    beside = path.with_name(path.name + ".new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.unlink(missing_ok=True)
+        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            os.write(handle, f"{line}\n".encode())
+        finally:
+            os.close(handle)
+        beside.replace(path)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}", hint="work in a folder you may write to") from None
+
+
 def as_it_is(path: Path) -> str:
     """Return the text of a file with the line ends that it has."""
     return path.read_bytes().decode("utf-8")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 import bulketl
+from bulketl.cli import completing
 from bulketl.cli.migrate import ReasonOption, selected
 from bulketl.cli.options import (
     ConfigOption,
@@ -103,7 +104,7 @@ def rollback(
 
 
 def undo(
-    table: Annotated[str, typer.Argument(metavar="TABLE", help="The table, by its name.")],
+    table: Annotated[str, typer.Argument(metavar="TABLE", help="The table, by its name.", autocompletion=completing.tables)],
     schema: SchemaOption = None,
     config: ConfigOption = None,
     rules: RulesOption = None,

@@ -6,6 +6,7 @@ A command is registered with its example and its codes here; tests list the comm
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -21,6 +22,7 @@ LOADS: Mapping[int, str] = {
     4: "outside the window, or stopped at its end or by `runs cancel`", 5: "loaded and not certified",
     INTERRUPTED: "interrupted",
 }  # fmt: skip
+SHORT = 82  # characters that a list of commands has room for at 100 columns
 HELP_NAMES = {"help_option_names": ["-h", "--help"]}
 
 
@@ -63,6 +65,7 @@ def acting(of: typer.Typer, function: Callable[..., Any], example: str, codes: M
         cls=Group,
         no_args_is_help=False,
         help=inspect.getdoc(function),
+        short_help=shortened(inspect.getdoc(function) or ""),
         subcommand_metavar="[COMMAND]",
         context_settings=HELP_NAMES,
         epilog=_ending(example, codes),
@@ -73,7 +76,17 @@ def registered(
     of: typer.Typer, function: Callable[..., Any], example: str, codes: Mapping[int, str] = LOOKS, name: str | None = None
 ) -> None:
     """Make a function a command of a group, whose help ends with an example and with its exit codes."""
-    of.command(name, cls=Command, context_settings=HELP_NAMES, epilog=_ending(example, codes))(function)
+    short = shortened(inspect.getdoc(function) or "")
+    of.command(name, cls=Command, context_settings=HELP_NAMES, short_help=short, epilog=_ending(example, codes))(function)
+
+
+def shortened(text: str) -> str:
+    """Return the first sentence of a help, of a long one the part before its first colon, semicolon or comma."""
+    sentence = " ".join(text.partition("\n\n")[0].split())
+    for end in (";", ":", ","):
+        begun, *_ = re.split(rf"{end} (?=(?:[^`]*`[^`]*`)*[^`]*$)", sentence)  # and not within a word of code
+        sentence = sentence if len(sentence) <= SHORT or begun == sentence else f"{begun}."
+    return sentence
 
 
 def _ending(example: str, codes: Mapping[int, str]) -> str:

@@ -60,35 +60,31 @@ def load(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and change nothing.")] = False,
     resume: Annotated[
         str | None,
-        typer.Option("--resume", metavar="RUN", help="Go on with a run that was interrupted; `last` is the last one."),
+        typer.Option("--resume", metavar="RUN", help="Go on with an interrupted run, or with the `last` one."),
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Outside the window: wait until it opens.")] = False,
     ignore_window: Annotated[bool, typer.Option("--ignore-window", help="Load at any time.")] = False,
-    certify: Annotated[
-        bool, typer.Option("--certify", help="Take figures of every column on the way, at the source and in Postgres.")
-    ] = False,
+    certify: Annotated[bool, typer.Option("--certify", help="Take figures of every column on both sides.")] = False,
     workers: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, max=64, help="Steps at once; also the most source connections. [default: 3]"),
+        typer.Option(metavar="N", min=1, max=64, help="Steps and source connections at once. [default: 3]"),
     ] = None,
     executor: Annotated[
         str,
-        typer.Option("--executor", metavar="threads|dask", help="Where steps run: in this process, or on a Dask cluster."),
+        typer.Option("--executor", metavar="threads|dask", help="Where steps run.", show_default=False),
     ] = "threads",
     hybrid: Annotated[
         bool,
         typer.Option(
             "--hybrid",
-            help="Have the older pipeline load what it serves, beside this load, which also loads the tables beside it.",
+            help="Beside the older pipeline, which loads what it serves.",
         ),
     ] = False,
     scheduler: Annotated[
         str,
         typer.Option("--scheduler", metavar="ADDRESS", help="The Dask scheduler, `tls://host:8786`.", show_default=False),
     ] = "",
-    airflow: Annotated[
-        bool, typer.Option("--airflow", help="End with a line for Airflow: ###AIRFLOW_RESULT### and JSON.")
-    ] = False,
+    airflow: Annotated[bool, typer.Option("--airflow", help="End with ###AIRFLOW_RESULT### and JSON.")] = False,
     schema: SchemaOption = None,
     config: ConfigOption = None,
     rules: RulesOption = None,
@@ -98,8 +94,8 @@ def load(
 ) -> None:
     """Load tables into Postgres; without --tier and --tables, all of them.
 
-    Each table is complete or as it was before. Rows read and rows counted in Postgres are compared for every
-    partition. Ctrl-C once ends the steps under way and leaves a run that --resume continues; twice stops at once.
+    Each table is complete or as it was before. Ctrl-C ends the steps under way and leaves a run that --resume continues;
+    a second one stops at once.
     """
 
     def selected() -> Selection:
@@ -252,6 +248,8 @@ def plan(
             print(json.dumps(found.lines)) if as_json else out.print(plans.plan_changes(*found), soft_wrap=True)
         else:
             print(chosen.to_json()) if as_json else out.print(plans.plan(chosen, verbose))
+            if not as_json and chosen.groups:
+                err.print("next: `bulketl load` does it", soft_wrap=True)
         return DONE
 
     run(command, as_json)
@@ -260,6 +258,7 @@ def plan(
 def schedule(
     kind: Annotated[str, typer.Argument(metavar="systemd|cron|airflow", help="For which scheduler.")],
     config: ConfigOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Print what a scheduler needs to start a load when its window opens; bulketl has no scheduler of its own.
 
@@ -282,7 +281,7 @@ def schedule(
         text = snippet(kind, settings.windows, folder, (program, "load", *named))
         if settings.alerts is not None:
             text = f"{text}\n{ticking(kind, folder, (program, 'alerts', 'tick', '--json', *named))}"
-        hand_out(text.rstrip("\n"))
+        print(json.dumps({"scheduler": kind, "text": text})) if as_json else hand_out(text.rstrip("\n"))
         return DONE
 
-    run(command, False)
+    run(command, as_json)

@@ -77,6 +77,7 @@ class JsonLines:
     def error(self, problem: BulketlError) -> None:
         """Log the error that ends a command."""
         values = {"kind": type(problem).__name__, "code": problem.code, "message": problem.public, "hint": problem.hint}
+        values["reference"] = problem.reference
         _log.error("error", extra={"values": values})
         if problem.message != problem.public:
             _log.debug("said", extra={"values": {"message": problem.message}})

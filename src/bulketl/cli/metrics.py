@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import bulketl
-from bulketl.cli.options import ConfigOption, SchemaOption, configured, err, hand_out, run
+from bulketl.cli.options import ConfigOption, JsonOption, SchemaOption, configured, err, hand_out, run
 from bulketl.errors import DONE, BulketlError
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def metrics(
     ] = None,
     schema: SchemaOption = None,
     config: ConfigOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Print what became of each table, tier and kind of run last, and when it was last well, in Prometheus' format.
 
@@ -34,12 +36,15 @@ def metrics(
     def command() -> int:
         settings = configured(config, None, schema=schema)
         if textfile is None:
-            hand_out(bulketl.metrics(settings).rstrip("\n"))
+            text = bulketl.metrics(settings)
+            print(json.dumps({"format": "prometheus", "text": text})) if as_json else hand_out(text.rstrip("\n"))
         else:
             err.print(f"wrote {bulketl.write_metrics(settings, textfile)}", soft_wrap=True)
+            if as_json:
+                print(json.dumps({"wrote": str(textfile)}))
         return DONE
 
-    run(command, False)
+    run(command, as_json)
 
 
 def keep_metrics(settings: Config) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, cast
 import typer
 
 import bulketl
+from bulketl.cli import completing
 from bulketl.cli.logs import FORMATS, JsonLines
 from bulketl.cli.screens import common
 from bulketl.cli.terminal import Terminal
@@ -56,29 +57,32 @@ _taken: dict[str, str] = {}  # out of the environment, until the command ends
 
 TierOption = Annotated[
     list[str] | None,
-    typer.Option("--tier", metavar="TIER", help="critical, important, audit or reference; repeated or with commas."),
+    typer.Option(
+        "--tier",
+        metavar="TIER",
+        help="critical, important, audit or reference; several as a,b.",
+        autocompletion=completing.tiers,
+    ),
 ]
 TablesOption = Annotated[
     list[str] | None,
-    typer.Option("--tables", metavar="PATTERN", help="Table names or patterns (`claim*`); repeated or with commas."),
+    typer.Option(
+        "--tables", metavar="PATTERN", help="Tables or patterns, `claim*`; several as a,b.", autocompletion=completing.tables
+    ),
 ]
 ExcludeOption = Annotated[
     list[str] | None,
-    typer.Option("--exclude", metavar="PATTERN", help="Table names or patterns to leave out; repeated or with commas."),
+    typer.Option("--exclude", metavar="PATTERN", help="The same, of what to leave out.", autocompletion=completing.tables),
 ]
-SinceOption = Annotated[
-    str, typer.Option("--since", metavar="VALUE", help="Load again rows whose cursor is at or after this; watermarks stay.")
-]
-UntilOption = Annotated[
-    str, typer.Option("--until", metavar="VALUE", help="Load again rows whose cursor is before this; watermarks stay.")
-]
+SinceOption = Annotated[str, typer.Option("--since", metavar="VALUE", help="Load again rows whose cursor is this or later.")]
+UntilOption = Annotated[str, typer.Option("--until", metavar="VALUE", help="Load again rows whose cursor is before this.")]
 AllowOption = Annotated[
     list[str] | None,
     typer.Option("--allow-deletes", metavar="PATTERN", help="Tables that may lose any share of their rows this time."),
 ]
 AdoptOption = Annotated[
     list[str] | None,
-    typer.Option("--adopt", metavar="PATTERN", help="Tables in the target that bulketl did not make and may take over."),
+    typer.Option("--adopt", metavar="PATTERN", help="Tables that bulketl did not make and may take over."),
 ]
 SchemaOption = Annotated[
     str | None, typer.Option("--schema", metavar="NAME", help="Target schema. [default: raw]", show_default=False)
@@ -156,13 +160,20 @@ def _refuse_before(option: str, command: str, group: str) -> int:
 def configured(config: Path | None, rules: Path | None, **overrides: object) -> Config:
     """Return the configuration from the files named, or from those in config/ where they are.
 
-    A command has imported by then what it uses. Until it ends the environment is without the secrets that were in it: a
-    process that it starts would have them in its own, where the machine's administrators and other tools read them.
+    A command has imported by then what it uses.
     """
     starting.begin()
     settings = config or found(Path("config/bulketl.yaml"))
     tables = rules or found(Path("config/tables.yaml"))
-    made = bulketl.load_config(tables, settings, os.environ, **overrides)
+    return without_secrets(bulketl.load_config(tables, settings, os.environ, **overrides))
+
+
+def without_secrets(made: Config) -> Config:
+    """Take what a configuration holds of secrets out of the environment until the command ends, and return it.
+
+    A process that the command starts would have them in its own, where the machine's administrators and other tools read
+    them.
+    """
     for name in made.secret_variables & os.environ.keys():
         _taken[name] = os.environ.pop(name)
     return made

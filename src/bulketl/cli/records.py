@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 import bulketl
+from bulketl.cli import completing
 from bulketl.cli.files import check_folder
 from bulketl.cli.metrics import keep_metrics
 from bulketl.cli.options import (
@@ -26,7 +27,10 @@ from bulketl.cli.options import (
 from bulketl.errors import DONE, FAILED, ConfigError
 from bulketl.tables.printable import count_of, in_a_line
 
-TableArguments = Annotated[list[str] | None, typer.Argument(metavar="[TABLE]...", help="Names or patterns; none means all.")]
+TableArguments = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[TABLE]...", help="Names or patterns; none means all.", autocompletion=completing.tables),
+]
 
 
 def list_states(
@@ -48,7 +52,7 @@ def list_states(
 
 
 def show_state(
-    table: Annotated[str, typer.Argument(help="The table.")],
+    table: Annotated[str, typer.Argument(help="The table.", autocompletion=completing.tables)],
     schema: SchemaOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -66,7 +70,10 @@ def show_state(
 
 
 def reset_states(
-    tables: Annotated[list[str], typer.Argument(metavar="TABLE...", help="Names or patterns; '*' is all of them.")],
+    tables: Annotated[
+        list[str],
+        typer.Argument(metavar="TABLE...", help="Names or patterns; '*' is all of them.", autocompletion=completing.tables),
+    ],
     schema: SchemaOption = None,
     config: ConfigOption = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,

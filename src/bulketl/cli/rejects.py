@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 import bulketl
+from bulketl.cli import completing
 from bulketl.cli.metrics import keep_metrics
 from bulketl.cli.options import (
     ConfigOption,
@@ -24,7 +25,10 @@ from bulketl.cli.options import (
 from bulketl.errors import DONE
 from bulketl.tables.printable import count_of
 
-TableArguments = Annotated[list[str] | None, typer.Argument(metavar="[TABLE]...", help="Names or patterns; none means all.")]
+TableArguments = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[TABLE]...", help="Names or patterns; none means all.", autocompletion=completing.tables),
+]
 RunOption = Annotated[
     str, typer.Option("--run", metavar="RUN", help="Rows of this run only; `last` is the last one. [default: every run]")
 ]

@@ -129,4 +129,5 @@ def _write(path: Path, settings: Config, catalog: Catalog, proposals: Sequence[P
         return
     replace(path, after)
     replace(snapshot.snapshot_path(path), json.dumps(now, indent=1, ensure_ascii=False))
-    err.print(f"wrote {path} and {snapshot.snapshot_path(path).name}", soft_wrap=True)
+    then = "next: look through it, then `bulketl validate`"
+    err.print(f"wrote {path} and {snapshot.snapshot_path(path).name}; {then}", soft_wrap=True)

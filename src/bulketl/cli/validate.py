@@ -14,6 +14,7 @@ from bulketl.cli.options import ConfigOption, JsonOption, RulesOption, SchemaOpt
 from bulketl.errors import DONE, WRONG_REQUEST
 
 if TYPE_CHECKING:
+    from bulketl.config.config import Config
     from bulketl.tables.rights import Role
 
 
@@ -38,15 +39,7 @@ def validate(
 
         settings = configured(config, rules, schema=schema)
         if not settings.source:
-            from bulketl.survey.here import found_here
-
-            findings = found_here(settings)
-            if as_json:
-                print(json.dumps([finding.to_json() for finding in findings]))
-            elif findings:
-                out.print(screen.findings(findings, each=each))
-            err.print("the files are well-formed; set BULKETL_SOURCE to compare them with the source too")
-            return WRONG_REQUEST if findings else DONE
+            return _files_alone(settings, each=each, as_json=as_json)
         findings = bulketl.validate(settings)
         if as_json:
             print(json.dumps([finding.to_json() for finding in findings]))
@@ -72,6 +65,23 @@ def validate(
             err.print(screen.fixed(path, changed), soft_wrap=True)
         elif fix:
             err.print("there is no file of rules to mend; `bulketl discover --write` makes one", markup=False)
-        return WRONG_REQUEST if any(finding.severity == "error" for finding in findings) else DONE
+        wrong = any(finding.severity == "error" for finding in findings)
+        if not (wrong or as_json):
+            err.print("next: `bulketl plan` shows what a load would do")
+        return WRONG_REQUEST if wrong else DONE
 
     run(command, as_json)
+
+
+def _files_alone(settings: Config, *, each: bool, as_json: bool) -> int:
+    """Say what is wrong with the files where no source is named."""
+    from bulketl.cli.screens import findings as screen
+    from bulketl.survey.here import found_here
+
+    findings = found_here(settings)
+    if as_json:
+        print(json.dumps([finding.to_json() for finding in findings]))
+    elif findings:
+        out.print(screen.findings(findings, each=each))
+    err.print("the files are well-formed; set BULKETL_SOURCE to compare them with the source too")
+    return WRONG_REQUEST if findings else DONE

@@ -46,15 +46,18 @@ def verify(
     tables: TablesOption = None,
     exclude: ExcludeOption = None,
     level: Annotated[
-        str, typer.Option("--level", help="count, sums (of each column), keys, or rows (every value).")
+        str, typer.Option("--level", help="count, sums, keys or rows. [default: rows]", show_default=False)
     ] = "rows",
     sample: Annotated[
-        str, typer.Option("--sample", metavar="SHARE", help="Look at this share of the rows only, like 5%.")
+        str,
+        typer.Option("--sample", metavar="SHARE", help="Look at this share of the rows only: 5%.", show_default=False),
     ] = "100%",
     seed: Annotated[
         int | None, typer.Option("--seed", metavar="N", help="Take the sample that was taken with this seed.")
     ] = None,
-    first: Annotated[int, typer.Option("--first", metavar="N", help="Rows to name of each table.")] = 10,
+    first: Annotated[
+        int, typer.Option("--first", metavar="N", help="Rows to name of each table. [default: 10]", show_default=False)
+    ] = 10,
     show_values: Annotated[
         bool, typer.Option("--show-values", help="Print the values that differ, which may be patients' data.")
     ] = False,
@@ -62,9 +65,7 @@ def verify(
         bool, typer.Option("--repair", help="Load exactly the rows that differ, and look at them again.")
     ] = False,
     allow_deletes: AllowOption = None,
-    history: Annotated[
-        bool, typer.Option("--history", help="Months of all years instead of rows, as `bulketl verify months` has them.")
-    ] = False,
+    history: Annotated[bool, typer.Option("--history", help="The same as `bulketl verify months`.")] = False,
     png: Annotated[Path | None, typer.Option("--png", metavar="FILE", help="With --history: draw a heat map.")] = None,
     schema: SchemaOption = None,
     config: ConfigOption = None,
@@ -74,8 +75,8 @@ def verify(
 ) -> None:
     """Compare loaded tables with their source, and say which rows differ, in which columns; change nothing.
 
-    Rows that are newer than what was loaded are left out and counted. With --repair, rows that are missing or differ are
-    loaded again, and rows that the source has no longer are treated as the table's rule says.
+    Rows that are newer than the load are left out and counted. --repair loads rows again that are missing or differ, and
+    treats those that the source has no longer as the table's rule says.
     """
     if leads_on(context, as_json):
         return

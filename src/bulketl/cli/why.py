@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
+from bulketl.cli.completing import tables
 from bulketl.cli.options import ConfigOption, JsonOption, RulesOption, SchemaOption, configured, out, run, stopped_at_once
 from bulketl.errors import DONE, FAILED
 
 
 def why(
-    table: Annotated[str, typer.Argument(help="The table, in full.")],
+    table: Annotated[str, typer.Argument(help="The table, in full.", autocompletion=tables)],
     words: Annotated[
         list[str],
         typer.Argument(

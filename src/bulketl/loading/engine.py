@@ -121,8 +121,8 @@ def decided(name: str, plan: Plan, sessions: Mapping[str, Mapping[str, object]])
     told = tuple(notes(plan))
     yield RunStarted(name, plan.source, plan.schema, plan.zone, expected, plan.left_out, told, sessions, sizes)
     for refusal in plan.refused:
-        public = refusal.public or refusal.message
-        yield TableFailed(name, refusal.table, "PlanError", refusal.message, refusal.hint, 0.0, public=public)
+        public, told = refusal.public or refusal.message, ("PlanError", refusal.message, refusal.hint)
+        yield TableFailed(name, refusal.table, *told, 0.0, public=public, reference=refusal.reference)
     for skip in plan.skipped:
         yield TableSkipped(name, skip.table, skip.reason, skip.proof)
     for load in plan.loads:
@@ -317,7 +317,7 @@ class _Driver:
         found = {"fail": error.checks} if isinstance(error, DataError) and error.checks else {}
         seconds = time.monotonic() - self._started[table]
         told = (type(error).__name__, error.message, error.hint)
-        yield TableFailed(self._run, table, *told, seconds, rejects, found, error.public)
+        yield TableFailed(self._run, table, *told, seconds, rejects, found, error.public, error.reference)
 
     def _success(self, step: Step, result: Result) -> Iterator[Event]:
         index = step.partition.index if step.partition else 0

@@ -140,6 +140,7 @@ class TableFailed:
     """A table was given up; the target has it as it was before. `rejects` or `checks` when they are why.
 
     `public`: the message without what a server said, which may hold values of rows; only this is kept on record.
+    `reference`: the code by which docs/refusals.md tells of the error.
     """
 
     run: str
@@ -151,6 +152,7 @@ class TableFailed:
     rejects: int = 0
     checks: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     public: str = ""
+    reference: str = ""
 
 
 @dataclass(frozen=True, slots=True)

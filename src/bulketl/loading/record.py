@@ -74,6 +74,7 @@ class Run:
             error = raised if isinstance(raised, BulketlError) else BugError.of(raised, table)
             entry.outcome, entry.error = "failed", type(error).__name__
             entry.message, entry.hint, entry.public = error.message, error.hint, error.public
+            entry.reference = error.reference
             raise
         finally:
             entry.seconds = round(time.monotonic() - began, 3)
@@ -212,7 +213,7 @@ def _ended(run: str, entry: TableSummary) -> TableDone | TableFailed:
     if entry.outcome in (*DONE, "unchanged"):
         return TableDone(run, entry.table, entry.outcome, entry.rows, entry.deleted or 0, entry.rejects, entry.seconds)
     told = (entry.error, entry.message, entry.hint)
-    return TableFailed(run, entry.table, *told, entry.seconds, entry.rejects, public=entry.public)
+    return TableFailed(run, entry.table, *told, entry.seconds, entry.rejects, public=entry.public, reference=entry.reference)
 
 
 def _entry(table: TableSummary, reasons: dict[str, str]) -> dict[str, object]:

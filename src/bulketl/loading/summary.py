@@ -78,6 +78,7 @@ class TableSummary:
     message: str = ""
     public: str = ""
     hint: str = ""
+    reference: str = ""
 
     def __repr__(self) -> str:
         """Return what it is in a short line."""
@@ -272,6 +273,7 @@ class Summary:
                 table.rejects = max(table.rejects, event.rejects)
                 table.found(event.checks)
                 table.error, table.message, table.hint, table.public = event.kind, event.message, event.hint, event.public
+                table.reference = event.reference
             case TableRetried(table=name):
                 table = self.tables[name]
                 self.tables[name] = TableSummary(

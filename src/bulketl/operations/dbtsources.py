@@ -45,6 +45,11 @@ def _in_a_line(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _in_a_line)
 
 
+def document_of(text: str) -> object:
+    """Return what a properties file that `dbt_sources` made says, as plain values."""
+    return yaml.safe_load(text)
+
+
 def dbt_sources(config: Config, tables: Sequence[str] = (), *, certified: bool = False) -> str:
     """Return a properties file of dbt (1.10 or later) with one source, named after the target schema.
 

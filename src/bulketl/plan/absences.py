@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from bulketl.config.config import Config
 from bulketl.config.tables import TableRule
 from bulketl.errors import PlanError
-from bulketl.plan.plan import Refusal, Skip
+from bulketl.plan.plan import Refusal, Skip, refusal
 from bulketl.tables.catalog import Catalog, Expected, Table, TargetTable
 from bulketl.tables.cursor import State
 from bulketl.tables.spec import DELETED_AT, ROW_HASH, STAMPS
@@ -75,8 +75,10 @@ def absences(config: Config, catalog: Catalog, asked: Callable[[str], bool]) -> 
         if item.gone:
             skipped.append(Skip(item.table, tier, GONE_TABLE))
         else:
-            message = f"table {item.table!r} is known and not in view at {catalog.identity}: {item.why}"
-            refused.append(Refusal(item.table, tier, message, OUT_OF_VIEW))
+            error = PlanError(
+                f"table {item.table!r} is known and not in view at {catalog.identity}: {item.why}", hint=OUT_OF_VIEW
+            )
+            refused.append(refusal(item.table, tier, error))
     return tuple(refused), tuple(skipped)
 
 

@@ -20,7 +20,7 @@ from bulketl.plan.incremental import OTHER_WHERE, Choice, partitions
 from bulketl.plan.masking import aged, forgotten, hold_masks, remasked, unclassified, unspooled
 from bulketl.plan.obstacles import hold
 from bulketl.plan.ownership import check, with_ownership
-from bulketl.plan.plan import Plan, Refusal, TableLoad
+from bulketl.plan.plan import Plan, Refusal, TableLoad, refusal
 from bulketl.plan.planned_checks import needed, pointing
 from bulketl.plan.previous import with_previous
 from bulketl.plan.publishing import differing, publishing
@@ -79,7 +79,7 @@ def decide(
             hold(Facing(load, choice.existing))
             loads.append(load)
         except PlanError as error:
-            refused.append(Refusal(table.name, rule.table_importance, error.message, error.hint, error.public))
+            refused.append(refusal(table.name, rule.table_importance, error))
     zone = config.timestamp_zone if config.timestamp_zone != "server" else f"the server's, {catalog.zone}"
     needs = needed(config, [table.name for table in catalog])
     groups = tuple(grouped(loads, needs, config.partition_bytes))

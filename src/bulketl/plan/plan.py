@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bulketl.errors import BulketlError
 from bulketl.plan.tagged import tagged
 from bulketl.tables.catalog import Other
 from bulketl.tables.partitions import Partition
@@ -92,13 +93,22 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A table that was asked for and cannot be loaded. `public`: the message without what a server said, if it said some."""
+    """A table that was asked for and cannot be loaded. `public`: the message without what a server said, if it said some.
+
+    `reference`: the code of the error.
+    """
 
     table: str
     tier: Tier
     message: str
     hint: str
     public: str = ""
+    reference: str = ""
+
+
+def refusal(table: str, tier: Tier, error: BulketlError) -> Refusal:
+    """Return what an error says of a table as its refusal."""
+    return Refusal(table, tier, error.message, error.hint, error.public, error.reference)
 
 
 @dataclass(frozen=True, slots=True)

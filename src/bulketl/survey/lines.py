@@ -15,12 +15,17 @@ from bulketl.postgres.session import Session as TargetSession
 
 def lines(config: Config) -> tuple[Line, ...]:
     """Return the lines to both servers, or to the source where no target is set. Raise SourceError or TargetError."""
-    source = MySQL.of(config)
-    found = [_line("source", source.identity, patient(source.session))]
+    found = [line_to(MySQL.of(config))]
     if config.target:
-        target = Postgres.of(config)
-        found.append(_line("target", target.identity, patient(target.session)))
+        found.append(line_to(Postgres.of(config)))
     return tuple(found)
+
+
+def line_to(server: MySQL | Postgres) -> Line:
+    """Return the line to a server. Raise SourceError or TargetError."""
+    if isinstance(server, MySQL):
+        return _line("source", server.identity, patient(server.session))
+    return _line("target", server.identity, patient(server.session))
 
 
 def _line(side: Literal["source", "target"], identity: str, session: SourceSession | TargetSession) -> Line:

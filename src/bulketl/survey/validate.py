@@ -15,7 +15,7 @@ from bulketl.mysql.arrivals import read_arrivals
 from bulketl.mysql.discover import read_profiles
 from bulketl.mysql.server import MySQL
 from bulketl.mysql.zones import check_zone, doubles
-from bulketl.plan.plan import Plan, Refusal
+from bulketl.plan.plan import Plan, Refusal, refusal
 from bulketl.plan.selection import Selection, select
 from bulketl.plan.stale import leftovers
 from bulketl.postgres.demands import read_footing
@@ -88,9 +88,7 @@ def _foreseen(config: Config, source: MySQL, catalog: Catalog, known: Earlier) -
         plan = made_of(config, EVERYTHING, sight, sparing=False)
     except PlanError as error:  # of the load as a whole
         plan = Plan(catalog.identity, config.target_schema, "", ())
-        plan = dataclasses.replace(
-            plan, refused=(Refusal(catalog.identity, "reference", error.message, error.hint, error.public),)
-        )
+        plan = dataclasses.replace(plan, refused=(refusal(catalog.identity, "reference", error),))
     return There(existing, footing, plan, left, outsiders, known.encoding), plan.refused
 
 

@@ -96,7 +96,9 @@ CALLS: dict[str, list[list[str]]] = {
     "alerts resolve": [["1"]],
     "alerts test": [[], ["x\x1b[2J"]],
     "alerts tick": [[]],
+    "explain": [["no\x1b[2J"], ["BLK-1040"]],
     "grants": [[], ["--check"]],
+    "doctor": [[], ["-v"]],
     "metrics": [["--textfile", "x.prom"]],
     "dbt sources": [[], ["--tables", "no\x1b[2J*"], ["--write", "x.yml"]],
     "runs": [[]],
@@ -114,6 +116,7 @@ CALLS: dict[str, list[list[str]]] = {
     "watchdog": [[]],
     "help": [["state", "no\x1b[2J"], ["load"]],
     "dashboard": [],  # serves until it is ended: its pages are tried with hostile names in a browser
+    "init": [[], ["--force", "--schema", "x\x1b[2J"]],  # the last: it writes the rules anew
     "demo": [],  # shows a database of its own, and nothing that is given to it
 }
 

@@ -48,6 +48,9 @@ CALLS: dict[str, tuple[str, list[str]]] = {
     "discover": ("", ["", "--write --yes"]),
     "validate": ("loader", [""]),
     "grants": ("", ["", "--check"]),
+    "doctor": ("", ["", "-v"]),  # says of any role what it lacks
+    "init": ("", [""]),  # the files are there; with --force it is doctor, validate and plan
+    "explain": ("", ["BLK-1040"]),
     "casts": ("", [""]),
     "schedule": ("", ["cron", "systemd", "airflow"]),
     "why": ("loader", ["small 3", "log 3", "bad 1000"]),

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from faults import small_partitions
 from handkills import killed
 from heldup import environ
 from lab import Lab, load
+from runbooks import Clinic
+from waiting import until
 
 import bulketl
 from bulketl import Config
@@ -217,3 +221,19 @@ def test_versions_of_tables_whose_names_read_alike_are_kept_apart(lab: Lab) -> N
         assert bulketl.undo(other.config(keep_previous=1), "t").rows == 200
     finally:
         lab.pg(f'DROP SCHEMA "{other.schema}" CASCADE')
+
+
+def test_two_tables_may_be_the_first_to_keep_a_version_at_the_same_moment(clinic: Clinic) -> None:
+    """Each would make the schema for it; the later one waits and takes what the other has made."""
+    clinic.rules(patient={"table_importance": "critical"})
+    clinic.settings(keep_previous=1)
+    clinic.well("bulketl load")
+    clinic.mysql("UPDATE patient SET LName = 'new' WHERE PatNum = 1")
+    with psycopg.connect(clinic.target) as other, ThreadPoolExecutor(1) as pool:
+        other.execute("CREATE SCHEMA bulketl_previous")
+        loading = pool.submit(clinic.run, "bulketl load --tables patient")
+        until(lambda: clinic.pg("SELECT 1 FROM pg_locks WHERE NOT granted") or loading.done())
+        other.commit()
+        done = loading.result()
+    assert done.returncode == 0, done.stdout
+    clinic.well("bulketl undo patient")

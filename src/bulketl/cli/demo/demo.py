@@ -48,9 +48,8 @@ def show(out: Console, *, keep: bool) -> int:
         for arguments in (["--tier", "reference"], []):
             out.print(f"\n$ bulketl load {' '.join(arguments)}", style="bold")
             code = code or _load(arguments, environment)
-        out.print(
-            _NEXT.format(source=source, target=postgres.uri, rules=HERE / "tables.yaml") if keep else _GONE, soft_wrap=True
-        )
+        known = {"source": source, "target": postgres.uri, "rules": HERE / "tables.yaml", "folder": folder}
+        out.print(_NEXT.format(**known).rstrip("\n") if keep else _GONE, soft_wrap=True)
         return code
     finally:
         if not keep:
@@ -98,4 +97,9 @@ The servers keep running. Try:
   bulketl load --dry-run --rules {rules}
   bulketl load --tables 'pay*'
   psql "$BULKETL_TARGET" -c 'SELECT * FROM bulketl.run'
+  mariadb --user=root --socket={folder}/mariadb.sock clinic
+
+To stop them, and to remove what they leave:
+
+  kill $(head -qn1 {folder}/mariadb.pid {folder}/postgres/postmaster.pid) && sleep 2 && rm -r {folder}
 """

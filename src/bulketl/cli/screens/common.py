@@ -15,6 +15,8 @@ def error(problem: BulketlError, whole: bool = True) -> Text:
     hidden = problem.quotes and not whole
     text = Text.assemble(("error: ", "bold red"), problem.public if hidden else problem.message)
     text.append(f"\n{problem.hint}" if problem.hint else "")
+    if code := problem.reference:
+        text.append(f"\n{code}: `bulketl explain {code}` says more", style="dim")
     return text.append("\nwhat the server said may quote a row: BULKETL_LOG=debug shows it") if hidden else text
 
 

@@ -49,7 +49,8 @@ def copy_of(schema: str, table: str) -> str:
 def keeping(run: str, spec: TableSpec) -> list[str]:
     """Return the statement that keeps a table as it is, once in a run; or that drops what is kept, where it keeps none.
 
-    What masks cover from now on goes so with the transaction that covers it.
+    What masks cover from now on goes so with the transaction that covers it. Another table's transaction may make the schema
+    at the same moment: this one waits for it then, and takes what it has made.
     """
     copy, at = name(PLACE, copy_of(spec.schema, spec.table)), f"{value(spec.schema)}, {value(spec.table)}"
     kept = f"(schema_name, table_name) = ({at})"
@@ -58,7 +59,9 @@ def keeping(run: str, spec: TableSpec) -> list[str]:
         return [f"IF EXISTS (SELECT FROM {LEDGER}.previous WHERE {kept}) THEN {dropping} END IF"]
     return [
         f"""IF NOT EXISTS (SELECT FROM {LEDGER}.previous WHERE {kept} AND run = {value(run)}) THEN
-IF to_regnamespace({value(PLACE)}) IS NULL THEN CREATE SCHEMA {PLACE}; END IF;
+IF to_regnamespace({value(PLACE)}) IS NULL THEN
+BEGIN CREATE SCHEMA {PLACE}; EXCEPTION WHEN duplicate_schema OR unique_violation THEN NULL; END;
+END IF;
 {dropping}
 CREATE TABLE {copy} AS SELECT * FROM {rows_of(spec)};
 INSERT INTO {LEDGER}.previous (schema_name, table_name, run, rows, hash, state) SELECT {at}, {value(run)}, n, sums,

@@ -27,6 +27,7 @@ with 3 when they are of tiers that only warn.
 from __future__ import annotations
 
 import re
+import sys
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
@@ -75,7 +76,7 @@ class BulketlError(Exception):
     later; `ease` says what would make that likelier: smaller batches, or fewer workers. `away`: nobody answers on that side,
     so nothing else that asks it goes better at this moment. `said` is the part of the message,
     letter by letter, that may quote a row or a key; `code` the server's number for it, `SQLSTATE 23505` or `MySQL 1205`,
-    and the error's kind where there is none.
+    and the error's kind where there is none. `place`: the file and function that made it.
     """
 
     exit_code = FAILED
@@ -99,6 +100,14 @@ class BulketlError(Exception):
         self.away = away
         self.said = said
         self.code = code or type(self).__name__
+        self.place = _place(self)
+
+    @property
+    def reference(self) -> str:
+        """The code by which docs/refusals.md and `bulketl explain` tell of it; '' for one that bulketl did not make."""
+        from bulketl.errors.catalog import code_of  # only who tells of an error needs it
+
+        return code_of(self.place, type(self).__name__, self.message)
 
     @property
     def public(self) -> str:
@@ -121,7 +130,12 @@ class BulketlError(Exception):
 
     def to_json(self) -> dict[str, object]:
         """Return the error as plain values, for `--json` and the ledger."""
-        return {"error": type(self).__name__, "message": self.message, "hint": self.hint}
+        return {
+            "error": type(self).__name__,
+            "reference": self.reference,
+            "message": self.message,
+            "hint": self.hint,
+        }
 
 
 class ConfigError(BulketlError):
@@ -165,7 +179,10 @@ class DeliveryError(BulketlError):
 
 
 class BugError(BulketlError):
-    """A step raised what nobody foresaw; `of` makes one of it that tells where."""
+    """A step raised what nobody foresaw: a mistake in bulketl.
+
+    `of` makes one of it that tells where.
+    """
 
     @classmethod
     def of(cls, error: BaseException, table: str) -> BugError:
@@ -269,6 +286,17 @@ def altered_meanwhile(table: str, column: str, then: str, now: str | None) -> Da
         f"table {table!r} was altered at the source while the run was on: column {column!r} was {then} and {became}",
         hint="load the table again",
     )
+
+
+def _place(error: BulketlError) -> str:
+    """Return the file and function that make an error, as `config/read.py load_config`."""
+    frame = sys._getframe(1)
+    while frame.f_back and frame.f_code.co_name == "__init__" and frame.f_locals.get("self") is error:
+        frame = frame.f_back
+    module = str(frame.f_globals.get("__name__", "")).removeprefix("bulketl.").replace(".", "/")
+    function = re.sub(r"\.<(locals|listcomp|genexpr|dictcomp|setcomp|lambda)>", "", frame.f_code.co_qualname)
+    package = "/__init__" if frame.f_globals.get("__path__") is not None else ""
+    return f"{module}{package}.py {function}"
 
 
 def _rebuild(kind: type[BulketlError], values: dict[str, object]) -> BulketlError:
