@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from bulketl.operations.reports.run import run_report
     from bulketl.operations.reports.weekly import weekly
     from bulketl.operations.retention import retain_tables
+    from bulketl.operations.tabular import frame
     from bulketl.operations.traces import traced
     from bulketl.operations.undo import undo
     from bulketl.operations.watchdog import watch_over
@@ -68,7 +69,7 @@ __all__ = [
     "RowStory", "SourceError", "Summary", "TargetError", "Verification", "acknowledge_alerts", "alert_verification",
     "alerting", "beating", "cancel", "capacity", "certificate", "check_grants", "compare_history",
     "compare_pipelines", "compare_with_last", "compliance", "daily", "dask", "dbt_sources", "explain",
-    "export_rejects", "find_anomalies", "grant", "incident", "lines", "list_alerts", "list_rejects", "list_waivers",
+    "export_rejects", "find_anomalies", "frame", "grant", "incident", "lines", "list_alerts", "list_rejects", "list_waivers",
     "load", "load_config", "make_plan", "metrics", "nights", "promote", "propose", "read", "reset", "resolve_alerts",
     "resume", "retain_tables", "retry_rejects", "rollback", "run_pairs", "run_report", "runs", "scan", "show_alert",
     "show_rejects", "statements", "states", "status", "tick_alerts", "timeline", "traced", "try_channels", "undo",
@@ -107,6 +108,7 @@ _HOMES = {
     "operations.reports.weekly": ("weekly",),
     "operations.rejects": ("export_rejects", "list_rejects", "retry_rejects", "show_rejects"),
     "operations.retention": ("retain_tables",),
+    "operations.tabular": ("frame",),
     "operations.undo": ("undo",),
     "operations.watchdog": ("watch_over",),
     "operations.traces": ("traced",),
