@@ -1,7 +1,7 @@
 """All of it: `nox -s NAME`.
 
 NAME is one of lint types unit tests hostile supply integrations dbt browser pictures package guard faults model walk mutants
-labels demo bare compatibility bench.
+labels demo bare compatibility notebooks bench.
 """
 
 import sys
@@ -122,6 +122,14 @@ def dbt(session: nox.Session) -> None:
     session.run("python", "-m", "venv", f"{place}/dbt")
     session.run(f"{place}/dbt/bin/pip", "install", "-q", *group("dbt"), external=True)
     session.run("pytest", DBT, *session.posargs, env={"BULKETL_DBT": f"{place}/dbt/bin/dbt"})
+
+
+@nox.session
+def notebooks(session: nox.Session) -> None:
+    """Run the notebooks of examples/ and compare the texts that they show; BULKETL_NOTEBOOKS=write stores them anew."""
+    session.install("-q", "-e", ".[demo]", *group("test"), *group("notebooks"))
+    session.run(*PROGRAMS)
+    session.run("pytest", "tests/servers/operations/test_notebooks.py", *session.posargs)
 
 
 @nox.session
