@@ -99,12 +99,12 @@ def versions(source: str, target: str) -> tuple[str, str]:
 
 
 def run(names: tuple[str, ...], environ: dict[str, str], maria: bool) -> Suite:
-    """Run the tests of a suite."""
+    """Run the tests of a suite, one after another: some set variables of the whole server."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         plugin = () if maria else ("-p", "only_mysql")
-        words = [sys.executable, "-m", "pytest", "-q", *plugin, "-p", "no:randomly", "-n", "2", f"--junitxml={report}"]
-        words += ["--dist=loadfile", "-o", "addopts=--timeout=600", *names]
+        words = [sys.executable, "-m", "pytest", "-q", *plugin, "-p", "no:randomly", "-n", "0", f"--junitxml={report}"]
+        words += ["-o", "addopts=--timeout=600", *names]
         began = time.monotonic()
         done = subprocess.run(words, cwd=ROOT, env=environ, capture_output=True, text=True)
         if not report.exists():

@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from bulketl.operations.reports.run import run_report
     from bulketl.operations.reports.weekly import weekly
     from bulketl.operations.retention import retain_tables
-    from bulketl.operations.tabular import frame
     from bulketl.operations.traces import traced
     from bulketl.operations.undo import undo
     from bulketl.operations.watchdog import watch_over
@@ -58,6 +57,7 @@ if TYPE_CHECKING:
     from bulketl.survey.planning import compare_with_last, make_plan
     from bulketl.survey.statements import statements
     from bulketl.survey.validate import validate
+    from bulketl.tables.frame import frame
     from bulketl.verifying.months import compare_history
     from bulketl.verifying.pairs import run_pairs
     from bulketl.verifying.rowstory import RowStory
@@ -108,7 +108,6 @@ _HOMES = {
     "operations.reports.weekly": ("weekly",),
     "operations.rejects": ("export_rejects", "list_rejects", "retry_rejects", "show_rejects"),
     "operations.retention": ("retain_tables",),
-    "operations.tabular": ("frame",),
     "operations.undo": ("undo",),
     "operations.watchdog": ("watch_over",),
     "operations.traces": ("traced",),
@@ -120,6 +119,7 @@ _HOMES = {
     "survey.planning": ("compare_with_last", "make_plan"),
     "survey.statements": ("statements",),
     "survey.validate": ("validate",),
+    "tables.frame": ("frame",),
     "verifying.months": ("compare_history",),
     "verifying.pairs": ("run_pairs",),
     "verifying.rowstory": ("RowStory",),

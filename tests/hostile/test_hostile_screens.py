@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostile import ANYTHING, LONG, TEXTS, unacting
+from hostile import ANYTHING, FORGED, LONG, TEXTS, unacting
 from hypothesis import given
 from hypothesis import strategies as st
 from poison import poisoned
@@ -30,6 +30,9 @@ WIDTHS = {"terminal of 80 columns": 80, "terminal of 120 columns": 120, "pipe": 
 CASES = sorted(
     (screen, case) for screen, found in SCREENS.items() for case in found if "many" not in case and screen != PAGE
 )
+STATEMENTS = ("plans-sql", "grants-sql")  # a statement may be of several lines, and is tried as one with its names
+JOINER = "\u200d"  # how wide what it joins is, each terminal decides, and rich not always alike
+OF_LINES = (*STATEMENTS, "common-error")  # so may a message, whose names are tried where it is made
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +64,15 @@ def test_every_screen_is_tried() -> None:
     assert screens() == {screen for screen, _ in CASES} | {PAGE} | set(ELSEWHERE)
 
 
+@pytest.mark.parametrize("which", [one for one in CASES if one[0] not in OF_LINES], ids="-".join)
+def test_no_name_makes_a_line_of_its_own_on_any_screen(given_to: dict[str, Any], which: tuple[str, str]) -> None:
+    given_to["text"] = lambda one: f"\n{FORGED}{one}"
+    for verbose in (False, True):
+        stream = io.StringIO()
+        Terminal(file=stream).print(SCREENS[which[0]][which[1]](verbose))
+        unacting(stream.getvalue())
+
+
 @cases(5000)
 @given(st.sampled_from(CASES), st.sampled_from(sorted(WIDTHS)), st.lists(ANYTHING | TEXTS | LONG, min_size=1, max_size=4))
 def test_no_screen_lets_a_text_act(given_to: dict[str, Any], which: tuple[str, str], width: str, texts: list[str]) -> None:
@@ -78,7 +90,8 @@ def test_no_screen_lets_a_text_act(given_to: dict[str, Any], which: tuple[str, s
     assert screen in given_to["called"]
     shown = stream.getvalue()
     shown.encode()
-    unacting(shown, folded=WIDTHS[width] is not None)
+    unacting(shown, folded=WIDTHS[width] is not None or screen in OF_LINES)
     if WIDTHS[width] and screen != "plans-sql":
-        assert max(map(cell_len, shown.splitlines()), default=0) <= (WIDTHS[width] or 0)
+        measured = [cell_len(line) for line in shown.splitlines() if JOINER not in line]
+        assert max(measured, default=0) <= (WIDTHS[width] or 0)
     tried("names and values", width)

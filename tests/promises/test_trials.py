@@ -39,16 +39,7 @@ FEW = {
 }
 
 
-OPEN = {
-    "moving": "a table read again until it settles had 14 rows twice after its keys had moved",
-    "sessions": "a statement cancelled in Postgres amid a merge is told without a hint",
-}
-
-
-@pytest.mark.parametrize(
-    "kind",
-    [pytest.param(kind, marks=[pytest.mark.xfail(reason=OPEN[kind], strict=False)] if kind in OPEN else []) for kind in FEW],
-)
+@pytest.mark.parametrize("kind", FEW)
 def test_every_promise_is_kept_whatever_goes_wrong(house: House, kind: str) -> None:
     """None of these is survived by luck: what was tried is told with its seed."""
     if KINDS[kind].root and os.geteuid():

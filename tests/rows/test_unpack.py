@@ -138,6 +138,29 @@ def test_a_number_is_a_value_or_an_invalid_date_or_its_row_a_reject(numbers: lis
             assert printed(value, item.source_type.sizes, item.unpack) == str(shown[place])
 
 
+@pytest.mark.parametrize(
+    ("kind", "declared", "last", "value"),
+    [
+        ("timestamp", "timestamptz", 2**32 - 1, dt.datetime(2106, 2, 7, 6, 28, 15, tzinfo=dt.UTC)),
+        ("time", "time", 235_959, dt.time(23, 59, 59)),
+        ("time(6)", "time", 235_959_999_999, dt.time(23, 59, 59, 999_999)),
+    ],
+)
+def test_the_last_value_of_a_type_is_one_and_the_number_after_it_is_none(
+    kind: str, declared: str, last: int, value: object
+) -> None:
+    after = 240_000 * (10**6 if "6" in kind else 1) if declared == "time" else last + 1
+    batch = taken_apart([last, after], kind, declared)
+    assert batch.good.column("c").drop_null().to_pylist() == [value]
+    assert len(batch.rejects) + sum(batch.changed.values()) == 1
+
+
+def test_a_number_without_fraction_is_spelt_without_one() -> None:
+    for kind, number, text in (("time", -11_205, "-01:12:05"), ("time(2)", 1_120_507, "01:12:05.07")):
+        shown = spelt(pa.chunked_array([pa.array([number], pa.int64())]), cast(Column("c", kind, True)))
+        assert [str(one) for one in shown] == [text]
+
+
 def _python(column: pa.ChunkedArray) -> list[object]:
     """Return values for Python, NULL for those of the year 0, which Python has not."""
     if pa.types.is_date(column.type) or pa.types.is_timestamp(column.type):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from typer.testing import CliRunner
 
 from bulketl.cli.app import app
 from bulketl.errors import PlanError
-from bulketl.tables.casts import RULES, CastRule, cast, parse_target, quoted, typed
+from bulketl.tables.casts import RULES, CastRule, cast, encoder_of, narrower, parse_target, quoted, typed
 from bulketl.tables.catalog import Column
 from bulketl.tables.types import TypeName, parse_type
 
@@ -111,3 +112,27 @@ def test_a_type_of_character_set_binary_is_told_from_its_members() -> None:
     assert parse_type(typed("set('a')", "")).base == "set binary"
     assert typed("set('a')", "latin1") == "set('a')"
     assert typed("varbinary(3)", "") == "varbinary(3)"
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.wire} {rule.target}")
+def test_json_and_integers_that_become_numerics_are_copied_by_adbc_and_nothing_else_is(rule: CastRule) -> None:
+    """The type matrix copies each; this is why it takes the one encoder or the other."""
+    item = dataclasses.replace(cast(Column("c", "int", True)), wire=rule.wire.format(9, 2), target=rule.target.format(9, 2))
+    integer = rule.wire.startswith("int") and rule.target.startswith("numeric")
+    assert encoder_of((item,)) == ("adbc" if rule.wire.startswith("extension") or integer else "pgpq")
+
+
+@pytest.mark.parametrize(
+    ("there", "needed", "expected"),
+    [
+        ("numeric(10,2)", "numeric(12,2)", True), ("numeric(10,2)", "numeric(10,4)", True),
+        ("numeric(12,4)", "numeric(10,2)", False),
+        ("numeric", "numeric(10,2)", False), ("numeric(10,2)", "numeric", True), ("integer", "bigint", True),
+        ("bigint", "integer", False), ("real", "double precision", True), ("varchar(9)", "varchar(10)", True),
+        ("varchar(10)", "varchar(9)", False), ("varchar", "varchar(9)", False), ("varchar(9)", "text", True),
+        ("varchar", "text", False), ("text", "varchar(9)", False), ("numeric", "bigint", False), ("bytea", "text", True),
+        ("point", "point", False),
+    ],
+)  # fmt: skip
+def test_a_type_of_the_target_is_narrower_when_some_value_has_no_room(there: str, needed: str, expected: bool) -> None:
+    assert narrower(there, needed) is expected

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bulketl.tables.catalog import Column, Key, Table
-from bulketl.tables.partitions import DENSE, Partition, even_cuts, rows_per_partition, split, split_key
+from bulketl.tables.partitions import (
+    DENSE,
+    UNKNOWN_ROW_BYTES,
+    Partition,
+    even_cuts,
+    row_bytes,
+    rows_per_partition,
+    split,
+    split_key,
+)  # fmt: skip
 
 SMALL = st.integers(-50, 50)
 
@@ -96,3 +107,19 @@ def test_the_key_to_cut_along_is_the_primary_key_then_one_without_nulls_then_one
         ((Key("PRIMARY", ("d",), True), nullable), nullable),
     ]:
         assert split_key(table(*columns, keys=keys)) == expected
+    for keys, alone in [((plain,), False), ((Key("b", ("b",), True),), True), ((Key("p", ("b", "a"), True),), False)]:
+        assert split_key(table(*columns, keys=keys), "b") == Key(keys[0].name, ("b",), alone), "only alone is it unique"
+    assert split_key(table(*columns, keys=(prefix, pair)), "b") is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "least"),
+    [("tinyint", 1), ("smallint", 2), ("mediumint", 3), ("int", 4), ("bigint", 8), ("float", 4), ("double", 8), ("date", 3),
+     ("datetime", 5), ("timestamp", 4), ("time", 3), ("year", 1), ("varchar(9)", 1), ("varbinary(9)", 1), ("text", 2),
+     ("blob", 2)],
+)  # fmt: skip
+def test_fewer_bytes_than_the_columns_need_are_no_statistics(kind: str, least: int) -> None:
+    """Just after a bulk insert a server knows the rows and not the bytes: then a row is taken to be long."""
+    found = dataclasses.replace(table(("a", kind, False), ("b", "bigint", False)), rows=1000)
+    told = [row_bytes(dataclasses.replace(found, bytes=size)) for size in (1000 * (least + 8) - 1, 1000 * (least + 8))]
+    assert told == [UNKNOWN_ROW_BYTES, least + 8]

@@ -15,6 +15,7 @@ from typing import Any
 from rich.console import Console, ConsoleDimensions, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
+from bulketl.cli.text import RichText
 from bulketl.tables.printable import in_a_line, shown
 
 NO_EDGE = 1_000_000  # columns, of what is no terminal
@@ -39,6 +40,10 @@ class Terminal(Console):
     def size(self, new_size: tuple[int, int]) -> None:
         self._fixed = True
         Console.size.fset(self, new_size)  # type: ignore[attr-defined]
+
+    def render_str(self, text: str, **options: Any) -> RichText:
+        """Return what a string is as a text; what is not known to rich is a picture before rich drops it."""
+        return super().render_str(shown(text), **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Yield the segments that a renderable makes, their text as `shown` returns it, in plain letters with NO_COLOR."""

@@ -16,8 +16,7 @@ from bulketl.cli.options import ConfigOption, JsonOption, SchemaOption, TierOpti
 from bulketl.errors import FAILED
 
 if TYPE_CHECKING:
-    from rich.text import Text
-
+    from bulketl.cli.text import Text
     from bulketl.config.config import Config
     from bulketl.operations.following import Following, Told
     from bulketl.operations.watching import Due
@@ -136,8 +135,7 @@ def _states(every: Show, changed: Show) -> Show:
 
 
 def _said(told: list[Told]) -> list[Text]:
-    from rich.text import Text
-
+    from bulketl.cli.text import Text
     from bulketl.tables.printable import in_a_line
 
     return [Text.assemble(one.note[:2], f" {in_a_line(one.note[2])}") for one in told if one.note]

@@ -166,7 +166,7 @@ def _computed(column: pa.ChunkedArray, what: str) -> object:
 
 def _wide(column: pa.ChunkedArray) -> bool:
     """Tell whether a sum in Arrow could be more than it can hold."""
-    return bool(pa.types.is_decimal256(column.type)) or column.type.precision > SUMMED_DIGITS
+    return bool(column.type.precision > SUMMED_DIGITS)
 
 
 def _text(value: object) -> str:

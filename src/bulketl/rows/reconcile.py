@@ -44,6 +44,10 @@ class Buckets:
         """Return the bucket of an integer key, if they are by ranges."""
         return key // self.width if key >= 0 else -(-key // self.width)
 
+    def name(self, text: str, key: KeyTuple) -> str:
+        """Return the name of a row's bucket, from the text of its key and the key."""
+        return str(self.of(int(str(key[0])))) if self.width else text[:3]
+
     def range(self, bucket: int) -> tuple[int, int]:
         """Return the first and last key of a bucket; division goes towards zero, so bucket 0 lies on both sides of it."""
         lo = bucket * self.width if bucket > 0 else (bucket - 1) * self.width + 1
@@ -126,6 +130,8 @@ class There(Compared, Protocol):
 class Differences:
     """Keys of rows that the target lacks, that differ, that the source has no longer; `rows`: of the target before.
 
+    `equal`: one statement of the source found nothing else than the target has, so that is of one moment. Where rows
+    move while they are compared there may be no difference left when they are listed, and still no such moment.
     `noted`: what mending them put into the audit trail, by kind; `rejected`: how many of the rows were rejected.
     """
 
@@ -133,12 +139,18 @@ class Differences:
     differing: tuple[KeyTuple, ...] = ()
     gone: tuple[KeyTuple, ...] = ()
     rows: int = 0
+    equal: bool = False
     noted: Mapping[str, int] = field(default_factory=dict)
     rejected: int = 0
 
 
-def compare_rows(here: Here, there: Compared, spec: TableSpec) -> Differences:
-    """Return what differs. For n rows that differ about n keys of each bucket with one are moved, and no rows."""
+def compare_rows(
+    here: Here, there: Compared, spec: TableSpec, lacking: Callable[[str, Row], None] = lambda _text, _row: None
+) -> Differences:
+    """Return what differs. For n rows that differ about n keys of each bucket with one are moved, and no rows.
+
+    `lacking` gets each row that the target lacks, with the text of its key.
+    """
     buckets = there.buckets(spec)
     theirs = there.digests(spec, buckets)
     ours = here.digests(spec, buckets)
@@ -149,13 +161,17 @@ def compare_rows(here: Here, there: Compared, spec: TableSpec) -> Differences:
     for some in (unequal[n : n + buckets.at_once] for n in range(0, len(unequal), buckets.at_once)):
         old = there.rows(spec, buckets, some)
         new = here.rows(spec, buckets, some)
-        missing += [row.key for text, row in new.items() if text not in old]
+        for text, row in new.items():
+            if text not in old:
+                missing.append(row.key)
+                lacking(text, row)
         differing += [row.key for text, row in new.items() if text in old and old[text].hash != row.hash]
         gone += [row.key for text, row in old.items() if text not in new]
     if spec.masked:
         known = set(differing)
         differing += [key for key in _masked_otherwise(here, there, spec, buckets, ours) if key not in known]
-    return Differences(tuple(missing), tuple(differing), tuple(gone), sum(rows for rows, _ in theirs.values()))
+    rows, equal = sum(rows for rows, _ in theirs.values()), not (unequal or differing)
+    return Differences(tuple(missing), tuple(differing), tuple(gone), rows, equal)
 
 
 def _masked_otherwise(

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import itertools
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pymysql
 import pytest
 from faults import no_pauses, small_partitions
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from lab import Done, Lab, configure, load
 
 import bulketl
@@ -28,6 +32,18 @@ def accounts(maria_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
     """Accounts in sixteen ranges."""
     small_partitions(monkeypatch, ROWS // 16)
     make(maria_lab, "InnoDB")
+    return maria_lab
+
+
+@pytest.fixture
+def wanders(maria_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """A table in four ranges and buckets, with one row of text, which may wander, and one that may be rejected."""
+    small_partitions(monkeypatch, 100)
+    maria_lab.mysql(
+        "CREATE OR REPLACE TABLE wanderer (id int PRIMARY KEY, v varchar(9) NOT NULL)",
+        f"INSERT INTO wanderer SELECT seq, IF(seq = 3, 'w', '1') FROM seq_3_to_{ROWS - 1}_step_100",
+        "INSERT INTO wanderer VALUES (7, '1')",
+    )
     return maria_lab
 
 
@@ -152,6 +168,38 @@ def test_rows_that_come_and_go_while_it_is_read_are_settled_too(accounts: Lab, m
     assert done.summary.outcome == "done", done.summary.failed
     assert accounts.differences("account") == []
     assert accounts.pg("SELECT sum(rows) FROM bulketl.partition WHERE schema_name = '{s}'") == [(ROWS - 9,)]
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.booleans(), max_size=10), st.booleans())
+def test_a_row_that_moves_between_any_two_statements_is_there_once(wanders: Lab, moves: list[bool], spoilt: bool) -> None:
+    """Each statement may find it under either key, and another row rejected or fit; what changes too fast is refused."""
+    far, fit = iter(moves), itertools.cycle([not spoilt, True])
+
+    def moved(really: Callable[..., Any], *args: Any) -> Any:
+        if (there := next(far, None)) is not None:
+            wanders.mysql(f"UPDATE wanderer SET id = {ROWS if there else 3} WHERE v = 'w'")
+            wanders.mysql(f"UPDATE wanderer SET v = {'1' if next(fit) else 'CHAR(0, 49)'} WHERE id = 7")
+        return really(*args)
+
+    with pytest.MonkeyPatch.context() as patch:
+        no_pauses(patch)
+        for name in ("read", "digests", "rows"):
+            patch.setattr(
+                source.MySQLSource, name, functools.partialmethod(_hooked, moved, getattr(source.MySQLSource, name))
+            )
+        rule = {"consistency": "re-read", "max_rejects": 1, "deletes": {"guard": "100%"}}
+        done = load(wanders.config(rules={"wanderer": rule}, workers=1, nul_bytes="reject"))
+    if done.summary.failed:
+        assert "faster than they can be read" in done.summary.failed[0].message
+        return
+    rejected = wanders.mysql("SELECT id FROM wanderer WHERE v LIKE CONCAT('%', CHAR(0), '%')")
+    owed = {row for row in wanders.mysql("SELECT id, v FROM wanderer") if row[:1] not in rejected}
+    assert set(wanders.pg("SELECT id, v FROM {s}.wanderer")) == owed
+
+
+def _hooked(self: Any, moved: Callable[..., Any], really: Callable[..., Any], *args: Any) -> Any:
+    return moved(really, self, *args)
 
 
 def test_a_table_that_changes_faster_than_it_can_be_read_again_is_not_published(

@@ -1,9 +1,8 @@
-"""The library in a notebook: two loads at once in a process, inside an event loop, ended by Ctrl-C; results as frames."""
+"""The library in a notebook: two loads at once in a process, inside an event loop, ended by Ctrl-C."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import runpy
 import signal
@@ -12,7 +11,6 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
 from faults import small_partitions
 from lab import Lab, configure, execute
@@ -93,28 +91,6 @@ def test_ctrl_c_in_a_cell_ends_the_load_and_the_next_cell_goes_on_with_it(
 
     assert in_a_kernel(next_cell()).outcome == "done"
     assert maria_lab.pg("SELECT count(*) FROM {s}.visit") == [(400,)]
-
-
-def test_results_are_frames_whose_columns_do_not_depend_on_the_night(maria_lab: Lab) -> None:
-    filled(maria_lab)
-    maria_lab.mysql("CREATE TABLE odd (id int PRIMARY KEY, f int)", "INSERT INTO odd VALUES (1, 1), (2, 7)")
-    config = maria_lab.config(rules={"odd": {"casts": {"f": "boolean"}, "max_rejects": 10}})
-    summary = bulketl.load(config, bulketl.make_plan(config))
-    loaded = bulketl.frame(summary)
-    assert dict(loaded.select("table", "rows").iter_rows()) == {"visit": 400, "odd": 1}
-    assert loaded.filter(pl.col("rejects") > 0)["table"].to_list() == ["odd"]
-    assert all(json.loads(cell) is not None for cell in loaded["checks"])
-    assert bulketl.frame(bulketl.Summary()).schema == loaded.schema
-    ledger = bulketl.frame(bulketl.runs(config))
-    assert ledger["run"].to_list() == [summary.run]
-    assert ledger.schema["began"] == pl.Datetime("us", "UTC")
-    assert bulketl.frame(bulketl.runs(config)[:0]).is_empty()
-    verified = bulketl.frame(bulketl.verify(config))
-    assert verified.select(pl.col("equal").all(), pl.col("compared").sum()).row(0) == (True, 402)
-    assert set(bulketl.frame(bulketl.status(config))["table"]) == {"visit", "odd"}
-    assert bulketl.frame(bulketl.list_rejects(config)).height == 1
-    with pytest.raises(TypeError, match="one class"):
-        bulketl.frame([*bulketl.runs(config), 1])
 
 
 def test_the_example_of_a_first_night_runs(maria_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,6 +91,8 @@ class FaultyLine(Line):
             for end in (session.front, session.back):
                 with contextlib.suppress(OSError):
                     end.shutdown(socket.SHUT_RDWR)
+                end.close()
+                self._open.remove(end)
 
     def opened(self, session: Session) -> None:
         """Take note of a connection: the first answer of MySQL has no question."""

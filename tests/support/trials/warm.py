@@ -119,6 +119,7 @@ class Warm:
         for line in self._process.stdout:
             word, process, *code = line.split()
             if word == "began":
+                self.codes.pop(int(process), None)  # of a process of the same number, long ago
                 self._began.put(int(process))
                 continue
             with self.changed:

@@ -9,9 +9,9 @@ from types import TracebackType
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.text import Text
 
 from bulketl.cli.progress.underway import lines
+from bulketl.cli.text import Text
 from bulketl.connections import watch
 from bulketl.loading.events import Event, HookRan, RunStarted, StepRetried, TableFailed, TablePublished
 from bulketl.operations.following import told

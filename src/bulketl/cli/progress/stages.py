@@ -9,9 +9,9 @@ from types import TracebackType
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
-from rich.text import Text
 
 from bulketl.cli.screens.listing import Rows
+from bulketl.cli.text import Text
 from bulketl.tables.printable import in_a_line
 
 BAR = 20  # columns

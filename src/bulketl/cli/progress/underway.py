@@ -10,9 +10,9 @@ from typing import Literal
 
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
-from rich.text import Text
 
 from bulketl.cli.screens.listing import Rows
+from bulketl.cli.text import Text
 from bulketl.operations.underway import Line, UnderWay
 from bulketl.tables.printable import count_of, in_a_line, size
 

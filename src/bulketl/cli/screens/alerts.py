@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
 from bulketl.cli.screens.listing import facts, lines_of, named, rows_of, verdict
+from bulketl.cli.text import Text
 from bulketl.operations.alerts.runbooks import hints_of
 from bulketl.operations.alerts.words import by_text, occasion
 from bulketl.tables.printable import count_of, in_a_line

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rich.table import Table
-from rich.text import Text
 
 from bulketl.cli.screens.listing import Rows
+from bulketl.cli.text import Text
 from bulketl.tables.alterations import KINDS
 from bulketl.tables.casts import RULES, CastRule
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
 from bulketl.cli.screens.listing import facts, rows_of, verdict
+from bulketl.cli.text import Text
 from bulketl.tables.printable import count_of, in_a_line, without_table
 
 LISTED = 8  # figures that differ of a table

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rich.text import Text
-
 from bulketl.cli.screens.listing import Fact
+from bulketl.cli.text import Text
 from bulketl.errors import BulketlError, runbook_in
 from bulketl.tables.printable import count_of
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
 from bulketl.cli.screens.common import runbooks_of
 from bulketl.cli.screens.listing import WIDE, Fact, Fitting, facts, named, rows_of, verdict
+from bulketl.cli.text import Text
 from bulketl.errors import without_runbook
 from bulketl.tables.printable import count_of, in_a_line, size
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
-from bulketl.cli.screens.listing import Rows
+from bulketl.cli.screens.listing import Rows, lines_of
+from bulketl.cli.text import Text
 from bulketl.connections.line import Line
 from bulketl.survey.examination import FINDING_RULES
 from bulketl.survey.findings import SEVERITIES, Finding
@@ -104,13 +104,13 @@ def _after(found: Sequence[Finding], *, folded: bool) -> str:
 def fixed(path: Path, changed: Mapping[str, Mapping[str, object]]) -> Text:
     """Return what --fix has changed in the file of rules."""
     if not changed:
-        return Text(f"{path} stays as it is: there is nothing to mend without a decision of yours")
+        return lines_of([f"{path} stays as it is: there is nothing to mend without a decision of yours"])
     lines = [
         f"  {in_a_line(name)}: {', '.join(f'{key}: {_shown(new)}' for key, new in values.items())}"
         for name, values in changed.items()
     ]
     lines.append(f"wrote fixes for {count_of(len(changed), 'table')} to {path}; run it again to see what is left")
-    return Text("\n".join(lines))
+    return lines_of(lines)
 
 
 def _shown(value: object) -> str:

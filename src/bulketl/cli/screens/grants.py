@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
 from bulketl.cli.screens.listing import Indented, facts, named, verdict
+from bulketl.cli.text import Text
 from bulketl.tables.printable import count_of, in_a_line
 from bulketl.tables.rights import Grants, Held, Right
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
-from bulketl.cli.screens.listing import rows_of, verdict
+from bulketl.cli.screens.listing import lines_of, rows_of, verdict
+from bulketl.cli.text import Text
 from bulketl.tables.printable import count_of, in_a_line, size
 
 if TYPE_CHECKING:
@@ -37,10 +37,7 @@ def promoted(found: Promotion, *, looked: bool) -> Group:
     lines: list[RenderableType] = [verdict(said)]
     if not looked:
         until = f"; the older ones are kept until {found.until:%Y-%m-%d %H:%M} UTC" if found.until else ""
-        lines.append(
-            Text(f"run {found.run}: {found.seconds:.1f} s, in which readers waited for {found.blocked:.2f} s at most; "
-                 f"{count_of(found.views, 'view')} carried over{until}")
-        )  # fmt: skip
+        lines.append(lines_of([f"{_took(found.run, found.seconds, found.blocked, found.views)}{until}"]))
     table = rows_of("table", "tier", "rows", "bulketl's", "what is otherwise", numbers=("rows",))
     for one in sorted(found.tables, key=lambda one: (not one.told, one.table)):
         count = "" if one.rows is None else f"{one.rows:,}"
@@ -61,10 +58,7 @@ def returned(found: Rollback, *, looked: bool) -> Group:
         lines.append(verdict(f"{many} {how}", "red" if found.impossible else ""))
     if found.run:
         stopped = f"; stopped before: {', '.join(found.stopped)}" if found.stopped else ""
-        lines.append(
-            Text(f"run {found.run}: {found.seconds:.1f} s, in which readers waited for {found.blocked:.2f} s at most; "
-                 f"{count_of(found.views, 'view')} carried over{stopped}")
-        )  # fmt: skip
+        lines.append(lines_of([f"{_took(found.run, found.seconds, found.blocked, found.views)}{stopped}"]))
         stands = "every load passes over them" if found.act == "rollback" else "they are loaded beside the older ones"
         lines.append(Text(f"{stands} until they are promoted again"))
         if found.report is not None:
@@ -85,13 +79,18 @@ def _set_aside(one: Spared, shadow: str) -> str:
     return f"{why}: {first} is {one.now} now and reads bulketl's table there"
 
 
+def _took(run: str, seconds: float, blocked: float, views: int) -> str:
+    waited = f"in which readers waited for {blocked:.2f} s at most"
+    return f"run {run}: {seconds:.1f} s, {waited}; {count_of(views, 'view')} carried over"
+
+
 def undone(found: Undone) -> Group:
     """Return which load of a table was undone, and that it is what it was."""
     said = (
         f"table {found.table!r} is what it was before run {found.undone}: {count_of(found.rows, 'row')}, counted and hashed"
     )
     more = f"run {found.run}: it had {count_of(found.before, 'row')} since {found.at:%Y-%m-%d %H:%M}"
-    return Group(verdict(said), Text(f"{more}; the next load goes on where the one before was"))
+    return Group(verdict(said), lines_of([f"{more}; the next load goes on where the one before was"]))
 
 
 def _coming_back(tables: Sequence[Returned]) -> list[RenderableType]:

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
 from bulketl.cli.screens.listing import NAMED, WIDE, Fact, Fitting, facts, lines_of, named, rows_of, verdict
 from bulketl.cli.screens.status import clock
+from bulketl.cli.text import Text
 from bulketl.operations.history.runs import RunEntry, TableNights, Timeline
 from bulketl.postgres.ledger.runlist import TableEnd
 from bulketl.postgres.ledger.tableloads import WELL

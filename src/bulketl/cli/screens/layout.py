@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from rich.cells import cell_len
 from rich.console import Console
 from rich.style import StyleType
-from rich.text import Text
 
-Row = tuple[StyleType, Sequence[Text]]
-Placed = tuple[int, Text]  # where a piece of a cell begins on its line, and the piece
+from bulketl.cli.text import RichText
+
+Row = tuple[StyleType, Sequence[RichText]]
+Placed = tuple[int, RichText]  # where a piece of a cell begins on its line, and the piece
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Column:
 
 def lines(
     console: Console, rows: Sequence[Row], right: Sequence[bool], width: int, gap: int, *, headed: bool
-) -> Iterator[Text]:
+) -> Iterator[RichText]:
     """Yield the lines of rows of cells in a width; `right` tells of each column whether it has numbers.
 
     `headed`: the first row are the names of the columns, which are always wide enough for them.
@@ -37,14 +38,16 @@ def lines(
     columns = _columns([cells for _, cells in rows], right, width - gap * (len(right) - 1), gap, headed=headed)
     for style, cells in rows:
         for line in _laid(console, cells, columns, width):
-            text = Text(style=style)
+            text = RichText(style=style)
             for start, part in sorted(line, key=lambda found: found[0]):
                 text.append(" " * (start - text.cell_len))
                 text.append_text(part)
             yield text
 
 
-def _columns(rows: Sequence[Sequence[Text]], right: Sequence[bool], room: int, gap: int, *, headed: bool) -> list[Column]:
+def _columns(
+    rows: Sequence[Sequence[RichText]], right: Sequence[bool], room: int, gap: int, *, headed: bool
+) -> list[Column]:
     """Return the columns, those of texts made narrower until all have room.
 
     They wrap first, as far as their longest words let them; then the words of as few cells as possible are given up.
@@ -73,11 +76,11 @@ def _step(which: int, words: Sequence[int], width: int, least: int) -> tuple[int
     return (sum(length > shorter for length in words), shorter - width, which) if shorter else None
 
 
-def _longest(cell: Text) -> int:
+def _longest(cell: RichText) -> int:
     return max(map(cell_len, cell.plain.split()), default=0)
 
 
-def _laid(console: Console, row: Sequence[Text], columns: Sequence[Column], width: int) -> list[list[Placed]]:
+def _laid(console: Console, row: Sequence[RichText], columns: Sequence[Column], width: int) -> list[list[Placed]]:
     """Return the lines of one row."""
     placed: list[list[Placed]] = [[]]
     base = 0  # the line on which the next cell begins

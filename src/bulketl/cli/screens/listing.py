@@ -12,9 +12,9 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.segment import Segment
 from rich.style import StyleType
 from rich.table import Table
-from rich.text import Text
 
 from bulketl.cli.screens import layout
+from bulketl.cli.text import RichText, Text
 from bulketl.tables.printable import in_a_line
 
 WIDE = 100  # columns, from which there is room for what is good to know besides
@@ -62,16 +62,16 @@ class Rows(Table):
         cells = zip(*(column.cells for column in self.columns), strict=True)
         rows: list[layout.Row] = [*heads]
         for row, given in zip(self.rows, cells, strict=True):
-            if not all(isinstance(cell, (str, Text)) for cell in given):
+            if not all(isinstance(cell, (str, RichText)) for cell in given):
                 return []
-            rows.append((row.style or "", [cell if isinstance(cell, Text) else Text(str(cell)) for cell in given]))
+            rows.append((row.style or "", [cell if isinstance(cell, RichText) else Text(str(cell)) for cell in given]))
         whole = Counter(word for line in lines for word in "".join(segment.text for segment in line).split())
         asked = Counter(word for _, row in rows for cell in row for word in cell.plain.split())
         return rows if asked - whole else []  # a word may stand whole in one cell, and broken in another
 
 
 def _cell(cell: RenderableType | None) -> RenderableType | None:
-    if isinstance(cell, Text) and "\n" in cell.plain:
+    if isinstance(cell, RichText) and "\n" in cell.plain:
         return Text(in_a_line(cell.plain), style=cell.style)
     return in_a_line(cell) if isinstance(cell, str) else cell
 

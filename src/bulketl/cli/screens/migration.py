@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
 from bulketl.cli.screens.listing import NAMED, facts, lines_of, rows_of
+from bulketl.cli.text import Text
 from bulketl.operations.migrate.importing import Imported
 from bulketl.operations.migrate.legacy import wrong
 from bulketl.operations.migrate.moves import LINES, Move
@@ -25,19 +25,21 @@ def legacy_run(run: LegacyRun) -> RenderableType:
     colour = {"failed": "red", "well": "green"}.get(state, "dim")
     took = f" in {lasting(run.seconds)}" if run.seconds else ""
     head = Text.assemble(("older pipeline: ", "bold"), (state, colour), f", {count_of(len(run.tables), 'table')}{took}")
-    lines = [lines_of(found, "red") if found else Text(run.how, style="dim")]
+    lines = [lines_of(found, "red") if found else lines_of([run.how], "dim")]
     if run.loaded or run.failed:
         same = len(run.tables) - len(run.loaded) - len(run.failed)
         said = f"its books: {len(run.loaded):,} loaded, {len(run.failed):,} not, {same:,} with the entry of before"
         lines.append(Text(said, style="dim"))
     if run.log:
-        lines.append(Text(f"what it printed is in {run.log}", style="dim"))
+        lines.append(lines_of([f"what it printed is in {run.log}"], "dim"))
     return Group(head, *lines)
 
 
 def shadowed(schema: str, found: Sides) -> RenderableType:
     """Return which tables are loaded beside the older pipeline from now on; `found`: who served them before."""
-    lines = [Text(f"{count_of(len(found.legacy), 'table')} will be loaded beside the older pipeline, into schema {schema}")]
+    lines = [
+        lines_of([f"{count_of(len(found.legacy), 'table')} will be loaded beside the older pipeline, into schema {schema}"])
+    ]
     if found.shadow:
         lines.append(Text(f"{count_of(len(found.shadow), 'table')} already were", style="dim"))
     if found.bulketl:
@@ -54,9 +56,9 @@ def status(found: MigrationStatus, verbose: bool) -> RenderableType:
         f"{counts['shadow']:,} loaded beside the older pipeline, into {found.shadow_schema}",
         f"{counts['legacy']:,} served by the older pipeline alone",
     ))  # fmt: skip
-    parts: list[RenderableType] = [Text(f"schema {found.schema}: {said}", style="bold")]
+    parts: list[RenderableType] = [lines_of([f"schema {found.schema}: {said}"], "bold")]
     if found.note:
-        parts.append(Text(found.note, style="yellow"))
+        parts.append(lines_of([found.note], "yellow"))
     for week in found.weeks:
         state, colour = ("done", "green") if week.done else ("under way", "yellow") if week.served else ("to come", "dim")
         head = f", {week.title}: {week.served:,} of {count_of(len(week.tables), 'table')} served"

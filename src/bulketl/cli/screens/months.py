@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
 from bulketl.cli.screens.listing import Indented, Rows, lines_of, named, verdict
 from bulketl.cli.screens.pairs import MOST_LINES, signed
+from bulketl.cli.text import Text
 from bulketl.tables.printable import count_of, in_a_line
 from bulketl.verifying.months import History, MonthPair, TableHistory, month_text
 from bulketl.verifying.pairs import Difference, figure
@@ -18,7 +18,12 @@ def history(found: History, verbose: bool = False) -> Group:
     for item in found.tables:
         if item.error:
             parts.append(
-                Text.assemble(("\n" + in_a_line(item.table), "bold"), "  ", ("not compared", "red"), f"\n  {item.error}")
+                Text.assemble(
+                    ("\n" + in_a_line(item.table), "bold"),
+                    "  ",
+                    ("not compared", "red"),
+                    f"\n  {in_a_line(str(item.error))}",
+                )
             )
         elif item.differing:
             parts += _table_history(item, verbose)

@@ -7,9 +7,9 @@ from decimal import Decimal
 
 from rich.console import Group, RenderableType
 from rich.table import Table
-from rich.text import Text
 
-from bulketl.cli.screens.listing import Indented, Rows, verdict
+from bulketl.cli.screens.listing import Indented, Rows, lines_of, verdict
+from bulketl.cli.text import Text
 from bulketl.tables.printable import count_of, in_a_line, verb_of
 from bulketl.verifying.pairs import PairResult, figure, value_text
 
@@ -23,7 +23,7 @@ def pairs(found: Sequence[PairResult], verbose: bool = False) -> Group:
     for item in sorted(found, key=lambda item: (order.get(item.outcome, 1), item.severity != "fail")):
         parts.append(_pair_line(item))
         if item.error:
-            parts.append(Text(f"  {item.error.message}\n  {item.error.hint}".rstrip()))
+            parts.append(lines_of(f"  {line}" for line in (item.error.message, item.error.hint) if line))
         elif item.differences:
             parts.append(Indented(_differences(item, verbose)))
             if len(item.differences) > MOST_LINES and not verbose:

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
 from bulketl.cli.screens.listing import Rows, facts, lines_of, named, rows_of, verdict
+from bulketl.cli.text import Text
 from bulketl.plan.leftout import told
 from bulketl.plan.plan import Plan, TableLoad
 from bulketl.plan.stale import notes
@@ -209,10 +209,10 @@ def plan_changes(run: str, lines: Sequence[str], known: int, tables: int) -> Tex
         return Text("no run into this schema is on record")
     some = f", which was of {known:,} of these {count_of(tables, 'table')}" if known < tables else ""
     if not lines:
-        return Text(f"the plan is that of run {run}{some}")
-    text = Text(f"Since run {run}{some}:", style="bold")
+        return lines_of([f"the plan is that of run {run}{some}"])
+    text = lines_of([f"Since run {run}{some}:"], "bold")
     for line in lines:
         text.append(
-            f"\n  {in_a_line(line)}", style={"+": "not bold green", "-": "not bold red"}.get(line[0], "not bold yellow")
+            f"\n  {in_a_line(line)}", style={"+": "not bold green", "-": "not bold red"}.get(line[:1], "not bold yellow")
         )
     return text

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
 from bulketl.cli.screens.listing import Rows, rows_of, verdict
+from bulketl.cli.text import Text
 from bulketl.tables.printable import count_of, shortened
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
 from bulketl.cli.screens.listing import NAMED, facts, verdict
+from bulketl.cli.text import Text
 from bulketl.tables.printable import count_of, in_a_line
 
 MOST = 20  # tables, or deeds, that a screen lists

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.text import Text
 
+from bulketl.cli.text import Text
 from bulketl.survey.proposals import Proposal
 from bulketl.tables.printable import count_of, in_a_line
 from bulketl.tables.spec import TIERS
@@ -109,5 +109,5 @@ def changes(lines: Iterable[str]) -> Text:
     """Return what changed at the source, coloured as a diff."""
     text = Text("Changed at the source since the file was written:\n", style="bold")
     for line in lines:
-        text.append(f"  {in_a_line(line)}\n", style={"+": "green", "-": "red"}.get(line[0], "yellow"))
+        text.append(f"  {in_a_line(line)}\n", style={"+": "green", "-": "red"}.get(line[:1], "yellow"))
     return text

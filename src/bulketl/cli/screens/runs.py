@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from rich.console import Group
-from rich.text import Text
 
 from bulketl.cli.screens.listing import verdict
+from bulketl.cli.text import Text
 from bulketl.operations.cancelling import Cancelled
 from bulketl.tables.printable import in_a_line
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
 from bulketl.cli.screens.listing import WIDE, Fitting, Indented, Rows, facts, lines_of, named, rows_of, verdict
+from bulketl.cli.text import Text
 from bulketl.operations.migrate.comparison import Comparison, Judged, TableCompared, ViewCompared
 from bulketl.postgres.ledger.sidebyside import Waiver
 from bulketl.tables.differences import Difference

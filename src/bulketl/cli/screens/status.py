@@ -6,11 +6,11 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
 from bulketl.cli.screens.behind import behind_source, furthest, how_far, is_asked
 from bulketl.cli.screens.common import runbooks_of
 from bulketl.cli.screens.listing import NAMED, WIDE, Fact, Fitting, facts, named, rows_of, verdict
+from bulketl.cli.text import Text
 from bulketl.errors import without_runbook
 from bulketl.operations.history.runs import RunEntry
 from bulketl.operations.history.standing import FINE, WORDS, WRONG, Standing, Word

@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
 from bulketl.cli.screens.attention import attention
 from bulketl.cli.screens.common import edits
 from bulketl.cli.screens.listing import WIDE, Fitting, facts, lines_of, rows_of, verdict
 from bulketl.cli.screens.oddities import oddities
+from bulketl.cli.text import Text
 from bulketl.loading.summary import Summary, TableSummary
 from bulketl.plan.leftout import told
 from bulketl.postgres.ledger.findings import Anomaly

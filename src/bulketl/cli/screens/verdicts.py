@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
 from bulketl.cli.screens.common import edits
 from bulketl.cli.screens.listing import NAMED, WIDE, Fitting, Indented, Rows, facts, lines_of, named, rows_of, verdict
+from bulketl.cli.text import Text
 from bulketl.tables.printable import count_of, in_a_line, verb_of, without_table
 from bulketl.tables.spec import TIERS
 from bulketl.verifying.verdicts import Figure, RowFinding, TableVerdict, Verification
@@ -189,7 +189,7 @@ def _repairs(result: Verification) -> list[RenderableType]:
         if left
         else (f"; looked at again, {'it is' if len(result.repaired) == 1 else 'they are'} equal")
     )
-    return [Text(f"\nRepaired by run {result.run}{after}:"), Indented(lines_of(lines))]
+    return ["", lines_of([f"Repaired by run {result.run}{after}:"]), Indented(lines_of(lines))]
 
 
 def _end(result: Verification) -> str:

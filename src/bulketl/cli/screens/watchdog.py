@@ -6,9 +6,9 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
 from bulketl.cli.screens.listing import lines_of, rows_of, verdict
+from bulketl.cli.text import Text
 from bulketl.tables.printable import count_of
 
 if TYPE_CHECKING:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
 from bulketl.cli.progress.underway import table
 from bulketl.cli.screens.listing import Fitting, facts, verdict
+from bulketl.cli.text import Text
 from bulketl.config.windows import parse_window
 from bulketl.operations.following import Following
 from bulketl.operations.watching import Due

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
 from bulketl.cli.screens.listing import facts, lines_of, verdict
+from bulketl.cli.text import Text
 from bulketl.tables.printable import in_a_line, lasting
 
 if TYPE_CHECKING:

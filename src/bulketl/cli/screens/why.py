@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Group
-from rich.text import Text
 
+from bulketl.cli.text import Text
 from bulketl.tables.printable import count_of, in_a_line
 
 if TYPE_CHECKING:

@@ -75,6 +75,11 @@ def _sum(hashed: str) -> str:
     return f"sum(('x' || right({hashed}, 15))::bit(60)::bigint)"
 
 
+def summand(hashed: str) -> int:
+    """Return what a row's hash adds to the sum of its bucket."""
+    return int(hashed[-15:], 16)
+
+
 def rows(target: Postgres, spec: TableSpec, buckets: Buckets, which: Sequence[str]) -> dict[str, Row]:
     """Return key and hash of every row in those buckets, by the hash of the key; keys are texts as Postgres shows them."""
     query = (
