@@ -1,7 +1,7 @@
 """All of it: `nox -s NAME`.
 
-NAME is one of lint types unit tests hostile supply integrations dbt orchestrators docs browser pictures package guard
-faults model walk mutants labels demo bare compatibility bench.
+NAME is one of lint types unit tests hostile supply integrations dbt orchestrators notebooks docs browser pictures package
+guard faults model walk mutants labels demo bare compatibility bench.
 """
 
 import sys
@@ -134,6 +134,14 @@ def orchestrators(session: nox.Session) -> None:
     session.run(f"{place}/airflow/bin/pip", "install", "-q", *group("airflow"), external=True)
     airflow = {"BULKETL_AIRFLOW": f"{place}/airflow/bin/python"}
     session.run("pytest", "tests/servers/orchestrators", *session.posargs, env=airflow)
+
+
+@nox.session
+def notebooks(session: nox.Session) -> None:
+    """Run the notebooks of examples/ and compare the texts that they show; BULKETL_NOTEBOOKS=write stores them anew."""
+    session.install("-q", "-e", ".[demo]", *group("test"), *group("notebooks"))
+    session.run(*PROGRAMS)
+    session.run("pytest", "tests/servers/operations/test_notebooks.py", *session.posargs)
 
 
 @nox.session
