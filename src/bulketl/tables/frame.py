@@ -27,7 +27,8 @@ def frame(found: OfTables | Iterable[Any]) -> pl.DataFrame:
     """Return a row for each table of a plan, summary, verification or status, or for each item of what an act lists.
 
     A column for each field and property that has a plain value, in their order; lists of texts stay lists, whatever is
-    nested is JSON. Nothing found is a frame without columns. Raise TypeError for what is no result of an act.
+    nested is JSON. The type of a column is that of its values, Null where there is none; nothing found has
+    no column. Raise TypeError for what is no result of an act.
     """
     several: Any = getattr(found, "tables", getattr(found, "loads", found))
     items = list(several.values() if isinstance(several, Mapping) else several)

@@ -69,7 +69,7 @@ def test_two_loads_run_at_once_in_one_process_and_inside_an_event_loop(
 def test_ctrl_c_in_a_cell_ends_the_load_and_the_next_cell_goes_on_with_it(
     maria_lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Promise 1: the table is not there before it is complete, no connection is left, and `resume` ends what began."""
+    """Promise 1: the table is not there before it is complete, and `resume` ends what began."""
     small_partitions(monkeypatch, 50)
     filled(maria_lab)
     config = maria_lab.config(workers=1)
