@@ -191,7 +191,7 @@ def _refuse(config: Config, rule: TableRule, spec: TableSpec, existing: TargetTa
             + runbook("schema-changed"),
         )
     kept = tuple((name, "") for name in _staying(config, rule, spec, found))
-    excluded = {*config.target_names(spec.table, rule.exclude_columns), *found.left}
+    excluded = config.target_names(spec.table, rule.exclude_columns)
     if not (existing.columns and existing.primary_key == spec.target_key and _in_place(existing, found, kept)):
         _replaceable(existing, spec, found, {*found.dropped} - {name for name, _ in kept}, excluded)
     if existing.referenced and not spec.key:
@@ -211,7 +211,9 @@ def _replaceable(existing: TargetTable, spec: TableSpec, found: Drift, lost: set
             if columns.intersection(dict(found.renamed)):
                 keeping = "leave the column the name that it has there"
             elif columns.intersection(excluded):
-                keeping = "load that column: take it out of exclude_columns, or name it under columns"
+                keeping = "take it out of exclude_columns"
+            elif columns.intersection(found.left):
+                keeping = "name it under columns"
             raise PlanError(
                 f"table {name!r} cannot be replaced by one without {', '.join(sorted(columns))}: "
                 + "; ".join(f"{what} needs {', '.join(needed)}" for what, needed in needing),

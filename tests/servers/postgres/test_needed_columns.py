@@ -133,12 +133,22 @@ def test_what_needs_a_column_that_is_to_be_dropped_is_told_by_validate_in_the_wo
     assert used.pg(EVERYTHING) == before
 
 
-@pytest.mark.parametrize("rule", [{"exclude_columns": ["n"]}, {"exclude_columns": ["n"], "publish": "swap"}])
-def test_a_view_that_needs_an_excluded_column_is_told_with_the_way_back(used: Lab, rule: dict[str, Any]) -> None:
+@pytest.mark.parametrize("publish", [{}, {"publish": "swap"}])
+@pytest.mark.parametrize(
+    ("left_out", "back"),
+    [
+        ({"exclude_columns": ["n"]}, "or take it out of exclude_columns"),
+        ({"columns": ["id", "c"]}, "or name it under columns"),
+    ],
+)
+def test_a_view_that_needs_an_excluded_column_is_told_with_the_way_back(
+    used: Lab, left_out: dict[str, Any], publish: dict[str, Any], back: str
+) -> None:
+    rule = left_out | publish
     used.pg("CREATE VIEW {s}.v AS SELECT n FROM {s}.t; CREATE INDEX i ON {s}.t (n, id)")
     told = used.load(rules={"t": rule}).summary.tables["t"]
     assert told.message.endswith(f"without n: index {used.schema}.i needs n; view {used.schema}.v needs n")
-    assert told.hint.endswith("or take it out of exclude_columns")
+    assert told.hint.endswith(back)
     used.pg("DROP VIEW {s}.v; DROP INDEX {s}.i")
     assert used.load(rules={"t": rule}).summary.tables["t"].outcome == "loaded"
     assert ("n",) not in used.pg("SELECT attname FROM pg_attribute WHERE attrelid = '{s}.t'::regclass")

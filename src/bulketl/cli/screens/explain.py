@@ -7,6 +7,7 @@ from rich.console import Group
 from bulketl.cli.screens.listing import facts, verdict
 from bulketl.cli.text import Text
 from bulketl.errors.catalog import PAGE, Entry
+from bulketl.tables.printable import in_a_line
 
 
 def entry(found: Entry) -> Group:
@@ -15,4 +16,6 @@ def entry(found: Entry) -> Group:
     lines.append(("does validate foresee it", "bold", found.foreseen))
     if not found.places:
         lines.append(("now", "bold", "only earlier versions of bulketl say this"))
-    return Group(verdict(f"{found.code}: {found.said}"), facts(lines), Text(f"{PAGE}#{found.code.lower()}", style="dim"))
+    return Group(
+        verdict(f"{found.code}: {found.said}"), facts(lines), Text(in_a_line(f"{PAGE}#{found.code.lower()}"), style="dim")
+    )
