@@ -256,7 +256,7 @@ def test_the_json_says_which_run_it_is_of_and_all_of_each_table() -> None:
     assert rows[0] == {
         "table": "b", "tier": "critical", "outcome": "loaded", "rows": 3, "before": None, "rejects": 1,
         "bytes": 30, "seconds": 2.5,
-        "changed": {"c": {"invalid date to NULL": 2}}, "drift": [], "unmet": "",
+        "changed": {"c": {"invalid date to NULL": 2}}, "drift": [], "unmet": "", "beside": {},
         "inserted": None, "updated": None, "unchanged": None,
         "deleted": None, "compared": {}, "noted": {}, "consistency": "", "quality": 1.0, "overdue": False,
         "first_failure": "", "proof": "",
@@ -287,3 +287,10 @@ def test_what_a_comparison_mended_counts_too(deletes: str, gone: int) -> None:
     end = TablePublished("run", "t", 0, "merge", 1.0, inserted=0, updated=0, deleted=0)
     table = folded(started("t"), end, TableCompared("run", "t", 1, 2, 4000, deletes, 1.0)).tables["t"]
     assert (table.added, table.edited, table.removed) == (1, 2, gone)
+
+
+def test_what_is_kept_beside_rows_is_counted_and_what_postgres_refused_is_said_with_what_the_plan_knew() -> None:
+    start = RunStarted("r", "clinic", "raw", "UTC", {"t": (1, "important")})
+    end = TablePublished("r", "t", 1, "swap", 1.0, beside={"indexes": 2}, refused=("index b is not there",))
+    (table,) = folded(start, RuleUnmet("r", "t", "not kept: index a"), end).tables.values()
+    assert (table.beside, table.unmet) == ({"indexes": 2}, "not kept: index a; index b is not there")

@@ -190,6 +190,12 @@ CASES: dict[str, tuple[World, World]] = {
         World(profiles={"at": Profile(1000, 0, 0, 900, 9.0)}),
         World(profiles={"at": Profile(1000, 0, 0, 0, 9.0)}),
     ),
+    "not kept": (
+        World(
+            {**SOUND, "keep": ["indexes"]}, dataclasses.replace(table(STAMP), indexes=(Key("words", ("at",), False, False),))
+        ),
+        World({**SOUND, "keep": ["comments"]}, dataclasses.replace(table(STAMP), indexes=(Key("words", ("at",), False),))),
+    ),
     "cursor without index": (World(table=table(STAMP, keys=(PRIMARY,))), World()),
     "without rule": (World(rule=None, rules={"u": {}}), World()),
     "narrow columns": (World(more=loaded("smallint")), World(more=loaded("integer"))),

@@ -16,7 +16,7 @@ from bulketl.config.sqltext import condition_problem
 from bulketl.config.values import Duration, Model, Period, RowLimit, Share
 from bulketl.tables.casts import parse_target
 from bulketl.tables.checks import Check
-from bulketl.tables.spec import Consistency, Strategy, Tier
+from bulketl.tables.spec import Consistency, Keep, Strategy, Tier
 
 
 def circle(needs: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
@@ -102,6 +102,7 @@ class TableRule(Model):
     where: str | None = None
     rename: dict[str, Annotated[str, Field(min_length=1)]] = Field(default_factory=dict)
     casts: dict[str, str] = Field(default_factory=dict)
+    keep: tuple[Keep, ...] = Field(default=(), strict=False)
     max_rejects: RowLimit | None = None
     primary_key: tuple[str, ...] = Field(default=(), strict=False)
     partition_by: str | None = None

@@ -349,6 +349,8 @@ class _Driver:
                 published.noted,
                 0 if spec.publish == "create" else spec.rows,
                 published.rejects,
+                published.beside,
+                published.refused,
             )
 
     def _figures(self, step: Step, result: Result) -> Iterator[Event]:

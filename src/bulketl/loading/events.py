@@ -101,7 +101,8 @@ class TablePublished:
     `rows` were read; `inserted`, `updated`, `unchanged`, `deleted` say what that did, None where it is not counted.
     `checks`: per severity and check on the table as a whole, the rows or the figure at fault.
     `quality`: rows in the target per row at the source that was not rejected. `noted`: what the run has put into the audit
-    trail of the table so far, by kind. `before`: the rows that the table had before, None when unknown.
+    trail of the table so far, by kind. `before`: the rows that the table had before, None when unknown. `beside`: how many
+    indexes and comments of the source it has, where its rule keeps them; `refused`: in words what Postgres refused of these.
     """
 
     run: str
@@ -119,6 +120,8 @@ class TablePublished:
     noted: Mapping[str, int] = field(default_factory=dict)
     before: int | None = None
     rejects: int = 0  # rows that the table refused, though they were counted as loaded into its stage
+    beside: Mapping[str, int] = field(default_factory=dict)
+    refused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,32 +370,9 @@ class RunEnded:
 
 
 Event = (
-    RunStarted
-    | TableStarted
-    | PartitionLoaded
-    | FiguresTaken
-    | TablePublished
-    | TableCompared
-    | TableFailed
-    | TableRetried
-    | TableSkipped
-    | ColumnsChanged
-    | RuleUnmet
-    | ColumnsWithheld
-    | StepRetried
-    | WorkersChanged
-    | TableOverdue
-    | SourceLocked
-    | SourceSpared
-    | SourceReadAgain
-    | SourceWaits
-    | SourceWaited
-    | RunCancelled
-    | TableDone
-    | RunFinished
-    | HookRan
-    | EventsLost
-    | LedgerPruned
-    | RunEnded
-)
+    RunStarted | TableStarted | PartitionLoaded | FiguresTaken | TablePublished | TableCompared | TableFailed
+    | TableRetried | TableSkipped | ColumnsChanged | RuleUnmet | ColumnsWithheld | StepRetried | WorkersChanged
+    | TableOverdue | SourceLocked | SourceSpared | SourceReadAgain | SourceWaits | SourceWaited | RunCancelled
+    | TableDone | RunFinished | HookRan | EventsLost | LedgerPruned | RunEnded
+)  # fmt: skip
 Observer = Callable[[Event], object]

@@ -115,6 +115,16 @@ class Published(Protocol):
     """What a target says of a table that became visible; None where it does not count."""
 
     @property
+    def beside(self) -> Mapping[str, int]:
+        """How many indexes and comments of the source it has, by kind."""
+        ...
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """In words, what of these it could not have."""
+        ...
+
+    @property
     def rows(self) -> int:
         """Rows read."""
         ...

@@ -44,8 +44,8 @@ class TableSummary:
     `before`: the rows it had before, None when unknown. `deletes`: how rows that are gone were treated when it was compared.
     `first_failure`: why it failed before it was loaded once more.
     `public`: of one that failed, the message without what a server said.
-    `unmet`: how and why it was not loaded as its own rule says. `before`: the rows it had before, None when unknown.
-    `deletes`: how rows that are gone were treated when it was compared.
+    `unmet`: how and why it was not loaded as its own rule says. `beside`: how many indexes and comments of the source it
+    has, where its rule keeps them.
     """
 
     table: str
@@ -61,6 +61,7 @@ class TableSummary:
     checks: dict[str, dict[str, float]] = field(default_factory=dict)
     drift: tuple[str, ...] = ()
     unmet: str = ""
+    beside: dict[str, int] = field(default_factory=dict)
     inserted: int | None = None
     updated: int | None = None
     unchanged: int | None = None
@@ -257,7 +258,8 @@ class Summary:
                 table.consistency, table.quality = event.consistency, event.quality
                 table.found(event.checks)
                 table.noted |= event.noted
-                table.before = event.before
+                table.before, table.beside = event.before, dict(event.beside)
+                table.unmet = "; ".join(filter(None, (table.unmet, *event.refused)))
             case ColumnsChanged() | ColumnsWithheld() | RuleUnmet() | FiguresTaken() | TableOverdue():
                 self.tables[event.table].note(event)
             case TableCompared(table=name):
@@ -352,6 +354,7 @@ class Summary:
         """Return the whole summary as plain values, the same for `--json` and notebooks."""
         names = (
             "table", "tier", "outcome", "rows", "before", "rejects", "bytes", "seconds", "changed", "drift", "unmet",
+            "beside",
             "inserted", "updated", "unchanged", "deleted", "compared", "noted", "consistency", "quality", "overdue",
             "first_failure", "proof", "error", "message", "hint",
         )  # fmt: skip

@@ -18,7 +18,7 @@ from bulketl.mysql.absence import absent
 from bulketl.mysql.read import beyond_condition, range_condition
 from bulketl.mysql.server import MySQL, code_of, is_lost, text_of
 from bulketl.tables.casts import quoted, typed
-from bulketl.tables.catalog import Catalog, Column, Expected, Key, Other, Table
+from bulketl.tables.catalog import Catalog, Column, Expected, Key, KeyPart, Other, Table
 from bulketl.tables.cursor import NO_TIME
 from bulketl.tables.measured import Profile
 from bulketl.tables.partitions import (
@@ -54,7 +54,7 @@ SELECT table_name, column_name, column_type, is_nullable, column_default, column
        COALESCE(character_set_name, ''), extra, privileges
 FROM information_schema.columns WHERE table_schema = %s ORDER BY table_name, ordinal_position"""
 _KEYS = """
-SELECT table_name, index_name, non_unique, column_name, sub_part, index_type
+SELECT table_name, index_name, non_unique, column_name, sub_part, index_type, collation
 FROM information_schema.statistics WHERE table_schema = %s ORDER BY table_name, index_name, seq_in_index"""
 _REFERENCES = """
 SELECT DISTINCT table_name, referenced_table_name FROM information_schema.referential_constraints
@@ -142,6 +142,7 @@ def _made(
                 columns=tuple(columns.get(name, ())),
                 primary_key=next((key.columns for key in keys.get(name, ()) if key.name == "PRIMARY"), ()),
                 keys=keys.get(name, ()),
+                indexes=tuple(key for key in keys.get(name, ()) if key.name != "PRIMARY"),
                 rows=int(count),  # MariaDB makes a decimal of COALESCE
                 bytes=int(size),
                 engine=engine,
@@ -335,10 +336,12 @@ def _keys(rows: list[_Row]) -> dict[str, tuple[Key, ...]]:
         grouped.setdefault((row[0], row[1]), []).append(row)
     keys: dict[str, list[Key]] = {}
     for (table, name), parts in grouped.items():
-        whole = all(column is not None and sub is None and kind in _SPLITTABLE_INDEXES for *_, column, sub, kind in parts)
-        columns = tuple(column for *_, column, _, _ in parts if column is not None)
+        made = tuple(KeyPart(column or "", int(sub or 0), _string(order) == "D") for *_, column, sub, _, order in parts)
+        kind = _string(parts[0][5])
+        whole = kind in _SPLITTABLE_INDEXES and all(part.column and not part.prefix for part in made)
+        columns = tuple(part.column for part in made if part.column)
         unique = not int(parts[0][2]) and len(columns) == len(parts)  # of an expression nobody knows what it tells apart
-        keys.setdefault(table, []).append(Key(name, columns, unique, whole))
+        keys.setdefault(table, []).append(Key(name, columns, unique, whole, made, kind))
     return {table: tuple(found) for table, found in keys.items()}
 
 

@@ -17,6 +17,7 @@ from bulketl.plan.consistency import consistent
 from bulketl.plan.facing import Facing
 from bulketl.plan.grouping import grouped
 from bulketl.plan.incremental import OTHER_WHERE, Choice, partitions
+from bulketl.plan.keeping import kept, placed, reserved, told_of, unkept
 from bulketl.plan.masking import aged, forgotten, hold_masks, remasked, unclassified, unspooled
 from bulketl.plan.obstacles import hold
 from bulketl.plan.ownership import check, with_ownership
@@ -61,6 +62,7 @@ def decide(
     loads: list[TableLoad] = []
     refused: list[Refusal] = []
     collisions = _collisions(catalog)
+    taken = reserved(catalog, target)
     for table in catalog:
         rule = config.rule(table.name)
         try:
@@ -70,7 +72,7 @@ def decide(
             check(config, catalog, table, choice, selection)
             if choice.refusal:
                 raise choice.refusal
-            load = _load(config, catalog, table, bounds.get(table.name), choice, selection.frees(table.name))
+            load = _load(config, catalog, table, bounds.get(table.name), choice, taken, selection.frees(table.name))
             hold_masks(load.spec, choice.state, choice.existing, full=selection.full)
             unspooled(load)
             load = with_ownership(load, config, target, selection)
@@ -86,7 +88,9 @@ def decide(
     return Plan(catalog.identity, config.target_schema, zone, groups, tuple(refused))
 
 
-def _load(config: Config, catalog: Catalog, table: Table, bound: Bound | None, choice: Choice, free: bool) -> TableLoad:
+def _load(
+    config: Config, catalog: Catalog, table: Table, bound: Bound | None, choice: Choice, taken: set[str], free: bool
+) -> TableLoad:
     rule, state, existing = config.rule(table.name), choice.state, choice.existing
     spec = specify(config, catalog, table, choice, free)
     known_columns(table, rule, {item.column for item in spec.casts})
@@ -119,6 +123,8 @@ def _load(config: Config, catalog: Catalog, table: Table, bound: Bound | None, c
     stream = bool(parts and parts[0].stream)
     spec, why = publishing(config, rule, spec, 2 if stream else len(parts), existing, found)
     check_spelling(spec, choice.encoding)
+    beside = kept(rule, table, spec.casts, choice.encoding)
+    spec, indexes = placed(spec, beside, existing, taken)
     compare = not spec.whole and due(rule, spec, state)
     stays = spec.publish in ("merge", "append")
     emptied = [item.name for item in spec.unread if item.masked and item.masked.mask.method == "null"]
@@ -128,7 +134,7 @@ def _load(config: Config, catalog: Catalog, table: Table, bound: Bound | None, c
     other = choice.state is not None and existing is not None and choice.state.taken.where != table.where
     condition = "; ".join(filter(None, (condition, OTHER_WHERE if other and not choice.why else "")))
     named = "" if table.name == table.origin else f"{table.origin} at the source"
-    told = (how, named, condition, some_columns(table, spec), why, ages, null, COMPARED if compare else "")
+    told = (how, named, condition, some_columns(table, spec), why, ages, null, told_of(beside), COMPARED if compare else "")
     load = TableLoad(
         spec=spec,
         partitions=parts,
@@ -142,6 +148,7 @@ def _load(config: Config, catalog: Catalog, table: Table, bound: Bound | None, c
             *([NEW] if existing is None and config.is_new(table.name) else []),
             *([f"~ it was {choice.former} until now, which stays as it is"] if choice.former else []),
             *found.texts,
+            *indexes,
             *unclassified(spec.withheld),
             *_unasked(config, table),
         ),
@@ -156,7 +163,7 @@ def _load(config: Config, catalog: Catalog, table: Table, bound: Bound | None, c
         due=rule.monitoring.max_extraction_time_minutes * 60,
         once_more=config.loads_again(rule.table_importance),
         strategy=rule.extraction_strategy,
-        unmet=choice.unmet or keyless(rule, table),
+        unmet="; ".join(filter(None, (choice.unmet or keyless(rule, table), unkept(beside)))),
     )
     # What is staged is compared with the record of its ranges, so an empty table has one too.
     return load if parts or load.direct else dataclasses.replace(load, partitions=(Partition(0),))

@@ -54,7 +54,7 @@ class TableLoad:
     @property
     def lock(self) -> str:
         """The lock readers of the target table will feel, and for how long; '' for none, as when there is no table yet."""
-        altered = self.spec.added or self.spec.widened
+        altered = self.spec.added or self.spec.widened or self.spec.unindexed
         if self.spec.publish == "create" or (self.spec.publish in ("append", "merge") and not altered):
             return ""
         return f"ACCESS EXCLUSIVE {'for the swap only' if self.spec.publish == 'swap' else 'while it is filled'}"
@@ -206,6 +206,10 @@ def tables_of(document: Mapping[str, Any]) -> set[str]:
     return loads | {item["table"] for key in ("refused", "skipped") for item in document.get(key, ())}
 
 
+def _names(indexes: Iterable[Mapping[str, Any]]) -> str:
+    return ", ".join(str(item["name"]) for item in indexes)
+
+
 def differences(before: Mapping[str, Any], plan: Plan) -> list[str]:
     """Return how a plan differs from the stored JSON of another, as lines that begin with +, - or ~."""
     old = {load["spec"]["table"]: load for group in before.get("groups", ()) for load in group["loads"]}
@@ -230,6 +234,7 @@ def differences(before: Mapping[str, Any], plan: Plan) -> list[str]:
             ("where", spec.get("where", ""), load.spec.where),
             ("table of the source", spec.get("origin", name), load.spec.origin),
             ("partitions", len(was["partitions"]), len(load.partitions)),
+            ("indexes", _names(spec.get("indexes", ())), ", ".join(item.name for item in load.spec.indexes)),
             *((f"column {c}", columns.get(c), now.get(c)) for c in {**columns, **now}),
             *((f"name of {c}", names.get(c), called[c]) for c in called if c in names),
         ]

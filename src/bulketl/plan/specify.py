@@ -12,6 +12,7 @@ from bulketl.config.tables import TableRule
 from bulketl.errors import PlanError
 from bulketl.plan.absences import unseen
 from bulketl.plan.incremental import Choice
+from bulketl.plan.keeping import kept
 from bulketl.plan.masking import masked, masking_of, unread, withheld
 from bulketl.plan.planned_checks import planned
 from bulketl.rows.canonical import hash_expressions
@@ -109,7 +110,8 @@ def _evidence(table: Table, rule: TableRule, spec: TableSpec) -> str:
     """Return when the table was changed last, '' if nobody knows, a blank, and a hash of all that says how it is loaded."""
     how = (spec.casts, spec.key, spec.zone, spec.nul_bytes, spec.stamps, spec.audit, spec.retained, repr(rule))
     named = tuple(item.name for item in spec.casts if item.name != item.column)  # not in the text of a cast
-    more = (*((named,) if named else ()), *((spec.masking,) if spec.masking else ()))
+    beside = tuple(kept(rule, table, spec.casts)) if rule.keep else ()
+    more = (*((named,) if named else ()), *((spec.masking,) if spec.masking else ()), *beside)
     return f"{table.changed_at} {hashlib.sha256(repr((*how, *more)).encode()).hexdigest()[:16]}"
 
 

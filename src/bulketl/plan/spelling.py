@@ -22,19 +22,19 @@ def check_spelling(spec: TableSpec, encoding: str) -> None:
     """Raise PlanError when a database of that encoding, by its name in Postgres, lacks characters of a name or a check."""
     names = [item.name for item in spec.casts]
     where = f"which the target cannot spell: its database is in {encoding}"
-    if _lacks(spec.table, encoding):
+    if lacks(spec.table, encoding):
         raise PlanError(
             f"table name {spec.table!r} has characters {where}",
             hint="name a view with another name in tables.yaml, set exclude: true, or load into a database in UTF8",
         )
-    wrong = next((name for name in names if _lacks(name, encoding)), None)
+    wrong = next((name for name in names if lacks(name, encoding)), None)
     if wrong is not None:
         raise PlanError(
             f"column name {wrong!r} of {spec.table!r} has characters {where}",
             hint="name it under exclude_columns, name a view with another name for it in tables.yaml, or load into a "
             "database in UTF8",
         )
-    wrong = next((check.label for check in spec.checks if _lacks(check.label, encoding)), None)
+    wrong = next((check.label for check in spec.checks if lacks(check.label, encoding)), None)
     if wrong is not None:
         raise PlanError(
             f"the check `{wrong}` of table {spec.table!r} has characters {where}",
@@ -42,7 +42,7 @@ def check_spelling(spec: TableSpec, encoding: str) -> None:
         )
 
 
-def _lacks(name: str, encoding: str) -> bool:
+def lacks(name: str, encoding: str) -> bool:
     """Tell whether it is known that a database of an encoding cannot hold a name."""
     if name.isascii() or encoding not in _CODECS:
         return False

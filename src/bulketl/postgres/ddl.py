@@ -12,6 +12,7 @@ from psycopg import sql
 
 from bulketl.postgres.server import STAGING
 from bulketl.tables.casts import Cast
+from bulketl.tables.secondary import NOTE
 from bulketl.tables.spec import STAMPS, TableSpec, cut
 
 
@@ -111,6 +112,8 @@ REBUILT = """(x.relkind = 'i' AND x.reltablespace = 0 AND (
     AND (SELECT count(*) FROM pg_depend o WHERE o.classid = 'pg_class'::regclass AND o.objid = x.oid
          AND o.refclassid = 'pg_constraint'::regclass) = 0
     AND (SELECT count(*) FROM pg_inherits h WHERE h.inhrelid = x.oid) = 0)"""
+# An index `x` that bulketl keeps for one of the source: no swap makes it again, for each load says which there are.
+KEPT = f"COALESCE(obj_description(x.oid, 'pg_class') ~ '{NOTE}', false)"
 # What a swap would drop with a table if it had appeared unseen: columns, defaults, indexes, triggers, policies, keys,
 # publications. `c` is the table in pg_class. Views are not in it: they are carried, or make the DROP fail.
 SEEN = """md5(concat(c.relrowsecurity,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from bulketl.postgres.ddl import KEPT
 from bulketl.postgres.ledger import schema as ledger
 from bulketl.postgres.server import LEDGER, STAGING, Connection
 from bulketl.tables.demands import Demands, Footing, Place
@@ -31,7 +32,7 @@ SELECT c.oid::bigint, json_strip_nulls(json_build_object(
             SELECT string_agg(a.attname, ', ' ORDER BY a.attnum) AS names FROM pg_attribute a
             WHERE a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey) AND a.atttypid IN {long}
                 AND a.atttypmod NOT BETWEEN 4 AND {most} AND x.relam = (SELECT oid FROM pg_am WHERE amname = 'btree')) long
-        WHERE i.indrelid = ANY(parts.oids) AND NOT i.indisprimary
+        WHERE i.indrelid = ANY(parts.oids) AND NOT i.indisprimary AND NOT {kept}
             AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid)
             AND NOT EXISTS (SELECT FROM pg_inherits h WHERE h.inhrelid = i.indexrelid)
             AND (i.indisunique OR i.indexprs IS NOT NULL OR i.indpred IS NOT NULL OR long.names IS NOT NULL)),
@@ -66,6 +67,7 @@ WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p')""".replace(
     )
     .replace("{long}", "('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'bytea'::regtype)")
     .replace("{most}", "600")
+    .replace("{kept}", KEPT)
 )
 _FOOTING = f"""
 SELECT current_user::text, current_database()::text, current_setting('transaction_read_only')::boolean, pg_is_in_recovery(),

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 import psycopg
 
 from bulketl.postgres import ddl
-from bulketl.postgres.ddl import REBUILT, SEEN, own_rows
+from bulketl.postgres.ddl import KEPT, REBUILT, SEEN, own_rows
 from bulketl.postgres.demands import read_demands
 from bulketl.postgres.ledger import made
 from bulketl.postgres.ledger.made import OTHER_TYPE
@@ -49,7 +49,7 @@ FROM (
                             WHEN contype IN ('c', 'u', 'x') AND conrelid = t.oid THEN 'part' ELSE 'other' END
                 FROM pg_constraint WHERE oid = d.objid)
             WHEN d.classid = 'pg_class'::regclass THEN (
-                SELECT CASE WHEN relkind = 't' THEN 'own' WHEN {REBUILT} THEN 'index'
+                SELECT CASE WHEN relkind = 't' OR {KEPT} THEN 'own' WHEN {REBUILT} THEN 'index'
                             WHEN relkind IN ('i', 'S') THEN 'part' ELSE 'other' END
                 FROM pg_class x WHERE oid = d.objid)
             WHEN d.classid = 'pg_attrdef'::regclass AND t.oid = t.reloid THEN 'part'
@@ -108,7 +108,9 @@ SELECT c.oid, c.relname, c.relkind,
     pg_get_userbyid(c.relowner),
     (SELECT x.relname FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid WHERE i.indrelid = c.oid AND i.indisprimary),
     (c.relpages + COALESCE((SELECT x.relpages FROM pg_class x WHERE x.oid = c.reltoastrelid), 0))::bigint
-        * current_setting('block_size')::bigint
+        * current_setting('block_size')::bigint,
+    (SELECT json_agg(json_build_array(x.relname, obj_description(x.oid, 'pg_class')) ORDER BY x.relname)
+     FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid WHERE i.indrelid = c.oid AND {KEPT})::text
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace,
     LATERAL (SELECT ARRAY[c.oid] || ARRAY(SELECT relid::oid FROM pg_partition_tree(c.oid)) AS oids) parts
 WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p')"""
@@ -156,7 +158,23 @@ def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
     for oid, name, relkind, owner in connection.execute(_OTHERS, {"schema": schema}):
         kind = _KINDS.get(relkind, "relation")
         tables[name] = TargetTable(name, (), hanging=(f"its being a {kind}",), kind=kind, oid=oid, owner=owner)
-    for oid, name, relkind, columns, key, own, required, seen, acting, grants, uncopied, owner, key_name, size in found:
+    for (
+        oid,
+        name,
+        relkind,
+        columns,
+        key,
+        own,
+        required,
+        seen,
+        acting,
+        grants,
+        uncopied,
+        owner,
+        key_name,
+        size,
+        notes,
+    ) in found:
         kinds = hanging.get(oid) or {kind: set() for kind in KINDS}
         strict = {not_null(column) for column in json.loads(required or "[]")}
         tables[name] = TargetTable(
@@ -181,6 +199,7 @@ def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
             partitioned=relkind == "p",
             acting=acting,
             demands=demands.get(oid, Demands()),
+            indexes=tuple((index, note) for index, note in json.loads(notes or "[]")),
         )
     return tables
 

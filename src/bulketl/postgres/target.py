@@ -21,21 +21,22 @@ from bulketl.postgres.compare.figures import figures
 from bulketl.postgres.compare.settle import settle
 from bulketl.postgres.ddl import batch, name, staging, staging_name
 from bulketl.postgres.joins import BY_HASH, PLANNING
-from bulketl.postgres.ledger import entries, states
+from bulketl.postgres.ledger import entries
 from bulketl.postgres.ledger.entries import CopyResult
-from bulketl.postgres.ledger.made import registered, reserving, started
-from bulketl.postgres.ledger.previous import keeping, replaced
+from bulketl.postgres.ledger.made import reserving, started
+from bulketl.postgres.ledger.previous import keeping
 from bulketl.postgres.server import STAGING, Postgres
 from bulketl.postgres.write import table_checks
-from bulketl.postgres.write.chain import begun, ended
 from bulketl.postgres.write.copy import TEMPORARY, close, copy, transaction
 from bulketl.postgres.write.guard import guard
 from bulketl.postgres.write.noted import note
 from bulketl.postgres.write.outcome import PublishResult, arrived, plus_batch, too_bad, too_many
 from bulketl.postgres.write.publish import into, publish
+from bulketl.postgres.write.recording import recording
 from bulketl.postgres.write.refused import without_refused
 from bulketl.postgres.write.refusing import placing, reject_staged, without_refusing
 from bulketl.postgres.write.rows import mend
+from bulketl.postgres.write.secondary import found_beside, giving, unindexing
 from bulketl.postgres.write.stage import (
     BESIDE,
     beside,
@@ -172,7 +173,7 @@ class PostgresTarget:
             found = table_checks.hold(cursor, [spec], [staging(self.run, spec.table)]) if replaced else []
             publish(cursor, self.run, spec)
             found = found or table_checks.hold(cursor, [spec])
-            cursor.execute(batch([*recording(self.run, spec, rows, score), *self._noted([spec], found)]))
+            cursor.execute(batch([*giving(spec), *recording(self.run, spec, rows, score), *self._noted([spec], found)]))
             return dataclasses.replace(self._done(cursor, spec), figures=taken)
 
     def settle(self, spec: TableSpec, source: Here) -> None:
@@ -190,7 +191,7 @@ class PostgresTarget:
         The `last` chunk moves it to the end. Raise DataError as `load` does.
         """
         if partition.index > 0:  # the first chunk has altered the table
-            spec = dataclasses.replace(spec, added=(), widened=())
+            spec = dataclasses.replace(spec, added=(), widened=(), unindexed=())
         return self._tried(spec, partition, batches, lambda some: self._load_chunk(spec, partition, some, last, counted))
 
     def _load_chunk(
@@ -202,7 +203,7 @@ class PostgresTarget:
                 return self._recorded(cursor, spec, partition.index), self._done(cursor, spec)
             claimed = entries.claim_publish(self.run, spec, returning=False)
             kept = [*reserving(self.run, [spec]), *keeping(self.run, spec)]
-            cursor.execute(batch([claimed, *kept, temporary(0, spec)]))
+            cursor.execute(batch([claimed, *kept, *unindexing(spec), temporary(0, spec)]))
             total = self._copied(cursor, spec, partition, batches, counted, (TEMPORARY, temporary_name(0)))
             self._compare_group(cursor, [spec], [total])
             score = quality.hold(spec, [arrived(partition.index, total)])
@@ -210,7 +211,8 @@ class PostgresTarget:
             reached = spec if last or partition.mark else dataclasses.replace(spec, watermark=None)
             record = entries.completed(self.run, spec, partition.index, total)
             merging = into(self.run, spec, name(TEMPORARY, temporary_name(0)))
-            records = [*merging, record, *recording(self.run, reached, total.rows, score, mark=partition.mark or None)]
+            records = [*merging, *(giving(spec) if last else []), record]
+            records += recording(self.run, reached, total.rows, score, mark=partition.mark or None)
             cursor.execute(batch(records))
             if last and (noted := self._noted([spec], table_checks.hold(cursor, [spec]))):
                 cursor.execute(batch(noted))
@@ -241,7 +243,9 @@ class PostgresTarget:
         cursor.execute(entries.outcome_of(self.run, spec))
         rows, inserted, updated, unchanged, deleted, found, score, noted = cursor.fetchall()[0]
         counts = (rows, inserted, updated, unchanged, deleted)
-        return PublishResult(*counts, counts_from_json(json.loads(found)), score, noted=json.loads(noted))
+        has, refused = found_beside(cursor, spec)
+        checks = counts_from_json(json.loads(found))
+        return PublishResult(*counts, checks, score, noted=json.loads(noted), beside=has, refused=refused)
 
     def _compare(self, cursor: Any, spec: TableSpec) -> list[Arrived]:
         """Compare staged rows and rejects with the records of the partitions; return what has arrived of each."""
@@ -288,7 +292,7 @@ class PostgresTarget:
             cursor.execute(entries.claim_publish(self.run, specs[0]))
             if not cursor.fetchall():  # the whole group was committed before
                 return [(self._recorded(cursor, spec, 0), self._done(cursor, spec)) for spec in specs]
-            emptying = (s for n, spec in enumerate(specs) for s in emptied(self.run, n, spec))
+            emptying = (s for n, spec in enumerate(specs) for s in (*unindexing(spec), *emptied(self.run, n, spec)))
             kept = (statement for spec in specs for statement in keeping(self.run, spec))
             cursor.execute(batch([*kept, *reserving(self.run, specs), *emptying]))
             done = []
@@ -307,7 +311,7 @@ class PostgresTarget:
                 records.append(entries.partition(self.run, spec, 0, done[n]))
                 if beside(spec):
                     records += into(self.run, spec, name(*place(n, spec)))
-                records += recording(self.run, spec, total.rows, score)
+                records += [*giving(spec), *recording(self.run, spec, total.rows, score)]
             cursor.execute(batch(records))
             if noted := self._noted(specs, table_checks.hold(cursor, specs)):
                 cursor.execute(batch(noted))
@@ -370,19 +374,6 @@ class PostgresTarget:
 
     def _transaction(self, spec: TableSpec) -> AbstractContextManager[Any]:
         return transaction(self.postgres, self.run, f"table {spec.table!r}", spec.encoder)
-
-
-def recording(run: str, spec: TableSpec, rows: int, score: float = 1.0, *, mark: str | None = None) -> list[str]:
-    """Return the statements that complete the records of a publish: what it did, how far the table is now, its chain."""
-    counted = spec.publish not in BESIDE or (spec.whole and spec.deletes == "mirror")
-    chain = [begun(run, spec)] if spec.publish == "create" else []
-    return [
-        *registered(run, spec),
-        *(chain if spec.audit else [ended(run, spec)]),
-        entries.published(run, spec, rows, score),
-        states.published(run, spec, rows=rows if counted else None, mark=mark),
-        *replaced(run, spec),
-    ]
 
 
 def _miscounted(spec: TableSpec, what: str) -> DataError:

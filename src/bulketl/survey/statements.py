@@ -16,10 +16,11 @@ from bulketl.postgres.ledger import entries
 from bulketl.postgres.ledger.entries import CopyResult
 from bulketl.postgres.ledger.made import reserving, started
 from bulketl.postgres.server import STAGING, Connection, Postgres
-from bulketl.postgres.target import recording
 from bulketl.postgres.write import table_checks
 from bulketl.postgres.write.copy import TEMPORARY
 from bulketl.postgres.write.publish import arriving, carrying, into, replacing
+from bulketl.postgres.write.recording import recording
+from bulketl.postgres.write.secondary import giving, unindexing
 from bulketl.postgres.write.stage import (
     BESIDE,
     beside,
@@ -53,7 +54,7 @@ def _statements(target: Postgres, plan: Plan) -> dict[str, list[str]]:
 def of_target(connection: Connection, load: TableLoad) -> list[str]:
     """Return the statements to Postgres for one table; what a swap carries over is read there, and nothing is changed."""
     spec = load.spec
-    done = recording(RUN, spec, load.rows)
+    done = [*giving(spec), *recording(RUN, spec, load.rows)]
     if load.chunked:
         return [statement for partition in load.partitions for statement in _chunk(load, partition)]
     if load.direct:
@@ -61,7 +62,7 @@ def of_target(connection: Connection, load: TableLoad) -> list[str]:
         record = entries.partition(RUN, spec, 0, CopyResult(load.rows))
         claim = entries.claim_publish(RUN, spec)
         merged = into(RUN, spec, name(*place(0, spec))) if beside(spec) else []
-        begun = [claim, *reserving(RUN, [spec]), *emptied(RUN, 0, spec)]
+        begun = [claim, *reserving(RUN, [spec]), *unindexing(spec), *emptied(RUN, 0, spec)]
         written = [*begun, *copies, counting_group([spec]), record, *merged, *done]
         return ["BEGIN", *written, *_checked(spec, rows_of(spec)), "COMMIT"]
     found = ["BEGIN", *preparing(RUN, spec), "COMMIT"]
@@ -95,9 +96,11 @@ def _chunk(load: TableLoad, partition: Partition) -> list[str]:
         "BEGIN",
         entries.claim(RUN, spec, partition.index),
         *reserving(RUN, [spec]),
+        *(unindexing(spec) if partition.index == 0 else []),
         temporary(0, spec),
         _copy(*place_, spec),
         *into(RUN, spec, name(*place_)),
+        *(giving(spec) if partition == load.partitions[-1] else []),
         *recording(RUN, spec, 0, mark=partition.mark or None),
         *(_checked(spec, rows_of(spec)) if partition == load.partitions[-1] else []),
         "COMMIT",

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+
+from bulketl.errors import PlanError
+from bulketl.plan.keeping import kept
 from bulketl.survey.findings import Finding, FindingSeverity, Rule, Ruled, of_tables
 from bulketl.survey.stamps import TRUSTED_SHARE, doubt_of
 from bulketl.tables.casts import cast
@@ -254,6 +259,27 @@ def cursor_without_index(one: Ruled) -> Finding | None:
     )  # fmt: skip
 
 
+def not_kept(one: Ruled) -> Finding | None:
+    """Tell what of the source's indexes and comments the rule keeps, and the target cannot have."""
+    if not one.rule.keep:
+        return None
+    config, name = one.seen.config, one.table.name
+    casts = []
+    for column in one.table.columns:
+        with contextlib.suppress(PlanError):  # which is an error of its own
+            made = cast(column, config.declared_type(one.table, column))
+            casts += [dataclasses.replace(made, name=config.target_name(name, column.name))] * one.rule.takes(column.name)
+    found = kept(one.rule, one.table, casts, one.seen.there.encoding if one.seen.there else "UTF8")
+    if not (found.lost or found.changed):
+        return None
+    return one.finding(
+        "note", f"keeps {', '.join(one.rule.keep)}, and not all can be as at the source: "
+        + "; ".join((*found.lost, *found.changed)),
+        "the target is without what is named, or has it as is said",
+        "nothing, where no query needs it; an index that you create in the target yourself stays",
+    )  # fmt: skip
+
+
 TABLE_RULES: tuple[Rule, ...] = (
     of_tables("audit deletes", audit_deletes),
     of_tables("audit edited", audit_edited),
@@ -274,6 +300,7 @@ TABLE_RULES: tuple[Rule, ...] = (
     of_tables("watermark zone", watermark_zone),
     of_tables("doubtful cursor", doubtful_cursor),
     of_tables("cursor without index", cursor_without_index),
+    of_tables("not kept", not_kept),
 )
 
 

@@ -39,17 +39,29 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyPart:
+    """A part of an index: a column, '' for an expression; `prefix`: so many characters or bytes of it, 0 for all."""
+
+    column: str
+    prefix: int = 0
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Key:
     """An index.
 
     `unique`: no two rows have the same values in `columns`, of which it may hold prefixes or hashes, and no expressions.
-    `whole` is false when it holds prefixes or expressions, or is not ordered (hash, full text, spatial).
+    `whole` is false when it holds prefixes or expressions, or is not ordered (hash, full text, spatial). `parts`: what it
+    holds in its order, where the server was asked. `kind`: what the server calls its structure.
     """
 
     name: str
     columns: tuple[str, ...]
     unique: bool
     whole: bool = True
+    parts: tuple[KeyPart, ...] = ()
+    kind: str = "BTREE"
 
 
 _TRANSACTIONAL = ("innodb", "rocksdb")
@@ -65,7 +77,8 @@ class Table:
     `references` are the tables its declared foreign keys point to. `changed_at` is when the server says that its rows were
     last changed, '' when it does not know, or so short ago that more may follow within the same second.
     `origin`: its name at the source, where `name` is another one, that of the target. `alike`: tables that would have the
-    same name there. `where`: the condition in its own SQL for the rows that a rule wants of it, '' for all.
+    same name there. `where`: the condition in its own SQL for the rows that a rule wants of it, '' for all. `indexes`: all
+    but the primary key, also such as `keys` is without because nothing may be cut by them.
     """
 
     name: str
@@ -83,6 +96,7 @@ class Table:
     origin: str = ""
     alike: tuple[str, ...] = ()
     where: str = ""
+    indexes: tuple[Key, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.origin:
@@ -198,7 +212,7 @@ class TargetTable:
     `rows` what it has as far as that is known without much work, `bytes` what these take without indexes. `made` is what the
     ledger knows of a table of that name. `key_name` is that of its key's index. `partitioned`: its rows are in its
     partitions. `acting`: triggers, rules or row security act on rows that are written to it. `demands`: what it demands of
-    whoever writes to it.
+    whoever writes to it. `indexes`: those that bulketl keeps for the source's, with the note on each; nothing hangs by them.
     """
 
     name: str
@@ -223,6 +237,7 @@ class TargetTable:
     key_name: str = ""
     made: Made | None = None
     demands: Demands = field(default_factory=Demands)
+    indexes: tuple[tuple[str, str], ...] = ()
 
     @property
     def replaceable(self) -> bool:

@@ -14,6 +14,7 @@ from typing import Literal, get_args
 from bulketl.tables.casts import Cast, Encoder, encoder_of
 from bulketl.tables.checks import Check
 from bulketl.tables.cursor import Watermark
+from bulketl.tables.secondary import Index
 from bulketl.tables.taken import Taken
 
 Tier = Literal["critical", "important", "audit", "reference"]
@@ -34,6 +35,7 @@ ROW_HASH = "_row_hash"
 Publish = Literal["create", "refill", "swap", "merge", "append"]
 Adopt = Literal["", "rule", "option"]
 Policy = Literal["ignore", "mark", "mirror", "fail"]
+Keep = Literal["indexes", "comments"]  # what is carried over beside rows
 
 
 def cut(text: str) -> str:
@@ -110,6 +112,9 @@ class TableSpec:
     adopt: Adopt = ""  # by what a table that bulketl did not make is given to it; '' for none
     oid: int = 0  # of the table that is adopted
     person: str = ""  # who adopts it
+    indexes: tuple[Index, ...] = ()  # secondary ones of the source that it has afterwards
+    unindexed: tuple[str, ...] = ()  # indexes that are dropped before its rows are written: they are built again, or gone
+    comments: tuple[tuple[str, str], ...] = ()  # of the source, per column, '' for the table
     # Its limits.
     max_rejects: int | float = 0  # more rejected rows fail it; a float is a share of the rows read
     guard: float = 1.0  # the share of its rows that may go, beyond `free` ones

@@ -24,6 +24,7 @@ class PublishResult:
 
     `checks`: per severity and check on the table as a whole, what was found; `quality`: rows here per row at the source.
     `figures`: of a certificate, of the rows that were staged. `noted`: what the run has put into the table's audit trail.
+    `beside`: how many indexes and comments of the source the table has; `refused`: in words what Postgres refused of these.
     """
 
     rows: int = 0
@@ -35,6 +36,8 @@ class PublishResult:
     quality: float = 1.0
     figures: Figures | None = None
     noted: dict[str, int] = field(default_factory=dict)
+    beside: dict[str, int] = field(default_factory=dict)
+    refused: tuple[str, ...] = ()
     rejects: int = 0  # rows that the table refused, taken out of its stage
 
 

@@ -20,6 +20,8 @@ from bulketl.postgres.server import STAGING
 from bulketl.postgres.write import written
 from bulketl.postgres.write.chain import append
 from bulketl.postgres.write.merge import insert, merge, unique
+from bulketl.postgres.write.secondary import unindexing
+from bulketl.tables.secondary import is_note
 from bulketl.tables.spec import TableSpec
 
 # Tables and every plain view on them, in the order they can be created, with what has to be said of them again.
@@ -77,7 +79,8 @@ def publish(cursor: Any, run: str, spec: TableSpec) -> None:
 
 def arriving(run: str, spec: TableSpec) -> list[str]:
     """Return the statements that give the staging table its final name and lock the old table, which has to be ours."""
-    statements = [f"ALTER TABLE {staging(run, spec.table)} RENAME TO {name(spec.table)}", *reserving(run, [spec])]
+    renaming = f"ALTER TABLE {staging(run, spec.table)} RENAME TO {name(spec.table)}"
+    statements = [renaming, *reserving(run, [spec]), *unindexing(spec)]
     if spec.publish == "swap":
         statements.append("SET LOCAL search_path = pg_catalog")  # makes view definitions name their schemas
     return statements
@@ -127,6 +130,8 @@ def swap(spec: TableSpec, carried: list[dict[str, Any]]) -> list[str]:
     if old["options"]:
         statements.append(f"ALTER TABLE {name(spec.schema, spec.table)} SET ({', '.join(old['options'])})")
     for schema, index, definition, comment in old["indexes"] or []:
+        if is_note(comment):  # of one of the source, which is built already, or is no more
+            continue
         statements.append(definition)
         if comment is not None:
             statements.append(f"COMMENT ON INDEX {name(schema, index)} IS {value(comment)}")

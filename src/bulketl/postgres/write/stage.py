@@ -22,6 +22,7 @@ from bulketl.postgres.ledger import entries
 from bulketl.postgres.server import STAGING
 from bulketl.postgres.write import written
 from bulketl.postgres.write.copy import TEMPORARY
+from bulketl.postgres.write.secondary import indexing
 from bulketl.tables.spec import TableSpec, cut
 
 BESIDE = ("merge", "append")  # ways that take the rows from a table beside, small tables too
@@ -45,7 +46,7 @@ def preparing(run: str, spec: TableSpec) -> list[str]:
 
 
 def keyed(run: str, spec: TableSpec) -> list[str]:
-    """Return the statements that give a staging table that takes the table's place its key, and the columns that are kept.
+    """Return the statements that give a staging table that takes the table's place its key, indexes and kept columns.
 
     These come now, because no row can be copied past a column whose type has no binary form. The key comes before the
     count: whoever first reads rows of other transactions notes on them that these did commit.
@@ -53,7 +54,8 @@ def keyed(run: str, spec: TableSpec) -> list[str]:
     own = [f"ADD COLUMN {name(column)} {kind}" for column, kind in spec.kept] if spec.publish in ("create", "swap") else []
     if key := _own_key(spec):
         own.append(f"ADD {primary_key(spec.table, key, spec.key_name)}")
-    return [f"ALTER TABLE {staging(run, spec.table)} {', '.join(own)}"] if own else []
+    altered = [f"ALTER TABLE {staging(run, spec.table)} {', '.join(own)}"] if own else []
+    return altered + (indexing(spec, STAGING, staging_name(run, spec.table)) if spec.publish in ("create", "swap") else [])
 
 
 def _own_key(spec: TableSpec) -> tuple[str, ...]:
