@@ -22,6 +22,7 @@ COLUMNS = (
     Column("id", "int(11)", False),
     Column("c", "varchar(20)", True, charset="utf8mb4", comment="a word"),
     Column("wide", "varchar(700)", True, charset="utf8mb4"),
+    Column("narrow", "varchar(1000)", True, charset="latin1"),
     Column("t", "text", True, charset="utf8mb4"),
     Column("raw", "blob", True),
     Column("j", "json", True),
@@ -36,7 +37,7 @@ def index(*parts: KeyPart, unique: bool = False, kind: str = "BTREE") -> Key:
 
 def found(*indexes: Key, rule: TableRule = BOTH, comment: str = "", encoding: str = "UTF8") -> Kept:
     table = Table("t", COLUMNS, ("id",), indexes=indexes, comment=comment)
-    return kept(rule, table, [cast(column) for column in COLUMNS if rule.takes(column.name)], encoding)
+    return kept(rule, table, [cast(column) for column in COLUMNS if rule.takes(column.name)], "11.4-MariaDB", encoding)
 
 
 @pytest.mark.parametrize(
@@ -45,6 +46,7 @@ def found(*indexes: Key, rule: TableRule = BOTH, comment: str = "", encoding: st
         (index(KeyPart("c"), KeyPart("id", descending=True)), (IndexPart("c"), IndexPart("id", descending=True))),
         (index(KeyPart("c", 5)), (IndexPart("c"),)),
         (index(KeyPart("wide", 100)), (IndexPart("wide", 100),)),
+        (index(KeyPart("narrow")), (IndexPart("narrow"),)),
         (index(KeyPart("t", 100)), (IndexPart("t", 100),)),
         (index(KeyPart("raw", 100)), (IndexPart("raw", 100, binary=True),)),
         (index(KeyPart("f")), (IndexPart("f"),)),
@@ -64,7 +66,7 @@ def test_an_index_that_postgres_can_have(key: Key, parts: tuple[IndexPart, ...])
         (index(KeyPart("c"), KeyPart("")), "it holds an expression of MySQL"),
         (index(KeyPart("t"), kind="HASH"), "t may have values too long for an index of Postgres"),
         (index(KeyPart("wide")), f"its values may take 2,800 bytes, and an entry of Postgres has room for {INDEX_BYTES:,}"),
-        (index(KeyPart("j")), "j is jsonb"),
+        (index(KeyPart("j")), "j is of type jsonb"),
         (Key("ix", ("c",), False), "the source does not say what it holds"),
     ],
 )
@@ -136,7 +138,7 @@ def test_no_two_indexes_get_the_same_name_and_all_keep_it(sources: dict[str, set
     taken = reserved(tables, target)
     given_to: dict[str, dict[str, str]] = {}
     for table in tables:
-        spec, _ = placed(wanted(table=table.name), kept(BOTH, table, [cast(c) for c in COLUMNS]), None, taken)
+        spec, _ = placed(wanted(table=table.name), kept(BOTH, table, [cast(c) for c in COLUMNS], "8.4"), None, taken)
         given_to[table.name] = {one.name: one.note for one in spec.indexes}
     made = [name for names in given_to.values() for name in names]
     assert len(made) == len({*made}) == sum(map(len, sources.values()))
@@ -148,5 +150,5 @@ def test_no_two_indexes_get_the_same_name_and_all_keep_it(sources: dict[str, set
     for table in tables:
         existing = TargetTable(table.name, (), indexes=tuple(given_to[table.name].items()))
         spec = dataclasses.replace(wanted(table=table.name), publish="merge")
-        spec, lines = placed(spec, kept(BOTH, table, [cast(c) for c in COLUMNS]), existing, again)
+        spec, lines = placed(spec, kept(BOTH, table, [cast(c) for c in COLUMNS], "8.4"), existing, again)
         assert ({one.name for one in spec.indexes}, spec.unindexed, lines) == ({*given_to[table.name]}, (), ())

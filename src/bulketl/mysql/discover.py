@@ -90,7 +90,7 @@ def read_catalog(source: MySQL, expected: Mapping[str, Expected] | None = None) 
                     name,
                     typed(_string(kind), charset),
                     nullable == "YES",
-                    _string(default),
+                    None if default is None else _string(default),
                     comment,
                     charset,
                     extra,

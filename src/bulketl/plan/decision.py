@@ -123,7 +123,7 @@ def _load(
     stream = bool(parts and parts[0].stream)
     spec, why = publishing(config, rule, spec, 2 if stream else len(parts), existing, found)
     check_spelling(spec, choice.encoding)
-    beside = kept(rule, table, spec.casts, choice.encoding)
+    beside = kept(rule, table, spec.casts, catalog.version, choice.encoding)
     spec, indexes = placed(spec, beside, existing, taken)
     compare = not spec.whole and due(rule, spec, state)
     stays = spec.publish in ("merge", "append")

@@ -1,4 +1,4 @@
-"""What a table gets of the source beside its rows, where its rule asks: secondary indexes and comments.
+"""What a table gets of the source beside its rows, where its rule asks: secondary indexes, comments, defaults.
 
 Pure. What has no equivalent in Postgres is said, and so is a unique index that is built without UNIQUE.
 """
@@ -10,9 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from bulketl.config.tables import TableRule
+from bulketl.errors import PlanError
 from bulketl.plan.spelling import lacks
 from bulketl.tables.casts import Cast
 from bulketl.tables.catalog import Key, Table, TargetTable
+from bulketl.tables.defaults import default_of
 from bulketl.tables.printable import count_of, in_a_line
 from bulketl.tables.secondary import Index, IndexPart
 from bulketl.tables.spec import TableSpec, cut
@@ -28,19 +30,23 @@ _KINDS = {"FULLTEXT": "full-text", "SPATIAL": "spatial", "RTREE": "spatial", "VE
 
 
 class Kept(NamedTuple):
-    """What a table is to have: indexes without their names, comments; and in words what of it cannot be as at the source.
+    """What a table is to have: indexes without their names, comments, defaults.
 
-    `lost`: what there will not be. `changed`: what will be there otherwise.
+    In words, `lost`: what of the source there will not be; `changed`: what will be there otherwise.
     """
 
     indexes: tuple[Index, ...] = ()
     comments: tuple[tuple[str, str], ...] = ()
+    defaults: tuple[tuple[str, str], ...] = ()
     lost: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
 
 
-def kept(rule: TableRule, table: Table, casts: Sequence[Cast], encoding: str = "UTF8") -> Kept:
-    """Return what a table is to have of what its rule keeps; `encoding`: of the target's database."""
+def kept(rule: TableRule, table: Table, casts: Sequence[Cast], version: str, encoding: str = "UTF8") -> Kept:
+    """Return what a table is to have of what its rule keeps.
+
+    `version`: of the source's server; `encoding`: of the target's database.
+    """
     made: list[Index] = []
     lost: list[str] = []
     changed: list[str] = []
@@ -54,7 +60,34 @@ def kept(rule: TableRule, table: Table, casts: Sequence[Cast], encoding: str = "
             found = dataclasses.replace(found, unique=False)
         made.append(found)
     comments, unheld = _comments(rule, table, casts, encoding)
-    return Kept(tuple(made), comments, (*lost, *unheld), tuple(changed))
+    defaults, strange, otherwise = _defaults(rule, table, casts, version, encoding)
+    return Kept(tuple(made), comments, defaults, (*lost, *unheld, *strange), (*changed, *otherwise))
+
+
+def _defaults(
+    rule: TableRule, table: Table, casts: Sequence[Cast], version: str, encoding: str
+) -> tuple[tuple[tuple[str, str], ...], list[str], list[str]]:
+    """Return the defaults of the columns, '' for none; and in words those that Postgres cannot have, or has otherwise."""
+    if "defaults" not in rule.keep:
+        return (), [], []
+    found: list[tuple[str, str]] = []
+    lost: list[str] = []
+    otherwise: list[str] = []
+    for item in casts:
+        if not item.source:
+            continue
+        column, text = table.column(item.column), ""
+        try:
+            text = default_of(column, item, mariadb="mariadb" in version.lower())
+            if lacks(text, encoding):
+                raise PlanError(f"the target's database is in {encoding}")
+        except PlanError as error:
+            text = ""
+            lost.append(f"default of {in_a_line(item.column)}: {in_a_line(error.message)}")
+        found.append((item.name, text))
+        acting = (word for word in ("auto_increment", "on update") if word in column.extra.lower())
+        otherwise += [f"{in_a_line(item.column)} without {word.upper()}" for word in acting]
+    return tuple(found), lost, otherwise
 
 
 def _index(table: Table, key: Key, casts: Mapping[str, Cast], encoding: str) -> Index | str:
@@ -77,7 +110,8 @@ def _index(table: Table, key: Key, casts: Mapping[str, Cast], encoding: str) -> 
         prefix = 0
         if width is None or (part.prefix and size + width > INDEX_BYTES):
             if kind not in (*_TEXTS, "bytea") or not part.prefix:
-                what = "may have values too long for an index of Postgres" if kind in (*_TEXTS, "bytea") else f"is {kind}"
+                long = kind in (*_TEXTS, "bytea")
+                what = "may have values too long for an index of Postgres" if long else f"is of type {kind}"
                 return f"{in_a_line(part.column)} {what}"
             prefix, width = part.prefix, part.prefix * (1 if kind == "bytea" else 4)
         size += width
@@ -95,7 +129,8 @@ def _bytes(item: Cast, charset: str) -> int | None:
     if kind not in (*_TEXTS, "bytea"):
         return None
     if item.target_type.sizes:
-        return item.target_type.sizes[0] * 4
+        found = item.target_type.sizes[0] * _CHARACTER.get(charset, 4)
+        return max(found, _MASKED_BYTES) if item.masked else found
     base, sizes = item.source_type.base, item.source_type.sizes
     if base in ("char", "varchar", "binary", "varbinary", "bit"):
         found = (sizes or (1,))[0] * _CHARACTER.get(charset, 4)
@@ -143,7 +178,7 @@ def placed(spec: TableSpec, found: Kept, existing: TargetTable | None, taken: se
     merged into a table whose rows are otherwise replaced, nothing is unique: two rows may exchange their values.
     """
     there = dict(existing.indexes) if existing else {}
-    if not (found.indexes or found.comments or there):
+    if not (any(found[:3]) or there):
         return spec, ()
     alone = spec.publish not in ("merge", "append")
     own = [dataclasses.replace(item, unique=item.unique and alone) for item in found.indexes]
@@ -164,7 +199,10 @@ def placed(spec: TableSpec, found: Kept, existing: TargetTable | None, taken: se
     taken.update(item.name for item in named)
     in_place = spec.publish not in ("create", "swap")
     dropped = tuple(sorted(set(there) - staying)) if in_place else ()
-    spec = dataclasses.replace(spec, indexes=tuple(named), unindexed=dropped, comments=found.comments)
+    gone = tuple((name, "") for name, _ in spec.kept) if found.defaults else ()  # which are NULL from now on
+    spec = dataclasses.replace(
+        spec, indexes=tuple(named), unindexed=dropped, comments=found.comments, defaults=(*found.defaults, *gone)
+    )
     return spec, tuple(_differing(existing, own, named, there))
 
 
@@ -208,8 +246,9 @@ def told_of(found: Kept) -> str:
     """Say how many indexes and comments a table gets, and which of them are otherwise than at the source."""
     indexes = f"{len(found.indexes)} index{'' if len(found.indexes) == 1 else 'es'}" if found.indexes else ""
     comments = count_of(len(found.comments), "comment") if found.comments else ""
-    parts = [what for what in (indexes, comments) if what]
-    said = f"with {' and '.join(parts)} of the source" if parts else ""
+    stated = sum(1 for _, text in found.defaults if text)
+    parts = [what for what in (indexes, comments, count_of(stated, "default") if stated else "") if what]
+    said = f"with {', '.join(parts)} of the source" if parts else ""
     return "; ".join(filter(None, (said, *found.changed)))
 
 

@@ -55,6 +55,7 @@ def publishing(
     own = {
         not_null(column) for column in (*spec.target_key, *(existing.primary_key if found.renamed else ()))
     }  # which a primary key brings: what Postgres 18 leaves of a dropped one
+    own |= {*existing.defaults} if "defaults" in rule.keep else set()  # each load says which there are
     existing = dataclasses.replace(existing, hanging=tuple(what for what in existing.hanging if what not in own))
     if rule.publish == "swap" and not existing.replaceable:
         raise PlanError(

@@ -88,7 +88,7 @@ def specify(config: Config, catalog: Catalog, table: Table, choice: Choice, free
             f"table {table.name!r} has a legal hold and no primary key, so its rows can only be replaced as a whole",
             hint="declare its primary_key; without one, only its tier can keep them: table_importance: audit",
         )
-    return dataclasses.replace(spec, evidence=_evidence(table, rule, spec))
+    return dataclasses.replace(spec, evidence=_evidence(table, rule, spec, catalog.version))
 
 
 def _retained(table: Table, state: State | None) -> tuple[tuple[str, dt.datetime], ...]:
@@ -106,11 +106,11 @@ def _retained(table: Table, state: State | None) -> tuple[tuple[str, dt.datetime
     return tuple((column, dt.datetime.fromisoformat(limit)) for column, limit in limits)
 
 
-def _evidence(table: Table, rule: TableRule, spec: TableSpec) -> str:
+def _evidence(table: Table, rule: TableRule, spec: TableSpec, version: str) -> str:
     """Return when the table was changed last, '' if nobody knows, a blank, and a hash of all that says how it is loaded."""
     how = (spec.casts, spec.key, spec.zone, spec.nul_bytes, spec.stamps, spec.audit, spec.retained, repr(rule))
     named = tuple(item.name for item in spec.casts if item.name != item.column)  # not in the text of a cast
-    beside = tuple(kept(rule, table, spec.casts)) if rule.keep else ()
+    beside = tuple(kept(rule, table, spec.casts, version)) if rule.keep else ()
     more = (*((named,) if named else ()), *((spec.masking,) if spec.masking else ()), *beside)
     return f"{table.changed_at} {hashlib.sha256(repr((*how, *more)).encode()).hexdigest()[:16]}"
 

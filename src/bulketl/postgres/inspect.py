@@ -52,7 +52,9 @@ FROM (
                 SELECT CASE WHEN relkind = 't' OR {KEPT} THEN 'own' WHEN {REBUILT} THEN 'index'
                             WHEN relkind IN ('i', 'S') THEN 'part' ELSE 'other' END
                 FROM pg_class x WHERE oid = d.objid)
-            WHEN d.classid = 'pg_attrdef'::regclass AND t.oid = t.reloid THEN 'part'
+            WHEN d.classid = 'pg_attrdef'::regclass AND t.oid = t.reloid THEN (
+                SELECT CASE a.attgenerated WHEN '' THEN 'default' ELSE 'part' END FROM pg_attrdef f
+                JOIN pg_attribute a ON a.attrelid = f.adrelid AND a.attnum = f.adnum WHERE f.oid = d.objid)
             WHEN d.classid = 'pg_type'::regclass THEN 'own'
             ELSE 'other'
         END AS kind
@@ -132,7 +134,7 @@ COUNTED_TABLES = 50
 
 CARRIED = ("view", "index")  # which a swap makes again
 LOST = ("other", "referencing", "materialized")  # which would be lost even if the old table were kept elsewhere
-HANGING = ("index", "part", *LOST)  # which a person is told of where a table is kept for it
+HANGING = ("index", "part", "default", *LOST)  # which a person is told of where a table is kept for it
 KINDS = ("view", *HANGING)
 
 
@@ -199,6 +201,7 @@ def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
             partitioned=relkind == "p",
             acting=acting,
             demands=demands.get(oid, Demands()),
+            defaults=tuple(sorted(kinds["default"])),
             indexes=tuple((index, note) for index, note in json.loads(notes or "[]")),
         )
     return tables

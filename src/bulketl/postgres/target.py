@@ -36,7 +36,7 @@ from bulketl.postgres.write.recording import recording
 from bulketl.postgres.write.refused import without_refused
 from bulketl.postgres.write.refusing import placing, reject_staged, without_refusing
 from bulketl.postgres.write.rows import mend
-from bulketl.postgres.write.secondary import found_beside, giving, unindexing
+from bulketl.postgres.write.secondary import found_beside, freeing, giving
 from bulketl.postgres.write.stage import (
     BESIDE,
     beside,
@@ -203,7 +203,7 @@ class PostgresTarget:
                 return self._recorded(cursor, spec, partition.index), self._done(cursor, spec)
             claimed = entries.claim_publish(self.run, spec, returning=False)
             kept = [*reserving(self.run, [spec]), *keeping(self.run, spec)]
-            cursor.execute(batch([claimed, *kept, *unindexing(spec), temporary(0, spec)]))
+            cursor.execute(batch([claimed, *kept, *freeing(spec), temporary(0, spec)]))
             total = self._copied(cursor, spec, partition, batches, counted, (TEMPORARY, temporary_name(0)))
             self._compare_group(cursor, [spec], [total])
             score = quality.hold(spec, [arrived(partition.index, total)])
@@ -292,7 +292,7 @@ class PostgresTarget:
             cursor.execute(entries.claim_publish(self.run, specs[0]))
             if not cursor.fetchall():  # the whole group was committed before
                 return [(self._recorded(cursor, spec, 0), self._done(cursor, spec)) for spec in specs]
-            emptying = (s for n, spec in enumerate(specs) for s in (*unindexing(spec), *emptied(self.run, n, spec)))
+            emptying = (s for n, spec in enumerate(specs) for s in (*freeing(spec), *emptied(self.run, n, spec)))
             kept = (statement for spec in specs for statement in keeping(self.run, spec))
             cursor.execute(batch([*kept, *reserving(self.run, specs), *emptying]))
             done = []

@@ -20,7 +20,7 @@ from bulketl.postgres.write import table_checks
 from bulketl.postgres.write.copy import TEMPORARY
 from bulketl.postgres.write.publish import arriving, carrying, into, replacing
 from bulketl.postgres.write.recording import recording
-from bulketl.postgres.write.secondary import giving, unindexing
+from bulketl.postgres.write.secondary import freeing, giving
 from bulketl.postgres.write.stage import (
     BESIDE,
     beside,
@@ -62,7 +62,7 @@ def of_target(connection: Connection, load: TableLoad) -> list[str]:
         record = entries.partition(RUN, spec, 0, CopyResult(load.rows))
         claim = entries.claim_publish(RUN, spec)
         merged = into(RUN, spec, name(*place(0, spec))) if beside(spec) else []
-        begun = [claim, *reserving(RUN, [spec]), *unindexing(spec), *emptied(RUN, 0, spec)]
+        begun = [claim, *reserving(RUN, [spec]), *freeing(spec), *emptied(RUN, 0, spec)]
         written = [*begun, *copies, counting_group([spec]), record, *merged, *done]
         return ["BEGIN", *written, *_checked(spec, rows_of(spec)), "COMMIT"]
     found = ["BEGIN", *preparing(RUN, spec), "COMMIT"]
@@ -96,7 +96,7 @@ def _chunk(load: TableLoad, partition: Partition) -> list[str]:
         "BEGIN",
         entries.claim(RUN, spec, partition.index),
         *reserving(RUN, [spec]),
-        *(unindexing(spec) if partition.index == 0 else []),
+        *(freeing(spec) if partition.index == 0 else []),
         temporary(0, spec),
         _copy(*place_, spec),
         *into(RUN, spec, name(*place_)),

@@ -269,7 +269,7 @@ def not_kept(one: Ruled) -> Finding | None:
         with contextlib.suppress(PlanError):  # which is an error of its own
             made = cast(column, config.declared_type(one.table, column))
             casts += [dataclasses.replace(made, name=config.target_name(name, column.name))] * one.rule.takes(column.name)
-    found = kept(one.rule, one.table, casts, one.seen.there.encoding if one.seen.there else "UTF8")
+    found = kept(one.rule, one.table, casts, one.seen.catalog.version, one.seen.there.encoding if one.seen.there else "UTF8")
     if not (found.lost or found.changed):
         return None
     return one.finding(

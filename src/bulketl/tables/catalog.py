@@ -213,6 +213,7 @@ class TargetTable:
     ledger knows of a table of that name. `key_name` is that of its key's index. `partitioned`: its rows are in its
     partitions. `acting`: triggers, rules or row security act on rows that are written to it. `demands`: what it demands of
     whoever writes to it. `indexes`: those that bulketl keeps for the source's, with the note on each; nothing hangs by them.
+    `defaults`: which of what hangs on it are defaults of its columns.
     """
 
     name: str
@@ -238,6 +239,7 @@ class TargetTable:
     made: Made | None = None
     demands: Demands = field(default_factory=Demands)
     indexes: tuple[tuple[str, str], ...] = ()
+    defaults: tuple[str, ...] = ()
 
     @property
     def replaceable(self) -> bool:

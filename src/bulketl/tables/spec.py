@@ -35,7 +35,7 @@ ROW_HASH = "_row_hash"
 Publish = Literal["create", "refill", "swap", "merge", "append"]
 Adopt = Literal["", "rule", "option"]
 Policy = Literal["ignore", "mark", "mirror", "fail"]
-Keep = Literal["indexes", "comments"]  # what is carried over beside rows
+Keep = Literal["indexes", "comments", "defaults"]  # what is carried over beside rows
 
 
 def cut(text: str) -> str:
@@ -115,6 +115,7 @@ class TableSpec:
     indexes: tuple[Index, ...] = ()  # secondary ones of the source that it has afterwards
     unindexed: tuple[str, ...] = ()  # indexes that are dropped before its rows are written: they are built again, or gone
     comments: tuple[tuple[str, str], ...] = ()  # of the source, per column, '' for the table
+    defaults: tuple[tuple[str, str], ...] = ()  # per column what it gets without a value, as Postgres prints it; '' for none
     # Its limits.
     max_rejects: int | float = 0  # more rejected rows fail it; a float is a share of the rows read
     guard: float = 1.0  # the share of its rows that may go, beyond `free` ones

@@ -40,7 +40,7 @@ RULES: dict[str, Any] = {
             "incremental_column": name,
             "deletes": "mirror" if n % 2 == 0 else "ignore",
             "retention": {"keep": "1y", "by": f"d{name}", "action": "delete"},
-            "keep": ["indexes", "comments"],
+            "keep": ["indexes", "comments", "defaults"],
         }
         for n, name in enumerate(NAMES)
     },
@@ -156,8 +156,8 @@ def hostile(mariadb: Any, postgres: str) -> Any:
         column = name.replace("`", "``")
         lab.mysql(
             f"CREATE TABLE `{column}` (`k{column}` int PRIMARY KEY, `{column}` datetime, `d{column}` date,"
-            f" `v{column}` varchar(99), KEY (`{column}`), KEY `i{column}` (`v{column}`, `k{column}`),"
-            f" FULLTEXT KEY `t{column}` (`v{column}`)) COMMENT {literal(name)}"
+            f" `v{column}` varchar(99) DEFAULT {literal(name)}, KEY (`{column}`), KEY `i{column}`"
+            f" (`v{column}`, `k{column}`), FULLTEXT KEY `t{column}` (`v{column}`)) COMMENT {literal(name)}"
         )
         lab.insert(f"`{column}`".replace("%", "%%"), [(i, f"2024-01-0{i}", "2001-01-01", name) for i in (1, 2, 3)])
     yield lab

@@ -33,9 +33,9 @@ HINT = "`bulketl grants --check` names the rights"
 REFUSED = re.compile(r"denied|must be owner|may not ask|lets? .{0,9} in\b|SQLSTATE 42501|MySQL 1(044|142|143|227)")
 BY_TIME = {"extraction_strategy": "incremental", "incremental_column": "updated_at"}
 RULES: dict[str, Any] = {
-    "small": {"keep": ["indexes", "comments"]},
-    "log": {**BY_TIME, "keep": ["indexes", "comments"], "table_importance": "audit"},
-    "large": {**BY_TIME, "keep": ["indexes", "comments"], "deletes": "mirror", "consistency": "locked"},
+    "small": {"keep": ["indexes", "comments", "defaults"]},
+    "log": {**BY_TIME, "keep": ["indexes", "comments", "defaults"], "table_importance": "audit"},
+    "large": {**BY_TIME, "keep": ["indexes", "comments", "defaults"], "deletes": "mirror", "consistency": "locked"},
     "moment": {"consistency": "snapshot"},
     "bad": {"max_rejects": 10, "casts": {"flag": "boolean"}},
     "old": {"table_importance": "critical", "retention": {"keep": "7y", "by": "updated_at", "action": "archive"}},
@@ -163,7 +163,10 @@ def office(source_server: Server, postgres: str, tmp_path: Path, monkeypatch: py
     source_server.execute(f"CREATE DATABASE `{one.database}`")
     execute(postgres, f"CREATE DATABASE dw{sign}")
     execute(one.target, f"REVOKE ALL ON DATABASE dw{sign} FROM PUBLIC; REVOKE ALL ON SCHEMA public FROM PUBLIC")
-    columns = "id int PRIMARY KEY, updated_at datetime(3) NOT NULL, c varchar(20) COMMENT 'c', flag int, KEY (updated_at)"
+    columns = (
+        "id int PRIMARY KEY, updated_at datetime(3) NOT NULL, c varchar(20) DEFAULT 'c' COMMENT 'c', flag int,"
+        " KEY (updated_at)"
+    )
     for table in RULES:
         for statement in (
             f"CREATE TABLE {table} ({columns}) ENGINE={'MyISAM' if table == 'large' else 'InnoDB'}",

@@ -157,7 +157,7 @@ def test_other_names_left_out_columns_and_masks(table: Lab) -> None:
     summary = done.summary.tables["people"]
     assert summary.unmet.startswith("not kept: index both_of: b is not loaded; ")
     (plan,) = done.plan.loads
-    assert "with 2 indexes and 2 comments of the source; index code without UNIQUE, because Code is masked" in plan.reason
+    assert "with 2 indexes, 2 comments of the source; index code without UNIQUE, because Code is masked" in plan.reason
 
 
 def test_what_a_rule_keeps_no_longer_goes(table: Lab) -> None:
@@ -173,6 +173,17 @@ def test_an_index_that_something_in_the_target_needs_stays(table: Lab) -> None:
     table.mysql("UPDATE t SET b = 1")
     assert table.load(rules={"t": KEEP}).summary.outcome == "done"
     assert indexes(table)["code"] == 'UNIQUE ("Code")'
+
+
+def test_a_deferred_constraint_of_the_target_costs_the_index_and_no_row(table: Lab) -> None:
+    """While one waits for the end of the transaction, Postgres lets nobody alter the table."""
+    load(table, **CHANGES)
+    table.pg('CREATE TABLE {s}.word (w text PRIMARY KEY); INSERT INTO {s}.word SELECT "LName" FROM {s}.t WHERE "PatNum" < 3;'
+             'ALTER TABLE {s}.t ADD FOREIGN KEY ("LName") REFERENCES {s}.word DEFERRABLE INITIALLY DEFERRED')  # fmt: skip
+    table.mysql("ALTER TABLE t ADD KEY later (b)", "INSERT INTO t VALUES (4, 'one', 'd', NULL, 40, NOW(3))")
+    done = load(table, **CHANGES)
+    assert "index later could not be built" in done.summary.tables["t"].unmet
+    assert table.pg("SELECT count(*) FROM {s}.t") == [(4,)]
 
 
 def test_a_table_whose_indexes_alone_changed_is_loaded(table: Lab) -> None:

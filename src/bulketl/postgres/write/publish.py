@@ -20,7 +20,7 @@ from bulketl.postgres.server import STAGING
 from bulketl.postgres.write import written
 from bulketl.postgres.write.chain import append
 from bulketl.postgres.write.merge import insert, merge, unique
-from bulketl.postgres.write.secondary import unindexing
+from bulketl.postgres.write.secondary import freeing
 from bulketl.tables.secondary import is_note
 from bulketl.tables.spec import TableSpec
 
@@ -80,7 +80,7 @@ def publish(cursor: Any, run: str, spec: TableSpec) -> None:
 def arriving(run: str, spec: TableSpec) -> list[str]:
     """Return the statements that give the staging table its final name and lock the old table, which has to be ours."""
     renaming = f"ALTER TABLE {staging(run, spec.table)} RENAME TO {name(spec.table)}"
-    statements = [renaming, *reserving(run, [spec]), *unindexing(spec)]
+    statements = [renaming, *reserving(run, [spec]), *freeing(spec)]
     if spec.publish == "swap":
         statements.append("SET LOCAL search_path = pg_catalog")  # makes view definitions name their schemas
     return statements
