@@ -249,6 +249,7 @@ def test_the_json_says_which_run_it_is_of_and_all_of_each_table() -> None:
         "source_work": {},
         "left_out": [{"kind": "view", "name": "v", "rows": None}],
         "notes": ["look at this"],
+        "foreign_keys": 0,
         "hooks": [],
         "pruned": None,
     }

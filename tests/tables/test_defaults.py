@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from bulketl.errors import PlanError
 from bulketl.tables.casts import cast
 from bulketl.tables.catalog import Column
 from bulketl.tables.defaults import default_of
@@ -50,8 +49,8 @@ def test_a_default_is_the_same_of_both_servers(case: tuple[str, str | None, str 
     column = Column("c", declared, True, default, charset="utf8mb4", extra=besides)
     try:
         found = default_of(column, cast(column), mariadb=mariadb)
-    except PlanError as error:
-        found = error.message
+    except ValueError as error:
+        found = str(error)
     assert found == wanted
 
 

@@ -19,6 +19,7 @@ from bulketl.loading.events import Event, HookRan, RunCancelled, RunEnded, RunSt
 from bulketl.loading.hooks import About, Caller
 from bulketl.loading.journal import Journal
 from bulketl.loading.logs import log
+from bulketl.loading.referring import untied
 from bulketl.loading.summary import DONE, Summary, TableSummary
 from bulketl.plan.footing import stand
 from bulketl.plan.plan import Plan, fingerprint
@@ -128,7 +129,8 @@ def recorded(
         began = time.monotonic()
         outcome = "interrupted"
         try:
-            yield run
+            with untied(target, plan, run.summary, load=kind == "load"):
+                yield run
             outcome = run.summary.outcome
         except RunCancelledError:
             outcome = "stopped"

@@ -199,7 +199,8 @@ class Summary:
     `source` and `schema` are what the run reads and where it writes. `left_out` is what no load takes, `notes` are of no one
     table. `cancelled`: who asked for its end, '' for nobody. `source_work`: what the source's server counted meanwhile, {}
     when unknown: `of` says whose rows and bytes, `account` bulketl's user or `server` everybody; `rows_read`, `bytes_sent`,
-    and `server_lock_waits` of everybody. `hooks`: what came of each that was called, by its label.
+    and `server_lock_waits` of everybody. `hooks`: what came of each that was called, by its label. `foreign_keys`: how
+    many of those that rules keep are there and hold.
     """
 
     def __repr__(self) -> str:
@@ -236,6 +237,7 @@ class Summary:
         self.tables: dict[str, TableSummary] = {}
         self.left_out: tuple[Other, ...] = ()
         self.hooks: dict[str, HookSummary] = {}
+        self.foreign_keys = 0
 
     def add(self, event: Event) -> None:
         """Take one event into account."""
@@ -370,6 +372,7 @@ class Summary:
             "totals": self.totals,
             "left_out": [dataclasses.asdict(other) for other in self.left_out],
             "notes": self.notes,
+            "foreign_keys": self.foreign_keys,
             "pruned": {"rows": dict(self.pruned.rows), "left": self.pruned.left} if self.pruned else None,
             "hooks": [{"hook": name, **dataclasses.asdict(hook)} for name, hook in self.hooks.items()],
             "tables": [

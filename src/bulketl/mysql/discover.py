@@ -1,6 +1,6 @@
 """What the source has: its catalog from information_schema, and the bounds of the tables to read.
 
-Six queries give the catalog however many tables there are, and one more for each thing that is known and not in view.
+Seven queries give the catalog however many tables there are, and one more for each thing that is known and not in view.
 Bounds cost one query for all small tables together, and for each large one either a MIN and MAX or a walk along its key.
 Nothing is locked longer than one such query.
 """
@@ -18,7 +18,7 @@ from bulketl.mysql.absence import absent
 from bulketl.mysql.read import beyond_condition, range_condition
 from bulketl.mysql.server import MySQL, code_of, is_lost, text_of
 from bulketl.tables.casts import quoted, typed
-from bulketl.tables.catalog import Catalog, Column, Expected, Key, KeyPart, Other, Table
+from bulketl.tables.catalog import Catalog, Column, Expected, ForeignKey, Key, KeyPart, Other, Table
 from bulketl.tables.cursor import NO_TIME
 from bulketl.tables.measured import Profile
 from bulketl.tables.partitions import (
@@ -59,6 +59,11 @@ FROM information_schema.statistics WHERE table_schema = %s ORDER BY table_name, 
 _REFERENCES = """
 SELECT DISTINCT table_name, referenced_table_name FROM information_schema.referential_constraints
 WHERE constraint_schema = %s AND unique_constraint_schema = constraint_schema"""
+_FOREIGN_KEYS = """
+SELECT table_name, constraint_name, referenced_table_name, referenced_table_schema <> table_schema, column_name,
+       referenced_column_name
+FROM information_schema.key_column_usage WHERE table_schema = %s AND referenced_table_name IS NOT NULL
+ORDER BY table_name, constraint_name, ordinal_position"""
 # What is no table at all, as far as this user may see it.
 _PROGRAMS = """
 SELECT LOWER(routine_type), routine_name FROM information_schema.routines WHERE routine_schema = %s
@@ -103,7 +108,8 @@ def read_catalog(source: MySQL, expected: Mapping[str, Expected] | None = None) 
         references: dict[str, list[str]] = {}
         for table, target in _rows(cursor):
             references.setdefault(table, []).append(target)
-        made, others = _made(tables, columns, keys, references)
+        cursor.execute(_FOREIGN_KEYS, (source.database,))
+        made, others = _made(tables, columns, keys, references, _foreign_keys(_rows(cursor)))
         others += _versions(cursor, tables)
         cursor.execute(_PROGRAMS, (source.database,) * 3)
         others += [Other(kind, name) for kind, name in _rows(cursor)]
@@ -127,6 +133,7 @@ def _made(
     columns: Mapping[str, list[Column]],
     keys: Mapping[str, tuple[Key, ...]],
     references: Mapping[str, list[str]],
+    foreign_keys: Mapping[str, tuple[ForeignKey, ...]],
 ) -> tuple[list[Table], list[Other]]:
     """Return the tables and views of the catalogue, and what is neither."""
     made, others = [], []
@@ -148,6 +155,7 @@ def _made(
                 engine=engine,
                 comment="" if view else comment,
                 references=tuple(sorted(references.get(name, ()))),
+                foreign_keys=foreign_keys.get(name, ()),
                 changed_at=_string(changed),
                 view=view,
                 problem=(comment or "it shows no columns") if broken else "",
@@ -332,6 +340,17 @@ def walk(cursor: Cursor, table: Table, key: Key, size: int, only: str = "") -> I
             return
         at = tuple(found[0])
         yield at
+
+
+def _foreign_keys(rows: list[_Row]) -> dict[str, tuple[ForeignKey, ...]]:
+    grouped: dict[tuple[str, ...], list[_Row]] = {}
+    for row in rows:
+        grouped.setdefault((row[0], row[1]), []).append(row)
+    found: dict[str, list[ForeignKey]] = {}
+    for (table, name), parts in grouped.items():
+        columns, keys = (tuple(part[n] for part in parts) for n in (4, 5))
+        found.setdefault(table, []).append(ForeignKey(name, columns, parts[0][2], keys, bool(parts[0][3])))
+    return {table: tuple(every) for table, every in found.items()}
 
 
 def _keys(rows: list[_Row]) -> dict[str, tuple[Key, ...]]:

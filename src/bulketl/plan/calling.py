@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
+from collections.abc import Mapping
 
 from bulketl.config.config import Config
 from bulketl.errors import PlanError
 from bulketl.plan.incremental import Choice
-from bulketl.tables.catalog import Catalog, Table
+from bulketl.tables.catalog import Catalog, ForeignKey, Table
 from bulketl.tables.measured import Known
 
 
@@ -29,7 +30,10 @@ def called(config: Config, catalog: Catalog) -> Catalog:
         there = names[table.name] if len(same) == 1 else table.name
         references = tuple(sorted(names.get(other, other) for other in table.references))
         others = tuple(name for name in same if name != table.name)
-        return dataclasses.replace(table, name=there, origin=table.name, alike=others, references=references)
+        keys = _pointing(table, names)
+        return dataclasses.replace(
+            table, name=there, origin=table.name, alike=others, references=references, foreign_keys=keys
+        )
 
     return dataclasses.replace(
         catalog,
@@ -39,13 +43,22 @@ def called(config: Config, catalog: Catalog) -> Catalog:
     )
 
 
+def _pointing(table: Table, names: Mapping[str, str]) -> tuple[ForeignKey, ...]:
+    """Return the foreign keys of a table with other names for the tables that they point to in this database."""
+    return tuple(
+        key if key.elsewhere else dataclasses.replace(key, table=names.get(key.table, key.table))
+        for key in table.foreign_keys
+    )
+
+
 def as_at_source(config: Config, catalog: Catalog) -> Catalog:
     """Return the catalogue with the source's own names: what `called` was given, but for its order."""
     origins = {table.name: table.origin for table in (*catalog.tables, *catalog.views)}
 
     def own(table: Table) -> Table:
         references = tuple(sorted(origins.get(other, other) for other in table.references))
-        return dataclasses.replace(table, name=table.origin, alike=(), references=references)
+        keys = _pointing(table, origins)
+        return dataclasses.replace(table, name=table.origin, alike=(), references=references, foreign_keys=keys)
 
     return dataclasses.replace(
         catalog,

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from bulketl.config.tables import TableRule
-from bulketl.errors import PlanError
 from bulketl.plan.spelling import lacks
 from bulketl.tables.casts import Cast
 from bulketl.tables.catalog import Key, Table, TargetTable
@@ -30,7 +29,7 @@ _KINDS = {"FULLTEXT": "full-text", "SPATIAL": "spatial", "RTREE": "spatial", "VE
 
 
 class Kept(NamedTuple):
-    """What a table is to have: indexes without their names, comments, defaults.
+    """What a table is to have: indexes without their names, comments, defaults; how many foreign keys.
 
     In words, `lost`: what of the source there will not be; `changed`: what will be there otherwise.
     """
@@ -38,6 +37,7 @@ class Kept(NamedTuple):
     indexes: tuple[Index, ...] = ()
     comments: tuple[tuple[str, str], ...] = ()
     defaults: tuple[tuple[str, str], ...] = ()
+    foreign_keys: int = 0
     lost: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
 
@@ -61,7 +61,8 @@ def kept(rule: TableRule, table: Table, casts: Sequence[Cast], version: str, enc
         made.append(found)
     comments, unheld = _comments(rule, table, casts, encoding)
     defaults, strange, otherwise = _defaults(rule, table, casts, version, encoding)
-    return Kept(tuple(made), comments, defaults, (*lost, *unheld, *strange), (*changed, *otherwise))
+    pointing = len(table.foreign_keys) if "foreign_keys" in rule.keep else 0
+    return Kept(tuple(made), comments, defaults, pointing, (*lost, *unheld, *strange), (*changed, *otherwise))
 
 
 def _defaults(
@@ -80,10 +81,10 @@ def _defaults(
         try:
             text = default_of(column, item, mariadb="mariadb" in version.lower())
             if lacks(text, encoding):
-                raise PlanError(f"the target's database is in {encoding}")
-        except PlanError as error:
+                raise ValueError(f"the target's database is in {encoding}")
+        except ValueError as error:
             text = ""
-            lost.append(f"default of {in_a_line(item.column)}: {in_a_line(error.message)}")
+            lost.append(f"default of {in_a_line(item.column)}: {in_a_line(str(error))}")
         found.append((item.name, text))
         acting = (word for word in ("auto_increment", "on update") if word in column.extra.lower())
         otherwise += [f"{in_a_line(item.column)} without {word.upper()}" for word in acting]
@@ -249,7 +250,8 @@ def told_of(found: Kept) -> str:
     stated = sum(1 for _, text in found.defaults if text)
     parts = [what for what in (indexes, comments, count_of(stated, "default") if stated else "") if what]
     said = f"with {', '.join(parts)} of the source" if parts else ""
-    return "; ".join(filter(None, (said, *found.changed)))
+    keys = f"{count_of(found.foreign_keys, 'foreign key')} when all tables are there" if found.foreign_keys else ""
+    return "; ".join(filter(None, (said, keys, *found.changed)))
 
 
 def unkept(found: Kept) -> str:

@@ -16,6 +16,7 @@ from bulketl.plan.tagged import tagged
 from bulketl.tables.catalog import Other
 from bulketl.tables.partitions import Partition
 from bulketl.tables.printable import brief
+from bulketl.tables.secondary import Reference
 from bulketl.tables.spec import Strategy, TableSpec, Tier
 
 
@@ -139,7 +140,8 @@ class Plan:
     """What one run will do, in order. `zone` says in which time zone TIMESTAMP columns are written.
 
     `left_out`: what the source has and no load takes, as it is no base table. `leftovers` are looked for when all tables are
-    selected.
+    selected. `references`: the foreign keys that the target is to have when all tables are done, of whichever tables; none
+    but these stay of the tables in `referring`, which are those of the source that are in view.
     """
 
     source: str
@@ -150,6 +152,8 @@ class Plan:
     skipped: tuple[Skip, ...] = ()
     left_out: tuple[Other, ...] = ()
     leftovers: tuple[Leftover, ...] = ()
+    references: tuple[Reference, ...] = ()
+    referring: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """Return what it is in a short line."""

@@ -114,14 +114,17 @@ REBUILT = """(x.relkind = 'i' AND x.reltablespace = 0 AND (
     AND (SELECT count(*) FROM pg_inherits h WHERE h.inhrelid = x.oid) = 0)"""
 # An index `x` that bulketl keeps for one of the source: no swap makes it again, for each load says which there are.
 KEPT = f"COALESCE(obj_description(x.oid, 'pg_class') ~ '{NOTE}', false)"
+# A foreign key, by its entry `d` in pg_depend, that bulketl keeps for one of the source: no run has it while it writes.
+TIED = f"""(d.classid = 'pg_constraint'::regclass
+    AND COALESCE(obj_description(d.objid, 'pg_constraint') ~ '{NOTE}', false))"""
 # What a swap would drop with a table if it had appeared unseen: columns, defaults, indexes, triggers, policies, keys,
 # publications. `c` is the table in pg_class. Views are not in it: they are carried, or make the DROP fail.
-SEEN = """md5(concat(c.relrowsecurity,
+SEEN = f"""md5(concat(c.relrowsecurity,
     (SELECT string_agg(concat_ws(',', a.attname, a.atttypid, a.atttypmod, a.attnotnull, a.atthasdef), ';' ORDER BY a.attnum)
      FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
     (SELECT string_agg(concat_ws(',', d.classid::oid, d.objid), ';' ORDER BY d.classid, d.objid)
      FROM pg_depend d WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid
-                        AND d.classid <> 'pg_rewrite'::regclass)))"""
+                        AND d.classid <> 'pg_rewrite'::regclass AND NOT {TIED})))"""
 
 
 def alter_table(spec: TableSpec) -> list[str]:

@@ -9,6 +9,7 @@ from bulketl.postgres.ddl import KEPT
 from bulketl.postgres.ledger import schema as ledger
 from bulketl.postgres.server import LEDGER, STAGING, Connection
 from bulketl.tables.demands import Demands, Footing, Place
+from bulketl.tables.secondary import NOTE
 
 # Of a partitioned table what its partitions demand counts too. An index holds what 600 characters take, whichever they are.
 _TABLES = (
@@ -22,6 +23,7 @@ SELECT c.oid::bigint, json_strip_nulls(json_build_object(
     'constraints', (SELECT json_agg(w.what ORDER BY w.what) FROM (
         SELECT format('%%I %%s', conname, pg_get_constraintdef(k.oid)) AS what FROM pg_constraint k
         WHERE k.conrelid = ANY(parts.oids) AND contype IN ('c', 'u', 'x', 'f') AND k.conparentid = 0
+            AND NOT COALESCE(obj_description(k.oid, 'pg_constraint') ~ '{note}', false)
       UNION
         SELECT format('%%I %%s of domain %%s', k.conname, pg_get_constraintdef(k.oid), k.contypid::regtype)
         FROM pg_attribute a JOIN pg_constraint k ON k.contypid = a.atttypid AND k.contype = 'c' WHERE {own}) w),
@@ -68,6 +70,7 @@ WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p')""".replace(
     .replace("{long}", "('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'bytea'::regtype)")
     .replace("{most}", "600")
     .replace("{kept}", KEPT)
+    .replace("{note}", NOTE)
 )
 _FOOTING = f"""
 SELECT current_user::text, current_database()::text, current_setting('transaction_read_only')::boolean, pg_is_in_recovery(),

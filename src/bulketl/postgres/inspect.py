@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 import psycopg
 
 from bulketl.postgres import ddl
-from bulketl.postgres.ddl import KEPT, REBUILT, SEEN, own_rows
+from bulketl.postgres.ddl import KEPT, REBUILT, SEEN, TIED, own_rows
 from bulketl.postgres.demands import read_demands
 from bulketl.postgres.ledger import made
 from bulketl.postgres.ledger.made import OTHER_TYPE
@@ -43,6 +43,7 @@ FROM (
                     AND pg_has_role(c.relowner, 'USAGE') AND has_schema_privilege(c.relnamespace, 'CREATE')
                     THEN 'view' ELSE 'other' END
                 FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class WHERE r.oid = d.objid)
+            WHEN {TIED} THEN 'own'
             WHEN d.classid = 'pg_constraint'::regclass THEN (
                 SELECT CASE WHEN contype = 'p' AND conrelid = t.oid THEN 'own' WHEN contype = 'n' THEN 'own'
                             WHEN contype = 'f' AND confrelid = t.oid THEN 'referencing'

@@ -21,6 +21,7 @@ from bulketl.plan.incremental import Choice, misspelt
 from bulketl.plan.leftout import left_out
 from bulketl.plan.ownership import left_to_others, unknown
 from bulketl.plan.plan import Leftover, Plan, differences, tables_of
+from bulketl.plan.referring import references
 from bulketl.plan.selection import Selection
 from bulketl.plan.stale import leftovers
 from bulketl.postgres.compare import digests as target_digests
@@ -120,8 +121,10 @@ def made_of(
     if selection.everything:
         told = {item.table for item in skipped if item.reason == GONE_TABLE}
         left = leftovers(config, sight.everything, existing, known.states, known.loaded, told)
+    known_tables = tuple(sorted(table.name for table in sight.everything))
     return dataclasses.replace(
-        plan, refused=(*sight.hidden, *plan.refused), skipped=skipped, leftovers=left,
+        plan, references=references(config, sight.everything, existing, {load.spec.table for load in plan.loads}),
+        referring=known_tables, refused=(*sight.hidden, *plan.refused), skipped=skipped, leftovers=left,
         left_out=left_out(config, catalog, selection.tables, selection.exclude),
     )  # fmt: skip
 

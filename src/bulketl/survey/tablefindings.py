@@ -270,11 +270,14 @@ def not_kept(one: Ruled) -> Finding | None:
             made = cast(column, config.declared_type(one.table, column))
             casts += [dataclasses.replace(made, name=config.target_name(name, column.name))] * one.rule.takes(column.name)
     found = kept(one.rule, one.table, casts, one.seen.catalog.version, one.seen.there.encoding if one.seen.there else "UTF8")
-    if not (found.lost or found.changed):
+    plan = one.seen.there.plan if one.seen.there else None
+    keys = [item for item in plan.references if item.table == name and item.why] if plan else []
+    lost = (*found.lost, *(f"foreign key {item.name}: {item.why}" for item in keys))
+    if not (lost or found.changed):
         return None
     return one.finding(
         "note", f"keeps {', '.join(one.rule.keep)}, and not all can be as at the source: "
-        + "; ".join((*found.lost, *found.changed)),
+        + "; ".join((*lost, *found.changed)),
         "the target is without what is named, or has it as is said",
         "nothing, where no query needs it; an index that you create in the target yourself stays",
     )  # fmt: skip

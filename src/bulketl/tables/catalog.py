@@ -64,6 +64,17 @@ class Key:
     kind: str = "BTREE"
 
 
+@dataclass(frozen=True, slots=True)
+class ForeignKey:
+    """A foreign key: columns, and the table and its columns that they point to; `elsewhere`: in another database."""
+
+    name: str
+    columns: tuple[str, ...]
+    table: str
+    keys: tuple[str, ...]
+    elsewhere: bool = False
+
+
 _TRANSACTIONAL = ("innodb", "rocksdb")
 _COUNTING = ("myisam", "aria", "memory")
 
@@ -74,8 +85,9 @@ class Table:
 
     `rows` is exact on MyISAM and an estimate on InnoDB; `bytes` is the data's size without indexes. `problem`: why the
     server cannot open it, in its words.
-    `references` are the tables its declared foreign keys point to. `changed_at` is when the server says that its rows were
-    last changed, '' when it does not know, or so short ago that more may follow within the same second.
+    `references` are the tables its declared foreign keys point to, `foreign_keys` these. `changed_at` is when the server
+    says that its rows were last changed, '' when it does not know, or so short ago that more may follow within the same
+    second.
     `origin`: its name at the source, where `name` is another one, that of the target. `alike`: tables that would have the
     same name there. `where`: the condition in its own SQL for the rows that a rule wants of it, '' for all. `indexes`: all
     but the primary key, also such as `keys` is without because nothing may be cut by them.
@@ -97,6 +109,7 @@ class Table:
     alike: tuple[str, ...] = ()
     where: str = ""
     indexes: tuple[Key, ...] = ()
+    foreign_keys: tuple[ForeignKey, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.origin:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import re
 
-from bulketl.errors import PlanError
 from bulketl.tables.casts import Cast
 from bulketl.tables.catalog import Column
 from bulketl.tables.types import MOMENTS, TARGET_FLOATS, TARGET_INTEGERS
@@ -23,18 +22,18 @@ _NAMES = {"varchar": "character varying", "timestamp": "timestamp without time z
 def default_of(column: Column, item: Cast, *, mariadb: bool) -> str:
     """Return the expression of Postgres for a column's default, as Postgres itself prints it; '' where it has none.
 
-    `item`: how the column is loaded. Raise PlanError, with why, for a default that has no equivalent there.
+    `item`: how the column is loaded. Raise ValueError, with why, for a default that has no equivalent there.
     """
     said = column.default
     if said is None or (mariadb and said.upper() == "NULL"):
         return ""
     if item.masked:
-        raise PlanError("the column is masked")
+        raise ValueError("the column is masked")
     if _NOW.fullmatch(said) and (mariadb or column.parsed.base in MOMENTS):
         return _now(item)
     text = _unquoted(said) if mariadb else said
     if "DEFAULT_GENERATED" in column.extra.upper() or (mariadb and text is None and not _plain(said)):
-        raise PlanError("it is an expression of MySQL")
+        raise ValueError("it is an expression of MySQL")
     return _literal(column, item, said if text is None else text)
 
 
@@ -53,19 +52,19 @@ def _unquoted(text: str) -> str | None:
 def _now(item: Cast) -> str:
     base = item.target_type.base
     if base not in _NOWS:
-        raise PlanError(f"it is the time of now, and the column is of type {base}")
+        raise ValueError(f"it is the time of now, and the column is of type {base}")
     return _NOWS[base]
 
 
 def _literal(column: Column, item: Cast, text: str) -> str:
-    """Return a literal of the column's type in the target. Raise PlanError for what has none."""
+    """Return a literal of the column's type in the target. Raise ValueError for what has none."""
     base, source = item.target_type.base, column.parsed.base
     if bits := _BITS.fullmatch(text):
         text = str(int(bits[1], 2))
     if base == "boolean" and _NUMBER.fullmatch(text):
         return "false" if float(text) == 0 else "true"
     if base in TARGET_INTEGERS and not text.lstrip("+-").isdigit():
-        raise PlanError(f"it has no equivalent of type {base}")
+        raise ValueError(f"it has no equivalent of type {base}")
     if base in (*TARGET_INTEGERS, *TARGET_FLOATS, "numeric") and _NUMBER.fullmatch(text):
         return _number(text, base)
     if base in ("text", "varchar") and source in ("char", "varchar", "enum", "set") and "\0" not in text:
@@ -74,13 +73,13 @@ def _literal(column: Column, item: Cast, text: str) -> str:
         try:
             found = dt.datetime.fromisoformat(text)
         except ValueError:
-            raise PlanError(f"{text} is no date") from None
+            raise ValueError(f"{text} is no date") from None
         return _quoted(str(found.date() if base == "date" else found), base)
     if base in ("time", "interval") and _SPAN.fullmatch(text):
         return _quoted(text, item.target if base == "interval" else base)
     if source == "timestamp":
-        raise PlanError("it is a time in the zone of the source")
-    raise PlanError(f"it has no equivalent of type {base}")
+        raise ValueError("it is a time in the zone of the source")
+    raise ValueError(f"it has no equivalent of type {base}")
 
 
 def _number(text: str, base: str) -> str:

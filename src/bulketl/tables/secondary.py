@@ -1,4 +1,4 @@
-"""Secondary indexes of the source as the target gets them: what each holds, and the note by which it is known there."""
+"""Secondary indexes and foreign keys of the source as the target gets them, and the notes by which they are known there."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bulketl.tables.printable import in_a_line
 
 _SAYS = " of the source, kept by bulketl"
-# What the comment of an index ends in that bulketl keeps; both Python and Postgres read it.
+# What the comment of an index or a foreign key ends in that bulketl keeps; both Python and Postgres read it.
 NOTE = rf"{_SAYS} \([0-9a-f]{{8}}\)(, not unique here)?$"
 
 
@@ -42,6 +42,27 @@ class Index:
     def plain_note(self) -> str:
         """The same of one that is to be unique, and is not, because rows have the same values."""
         return f"{self.note}, not unique here"
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A foreign key that a table of the target is to have for one of the source, all by names of the target.
+
+    `why`: why it cannot be, '' where it can.
+    """
+
+    name: str
+    table: str
+    columns: tuple[str, ...]
+    parent: str
+    keys: tuple[str, ...]
+    why: str = ""
+
+    @property
+    def note(self) -> str:
+        """The comment of the constraint in the target, as that of an index."""
+        digest = hashlib.sha256(repr((self.columns, self.parent, self.keys)).encode()).hexdigest()[:8]
+        return f"foreign key {in_a_line(self.name)}{_SAYS} ({digest})"
 
 
 def is_note(comment: str | None) -> bool:

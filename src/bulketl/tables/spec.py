@@ -35,7 +35,7 @@ ROW_HASH = "_row_hash"
 Publish = Literal["create", "refill", "swap", "merge", "append"]
 Adopt = Literal["", "rule", "option"]
 Policy = Literal["ignore", "mark", "mirror", "fail"]
-Keep = Literal["indexes", "comments", "defaults"]  # what is carried over beside rows
+Keep = Literal["indexes", "comments", "defaults", "foreign_keys"]  # what is carried over beside rows
 
 
 def cut(text: str) -> str:

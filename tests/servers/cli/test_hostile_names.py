@@ -40,7 +40,7 @@ RULES: dict[str, Any] = {
             "incremental_column": name,
             "deletes": "mirror" if n % 2 == 0 else "ignore",
             "retention": {"keep": "1y", "by": f"d{name}", "action": "delete"},
-            "keep": ["indexes", "comments", "defaults"],
+            "keep": ["indexes", "comments", "defaults", "foreign_keys"],
         }
         for n, name in enumerate(NAMES)
     },
@@ -160,6 +160,8 @@ def hostile(mariadb: Any, postgres: str) -> Any:
             f" (`v{column}`, `k{column}`), FULLTEXT KEY `t{column}` (`v{column}`)) COMMENT {literal(name)}"
         )
         lab.insert(f"`{column}`".replace("%", "%%"), [(i, f"2024-01-0{i}", "2001-01-01", name) for i in (1, 2, 3)])
+        pointing = f"FOREIGN KEY (`k{column}`) REFERENCES `{column}` (`k{column}`)"
+        lab.mysql(f"ALTER TABLE `{column}` ADD CONSTRAINT `f{column}` {pointing}")
     yield lab
     next(generator, None)
 

@@ -31,11 +31,12 @@ PAGE = Path(__file__).parents[3] / "docs" / "security.md"
 PASSWORD = "choose a password"  # as it is printed
 HINT = "`bulketl grants --check` names the rights"
 REFUSED = re.compile(r"denied|must be owner|may not ask|lets? .{0,9} in\b|SQLSTATE 42501|MySQL 1(044|142|143|227)")
+KEEP = {"keep": ["indexes", "comments", "defaults", "foreign_keys"]}
 BY_TIME = {"extraction_strategy": "incremental", "incremental_column": "updated_at"}
 RULES: dict[str, Any] = {
-    "small": {"keep": ["indexes", "comments", "defaults"]},
-    "log": {**BY_TIME, "keep": ["indexes", "comments", "defaults"], "table_importance": "audit"},
-    "large": {**BY_TIME, "keep": ["indexes", "comments", "defaults"], "deletes": "mirror", "consistency": "locked"},
+    "small": KEEP,
+    "log": {**BY_TIME, **KEEP, "table_importance": "audit"},
+    "large": {**BY_TIME, **KEEP, "deletes": "mirror", "consistency": "locked"},
     "moment": {"consistency": "snapshot"},
     "bad": {"max_rejects": 10, "casts": {"flag": "boolean"}},
     "old": {"table_importance": "critical", "retention": {"keep": "7y", "by": "updated_at", "action": "archive"}},

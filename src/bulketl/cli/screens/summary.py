@@ -162,7 +162,8 @@ def _footing(result: Summary) -> list[str]:
         lines.append(f"Read as: {', '.join(f'{n:,} {label}' for label, n in sorted(labels.items(), key=lambda p: p[1]))}")
     if proofs:
         lines.append(f"Unchanged: {', '.join(f'{n:,} by {proof}' for proof, n in proofs.most_common())}")
-    if beside := sum((Counter(item.beside) for item in items), Counter[str]()):
+    beside = sum((Counter(item.beside) for item in items), Counter({"foreign keys": result.foreign_keys}))
+    if beside := +beside:
         lines.append(f"Kept of the source beside rows: {', '.join(f'{n:,} {kind}' for kind, n in sorted(beside.items()))}")
     if result.hooks:
         called = (f"{name} {count_of(hook.calls, 'call')} in {hook.seconds:.1f} s" for name, hook in result.hooks.items())
