@@ -137,7 +137,20 @@ def hooked() -> Summary:
     return found
 
 
+KEPT = run_of(
+    loaded(
+        "visit",
+        "critical",
+        40,
+        beside={"indexes": 3, "comments": 1, "defaults": 5},
+        unmet="not kept: index words: a full-text index of MySQL has no equivalent",
+    ),
+    loaded("patient", "critical", 1203, beside={"indexes": 1}),
+    foreign_keys=2,
+    notes=("1 foreign key is not as at the source: of_whom of visit is not valid: 3 rows point to nothing",),
+)
 SUMMARIES: dict[str, Made] = {
+    "kept": lambda v: summary.summary(KEPT, v),
     "night": lambda v: summary.summary(NIGHT, v),
     "night-verbose": lambda v: summary.summary(NIGHT, True),
     "hooks": lambda v: summary.summary(hooked(), v),

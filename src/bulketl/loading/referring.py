@@ -75,7 +75,7 @@ def _tied_as_planned(target: Postgres, plan: Plan, summary: Summary) -> list[str
     if not bad:
         return []
     more = f"; and {len(bad) - NAMED} more" if len(bad) > NAMED else ""
-    return [f"{count_of(len(bad), 'foreign key')} of the source not as there: {'; '.join(bad[:NAMED])}{more}"]
+    return [f"{count_of(len(bad), 'foreign key', 'is')} not as at the source: {'; '.join(bad[:NAMED])}{more}"]
 
 
 _INVALID = "not valid since an earlier load, and neither of its tables was loaded"

@@ -64,7 +64,7 @@ def test_a_foreign_key_is_there_after_each_load_and_in_the_way_of_none(
 def test_rows_that_point_to_nothing_are_counted_and_leave_it_not_valid(both: Lab) -> None:
     both.mysql("SET foreign_key_checks = 0", "INSERT INTO visit SELECT seq, 10 * seq, 1 FROM seq_600_to_602")
     done = load(both)
-    told = "1 foreign key of the source not as there: of_whom of visit is not valid: 3 rows point to nothing"
+    told = "1 foreign key is not as at the source: of_whom of visit is not valid: 3 rows point to nothing"
     assert (done.summary.notes, done.summary.foreign_keys) == ((told,), 0)
     assert keys(both) == [("of_whom", False, f"{OF_WHOM[2]} NOT VALID")]
     both.mysql("DELETE FROM visit WHERE id BETWEEN 600 AND 602")

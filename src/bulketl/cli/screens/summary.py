@@ -22,6 +22,7 @@ MOST = 15  # tables that need attention, each with its line
 FEW = 12  # tables, each of which has its line
 CHANGED = 8  # tables with the most changes, beyond
 _COLOURS = {"done": "green", "partly done": "yellow", "stopped": "yellow"}
+_ONE = {"indexes": "index", "comments": "comment", "defaults": "default", "foreign keys": "foreign key"}
 _NUMBERS = ("rows", "+", "~", "-", "rejects", "size", "seconds")
 
 
@@ -164,7 +165,8 @@ def _footing(result: Summary) -> list[str]:
         lines.append(f"Unchanged: {', '.join(f'{n:,} by {proof}' for proof, n in proofs.most_common())}")
     beside = sum((Counter(item.beside) for item in items), Counter({"foreign keys": result.foreign_keys}))
     if beside := +beside:
-        lines.append(f"Kept of the source beside rows: {', '.join(f'{n:,} {kind}' for kind, n in sorted(beside.items()))}")
+        told_of = (f"{n:,} {_ONE.get(kind, kind) if n == 1 else kind}" for kind, n in sorted(beside.items()))
+        lines.append(f"Kept of the source beside rows: {', '.join(told_of)}")
     if result.hooks:
         called = (f"{name} {count_of(hook.calls, 'call')} in {hook.seconds:.1f} s" for name, hook in result.hooks.items())
         lines.append(f"Hooks: {', '.join(called)}")
