@@ -57,7 +57,7 @@ class Progress:
         if not run.tables:
             return "no load has begun"
         failed = f", {run.failed:,} failed" if run.failed else ""
-        return f"{run.over:,} of {count_of(run.tables, 'table')}, {run.rows:,} rows{failed}"
+        return f"{run.over:,} of {count_of(run.tables, 'table')}, {count_of(run.rows, 'row')}{failed}"
 
     def _repr_html_(self) -> str:
         """Return a table of what is under way, a line for each large table."""
@@ -67,6 +67,6 @@ class Progress:
 
 
 def _row(line: Line, now: float) -> tuple[object, ...]:
-    name = line.label if line.tables == 1 else f"{line.tables:,} small tables"
+    name = line.label if line.tables == 1 else count_of(line.tables, "small table")
     rate = line.rate(now)
     return name, line.tier, line.rows + line.coming, line.expected, rate and round(rate), round(line.seconds(now))
