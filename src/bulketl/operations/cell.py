@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 from typing import Any
 
@@ -21,15 +22,14 @@ def progress() -> Observer:
     Raise ConfigError outside of a notebook.
     """
     try:
-        import IPython.display
+        ipython: Any = importlib.import_module("IPython.display")
     except ImportError:
         raise ConfigError(
             "progress is shown in a cell of a notebook, and IPython is not installed here",
             hint="call it in Jupyter, or hand load a function of your own, which is called with each event",
         ) from None
     shown = Progress()
-    display: Any = IPython.display.display
-    shown.cell = display(shown, display_id=True)
+    shown.cell = ipython.display(shown, display_id=True)
     return shown
 
 
