@@ -17,7 +17,7 @@ from bulketl.plan.consistency import consistent
 from bulketl.plan.facing import Facing
 from bulketl.plan.grouping import grouped
 from bulketl.plan.incremental import OTHER_WHERE, Choice, partitions
-from bulketl.plan.keeping import kept, placed, reserved, told_of, unkept
+from bulketl.plan.keeping import kept, permitted, placed, reserved, told_of, unkept
 from bulketl.plan.masking import aged, forgotten, hold_masks, remasked, unclassified, unspooled
 from bulketl.plan.obstacles import hold
 from bulketl.plan.ownership import check, with_ownership
@@ -123,7 +123,7 @@ def _load(
     stream = bool(parts and parts[0].stream)
     spec, why = publishing(config, rule, spec, 2 if stream else len(parts), existing, found)
     check_spelling(spec, choice.encoding)
-    beside = kept(rule, table, spec.casts, catalog.version, choice.encoding)
+    beside = permitted(kept(rule, table, spec.casts, catalog.version, choice.encoding), spec, existing)
     spec, indexes = placed(spec, beside, existing, taken)
     compare = not spec.whole and due(rule, spec, state)
     stays = spec.publish in ("merge", "append")

@@ -171,6 +171,14 @@ def _comments(
     return held, tuple(f"{what}: the target's database is in {encoding}" for what in unheld)
 
 
+def permitted(found: Kept, spec: TableSpec, existing: TargetTable | None) -> Kept:
+    """Return what a table may get: nothing, which is said, where it stays and only another user may alter it."""
+    if existing is None or existing.demands.owned or spec.publish in ("create", "swap"):
+        return found
+    why = "whatever its rule keeps, because the table in the target belongs to another user"
+    return Kept(lost=(why,) if any(found[:4]) or found.lost else ())
+
+
 def placed(spec: TableSpec, found: Kept, existing: TargetTable | None, taken: set[str]) -> tuple[TableSpec, tuple[str, ...]]:
     """Return the spec with what its table is to have, by names that nothing else has, and in lines what is new and gone.
 
@@ -178,7 +186,7 @@ def placed(spec: TableSpec, found: Kept, existing: TargetTable | None, taken: se
     is there as it should be stays, unless the rows are replaced, when it is quicker to build it afterwards. Where rows are
     merged into a table whose rows are otherwise replaced, nothing is unique: two rows may exchange their values.
     """
-    there = dict(existing.indexes) if existing else {}
+    there = dict(existing.indexes) if existing and existing.demands.owned else {}
     if not (any(found[:3]) or there):
         return spec, ()
     alone = spec.publish not in ("merge", "append")

@@ -110,14 +110,19 @@ def test_schemas_that_are_missing_and_may_not_be_created_are_found(own: tuple[La
         lab.load(rules=FULL, target=target)
 
 
-def test_the_rights_that_a_load_needs_suffice(own: tuple[Lab, str, str]) -> None:
-    """A table of another owner is refilled by whoever has been given just that."""
+@pytest.mark.parametrize("keep", [[], ["indexes", "comments", "defaults", "foreign_keys"]], ids=str)
+def test_the_rights_that_a_load_needs_suffice(own: tuple[Lab, str, str], keep: list[str]) -> None:
+    """A table of another owner is refilled by whoever has been given just that. What its rule keeps is not; that is said."""
     lab, me, target = own
-    lab.load(rules=FULL, target=target)
+    rules = {"t": {"keep": keep}}
+    lab.mysql("ALTER TABLE t ADD KEY by_n (n), COMMENT 'a word', ALTER n SET DEFAULT 1")
+    lab.load(rules=rules, target=target)
     lab.pg(f"ALTER TABLE {{s}}.t OWNER TO postgres; GRANT SELECT, INSERT, TRUNCATE ON {{s}}.t TO {me}")
-    lab.mysql("INSERT INTO t VALUES (3, 'c', 3)")
-    assert errors(lab, rules=FULL, target=target) == []
-    assert lab.load(rules=FULL, target=target).summary.failed == []
+    lab.mysql("INSERT INTO t VALUES (3, 'c', 3)", "ALTER TABLE t DROP KEY by_n, COMMENT 'another', ALTER n SET DEFAULT 2")
+    assert errors(lab, rules=rules, target=target) == []
+    summary = lab.load(rules=rules, target=target).summary
+    assert summary.failed == []
+    assert ("belongs to another user" in summary.tables["t"].unmet) is bool(keep)
 
 
 @pytest.mark.parametrize("partitions", [0, 1, 2])

@@ -112,6 +112,7 @@ _REASONS = {
     "42710": "the table has another constraint of that name",
     "42703": "a column of it is not there",
     "42P01": "a table of it is not there",
+    "42501": "a table of it belongs to another user",
     "55P03": f"somebody's query held a lock for more than {WAIT}",
 }
 
