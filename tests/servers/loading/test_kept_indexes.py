@@ -175,6 +175,17 @@ def test_an_index_that_something_in_the_target_needs_stays(table: Lab) -> None:
     assert indexes(table)["code"] == 'UNIQUE ("Code")'
 
 
+def test_two_rows_may_exchange_their_values_where_rows_are_merged(table: Lab) -> None:
+    """While a foreign key points to a table that is otherwise replaced, none of its indexes is unique."""
+    load(table)
+    table.pg('CREATE TABLE {s}.other (n int REFERENCES {s}.t ("PatNum"))')
+    table.mysql("UPDATE t SET Code = 'z' WHERE PatNum = 1", "UPDATE t SET Code = 'a' WHERE PatNum = 2",
+                "UPDATE t SET Code = 'b' WHERE PatNum = 1")  # fmt: skip
+    done = load(table)
+    assert (done.how("t"), indexes(table)["code"]) == ("merge", '("Code")')
+    assert table.pg('SELECT "Code" FROM {s}.t ORDER BY "PatNum"') == [("b",), ("a",), ("c",)]
+
+
 def test_a_deferred_constraint_of_the_target_costs_the_index_and_no_row(table: Lab) -> None:
     """While one waits for the end of the transaction, Postgres lets nobody alter the table."""
     load(table, **CHANGES)
