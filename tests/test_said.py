@@ -41,6 +41,7 @@ ELSEWHERE = {
     "config/yamlfile.py _Build._problem": "of a file of rules",
     "loading/dask.py _portable": "what a step raised, which BugError.of puts into said",
     "loading/process.py _answer": "what a step raised, which BugError.of puts into said",
+    "plan/keeping.py _defaults": "of a default in the catalogue, in our own words",
     "mysql/discover.py _count": "plan/decision.py _load puts it into said",
     "mysql/discover.py read_bounds": "plan/decision.py _load puts it into said",
     "mysql/months.py months": "for the screen of who asked for months, and kept nowhere",
