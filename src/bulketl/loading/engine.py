@@ -22,6 +22,7 @@ from bulketl.loading.events import (
     Event,
     FiguresTaken,
     PartitionLoaded,
+    PartTaken,
     RuleUnmet,
     RunCancelled,
     RunFinished,
@@ -128,6 +129,8 @@ def decided(name: str, plan: Plan, sessions: Mapping[str, Mapping[str, object]])
     for load in plan.loads:
         if changes := tuple(line for line in load.drift if line not in unclassified(load.spec.withheld)):
             yield ColumnsChanged(name, load.spec.table, changes)
+        if load.part:
+            yield PartTaken(name, load.spec.table, load.part)
         if load.unmet:
             yield RuleUnmet(name, load.spec.table, load.unmet)
         if load.spec.withheld:

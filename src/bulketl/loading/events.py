@@ -188,6 +188,15 @@ class ColumnsChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class PartTaken:
+    """A limit leaves only some of a table's rows. `part`: which these are, and what follows from it, in words."""
+
+    run: str
+    table: str
+    part: str
+
+
+@dataclass(frozen=True, slots=True)
 class RuleUnmet:
     """A table's own rule cannot be followed: `how` it is loaded instead, and why, until somebody changes something."""
 
@@ -377,6 +386,7 @@ Event = (
     | TableRetried
     | TableSkipped
     | ColumnsChanged
+    | PartTaken
     | RuleUnmet
     | ColumnsWithheld
     | StepRetried

@@ -45,6 +45,8 @@ def next_load(config: Config, catalog: Catalog, table: Table, known: Known) -> N
         return NextLoad("excluded", "its rule says exclude: true")
     if config.waits(table.name):
         return NextLoad("waits", "it is new at the source, and not in the rules")
+    if table.limit is not None:
+        return NextLoad("whole", f"its rule's limit takes {table.limit:,} rows by its key, and those that others refer to")
     one, selection = dataclasses.replace(catalog, tables=(table,)), Selection()
     choice = before_measuring(config, one, table, choice_of(known, table.name), selection)
     if choice.cursor and not choice.whole:

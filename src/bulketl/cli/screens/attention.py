@@ -121,6 +121,10 @@ def _columns(item: TableSummary, verbose: bool) -> str:
     return f"columns changed: {_some(item.drift, verbose)}" if item.drift else ""
 
 
+def _part(item: TableSummary, _verbose: bool) -> str:
+    return item.part if item.outcome == "loaded" else ""
+
+
 def _unmet(item: TableSummary, _verbose: bool) -> str:
     return item.unmet if item.outcome == "loaded" else ""
 
@@ -157,6 +161,7 @@ _CONCERNS: Sequence[tuple[str, Callable[[TableSummary, bool], str]]] = (
     ("compared", _compared),
     ("values", _changed),
     ("columns", _columns),
+    ("part", _part),
     ("rule", _unmet),
     ("late", _late),
     ("again", _second),

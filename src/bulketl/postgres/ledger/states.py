@@ -126,7 +126,7 @@ def reset_states(connection: Connection, schema: str, tables: Sequence[str]) -> 
         return 0
     done = connection.execute(
         f"UPDATE {LEDGER}.state SET source = '', cursor_column = NULL, cursor_type = NULL, watermark = NULL,"
-        " compared_at = NULL, evidence = '', taken = NULL WHERE schema_name = %s AND table_name = ANY(%s)",
+        " compared_at = NULL, evidence = '', taken = NULL, part = '' WHERE schema_name = %s AND table_name = ANY(%s)",
         (schema, list(tables)),
     )
     return done.rowcount
@@ -151,7 +151,7 @@ def published(run: str, spec: TableSpec, *, rows: int | None, mark: str | None =
         else f"(SELECT {'NULL' if spec.rows is None else spec.rows} + COALESCE(inserted, 0) - COALESCE(deleted, 0)"
         f" FROM {LEDGER}.published WHERE (run, schema_name, table_name) = ({value(run)}, {at}))"
     )
-    changed = ["source", "zone", "rows", "kept", "run", "published_at", "evidence", "masking", "taken"]
+    changed = ["source", "zone", "rows", "kept", "run", "published_at", "evidence", "masking", "taken", "part"]
     if watermark or spec.whole:
         changed += ["cursor_column", "cursor_type", "watermark"]
     if spec.whole:
@@ -159,9 +159,10 @@ def published(run: str, spec: TableSpec, *, rows: int | None, mark: str | None =
     sets = ", ".join(f"{column} = excluded.{column}" for column in changed)
     return (
         f"INSERT INTO {LEDGER}.state (schema_name, table_name, source, zone, cursor_column, cursor_type, watermark, rows,"
-        f" kept, run, evidence, masking, taken, compared_at) VALUES ({at}, {value(spec.source)}, {value(spec.zone)},"
+        f" kept, run, evidence, masking, taken, part, compared_at) VALUES ({at}, {value(spec.source)}, {value(spec.zone)},"
         f" {', '.join(value(part) for part in cursor)}, {count}, {kept}, {value(run)}, {value(evidence)},"
-        f" {value(spec.masking)}, {value(spec.taken.text())}, {'clock_timestamp()' if spec.whole else 'NULL'})"
+        f" {value(spec.masking)}, {value(spec.taken.text())}, {value(spec.part.words if spec.part else '')},"
+        f" {'clock_timestamp()' if spec.whole else 'NULL'})"
         f" ON CONFLICT (schema_name, table_name) DO UPDATE SET {sets}"
     )
 
