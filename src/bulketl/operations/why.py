@@ -18,6 +18,7 @@ from bulketl.mysql import row as source_row
 from bulketl.mysql.read import null_bits
 from bulketl.mysql.row import SourceRow
 from bulketl.mysql.server import MySQL
+from bulketl.plan.partial import part_of
 from bulketl.postgres.compare import row as target_row
 from bulketl.postgres.compare.examine import examine
 from bulketl.postgres.compare.row import KeyTexts, TargetRow

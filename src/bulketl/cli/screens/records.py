@@ -26,11 +26,14 @@ def states(found: Sequence[TableState]) -> Group:
     said = f"{count_of(len(found), 'table')} loaded, {count_of(sum(known), 'row')}"
     said += f" in {len(known):,} of them" if len(known) < len(found) else ""
     said += f"; {forgotten:,} forgotten, to be loaded whole the next time" if forgotten else ""
-    table = rows_of("table", "cursor", "watermark", "rows", "published", "compared", numbers=("rows",))
+    some = any(item.part for item in found)
+    columns = ("cursor", "watermark", "rows", "published", "compared", *(("part",) if some else ()))
+    table = rows_of("table", *columns, numbers=("rows",))
     for item in sorted(found, key=lambda item: bool(item.source)):
         rows = "" if item.rows is None else f"{item.rows:,}"
+        more = [item.part] if some else []
         mark = item.watermark or ("" if item.source else "forgotten")
-        table.add_row(Text(item.table), item.column, mark, rows, item.published, item.compared)
+        table.add_row(Text(item.table), item.column, mark, rows, item.published, item.compared, *more)
     return Group(verdict(said), "", table)
 
 
@@ -41,6 +44,7 @@ def state(item: TableState) -> Group:
         "cursor": f"{item.column} ({item.type})" if item.column else "none: it is loaded whole every time",
         "watermark": item.watermark,
         "rows": "unknown" if item.rows is None else f"{item.rows:,}",
+        "part": item.part,
         "published": f"{item.published} by run {item.run}",
         "compared": item.compared or "never",
     }

@@ -18,7 +18,7 @@ NAMES: Mapping[State, str] = {
 }  # fmt: skip
 OF_WORDS: Mapping[Word, State] = {
     "failed": "failed", "overdue": "late", "never loaded": "never", "unfinished": "late", "slow": "late",
-    "rejected": "ontime", "not normal": "ontime", "not loaded": "none", "well": "ontime",
+    "rejected": "ontime", "not normal": "ontime", "in part": "ontime", "not loaded": "none", "well": "ontime",
 }  # fmt: skip
 OF_OUTCOMES: Mapping[str, State] = {
     "loaded": "ontime", "unchanged": "ontime", "failed": "failed", "unfinished": "late", "skipped": "none",

@@ -23,7 +23,8 @@ from bulketl.tables.taken import taken_of
 class TableState:
     """A table's state as people look at it; `published` and `compared` are times as text, '' for never.
 
-    `source`: the database that its rows came from, '' once the state was reset. `schema`: of the target.
+    `source`: the database that its rows came from, '' once the state was reset. `schema`: of the target. `part`: which of
+    the source's rows a limit left, '' where none left any out.
     """
 
     source: str
@@ -36,6 +37,7 @@ class TableState:
     run: str
     published: str
     compared: str
+    part: str = ""
 
     def __repr__(self) -> str:
         """Return what it is in a short line."""
@@ -108,9 +110,13 @@ def list_states(connection: Connection, schema: str) -> list[TableState]:
     if not _there(connection):
         return []
     time = "COALESCE(to_char({}, 'YYYY-MM-DD HH24:MI:SSOF'), '')"
+    known = (
+        f"SELECT 1 FROM pg_attribute WHERE attrelid = '{LEDGER}.state'::regclass AND attname = 'part' AND NOT attisdropped"
+    )
+    part = "part" if connection.execute(known).fetchone() else "''"  # which a ledger of an earlier version does not have
     found = connection.execute(
         "SELECT source, schema_name, table_name, COALESCE(cursor_column, ''), COALESCE(cursor_type, ''),"
-        f" COALESCE(watermark, ''), rows, run, {time.format('published_at')}, {time.format('compared_at')}"
+        f" COALESCE(watermark, ''), rows, run, {time.format('published_at')}, {time.format('compared_at')}, {part}"
         f" FROM {LEDGER}.state WHERE schema_name = %s ORDER BY table_name",
         (schema,),
     )
