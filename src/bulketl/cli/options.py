@@ -78,9 +78,7 @@ SinceOption = Annotated[str, typer.Option("--since", metavar="VALUE", help="Load
 UntilOption = Annotated[str, typer.Option("--until", metavar="VALUE", help="Load again rows whose cursor is before this.")]
 LimitOption = Annotated[
     int | None,
-    typer.Option(
-        "--limit", metavar="N", min=1, help="Load a development copy: N rows of each table and those they refer to."
-    ),
+    typer.Option("--limit", metavar="N", min=1, help="N rows of each table, and those that they refer to."),
 ]
 AllowOption = Annotated[
     list[str] | None,

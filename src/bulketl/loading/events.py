@@ -376,33 +376,9 @@ class RunEnded:
 
 
 Event = (
-    RunStarted
-    | TableStarted
-    | PartitionLoaded
-    | FiguresTaken
-    | TablePublished
-    | TableCompared
-    | TableFailed
-    | TableRetried
-    | TableSkipped
-    | ColumnsChanged
-    | PartTaken
-    | RuleUnmet
-    | ColumnsWithheld
-    | StepRetried
-    | WorkersChanged
-    | TableOverdue
-    | SourceLocked
-    | SourceSpared
-    | SourceReadAgain
-    | SourceWaits
-    | SourceWaited
-    | RunCancelled
-    | TableDone
-    | RunFinished
-    | HookRan
-    | EventsLost
-    | LedgerPruned
-    | RunEnded
-)
+    RunStarted | TableStarted | PartitionLoaded | FiguresTaken | TablePublished | TableCompared | TableFailed
+    | TableRetried | TableSkipped | ColumnsChanged | PartTaken | RuleUnmet | ColumnsWithheld | StepRetried | WorkersChanged
+    | TableOverdue | SourceLocked | SourceSpared | SourceReadAgain | SourceWaits | SourceWaited | RunCancelled | TableDone
+    | RunFinished | HookRan | EventsLost | LedgerPruned | RunEnded
+)  # fmt: skip
 Observer = Callable[[Event], object]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bulketl.config.config import Config
+from bulketl.connections.retrying import patient
 from bulketl.mysql.foreignkeys import foreign_keys
 from bulketl.mysql.server import MySQL
 from bulketl.plan.calling import as_at_source
@@ -26,7 +27,7 @@ def read_links(source: MySQL, config: Config, catalog: Catalog) -> tuple[Link, .
         for check in config.rule(table.name).all_checks
         if check.kind == "foreign_key"
     ]
-    certain = (*foreign_keys(source), *checked)
+    certain = (*patient(foreign_keys, source), *checked)
     settled = {(link.table, column) for link in certain for column in link.columns}
     inferred = (
         Link(guess.table, (guess.column,), guess.target, (guess.key,))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pymysql.cursors import Cursor
 
 from bulketl.config.config import Config
+from bulketl.connections.retrying import patient
 from bulketl.errors import PlanError
 from bulketl.mysql import firstrows
 from bulketl.mysql.firstrows import KEYS_ASKED, Unreadable
@@ -54,9 +55,13 @@ def choose_rows(source: MySQL, config: Config, everything: Catalog, catalog: Cat
     Rows of tables without a limit are all taken, and what they refer to is, too. Raise SourceError.
     """
     limits = {table.name: table.limit for table in catalog if table.limit is not None}
-    if not limits:
-        return {}
-    links, tables = read_links(source, config, everything), {table.name: table for table in catalog}
+    return patient(_chosen, source, config, read_links(source, config, everything), catalog, limits) if limits else {}
+
+
+def _chosen(
+    source: MySQL, config: Config, links: Sequence[Link], catalog: Catalog, limits: Mapping[str, int]
+) -> dict[str, Chosen]:
+    tables = {table.name: table for table in catalog}
     with firstrows.session(source, config.session_zone) as cursor:
         first = {name: _first(cursor, config, tables[name], limit) for name, limit in limits.items()}
         growing = {name: found for name, found in first.items() if isinstance(found, _Growing)}

@@ -100,7 +100,7 @@ def made_of(
     catalog = limited(catalog, selection)
     if some := sum(table.limit is not None for table in catalog):
         tell("choosing rows, and what they refer to", 0, some)
-    chosen = patient(choose_rows, source, config, sight.everything, catalog)
+    chosen = choose_rows(source, config, sight.everything, catalog)
     existing = patient(counted, config, sight.target, known.existing, catalog)
     states, paces, encoding = known.states, known.paces, known.encoding
     seen = {

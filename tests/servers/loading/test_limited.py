@@ -9,6 +9,7 @@ from faults import small_partitions
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lab import Done, Lab
+from masked import KEY
 
 import bulketl
 from bulketl import PlanError
@@ -181,7 +182,7 @@ def test_tables_that_are_not_loaded_are_named(maria_lab: Lab) -> None:
     assert "what its rows refer to in patient is not loaded with it" in done.summary.tables["appointment"].part
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(edges=st.lists(st.tuples(st.integers(1, 30), st.integers(1, 30)), max_size=30), limit=st.integers(1, 12))
 def test_whatever_refers_to_whatever(maria_lab: Lab, edges: list[tuple[int, int]], limit: int) -> None:
     """Of any references, circles too, the rows taken are the first ones and all that can be reached from them."""
@@ -194,3 +195,61 @@ def test_whatever_refers_to_whatever(maria_lab: Lab, edges: list[tuple[int, int]
     while more := {to[n] for n in more if n in to} - wanted:
         wanted |= more
     assert {n for (n,) in maria_lab.pg("SELECT id FROM {s}.node")} == wanted
+
+
+def test_an_interrupted_load_goes_on_with_the_same_rows(maria_lab: Lab) -> None:
+    """The rows that were chosen are in the plan of the run, of tables too that their rules have audited or marked."""
+    maria_lab.mysql(*CLINIC)
+    rules = {"procedurelog": {"table_importance": "audit"}, "appointment": {"deletes": "mark"}}
+    config = maria_lab.config(rules=rules, workers=1)
+    plan = bulketl.make_plan(config, limit=LIMIT)
+    done = bulketl.load(config, plan, closed=lambda: True)
+    assert done.outcome == "stopped"
+    again = bulketl.resume(config)
+    assert again.outcome == "done"
+    assert maria_lab.pg("SELECT count(*) FROM {s}.patient") == [(30,)]
+    assert "and 20 that others refer to" in again.tables["patient"].part
+
+
+def test_checks_name_references(maria_lab: Lab) -> None:
+    """What no name tells a foreign key of a check does, to the table itself as well, by the names of the source."""
+    maria_lab.mysql("CREATE TABLE person (PersonNum int PRIMARY KEY, Guarantor int) ENGINE=MyISAM",
+                    "INSERT INTO person SELECT seq, seq + 10 FROM seq_1_to_40")  # fmt: skip
+    check = {"foreign_key": "Guarantor", "to": "person.PersonNum"}
+    rules = {"person": {"target_name": "people", "checks": [check]}}
+    done = load(maria_lab, rules=rules)
+    assert parts(done) == {"people": Part(LIMIT, LIMIT, 30)}
+
+
+@pytest.mark.parametrize(
+    "kind", ["varchar(20) COLLATE utf8mb4_general_ci", "varbinary(20)", "datetime(3)", "decimal(12,4)", "date"]
+)
+def test_keys_of_every_kind(maria_lab: Lab, kind: str) -> None:
+    """A key of any type that a table can be cut by says which rows come first, and is looked up."""
+    value = "'2001-01-01' + INTERVAL seq DAY" if "date" in kind else "seq" if "dec" in kind else "CONCAT('K\\'%é', seq)"
+    maria_lab.mysql(f"CREATE TABLE thing (code {kind} PRIMARY KEY)", f"INSERT INTO thing SELECT {value} FROM seq_1_to_60",
+                    f"CREATE TABLE used (id int PRIMARY KEY, code {kind}, FOREIGN KEY (code) REFERENCES thing (code))",
+                    f"INSERT INTO used SELECT 61 - seq, {value} FROM seq_1_to_60")  # fmt: skip
+    done = load(maria_lab)
+    assert done.summary.outcome == "done"
+    assert dangling(maria_lab, ("used", "code", "thing", "code")) == 0
+    wanted = maria_lab.mysql(
+        f"SELECT COUNT(*) FROM thing WHERE code IN (SELECT code FROM used WHERE id <= {LIMIT})"
+        f" OR code IN (SELECT code FROM (SELECT code FROM thing ORDER BY code LIMIT {LIMIT}) t)"
+    )
+    assert maria_lab.pg("SELECT count(*) FROM {s}.thing") == wanted
+
+
+def test_a_masked_key_chooses_nothing(maria_lab: Lab) -> None:
+    """The plan has the keys of rows that were added, so a table with a masked key has no first rows."""
+    maria_lab.mysql(*CLINIC)
+    rules = {"patient": {"mask": {"PatNum": "hmac"}}}
+    plan = bulketl.make_plan(maria_lab.config(rules=rules, mask_key=KEY), limit=LIMIT)
+    assert [(one.table, "not masked" in one.message) for one in plan.refused] == [("patient", True)]
+
+
+@pytest.mark.parametrize("options", [{"full": True}, {"since": "2024-01-01"}, {"adopt": ["*"]}])
+def test_requests_that_contradict_a_limit(maria_lab: Lab, options: dict[str, Any]) -> None:
+    """A limit goes with no other word on which rows are meant."""
+    with pytest.raises(PlanError, match="--limit"):
+        bulketl.make_plan(maria_lab.config(), limit=LIMIT, **options)
