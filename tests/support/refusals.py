@@ -131,8 +131,6 @@ PLACES: dict[str, tuple[int, str]] = {
     "plan/publishing.py _only_added_to": (1, "plan"),
     "plan/publishing.py _refuse": (3, "plan"),
     "plan/publishing.py _replaceable": (2, "plan"),
-    "operations/retention.py _spec": (1, "elsewhere"),
-    "operations/retention.py _spec": (1, "elsewhere"),
     "plan/partial.py check_place": (2, "plan"),
     "plan/partial.py check_schema": (1, "asked"),
     "plan/partial.py of_part": (1, "asked"),
