@@ -254,7 +254,8 @@ def plan(
         else:
             print(chosen.to_json()) if as_json else out.print(plans.plan(chosen, verbose))
             if not as_json and chosen.groups:
-                err.print("next: `bulketl load` does it", soft_wrap=True)
+                options = "" if limit is None else f" --limit {limit}"
+                err.print(f"next: `bulketl load{options}` does it", soft_wrap=True)
         return DONE
 
     run(command, as_json)

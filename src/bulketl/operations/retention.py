@@ -70,7 +70,7 @@ def _spec(config: Config, there: TargetTable, state: State | None, source: str) 
     if is_part(state):
         raise PlanError(
             f"table {there.name!r} was loaded under a limit and is a part, from which nothing leaves by retention",
-            hint="load it whole first, or name the other tables",
+            hint="load it whole first, take retention out of its rule, or name the other tables",
         )
     types = dict(there.columns)
     own = {stored: column for column, stored in state.taken.names if stored in types} if state else {}

@@ -114,7 +114,9 @@ def _load(config: Config, catalog: Catalog, table: Table, bound: Bound | None, c
         parts, how = _parts(table, rule, bound, config.partition_bytes)
         if choice.chosen and choice.chosen.partitions:
             parts = choice.chosen.partitions
-            how = f"{count_of(len(parts), 'range')} and lists of {', '.join(parts[0].columns)}"
+            lists = sum(bool(part.only) for part in parts)
+            how = f"{count_of(len(parts) - lists, 'range')} of {', '.join(parts[0].columns)}"
+            how += f" and {count_of(lists, 'list')} of keys" if lists else ""
         again = remasked(spec, state)
         why = choice.why or (f", because {again}" if again else "")
         how, rows, size = f"full load{why}: {how}", bound.rows, max(_size(table, bound.rows), bound.longest)

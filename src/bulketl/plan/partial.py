@@ -57,8 +57,8 @@ def check_schema(schema: str, known: Known, selection: Selection) -> None:
     )
     if whole:
         raise PlanError(
-            f"schema {schema!r} holds {count_of(len(whole), 'whole table')} ({_some(whole)}), and --limit loads a part of a "
-            "table",
+            f"schema {schema!r} holds {count_of(len(whole), 'whole table')} ({_some(whole)}), and --limit loads only a "
+            "part of each",
             hint=f"{OWN_SCHEMA}; or, if the whole tables may go, free them under --allow-deletes, which takes patterns",
         )
 
@@ -104,6 +104,7 @@ def words_of(chosen: Chosen, spec: TableSpec) -> str:
         chosen.part.words,
         f"what its rows refer to in {_some(chosen.beyond)} is not loaded with it" if chosen.beyond else "",
         f"not checked, as it is of all rows: {', '.join(unchecked)}" if unchecked else "",
+        "not certified" if spec.certify else "",
     )
     return "; ".join(filter(None, told))
 

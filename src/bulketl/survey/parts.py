@@ -114,7 +114,7 @@ def _first(cursor: Cursor, config: Config, table: Table, limit: int) -> _Growing
 def _no_order(table: Table, limit: int) -> PlanError:
     return PlanError(
         f"table {table.name!r} has more rows than its limit of {limit:,}, and no key says which come first: it has none "
-        "that is unique, without NULL, and not masked",
+        "that is unique, has an order, no NULL and no mask",
         hint="choose its rows by where, raise its limit, or leave it out with --exclude",
     )
 

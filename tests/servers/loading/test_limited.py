@@ -104,6 +104,9 @@ def test_a_rule_limits_one_table(maria_lab: Lab) -> None:
     assert parts(done)["appointment"] is None
     assert maria_lab.pg('SELECT min("PatNum"), count(*) FROM {s}.patient') == [(3, 55)]
     assert maria_lab.pg("SELECT count(*) FROM {s}.appointment") == [(50,)]
+    found = bulketl.verify(maria_lab.config(rules=rules))
+    assert (found.equal, [verdict.table for verdict in found.tables]) == (True, ["appointment", "procedurelog"])
+    assert any("patient is not verified: a part of its rows" in note for note in found.notes)
 
 
 def test_a_part_takes_no_place_of_what_is_whole(maria_lab: Lab) -> None:
@@ -159,6 +162,7 @@ def test_nothing_takes_it_for_the_whole(maria_lab: Lab) -> None:
     assert "a part of its rows" in months.skipped
     with pytest.raises(PlanError, match="is a part"):
         bulketl.retain_tables(config)
+    assert {one.compared for one in bulketl.states(config)} == {""}
     assert {one.part for one in bulketl.states(config)} == {part.words for part in parts(done).values() if part}
     assert "is not among them" in bulketl.why(config, "patient", 200).because
     assert {one.word for one in bulketl.status(config).tables} == {"in part"}
@@ -245,7 +249,7 @@ def test_a_masked_key_chooses_nothing(maria_lab: Lab) -> None:
     maria_lab.mysql(*CLINIC)
     rules = {"patient": {"mask": {"PatNum": "hmac"}}}
     plan = bulketl.make_plan(maria_lab.config(rules=rules, mask_key=KEY), limit=LIMIT)
-    assert [(one.table, "not masked" in one.message) for one in plan.refused] == [("patient", True)]
+    assert [(one.table, "no mask" in one.message) for one in plan.refused] == [("patient", True)]
 
 
 @pytest.mark.parametrize("options", [{"full": True}, {"since": "2024-01-01"}, {"adopt": ["*"]}])

@@ -157,7 +157,7 @@ def _details(load: TableLoad) -> dict[str, str]:
     locks = {"target": load.lock, "source": load.source_lock}
     told = ", ".join(f"at the {where} {lock}" for where, lock in locks.items() if lock)
     names = [f"{item.column} -> {item.name}" for item in load.spec.casts if item.name != item.column]
-    brought = {"part": load.part, "where": load.spec.where, "names": ", ".join(names)}
+    brought = {"where": load.spec.where, "names": ", ".join(names)}
     return {
         "why": load.reason,
         **brought,

@@ -168,7 +168,7 @@ def published(run: str, spec: TableSpec, *, rows: int | None, mark: str | None =
         f" kept, run, evidence, masking, taken, part, compared_at) VALUES ({at}, {value(spec.source)}, {value(spec.zone)},"
         f" {', '.join(value(part) for part in cursor)}, {count}, {kept}, {value(run)}, {value(evidence)},"
         f" {value(spec.masking)}, {value(spec.taken.text())}, {value(spec.part.words if spec.part else '')},"
-        f" {'clock_timestamp()' if spec.whole else 'NULL'})"
+        f" {'clock_timestamp()' if spec.whole and not spec.part else 'NULL'})"
         f" ON CONFLICT (schema_name, table_name) DO UPDATE SET {sets}"
     )
 
