@@ -35,12 +35,12 @@ def limited(catalog: Catalog, selection: Selection) -> Catalog:
     return dataclasses.replace(catalog, tables=tuple(map(one, catalog)))
 
 
-def of_part(choice: Choice, chosen: Chosen, selection: Selection) -> Choice:
+def of_part(table: str, choice: Choice, chosen: Chosen, selection: Selection) -> Choice:
     """Return what is known of a table with the rows that its limit leaves, or why none of them is loaded."""
     refusal = chosen.error
     if selection.span:
         refusal = PlanError(
-            "it has a limit, so no range of its cursor is loaded again",
+            f"table {table!r} has a limit, so no range of its cursor is loaded again",
             hint="take limit out of its rule, or leave the table out with --exclude",
         )
     return dataclasses.replace(choice, chosen=chosen, refusal=refusal)

@@ -115,7 +115,7 @@ def made_of(
     tell("looking at cursors", 0, len(catalog.tables))
     unlimited = dataclasses.replace(catalog, tables=tuple(table for table in catalog if table.limit is None))
     choice = patient(choices, source, config, unlimited, seen, selection)
-    choice |= {name: of_part(seen[name], rows, selection) for name, rows in chosen.items()}
+    choice |= {name: of_part(name, seen[name], rows, selection) for name, rows in chosen.items()}
     if error := misspelt(choice.values()):
         raise error
     whole = [t for t in catalog if not choice[t.name].refusal and choice[t.name].whole]

@@ -161,9 +161,9 @@ _CONCERNS: Sequence[tuple[str, Callable[[TableSummary, bool], str]]] = (
     ("compared", _compared),
     ("values", _changed),
     ("columns", _columns),
-    ("part", _part),
     ("rule", _unmet),
     ("late", _late),
     ("again", _second),
     ("not loaded", _skipped),
+    ("part", _part),
 )

@@ -26,15 +26,13 @@ def states(found: Sequence[TableState]) -> Group:
     said = f"{count_of(len(found), 'table')} loaded, {count_of(sum(known), 'row')}"
     said += f" in {len(known):,} of them" if len(known) < len(found) else ""
     said += f"; {forgotten:,} forgotten, to be loaded whole the next time" if forgotten else ""
-    some = any(item.part for item in found)
-    columns = ("cursor", "watermark", "rows", "published", "compared", *(("part",) if some else ()))
-    table = rows_of("table", *columns, numbers=("rows",))
+    table = rows_of("table", "cursor", "watermark", "rows", "published", "compared", numbers=("rows",))
     for item in sorted(found, key=lambda item: bool(item.source)):
         rows = "" if item.rows is None else f"{item.rows:,}"
-        more = [item.part] if some else []
         mark = item.watermark or ("" if item.source else "forgotten")
-        table.add_row(Text(item.table), item.column, mark, rows, item.published, item.compared, *more)
-    return Group(verdict(said), "", table)
+        table.add_row(Text(item.table), item.column, mark, rows, item.published, item.compared)
+    parts = [("part", "yellow", in_a_line(f"{item.table}: {item.part}")) for item in found if item.part]
+    return Group(verdict(said), "", table, *(("", facts(parts)) if parts else ()))
 
 
 def state(item: TableState) -> Group:
