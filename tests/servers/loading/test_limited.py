@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lab import Done, Lab
 from masked import KEY
+from typer.testing import CliRunner
 
 import bulketl
 from bulketl import PlanError
+from bulketl.cli.app import app
 from bulketl.loading.events import PartTaken
 from bulketl.tables.part import Part
 
@@ -250,6 +253,26 @@ def test_a_masked_key_chooses_nothing(maria_lab: Lab) -> None:
     rules = {"patient": {"mask": {"PatNum": "hmac"}}}
     plan = bulketl.make_plan(maria_lab.config(rules=rules, mask_key=KEY), limit=LIMIT)
     assert [(one.table, "no mask" in one.message) for one in plan.refused] == [("patient", True)]
+
+
+def test_the_command_line(maria_lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The plan's next step has the limit, a load that goes on cannot, and each screen and report says what is a part."""
+    maria_lab.mysql(*CLINIC)
+    monkeypatch.chdir(tmp_path)
+    for name, value in (("SOURCE", maria_lab.source), ("TARGET", maria_lab.target), ("SCHEMA", maria_lab.schema)):
+        monkeypatch.setenv(f"BULKETL_{name}", value)
+
+    def said(line: str) -> str:
+        return CliRunner().invoke(app, line.split(), env={"COLUMNS": "200"}).output
+
+    assert "next: `bulketl load --limit 10` does it" in said("plan --limit 10")
+    assert "part  patient: a part of its rows: 10 by its key, and 20 that others refer to" in said("load --limit 10")
+    assert "--limit would be another" in said("load --resume last --limit 10")
+    assert "3 whole tables" not in said("load --limit 5 --dry-run")
+    assert "All of them in part only, under a limit." in said("report daily --markdown")
+    assert "a part of its rows: 10 by its key, and 20 that others refer to" in said("state show patient")
+    assert "all of them in part only" in said("status")
+    assert "part taken    patient, a part of its rows" in said("runs show last")
 
 
 @pytest.mark.parametrize("options", [{"full": True}, {"since": "2024-01-01"}, {"adopt": ["*"]}])

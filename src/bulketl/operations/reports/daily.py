@@ -42,7 +42,6 @@ from bulketl.postgres.ledger.looking import Look
 from bulketl.tables.printable import brief, count_of, lasting
 
 MOST_RUNS = 200  # of a night
-PARTS_NAMED = 8  # tables that a sentence names; beyond, they are counted
 NOON = dt.time(12)
 
 
@@ -185,10 +184,6 @@ class Daily:
         if last.paused:
             which = "It" if len(loads) == 1 else "One of them"
             told.append(f"{which} was resumed, after it had stood still for {lasting(last.paused)}.")
-        if parts := [stand.of.table for stand in self.overview.stands if stand.of.word == "in part"]:
-            more = f" and {len(parts) - PARTS_NAMED} more" if len(parts) > PARTS_NAMED else ""
-            names = f"{', '.join(parts[:PARTS_NAMED])}{more}"
-            told.append(f"{count_of(len(parts), 'table', 'is')} there in part only, under a limit: {names}.")
         ended_early = [run for run in loads if run.outcome in ("dead", "interrupted", "stopped")]
         told += [f"The load {run.run} did not come to its end: {run.outcome}." for run in ended_early]
         return told
