@@ -135,7 +135,7 @@ PLACES: dict[str, tuple[int, str]] = {
     "plan/partial.py check_schema": (1, "asked"),
     "plan/partial.py of_part": (1, "asked"),
     "plan/selection.py Selection.__post_init__": (2, "asked"),
-    "survey/parts.py _first": (1, "plan"),
+    "survey/parts.py _unreadable": (1, "plan"),
     "survey/parts.py _no_order": (1, "plan"),
     "plan/selection.py _nothing": (1, "plan"),
     "plan/selection.py select": (1, "plan"),

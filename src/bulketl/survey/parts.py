@@ -30,7 +30,7 @@ from bulketl.tables.partitions import KeyTuple, KeyValue, Partition, fits, rows_
 class _Growing:
     """A table of which a part is taken: rows before `edge` of `key`, cut at `cuts`, and those `added`.
 
-    `asked`: the values that were looked up, by the columns that have them.
+    `asked`: the values that were looked up, by the columns that have them. `error`: why they could not be.
     """
 
     table: Table
@@ -39,6 +39,7 @@ class _Growing:
     cuts: tuple[KeyTuple, ...]
     added: set[KeyTuple] = field(default_factory=set)
     asked: dict[tuple[str, ...], set[KeyTuple]] = field(default_factory=dict)
+    error: PlanError | None = None
 
     def chosen(self, limit: int, beyond: tuple[str, ...]) -> Chosen:
         """Return its rows as partitions, each of them in one."""
@@ -46,7 +47,7 @@ class _Growing:
         ranges[-1] = dataclasses.replace(ranges[-1], hi=self.edge)
         lists = batches(sorted(self.added, key=_rank))
         more = (Partition(n, columns=self.key.columns, only=keys) for n, keys in enumerate(lists, len(ranges)))
-        return Chosen(Part(limit, limit, len(self.added)), (*ranges, *more), beyond)
+        return Chosen(Part(limit, limit, len(self.added)), (*ranges, *more), beyond, self.error)
 
 
 def choose_rows(source: MySQL, config: Config, everything: Catalog, catalog: Catalog) -> dict[str, Chosen]:
@@ -103,12 +104,16 @@ def _first(cursor: Cursor, config: Config, table: Table, limit: int) -> _Growing
         whole = fits(table, limit, config.partition_bytes)
         return _Growing(table, key, edge, () if whole else firstrows.cuts(cursor, table, key, edge, size))
     except Unreadable as error:
-        if is_lost(error):
-            raise
-        said = text_of(error)
-        hint = f"correct its where, which the source has to understand; or {READ_HINT}" if table.where else READ_HINT
-        problem = PlanError(f"table {table.name!r} cannot be read: {said}", hint=hint, said=said)
-        return Chosen(Part(limit, 0), error=problem)
+        return Chosen(Part(limit, 0), error=_unreadable(table, error))
+
+
+def _unreadable(table: Table, error: Unreadable) -> PlanError:
+    """Return the error of a table that the server does not read; raise the server's where the connection is lost."""
+    if is_lost(error):
+        raise error
+    said = text_of(error)
+    hint = f"correct its where, which the source has to understand; or {READ_HINT}" if table.where else READ_HINT
+    return PlanError(f"table {table.name!r} cannot be read: {said}", hint=hint, said=said)
 
 
 def _no_order(table: Table, limit: int) -> PlanError:
@@ -154,7 +159,11 @@ def _added(cursor: Cursor, table: Table, link: Link, pieces: Sequence[str], targ
     asked = target.asked.setdefault(link.keys, set())
     wanted = sorted(values - asked, key=_rank)
     asked |= values
-    new = firstrows.beyond_with(cursor, target.table, target.key, target.edge, link.keys, wanted) - target.added
+    try:
+        new = firstrows.beyond_with(cursor, target.table, target.key, target.edge, link.keys, wanted) - target.added
+    except Unreadable as error:
+        target.error = _unreadable(target.table, error)
+        return set()
     target.added |= new
     return new
 

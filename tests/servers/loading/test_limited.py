@@ -11,12 +11,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lab import Done, Lab
 from masked import KEY
+from pymysql.cursors import Cursor
 from typer.testing import CliRunner
 
 import bulketl
 from bulketl import PlanError
 from bulketl.cli.app import app
 from bulketl.loading.events import PartTaken
+from bulketl.mysql import firstrows
+from bulketl.tables.catalog import Table
 from bulketl.tables.part import Part
 
 LIMIT = 10
@@ -180,6 +183,22 @@ def test_small_and_keyless_tables(maria_lab: Lab) -> None:
     ((refused),) = done.plan.refused
     assert (refused.table, "no key says which come first" in refused.message) == ("many", True)
     assert done.summary.tables["few"].part == "all 2 rows, within its limit of 10"
+
+
+def test_a_table_that_cannot_be_looked_up_fails_alone(maria_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the server says of one table costs none of the others."""
+    maria_lab.mysql(*CLINIC)
+    looked_up = firstrows.beyond_with
+
+    def failing(cursor: Cursor, table: Table, *more: Any) -> Any:
+        if table.name == "patient":
+            cursor.execute("SELECT nothing FROM patient")
+        return looked_up(cursor, table, *more)
+
+    monkeypatch.setattr(firstrows, "beyond_with", failing)
+    done = load(maria_lab)
+    assert [(one.table, "Unknown column" in one.message) for one in done.plan.refused] == [("patient", True)]
+    assert parts(done)["appointment"] == Part(LIMIT, LIMIT, 10)
 
 
 def test_tables_that_are_not_loaded_are_named(maria_lab: Lab) -> None:
