@@ -13,9 +13,11 @@ from bulketl.cli.screens import (
 )
 from bulketl.loading.certificate import Certificate
 from bulketl.loading.summary import HookSummary, Summary, TableSummary
+from bulketl.plan.partial import line
 from bulketl.plan.plan import Group, Leftover, Plan, Refusal, Skip, TableLoad
 from bulketl.tables.casts import Cast
 from bulketl.tables.catalog import Other
+from bulketl.tables.part import Part
 from bulketl.tables.partitions import Partition
 from bulketl.tables.spec import TableSpec
 
@@ -151,6 +153,7 @@ KEPT = run_of(
 )
 SUMMARIES: dict[str, Made] = {
     "kept": lambda v: summary.summary(KEPT, v),
+    "limited": lambda v: summary.summary(limited_run(), v),
     "night": lambda v: summary.summary(NIGHT, v),
     "night-verbose": lambda v: summary.summary(NIGHT, True),
     "hooks": lambda v: summary.summary(hooked(), v),
@@ -223,6 +226,21 @@ def brought_plan() -> Plan:
     return plan_of(dataclasses.replace(load, spec=dataclasses.replace(load.spec, casts=casts), reason=reason))
 
 
+PARTS = {"patient": Part(1000, 1000, 213), "procedurelog": Part(1000, 1000), "allergydef": Part(1000, 17, complete=True)}
+
+
+def limited_plan() -> Plan:
+    """Return the plan of a development copy: a part with rows that others refer to, one without, and a whole table."""
+    loads = [planned(name, rows=part.all, spec={"part": part}, part=part.words) for name, part in PARTS.items()]
+    return plan_of(*(dataclasses.replace(load, reason=f"full load: 1 range of id; {load.part}") for load in loads))
+
+
+def limited_run() -> Summary:
+    """Return what became of it."""
+    tables = (loaded(name, rows=part.all, part=part.words) for name, part in PARTS.items())
+    return run_of(*tables, notes=(line(SCHEMA, PARTS),))
+
+
 def big_plan() -> Plan:
     loads = [
         planned(name, tier_of(n), n * 50, drift=("+ Email text",) if n % 100 == 1 else ()) for n, name in enumerate(MANY)
@@ -245,5 +263,6 @@ PLANS: dict[str, Made] = {
     "many": lambda v: plans.plan(big_plan(), v),
     "one": lambda v: plans.plan(plan_of(planned("patient", rows=1)), v),
     "brought": lambda v: plans.plan(brought_plan(), v),
+    "limited": lambda v: plans.plan(limited_plan(), v),
     "unchanged": lambda v: plans.plan(plan_of(skipped=(Skip("t", "audit", "its 3 rows are the same", HASHES),)), v),
 }

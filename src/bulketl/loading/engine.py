@@ -22,6 +22,7 @@ from bulketl.loading.events import (
     Event,
     FiguresTaken,
     PartitionLoaded,
+    PartTaken,
     RuleUnmet,
     RunCancelled,
     RunFinished,
@@ -128,6 +129,8 @@ def decided(name: str, plan: Plan, sessions: Mapping[str, Mapping[str, object]])
     for load in plan.loads:
         if changes := tuple(line for line in load.drift if line not in unclassified(load.spec.withheld)):
             yield ColumnsChanged(name, load.spec.table, changes)
+        if load.part:
+            yield PartTaken(name, load.spec.table, load.part)
         if load.unmet:
             yield RuleUnmet(name, load.spec.table, load.unmet)
         if load.spec.withheld:
@@ -333,16 +336,14 @@ class _Driver:
             )
         for spec, published in zip(step.specs, result.published, strict=False):
             self._under_way.discard(spec.table)
+            moved = (published.inserted, published.updated, published.unchanged, published.deleted)
             yield TablePublished(
                 self._run,
                 spec.table,
                 published.rows,
                 spec.publish,
                 time.monotonic() - self._started[spec.table],
-                published.inserted,
-                published.updated,
-                published.unchanged,
-                published.deleted,
+                *moved,
                 spec.consistency,
                 published.checks,
                 published.quality,

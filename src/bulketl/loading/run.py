@@ -31,6 +31,7 @@ from bulketl.mysql.pressure import Strain
 from bulketl.mysql.server import MySQL
 from bulketl.mysql.source import MySQLSource
 from bulketl.plan.incremental import choice_of
+from bulketl.plan.partial import as_part
 from bulketl.plan.plan import Plan
 from bulketl.plan.resumption import changed_since, plan_from_json, remaining
 from bulketl.plan.specify import specify
@@ -197,6 +198,7 @@ def _still_so(config: Config, run: str, plan: Plan) -> None:
         # Whether it is loaded whole was decided when the run was planned, and stays.
         cursor = None if load.spec.whole else Cursor("", "", Changes(""))
         now = specify(config, catalog, tables[name], dataclasses.replace(choice_of(sight.known, name), cursor=cursor))
+        now = as_part(now, load.spec.part) if load.spec.part else now
         lines += [f"table {name}: {line}" for line in changed_since(load, now, rule)]
     if lines:
         raise PlanError(

@@ -15,6 +15,7 @@ from bulketl.loading.events import (
     HookRan,
     LedgerPruned,
     PartitionLoaded,
+    PartTaken,
     RuleUnmet,
     RunCancelled,
     RunFinished,
@@ -44,6 +45,7 @@ class TableSummary:
     `before`: the rows it had before, None when unknown. `deletes`: how rows that are gone were treated when it was compared.
     `first_failure`: why it failed before it was loaded once more.
     `public`: of one that failed, the message without what a server said.
+    `part`: which of its rows it has, where a limit left some out.
     `unmet`: how and why it was not loaded as its own rule says. `beside`: how many indexes and comments of the source it
     has, where its rule keeps them.
     """
@@ -60,6 +62,7 @@ class TableSummary:
     changed: dict[str, dict[str, int]] = field(default_factory=dict)
     checks: dict[str, dict[str, float]] = field(default_factory=dict)
     drift: tuple[str, ...] = ()
+    part: str = ""
     unmet: str = ""
     beside: dict[str, int] = field(default_factory=dict)
     inserted: int | None = None
@@ -99,13 +102,15 @@ class TableSummary:
             for label, rows in labels.items():
                 found[label] = found.get(label, 0) + rows
 
-    def note(self, event: ColumnsChanged | ColumnsWithheld | RuleUnmet | FiguresTaken | TableOverdue) -> None:
+    def note(self, event: ColumnsChanged | ColumnsWithheld | PartTaken | RuleUnmet | FiguresTaken | TableOverdue) -> None:
         """Take into account what is said of a table before it is published."""
         match event:
             case ColumnsChanged(changes=changes):
                 self.drift = changes
             case ColumnsWithheld(columns=columns):
                 self.drift = (*self.drift, *unclassified(columns))
+            case PartTaken(part=part):
+                self.part = part
             case RuleUnmet(how=how):
                 self.unmet = how
             case FiguresTaken():
@@ -262,7 +267,7 @@ class Summary:
                 table.noted |= event.noted
                 table.before, table.beside = event.before, dict(event.beside)
                 table.unmet = "; ".join(filter(None, (table.unmet, *event.refused)))
-            case ColumnsChanged() | ColumnsWithheld() | RuleUnmet() | FiguresTaken() | TableOverdue():
+            case ColumnsChanged() | ColumnsWithheld() | PartTaken() | RuleUnmet() | FiguresTaken() | TableOverdue():
                 self.tables[event.table].note(event)
             case TableCompared(table=name):
                 counts = {"missing": event.missing, "differing": event.differing, "gone": event.gone}
@@ -281,8 +286,9 @@ class Summary:
             case TableRetried(table=name):
                 table = self.tables[name]
                 self.tables[name] = TableSummary(
-                    name, table.tier, table.expected, drift=table.drift, overdue=table.overdue, first_failure=table.public
-                )
+                    name, table.tier, table.expected, drift=table.drift, part=table.part, unmet=table.unmet,
+                    overdue=table.overdue, first_failure=table.public,
+                )  # fmt: skip
             case TableSkipped(table=name):
                 table = self.tables[name]
                 table.outcome = "unchanged" if event.proof else "skipped"
@@ -355,7 +361,7 @@ class Summary:
     def to_json(self) -> dict[str, object]:
         """Return the whole summary as plain values, the same for `--json` and notebooks."""
         names = (
-            "table", "tier", "outcome", "rows", "before", "rejects", "bytes", "seconds", "changed", "drift", "unmet",
+            "table", "tier", "outcome", "rows", "before", "rejects", "bytes", "seconds", "changed", "drift", "part", "unmet",
             "beside",
             "inserted", "updated", "unchanged", "deleted", "compared", "noted", "consistency", "quality", "overdue",
             "first_failure", "proof", "error", "message", "hint",

@@ -16,11 +16,12 @@ from bulketl.errors import PlanError
 from bulketl.plan.consistency import consistent
 from bulketl.plan.facing import Facing
 from bulketl.plan.grouping import grouped
-from bulketl.plan.incremental import OTHER_WHERE, Choice, partitions
+from bulketl.plan.incremental import OTHER_WHERE, WAS_PART, Choice, partitions
 from bulketl.plan.keeping import kept, permitted, placed, reserved, told_of, unkept
 from bulketl.plan.masking import aged, forgotten, hold_masks, remasked, unclassified, unspooled
 from bulketl.plan.obstacles import hold
 from bulketl.plan.ownership import check, with_ownership
+from bulketl.plan.partial import as_part, check_place, is_part, words_of
 from bulketl.plan.plan import Plan, Refusal, TableLoad, refusal
 from bulketl.plan.planned_checks import needed, pointing
 from bulketl.plan.previous import with_previous
@@ -72,6 +73,8 @@ def decide(
             check(config, catalog, table, choice, selection)
             if choice.refusal:
                 raise choice.refusal
+            if choice.chosen:
+                check_place(table, choice.state, choice.existing, free=selection.frees(table.name))
             load = _load(config, catalog, table, bounds.get(table.name), choice, taken, selection.frees(table.name))
             hold_masks(load.spec, choice.state, choice.existing, full=selection.full)
             unspooled(load)
@@ -94,6 +97,9 @@ def _load(
     rule, state, existing = config.rule(table.name), choice.state, choice.existing
     spec = specify(config, catalog, table, choice, free)
     known_columns(table, rule, {item.column for item in spec.casts})
+    partial = words_of(choice.chosen, spec) if choice.chosen else ""
+    if choice.chosen:
+        spec = as_part(spec, choice.chosen.part)
     if state and state.audited and not spec.audit:
         raise PlanError(
             f"table {table.name!r} is audited in the target, and its rule says tier {rule.table_importance} now",
@@ -110,6 +116,11 @@ def _load(
             hint = f"correct its where, which the source has to understand; or {READ_HINT}" if table.where else READ_HINT
             raise PlanError(f"table {table.name!r} cannot be read: {said or 'gone'}", hint=hint, said=said)
         parts, how = _parts(table, rule, bound, config.partition_bytes)
+        if choice.chosen and choice.chosen.partitions:
+            parts = choice.chosen.partitions
+            lists = sum(bool(part.only) for part in parts)
+            how = f"{count_of(len(parts) - lists, 'range')} of {', '.join(parts[0].columns)}"
+            how += f" and {count_of(lists, 'list')} of keys" if lists else ""
         again = remasked(spec, state)
         why = choice.why or (f", because {again}" if again else "")
         how, rows, size = f"full load{why}: {how}", bound.rows, max(_size(table, bound.rows), bound.longest)
@@ -118,7 +129,8 @@ def _load(
         how, rows = f"incremental: {how}", choice.measured.rows
         size = rows * row_bytes(table)
     found = differing(spec, existing, state)
-    agreed, parts = consistent(config, rule, table, parts, spec)
+    asked = rule.model_copy(update={"consistency": None}) if choice.chosen else rule  # lists of keys are of no one moment
+    agreed, parts = consistent(config, asked, table, parts, spec)
     spec = dataclasses.replace(spec, consistency=agreed, packed=True, aged=aged(spec, state), unread=forgotten(spec, state))
     stream = bool(parts and parts[0].stream)
     spec, why = publishing(config, rule, spec, 2 if stream else len(parts), existing, found)
@@ -132,7 +144,9 @@ def _load(
     ages = AGED if stays and spec.aged else ""
     condition = "only the rows for which its rule's where holds" if table.where else ""
     other = choice.state is not None and existing is not None and choice.state.taken.where != table.where
-    condition = "; ".join(filter(None, (condition, OTHER_WHERE if other and not choice.why else "")))
+    whole_again = WAS_PART if is_part(state) and existing is not None and not choice.chosen and not choice.why else ""
+    other_where = OTHER_WHERE if other and not choice.why else ""
+    condition = "; ".join(filter(None, (partial, condition, other_where, whole_again)))
     named = "" if table.name == table.origin else f"{table.origin} at the source"
     told = (how, named, condition, some_columns(table, spec), why, ages, null, told_of(beside), COMPARED if compare else "")
     load = TableLoad(
@@ -164,6 +178,7 @@ def _load(
         once_more=config.loads_again(rule.table_importance),
         strategy=rule.extraction_strategy,
         unmet="; ".join(filter(None, (choice.unmet or keyless(rule, table), unkept(beside)))),
+        part=partial,
     )
     # What is staged is compared with the record of its ranges, so an empty table has one too.
     return load if parts or load.direct else dataclasses.replace(load, partitions=(Partition(0),))

@@ -27,7 +27,7 @@ NEW_LEFT_OUT = (
 class Selection:
     """What a person asks for beside the rules. Tables are given as names or as patterns with `*` and `?`.
 
-    Raise PlanError when all of each table is asked for, and a part of it too.
+    Raise PlanError when all of each table is asked for and a part of it too, or a part by two measures.
     """
 
     # Which tables; empty means all.
@@ -38,6 +38,7 @@ class Selection:
     full: bool = False  # all of them, whatever the strategy of their rules
     since: str = ""  # a value of the cursor: rows from it on are loaded again
     until: str = ""  # a value of the cursor: rows before it are loaded again
+    limit: int | None = None  # at most so many of each table, and those that others refer to
     # What may happen to a table in the target.
     allow_deletes: tuple[str, ...] = ()  # it may lose any share of its rows
     adopt: tuple[str, ...] = ()  # it is given to bulketl, which did not make it
@@ -46,6 +47,12 @@ class Selection:
     def __post_init__(self) -> None:
         if self.span and self.full:
             raise PlanError("a load is whole or of a part, not both", hint="leave out --full, or --since and --until")
+        other = "--full" if self.full else "--since and --until" if self.span else "--adopt" if self.adopt else ""
+        if self.limit is not None and other:
+            raise PlanError(
+                f"--limit loads a part of each table, which {other} cannot do",
+                hint=f"leave out --limit, or {other}",
+            )
 
     @property
     def everything(self) -> bool:

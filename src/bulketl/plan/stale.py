@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from bulketl.config.config import Config
+from bulketl.plan import partial
 from bulketl.plan.masking import masked_columns
 from bulketl.plan.plan import Leftover, Plan
 from bulketl.plan.referring import missing
@@ -72,11 +73,13 @@ def line(schema: str, found: Sequence[Leftover]) -> str:
 
 
 def notes(plan: Plan) -> list[str]:
-    """Return what is to be said first of a plan: which tables it adopts, which are left behind, which keys it lacks."""
+    """Return what is to be said first of a plan: tables that it adopts, parts, tables left behind, keys that it lacks."""
     adopted = [load.spec.table for load in plan.loads if load.spec.adopt]
     more = f" and {len(adopted) - NAMED} more" if len(adopted) > NAMED else ""
     what = "table that bulketl did not make is" if len(adopted) == 1 else "tables that bulketl did not make are"
     told = [f"{len(adopted)} {what} adopted: {', '.join(adopted[:NAMED])}{more}"] if adopted else []
+    parts = {load.spec.table: load.spec.part for load in plan.loads if load.spec.part}
+    told += [partial.line(plan.schema, parts)] if parts else []
     lost = [text] if (text := missing(plan.references)) else []
     return told + ([line(plan.schema, plan.leftovers)] if plan.leftovers else []) + lost
 

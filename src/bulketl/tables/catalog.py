@@ -89,8 +89,9 @@ class Table:
     says that its rows were last changed, '' when it does not know, or so short ago that more may follow within the same
     second.
     `origin`: its name at the source, where `name` is another one, that of the target. `alike`: tables that would have the
-    same name there. `where`: the condition in its own SQL for the rows that a rule wants of it, '' for all. `indexes`: all
-    but the primary key, also such as `keys` is without because nothing may be cut by them.
+    same name there. `where`: the condition in its own SQL for the rows that a rule wants of it, '' for all. `limit`: at most
+    so many of these are loaded, and those that others refer to; None for all. `indexes`: all but the primary key, also such
+    as `keys` is without because nothing may be cut by them.
     """
 
     name: str
@@ -110,6 +111,7 @@ class Table:
     where: str = ""
     indexes: tuple[Key, ...] = ()
     foreign_keys: tuple[ForeignKey, ...] = ()
+    limit: int | None = None
 
     def __post_init__(self) -> None:
         if not self.origin:

@@ -138,7 +138,7 @@ def told_of(kind: str, body: Mapping[str, Any]) -> str:
     if message := body.get("message") or body.get("reason") or body.get("why"):
         words.append(without_table(str(message), table))
     shown = {"rows": "{:,} rows", "workers": "{:,} workers", "attempt": "attempt {}", "seconds": "{:,.1f} s", "how": "{}",
-             "outcome": "{}", "events": "{:,} events"}  # fmt: skip
+             "part": "{}", "outcome": "{}", "events": "{:,} events"}  # fmt: skip
     words += [text.format(body[name]) for name, text in shown.items() if body.get(name) not in (None, "")]
     if isinstance(changes := body.get("changes"), list):
         words.append(", ".join(map(str, changes)))
