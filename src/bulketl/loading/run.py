@@ -165,7 +165,7 @@ def _interrupted(connection: Connection, config: Config, run: str) -> tuple[str,
         raise PlanError(f"run {name} is still running", hint="wait until it ends")
     if (outcome or "") not in RESUMABLE:
         raise _taken(name) if outcome == SUPERSEDED else _over(name, f"it ended: {outcome}")
-    last = "" if run else ", the last on record; a load that was killed before that left nothing to go on with"
+    last = "" if run else ", the last on record; a load that was killed before it was on record left nothing to go on with"
     _log.warning("going on with run %s, which began at %s%s", name, began, last)
     return name, plan_from_json(document)
 
