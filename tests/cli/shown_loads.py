@@ -98,8 +98,8 @@ NIGHT = run_of(
         "reference",
         0,
         outcome="skipped",
-        message="new at the source; `bulketl discover --write` "
-        "adds it to the rules, new_tables: load takes such tables at once",
+        message="new at the source, and no rule names it; `bulketl discover --write` "
+        "adds a rule, and new_tables: load loads new tables at once",
     ),
     loaded("clinic", "reference", 0, outcome="unchanged", proof=HASHES, message="its 3 rows are the same on both servers"),
     notes=("1 table in schema raw is no longer loaded and grows stale: old_claim (excluded, last loaded 2026-10-01)",),

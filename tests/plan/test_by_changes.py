@@ -117,7 +117,7 @@ def test_rows_of_the_last_days_are_read_again(last: str, days: int) -> None:
             "because its watermark is of at (date), and the cursor is at (datetime)",
         ),
         ({"existing": dataclasses.replace(THERE, primary_key=())}, "because the target table has another primary key"),
-        ({"drift": Drift(added=("a", "b"))}, "because a, b is new, and rows have values in it that no stamp tells of"),
+        ({"drift": Drift(added=("a", "b"))}, "because a, b is new, and no stamp says which rows have values in it"),
         ({"drift": Drift(changed=("a", "b"))}, "because a, b has another type now"),
         (
             {"drift": Drift(widened=("a", "b")), "existing": dataclasses.replace(THERE, views=("v",))},

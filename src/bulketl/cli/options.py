@@ -193,9 +193,7 @@ def split_commas(values: Sequence[str] | None) -> tuple[str, ...]:
     parts = (part.strip() for value in values or [] for part in re.split(r"(?<!\\),", value))
     words = [part.replace("\\,", ",") for part in parts if part]
     if values and not words:
-        raise ConfigError(
-            "an option has an empty value", hint="an unset variable, perhaps? Without the option all are meant"
-        )
+        raise ConfigError("an option has an empty value", hint="is a variable unset? Without the option, bulketl takes all")
     return tuple(words)
 
 

@@ -393,7 +393,8 @@ def _await(
         time.sleep(0 if seen.issuperset(waiting) else POLL_SECONDS)
     if not seen.issuperset(readers):
         raise SourceError(
-            f"table {spec.table!r}: its readers were not all there within {seconds:.0f} s, and see different moments",
+            f"table {spec.table!r}: its readers did not all begin within {seconds:.0f} s, so they would see different "
+            "moments",
             hint="lower workers, or ask for consistency: re-read, which needs no lock",
             transient=True,
         )

@@ -41,7 +41,7 @@ READ_HINT = "grant SELECT on it to the source user, or repair it; exclude: true 
 NEW = "+ table, new at the source"
 EVERYTHING = Selection()
 COMPARED = "then compared with the source"
-AGED = "its years of too long ago are brought to the new year's"
+AGED = "its oldest years are moved to the new year's limit"
 COMPARED_EVERY = dt.timedelta(days=1)  # where rows that are gone are to be found at all
 
 

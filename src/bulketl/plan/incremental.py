@@ -231,9 +231,9 @@ def _columns(existing: TargetTable, found: Drift, table: Table, config: Config, 
     if existing.primary_key != config.target_names(table.name, rule.key_of(table.primary_key)):
         raise FullLoad("because the target table has another primary key")
     if found.added:
-        raise FullLoad(f"because {', '.join(found.added)} is new, and rows have values in it that no stamp tells of")
+        raise FullLoad(f"because {', '.join(found.added)} is new, and no stamp says which rows have values in it")
     if back := [name for name in state.kept if name in there]:
-        raise FullLoad(f"because {', '.join(back)} is new again, and rows have values in it that no stamp tells of")
+        raise FullLoad(f"because {', '.join(back)} is new again, and no stamp says which rows have values in it")
     if found.changed:
         raise FullLoad(f"because {', '.join(found.changed)} has another type now")
     if found.widened and (existing.views or existing.materialized):

@@ -16,9 +16,12 @@ from bulketl.tables.patterns import matches
 from bulketl.tables.printable import count_of
 from bulketl.tables.spec import TIERS, Tier
 
-NEW_TABLE = "new at the source; `bulketl discover --write` adds it to the rules, new_tables: load takes such tables at once"
+NEW_TABLE = (
+    "new at the source, and no rule names it; `bulketl discover --write` adds a rule, and new_tables: load loads new tables "
+    "at once"
+)
 NEW_LEFT_OUT = (
-    "new at the source, and a rule for many tables that is older leaves it out; `bulketl discover --write` adds an entry, "
+    "new at the source, and an older rule for many tables leaves it out; `bulketl discover --write` adds an entry, "
     "in which exclude: true leaves it out for good"
 )
 
@@ -46,7 +49,9 @@ class Selection:
 
     def __post_init__(self) -> None:
         if self.span and self.full:
-            raise PlanError("a load is whole or of a part, not both", hint="leave out --full, or --since and --until")
+            raise PlanError(
+                "a load takes whole tables or a part of them, not both", hint="leave out --full, or --since and --until"
+            )
         other = "--full" if self.full else "--since and --until" if self.span else "--adopt" if self.adopt else ""
         if self.limit is not None and other:
             raise PlanError(

@@ -122,7 +122,7 @@ def _events(found: Timeline) -> list[RenderableType]:
         kind = Text(event.kind.replace("_", " "), style="red" if bad else "")
         table.add_row(f"{event.seconds:,.1f} s", kind, told_of(event.kind, event.body))
     left = found.recorded - len(found.events)
-    more = f"{count_of(left, 'event')} more: those of tables that went well, and what --first leaves out; -v shows all"
+    more = f"and {count_of(left, 'event')} of tables that went well, or that --first leaves out; -v shows all"
     return [table, *([Text(more, style="dim")] if left else [])]
 
 

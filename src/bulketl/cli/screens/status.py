@@ -62,7 +62,7 @@ def _around(found: Status) -> list[Fact]:
     lines: list[Fact] = [("schema", "dim", f"{found.schema} at {clock(found.now)} UTC")]
     for run in found.dead:
         go_on = f"; `bulketl load --resume {run.run}` goes on with it" if run.resumable else ""
-        lines.append(("died", "red", f"{_run(run, found.now)}, of which nobody carries on: {_done(run)}{go_on}"))
+        lines.append(("died", "red", f"{_run(run, found.now)}, whose process is gone: {_done(run)}{go_on}"))
     lines += [("running", "", f"{_run(run, found.now)}: {_done(run)}") for run in found.running]
     if found.last is not None and found.last.ended is not None:
         ago = f"ended {lasting((found.now - found.last.ended).total_seconds())} ago"
