@@ -178,8 +178,8 @@ def test_a_key_of_one_integer_that_is_unique_counts_rows_by_subtraction() -> Non
 
 
 ORDERED = (
-    "tinyint smallint mediumint int bigint year date datetime timestamp decimal(9,2) char(9) varchar(9) binary(9) varbinary(9)"
-    " uuid"
+    "tinyint smallint mediumint int bigint year date datetime timestamp decimal(9,2) char(9) varchar(9) binary(9)"
+    " varbinary(9) uuid"
 )
 UNORDERED = "enum('a') set('a') float double time text blob json bit(3)"
 
