@@ -330,3 +330,19 @@ def test_a_choice_begins_with_what_both_sides_know() -> None:
     assert Choice().whole
     assert Choice(cursor=Cursor("n", "int")).whole
     assert not Choice(cursor=Cursor("n", "int", Changes("n"))).whole
+
+
+def test_a_date_and_a_time_are_compared_as_they_are_written() -> None:
+    """A cursor whose type was a date when the watermark was kept, and is a time now."""
+    changes = Cursor("at", "datetime", Changes("at", MOMENT))
+    day = State(HOME, Watermark("at", "date", "2026-05-07"))
+    with pytest.raises(FullLoad):
+        check_watermark(day, changes, Measured(MOMENT))
+    check_watermark(State(HOME, Watermark("at", "date", "2026-05-06")), changes, Measured(MOMENT))
+    midnight = dt.datetime(2026, 5, 6)
+    check_watermark(State(HOME, Watermark("at", "datetime", "2026-05-06 00:00:00")), changes, Measured(midnight))
+    check_watermark(State(HOME, Watermark("at", "date", "2026-05-06")), changes, Measured(dt.date(2026, 5, 6)))
+    check_watermark(State(HOME, Watermark("n", "int", "10")), Cursor("n", "int", Changes("n", 5)), Measured(10))
+    check_watermark(State(HOME, Watermark("n", "int", "9")), Cursor("n", "int", Changes("n", 5)), Measured(10))
+    with pytest.raises(FullLoad):
+        check_watermark(State(HOME, Watermark("n", "int", "11")), Cursor("n", "int", Changes("n", 5)), Measured(10))

@@ -7,19 +7,7 @@ import datetime as dt
 from typing import Any
 
 import pytest
-from onetable import (
-    AT,
-    CASTS,
-    HOME,
-    ID,
-    LOAD,
-    LOADED,
-    SPEC,
-    TABLE,
-    THERE,
-    V,
-    load,
-)
+from onetable import AT, CASTS, COLUMNS, HOME, ID, LOAD, LOADED, SPEC, TABLE, THERE, V, load
 
 from bulketl.plan.incremental import Choice
 from bulketl.plan.plan import TableLoad
@@ -322,3 +310,37 @@ def test_an_empty_table_that_is_staged_has_a_range() -> None:
     empty = load(choice=Choice(State(HOME), THERE), bound=Bound(0, True))
     assert (empty.partitions, empty.direct) == ((Partition(0),), False)
     assert load(choice=LOADED, bound=Bound(0, True)).partitions == ()
+
+
+GONE = dataclasses.replace(THERE, columns=(*COLUMNS, ("gone", "text"), ("born", "date")))
+
+
+def test_values_that_only_the_target_has_and_that_are_masked_now_are_told() -> None:
+    """They become NULL, for only the source could tell what a mask makes of them."""
+    one = {"gone": {"method": "null", "optional": True}}
+    found = load(rule={"mask": one}, choice=Choice(State(HOME, rows=9), GONE))
+    assert found.reason == (
+        "full load, because its masks are other ones than those it was loaded with: one read; small, so emptied and "
+        "refilled in one transaction; gone, masked now and only in the target, becomes NULL"
+    )
+    assert [item.name for item in found.spec.unread] == ["gone"]
+    two = one | {"born": {"method": "generalise", "optional": True}}
+    assert load(rule={"mask": two}, choice=Choice(State(HOME, rows=9), GONE)).reason.endswith(
+        "; born, gone, masked now and only in the target, becomes NULL"
+    )
+    known = load(rule={"mask": one}, choice=Choice(State(HOME, rows=9, masking=found.spec.masking), GONE))
+    assert (known.reason, known.spec.unread) == (SMALL, ())
+
+
+def test_years_of_too_long_ago_are_raised_where_rows_stay_and_told() -> None:
+    """The source's year is in the plan's masks; a table that is replaced gets the new year anyway."""
+    mask = {"at": {"method": "generalise"}}
+    spec = load(rule={"mask": mask}, year=2026).spec
+    before = dataclasses.replace(LOADED, state=State(HOME, rows=9, masking=spec.masking.replace("2026", "2025")))
+    whole = load(rule={"mask": mask}, choice=before, year=2026)
+    assert (whole.spec.aged, whole.reason) == (True, SMALL)
+    kept = load(rule={"mask": mask, "deletes": "ignore"}, choice=before, year=2026)
+    assert kept.spec.aged
+    assert kept.reason.endswith("; its years of too long ago are brought to the new year's")
+    same = dataclasses.replace(LOADED, state=State(HOME, rows=9, masking=spec.masking))
+    assert not load(rule={"mask": mask, "deletes": "ignore"}, choice=same, year=2026).spec.aged

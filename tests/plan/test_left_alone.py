@@ -12,10 +12,11 @@ from bulketl.config.tables import TableRule
 from bulketl.errors import PlanError
 from bulketl.plan.absences import GONE_TABLE, OUT_OF_VIEW, absences, expected, unseen
 from bulketl.plan.leftout import fitting, left_out, told, with_views
-from bulketl.plan.plan import Leftover, Plan, Skip
+from bulketl.plan.plan import Group, Leftover, Plan, Skip, TableLoad
 from bulketl.plan.stale import NAMED, leftovers, line, notes
 from bulketl.tables.catalog import Absent, Catalog, Column, Expected, Made, Other, Table, TargetTable
 from bulketl.tables.cursor import State
+from bulketl.tables.spec import TableSpec
 
 HOME = "mysql://h/d"
 COLUMNS = (Column("id", "int", False), Column("v", "text", True))
@@ -210,3 +211,24 @@ def test_tables_left_behind_are_one_line_whose_names_are_few() -> None:
     assert line("raw", many[:NAMED]).endswith("t7 (excluded)")
     assert notes(Plan(HOME, "raw", "UTC", (), leftovers=(one,))) == [line("raw", [one])]
     assert notes(Plan(HOME, "raw", "UTC", ())) == []
+
+
+def test_what_a_person_does_about_what_is_gone_or_out_of_view() -> None:
+    assert GONE_TABLE == (
+        "the source does not have it, and the target keeps what it has of it. Correct its name in the rules; or, if it was "
+        "dropped, write exclude: true for it, or take its rule out, run `bulketl discover --write` and `bulketl state reset`"
+    )
+    assert OUT_OF_VIEW == (
+        "grant SELECT on the whole table to the source user; if it was dropped or is no longer wanted, write exclude: true "
+        "for it in tables.yaml"
+    )
+
+
+def test_of_many_tables_that_are_adopted_the_first_are_named() -> None:
+    for count, more in ((NAMED, ""), (NAMED + 2, " and 2 more")):
+        loads = tuple(
+            TableLoad(TableSpec(f"t{n}", "raw", (), (), "swap", adopt="rule"), (), "audit", "", 0, 0) for n in range(count)
+        )
+        (told,) = notes(Plan(HOME, "raw", "UTC", (Group("audit", loads),)))
+        first = ", ".join(f"t{n}" for n in range(NAMED))
+        assert told == f"{count} tables that bulketl did not make are adopted: {first}{more}"

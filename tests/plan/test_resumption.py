@@ -176,6 +176,7 @@ def test_a_plan_differs_from_another_by_its_tables_and_what_is_done_with_each() 
         "+ 0 (why)", "~ a: partitions 2 -> 5",
     ]  # fmt: skip
     renamed = load("a", casts=(CASTS[0], dataclasses.replace(CASTS[1], name="w")), where="id > 1", origin="A")
+    assert differences(stored(plan(renamed)), plan(renamed)) == []
     assert differences(before, plan(renamed, load("b"), load("c"))) == [
         "~ a: where none -> id > 1", "~ a: table of the source a -> A", "~ a: name of v v -> w",
     ]  # fmt: skip

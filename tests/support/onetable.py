@@ -40,13 +40,14 @@ def planned(
     choice: Choice = NEW,
     bound: Bound | None = COUNTED,
     selection: Selection = EVERYTHING,
+    year: int = 0,
     **settings: Any,
 ) -> Plan:
     """Return the plan of one table, by its rule, what is known of it and the settings."""
     rules = {} if rule is None else {"t": TableRule.model_validate(rule)}
     config = Config.model_validate(settings).model_copy(update={"tables": rules})
     there = {"t": choice.existing} if choice.existing else {}
-    catalog = Catalog(HOME, "11", "UTC", (table,))
+    catalog = Catalog(HOME, "11", "UTC", (table,), year=year)
     return decide(config, catalog, {"t": bound} if bound else {}, there, choices={"t": choice}, selection=selection)
 
 

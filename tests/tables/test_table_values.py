@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import shlex
 from typing import Any
 
 import pytest
@@ -177,6 +178,13 @@ def test_what_is_to_be_done_names_all_tables_as_the_shell_takes_them() -> None:
     hint = for_many("table 'a': `bulketl state reset a`, then `bulketl load --tables a`, not ab", "a")
     assert of_tables(hint, ["a"]) == "`bulketl state reset a`, then `bulketl load --tables a`, not ab"
     assert of_tables(hint, ["a", "b c"]) == "`bulketl state reset a 'b c'`, then `bulketl load --tables 'a,b c'`, not ab"
+    assert of_tables(hint, ["a b"]) == "`bulketl state reset 'a b'`, then `bulketl load --tables 'a b'`, not ab"
+    assert of_tables(hint, ["a", "b"]) == "`bulketl state reset a b`, then `bulketl load --tables 'a,b'`, not ab"
+    quoted = shlex.quote("o'a,b")
+    assert of_tables(hint, ["o'a", "b"]).endswith(f"--tables {quoted}`, not ab")
+    assert of_tables(hint, ["a,b"]) == "`bulketl state reset 'a\\,b'`, then `bulketl load --tables 'a\\,b'`, not ab"
+    shown = for_many("`bulketl rejects show a`, --allow-deletes a; --exclude a, --x_y a", "a")
+    assert of_tables(shown, ["c", "d"]) == "`bulketl rejects show c d`, --allow-deletes 'c,d'; --exclude 'c,d', --x_y a"
     assert to_do("", ["a"]) == ""
     assert to_do("do it", ["a"]) == ". To do: do it"
 
