@@ -17,7 +17,7 @@ import typer.main
 from typer.testing import CliRunner
 
 import bulketl
-from bulketl.cli.app import app
+from bulketl.cli.app import PANELS, app
 from bulketl.cli.help import LOADS
 
 
@@ -81,7 +81,7 @@ def test_help_of_a_command_that_is_none_names_those_that_are() -> None:
     done = CliRunner().invoke(app, ["help", "state", "nope"])
     assert done.exit_code == 2
     assert "there are list, show, reset" in done.stderr
-    assert "Commands" in shown("help")
+    assert "To begin" in shown("help")
 
 
 def test_completion_is_there() -> None:
@@ -89,7 +89,7 @@ def test_completion_is_there() -> None:
     environ = {**os.environ, "_BULKETL_COMPLETE": "complete_bash", "COMP_WORDS": "bulketl re", "COMP_CWORD": "1"}
     code = "import sys; sys.argv[0] = 'bulketl'; from bulketl.cli.app import app; app(prog_name='bulketl')"
     done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=60, check=False)
-    assert done.stdout.split() == ["retention", "report", "rejects"]
+    assert done.stdout.split() == ["retention", "rejects", "report"]
     assert "--install-completion" in shown("--help")
 
 
@@ -137,6 +137,15 @@ def test_the_list_of_commands_has_a_line_for_each() -> None:
         assert 0 < len(command.short_help) <= 100, words
         assert command.short_help.endswith("."), words
         assert command.short_help.count("`") % 2 == 0, words
+
+
+def test_the_list_of_commands_is_in_parts_by_what_a_person_is_about() -> None:
+    """Each command stands in one of them, under a heading and on a line of its own."""
+    listed = [name for names in PANELS.values() for name in names]
+    assert sorted(listed) == sorted({words.split()[0] for words in EVERY})
+    text = shown("--help")
+    assert re.findall(r"─ (To begin|Every night|To [a-z, ]+?) ─", text) == list(PANELS)
+    assert "─ Commands ─" not in text
 
 
 def test_no_command_has_colour_where_none_is_wanted() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulketl.mysql.gaps import MOST, Asking, Gap, missing, proved
+from bulketl.mysql.gaps import FEW, MANY, Asking, Gap, missing, most, proved
 from bulketl.rows.quality import attested
 from bulketl.tables.partitions import Partition
 
@@ -123,12 +123,20 @@ def test_rows_that_the_driver_loses_are_told(keys: set[int], data: st.DataObject
 @pytest.mark.parametrize(("step", "rows", "did"), [
     (1, 1000, ["rows"]),
     (1, 0, ["rows", "within"]),
-    (2, MOST, ["rows", "within"]),
-    (2, MOST + 2, ["rows", "count"]),
+    (2, FEW, ["rows", "within"]),
+    (2, FEW + 2, ["rows", "count"]),
 ])  # fmt: skip
-def test_dense_keys_are_proved_for_nothing_and_only_very_sparse_ones_counted(step: int, rows: int, did: list[str]) -> None:
+def test_dense_keys_are_proved_for_nothing_and_only_sparse_ones_counted(step: int, rows: int, did: list[str]) -> None:
     """A range from its first key to its last one."""
     server = Server(set(range(0, rows * step, step)))
     read, of = server.read(ranged(0, max(1, rows * step - step + 1)))
     assert len(read) == of == rows
     assert server.did == did
+
+
+def test_a_large_range_is_asked_for_a_gap_in_eight_rows_and_no_statement_becomes_huge() -> None:
+    assert [most(rows) for rows in (0, 16_000, 16_008, 80_000, 10**6)] == [FEW, FEW, 2001, 10_000, MANY]
+    keys = set(range(88_000)) - set(range(0, 88_000, 11))
+    server = Server(keys)
+    assert server.read(ranged(0, 88_000))[1] == len(keys)
+    assert server.did == ["rows", "within"]

@@ -11,8 +11,8 @@ import pytest
 from canary import COLUMN_MARKS, COLUMNS, MARKS, SINKS, aviary, found
 from faults import small_partitions
 from kills import killed
-from lab import Lab
-from masked import KEY, numbers
+from lab import Lab, numbers
+from masked import KEY
 from maskedways import AUDITED, MARK, OPTIONS, RULES, WAYS, another_day, fill, wrong
 
 import bulketl
@@ -52,7 +52,7 @@ def test_no_masked_value_is_anywhere_in_the_target_whatever_happens_to_its_row(
     lab.mysql(
         "CREATE TABLE t (id int PRIMARY KEY, secret varchar(60), flag tinyint, plain varchar(20), at datetime NOT NULL,"
         " KEY (at))",
-        f"INSERT INTO t {numbers(50)} SELECT seq, CONCAT('{MARK}-', seq), 1, 'open', '2024-01-01' FROM s",
+        f"INSERT INTO t SELECT seq, CONCAT('{MARK}-', seq), 1, 'open', '2024-01-01' FROM {numbers(50)}",
         f"UPDATE t SET secret = 'bad{MARK}' WHERE id = 3",
         "UPDATE t SET flag = 7 WHERE id = 4",
         "UPDATE t SET plain = 'refused' WHERE id = 5",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
-from lab import Lab
+from lab import Lab, numbers
 
 import bulketl.connections.retrying
 import bulketl.loading.run
@@ -157,10 +157,9 @@ def fill_two(lab: Lab, monkeypatch: pytest.MonkeyPatch, *more: str) -> Lab:
     """Create a table of three partitions, a small one and more, with loads that make no pauses; return the lab."""
     no_pauses(monkeypatch)
     small_partitions(monkeypatch, 50)
-    many = "WITH RECURSIVE n AS (SELECT 1 i UNION ALL SELECT i + 1 FROM n WHERE i < 150) SELECT i, i FROM n"
     lab.mysql(
         "CREATE TABLE t (id int PRIMARY KEY, s int)",
-        f"INSERT INTO t {many}",
+        f"INSERT INTO t SELECT seq, seq FROM {numbers(150)}",
         "CREATE TABLE small (id int PRIMARY KEY, s int)",
         "INSERT INTO small VALUES (1, 1)",
         *more,

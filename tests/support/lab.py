@@ -186,3 +186,10 @@ class Lab:
         rows = self.pg("SELECT relname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace"
                        " WHERE nspname = '{s}' AND relkind IN ('r', 'v', 'm', 'p')")  # fmt: skip
         return {name for (name,) in rows}
+
+
+def numbers(most: int) -> str:
+    """Return what a SELECT reads from, on every kind of source: `seq` has the numbers from 1 to at most 1,000."""
+    digits = "(SELECT 0 d" + "".join(f" UNION ALL SELECT {n}" for n in range(1, 10)) + ")"
+    all_of_them = f"SELECT 1 + a.d + 10 * b.d + 100 * c.d seq FROM {digits} a CROSS JOIN {digits} b CROSS JOIN {digits} c"
+    return f"(SELECT seq FROM ({all_of_them}) s WHERE seq <= {most} ORDER BY seq) s"

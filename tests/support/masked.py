@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab import Lab
+from lab import Lab, numbers
 
 KEY = "0123456789abcdef0123456789abcdef"
 OTHER = "fedcba9876543210fedcba9876543210"
@@ -15,18 +15,13 @@ VISITS: dict[str, Any] = {
 OPTIONS: dict[str, Any] = {"rules": VISITS, "mask_key": KEY}
 
 
-def numbers(most: int) -> str:
-    """Return the beginning of a SELECT on every kind of source: `s` has the numbers from 1 on as `seq`."""
-    return f"WITH RECURSIVE s AS (SELECT 1 seq UNION ALL SELECT seq + 1 FROM s WHERE seq < {most})"
-
-
 def with_visits(lab: Lab) -> Lab:
     """Fill the source with 300 visits of seven patients."""
     lab.mysql(
         "CREATE TABLE visit (Id int PRIMARY KEY, PatNum int, SSN varchar(11), At date,"
         " SecDateTEdit timestamp NOT NULL DEFAULT '2024-01-01', KEY (SecDateTEdit))",
-        f"INSERT INTO visit {numbers(300)} SELECT seq, seq % 7, CONCAT('123-45-', 1000 + seq),"
-        " '2024-01-01' + INTERVAL seq DAY, '2024-01-01' + INTERVAL seq MINUTE FROM s",
+        "INSERT INTO visit SELECT seq, seq % 7, CONCAT('123-45-', 1000 + seq),"
+        f" '2024-01-01' + INTERVAL seq DAY, '2024-01-01' + INTERVAL seq MINUTE FROM {numbers(300)}",
     )
     return lab
 

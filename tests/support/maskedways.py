@@ -7,8 +7,8 @@ import hashlib
 import hmac
 from typing import Any
 
-from lab import Lab
-from masked import KEY, numbers
+from lab import Lab, numbers
+from masked import KEY
 
 MARK = "0canary0"  # in every text that is masked
 YEAR = dt.datetime.now(dt.UTC).year
@@ -52,10 +52,10 @@ def fill(lab: Lab) -> None:
         lab.mysql(
             f"CREATE TABLE {name} (id int NOT NULL{key}, owner int, secret varchar(60), visit date, phone varchar(30),"
             " born date, at datetime NOT NULL, KEY (at))",
-            f"INSERT INTO {name} {numbers(rows)}"
+            f"INSERT INTO {name}"
             f" SELECT seq, NULLIF(seq % 7, 6), CONCAT('{MARK}-', seq), '1980-01-01' + INTERVAL seq DAY,"
             f" CONCAT('{MARK}-', 1000 + seq), '1920-05-06' + INTERVAL seq MONTH,"
-            " NOW() - INTERVAL 2 DAY + INTERVAL seq SECOND FROM s",
+            f" NOW() - INTERVAL 2 DAY + INTERVAL seq SECOND FROM {numbers(rows)}",
             f"UPDATE {name} SET at = '2001-01-01' WHERE id <= {20 if name == 'old' else 0}",
         )
 

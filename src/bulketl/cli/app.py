@@ -15,8 +15,6 @@ import warnings
 from typing import Annotated, Any
 
 import typer
-from typer.main import get_command_name
-from typer.models import CommandInfo
 
 import bulketl
 from bulketl.cli import alerts, certificate, handovers, loading, months, records, rejects, rules, verify
@@ -36,7 +34,7 @@ from bulketl.cli import validate as validate_command
 from bulketl.cli import watch as watch_command
 from bulketl.cli import watchdog as watchdog_command
 from bulketl.cli import why as why_command
-from bulketl.cli.help import LOADS, REFUSED, WRONG, acting, group, registered
+from bulketl.cli.help import LOADS, REFUSED, WRONG, acting, arranged, group, name_of, registered
 from bulketl.cli.logs import asked
 from bulketl.cli.options import ending, err, log_as, out, run, telling
 from bulketl.cli.screens import common
@@ -52,6 +50,14 @@ app = group(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
+# Where a command stands in the list of all.
+PANELS = {
+    "To begin": ("init", "doctor", "discover", "validate", "grants", "casts", "demo", "dbt"),
+    "Every night": ("plan", "load", "watch", "status", "watchdog", "alerts", "retention", "schedule"),
+    "To prove": ("verify", "certificate", "audit", "pairs", "history"),
+    "To find out": ("runs", "why", "explain", "rejects", "state", "report", "dashboard", "metrics", "help"),
+    "To change over, and back": ("migrate", "rollback", "undo"),
+}
 MONTHS = {0: "every month agrees", 1: f"a month differs, or {REFUSED}", 2: WRONG}
 verifying = group("verify", "")
 state = group("state", "How far each table is loaded, and starting anew.")
@@ -215,6 +221,7 @@ registered(dbt, dbt_commands.dbt_sources, "bulketl dbt sources --write models/so
 app.add_typer(dbt, name="dbt")
 registered(app, demo, "bulketl demo --keep", {0: "done", 1: "failed"})
 registered(app, help_of, "bulketl help state reset", {0: "done", 2: WRONG}, "help")
+arranged(app, PANELS)
 
 
 def main() -> None:
@@ -235,13 +242,9 @@ def named(words: list[str]) -> typer.Typer:
     Typer reads the signatures of all commands it has, and that would be a twentieth of what a small load takes.
     """
     found = copy.copy(app)
-    found.registered_commands = [one for one in app.registered_commands if words[:1] == [_name(one)]]
+    found.registered_commands = [one for one in app.registered_commands if words[:1] == [name_of(one)]]
     found.registered_groups = [one for one in app.registered_groups if words[:1] == [one.name]]
     return found if words[:1] != ["help"] and (found.registered_commands or found.registered_groups) else app
-
-
-def _name(command: CommandInfo) -> str:
-    return command.name or get_command_name(getattr(command.callback, "__name__", ""))
 
 
 def speak() -> None:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command_name
+from typer.models import CommandInfo, TyperInfo
 
 from bulketl.errors import INTERRUPTED
 
@@ -78,6 +80,22 @@ def registered(
     """Make a function a command of a group, whose help ends with an example and with its exit codes."""
     short = shortened(inspect.getdoc(function) or "")
     of.command(name, cls=Command, context_settings=HELP_NAMES, short_help=short, epilog=_ending(example, codes))(function)
+
+
+def arranged(of: typer.Typer, panels: Mapping[str, Sequence[str]]) -> None:
+    """Have the list of all commands show each below the heading that names it, in that order; groups stand behind."""
+    headings = {name: heading for heading, names in panels.items() for name in names}
+    order = {name: place for place, name in enumerate(headings)}
+    of.registered_commands.sort(key=lambda one: order[name_of(one)])
+    of.registered_groups.sort(key=lambda one: order[name_of(one)])
+    every: list[CommandInfo | TyperInfo] = [*of.registered_commands, *of.registered_groups]
+    for one in every:
+        one.rich_help_panel = headings[name_of(one)]
+
+
+def name_of(one: CommandInfo | TyperInfo) -> str:
+    """Return the word by which a command or a group is called."""
+    return str(one.name or get_command_name(getattr(one.callback, "__name__", "")))
 
 
 def shortened(text: str) -> str:

@@ -255,32 +255,36 @@ def _profiling(n: int, table: Table, column: Column) -> str:
     )
 
 
-def _count(cursor: Cursor, tables: list[Table], size: int) -> dict[str, Bound]:
-    """Count exactly up to one partition's rows: cheap, and it unmasks tables that are larger than their statistics.
+def _count(cursor: Cursor, tables: list[Table], size: int, known: bool = True) -> dict[str, Bound]:
+    """Count exactly up to two partitions' rows: cheap, and it unmasks tables that are larger than their statistics.
 
-    So does the longest of these rows, where values may be long.
+    So does the longest of these rows, where values may be long. What is `known` to be larger is asked for one row behind
+    them alone, and counted when it has none.
     """
     try:
-        cursor.execute(" UNION ALL ".join(f"({_counting(n, table, size)})" for n, table in enumerate(tables)))
+        cursor.execute(" UNION ALL ".join(f"({_counting(n, table, size, known)})" for n, table in enumerate(tables)))
     except pymysql.MySQLError as error:
         if is_lost(error):
             raise
         if len(tables) == 1:
             return {tables[0].name: Bound(0, error=text_of(error))}
-        return {name: bound for table in tables for name, bound in _count(cursor, [table], size).items()}
-    found = {}
+        return {name: bound for table in tables for name, bound in _count(cursor, [table], size, known).items()}
+    found: dict[str, Bound] = {}
     for n, count, longest in _rows(cursor):
         table, rows = tables[int(n)], int(count)
         counted = table.counts or fits(table, rows, size)
         found[table.name] = Bound(rows if counted else max(rows, table.rows), counted, longest=int(longest or 0))
-    return found
+    fewer = [table for table in tables if table.name not in found]
+    return found | (_count(cursor, fewer, size, known=False) if fewer else {})
 
 
-def _counting(n: int, table: Table, size: int) -> str:
+def _counting(n: int, table: Table, size: int, known: bool) -> str:
     length = " + ".join(f"COALESCE(OCTET_LENGTH({quoted(column)}), 0)" for column in long_columns(table)) or "0"
     if table.counts and length == "0":  # kept by the engine, exact
         return f"SELECT {n}, COUNT(*), 0 FROM {quoted(table.origin)}"
     most = 2 * rows_per_partition(table, size) + 1
+    if known and table.rows >= most and length == "0":  # a count of so many would write them to a table and read that
+        return f"SELECT {n}, {most}, 0 FROM {quoted(table.origin)} WHERE {table.condition} LIMIT 1 OFFSET {most - 1}"
     count = f"(SELECT COUNT(*) FROM {quoted(table.origin)})" if table.counts else "COUNT(*)"
     some = f"SELECT {length} l FROM {quoted(table.origin)} WHERE {table.condition} LIMIT {most}"
     return f"SELECT {n}, {count}, MAX(l) FROM ({some}) t"

@@ -2,7 +2,7 @@
 
 A range of integer keys that no two rows share is whole when the source has no row with any of the other keys in it. That is
 asked after the read: for nothing where the keys are dense, else for as many short intervals as there are gaps. Counting the
-range instead would read each row of it once more. Where the keys have more gaps than MOST, it is counted all the same.
+range instead would read each row of it once more. A range with more gaps than `most` allows is counted all the same.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from bulketl.tables.partitions import KeyTuple, Partition
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MOST = 2000  # each is a look into the index; beyond that, counting takes no longer
+FEW, MANY = 2000, 20_000  # gaps: always asked for, never; each is a look into the index and a part of the statement
+EACH = 8  # rows, for which one gap is asked for: so many are counted in less time, and an eighth of them is all that is read
+LIST = 999  # keys in one list: MariaDB makes a table of a longer one, and reads that for each
 TRIES = 3
 
 Gap = tuple[int | None, int | None]  # the first and the last key of it, None is open
@@ -41,7 +43,7 @@ def proved(partition: Partition, ask: Asking) -> pa.Table:
     for _ in range(TRIES):
         rows = ask.rows(partition)
         gaps = missing(rows.column(partition.columns[0]), partition)
-        if gaps is None or len(gaps) > MOST:
+        if gaps is None or len(gaps) > most(rows.num_rows):
             break
         there, greatest = ask.within(partition, gaps) if gaps else (0, None)
         if not there or greatest is None:
@@ -56,6 +58,11 @@ def proved(partition: Partition, ask: Asking) -> pa.Table:
         rows = ask.rows(partition)
         counts.append(ask.count(partition))
     return attest(rows, around(counts, rows.num_rows, lambda: ask.count(partition)))
+
+
+def most(rows: int) -> int:
+    """Return up to how many gaps a range of so many rows is proved by them, and not counted."""
+    return min(MANY, max(FEW, rows // EACH))
 
 
 def missing(keys: pa.ChunkedArray, partition: Partition) -> list[Gap] | None:
@@ -77,6 +84,20 @@ def missing(keys: pa.ChunkedArray, partition: Partition) -> list[Gap] | None:
     if hi is None or last < hi - 1:
         gaps.append((last + 1, None if hi is None else hi - 1))
     return gaps
+
+
+def condition(column: str, intervals: list[Gap]) -> str:
+    """Return the SQL that holds for the keys in some gaps; `column` is quoted."""
+    single = [first for first, last in intervals if first is not None and first == last]
+    lists = [",".join(map(str, single[start : start + LIST])) for start in range(0, len(single), LIST)]
+    wide = [_between(column, first, last) for first, last in intervals if first is None or first != last]
+    return " OR ".join([*(f"{column} IN ({keys})" for keys in lists), *wide])
+
+
+def _between(column: str, first: int | None, last: int | None) -> str:
+    if last is None:
+        return "TRUE" if first is None else f"{column}>={first}"
+    return f"{column}<={last}" if first is None else f"{column} BETWEEN {first} AND {last}"
 
 
 def _edge(key: KeyTuple | None) -> int | None:

@@ -81,15 +81,13 @@ def _proving(source: MySQL, spec: TableSpec, before: list[str]) -> gaps.Asking:
 def _within(source: MySQL, spec: TableSpec, partition: Partition, intervals: list[gaps.Gap]) -> tuple[int, int | None]:
     """Return how many rows of a range along one integer column lie in some intervals of it, and the greatest key of them."""
     column = quoted(partition.columns[0])
-    conditions = " OR ".join(
-        " AND ".join(f"{column}{sign}{edge}" for sign, edge in ((">=", first), ("<=", last)) if edge is not None) or "TRUE"
-        for first, last in intervals
-    )
     everything = dataclasses.replace(partition, lo=None, hi=None)
     with source.connect() as cursor:
         if spec.zone:
             cursor.execute("SET SESSION time_zone = %s", (spec.zone,))
-        cursor.execute(f"SELECT COUNT(*), MAX({column}) FROM {_rows(spec, everything)} AND ({conditions})")
+        cursor.execute(
+            f"SELECT COUNT(*), MAX({column}) FROM {_rows(spec, everything)} AND ({gaps.condition(column, intervals)})"
+        )
         ((rows, greatest),) = cursor.fetchall()
     return int(rows), None if greatest is None else int(greatest)
 

@@ -19,8 +19,7 @@ from typing import Any
 import pymysql
 import pytest
 import typer.main
-from lab import Server, execute
-from masked import numbers
+from lab import Server, execute, numbers
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pymysql.constants import CLIENT
 from test_hostile_names import commands
@@ -168,7 +167,7 @@ def office(source_server: Server, postgres: str, tmp_path: Path, monkeypatch: py
     for table in RULES:
         for statement in (
             f"CREATE TABLE {table} ({columns}) ENGINE={'MyISAM' if table == 'large' else 'InnoDB'}",
-            f"INSERT INTO {table} {numbers(300)} SELECT seq, NOW() - INTERVAL seq SECOND, seq, seq % 2 FROM s",
+            f"INSERT INTO {table} SELECT seq, NOW() - INTERVAL seq SECOND, seq, seq % 2 FROM {numbers(300)}",
             *([f"INSERT INTO {table} VALUES (1000, '2001-01-01', 'x', 7)"] if table in ("old", "bad") else []),
         ):
             source_server.execute(statement, database=one.database)

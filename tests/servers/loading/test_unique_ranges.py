@@ -39,11 +39,16 @@ def test_a_table_cut_along_a_column_whose_values_rows_share_loses_none(
     assert maria_lab.differences("t") == []
 
 
-@pytest.mark.parametrize(("every", "most"), [(1, 1.3), (100, 3.2)])
-def test_the_server_reads_dense_rows_once(maria_lab: Lab, monkeypatch: pytest.MonkeyPatch, every: int, most: float) -> None:
-    """And a little more for what the plan asks. Sparse ones are counted too, and stepped over for the cuts."""
+@pytest.mark.parametrize(("every", "without", "most"), [(1, 0, 1.3), (1, 10, 1.5), (100, 0, 3.2)])
+def test_the_server_reads_dense_rows_once(
+    maria_lab: Lab, monkeypatch: pytest.MonkeyPatch, every: int, without: int, most: float
+) -> None:
+    """And a little more for what the plan asks and for missing keys. Sparse rows are counted too, and stepped over."""
     small_partitions(monkeypatch, ROWS // 20)
+    monkeypatch.setattr("bulketl.mysql.gaps.FEW", 0)
     fill(maria_lab, "InnoDB", every)
+    if without:
+        maria_lab.mysql(f"DELETE FROM t WHERE id % {without} = 0")
     work = maria_lab.load().summary.source_work
     assert int(str(work["rows_read"])) < most * ROWS + 200
 
@@ -68,7 +73,7 @@ def test_rows_that_the_driver_loses_are_found(
 ) -> None:
     """At the beginning, in the middle, at the end of what it brings, and all of it; sparse keys and dense ones."""
     small_partitions(monkeypatch, 1500)
-    monkeypatch.setattr("bulketl.mysql.gaps.MOST", 300)
+    monkeypatch.setattr("bulketl.mysql.gaps.FEW", 300)
     no_pauses(monkeypatch)
     fill(maria_lab, engine, every)
     arrow = read._arrow

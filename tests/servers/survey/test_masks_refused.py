@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from lab import Done, Lab, load
-from masked import INCREMENTAL, KEY, OTHER, VISITS, numbers, visits, with_visits
+from lab import Done, Lab, load, numbers
+from masked import INCREMENTAL, KEY, OTHER, VISITS, visits, with_visits
 
 import bulketl
 from bulketl.loading.events import ColumnsWithheld
@@ -122,7 +122,7 @@ def test_a_pseudonym_may_be_the_key_of_a_table_that_is_replaced_as_a_whole(night
     """In two tables it joins; the plan and the ledger have no value of it; verify compares what is not masked."""
     nightly.mysql(
         "CREATE TABLE patient (PatNum int PRIMARY KEY, n int)",
-        f"INSERT INTO patient {numbers(10)} SELECT seq - 1, seq - 1 FROM s",
+        f"INSERT INTO patient SELECT seq - 1, seq - 1 FROM {numbers(10)}",
     )
     rules = {"patient": {"mask": {"PatNum": "hmac"}}, "visit": {"mask": {"PatNum": "hmac", "SSN": "hmac"}}}
     options: dict[str, Any] = {"rules": rules, "mask_key": KEY}

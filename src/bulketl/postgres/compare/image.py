@@ -19,7 +19,8 @@ from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGconn
 
 from bulketl.postgres.compare.digests import unmarked
-from bulketl.postgres.ddl import name, rows_of
+from bulketl.postgres.ddl import batch, name, rows_of
+from bulketl.postgres.joins import PLANNING
 from bulketl.postgres.server import Postgres
 from bulketl.postgres.write.copy import encode, transaction
 from bulketl.rows.reconcile import Buckets
@@ -29,6 +30,9 @@ from bulketl.tables.spec import TableSpec
 _BYTES = {"smallint": 2, "integer": 4, "bigint": 8}  # of a key
 _HEAD, _TAIL = 19, 2  # bytes before the first row and after the last
 _FIELD = 2 + 4  # of a row before its first value: the number of its fields, the length of that one
+# A range goes along the key's index where the rows lie in its order, which Postgres takes for dearer than it is: it would
+# start workers and sort them on disk. Ranges are read some at once.
+_ALONG = batch([PLANNING, "SET LOCAL max_parallel_workers_per_gather = 0"]).encode()
 _SPELT_SCALE = 6  # Arrow writes decimals with more places with an exponent
 
 
@@ -97,6 +101,7 @@ def imaged(target: Postgres, run: str, spec: TableSpec, condition: str) -> Image
         f" ORDER BY {name(spec.target_key[0])}) TO STDOUT (FORMAT binary)"
     )
     with transaction(target, run, f"table {spec.table!r}", "pgpq") as cursor:
+        cursor.execute(_ALONG)
         data, ends = _copied(cursor.connection.pgconn, query)
     return Image(data, [_HEAD, *ends[:-1]])  # the last message is the end
 
