@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 import shlex
 from typing import Any
 
@@ -31,7 +32,7 @@ from bulketl.tables.printable import (
 )
 from bulketl.tables.rights import Grants, Held, Right
 from bulketl.tables.slices import WHOLE_BYTES, WHOLE_ROWS, along_integers, in_slices, sliceable, slicing, waited_for
-from bulketl.tables.spec import TableSpec, cut
+from bulketl.tables.spec import TableSpec, cut, joined
 from bulketl.tables.types import TypeName, parse_type
 
 
@@ -156,6 +157,21 @@ def test_a_long_name_stays_itself() -> None:
     assert one != other
     assert one == "a" * 54 + "_" + one[-8:]
     assert len(cut("ä" * 40).encode()) <= 63
+    for name in (one, "\n".join(("a" * 26, "b" * 27)) + one[-9:]):
+        assert cut(name) != name, "it looks as if it had been cut, whatever is in it"
+        assert len(cut(name).encode()) == 63
+
+
+def test_names_that_belong_together_are_joined_so_that_others_never_read_alike() -> None:
+    """With a dot where nobody can take it for another one; else in at most 63 bytes, with a hash of 24 digits."""
+    assert joined("a", "b") == "a.b"
+    assert joined("a" * 31, "b" * 31) == f"{'a' * 31}.{'b' * 31}"
+    assert len({joined("a.b", "c"), joined("a", "b.c"), joined("a", "b", "c"), joined("a_b", "c")}) == 4
+    assert re.fullmatch(r"a_b_c_[0-9a-f]{24}", joined("a.b", "c"))
+    long = joined("a" * 32, "b" * 31)
+    assert re.fullmatch(r"a{32}_b{5}_[0-9a-f]{24}", long)
+    assert len(long) == 63
+    assert len(joined("ä" * 40, "b").encode()) <= 63
 
 
 def test_names_and_patterns() -> None:

@@ -7,9 +7,12 @@ from typing import get_args
 import pytest
 
 from bulketl.tables.alterations import KINDS, OF_JSON
-from bulketl.tables.checks import ROW_FUNCTIONS, misplaced
+from bulketl.tables.casts import Encoder
+from bulketl.tables.checks import ON_TABLE, ROW_FUNCTIONS, CheckKind, Severity, misplaced
+from bulketl.tables.differences import What
 from bulketl.tables.naming import (
     Hint,
+    NameKind,
     hint,
     keeps,
     says_added,
@@ -23,7 +26,23 @@ from bulketl.tables.naming import (
     suggests_edit,
 )
 from bulketl.tables.owner import WORDS, Owner
+from bulketl.tables.personal import Sort
 from bulketl.tables.rights import OWNER, ROLES
+from bulketl.tables.spec import (
+    DELETED_AT,
+    GUARD,
+    GUARDED_ROWS,
+    NAME_BYTES,
+    ROW_HASH,
+    STAMPS,
+    TIERS,
+    Adopt,
+    Consistency,
+    Policy,
+    Publish,
+    Strategy,
+    Tier,
+)
 
 # What a table's name says of its rows, and names with that word as one of theirs.
 RECORD = (
@@ -243,6 +262,27 @@ def test_an_expression_may_call_what_a_row_decides_and_nothing_else() -> None:
         assert misplaced(f"x{word}(a) = 1") == f"x{word}"
     for word in ("sum", "now", "random", "current_date", "row_number"):
         assert misplaced(f"abs({word}(a))") == word
+
+
+def test_the_words_that_rules_plans_and_the_ledger_are_written_in() -> None:
+    """A file of last year, and a plan that was stored, are read by them."""
+    assert TIERS == get_args(Tier) == ("critical", "important", "audit", "reference")
+    assert get_args(Strategy) == ("full_table", "incremental", "chunked_incremental")
+    assert get_args(Consistency) == ("snapshot", "locked", "re-read", "best effort")
+    assert get_args(Publish) == ("create", "refill", "swap", "merge", "append")
+    assert get_args(Adopt) == ("", "rule", "option")
+    assert get_args(Policy) == ("ignore", "mark", "mirror", "fail")
+    assert get_args(Encoder) == ("pgpq", "adbc")
+    assert get_args(Severity) == ("warn", "reject", "fail")
+    assert get_args(CheckKind) == (
+        "not_null", "unique", "range", "one_of", "regex", "length", "foreign_key", "fresh", "row_count", "sum", "expression",
+    )  # fmt: skip
+    assert {"unique", "foreign_key", "fresh", "row_count", "sum"} == ON_TABLE
+    assert get_args(What) == ("values", "rows", "columns")
+    assert get_args(Sort) == ("text", "long text", "date", "integer")
+    assert get_args(NameKind) == ("record", "passing", "")
+    assert STAMPS == {"_loaded_at": "timestamptz", "_run_id": "text"}
+    assert (DELETED_AT, ROW_HASH, NAME_BYTES, GUARD, GUARDED_ROWS) == ("_deleted_at", "_row_hash", 63, 0.05, 20)
 
 
 def test_the_words_that_are_on_record_or_on_a_screen() -> None:
