@@ -68,6 +68,7 @@ def test_tables_that_would_have_one_name_keep_their_own_and_know_each_other() ->
     assert str(caught.value) == "tables 'ThisOne' and 'This_One' and 'this_one' would both be 'this_one' in the target"
     assert caught.value.hint == "give one of them another target_name in tables.yaml, or write exclude: true for one"
     check_apart(rules, found.tables[2])
+    assert {one.name: one.alike for one in as_at_source(rules, found)} == {"Other": (), "ThisOne": (), "This_One": ()}
 
 
 OURS = TargetTable("old", (), oid=5, made=Made(5, HOME, "r", "load", "at"))

@@ -149,6 +149,15 @@ def test_what_cannot_be_loaded_is_refused_with_its_name_the_reason_and_what_to_d
     assert [(one.table, one.message, one.hint) for one in plan.refused] == [("t", message, hint)]
 
 
+def test_what_the_server_said_of_a_table_is_not_told_to_others() -> None:
+    """It may quote a row."""
+    (refused,) = planned(bound=Bound(0, error="denied")).refused
+    assert "denied" in refused.message
+    assert refused.public == "table 't' cannot be read: (not shown here: it may quote a row)"
+    (gone,) = planned(bound=None).refused
+    assert gone.public == gone.message
+
+
 def test_columns_up_to_the_longest_name_and_by_an_index_are_taken() -> None:
     longest = load(table=dataclasses.replace(TABLE, columns=(ID, Column("ä" * 31 + "a", "int", True))))
     assert len(longest.spec.casts) == 2
