@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from bulketl.operations.anomalies.look import find_anomalies
     from bulketl.operations.cancelling import cancel
     from bulketl.operations.capacity.forecast import capacity
+    from bulketl.operations.cell import progress
     from bulketl.operations.certificates import certificate
     from bulketl.operations.dagster import dagster_assets
     from bulketl.operations.dbtsources import dbt_sources
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from bulketl.operations.migrate.compare import compare_pipelines
     from bulketl.operations.migrate.promote import promote
     from bulketl.operations.migrate.rollback import rollback
+    from bulketl.operations.migrate.sides import shadow, shadowed
     from bulketl.operations.migrate.waive import list_waivers, waive
     from bulketl.operations.records import reset, states, verify_audit
     from bulketl.operations.rejects import export_rejects, list_rejects, retry_rejects, show_rejects
@@ -73,9 +75,11 @@ __all__ = [
     "alerting", "beating", "cancel", "capacity", "certificate", "check_grants", "compare_history",
     "compare_pipelines", "compare_with_last", "compliance", "dagster_assets", "daily", "dask", "dbt_sources", "doctor",
     "explain", "export_rejects", "find_anomalies", "frame", "grant", "incident", "lineage", "lines", "list_alerts",
-    "list_rejects", "list_waivers", "load", "load_config", "make_plan", "metrics", "nights", "promote", "propose",
+    "list_rejects", "list_waivers", "load", "load_config", "make_plan", "metrics", "nights", "progress", "promote",
+    "propose",
     "read", "reset", "resolve_alerts", "resume", "retain_tables", "retry_rejects", "rollback", "run_pairs", "run_report",
-    "runs", "scan", "show_alert", "show_rejects", "statements", "states", "status", "tick_alerts", "timeline", "traced",
+    "runs", "scan", "shadow", "shadowed", "show_alert", "show_rejects", "statements", "states", "status",
+    "tick_alerts", "timeline", "traced",
     "try_channels", "undo", "validate", "verify", "verify_audit", "waive", "watch_over", "weekly", "why",
     "write_metrics",
 ]  # fmt: skip
@@ -97,11 +101,13 @@ _HOMES = {
     "operations.anomalies.look": ("find_anomalies",),
     "operations.cancelling": ("cancel",),
     "operations.capacity.forecast": ("capacity",),
+    "operations.cell": ("progress",),
     "operations.certificates": ("certificate",),
     "operations.history.runs": ("nights", "runs", "timeline"),
     "operations.history.status": ("status",),
     "operations.migrate.promote": ("promote",),
     "operations.migrate.rollback": ("rollback",),
+    "operations.migrate.sides": ("shadow", "shadowed"),
     "operations.migrate.compare": ("compare_pipelines",),
     "operations.migrate.waive": ("list_waivers", "waive"),
     "operations.records": ("reset", "states", "verify_audit"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shlex
@@ -18,7 +19,9 @@ from typer.testing import CliRunner
 
 import bulketl
 from bulketl.cli.app import PANELS, app
+from bulketl.cli.following import NEXT
 from bulketl.cli.help import LOADS
+from bulketl.cli.options import err
 
 
 def commands(group: Any, *before: str) -> Iterator[tuple[str, Any]]:
@@ -146,6 +149,42 @@ def test_the_list_of_commands_is_in_parts_by_what_a_person_is_about() -> None:
     text = shown("--help")
     assert re.findall(r"─ (To begin|Every night|To [a-z, ]+?) ─", text) == list(PANELS)
     assert "─ Commands ─" not in text
+
+
+# Commands that leave the next step to others, and why.
+WITHOUT_NEXT = {
+    "init": "says it itself", "doctor": "says it itself", "discover": "says it itself", "validate": "says it itself",
+    "plan": "says it itself", "migrate plan": "is what comes next", "dbt sources": "says it itself",
+    "explain": "says what to do", "demo": "says how its servers are stopped", "help": "is help",
+    "dashboard": "is ended by its user", "metrics": "a collector reads it", "watchdog": "a scheduler calls it",
+    "alerts tick": "a scheduler calls it", "report verify": "is the last word", "migrate views": "others read them",
+}  # fmt: skip
+
+
+def test_each_command_leads_on_to_the_next() -> None:
+    """By a command that there is, with options that it has; a new command leads on, or has a reason here."""
+    assert set(EVERY) == {*NEXT, *WITHOUT_NEXT}
+    assert not NEXT.keys() & WITHOUT_NEXT.keys()
+    for text in NEXT.values():
+        for line in re.findall(r"`bulketl ([^`]+)`", text):
+            words = " ".join(
+                itertools.takewhile(lambda word: re.fullmatch("[a-z-]+", word) and word[0] != "-", line.split())
+            )
+            named = max((known for known in EVERY if f"{words} ".startswith(f"{known} ")), key=len, default="")
+            assert named, line
+            options = {option for one in EVERY[named].params for option in one.opts}
+            assert set(re.findall(r"--[a-z-]+", line)) <= options, line
+
+
+@pytest.mark.parametrize(("words", "told"), [(["casts"], True), (["casts", "--json"], False), (["casts", "-h"], False)])
+def test_what_is_next_is_told_to_a_person_alone(
+    words: list[str], told: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for terminal in (True, False):
+        monkeypatch.setattr(type(err), "is_terminal", terminal)
+        with pytest.raises(SystemExit):
+            app(words)
+        assert ("next: " in capsys.readouterr().err) is (told and terminal)
 
 
 def test_no_command_has_colour_where_none_is_wanted() -> None:

@@ -131,7 +131,7 @@ class Machine(Acts):
             bulketl.rollback(world.config(), of, reason=WHY)
             table.owner, table.beside, table.held = "legacy", table.held, None
         elif table.owner == "legacy":
-            shadow(world.config(), of, WHY)
+            shadow(world.config(), of, reason=WHY)
             table.owner = "shadow"
         else:
             self.load_beside(table)

@@ -5,9 +5,10 @@ A command is registered with its example and its codes here; tests list the comm
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import typer
@@ -15,6 +16,8 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command_name
 from typer.models import CommandInfo, TyperInfo
 
+from bulketl.cli.following import NEXT
+from bulketl.cli.options import err
 from bulketl.errors import INTERRUPTED
 
 REFUSED, WRONG = "a server refused", "the request was wrong"
@@ -29,7 +32,12 @@ HELP_NAMES = {"help_option_names": ["-h", "--help"]}
 
 
 class Command(TyperCommand):
-    """A command whose help says in a word what an option takes, and nothing of a flag."""
+    """A command whose help says in a word what an option takes, and nothing of a flag; to a person it says what is next."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Do it, and when it went well tell a person what comes next."""
+        with leading(ctx):
+            return super().invoke(ctx)
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Return its options and arguments, -h among them, each with its word."""
@@ -37,11 +45,32 @@ class Command(TyperCommand):
 
 
 class Group(TyperGroup):
-    """A group of commands, whose own options are shown as a command's are."""
+    """A group of commands, whose own options are shown as a command's are; it may do something of its own."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Do what it does, or the command that is named."""
+        with leading(ctx):
+            return super().invoke(ctx)
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Return its options, -h among them, each with its word."""
         return [_named(option) for option in super().get_params(ctx)]
+
+
+@contextlib.contextmanager
+def leading(ctx: Any) -> Iterator[None]:
+    """Say below a command that went well what comes next, where a person looks on and none is named below it."""
+    try:
+        yield
+    except typer.Exit as ended:
+        told = NEXT.get(_words(ctx), "")
+        if told and err.is_terminal and not (ended.exit_code or ctx.params.get("as_json") or ctx.invoked_subcommand):
+            err.print(f"next: {told}", style="dim", markup=False, highlight=False)
+        raise
+
+
+def _words(ctx: Any) -> str:
+    return f"{_words(ctx.parent)} {ctx.info_name}".strip() if ctx.parent else ""
 
 
 def _named(option: Any) -> Any:

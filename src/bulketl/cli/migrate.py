@@ -61,7 +61,7 @@ def shadow(
         from bulketl.operations.migrate.sides import shadow as give
 
         settings = configured(config, rules, schema=schema)
-        found = give(settings, selected(tier, tables, exclude), reason)
+        found = give(settings, selected(tier, tables, exclude), reason=reason)
         if as_json:
             print(json.dumps({"shadow_schema": settings.shadow_schema, "given": found.legacy, "already": found.shadow,
                               "bulketl": found.bulketl}))  # fmt: skip

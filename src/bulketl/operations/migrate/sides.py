@@ -50,11 +50,13 @@ def sides(config: Config, selection: Selection) -> Sides:
     return Sides(*(tuple(by[owner]) for owner in ("legacy", "shadow", "bulketl")))
 
 
-def shadow(config: Config, selection: Selection, reason: str) -> Sides:
+def shadow(config: Config, selection: Selection | None = None, *, reason: str) -> Sides:
     """Have the tables that are asked for loaded beside the older pipeline from now on; return who served them before.
 
-    Raise PlanError when bulketl serves one of those that were named: it has no older table to be compared with.
+    Without a selection those are all that the older pipeline serves. Raise PlanError when bulketl serves one of those that
+    were named: it has no older table to be compared with.
     """
+    selection = selection or Selection()
     found = sides(config, selection)
     if found.bulketl and selection.tables:
         raise PlanError(
