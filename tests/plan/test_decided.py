@@ -143,6 +143,13 @@ SAID: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             "drift": ("? v: new at the source, and not among the columns of its rule",),
         },
     ),
+    "masking: strict": (
+        {"masking": "strict", "known_columns": {"t": frozenset({"id", "at"})}},
+        {
+            "casts": (CASTS[0], CASTS[2]), "withheld": ("v",),
+            "drift": ("? v: withheld, nobody has said whether it is personal",),
+        },
+    ),
     "an empty table": (
         {"bound": Bound(0, True)}, {"partitions": (), "reason": "full load: empty at the source, counted; new in the target",
         "rows@": 0},

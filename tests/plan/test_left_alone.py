@@ -154,6 +154,19 @@ def test_a_pattern_that_fits_no_table_is_a_mistake(patterns: list[str], exclude:
         fitting(absent, ["y"], [])
 
 
+def test_a_pattern_that_fits_the_name_at_the_source_is_told_the_other_ones() -> None:
+    """Tables are called by the names that the rules give them."""
+    renamed = tuple(dataclasses.replace(table(name), origin=f"src_{name}") for name in ("x", "y"))
+    catalog = dataclasses.replace(CATALOG, tables=(*CATALOG.tables, *renamed))
+    for pattern, names in (("src_x", "'x'"), ("src_*", "'x', 'y'")):
+        with pytest.raises(PlanError) as caught:
+            fitting(catalog, [pattern], [])
+        assert caught.value.hint == f"your rules give it another name: write {names}"
+    with pytest.raises(PlanError) as caught:
+        fitting(catalog, ["src_z"], [])
+    assert caught.value.hint == SPELLING
+
+
 def test_what_is_not_taken_is_told_once_with_how_many() -> None:
     others = (Other("routine", "r"), Other("sequence", "s"), Other("history", "h", 5), Other("event", "e"))
     catalog = dataclasses.replace(CATALOG, others=others)

@@ -186,3 +186,20 @@ def test_what_needs_a_column_that_is_to_go_is_named_with_each_way_out() -> None:
     left = refusal(wanted(left=("gone",)), existing, settings={"dropped_columns": "drop"})
     assert left == f"{needs} -- {drop}name it under columns"
     assert published(wanted(), existing)[0].publish == "refill"
+    by_name = there(hanging=("view v",), carried=(("view v", ("c",)),))
+    renamed = (CASTS[0], dataclasses.replace(CASTS[1], name="more"), CASTS[2])
+    assert refusal(wanted(casts=renamed), by_name).endswith(
+        "drop view v in the target, or make it do without, and load again; or leave the column the name that it has there"
+    )
+
+
+def test_a_table_that_must_stay_gets_other_names_of_columns_by_hand() -> None:
+    """What exchanged names needs a reset as well: its rows that are not written again would be wrong."""
+    begins = "give the columns their names there by hand (ALTER TABLE … RENAME COLUMN "
+    renamed = (CASTS[0], dataclasses.replace(CASTS[1], name="x"), dataclasses.replace(CASTS[2], name="y"))
+    told = refusal(wanted(audit=True, casts=renamed), there(key=()))
+    assert told.endswith(f" -- {begins}c TO x, d TO y), and load again")
+    turned = (CASTS[0], dataclasses.replace(CASTS[1], name="d"), dataclasses.replace(CASTS[2], name="c"))
+    assert refusal(wanted(deletes="ignore", casts=turned), there()).endswith(
+        f" -- {begins}c TO d, d TO c), `bulketl state reset t`, and load again"
+    )
