@@ -17,6 +17,7 @@ from bulketl.plan.stale import NAMED, leftovers, line, notes
 from bulketl.tables.catalog import Absent, Catalog, Column, Expected, Made, Other, Table, TargetTable
 from bulketl.tables.cursor import State
 from bulketl.tables.spec import TableSpec
+from bulketl.tables.taken import Taken
 
 HOME = "mysql://h/d"
 COLUMNS = (Column("id", "int", False), Column("v", "text", True))
@@ -211,6 +212,20 @@ def test_what_is_masked_now_and_stays_as_it_was_loaded_is_named() -> None:
     assert leftovers(rules, CATALOG, target, {}, {}, told=["a"]) == (Leftover("a", "excluded", "", ("v",)),)
     assert leftovers(rules, CATALOG, target, {"a": State(HOME, masking="k m")}, {}) == (Leftover("a", "excluded"),)
     assert leftovers(rules, CATALOG, target, {"a": State(HOME)}, {})[0].unmasked == ("v",)
+
+
+def test_a_table_that_has_another_name_now_is_left_behind_under_the_one_before() -> None:
+    """Unless the name before is another table's now, which loads it on."""
+    states = {"x": State(HOME, taken=Taken(table="src")), "s": State(HOME)}
+    renamed = dataclasses.replace(table("y"), origin="src")
+    one = dataclasses.replace(CATALOG, tables=(renamed,))
+    assert leftovers(config(), one, {"x": made("x")}, states, {}) == (Leftover("x", "named y now"),)
+    other = dataclasses.replace(CATALOG, tables=(dataclasses.replace(table("x"), origin="o"), renamed))
+    assert leftovers(config(), other, {"x": made("x")}, states, {}) == ()
+    own = dataclasses.replace(CATALOG, tables=(dataclasses.replace(table("t"), origin="s"),))
+    assert leftovers(config(), own, {"s": made("s")}, states, {}) == (Leftover("s", "named t now"),)
+    masks = config({"t": {"mask": {"v": "null"}}})
+    assert leftovers(masks, own, {"s": made("s")}, states, {}) == (Leftover("s", "named t now", "", ("v",)),)
 
 
 def test_tables_left_behind_are_one_line_whose_names_are_few() -> None:
