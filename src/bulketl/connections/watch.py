@@ -13,14 +13,13 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from types import FrameType
 
 from bulketl.connections import sockets
+from bulketl.connections.stacks import packages_of_threads
 
 STALL_SECONDS = 300.0  # unless the configuration says otherwise
 ASK_SECONDS = 3.0  # for a server to answer whether it is at work
@@ -29,7 +28,6 @@ BACK_LOOK_SECONDS = 0.25
 NO_SOCKET_SECONDS = 10.0  # for a driver that connects by itself to have a connection, twice as long as one may take
 STALLED = "the connection stalled"
 HINT = "look at the line: something on it, a proxy, a VPN or a firewall, keeps the connection and passes nothing on"
-_OURS = __name__.partition(".")[0]
 
 Judge = Callable[[int, bool], bool]
 
@@ -272,18 +270,10 @@ def _shut(one: Talk) -> None:
 
 def _waited_for(talks: list[Talk]) -> set[Talk]:
     """Return the talks whose threads wait in their drivers."""
-    frames, found = sys._current_frames(), set()
+    found: set[Talk] = set()
+    driving = packages_of_threads({driver for one in talks for driver in one.drivers}) if talks else {}
     for thread in {one.thread for one in talks}:
-        packages = _driving(frames.get(thread))
+        packages = driving.get(thread, set())
         its = [one for one in talks if one.thread == thread and one.drivers & packages]
         found.update(its[-1:])
     return found
-
-
-def _driving(frame: FrameType | None) -> set[str]:
-    """Return the packages that a thread is in, from the innermost call to the first of ours."""
-    packages = set()
-    while frame is not None and (package := str(frame.f_globals.get("__name__")).partition(".")[0]) != _OURS:
-        packages.add(package)
-        frame = frame.f_back
-    return packages
