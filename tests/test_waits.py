@@ -158,6 +158,8 @@ WRITES = {
     "operations/alerts/spool.py fdopen": "incidents, which hold no values of rows",
     "operations/alerts/spool.py mkstemp": "the same, beside the file that it becomes",
     "operations/alerts/spool.py open": "of a lock",
+    "connections/stacks.py TemporaryFile": "names of files and functions, where there is no file in memory",
+    "connections/stacks.py fdopen": "the same, in memory",
     "connections/web.py open": "a question over HTTP",
     "operations/dashboard/site.py open": "begins to follow the run",
     "connections/tls.py open": "reads whether there is a certificate",

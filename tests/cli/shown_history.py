@@ -116,6 +116,11 @@ def of(*tables: Standing, **more: object) -> Status:
     return dataclasses.replace(base, **more)  # type: ignore[arg-type]
 
 
+def in_part(one: Standing) -> Standing:
+    """Return a table as it stands where a limit left out some of its rows."""
+    return dataclasses.replace(one, word="in part", why="a part of its rows: 1,000 by its key")
+
+
 PLAIN = tuple(known(table, n) for n, table in enumerate(MANY) if n > 5)
 NEVER = dt.datetime(2026, 11, 17, 1, 12, tzinfo=dt.UTC)
 ATTENTION = (
@@ -142,6 +147,7 @@ STATUSES: dict[str, Made] = {
     "attention": lambda v: status.status(of(*standings(*ATTENTION, *PLAIN)), v),
     "each": lambda v: status.status(of(*standings(*ATTENTION, *PLAIN[:3])), True),
     "well": lambda v: status.status(of(*standings(*PLAIN), last=entry()), v),
+    "parts": lambda v: status.status(of(*map(in_part, standings(*PLAIN[:9])), last=entry()), v),
     "one": lambda v: status.status(of(*standings(PLAIN[0]), last=entry(), window=None), v),
     "many-late": lambda v: status.status(
         of(

@@ -13,9 +13,11 @@ from bulketl.cli.screens import (
 )
 from bulketl.loading.certificate import Certificate
 from bulketl.loading.summary import HookSummary, Summary, TableSummary
+from bulketl.plan.partial import line
 from bulketl.plan.plan import Group, Leftover, Plan, Refusal, Skip, TableLoad
 from bulketl.tables.casts import Cast
 from bulketl.tables.catalog import Other
+from bulketl.tables.part import Part
 from bulketl.tables.partitions import Partition
 from bulketl.tables.spec import TableSpec
 
@@ -96,8 +98,8 @@ NIGHT = run_of(
         "reference",
         0,
         outcome="skipped",
-        message="new at the source; `bulketl discover --write` "
-        "adds it to the rules, new_tables: load takes such tables at once",
+        message="new at the source, and no rule names it; `bulketl discover --write` "
+        "adds a rule, and new_tables: load loads new tables at once",
     ),
     loaded("clinic", "reference", 0, outcome="unchanged", proof=HASHES, message="its 3 rows are the same on both servers"),
     notes=("1 table in schema raw is no longer loaded and grows stale: old_claim (excluded, last loaded 2026-10-01)",),
@@ -138,6 +140,7 @@ def hooked() -> Summary:
 
 
 SUMMARIES: dict[str, Made] = {
+    "limited": lambda v: summary.summary(limited_run(), v),
     "night": lambda v: summary.summary(NIGHT, v),
     "night-verbose": lambda v: summary.summary(NIGHT, True),
     "hooks": lambda v: summary.summary(hooked(), v),
@@ -210,6 +213,21 @@ def brought_plan() -> Plan:
     return plan_of(dataclasses.replace(load, spec=dataclasses.replace(load.spec, casts=casts), reason=reason))
 
 
+PARTS = {"patient": Part(1000, 1000, 213), "procedurelog": Part(1000, 1000), "allergydef": Part(1000, 17, complete=True)}
+
+
+def limited_plan() -> Plan:
+    """Return the plan of a development copy: a part with rows that others refer to, one without, and a whole table."""
+    loads = [planned(name, rows=part.all, spec={"part": part}, part=part.words) for name, part in PARTS.items()]
+    return plan_of(*(dataclasses.replace(load, reason=f"full load: 1 range of id; {load.part}") for load in loads))
+
+
+def limited_run() -> Summary:
+    """Return what became of it."""
+    tables = (loaded(name, rows=part.all, part=part.words) for name, part in PARTS.items())
+    return run_of(*tables, notes=(line(SCHEMA, PARTS),))
+
+
 def big_plan() -> Plan:
     loads = [
         planned(name, tier_of(n), n * 50, drift=("+ Email text",) if n % 100 == 1 else ()) for n, name in enumerate(MANY)
@@ -232,5 +250,6 @@ PLANS: dict[str, Made] = {
     "many": lambda v: plans.plan(big_plan(), v),
     "one": lambda v: plans.plan(plan_of(planned("patient", rows=1)), v),
     "brought": lambda v: plans.plan(brought_plan(), v),
+    "limited": lambda v: plans.plan(limited_plan(), v),
     "unchanged": lambda v: plans.plan(plan_of(skipped=(Skip("t", "audit", "its 3 rows are the same", HASHES),)), v),
 }

@@ -21,6 +21,7 @@ from bulketl.postgres.compare.chain import ChainVerdict
 from bulketl.postgres.ledger.rejects import RejectCount, Rejected
 from bulketl.postgres.ledger.states import TableState
 from bulketl.postgres.write.retention import Expired
+from bulketl.tables.part import Part
 from bulketl.verifying.months import History, MonthPair, TableHistory
 from bulketl.verifying.pairs import Difference, PairResult
 from bulketl.verifying.verdicts import Figure, Repaired, RowFinding, TableVerdict, Verification
@@ -203,6 +204,7 @@ STATES = [
     TableState(SOURCE, SCHEMA, LONG, "", "", "", 1_000_000, RUN, AT, ""),
     TableState("", SCHEMA, ODD, "", "", "", None, RUN, AT, ""),
 ]
+PART = TableState(SOURCE, SCHEMA, "patient", "", "", "", 1213, RUN, AT, "", Part(1000, 1000, 213).words)
 CHAINS = [
     ChainVerdict(SOURCE, SCHEMA, "securitylog", 12, 90, HEAD),
     ChainVerdict(SOURCE, SCHEMA, LONG, 12, 90, HEAD, "3 rows are not as they were loaded by run 20261126-011200-a1b2"),
@@ -222,8 +224,16 @@ REJECTED = [
 ]
 RETRIED = [Retried(SOURCE, SCHEMA, "patient", 3, 2, 1), Retried(SOURCE, SCHEMA, LONG, 0)]
 RECORDS: dict[str, dict[str, Made]] = {
-    "records-states": {"some": lambda v: records.states(STATES), "none": lambda v: records.states([])},
-    "records-state": {"one": lambda v: records.state(STATES[0]), "forgotten": lambda v: records.state(STATES[2])},
+    "records-states": {
+        "some": lambda v: records.states(STATES),
+        "none": lambda v: records.states([]),
+        "parts": lambda v: records.states([*STATES, PART]),
+    },
+    "records-state": {
+        "one": lambda v: records.state(STATES[0]),
+        "forgotten": lambda v: records.state(STATES[2]),
+        "part": lambda v: records.state(PART),
+    },
     "records-verdicts": {
         "altered": lambda v: records.verdicts(CHAINS),
         "one": lambda v: records.verdicts(CHAINS[:1]),

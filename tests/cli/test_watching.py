@@ -64,7 +64,7 @@ def test_a_run_that_lost_events_or_goes_on_is_followed_all_the_same() -> None:
     """Tables whose beginning was not told are not shown; of a run that goes on what is left of it is."""
     lost = [event for event in NIGHT if not isinstance(event[1], RunStarted)]
     found = seen([*lost, (62.0, EventsLost(RUN, 7))], 63.0)
-    assert "it has not told yet which tables it comes to" in "\n".join(drawn(found, 80))
+    assert "it has not said yet which tables it will load" in "\n".join(drawn(found, 80))
     assert found.notes[-1] == ("lost", "yellow", "7 events, which the target did not take in time")
     again = seen([*NIGHT, (100.0, started({"paysplit": (1_400_000, "critical")}))], 101.0)
     assert [line.split("  ")[0] for line in drawn(again, 80) if "of 1 table" in line] == ["0 of 1 table"]

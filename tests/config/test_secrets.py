@@ -124,7 +124,7 @@ def test_what_refers_to_a_secret_in_a_file_is_replaced_by_it(tmp_path: Path) -> 
 
 MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"_FILE": "/nowhere/hunter2"}, "the file of BULKETL_TARGET_FILE cannot be read: No such file"),
-    ({"_FILE": "hunter2\0"}, "has a name that is none"),
+    ({"_FILE": "hunter2\0"}, "has an invalid name"),
     ({"_FILE": "/"}, "cannot be read: Is a directory"),
     ({"_FILE": "{kept}", "kept": b""}, "is empty"),
     ({"_FILE": "{kept}", "kept": b"\n"}, "is empty"),

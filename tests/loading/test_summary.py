@@ -256,7 +256,7 @@ def test_the_json_says_which_run_it_is_of_and_all_of_each_table() -> None:
     assert rows[0] == {
         "table": "b", "tier": "critical", "outcome": "loaded", "rows": 3, "before": None, "rejects": 1,
         "bytes": 30, "seconds": 2.5,
-        "changed": {"c": {"invalid date to NULL": 2}}, "drift": [], "unmet": "",
+        "changed": {"c": {"invalid date to NULL": 2}}, "drift": [], "part": "", "unmet": "",
         "inserted": None, "updated": None, "unchanged": None,
         "deleted": None, "compared": {}, "noted": {}, "consistency": "", "quality": 1.0, "overdue": False,
         "first_failure": "", "proof": "",

@@ -48,6 +48,17 @@ def test_the_numbers_of_the_sentence_add_up_and_critical_tables_are_named(
     assert [STATES.index(one.state) for one in made] == sorted(STATES.index(one.state) for one in made)
 
 
+@pytest.mark.parametrize(
+    ("words_of", "said"),
+    [(["in part"] * 3, "All 3 tables are on time. All of them in part only, under a limit."),
+     (["in part", "well"], "All 2 tables are on time. 1 of them in part only, under a limit."),
+     (["in part", "slow"], "1 late, 1 on time. 1 of them in part only, under a limit."),
+     (["well"], "The one table is on time.")],
+)  # fmt: skip
+def test_the_sentence_says_that_tables_are_parts(words_of: list[Word], said: str) -> None:
+    assert sentence(stands([Standing(f"t{n}", "reference", word) for n, word in enumerate(words_of)])).endswith(said)
+
+
 def test_a_night_goes_from_noon_to_noon_in_the_zone_of_the_window() -> None:
     zone = ZoneInfo("America/Chicago")
     assert night_of(dt.datetime(2026, 11, 27, 3, tzinfo=dt.UTC), zone) == dt.date(2026, 11, 26)

@@ -156,6 +156,16 @@ def test_what_was_found_not_normal_is_told_and_of_a_load_that_was_judged_nothing
     assert "read 3 rows" in found.why
 
 
+def test_a_part_is_called_one_unless_something_is_wrong() -> None:
+    """Nobody has to look at it, for a person asked for it."""
+    part = place("", "", "")._replace(part="a part of its rows: 5 by its key")
+    known = Known("t", "critical", True, record(), part)
+    found = standing_of(known, NOTHING, NOW)
+    assert (found.word, found.why) == ("in part", "a part of its rows: 5 by its key")
+    assert "in part" in FINE
+    assert standing_of(dataclasses.replace(known, record=record(rejects=2)), NOTHING, NOW).word == "rejected"
+
+
 def test_a_table_is_overdue_when_it_was_not_loaded_for_longer_than_its_tier_allows() -> None:
     """With a window not before that has closed."""
     known = Known("t", "critical", True, read(30 * dt.timedelta(hours=1), gap=None), within=dt.timedelta(hours=26))

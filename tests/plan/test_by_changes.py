@@ -118,7 +118,7 @@ def test_rows_of_the_last_days_are_read_again(last: str, days: int) -> None:
             "because its watermark is of at (date), and the cursor is at (datetime)",
         ),
         ({"existing": dataclasses.replace(THERE, primary_key=())}, "because the target table has another primary key"),
-        ({"drift": Drift(added=("a", "b"))}, "because a, b is new, and rows have values in it that no stamp tells of"),
+        ({"drift": Drift(added=("a", "b"))}, "because a, b is new, and no stamp says which rows have values in it"),
         ({"drift": Drift(changed=("a", "b"))}, "because a, b has another type now"),
         (
             {"drift": Drift(widened=("a", "b")), "existing": dataclasses.replace(THERE, views=("v",))},
@@ -369,4 +369,4 @@ def test_columns_that_get_another_name_have_the_table_loaded_whole() -> None:
 
 def test_columns_that_are_there_again_have_the_table_loaded_whole() -> None:
     kept = dataclasses.replace(STATE, kept=("at", "day", "else"))
-    assert why(FullLoad, state=kept) == "because at, day is new again, and rows have values in it that no stamp tells of"
+    assert why(FullLoad, state=kept) == "because at, day is new again, and no stamp says which rows have values in it"

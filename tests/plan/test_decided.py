@@ -274,7 +274,7 @@ def by_changes(rule: dict[str, Any] | None = None, **given: Any) -> TableLoad:
         ({"rule": {"deletes": {"every": "1h"}}}, {"compare": True}),
         ({"rule": {"table_importance": "audit"}},
          {"tier": "audit", "audit": True, "publish": "append", "compare": True,
-          "reason": f"{CHANGES}; appended to, as tier audit is; then compared with the source"}),
+          "reason": f"{CHANGES}; appended to, because it is of tier audit; then compared with the source"}),
         ({"measured": Measured(MOMENT, rows=0)},
          {"partitions": (), "rows@": 0, "bytes": 0,
           "reason": "incremental: nothing has at from 2024-01-01 00:00:00 on, counted; merged in"}),
@@ -348,6 +348,6 @@ def test_years_of_too_long_ago_are_raised_where_rows_stay_and_told() -> None:
     assert (whole.spec.aged, whole.reason) == (True, SMALL)
     kept = load(rule={"mask": mask, "deletes": "ignore"}, choice=before, year=2026)
     assert kept.spec.aged
-    assert kept.reason.endswith("; its years of too long ago are brought to the new year's")
+    assert kept.reason.endswith("; its oldest years are moved to the new year's limit")
     same = dataclasses.replace(LOADED, state=State(HOME, rows=9, masking=spec.masking))
     assert not load(rule={"mask": mask, "deletes": "ignore"}, choice=same, year=2026).spec.aged

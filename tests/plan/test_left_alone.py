@@ -243,7 +243,7 @@ def test_tables_left_behind_are_one_line_whose_names_are_few() -> None:
 
 def test_what_a_person_does_about_what_is_gone_or_out_of_view() -> None:
     assert GONE_TABLE == (
-        "the source does not have it, and the target keeps what it has of it. Correct its name in the rules; or, if it was "
+        "the source does not have it, and the target keeps its rows. Correct its name in the rules; or, if the table was "
         "dropped, write exclude: true for it, or take its rule out, run `bulketl discover --write` and `bulketl state reset`"
     )
     assert OUT_OF_VIEW == (

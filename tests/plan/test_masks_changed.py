@@ -140,7 +140,7 @@ def test_another_key_is_refused_until_a_person_asks_for_all_of_it() -> None:
     """A mistaken key must not change every pseudonym overnight; a mask that needs none has none to mistake."""
     told, hint = refused(spec("x m"), OLD)
     assert told == (
-        "table 't' was masked with another key: its pseudonyms would become other ones, and no longer join with what was "
+        "table 't' was masked with another key: its pseudonyms would change, and no longer join with values that were "
         "masked before"
     )
     assert hint.startswith("set the old key again; or, to bring in the new one, load all masked tables with --full; ")

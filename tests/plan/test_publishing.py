@@ -73,7 +73,7 @@ BESIDE = "built beside and swapped in"
             1,
             {"publish": "refill"},
             "swap",
-            "built beside and swapped in, because no row can be copied past gone text",
+            "built beside and swapped in, because rows cannot be copied beside gone text",
         ),
         (
             there(MORE, uncopied=("gone",), hanging=INDEX),
@@ -100,9 +100,9 @@ def test_the_way_of_a_whole_table_follows_from_its_size_its_rule_and_what_is_the
         ({"deletes": "ignore"}, "merge", "differences merged in, because of deletes: ignore"),
         ({"deletes": "mark"}, "merge", "differences merged in, because of deletes: mark"),
         ({"deletes": "fail"}, "merge", "differences merged in, because of deletes: fail"),
-        ({"audit": True}, "append", "appended to, as tier audit is"),
-        ({"audit": True, "whole": False}, "append", "appended to, as tier audit is"),
-        ({"audit": True, "deletes": "ignore"}, "append", "appended to, as tier audit is"),
+        ({"audit": True}, "append", "appended to, because it is of tier audit"),
+        ({"audit": True, "whole": False}, "append", "appended to, because it is of tier audit"),
+        ({"audit": True, "deletes": "ignore"}, "append", "appended to, because it is of tier audit"),
     ],
 )
 @pytest.mark.parametrize("existing", [there(), there(FEWER), there(MORE), there(NARROW), there(hanging=INDEX)])

@@ -17,7 +17,7 @@ def test_a_swap_that_a_rule_asks_for_is_refused_when_it_would_lose_something() -
     """A person said swap, so nothing else is done; everything in the way is named."""
     told = refusal(wanted(), there(hanging=("index i", "trigger g")), publish="swap")
     assert "cannot be swapped, as its rule asks, because of index i, trigger g" in told
-    assert "take publish: swap out of its rule" in told
+    assert "remove publish: swap from its rule" in told
 
 
 @pytest.mark.parametrize("existing", [None, there()])
@@ -33,8 +33,8 @@ def test_text_of_a_key_cannot_become_jsonb(existing: TargetTable | None) -> None
     """Two texts may be equal as jsonb; beside the key, and from json, that does no harm."""
     casts = (CASTS[0], cast(Column("c", "varchar(9)", False), "jsonb"), CASTS[2])
     told = refusal(wanted(casts=casts, key=("id", "c")), existing)
-    assert "column 'c' is text of its key and declared jsonb" in told
-    assert "declare text for it" in told
+    assert "column 'c' of its key is text and declared jsonb" in told
+    assert "declare it text" in told
     assert published(wanted(casts=casts), existing)
 
 
@@ -42,7 +42,7 @@ def test_text_of_a_key_cannot_become_jsonb(existing: TargetTable | None) -> None
 @pytest.mark.parametrize("facts", [{}, {"whole": False}, {"deletes": "ignore"}, {"audit": True}])
 def test_a_table_with_another_key_is_another_table(key: tuple[str, ...], told: str, facts: dict[str, Any]) -> None:
     assert told in (text := refusal(wanted(key=key, **facts), there(key=("d",))))
-    assert "drop the target's when you are sure" in text
+    assert "drop the target's table when you are sure" in text
 
 
 def test_a_key_is_compared_by_the_names_of_the_target() -> None:
@@ -94,8 +94,8 @@ def test_a_small_table_is_refused_that_no_row_can_be_copied_into_and_that_cannot
     existing = there(MORE, uncopied=("gone",), hanging=INDEX)
     for parts in (0, 1):
         told = refusal(wanted(), existing, parts)
-        assert "no binary form: gone text; and it cannot be replaced because of index i" in told
-        assert "drop that column, give it another type, or drop what hangs on the table" in told
+        assert "so no row can be copied: gone text; and it cannot be replaced because of index i" in told
+        assert "drop that column, give it another type, or drop what depends on the table" in told
     assert published(wanted(), existing, 2)[0].publish == "refill"
 
 
@@ -119,21 +119,20 @@ def test_a_table_that_must_stay_and_cannot_follow_is_refused(
 ) -> None:
     """It is never replaced, and its columns are not guessed at."""
     told = refusal(wanted(**facts), existing)
-    assert (
-        f"{why}, so it is never replaced, and as it is it cannot take the source's rows{texts} -- alter it by hand" in told
-    )
+    refused = f"{why}, so bulketl never replaces it, and in its present form it cannot take the source's rows{texts}"
+    assert f"{refused} -- alter it in the target" in told
 
 
 @pytest.mark.parametrize("policy", ["ignore", "mark", "fail"])
 def test_a_policy_for_deletes_needs_a_key(policy: str) -> None:
     """Without one, rows that are there cannot be told from those that are gone."""
-    assert f"has deletes: {policy}, so it is never replaced" in refusal(wanted(key=(), deletes=policy), there(key=()))
+    assert f"has deletes: {policy}, so bulketl never replaces it" in refusal(wanted(key=(), deletes=policy), there(key=()))
 
 
 def test_an_audited_table_without_a_key_takes_no_new_columns() -> None:
     """Its old rows could not be found again to fill them; with a key they can."""
     told = refusal(wanted(audit=True, key=()), there(FEWER, ()))
-    assert "so its new columns d cannot be filled" in told
+    assert "so bulketl cannot fill its new columns d" in told
     assert "declare its primary_key, name the columns under exclude_columns" in told
     assert published(wanted(audit=True), there(FEWER))[0].added == ("d",)
 
@@ -169,15 +168,15 @@ def test_several_columns_are_told_with_what_parts_them() -> None:
     two = there((*THERE[:1], *THERE[1:]), ())
     assert "new columns" not in refusal(wanted(audit=True, key=("id",)), two)
     more = there(THERE[:1], ())
-    assert "so its new columns c, d cannot be filled" in refusal(wanted(audit=True, key=()), more)
+    assert "so bulketl cannot fill its new columns c, d" in refusal(wanted(audit=True, key=()), more)
 
 
 def test_what_needs_a_column_that_is_to_go_is_named_with_each_way_out() -> None:
     carried = (("view v", ("gone", "more", "id")), ("index i", ("more",)), ("view w", ("id",)))
     hanging = tuple(what for what, _ in carried)
     existing = there((*THERE, ("gone", "text"), ("more", "text")), hanging=hanging, carried=carried)
-    needs = "table 't' cannot be replaced by one without gone, more: view v needs gone, more; index i needs more"
-    drop = "drop view v, index i in the target, or make it do without, and load again; or "
+    needs = "table 't' cannot be replaced by a table without gone, more: view v needs gone, more; index i needs more"
+    drop = "drop view v, index i in the target, or alter it so that it needs them no longer, and load again; or "
     assert (
         refusal(wanted(), existing, settings={"dropped_columns": "drop"}) == f"{needs} -- {drop}write dropped_columns: keep"
     )
@@ -189,7 +188,8 @@ def test_what_needs_a_column_that_is_to_go_is_named_with_each_way_out() -> None:
     by_name = there(hanging=("view v",), carried=(("view v", ("c",)),))
     renamed = (CASTS[0], dataclasses.replace(CASTS[1], name="more"), CASTS[2])
     assert refusal(wanted(casts=renamed), by_name).endswith(
-        "drop view v in the target, or make it do without, and load again; or leave the column the name that it has there"
+        "drop view v in the target, or alter it so that it needs them no longer, and load again; "
+        "or leave the column the name that it has there"
     )
 
 

@@ -61,8 +61,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "retention of a column that is gone": (
         {"choice": Choice(State(HOME, rows=9, retained=(("day", "2020-01-01"),)), THERE)},
-        ("table 't' has no column 'day' any more, and rows before 2020-01-01 in it have left the target by its retention: "
-        "they cannot be told from the others, and would come back"),
+        ("table 't' no longer has the column 'day', by which retention has removed rows before 2020-01-01 from the target: "
+            "bulketl cannot tell these rows from the others, and they would come back"),
         ("put the column back at the source, or take 'day' out of bulketl.state.retained in the target when they may come "
         "back; `bulketl state reset` does not forget retention"),
     ),

@@ -100,7 +100,7 @@ def test_where_nothing_is_left_the_error_says_what_leaves_it_out(name: str) -> N
 def test_a_load_is_of_all_or_of_a_part_and_says_what_to_leave_out() -> None:
     with pytest.raises(PlanError) as refused:
         Selection(full=True, since="1")
-    assert refused.value.message == "a load is whole or of a part, not both"
+    assert refused.value.message == "a load takes whole tables or a part of them, not both"
     assert refused.value.hint == "leave out --full, or --since and --until"
 
 

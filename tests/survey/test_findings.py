@@ -149,6 +149,7 @@ CASES: dict[str, tuple[World, World]] = {
     "audit deletes": (World({**AUDIT, "deletes": "mirror"}), World({**AUDIT, "deletes": "ignore"})),
     "audit edited": (World(AUDIT), World(AUDIT, table(MADE))),
     "no guard": (World({"deletes": {"guard": "100%"}}), World({"deletes": {"guard": "99%"}})),
+    "limited": (World({"limit": 5}), World({})),
     "low threshold": (
         World({"monitoring": {"data_quality_threshold": 0.5}}),
         World({"monitoring": {"data_quality_threshold": 1.0}}),

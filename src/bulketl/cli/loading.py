@@ -21,6 +21,7 @@ from bulketl.cli.options import (
     ConfigOption,
     ExcludeOption,
     JsonOption,
+    LimitOption,
     LogOption,
     RulesOption,
     SchemaOption,
@@ -55,6 +56,7 @@ def load(
     full: Annotated[bool, typer.Option("--full", help="Load every table whole, whatever strategy its rule names.")] = False,
     since: SinceOption = "",
     until: UntilOption = "",
+    limit: LimitOption = None,
     allow_deletes: AllowOption = None,
     adopt: AdoptOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and change nothing.")] = False,
@@ -104,6 +106,7 @@ def load(
         return Selection(
             tiers=tiers_of(tier), tables=split_commas(tables), exclude=split_commas(exclude), full=full, since=since,
             until=until, allow_deletes=split_commas(allow_deletes), adopt=split_commas(adopt),
+            limit=limit,
         )  # fmt: skip
 
     def loaded(told: list[Done]) -> int:
@@ -119,7 +122,7 @@ def load(
             _check_resumed(
                 {"--dry-run": dry_run, "--tier": tier, "--tables": tables, "--exclude": exclude, "--full": full,
                  "--since": since, "--until": until, "--allow-deletes": allow_deletes, "--adopt": adopt,
-                 "--certify": certify, "--hybrid": hybrid}
+                 "--certify": certify, "--hybrid": hybrid, "--limit": limit}
             )  # fmt: skip
         if dry_run:
             with preparing(as_json=as_json, spoken=False) as tell:
@@ -127,7 +130,7 @@ def load(
             print(looked.to_json()) if as_json else out.print(plans.plan(looked, verbose))
             return DONE
         end = None if ignore_window or settings.windows is None else _window(settings.windows, wait)
-        whole = not (tables or exclude or since or until)
+        whole = not (tables or exclude or since or until or limit)
 
         def one(settings: Config, selection: Selection) -> Loaded:
             there = bulketl.dask(scheduler) if scheduler else nullcontext()
@@ -208,6 +211,7 @@ def plan(
     full: Annotated[bool, typer.Option("--full", help="As for load.")] = False,
     since: SinceOption = "",
     until: UntilOption = "",
+    limit: LimitOption = None,
     allow_deletes: AllowOption = None,
     adopt: AdoptOption = None,
     sql: Annotated[bool, typer.Option("--sql", help="Print every statement instead.")] = False,
@@ -229,6 +233,7 @@ def plan(
         return Selection(
             tiers=tiers_of(tier), tables=split_commas(tables), exclude=split_commas(exclude), full=full, since=since,
             until=until, allow_deletes=split_commas(allow_deletes), adopt=split_commas(adopt),
+            limit=limit,
         )  # fmt: skip
 
     def command() -> int:
@@ -249,7 +254,8 @@ def plan(
         else:
             print(chosen.to_json()) if as_json else out.print(plans.plan(chosen, verbose))
             if not as_json and chosen.groups:
-                err.print("next: `bulketl load` does it", soft_wrap=True)
+                options = "" if limit is None else f" --limit {limit}"
+                err.print(f"next: `bulketl load{options}` does it", soft_wrap=True)
         return DONE
 
     run(command, as_json)

@@ -76,6 +76,10 @@ ExcludeOption = Annotated[
 ]
 SinceOption = Annotated[str, typer.Option("--since", metavar="VALUE", help="Load again rows whose cursor is this or later.")]
 UntilOption = Annotated[str, typer.Option("--until", metavar="VALUE", help="Load again rows whose cursor is before this.")]
+LimitOption = Annotated[
+    int | None,
+    typer.Option("--limit", metavar="N", min=1, help="N rows of each table, and those that they refer to."),
+]
 AllowOption = Annotated[
     list[str] | None,
     typer.Option("--allow-deletes", metavar="PATTERN", help="Tables that may lose any share of their rows this time."),
@@ -189,9 +193,7 @@ def split_commas(values: Sequence[str] | None) -> tuple[str, ...]:
     parts = (part.strip() for value in values or [] for part in re.split(r"(?<!\\),", value))
     words = [part.replace("\\,", ",") for part in parts if part]
     if values and not words:
-        raise ConfigError(
-            "an option has an empty value", hint="an unset variable, perhaps? Without the option all are meant"
-        )
+        raise ConfigError("an option has an empty value", hint="is a variable unset? Without the option, bulketl takes all")
     return tuple(words)
 
 

@@ -112,12 +112,16 @@ def verify_audit(
 
     def command() -> int:
         from bulketl.cli.screens import records
+        from bulketl.operations.records import unchained
 
-        found = bulketl.verify_audit(configured(config, None, schema=schema), split_commas(tables))
+        settings = configured(config, None, schema=schema)
+        found = bulketl.verify_audit(settings, split_commas(tables))
         if as_json:
             print(json.dumps([item.to_json() for item in found]))
         else:
             out.print(records.verdicts(found))
+        if parts := unchained(settings):
+            err.print(in_a_line(f"no chain is kept of {', '.join(parts)}: a limit left only a part"), soft_wrap=True)
         return FAILED if any(item.problem for item in found) else DONE
 
     run(command, as_json)

@@ -13,7 +13,7 @@ from bulketl.config.values import Duration, Model
 # The kinds of `bulketl.loading.events`, as the ledger spells them, but those that hooks themselves or the journal make.
 HookEvent = Literal[
     "run_started", "table_started", "partition_loaded", "table_published", "table_compared", "table_failed",
-    "table_retried", "table_skipped", "columns_changed", "columns_withheld", "rule_unmet", "step_retried",
+    "table_retried", "table_skipped", "columns_changed", "columns_withheld", "part_taken", "rule_unmet", "step_retried",
     "workers_changed", "table_overdue", "source_locked", "source_spared", "source_read_again", "source_waits",
     "source_waited", "table_done", "run_cancelled", "run_finished", "run_ended",
 ]  # fmt: skip

@@ -97,7 +97,7 @@ def in_file(path: str, where: str, _environ: Mapping[str, str]) -> str:
     except OSError as error:
         raise SecretError(f"the file of {where} cannot be read: {error.strerror}") from None
     except ValueError:  # a NUL in its name
-        raise SecretError(f"the file of {where} has a name that is none") from None
+        raise SecretError(f"the file of {where} has an invalid name") from None
 
 
 def _credential(name: str, where: str, environ: Mapping[str, str]) -> str:

@@ -100,6 +100,7 @@ class TableRule(Model):
     columns: tuple[str, ...] = Field(default=(), strict=False)
     exclude_columns: tuple[str, ...] = Field(default=(), strict=False)
     where: str | None = None
+    limit: int | None = Field(default=None, gt=0)
     rename: dict[str, Annotated[str, Field(min_length=1)]] = Field(default_factory=dict)
     casts: dict[str, str] = Field(default_factory=dict)
     max_rejects: RowLimit | None = None

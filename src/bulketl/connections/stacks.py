@@ -39,7 +39,8 @@ def packages_of_threads(among: Collection[str]) -> dict[int, set[str]]:
 
 
 def _written() -> list[str]:
-    with tempfile.TemporaryFile() as file:
+    # In memory where the system has that: a full disk must not blind the watch. A pipe might be full, and nobody would read.
+    with os.fdopen(os.memfd_create("stacks"), "w+b") if hasattr(os, "memfd_create") else tempfile.TemporaryFile() as file:
         faulthandler.dump_traceback(file)
         file.seek(0)
         return file.read().decode("ascii", "replace").splitlines()

@@ -22,6 +22,7 @@ from bulketl.loading.events import (
     Event,
     FiguresTaken,
     PartitionLoaded,
+    PartTaken,
     RuleUnmet,
     RunCancelled,
     RunFinished,
@@ -128,6 +129,8 @@ def decided(name: str, plan: Plan, sessions: Mapping[str, Mapping[str, object]])
     for load in plan.loads:
         if changes := tuple(line for line in load.drift if line not in unclassified(load.spec.withheld)):
             yield ColumnsChanged(name, load.spec.table, changes)
+        if load.part:
+            yield PartTaken(name, load.spec.table, load.part)
         if load.unmet:
             yield RuleUnmet(name, load.spec.table, load.unmet)
         if load.spec.withheld:
@@ -390,7 +393,8 @@ def _await(
         time.sleep(0 if seen.issuperset(waiting) else POLL_SECONDS)
     if not seen.issuperset(readers):
         raise SourceError(
-            f"table {spec.table!r}: its readers were not all there within {seconds:.0f} s, and see different moments",
+            f"table {spec.table!r}: its readers did not all begin within {seconds:.0f} s, so they would see different "
+            "moments",
             hint="lower workers, or ask for consistency: re-read, which needs no lock",
             transient=True,
         )

@@ -188,6 +188,15 @@ class ColumnsChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class PartTaken:
+    """A limit leaves only some of a table's rows. `part`: which these are, and what follows from it, in words."""
+
+    run: str
+    table: str
+    part: str
+
+
+@dataclass(frozen=True, slots=True)
 class RuleUnmet:
     """A table's own rule cannot be followed: `how` it is loaded instead, and why, until somebody changes something."""
 
@@ -367,32 +376,9 @@ class RunEnded:
 
 
 Event = (
-    RunStarted
-    | TableStarted
-    | PartitionLoaded
-    | FiguresTaken
-    | TablePublished
-    | TableCompared
-    | TableFailed
-    | TableRetried
-    | TableSkipped
-    | ColumnsChanged
-    | RuleUnmet
-    | ColumnsWithheld
-    | StepRetried
-    | WorkersChanged
-    | TableOverdue
-    | SourceLocked
-    | SourceSpared
-    | SourceReadAgain
-    | SourceWaits
-    | SourceWaited
-    | RunCancelled
-    | TableDone
-    | RunFinished
-    | HookRan
-    | EventsLost
-    | LedgerPruned
-    | RunEnded
-)
+    RunStarted | TableStarted | PartitionLoaded | FiguresTaken | TablePublished | TableCompared | TableFailed
+    | TableRetried | TableSkipped | ColumnsChanged | PartTaken | RuleUnmet | ColumnsWithheld | StepRetried | WorkersChanged
+    | TableOverdue | SourceLocked | SourceSpared | SourceReadAgain | SourceWaits | SourceWaited | RunCancelled | TableDone
+    | RunFinished | HookRan | EventsLost | LedgerPruned | RunEnded
+)  # fmt: skip
 Observer = Callable[[Event], object]

@@ -73,7 +73,7 @@ def drop_expired(config: Config, run: str) -> list[kept.Kept]:
             except psycopg.Error as error:
                 if connection.broken:
                     raise
-                why = "views or foreign keys hang on it" if error.sqlstate == HANGS else f"SQLSTATE {error.sqlstate}"
+                why = "views or foreign keys depend on it" if error.sqlstate == HANGS else f"SQLSTATE {error.sqlstate}"
                 _log.warning("table %r: the older one in schema %s is kept beyond its time, %s", one.table, one.place, why)
                 continue
             what = "had gone already" if one.gone else "was dropped" if one.place else "never was"

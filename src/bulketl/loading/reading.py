@@ -34,9 +34,9 @@ class Reading:
     def __iter__(self) -> Iterator[Batch]:
         if self.sign and self.begun:
             raise SourceError(
-                f"table {self.spec.table!r}: Postgres refuses rows of it, and to find them all would have to be read again, "
-                "as of another moment",
-                hint="ask for consistency: re-read, which can; or correct the rows that `bulketl rejects` shows then",
+                f"table {self.spec.table!r}: Postgres refuses some of its rows, and to find them all bulketl would have to "
+                "read it again, as of another moment",
+                hint="ask for consistency: re-read, which allows that; or correct the rows that `bulketl rejects` shows",
             )
         self.begun.append(True)
         self.taken.clear()

@@ -86,7 +86,7 @@ class Run:
             self.note(RunCancelled(self.name, asked.by, asked.at_once))
             raise RunCancelledError(
                 f"run {self.name} was cancelled by {asked.by} before it came to table {table!r}",
-                hint="what it has done to the tables before it stays done; give the command again for the rest",
+                hint="the tables before it are done and stay so; give the command again for the others",
             )
 
 

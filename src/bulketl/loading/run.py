@@ -31,6 +31,7 @@ from bulketl.mysql.pressure import Strain
 from bulketl.mysql.server import MySQL
 from bulketl.mysql.source import MySQLSource
 from bulketl.plan.incremental import choice_of
+from bulketl.plan.partial import as_part
 from bulketl.plan.plan import Plan
 from bulketl.plan.resumption import changed_since, plan_from_json, remaining
 from bulketl.plan.specify import specify
@@ -145,7 +146,7 @@ def _still_gone(states: Mapping[str, State], plan: Plan) -> None:
         now = tuple((column, dt.datetime.fromisoformat(limit)) for column, limit in state.retained) if state else ()
         if now != item.spec.retained:
             raise PlanError(
-                f"rows have left table {item.spec.table!r} by its retention since the load was planned",
+                f"retention has removed rows of table {item.spec.table!r} since the load was planned",
                 hint="plan it again: the new plan leaves them out",
             )
 
@@ -156,13 +157,13 @@ def _interrupted(connection: Connection, config: Config, run: str) -> tuple[str,
         which = f"no run {run!r}" if run else "no run"
         raise PlanError(
             f"there is {which} into schema {config.target_schema!r} on record",
-            hint="bulketl.run in the target lists them; without a name the last one is meant",
+            hint="bulketl.run in the target lists them; without a name bulketl takes the last one",
         )
     name, kind, outcome, document, began = found
     if kind != "load":
         raise _over(name, f"it is a {kind}, which leaves each table as it was or done")
     if alive(connection, name):
-        raise PlanError(f"run {name} is being carried out", hint="wait until it ends")
+        raise PlanError(f"run {name} is still running", hint="wait until it ends")
     if (outcome or "") not in RESUMABLE:
         raise _taken(name) if outcome == SUPERSEDED else _over(name, f"it ended: {outcome}")
     last = "" if run else ", the last on record; a load that was killed before it was on record left nothing to go on with"
@@ -197,6 +198,7 @@ def _still_so(config: Config, run: str, plan: Plan) -> None:
         # Whether it is loaded whole was decided when the run was planned, and stays.
         cursor = None if load.spec.whole else Cursor("", "", Changes(""))
         now = specify(config, catalog, tables[name], dataclasses.replace(choice_of(sight.known, name), cursor=cursor))
+        now = as_part(now, load.spec.part) if load.spec.part else now
         lines += [f"table {name}: {line}" for line in changed_since(load, now, rule)]
     if lines:
         raise PlanError(

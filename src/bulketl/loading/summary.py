@@ -15,6 +15,7 @@ from bulketl.loading.events import (
     HookRan,
     LedgerPruned,
     PartitionLoaded,
+    PartTaken,
     RuleUnmet,
     RunCancelled,
     RunFinished,
@@ -44,6 +45,7 @@ class TableSummary:
     `before`: the rows it had before, None when unknown. `deletes`: how rows that are gone were treated when it was compared.
     `first_failure`: why it failed before it was loaded once more.
     `public`: of one that failed, the message without what a server said.
+    `part`: which of its rows it has, where a limit left some out.
     `unmet`: how and why it was not loaded as its own rule says. `before`: the rows it had before, None when unknown.
     `deletes`: how rows that are gone were treated when it was compared.
     """
@@ -60,6 +62,7 @@ class TableSummary:
     changed: dict[str, dict[str, int]] = field(default_factory=dict)
     checks: dict[str, dict[str, float]] = field(default_factory=dict)
     drift: tuple[str, ...] = ()
+    part: str = ""
     unmet: str = ""
     inserted: int | None = None
     updated: int | None = None
@@ -98,13 +101,15 @@ class TableSummary:
             for label, rows in labels.items():
                 found[label] = found.get(label, 0) + rows
 
-    def note(self, event: ColumnsChanged | ColumnsWithheld | RuleUnmet | FiguresTaken | TableOverdue) -> None:
+    def note(self, event: ColumnsChanged | ColumnsWithheld | PartTaken | RuleUnmet | FiguresTaken | TableOverdue) -> None:
         """Take into account what is said of a table before it is published."""
         match event:
             case ColumnsChanged(changes=changes):
                 self.drift = changes
             case ColumnsWithheld(columns=columns):
                 self.drift = (*self.drift, *unclassified(columns))
+            case PartTaken(part=part):
+                self.part = part
             case RuleUnmet(how=how):
                 self.unmet = how
             case FiguresTaken():
@@ -258,7 +263,7 @@ class Summary:
                 table.found(event.checks)
                 table.noted |= event.noted
                 table.before = event.before
-            case ColumnsChanged() | ColumnsWithheld() | RuleUnmet() | FiguresTaken() | TableOverdue():
+            case ColumnsChanged() | ColumnsWithheld() | PartTaken() | RuleUnmet() | FiguresTaken() | TableOverdue():
                 self.tables[event.table].note(event)
             case TableCompared(table=name):
                 counts = {"missing": event.missing, "differing": event.differing, "gone": event.gone}
@@ -277,8 +282,9 @@ class Summary:
             case TableRetried(table=name):
                 table = self.tables[name]
                 self.tables[name] = TableSummary(
-                    name, table.tier, table.expected, drift=table.drift, overdue=table.overdue, first_failure=table.public
-                )
+                    name, table.tier, table.expected, drift=table.drift, part=table.part, unmet=table.unmet,
+                    overdue=table.overdue, first_failure=table.public,
+                )  # fmt: skip
             case TableSkipped(table=name):
                 table = self.tables[name]
                 table.outcome = "unchanged" if event.proof else "skipped"
@@ -351,7 +357,7 @@ class Summary:
     def to_json(self) -> dict[str, object]:
         """Return the whole summary as plain values, the same for `--json` and notebooks."""
         names = (
-            "table", "tier", "outcome", "rows", "before", "rejects", "bytes", "seconds", "changed", "drift", "unmet",
+            "table", "tier", "outcome", "rows", "before", "rejects", "bytes", "seconds", "changed", "drift", "part", "unmet",
             "inserted", "updated", "unchanged", "deleted", "compared", "noted", "consistency", "quality", "overdue",
             "first_failure", "proof", "error", "message", "hint",
         )  # fmt: skip

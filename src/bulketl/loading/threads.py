@@ -78,7 +78,7 @@ class Crew(Executor):
             thread.start()
         except RuntimeError:
             self._threads.remove(thread)
-            why = "no thread could be started for a step: the system starts no more for this process"
+            why = "no thread could be started for a step: the system gives this process no more"
             return BulketlError(why, hint=MEMORY, transient=True, ease="workers")
         return None
 

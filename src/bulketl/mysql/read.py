@@ -12,7 +12,7 @@ import dataclasses
 import datetime as dt
 import errno
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -242,7 +242,11 @@ def _stays(column: str, limit: dt.datetime) -> str:
 
 def among(spec: TableSpec, columns: tuple[str, ...], keys: tuple[KeyTuple, ...]) -> str:
     """Return the condition that a row has one of the keys of these columns; a date among them may be none."""
-    times = {item.column for item in spec.casts if item.source_type.base in TIMES}
+    return keyed(columns, keys, {item.column for item in spec.casts if item.source_type.base in TIMES})
+
+
+def keyed(columns: tuple[str, ...], keys: tuple[KeyTuple, ...], times: Collection[str]) -> str:
+    """Return the same condition; `times`: the columns that are dates or times."""
     if len(columns) == 1 and not (columns[0] in times and any(_no_date(value) for (value,) in keys)):
         return f"{quoted(columns[0])} IN ({', '.join(literal(key[0]) for key in keys)})"
     rows = (" AND ".join(_is(c, v, c in times) for c, v in zip(columns, key, strict=True)) for key in keys)

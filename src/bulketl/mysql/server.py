@@ -66,7 +66,7 @@ class MySQL:
             parts = urllib.parse.urlsplit(self.uri)
             port, database = parts.port, parts.path.strip("/")
         except ValueError:  # its text quotes the URI, password and all
-            raise ConfigError("the source URI cannot be read: its host or port is none", hint=_FORM) from None
+            raise ConfigError("the source URI cannot be read: its host or port is invalid", hint=_FORM) from None
         if parts.scheme in _POSTGRES:
             raise ConfigError(
                 "the source URI is of Postgres, and a source is MySQL or MariaDB",
@@ -80,7 +80,7 @@ class MySQL:
         if lacks:
             raise ConfigError(f"the source URI lacks its {' and its '.join(lacks)}", hint=_FORM)
         if "@" in parts.path or "/" in database or parts.fragment:  # of a raw password, most likely
-            raise ConfigError("the source URI has a database that is none, or a character that is not encoded", hint=_FORM)
+            raise ConfigError("the source URI has an invalid database, or a character that is not encoded", hint=_FORM)
         _ = self.protection, self._parameters  # for what they raise
 
     def beside(self, database: str) -> MySQL:
@@ -265,7 +265,8 @@ class MySQL:
             )
         if self.protection.cert and any(words in text_of(error) for words in _CUT):
             return SourceError(
-                f"source {self.identity} ended the session while TLS began, in which it is shown our client certificate",
+                f"source {self.identity} ended the session during the TLS handshake, in which bulketl shows its client "
+                "certificate",
                 hint="it may not know its authority: use one that the server's authority signed as ssl-cert; or something "
                 "on the line cuts it",
                 transient=True,

@@ -55,6 +55,12 @@ def verify_audit(config: Config, tables: Sequence[str] = ()) -> list[ChainVerdic
     return patient(_verified, config, tables)
 
 
+def unchained(config: Config) -> list[str]:
+    """Return the tables whose rules say tier audit, and of which no chain is kept, for they are parts."""
+    parts = [one.table for one in patient(_states, config) if one.part]
+    return [table for table in parts if config.rule(table).table_importance == "audit"]
+
+
 def _verified(config: Config, tables: Sequence[str]) -> list[ChainVerdict]:
     with asking(Postgres.of(config)) as connection:
         wanted = fitting(chains.audited(connection, config.target_schema), tables, config.target_schema, HINT)

@@ -8,12 +8,14 @@ from pathlib import Path
 from bulketl.config.config import Config
 from bulketl.config.tables import Retention
 from bulketl.connections.retrying import patient
+from bulketl.errors import PlanError
 from bulketl.loading.handovers import look_after
 from bulketl.loading.record import recorded
 from bulketl.mysql.server import MySQL
 from bulketl.operations.records import HINT
 from bulketl.plan.incremental import another_source
 from bulketl.plan.ownership import strange
+from bulketl.plan.partial import is_part
 from bulketl.plan.plan import Plan, TableLoad, in_turn
 from bulketl.postgres.known import known_of
 from bulketl.postgres.ledger import schema
@@ -65,6 +67,11 @@ def _spec(config: Config, there: TargetTable, state: State | None, source: str) 
         raise strange(config.target_schema, there)
     if source and state and state.source not in ("", source):
         raise another_source(there.name, state, source)
+    if is_part(state):
+        raise PlanError(
+            f"table {there.name!r} was loaded under a limit and is a part, from which nothing leaves by retention",
+            hint="load it whole first, take retention out of its rule, or name the other tables",
+        )
     types = dict(there.columns)
     own = {stored: column for column, stored in state.taken.names if stored in types} if state else {}
     return TableSpec(

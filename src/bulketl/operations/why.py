@@ -18,6 +18,7 @@ from bulketl.mysql import row as source_row
 from bulketl.mysql.read import null_bits
 from bulketl.mysql.row import SourceRow
 from bulketl.mysql.server import MySQL
+from bulketl.plan.partial import part_of
 from bulketl.postgres.compare import row as target_row
 from bulketl.postgres.compare.examine import examine
 from bulketl.postgres.compare.row import KeyTexts, TargetRow
@@ -68,7 +69,7 @@ def _told(config: Config, table: str, words: tuple[str, ...], column: str | None
         database=sight.catalog.identity if sight.catalog else MySQL.of(config).identity,
         schema=config.target_schema, table=table, key=tuple(zip((c.name for c in keys), texts, strict=True)), column=column,
         table_gone=sight.catalog is not None and sight.table is None and "source" not in sight.problems,
-        in_target=sight.existing is not None,
+        in_target=sight.existing is not None, part=part_of(sight.known.states.get(table)),
         tier=config.rule(table).table_importance, next=sight.next,
         deletes=sight.next.deletes if sight.next else config.rule(table).deletes.policy or "",
     )  # fmt: skip

@@ -19,7 +19,7 @@ from bulketl.tables.cursor import State
 from bulketl.tables.spec import DELETED_AT, ROW_HASH, STAMPS
 
 GONE_TABLE = (
-    "the source does not have it, and the target keeps what it has of it. Correct its name in the rules; or, if it was "
+    "the source does not have it, and the target keeps its rows. Correct its name in the rules; or, if the table was "
     "dropped, write exclude: true for it, or take its rule out, run `bulketl discover --write` and `bulketl state reset`"
 )
 OUT_OF_VIEW = (

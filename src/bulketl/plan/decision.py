@@ -16,10 +16,11 @@ from bulketl.errors import PlanError
 from bulketl.plan.consistency import consistent
 from bulketl.plan.facing import Facing
 from bulketl.plan.grouping import grouped
-from bulketl.plan.incremental import OTHER_WHERE, Choice, partitions
+from bulketl.plan.incremental import OTHER_WHERE, WAS_PART, Choice, partitions
 from bulketl.plan.masking import aged, forgotten, hold_masks, remasked, unclassified, unspooled
 from bulketl.plan.obstacles import hold
 from bulketl.plan.ownership import check, with_ownership
+from bulketl.plan.partial import as_part, check_place, is_part, words_of
 from bulketl.plan.plan import Plan, Refusal, TableLoad, refusal
 from bulketl.plan.planned_checks import needed, pointing
 from bulketl.plan.previous import with_previous
@@ -39,7 +40,7 @@ READ_HINT = "grant SELECT on it to the source user, or repair it; exclude: true 
 NEW = "+ table, new at the source"
 EVERYTHING = Selection()
 COMPARED = "then compared with the source"
-AGED = "its years of too long ago are brought to the new year's"
+AGED = "its oldest years are moved to the new year's limit"
 COMPARED_EVERY = dt.timedelta(days=1)  # where rows that are gone are to be found at all
 
 
@@ -70,6 +71,8 @@ def decide(
             check(config, catalog, table, choice, selection)
             if choice.refusal:
                 raise choice.refusal
+            if choice.chosen:
+                check_place(table, choice.state, choice.existing, free=selection.frees(table.name))
             load = _load(config, catalog, table, bounds.get(table.name), choice, selection.frees(table.name))
             hold_masks(load.spec, choice.state, choice.existing, full=selection.full)
             unspooled(load)
@@ -90,6 +93,9 @@ def _load(config: Config, catalog: Catalog, table: Table, bound: Bound | None, c
     rule, state, existing = config.rule(table.name), choice.state, choice.existing
     spec = specify(config, catalog, table, choice, free)
     known_columns(table, rule, {item.column for item in spec.casts})
+    partial = words_of(choice.chosen, spec) if choice.chosen else ""
+    if choice.chosen:
+        spec = as_part(spec, choice.chosen.part)
     if state and state.audited and not spec.audit:
         raise PlanError(
             f"table {table.name!r} is audited in the target, and its rule says tier {rule.table_importance} now",
@@ -106,6 +112,11 @@ def _load(config: Config, catalog: Catalog, table: Table, bound: Bound | None, c
             hint = f"correct its where, which the source has to understand; or {READ_HINT}" if table.where else READ_HINT
             raise PlanError(f"table {table.name!r} cannot be read: {said or 'gone'}", hint=hint, said=said)
         parts, how = _parts(table, rule, bound, config.partition_bytes)
+        if choice.chosen and choice.chosen.partitions:
+            parts = choice.chosen.partitions
+            lists = sum(bool(part.only) for part in parts)
+            how = f"{count_of(len(parts) - lists, 'range')} of {', '.join(parts[0].columns)}"
+            how += f" and {count_of(lists, 'list')} of keys" if lists else ""
         again = remasked(spec, state)
         why = choice.why or (f", because {again}" if again else "")
         how, rows, size = f"full load{why}: {how}", bound.rows, max(_size(table, bound.rows), bound.longest)
@@ -114,7 +125,8 @@ def _load(config: Config, catalog: Catalog, table: Table, bound: Bound | None, c
         how, rows = f"incremental: {how}", choice.measured.rows
         size = rows * row_bytes(table)
     found = differing(spec, existing, state)
-    agreed, parts = consistent(config, rule, table, parts, spec)
+    asked = rule.model_copy(update={"consistency": None}) if choice.chosen else rule  # lists of keys are of no one moment
+    agreed, parts = consistent(config, asked, table, parts, spec)
     spec = dataclasses.replace(spec, consistency=agreed, packed=True, aged=aged(spec, state), unread=forgotten(spec, state))
     stream = bool(parts and parts[0].stream)
     spec, why = publishing(config, rule, spec, 2 if stream else len(parts), existing, found)
@@ -126,7 +138,9 @@ def _load(config: Config, catalog: Catalog, table: Table, bound: Bound | None, c
     ages = AGED if stays and spec.aged else ""
     condition = "only the rows for which its rule's where holds" if table.where else ""
     other = choice.state is not None and existing is not None and choice.state.taken.where != table.where
-    condition = "; ".join(filter(None, (condition, OTHER_WHERE if other and not choice.why else "")))
+    whole_again = WAS_PART if is_part(state) and existing is not None and not choice.chosen and not choice.why else ""
+    other_where = OTHER_WHERE if other and not choice.why else ""
+    condition = "; ".join(filter(None, (partial, condition, other_where, whole_again)))
     named = "" if table.name == table.origin else f"{table.origin} at the source"
     told = (how, named, condition, some_columns(table, spec), why, ages, null, COMPARED if compare else "")
     load = TableLoad(
@@ -157,6 +171,7 @@ def _load(config: Config, catalog: Catalog, table: Table, bound: Bound | None, c
         once_more=config.loads_again(rule.table_importance),
         strategy=rule.extraction_strategy,
         unmet=choice.unmet or keyless(rule, table),
+        part=partial,
     )
     # What is staged is compared with the record of its ranges, so an empty table has one too.
     return load if parts or load.direct else dataclasses.replace(load, partitions=(Partition(0),))

@@ -18,6 +18,7 @@ from bulketl.plan.drift import Drift
 from bulketl.tables.catalog import Catalog, Column, Table, TargetTable
 from bulketl.tables.cursor import NO_TIME, State, Watermark, before, cursor_type, is_time, parse_value, text_of
 from bulketl.tables.measured import Cursor, Known, Measured, Pace
+from bulketl.tables.part import Chosen
 from bulketl.tables.partitions import Changes, KeyValue, Partition, split, split_key
 from bulketl.tables.printable import count_of
 
@@ -48,6 +49,7 @@ class Choice:
     why: str = ""  # it is loaded whole although its rule says otherwise; ", " and the reason
     unmet: str = ""  # the same in words, if every load will, as long as nobody changes its own rule or the source
     refusal: PlanError | None = None  # why it is not loaded
+    chosen: Chosen | None = None  # which rows its limit leaves, where it has one
 
     @property
     def whole(self) -> bool:
@@ -60,6 +62,7 @@ def choice_of(known: Known, table: str) -> Choice:
     return Choice(state=known.states.get(table), existing=known.existing.get(table), encoding=known.encoding)
 
 
+WAS_PART = "until now it has a part of its rows"
 OTHER_WHERE = "its rule's where is not the one that it was loaded with"
 
 
@@ -124,7 +127,9 @@ def cursor(
 
 
 def _same_rows(table: Table, choice: Choice) -> None:
-    """Raise FullLoad where the rows that are there were chosen by another condition."""
+    """Raise FullLoad where the rows that are there were chosen by another condition, or by a limit."""
+    if choice.state is not None and choice.existing is not None and choice.state.taken.part is not None:
+        raise FullLoad(f"because {WAS_PART}")
     if choice.state is not None and choice.existing is not None and choice.state.taken.where != table.where:
         raise FullLoad(f"because {OTHER_WHERE}")
 
@@ -226,9 +231,9 @@ def _columns(existing: TargetTable, found: Drift, table: Table, config: Config, 
     if existing.primary_key != config.target_names(table.name, rule.key_of(table.primary_key)):
         raise FullLoad("because the target table has another primary key")
     if found.added:
-        raise FullLoad(f"because {', '.join(found.added)} is new, and rows have values in it that no stamp tells of")
+        raise FullLoad(f"because {', '.join(found.added)} is new, and no stamp says which rows have values in it")
     if back := [name for name in state.kept if name in there]:
-        raise FullLoad(f"because {', '.join(back)} is new again, and rows have values in it that no stamp tells of")
+        raise FullLoad(f"because {', '.join(back)} is new again, and no stamp says which rows have values in it")
     if found.changed:
         raise FullLoad(f"because {', '.join(found.changed)} has another type now")
     if found.widened and (existing.views or existing.materialized):

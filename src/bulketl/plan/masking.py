@@ -280,8 +280,8 @@ def hold_masks(spec: TableSpec, state: State | None, existing: TargetTable | Non
     before, now = (text.partition(" ")[0] for text in (state.masking if known and state else "", spec.masking))
     if before != now and {before, now}.isdisjoint({"", _NO_KEY}) and not full:
         raise PlanError(
-            f"table {spec.table!r} was masked with another key: its pseudonyms would become other ones, and no longer join "
-            "with what was masked before",
+            f"table {spec.table!r} was masked with another key: its pseudonyms would change, and no longer join with "
+            "values that were masked before",
             hint="set the old key again; or, to bring in the new one, load all masked tables with --full; "
             + runbook("rotate-mask-key"),
         )

@@ -43,6 +43,7 @@ class TableLoad:
     after: tuple[str, ...] = ()  # tables of the plan that it depends on
     strategy: Strategy | None = None  # of its rule
     unmet: str = ""  # how and why it is not loaded as its own rule says
+    part: str = ""  # which of its rows are loaded, where a limit leaves some out, and what follows
     once_more: bool = False  # when it fails it is loaded again, after the others
     long: bool = False  # a column of it holds values of any length
 
@@ -228,6 +229,7 @@ def differences(before: Mapping[str, Any], plan: Plan) -> list[str]:
             ("deletes", spec["deletes"], load.spec.deletes),
             ("key", ", ".join(spec["key"]), ", ".join(load.spec.key)),
             ("where", spec.get("where", ""), load.spec.where),
+            ("limit", (spec.get("part") or {}).get("limit"), load.spec.part and load.spec.part.limit),
             ("table of the source", spec.get("origin", name), load.spec.origin),
             ("partitions", len(was["partitions"]), len(load.partitions)),
             *((f"column {c}", columns.get(c), now.get(c)) for c in {**columns, **now}),

@@ -59,7 +59,7 @@ def publishing(
     if rule.publish == "swap" and not existing.replaceable:
         raise PlanError(
             f"table {existing.name!r} cannot be swapped, as its rule asks, because of {', '.join(existing.hanging)}",
-            hint="take publish: swap out of its rule, or drop what depends on it",
+            hint="remove publish: swap from its rule, or drop what depends on the table",
         )
     _refuse(config, rule, spec, existing, found)
     spec = dataclasses.replace(spec, partitioned=existing.partitioned, watched=existing.acting)
@@ -68,11 +68,11 @@ def publishing(
         _only_added_to(spec, existing, found, "is of tier audit")
         if found.added and not spec.key:
             raise PlanError(
-                f"table {spec.table!r} is of tier audit and has no primary key, so its new columns "
-                f"{', '.join(found.added)} cannot be filled in the rows that are there",
+                f"table {spec.table!r} is of tier audit and has no primary key, so bulketl cannot fill its new columns "
+                f"{', '.join(found.added)} in the rows that are there",
                 hint="declare its primary_key, name the columns under exclude_columns, or give it another tier",
             )
-        return dataclasses.replace(spec, publish="append"), "appended to, as tier audit is"
+        return dataclasses.replace(spec, publish="append"), "appended to, because it is of tier audit"
     if not spec.whole:
         return dataclasses.replace(spec, publish="merge"), "merged in"
     if spec.deletes != "mirror":
@@ -91,15 +91,15 @@ def _replaced(rule: TableRule, spec: TableSpec, parts: int, existing: TargetTabl
     swaps = rule.publish == "swap" or not in_place
     if not existing.replaceable and uncopied and parts <= 1:
         raise PlanError(
-            f"table {spec.table!r} has a column in the target that no row can be copied past, for its type has no binary "
-            f"form: {', '.join(uncopied)}; and it cannot be replaced because of {hanging}",
-            hint="drop that column, give it another type, or drop what hangs on the table",
+            f"table {spec.table!r} has columns in the target whose type has no binary form, so no row can be copied: "
+            f"{', '.join(uncopied)}; and it cannot be replaced because of {hanging}",
+            hint="drop that column, give it another type, or drop what depends on the table",
         )
     if existing.hanging and not (existing.replaceable and (swaps or uncopied)):
         way = f"emptied and refilled in one transaction, because of {hanging}"
         return dataclasses.replace(spec, publish="refill"), way
     if uncopied:
-        why = f"built beside and swapped in, because no row can be copied past {', '.join(uncopied)}"
+        why = f"built beside and swapped in, because rows cannot be copied beside {', '.join(uncopied)}"
         return dataclasses.replace(spec, publish="swap", seen=existing.seen), why
     if in_place and (parts <= 1 or rule.publish == "refill") and rule.publish != "swap":
         why = "small, so" if parts <= 1 else "as its rule asks,"
@@ -116,9 +116,9 @@ def _possible(spec: TableSpec) -> None:
         )
     if alike := [column for column in unhashed(spec.written.casts) if column in spec.key]:
         raise PlanError(
-            f"table {spec.table!r}: column {alike[0]!r} is text of its key and declared jsonb, to which two keys of "
-            "the source may be equal",
-            hint="declare text for it",
+            f"table {spec.table!r}: column {alike[0]!r} of its key is text and declared jsonb, and as jsonb two "
+            "different keys of the source may be equal",
+            hint="declare it text",
         )
 
 
@@ -126,7 +126,8 @@ def _keyed(rule: TableRule, spec: TableSpec) -> None:
     """Raise PlanError for a policy by which a table is never replaced, where no key lets rows be merged: from the start."""
     if rule.deletes.policy in ("ignore", "mark", "fail") and not (spec.key or spec.audit):
         raise PlanError(
-            f"table {spec.table!r} has deletes: {rule.deletes.policy} and no key, so it is neither replaced nor merged into",
+            f"table {spec.table!r} has deletes: {rule.deletes.policy} and no key, so bulketl can neither replace nor "
+            "merge its rows",
             hint="declare its primary_key, or write deletes: mirror, which replaces it whole",
         )
 
@@ -153,9 +154,10 @@ def _only_added_to(spec: TableSpec, existing: TargetTable, found: Drift, why: st
     """Raise PlanError when the table, which must stay, cannot take the rows with columns added or widened."""
     if not (spec.key or spec.audit) or existing.primary_key != spec.target_key or not _in_place(existing, found, spec.kept):
         texts = f": {'; '.join(found.texts)}" if found.texts else ""
-        by_hand = "alter it by hand to fit, with the same primary key; columns are added and widened by themselves"
+        by_hand = "alter it in the target so that it fits, with the same primary key; bulketl itself adds and widens columns"
         raise PlanError(
-            f"table {spec.table!r} {why}, so it is never replaced, and as it is it cannot take the source's rows{texts}",
+            f"table {spec.table!r} {why}, so bulketl never replaces it, and in its present form it cannot take the "
+            f"source's rows{texts}",
             hint=_by_hand(spec, found) if found.renamed else by_hand,
         )
 
@@ -181,13 +183,13 @@ def _refuse(config: Config, rule: TableRule, spec: TableSpec, existing: TargetTa
         raise PlanError(
             f"table {name!r} has the key {', '.join(spec.key) or 'none'} at the source "
             f"and {', '.join(existing.primary_key)} in the target",
-            hint="a key of another name or other columns makes another table: drop the target's when you are sure; "
+            hint="a table with another key is another table: drop the target's table when you are sure; "
             + runbook("schema-changed"),
         )
     if found.changed and config.narrowed_columns == "refuse":
         raise PlanError(
             f"table {name!r} has columns of a narrower or other type than the target: {'; '.join(found.texts)}",
-            hint="alter the target table by hand, or set narrowed_columns: swap to have it built anew; "
+            hint="alter the target table by hand, or set narrowed_columns: swap, and bulketl builds it anew; "
             + runbook("schema-changed"),
         )
     kept = tuple((name, "") for name in _staying(config, rule, spec, found))
@@ -215,10 +217,10 @@ def _replaceable(existing: TargetTable, spec: TableSpec, found: Drift, lost: set
             elif columns.intersection(found.left):
                 keeping = "name it under columns"
             raise PlanError(
-                f"table {name!r} cannot be replaced by one without {', '.join(sorted(columns))}: "
+                f"table {name!r} cannot be replaced by a table without {', '.join(sorted(columns))}: "
                 + "; ".join(f"{what} needs {', '.join(needed)}" for what, needed in needing),
-                hint=f"drop {', '.join(what for what, _ in needing)} in the target, or make it do without, and load again; "
-                f"or {keeping}",
+                hint=f"drop {', '.join(what for what, _ in needing)} in the target, or alter it so that it needs them no "
+                f"longer, and load again; or {keeping}",
             )
         return
     texts = list(found.texts)
@@ -226,7 +228,7 @@ def _replaceable(existing: TargetTable, spec: TableSpec, found: Drift, lost: set
         theirs = ", ".join(existing.primary_key) or "none"
         texts.append(f"its key is {', '.join(spec.target_key) or 'none'} at the source and {theirs} in the target")
     raise PlanError(
-        f"table {name!r} has other columns or another key than the source now, "
+        f"table {name!r} no longer has the columns or the key of the source, "
         f"and cannot be replaced because of {hanging}" + (f": {'; '.join(texts)}" if existing.columns else ""),
         hint=f"alter the target table by hand so that it has what the source has, or drop there what is in the way "
         f"({hanging}), and load again",

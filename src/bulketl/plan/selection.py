@@ -16,9 +16,12 @@ from bulketl.tables.patterns import matches
 from bulketl.tables.printable import count_of
 from bulketl.tables.spec import TIERS, Tier
 
-NEW_TABLE = "new at the source; `bulketl discover --write` adds it to the rules, new_tables: load takes such tables at once"
+NEW_TABLE = (
+    "new at the source, and no rule names it; `bulketl discover --write` adds a rule, and new_tables: load loads new tables "
+    "at once"
+)
 NEW_LEFT_OUT = (
-    "new at the source, and a rule for many tables that is older leaves it out; `bulketl discover --write` adds an entry, "
+    "new at the source, and an older rule for many tables leaves it out; `bulketl discover --write` adds an entry, "
     "in which exclude: true leaves it out for good"
 )
 
@@ -27,7 +30,7 @@ NEW_LEFT_OUT = (
 class Selection:
     """What a person asks for beside the rules. Tables are given as names or as patterns with `*` and `?`.
 
-    Raise PlanError when all of each table is asked for, and a part of it too.
+    Raise PlanError when all of each table is asked for and a part of it too, or a part by two measures.
     """
 
     # Which tables; empty means all.
@@ -38,6 +41,7 @@ class Selection:
     full: bool = False  # all of them, whatever the strategy of their rules
     since: str = ""  # a value of the cursor: rows from it on are loaded again
     until: str = ""  # a value of the cursor: rows before it are loaded again
+    limit: int | None = None  # at most so many of each table, and those that others refer to
     # What may happen to a table in the target.
     allow_deletes: tuple[str, ...] = ()  # it may lose any share of its rows
     adopt: tuple[str, ...] = ()  # it is given to bulketl, which did not make it
@@ -45,7 +49,15 @@ class Selection:
 
     def __post_init__(self) -> None:
         if self.span and self.full:
-            raise PlanError("a load is whole or of a part, not both", hint="leave out --full, or --since and --until")
+            raise PlanError(
+                "a load takes whole tables or a part of them, not both", hint="leave out --full, or --since and --until"
+            )
+        other = "--full" if self.full else "--since and --until" if self.span else "--adopt" if self.adopt else ""
+        if self.limit is not None and other:
+            raise PlanError(
+                f"--limit loads a part of each table, which {other} cannot do",
+                hint=f"leave out --limit, or {other}",
+            )
 
     @property
     def everything(self) -> bool:

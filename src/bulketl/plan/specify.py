@@ -97,8 +97,8 @@ def _retained(table: Table, state: State | None) -> tuple[tuple[str, dt.datetime
     for column, limit in limits:
         if column not in there:
             raise PlanError(
-                f"table {table.name!r} has no column {column!r} any more, and rows before {limit} in it have left the "
-                "target by its retention: they cannot be told from the others, and would come back",
+                f"table {table.name!r} no longer has the column {column!r}, by which retention has removed rows before "
+                f"{limit} from the target: bulketl cannot tell these rows from the others, and they would come back",
                 hint=f"put the column back at the source, or take {column!r} out of bulketl.state.retained in the target "
                 "when they may come back; `bulketl state reset` does not forget retention",
             )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from bulketl.config.config import Config
+from bulketl.plan import partial
 from bulketl.plan.masking import masked_columns
 from bulketl.plan.plan import Leftover, Plan
 from bulketl.tables.catalog import Catalog, TargetTable
@@ -71,11 +72,13 @@ def line(schema: str, found: Sequence[Leftover]) -> str:
 
 
 def notes(plan: Plan) -> list[str]:
-    """Return what is to be said first of a plan: which tables it adopts, and which are left behind."""
+    """Return what is to be said first of a plan: which tables it adopts, which are parts, and which are left behind."""
     adopted = [load.spec.table for load in plan.loads if load.spec.adopt]
     more = f" and {len(adopted) - NAMED} more" if len(adopted) > NAMED else ""
     what = "table that bulketl did not make is" if len(adopted) == 1 else "tables that bulketl did not make are"
     told = [f"{len(adopted)} {what} adopted: {', '.join(adopted[:NAMED])}{more}"] if adopted else []
+    parts = {load.spec.table: load.spec.part for load in plan.loads if load.spec.part}
+    told += [partial.line(plan.schema, parts)] if parts else []
     return told + ([line(plan.schema, plan.leftovers)] if plan.leftovers else [])
 
 

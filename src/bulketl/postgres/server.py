@@ -74,7 +74,7 @@ class Postgres:
         parts = {key: str(value or "") for key, value in parameters(self.uri)[1].items()}
         ports = all(port.isdigit() for port in parts.get("port", "").split(",") if port)
         if "@" in parts.get("host", "") or not ports or "@" in parts.get("dbname", ""):
-            raise ConfigError("the target URI has a host or port that is none", hint=FORM)  # a raw password, most likely
+            raise ConfigError("the target URI has an invalid host or port", hint=FORM)  # a raw password, most likely
 
     @property
     def protection(self) -> Protection:

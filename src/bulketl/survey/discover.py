@@ -71,7 +71,7 @@ def _evidence(config: Config, tell: Tell) -> Evidence:
     tell("looking at the newest rows", 0, len(looked_at))
     arrivals = patient(read_arrivals, source, looked_at)
     tell("comparing values of columns that may refer to other tables", 0, 0)
-    matches = _matched(source, catalog)
+    matches = matched(source, catalog)
     filled = [table for table in catalog if table.rows]
     tell("counting values that look personal", 0, len(filled))
     shapes = patient(read_shapes, source, [(table, texts_of(table)) for table in filled])
@@ -88,7 +88,7 @@ def _worth_a_look(table: Table, catalog: Catalog) -> bool:
     return (counts and told) or evidence.looked_at(table)
 
 
-def _matched(source: MySQL, catalog: Catalog) -> dict[Guess, Match]:
+def matched(source: MySQL, catalog: Catalog) -> dict[Guess, Match]:
     """Return what the values of columns say of the tables that they may refer to; nothing of tables without rows."""
     tables = {table.name: table for table in catalog}
     asked = [guess for guess in guesses(catalog) if tables[guess.table].rows and comparable(guess, tables)]

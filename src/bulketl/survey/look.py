@@ -78,5 +78,6 @@ def in_view(source: MySQL, config: Config, known: Known, names: Collection[str] 
     catalog = called(config, read_catalog(source, wanted))
     config.meet((*catalog, *catalog.views))
     seen = with_views(catalog, config, known.states, names)
-    tables = (dataclasses.replace(table, where=config.rule(table.name).where or "") for table in seen)
+    rules = ((table, config.rule(table.name)) for table in seen)
+    tables = (dataclasses.replace(table, where=rule.where or "", limit=rule.limit) for table, rule in rules)
     return dataclasses.replace(seen, tables=tuple(cuttable(config, table) for table in tables))

@@ -15,6 +15,7 @@ from bulketl.survey.unchanged import unchanged
 from bulketl.tables.catalog import Catalog, Table
 from bulketl.tables.measured import Known, Measured
 from bulketl.tables.partitions import Bound, Changes, fits, split_key
+from bulketl.tables.printable import count_of
 from bulketl.tables.spec import Policy, Publish
 
 Act = Literal["whole", "changes", "unchanged", "refused", "excluded", "waits"]
@@ -45,6 +46,8 @@ def next_load(config: Config, catalog: Catalog, table: Table, known: Known) -> N
         return NextLoad("excluded", "its rule says exclude: true")
     if config.waits(table.name):
         return NextLoad("waits", "it is new at the source, and not in the rules")
+    if table.limit is not None:
+        return NextLoad("whole", f"its limit leaves {count_of(table.limit, 'row')}, and those that others refer to")
     one, selection = dataclasses.replace(catalog, tables=(table,)), Selection()
     choice = before_measuring(config, one, table, choice_of(known, table.name), selection)
     if choice.cursor and not choice.whole:

@@ -20,6 +20,7 @@ from bulketl.plan.decision import decide
 from bulketl.plan.incremental import Choice, misspelt
 from bulketl.plan.leftout import left_out
 from bulketl.plan.ownership import left_to_others, unknown
+from bulketl.plan.partial import check_schema, limited, of_part
 from bulketl.plan.plan import Leftover, Plan, differences, tables_of
 from bulketl.plan.selection import Selection
 from bulketl.plan.stale import leftovers
@@ -31,9 +32,11 @@ from bulketl.postgres.server import Postgres
 from bulketl.rows.reconcile import Digest
 from bulketl.survey.cursors import choices
 from bulketl.survey.look import Sight, look
+from bulketl.survey.parts import choose_rows
 from bulketl.survey.stages import Tell, silent
 from bulketl.survey.unchanged import alike, unchanged
 from bulketl.tables.catalog import Catalog, TargetTable
+from bulketl.tables.partitions import Bound
 from bulketl.tables.spec import TableSpec, Tier
 
 LOOKED_BACK = 30  # runs
@@ -50,19 +53,21 @@ def make_plan(
     until: str = "",
     allow_deletes: Sequence[str] = (),
     adopt: Sequence[str] = (),
+    limit: int | None = None,
 ) -> Plan:
     """Look at both servers and return what a load would do; change nothing on either.
 
     `tiers` and `tables` (names, or patterns with `*` and `?`) narrow the load, `exclude` leaves tables out; empty means
     all. `full` loads tables whole that have another strategy. `since` and `until`: load again the rows whose cursor
     lies there, `since` included. Tables that fit `allow_deletes` may lose any share of their rows. Tables of the target that
-    fit `adopt` are given to bulketl, which does not touch what it did not make. Raise ConfigError, SourceError or
+    fit `adopt` are given to bulketl, which does not touch what it did not make. `limit`: at most so many rows of each table,
+    by its key, and those that others refer to. Raise ConfigError, SourceError or
     TargetError when a server cannot be used, PlanError when nothing fits `tiers` and `tables`, a pattern of `adopt` fits no
-    table, or the load is to be both `full` and of a part.
+    table, the load is to be both `full` and of a part, or a part would take the place of whole tables.
     """
     selection = Selection(
         tiers=tuple(tiers), tables=tuple(tables), exclude=tuple(exclude), full=full, since=since, until=until,
-        allow_deletes=tuple(allow_deletes), adopt=tuple(adopt),
+        allow_deletes=tuple(allow_deletes), adopt=tuple(adopt), limit=limit,
     )  # fmt: skip
     return planned(config, selection)
 
@@ -89,8 +94,13 @@ def made_of(
     Without `sparing` tables are planned too that have not changed. Raise SourceError or TargetError.
     """
     source, known = sight.source, sight.known
+    check_schema(config.target_schema, known, selection)
     catalog, others = left_to_others(config, sight.catalog, known, selection)
     skipped = (*sight.skipped, *others)
+    catalog = limited(catalog, selection)
+    if some := sum(table.limit is not None for table in catalog):
+        tell("choosing rows, and what they refer to", 0, some)
+    chosen = choose_rows(source, config, sight.everything, catalog)
     existing = patient(counted, config, sight.target, known.existing, catalog)
     states, paces, encoding = known.states, known.paces, known.encoding
     seen = {
@@ -103,13 +113,17 @@ def made_of(
         catalog, same = unchanged(config, catalog, seen, lambda names: patient(_count, config, sight.target, names))
         skipped += same
     tell("looking at cursors", 0, len(catalog.tables))
-    choice = patient(choices, source, config, catalog, seen, selection)
+    unlimited = dataclasses.replace(catalog, tables=tuple(table for table in catalog if table.limit is None))
+    choice = patient(choices, source, config, unlimited, seen, selection)
+    choice |= {name: of_part(name, seen[name], rows, selection) for name, rows in chosen.items()}
     if error := misspelt(choice.values()):
         raise error
     whole = [t for t in catalog if not choice[t.name].refusal and choice[t.name].whole]
     tell("looking for ranges", 0, len(whole))
     by = {table.name: along for table in whole if (along := config.rule(table.name).partition_by)}
-    bounds = patient(read_bounds, source, whole, by, config.partition_bytes)
+    measured = [table for table in whole if table.name not in chosen or not chosen[table.name].partitions]
+    bounds = patient(read_bounds, source, measured, by, config.partition_bytes)
+    bounds |= {name: Bound(rows.part.all, counted=True) for name, rows in chosen.items() if rows.partitions}
     if sparing:
         tell("hashing small tables", 0, len(catalog.tables))
         catalog, same = alike(config, catalog, seen, bounds, lambda specs: patient(_hashes, source, sight.target, specs))

@@ -8,7 +8,7 @@ believed until values refute it; one that fits in part is believed when values a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bulketl.tables.catalog import Catalog, Column, Table
@@ -60,17 +60,23 @@ def settled(catalog: Catalog, guessed: Iterable[Guess], matches: Mapping[Guess, 
         table.name: {t: Reference(t, "", f"a foreign key to {t} is declared") for t in table.references if t != table.name}
         for table in catalog
     }
+    for guess, why in believed(guessed, matches):
+        known = found[guess.table].get(guess.target)
+        declared = known is not None and not known.column
+        if known is None or declared:
+            told = f"{guess.column} is a foreign key to {guess.target}" if declared else why
+            found[guess.table][guess.target] = Reference(guess.target, guess.column, told)
+    return {name: tuple(by_target.values()) for name, by_target in found.items()}
+
+
+def believed(guessed: Iterable[Guess], matches: Mapping[Guess, Match]) -> Iterator[tuple[Guess, str]]:
+    """Yield of each column the best guess that values allow, with what says so."""
     taken: set[tuple[str, str]] = set()
     for guess in guessed:
         why = "" if (guess.table, guess.column) in taken else _believed(guess, matches.get(guess))
         if why:
             taken.add((guess.table, guess.column))
-            known = found[guess.table].get(guess.target)
-            declared = known is not None and not known.column
-            if known is None or declared:
-                told = f"{guess.column} is a foreign key to {guess.target}" if declared else why
-                found[guess.table][guess.target] = Reference(guess.target, guess.column, told)
-    return {name: tuple(by_target.values()) for name, by_target in found.items()}
+            yield guess, why
 
 
 def comparable(guess: Guess, tables: Mapping[str, Table]) -> bool:

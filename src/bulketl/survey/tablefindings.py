@@ -48,6 +48,17 @@ def no_guard(one: Ruled) -> Finding | None:
     )  # fmt: skip
 
 
+def limited(one: Ruled) -> Finding | None:
+    """Tell that a table is loaded in part."""
+    if one.rule.limit is None:
+        return None
+    return one.finding(
+        "note", f"has limit: {one.rule.limit:,}",
+        "only so many of its rows are loaded, and those that others refer to; nothing compares it with the source",
+        "take limit out of its rule where all rows are wanted",
+    )  # fmt: skip
+
+
 def low_threshold(one: Ruled) -> Finding | None:
     """Tell that more rows may be missing than need be."""
     threshold, proposed = one.rule.monitoring.data_quality_threshold, one.proposal.threshold
@@ -258,6 +269,7 @@ TABLE_RULES: tuple[Rule, ...] = (
     of_tables("audit deletes", audit_deletes),
     of_tables("audit edited", audit_edited),
     of_tables("no guard", no_guard),
+    of_tables("limited", limited),
     of_tables("low threshold", low_threshold),
     of_tables("retention by no time", retention_by_no_time),
     of_tables("dependencies", dependencies),

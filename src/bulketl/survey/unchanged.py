@@ -62,7 +62,7 @@ def alike(
     likely: list[TableSpec] = []
     for table in catalog if not config.certify else ():
         bound, state = bounds.get(table.name), known[table.name].state
-        if table.changed_at or table.engine != "InnoDB" or not bound or bound.error or not bound.counted:
+        if table.limit or table.changed_at or table.engine != "InnoDB" or not bound or bound.error or not bound.counted:
             continue
         rule = config.rule(table.name)
         if rule.extraction_strategy != "full_table" or rule.checks or bound.rows * row_bytes(table) > HASHED_BYTES:
@@ -88,7 +88,13 @@ def _without(config: Config, catalog: Catalog, proved: Mapping[str, str], proof:
 def _still(config: Config, catalog: Catalog, table: Table, choice: Choice) -> bool:
     """Tell whether the server's time of change says that the table is as it was loaded."""
     state = choice.state
-    if table.where or not table.changed_at or state is None or not state.evidence.startswith(f"{table.changed_at} "):
+    if (
+        table.where
+        or table.limit
+        or not table.changed_at
+        or state is None
+        or not state.evidence.startswith(f"{table.changed_at} ")
+    ):
         return False
     spec, rule = _again(config, catalog, table, choice), config.rule(table.name)
     if spec is None or spec.evidence != state.evidence:

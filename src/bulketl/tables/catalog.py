@@ -65,7 +65,8 @@ class Table:
     `references` are the tables its declared foreign keys point to. `changed_at` is when the server says that its rows were
     last changed, '' when it does not know, or so short ago that more may follow within the same second.
     `origin`: its name at the source, where `name` is another one, that of the target. `alike`: tables that would have the
-    same name there. `where`: the condition in its own SQL for the rows that a rule wants of it, '' for all.
+    same name there. `where`: the condition in its own SQL for the rows that a rule wants of it, '' for all. `limit`: at most
+    so many of these are loaded, and those that others refer to; None for all.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Table:
     origin: str = ""
     alike: tuple[str, ...] = ()
     where: str = ""
+    limit: int | None = None
 
     def __post_init__(self) -> None:
         if not self.origin:

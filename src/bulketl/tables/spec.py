@@ -14,6 +14,7 @@ from typing import Literal, get_args
 from bulketl.tables.casts import Cast, Encoder, encoder_of
 from bulketl.tables.checks import Check
 from bulketl.tables.cursor import Watermark
+from bulketl.tables.part import Part
 from bulketl.tables.taken import Taken
 
 Tier = Literal["critical", "important", "audit", "reference"]
@@ -86,6 +87,7 @@ class TableSpec:
     # with a zone is of a `timestamptz`.
     retained: tuple[tuple[str, dt.datetime], ...] = ()
     where: str = ""  # only rows for which this holds, in the source's SQL
+    part: Part | None = None  # which of these a limit leaves; None without one
     consistency: Consistency = "best effort"  # what its rows have in common
     locks: bool = False  # its engine locks the table while a statement reads it
     certify: bool = False  # figures of every column are taken on the way
@@ -163,7 +165,7 @@ class TableSpec:
         """What of the source its rows are, and by which names."""
         table = "" if self.origin == self.table else self.origin
         names = tuple((item.column, item.name) for item in self.casts if item.source and item.name != item.column)
-        return Taken(table, names, self.where)
+        return Taken(table, names, self.where, self.part)
 
     @property
     def target_key(self) -> tuple[str, ...]:

@@ -154,6 +154,8 @@ def _not_loaded(s: RowStory) -> str:
         return f"The table is not loaded yet: {s.next.why}; `bulketl discover --write` adds it to them."
     if not s.in_target:
         return f"{_failure(s) or 'The table was never loaded'}, so the target has none of its rows; {then(s)}."
+    if s.part:
+        return f"The table was loaded under a limit and is {s.part}; this row is not among them."
     return "" if s.stays else "Retention removed the row from the target, and no load brings it back."
 
 

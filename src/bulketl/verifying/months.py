@@ -213,6 +213,9 @@ def _asked(config: Config, sight: Sight[Known], table: Table, by: str, sums: boo
     spec, existing = specify(config, sight.catalog, table, choice), choice.existing
     if existing is None:
         return TableHistory(table.name, error="the target has no such table; was it ever loaded?")
+    state = choice.state
+    if state is not None and state.taken.part is not None:
+        return TableHistory(table.name, skipped=state.taken.part.words)
     secret = {item.column for item in spec.masked}
     casts = {item.column: item for item in spec.casts if item.source and not item.masked}
     column = date_column(table, config.rule(table.name), list(casts), by)

@@ -46,7 +46,8 @@ class RowStory:
     """All that is known of one row.
 
     `source` and `target`: whether each side has it; `unknown` where the side could not be asked, for `source_problem` or
-    `target_problem`. `table_gone`: the source has no such table. `in_target`: the target has the table. `columns`: the ones
+    `target_problem`. `table_gone`: the source has no such table. `in_target`: the target has the table; `part`: which
+    rows of it, where a limit left some out. `columns`: the ones
     that differ first. `refused`: why a load would reject the row as the source has it, '' when it would not. `stamp`: its
     cursor, as column and value; `watermark`: up to which value the table was loaded. `newer`: it was stamped after that;
     `within`: the changes that the next load reads have it; `stays`: retention has not removed it. `noted`: the audit trail
@@ -64,6 +65,7 @@ class RowStory:
     source_problem: str = ""
     target_problem: str = ""
     table_gone: bool = False
+    part: str = ""
     in_target: bool = False
     columns: tuple[ColumnStory, ...] = ()
     tier: Tier = "reference"

@@ -98,6 +98,9 @@ def _task(config: Config, catalog: Catalog, table: Table, choice: Choice, free: 
     if existing is None or not existing.columns:
         what = f"{with_article(existing.kind)} has its name there" if existing else "it was never loaded"
         return Task(dataclasses.replace(verdict, problem=f"it is not in the target: {what}"), rule.table_importance)
+    if state is not None and state.taken.part is not None:
+        problem = f"{state.taken.part.words}, so it is not compared with the source; a load without a limit makes it whole"
+        return Task(dataclasses.replace(verdict, problem=problem), rule.table_importance)
     mark = _mark(config, catalog, table, state)
     changes = mark if rule.extraction_strategy != "full_table" else None
     cursor = Cursor(changes.column, changes.type, Changes(changes.column)) if changes else None

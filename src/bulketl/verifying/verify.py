@@ -14,12 +14,14 @@ from bulketl.connections.retrying import patient
 from bulketl.mysql.discover import read_bounds
 from bulketl.mysql.server import MySQL
 from bulketl.plan.ownership import unknown
+from bulketl.plan.partial import part_of
 from bulketl.plan.selection import Selection
 from bulketl.postgres.known import on_record
 from bulketl.postgres.locks import new_run
 from bulketl.survey.look import look
 from bulketl.survey.stages import Tell, silent
 from bulketl.tables.catalog import Catalog
+from bulketl.tables.measured import Known
 from bulketl.tables.partitions import is_integer_key, split_key
 from bulketl.tables.spec import Tier
 from bulketl.verifying.kept import keep
@@ -65,6 +67,7 @@ def verify(
     if error := unknown("--allow-deletes", selection.allow_deletes, sight.everything):
         raise error
     source, target, catalog = sight.source, sight.target, sight.catalog
+    catalog, limited = _without_parts(catalog, sight.known)
     asked = [*tasks(config, catalog, sight.known, selection, began), *map(unverifiable, sight.hidden)]
     if level in ("keys", "rows") and sample == 1:
         tell("looking for ranges", 0, len(asked))
@@ -82,9 +85,16 @@ def verify(
     finally:
         both.close()
     notes = [f"{skip.table} is not verified: {skip.reason}" for skip in sight.skipped]
+    notes += [f"{table} is not verified: {words}, as its rule says" for table, words in limited.items()]
     if why := keep(target, result, dt.datetime.now(dt.UTC)):
         notes.append(f"this verification is not on record: {why}")
     return dataclasses.replace(result, seconds=round(time.monotonic() - began, 3), notes=tuple(notes))
+
+
+def _without_parts(catalog: Catalog, known: Known) -> tuple[Catalog, dict[str, str]]:
+    """Return the catalogue without the tables that are parts as their rules say, and these with which rows they have."""
+    limited = {table.name: words for table in catalog if table.limit and (words := part_of(known.states.get(table.name)))}
+    return dataclasses.replace(catalog, tables=tuple(t for t in catalog if t.name not in limited)), limited
 
 
 def _cut(config: Config, source: MySQL, catalog: Catalog, asked: Sequence[Task]) -> list[Task]:

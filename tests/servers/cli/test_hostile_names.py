@@ -47,7 +47,15 @@ RULES: dict[str, Any] = {
 # What each command is called with. A command that is not here fails the first test.
 CALLS: dict[str, list[list[str]]] = {
     "load": [["--certify"], [], ["--tables", "nothing\x1b[2J*"], ["--resume", "x\x1b[2J"]],
-    "plan": [[], ["--sql"], ["--diff"], ["--full"]],
+    "plan": [
+        [],
+        ["--sql"],
+        ["--diff"],
+        ["--full"],
+        ["--limit", "1"],
+        ["--limit", "1", "--allow-deletes", "*"],
+        ["--limit", "1", "--schema", "copy\x1b[2J"],
+    ],
     "discover": [[], ["--write", "config/new.yaml", "--yes"]],
     "validate": [[]],
     "casts": [[]],

@@ -40,7 +40,7 @@ OURS = ("good", "missing", "of another authority", "expired")
 MODES = ("require", "verify-ca", "verify-full")
 TOLD = {
     "missing": "wants a certificate of ours|refuses user 'certified'",
-    "of another authority": "does not know the authority of our client certificate|ended the session while TLS began",
+    "of another authority": "does not know the authority of our client certificate|ended the session during the TLS",
     "expired": "client certificate in the .* URI has expired",
 }
 SECONDS = 5
@@ -259,7 +259,7 @@ CONNECTS: dict[str, Callable[[str], object]] = {
     "psycopg": _psycopg,
     "adbc": _adbc,
 }
-ENDED = r"closed|eof|Lost connection|ended the session while TLS began"
+ENDED = r"closed|eof|Lost connection|ended the session during the TLS handshake"
 # Bytes from the server, and from us, after which the line fails: amid greeting, question for TLS, hello and certificates.
 MOMENTS = [("stall_bytes", 1), ("stall_bytes", 60), ("stall_bytes", 1500),
            ("stall_sent", 30), ("stall_sent", 300), ("stall_sent", 1200)]  # fmt: skip

@@ -163,7 +163,7 @@ def test_a_change_that_the_table_cannot_follow_is_refused(used: Lab) -> None:
     night(used, FULL)
     used.mysql("UPDATE t SET c = '1'", "ALTER TABLE t MODIFY c int")
     told = night(used, FULL, fails=True).summary.tables["t"]
-    assert "is of tier audit, so it is never replaced" in told.message
+    assert "is of tier audit, so bulketl never replaces it" in told.message
     assert used.pg("SELECT count(*) FROM {s}.t") == [(10,)]
 
 

@@ -189,7 +189,7 @@ def test_a_table_that_is_gone_from_the_source_is_an_event_and_in_the_ledger_and_
     kept = "SELECT outcome, error FROM bulketl.table_load WHERE run = %s AND table_name = 't'"
     ((outcome, error),) = used.pg(kept, [done.summary.run])
     assert outcome == "skipped"
-    assert error.startswith("the source does not have it, and the target keeps what it has")
+    assert error.startswith("the source does not have it, and the target keeps its rows")
     assert used.pg("SELECT count(*) FROM {s}.t") == [(3,)]
     assert [skip.table for skip in load(config, tables=["o*"]).plan.skipped if not skip.proof] == []
     excluded = used.config(rules={"t": {"exclude": True}})

@@ -120,7 +120,7 @@ def test_in_a_new_year_the_years_that_are_there_are_brought_to_it(clinic: Lab, m
     assert "was loaded in another year" in verdict.problem
     clinic.pg("UPDATE bulketl.state SET compared_at = clock_timestamp() WHERE schema_name = '{s}'")  # so none is due by time
     plan = loaded(clinic)
-    told = {one.spec.table for one in plan.loads if "brought to the new year's" in one.reason}
+    told = {one.spec.table for one in plan.loads if "moved to the new year's" in one.reason}
     assert told == {*STAYING, "changes", "chunked", "old", "again"}
     for name in WAYS:
         left = wrong(clinic, name, YEAR + 1)

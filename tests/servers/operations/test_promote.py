@@ -313,7 +313,7 @@ def test_an_older_table_that_cannot_be_dropped_is_named_and_keeps_no_other(
     beside.lab.pg(f"CREATE VIEW {{s}}.before AS SELECT id FROM {place}.claim;"
                   " UPDATE bulketl.kept SET keep_until = now() - interval '1 day' WHERE schema_name = '{s}'")  # fmt: skip
     assert load(config).summary.outcome == "done"
-    assert f"table 'claim': the older one in schema {place} is kept beyond its time, views or foreign keys hang on it" in [
+    assert f"table 'claim': the older one in schema {place} is kept beyond its time, views or foreign keys depend on it" in [
         record.getMessage() for record in caplog.records
     ]
     assert beside.lab.pg(f"SELECT relname FROM pg_class WHERE relnamespace = '{place}'::regnamespace AND relkind = 'r'") == [

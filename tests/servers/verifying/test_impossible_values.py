@@ -204,7 +204,7 @@ def test_text_of_a_key_cannot_be_declared_jsonb(maria_lab: Lab) -> None:
     """Two keys of the source may be one value of jsonb, and no hash of both sides tells its rows apart."""
     maria_lab.mysql("CREATE TABLE t (k varchar(20) PRIMARY KEY)", "INSERT INTO t VALUES ('1.0'), ('1.00')")
     (refusal,) = maria_lab.load(rules={"t": {"casts": {"k": "jsonb"}}}).plan.refused
-    assert "'k' is text of its key and declared jsonb" in refusal.message
+    assert "'k' of its key is text and declared jsonb" in refusal.message
 
 
 def test_no_other_command_stumbles_over_them(

@@ -35,7 +35,7 @@ def listing(found: Listing, now: dt.datetime) -> Group:
     said = ", ".join(filter(None, counts)) or "no alert is open"
     parts: list[RenderableType] = [verdict(said, "red" if waiting else "yellow" if taken else "green")]
     if found.aside:
-        parts.append(lines_of([f"of the spool only: {found.aside}"], "yellow"))
+        parts.append(lines_of([f"from the spool only: {found.aside}"], "yellow"))
     if alerts:
         table = rows_of("alert", "tier", "since", "state", "what", numbers=("alert",))
         for one in alerts:
@@ -152,7 +152,7 @@ def ticked(done: Done) -> Group:
     ]
     parts: list[RenderableType] = [verdict(said, "red" if failed else "yellow" if opened else "green")]
     if done.aside:
-        parts.append(lines_of([f"of the spool only: {done.aside}"], "yellow"))
+        parts.append(lines_of([f"from the spool only: {done.aside}"], "yellow"))
     if failed:
         parts.append(lines_of(dict.fromkeys(failed), "red"))
     return Group(*parts)

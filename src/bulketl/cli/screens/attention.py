@@ -121,6 +121,10 @@ def _columns(item: TableSummary, verbose: bool) -> str:
     return f"columns changed: {_some(item.drift, verbose)}" if item.drift else ""
 
 
+def _part(item: TableSummary, _verbose: bool) -> str:
+    return item.part if item.outcome == "loaded" else ""
+
+
 def _unmet(item: TableSummary, _verbose: bool) -> str:
     return item.unmet if item.outcome == "loaded" else ""
 
@@ -161,4 +165,5 @@ _CONCERNS: Sequence[tuple[str, Callable[[TableSummary, bool], str]]] = (
     ("late", _late),
     ("again", _second),
     ("not loaded", _skipped),
+    ("part", _part),
 )

@@ -88,9 +88,10 @@ def page(about: Mapping[str, Any], tables: Mapping[str, Mapping[str, Any]]) -> s
 {"".join(_section(name, found) for name, found in _sorted(tables))}</table></div>
 </main>
 <footer>
-<p>A table is certified when {_text(HOW)} are the same three times: at the source, in the batches on the way, and in Postgres
-before the rows became visible; and when no row of it was rejected. Rows of a table that is loaded by its changes are those
-that this run read. What stands in the rows is not on this page.</p>
+<p>A table is certified when its figures ({_text(HOW)}) agree in three places:
+at the source, in the batches in memory, and in Postgres before the rows became visible; and when none of its rows was
+rejected. If a table is loaded by its changes, that covers the rows that this run read. This page shows no value of any
+row.</p>
 </footer>
 </body>
 </html>

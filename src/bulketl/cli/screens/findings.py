@@ -51,7 +51,7 @@ def verdict(found: Sequence[Finding]) -> str:
     if any(item.otherwise == "no load begins" for item in errors):
         return f"{said}: no load can begin"
     if all(item.kind == "not here" for item in errors):
-        return f"{said}: bulketl.yaml names what this machine has not, and a load goes on without it"
+        return f"{said}: bulketl.yaml names what this machine does not have, and a load goes on without it"
     return f"{said}: a load would leave out tables, or lose rows"
 
 
@@ -104,7 +104,7 @@ def _after(found: Sequence[Finding], *, folded: bool) -> str:
 def fixed(path: Path, changed: Mapping[str, Mapping[str, object]]) -> Text:
     """Return what --fix has changed in the file of rules."""
     if not changed:
-        return lines_of([f"{path} stays as it is: there is nothing to mend without a decision of yours"])
+        return lines_of([f"{path} stays as it is: everything that is left needs a decision of yours"])
     lines = [
         f"  {in_a_line(name)}: {', '.join(f'{key}: {_shown(new)}' for key, new in values.items())}"
         for name, values in changed.items()

@@ -43,7 +43,7 @@ def held(found: Sequence[Held], *, each: bool = False) -> Group:
                 parts.append(Text(f"  and {count_of(len(lines) - len(shown), 'more line')}; -v shows all", style="dim"))
     if any(one.missing for one in found):
         roles = " ".join(f"--role {one.role}" for one in found if one.missing)
-        parts.append(Text(f"`bulketl grants {roles}` prints what grants what is missing", style="dim"))
+        parts.append(Text(f"`bulketl grants {roles}` prints the SQL that grants what is missing", style="dim"))
     return Group(*parts)
 
 

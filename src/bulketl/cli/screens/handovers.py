@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bulketl.operations.undo import Undone
     from bulketl.postgres.write.spared import Spared
 
-HOW = {"swapped": "takes its place", "refilled": "gives it its rows", "moved": "moves in, for there was none"}
+HOW = {"swapped": "takes its place", "refilled": "gives it its rows", "moved": "moves in, because there was none"}
 
 
 def promoted(found: Promotion, *, looked: bool) -> Group:
@@ -59,7 +59,7 @@ def returned(found: Rollback, *, looked: bool) -> Group:
     if found.run:
         stopped = f"; stopped before: {', '.join(found.stopped)}" if found.stopped else ""
         lines.append(lines_of([f"{_took(found.run, found.seconds, found.blocked, found.views)}{stopped}"]))
-        stands = "every load passes over them" if found.act == "rollback" else "they are loaded beside the older ones"
+        stands = "every load leaves them alone" if found.act == "rollback" else "they are loaded beside the older ones"
         lines.append(Text(f"{stands} until they are promoted again"))
         if found.report is not None:
             lines.append(Text(f"incident report {found.report}: `bulketl report incident {found.report}`"))

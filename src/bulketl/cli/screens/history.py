@@ -122,7 +122,7 @@ def _events(found: Timeline) -> list[RenderableType]:
         kind = Text(event.kind.replace("_", " "), style="red" if bad else "")
         table.add_row(f"{event.seconds:,.1f} s", kind, told_of(event.kind, event.body))
     left = found.recorded - len(found.events)
-    more = f"{count_of(left, 'event')} more: those of tables that went well, and what --first leaves out; -v shows all"
+    more = f"and {count_of(left, 'event')} of tables that went well, or that --first leaves out; -v shows all"
     return [table, *([Text(more, style="dim")] if left else [])]
 
 
@@ -138,7 +138,7 @@ def told_of(kind: str, body: Mapping[str, Any]) -> str:
     if message := body.get("message") or body.get("reason") or body.get("why"):
         words.append(without_table(str(message), table))
     shown = {"rows": "{:,} rows", "workers": "{:,} workers", "attempt": "attempt {}", "seconds": "{:,.1f} s", "how": "{}",
-             "outcome": "{}", "events": "{:,} events"}  # fmt: skip
+             "part": "{}", "outcome": "{}", "events": "{:,} events"}  # fmt: skip
     words += [text.format(body[name]) for name, text in shown.items() if body.get(name) not in (None, "")]
     if isinstance(changes := body.get("changes"), list):
         words.append(", ".join(map(str, changes)))

@@ -28,7 +28,7 @@ def legacy_run(run: LegacyRun) -> RenderableType:
     lines = [lines_of(found, "red") if found else lines_of([run.how], "dim")]
     if run.loaded or run.failed:
         same = len(run.tables) - len(run.loaded) - len(run.failed)
-        said = f"its books: {len(run.loaded):,} loaded, {len(run.failed):,} not, {same:,} with the entry of before"
+        said = f"its books: {len(run.loaded):,} loaded, {len(run.failed):,} not, {same:,} with an unchanged entry"
         lines.append(Text(said, style="dim"))
     if run.log:
         lines.append(lines_of([f"what it printed is in {run.log}"], "dim"))
@@ -100,7 +100,7 @@ def plan(found: Sequence[Move], ready: Mapping[str, Readiness]) -> RenderableTyp
                 parts.append(Text(f"  and {count_of(len(move.tables) - NAMED, 'more table')}", style="dim"))
         parts += [Text(in_a_line(f"  not yet {table}: it {why}"), style="red") for table, why in move.against]
         if move.untried:
-            words = f"  what stands against it is not tried, --dry-run tells: {move.untried}"
+            words = f"  what prevents it is not checked here, --dry-run does that: {move.untried}"
             parts.append(Text(in_a_line(words), style="yellow"))
     return Group(*parts)
 

@@ -31,7 +31,8 @@ def states(found: Sequence[TableState]) -> Group:
         rows = "" if item.rows is None else f"{item.rows:,}"
         mark = item.watermark or ("" if item.source else "forgotten")
         table.add_row(Text(item.table), item.column, mark, rows, item.published, item.compared)
-    return Group(verdict(said), "", table)
+    parts = [("part", "yellow", in_a_line(f"{item.table}: {item.part}")) for item in found if item.part]
+    return Group(verdict(said), "", table, *(("", facts(parts)) if parts else ()))
 
 
 def state(item: TableState) -> Group:
@@ -41,6 +42,7 @@ def state(item: TableState) -> Group:
         "cursor": f"{item.column} ({item.type})" if item.column else "none: it is loaded whole every time",
         "watermark": item.watermark,
         "rows": "unknown" if item.rows is None else f"{item.rows:,}",
+        "part": item.part,
         "published": f"{item.published} by run {item.run}",
         "compared": item.compared or "never",
     }

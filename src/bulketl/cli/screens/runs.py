@@ -30,12 +30,16 @@ def _heard(found: Cancelled) -> list[str]:
         how = "Its driver on {host} ends the steps under way."
     else:
         how = "Its driver on {host} ends after the steps under way; --now ends these too."
-    left = "Tables whose rows are all there are still published." if found.kind == "load" else "The tables before stay done."
+    left = (
+        "Tables whose rows are all there are still published."
+        if found.kind == "load"
+        else "The tables that are done stay done."
+    )
     return [how, f"{left} Later {{go_on}}."]
 
 
 def _ended(_found: Cancelled) -> list[str]:
-    return ["It came to its end before its driver was asked; `bulketl watch {run}` shows how."]
+    return ["It ended before its driver noticed the request; `bulketl watch {run}` shows how."]
 
 
 def _dead(found: Cancelled) -> list[str]:

@@ -21,7 +21,7 @@ from bulketl.tables.spec import TIERS
 
 MOST = 15  # lines of tables that need attention
 _SAID = {"never loaded": "never loaded", "rejected": "with rows rejected", "unfinished": "not finished"}
-_COLOURS: dict[Word, str] = {"failed": "red", "overdue": "red", "well": "", "not loaded": "dim"}
+_COLOURS: dict[Word, str] = {"failed": "red", "overdue": "red", "well": "", "in part": "yellow", "not loaded": "dim"}
 
 
 def status(found: Status, verbose: bool = False) -> Group:
@@ -49,7 +49,10 @@ def _verdict(found: Status) -> Text:
     counts = found.counts
     parts = [f"{counts[word]:,} {_SAID.get(word, word)}" for word in WORDS if counts.get(word) and word not in FINE]
     tables = count_of(len(found.tables), "table")
-    said = f"{tables}: {', '.join(parts)}" if parts else f"{tables}, {'all ' if len(found.tables) > 1 else ''}well"
+    well = f"{'all ' if len(found.tables) > 1 else ''}well"
+    if some := counts.get("in part"):
+        well = f"all of them in part only, and {well}" if some == len(found.tables) else f"{some:,} in part only, and {well}"
+    said = f"{tables}: {', '.join(parts)}" if parts else f"{tables}, {well}"
     died = f"{count_of(len(found.dead), 'run')} died; " if found.dead else ""
     return verdict(died + said, {1: "red", 3: "yellow"}.get(found.exit_code, "green"))
 
@@ -59,7 +62,7 @@ def _around(found: Status) -> list[Fact]:
     lines: list[Fact] = [("schema", "dim", f"{found.schema} at {clock(found.now)} UTC")]
     for run in found.dead:
         go_on = f"; `bulketl load --resume {run.run}` goes on with it" if run.resumable else ""
-        lines.append(("died", "red", f"{_run(run, found.now)}, of which nobody carries on: {_done(run)}{go_on}"))
+        lines.append(("died", "red", f"{_run(run, found.now)}, whose process is gone: {_done(run)}{go_on}"))
     lines += [("running", "", f"{_run(run, found.now)}: {_done(run)}") for run in found.running]
     if found.last is not None and found.last.ended is not None:
         ago = f"ended {lasting((found.now - found.last.ended).total_seconds())} ago"
@@ -71,6 +74,8 @@ def _around(found: Status) -> list[Fact]:
     else:
         ahead = lasting((found.window.next - found.now).total_seconds())
         lines.append(("window", "dim", f"the next opens at {clock(found.window.next)}, in {ahead}"))
+    if parts := [item.table for item in found.tables if item.word == "in part"]:
+        lines.append(("in part", "yellow", f"{named(parts)}: loaded under a limit; `bulketl state list` says which rows"))
     lines += behind_source(found.tables)
     for alert in found.alerts[:MOST]:
         by = f"acknowledged by {alert.acknowledged}" if alert.acknowledged else "nobody has acknowledged it"

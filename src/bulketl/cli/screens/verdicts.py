@@ -89,7 +89,7 @@ def _details(wrong: Sequence[TableVerdict], verbose: bool) -> list[RenderableTyp
         parts = [Group(Text(f"\n{in_a_line(item.table)}", style="bold"), Indented(lines_of(found))) for item, found in every]
         return [*parts]
     lines = [(in_a_line(item.table), "bold", told) for item in wrong[:TABLES] if (told := _in_a_line(item))]
-    return ["", facts(lines), Text("-v names all of these rows, --tables those of some tables", style="dim")]
+    return ["", facts(lines), Text("-v names all of these rows, --tables only the rows of some tables", style="dim")]
 
 
 def _in_a_line(item: TableVerdict) -> str:
@@ -114,7 +114,7 @@ def _findings(item: TableVerdict) -> list[str]:
         lines.append(f"and {count_of(more, 'more row')}")
     lines += [_figure(figure) for figure in item.figures]
     if item.wrong and not item.cursor and item.level == "rows":
-        lines.append("it has no cursor, so whether the source was changed since it was loaded cannot be told")
+        lines.append("it has no cursor, so nobody can tell whether the source was changed after the load")
     return lines
 
 
@@ -146,9 +146,9 @@ def _apart(tables: Sequence[TableVerdict], verbose: bool) -> list[RenderableType
     told: dict[str, list[str]] = {}
     for item in tables:
         counts = {
-            "newer at the source than what was loaded": item.newer,
+            "written at the source after the load": item.newer,
             "rejected by their load": item.rejected,
-            "changed while they were looked at": item.changing,
+            "changed during the comparison": item.changing,
         }
         said = [kept] if item.equal and (kept := _kept(item)) else []
         said += [f"{count_of(count, 'row')} {words}" for words, count in counts.items() if count] + list(item.notes)

@@ -58,7 +58,7 @@ def _told(found: Watched) -> list[str]:
     taken = {one.acknowledged_by: one.acknowledged_until for one in found.open if one.status == "acknowledged"}
     lines += [f"{who} looks after it until {_moment(until)}" for who, until in taken.items()]
     if not found.told and not found.well:
-        lines.append("no alerts are set in bulketl.yaml, so nobody is told; the exit code says it")
+        lines.append("no alerts are set in bulketl.yaml, so nobody is told; only the exit code says it")
     return lines
 
 

@@ -14,7 +14,7 @@ from bulketl.postgres.ledger.watched import Sight
 from bulketl.tables.printable import in_a_line, lasting
 
 MOST = 8  # failures, and waits, that have a line
-LEGEND = "left: seconds, by each table's earlier nights; ~ by the rate of this run"
+LEGEND = "left: seconds, from each table's earlier nights; ~ from the rate of this run"
 _COLOURS = {"done": "green", "partly done": "yellow", "stopped": "yellow"}
 
 
@@ -32,7 +32,7 @@ def frame(seen: Following, due: Due, *, live: bool = False) -> Group:
         if seen.state == "under way":
             parts.append(Text(LEGEND, style="dim", no_wrap=True, overflow="ellipsis"))
     elif seen.state == "under way":
-        parts.append(Text("it has not told yet which tables it comes to"))
+        parts.append(Text("it has not said yet which tables it will load"))
     told = [
         *_failed(seen),
         *_waits(seen),

@@ -18,7 +18,7 @@ NAMES: Mapping[State, str] = {
 }  # fmt: skip
 OF_WORDS: Mapping[Word, State] = {
     "failed": "failed", "overdue": "late", "never loaded": "never", "unfinished": "late", "slow": "late",
-    "rejected": "ontime", "not normal": "ontime", "not loaded": "none", "well": "ontime",
+    "rejected": "ontime", "not normal": "ontime", "in part": "ontime", "not loaded": "none", "well": "ontime",
 }  # fmt: skip
 OF_OUTCOMES: Mapping[str, State] = {
     "loaded": "ontime", "unchanged": "ontime", "failed": "failed", "unfinished": "late", "skipped": "none",
@@ -58,9 +58,18 @@ def sentence(found: Sequence[Stand]) -> str:
         return "Nothing was loaded into this schema yet, and no rule names a table."
     counts = counted(found)
     if set(counts) <= {"ontime"}:
-        return "The one table is on time." if len(found) == 1 else f"All {len(found):,} tables are on time."
+        all_of_them = "The one table is on time." if len(found) == 1 else f"All {len(found):,} tables are on time."
+        return f"{all_of_them}{_in_part(found)}"
     told = ", ".join(f"{count:,} {NAMES[state]}" for state, count in counts.items())
-    return f"{count_of(len(found), 'table')}: {told}.{_critical(found)}"
+    return f"{count_of(len(found), 'table')}: {told}.{_critical(found)}{_in_part(found)}"
+
+
+def _in_part(found: Sequence[Stand]) -> str:
+    """Return how many tables have only some of the source's rows, as a limit left out the others."""
+    parts = sum(one.of.word == "in part" for one in found)
+    if not parts:
+        return ""
+    return f" {'All' if parts == len(found) else f'{parts:,}'} of them in part only, under a limit."
 
 
 def _critical(found: Sequence[Stand]) -> str:

@@ -24,10 +24,12 @@ from bulketl.tables.printable import brief, count_of, lasting
 from bulketl.tables.spec import Tier
 
 # Worst first.
-Word = Literal["failed", "overdue", "never loaded", "unfinished", "slow", "rejected", "not normal", "not loaded", "well"]
+Word = Literal[
+    "failed", "overdue", "never loaded", "unfinished", "slow", "rejected", "not normal", "in part", "not loaded", "well"
+]
 WORDS: tuple[Word, ...] = get_args(Word)
 WRONG: tuple[Word, ...] = ("failed", "overdue")  # where the tier blocks, these are failures
-FINE: tuple[Word, ...] = ("not loaded", "well")  # nobody has to look
+FINE: tuple[Word, ...] = ("in part", "not loaded", "well")  # nobody has to look
 RUNBOOKS: Mapping[Word, Runbook] = {  # where nothing of the table's own names one
     "failed": "critical-table-failed", "overdue": "nightly", "never loaded": "first-load", "unfinished": "nightly",
     "slow": "window-too-short", "rejected": "quality-below-threshold", "not normal": "nightly",
@@ -230,6 +232,8 @@ def _warning(base: Standing, known: Known) -> Judged:
         return "rejected", f"{count_of(base.rejects, 'row')} rejected; `bulketl rejects list` says why", ""
     if odd := [one for one in known.odd if one.kind not in ("slower", *STANDING)]:
         return "not normal", "; ".join(map(words.told, odd)), words.what_to_do(odd[0])
+    if known.place is not None and known.place.part:
+        return "in part", known.place.part, ""
     if base.outcome == "skipped":
         return "not loaded", known.record.error if known.record else "", ""
     return "well", "", ""

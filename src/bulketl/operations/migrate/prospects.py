@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 from bulketl.config.config import Config
 from bulketl.plan.ownership import with_article
+from bulketl.plan.partial import is_part
 from bulketl.postgres.known import known_of
 from bulketl.postgres.ledger import moving
 from bulketl.postgres.server import Connection
@@ -73,6 +74,8 @@ def _prospect(
     if unready and old is not None:  # where there is no older table, there is none to compare with
         hint = f"`bulketl migrate compare --tables {table}` compares both; --force --reason promotes it all the same"
         against.append(Against(f"is not ready: {unready}", hint, forced=True))
+    if is_part(state):
+        against.append(Against("is only a part: it was loaded under a limit", "load it whole into the shadow schema"))
     if table in chained:
         against.append(Against("has an audit chain of its own in the target schema", "ask whoever answers for the audit"))
     told: list[str] = []

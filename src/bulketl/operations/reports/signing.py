@@ -104,7 +104,7 @@ def _private(key: str) -> Ed25519PrivateKey:
     except (ValueError, TypeError, binascii.Error):
         raise ConfigError("BULKETL_REPORT_KEY is no private key of Ed25519 without a password", hint=HOW) from None
     if not isinstance(found, Ed25519PrivateKey):
-        raise ConfigError("BULKETL_REPORT_KEY is a private key, and none of Ed25519", hint=HOW)
+        raise ConfigError("BULKETL_REPORT_KEY is a private key, but not one of Ed25519", hint=HOW)
     return found
 
 
@@ -114,7 +114,7 @@ def _public(key: str) -> Ed25519PublicKey:
     except (ValueError, binascii.Error):
         raise ConfigError("the key given is no public key of Ed25519", hint=HOW) from None
     if not isinstance(found, Ed25519PublicKey):
-        raise ConfigError("the key given is a public key, and none of Ed25519", hint=HOW)
+        raise ConfigError("the key given is a public key, but not one of Ed25519", hint=HOW)
     return found
 
 

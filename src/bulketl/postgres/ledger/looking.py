@@ -20,6 +20,7 @@ WAIT_SECONDS = 3  # for a lock on the ledger's tables
 EVENTS = 9  # the version from which a ledger keeps events
 JUDGED = 10  # from which loads are compared with their nights
 INDEXED = 13  # the version from which one table's records are found without a scan
+PARTS = 26  # from which a ledger says which rows a limit left
 MEASURED = 19  # from which loads measure what fills up
 
 

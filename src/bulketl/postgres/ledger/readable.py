@@ -66,11 +66,12 @@ READABLE: dict[str, tuple[str, ...]] = {
     ),
     "state": (
         "schema_name", "table_name", "source", "zone", "cursor_column", "cursor_type", "watermark", "rows", "kept", "run",
-        "published_at", "compared_at", "retained",
+        "published_at", "compared_at", "retained", "part",
     ),
     "table_load": (
         "run", "source", "schema_name", "table_name", "tier", "outcome", "rows", "rejects", "bytes", "seconds", "changed",
         "drift", "reason", "hint", "inserted", "updated", "unchanged", "deleted", "consistency", "checks", "quality", "lag",
+        "part",
     ),
     "verification": (
         "schema_name", "table_name", "at", "source", "by", "level", "sample", "outcome", "compared", "missing", "differing",

@@ -168,7 +168,7 @@ def progress(connection: Connection, run: str, schema: str) -> tuple[set[str], d
 def _record_tables(connection: Connection, run: str, tables: Sequence[dict[str, object]]) -> None:
     """Record what became of each table; the mappings have the columns of `table_load` but the columns of the run."""
     kept, summed = ("tier", "changed", "drift", "reason"), ("rows", "rejects", "bytes", "seconds")
-    columns = (*kept, *summed, "outcome", "error", "hint", *COUNTS, "consistency", "checks", "quality")
+    columns = (*kept, *summed, "outcome", "error", "hint", *COUNTS, "consistency", "checks", "quality", "part")
     updates = [f"{column} = table_load.{column} + excluded.{column}" for column in summed]
     updates += [f"{column} = excluded.{column}" for column in columns if column not in (*summed, *kept)]
     with connection.cursor() as cursor:

@@ -172,6 +172,11 @@ ALTER TABLE {LEDGER}.state ADD COLUMN IF NOT EXISTS masking text NOT NULL DEFAUL
 """
 # What of the source the rows of a table are, and by which names; NULL where a load of an earlier version noted nothing.
 _TAKEN = f"ALTER TABLE {LEDGER}.state ADD COLUMN IF NOT EXISTS taken jsonb;"
+# Which rows a limit left, in words, '' where it left all.
+_PARTS = f"""
+ALTER TABLE {LEDGER}.state ADD COLUMN IF NOT EXISTS part text NOT NULL DEFAULT '';
+ALTER TABLE {LEDGER}.table_load ADD COLUMN IF NOT EXISTS part text NOT NULL DEFAULT '';
+"""
 # By which configuration, by its fingerprint, a run did what it did.
 _RULES = f"ALTER TABLE {LEDGER}.run ADD COLUMN IF NOT EXISTS rules text NOT NULL DEFAULT '';"
 # What fills up, measured once in every load.
@@ -214,6 +219,7 @@ MIGRATIONS = (
     Migration(23, strangewrites.COLUMNS),
     Migration(24, kept.VIEWS),
     Migration(25, _TAKEN),
+    Migration(26, _PARTS),
 )
 NEWEST = MIGRATIONS[-1].version
 _SCHEMA_LOCK = 0x62756C6B  # two first runs at once must not both create the tables

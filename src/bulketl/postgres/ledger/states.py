@@ -23,7 +23,8 @@ from bulketl.tables.taken import taken_of
 class TableState:
     """A table's state as people look at it; `published` and `compared` are times as text, '' for never.
 
-    `source`: the database that its rows came from, '' once the state was reset. `schema`: of the target.
+    `source`: the database that its rows came from, '' once the state was reset. `schema`: of the target. `part`: which of
+    the source's rows a limit left, '' where none left any out.
     """
 
     source: str
@@ -36,6 +37,7 @@ class TableState:
     run: str
     published: str
     compared: str
+    part: str = ""
 
     def __repr__(self) -> str:
         """Return what it is in a short line."""
@@ -108,9 +110,13 @@ def list_states(connection: Connection, schema: str) -> list[TableState]:
     if not _there(connection):
         return []
     time = "COALESCE(to_char({}, 'YYYY-MM-DD HH24:MI:SSOF'), '')"
+    known = (
+        f"SELECT 1 FROM pg_attribute WHERE attrelid = '{LEDGER}.state'::regclass AND attname = 'part' AND NOT attisdropped"
+    )
+    part = "part" if connection.execute(known).fetchone() else "''"  # which a ledger of an earlier version does not have
     found = connection.execute(
         "SELECT source, schema_name, table_name, COALESCE(cursor_column, ''), COALESCE(cursor_type, ''),"
-        f" COALESCE(watermark, ''), rows, run, {time.format('published_at')}, {time.format('compared_at')}"
+        f" COALESCE(watermark, ''), rows, run, {time.format('published_at')}, {time.format('compared_at')}, {part}"
         f" FROM {LEDGER}.state WHERE schema_name = %s ORDER BY table_name",
         (schema,),
     )
@@ -126,7 +132,7 @@ def reset_states(connection: Connection, schema: str, tables: Sequence[str]) -> 
         return 0
     done = connection.execute(
         f"UPDATE {LEDGER}.state SET source = '', cursor_column = NULL, cursor_type = NULL, watermark = NULL,"
-        " compared_at = NULL, evidence = '', taken = NULL WHERE schema_name = %s AND table_name = ANY(%s)",
+        " compared_at = NULL, evidence = '', taken = NULL, part = '' WHERE schema_name = %s AND table_name = ANY(%s)",
         (schema, list(tables)),
     )
     return done.rowcount
@@ -151,7 +157,7 @@ def published(run: str, spec: TableSpec, *, rows: int | None, mark: str | None =
         else f"(SELECT {'NULL' if spec.rows is None else spec.rows} + COALESCE(inserted, 0) - COALESCE(deleted, 0)"
         f" FROM {LEDGER}.published WHERE (run, schema_name, table_name) = ({value(run)}, {at}))"
     )
-    changed = ["source", "zone", "rows", "kept", "run", "published_at", "evidence", "masking", "taken"]
+    changed = ["source", "zone", "rows", "kept", "run", "published_at", "evidence", "masking", "taken", "part"]
     if watermark or spec.whole:
         changed += ["cursor_column", "cursor_type", "watermark"]
     if spec.whole:
@@ -159,9 +165,10 @@ def published(run: str, spec: TableSpec, *, rows: int | None, mark: str | None =
     sets = ", ".join(f"{column} = excluded.{column}" for column in changed)
     return (
         f"INSERT INTO {LEDGER}.state (schema_name, table_name, source, zone, cursor_column, cursor_type, watermark, rows,"
-        f" kept, run, evidence, masking, taken, compared_at) VALUES ({at}, {value(spec.source)}, {value(spec.zone)},"
+        f" kept, run, evidence, masking, taken, part, compared_at) VALUES ({at}, {value(spec.source)}, {value(spec.zone)},"
         f" {', '.join(value(part) for part in cursor)}, {count}, {kept}, {value(run)}, {value(evidence)},"
-        f" {value(spec.masking)}, {value(spec.taken.text())}, {'clock_timestamp()' if spec.whole else 'NULL'})"
+        f" {value(spec.masking)}, {value(spec.taken.text())}, {value(spec.part.words if spec.part else '')},"
+        f" {'clock_timestamp()' if spec.whole and not spec.part else 'NULL'})"
         f" ON CONFLICT (schema_name, table_name) DO UPDATE SET {sets}"
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import NamedTuple
 
-from bulketl.postgres.ledger.looking import INDEXED, JUDGED, Look
+from bulketl.postgres.ledger.looking import INDEXED, JUDGED, PARTS, Look
 from bulketl.postgres.ledger.runs import kind_of
 from bulketl.postgres.server import LEDGER
 
@@ -152,7 +152,7 @@ class TablePlace(NamedTuple):
 
     `zone`: that of the source's sessions, `SYSTEM (CET)` where it is the server's own, '' when it is not on record.
     `rows`: of the target, None when unknown. `cursor`, `kind` and `watermark`: its cursor column, the type of the watermark
-    and its text, '' without one.
+    and its text, '' without one. `part`: which of its rows a limit left, '' where none left any out.
     """
 
     table: str
@@ -165,16 +165,18 @@ class TablePlace(NamedTuple):
     cursor: str
     kind: str
     watermark: str
+    part: str = ""
 
 
 def places(look: Look, schema: str) -> dict[str, TablePlace]:
     """Return how far each table of the schema is loaded; tables whose rows only left by retention are none."""
     if not look.version:
         return {}
+    part = "s.part" if look.version >= PARTS else "''"
     found = look.connection.execute(
         "SELECT s.table_name, s.source, COALESCE(NULLIF(s.zone, ''), r.zone, ''), s.run, s.rows, s.published_at,"
         " r.started_at, COALESCE(s.cursor_column, ''),"
-        f" COALESCE(s.cursor_type, ''), {look.text('s.watermark')} FROM {LEDGER}.state s LEFT JOIN {LEDGER}.run r"
+        f" COALESCE(s.cursor_type, ''), {look.text('s.watermark')}, {part} FROM {LEDGER}.state s LEFT JOIN {LEDGER}.run r"
         " ON r.run = s.run AND r.started_at <= s.published_at"
         " WHERE s.schema_name = %s AND (s.source <> '' OR s.rows IS NOT NULL) ORDER BY s.table_name",
         (schema,),

@@ -47,7 +47,7 @@ def preparing(run: str, spec: TableSpec) -> list[str]:
 def keyed(run: str, spec: TableSpec) -> list[str]:
     """Return the statements that give a staging table that takes the table's place its key, and the columns that are kept.
 
-    These come now, because no row can be copied past a column whose type has no binary form. The key comes before the
+    These come now, because rows cannot be copied beside a column whose type has no binary form. The key comes before the
     count: whoever first reads rows of other transactions notes on them that these did commit.
     """
     own = [f"ADD COLUMN {name(column)} {kind}" for column, kind in spec.kept] if spec.publish in ("create", "swap") else []
