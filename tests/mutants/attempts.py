@@ -52,6 +52,8 @@ class Reach:
         lines = self.tests.get(mutant.path, {})
         anew = not mutant.outer or any(line in self.early.get(mutant.path, ()) for line in mutant.lines)
         found = {test for line in mutant.lines for test in lines.get(line, ())}
+        if not found:  # Python runs no line of its own for a part of a tuple of constants, as a text to be yielded
+            found = {test for line in mutant.statement for test in lines.get(line, ())}
         if anew and not found:
             found = {test for tests in lines.values() for test in tests}
         return self._quickest(found), anew

@@ -48,6 +48,13 @@ class Mutant:
         return self.path, self.function, self.was, self.now, self.twin
 
     @property
+    def statement(self) -> range:
+        """Return the lines of the smallest statement that has it."""
+        found = [one for one in ast.walk(ast.parse(self.whole)) if isinstance(one, ast.stmt)]
+        ranges = [range(one.lineno, (one.end_lineno or 0) + 1) for one in found]
+        return min((one for one in ranges if self.lines.start in one and self.lines[-1] in one), key=len, default=self.lines)
+
+    @property
     def source(self) -> str:
         """Return the whole file with the fault."""
         return (self.whole[: self.where.start] + self.written + self.whole[self.where.stop :]).decode()

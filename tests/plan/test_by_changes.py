@@ -29,6 +29,7 @@ from bulketl.tables.catalog import Catalog, Column, Key, Table, TargetTable
 from bulketl.tables.cursor import LOOKBACK, LOOKBACK_KEYS, NO_TIME, State, Watermark
 from bulketl.tables.measured import Cursor, Known, Measured
 from bulketl.tables.partitions import Changes, Partition
+from bulketl.tables.taken import Taken
 
 HOME = "mysql://h:3306/d"
 TABLE = Table(
@@ -330,3 +331,42 @@ def test_a_choice_begins_with_what_both_sides_know() -> None:
     assert Choice().whole
     assert Choice(cursor=Cursor("n", "int")).whole
     assert not Choice(cursor=Cursor("n", "int", Changes("n"))).whole
+
+
+def test_a_date_and_a_time_are_compared_as_they_are_written() -> None:
+    """A cursor whose type was a date when the watermark was kept, and is a time now."""
+    changes = Cursor("at", "datetime", Changes("at", MOMENT))
+    day = State(HOME, Watermark("at", "date", "2026-05-07"))
+    with pytest.raises(FullLoad):
+        check_watermark(day, changes, Measured(MOMENT))
+    check_watermark(State(HOME, Watermark("at", "date", "2026-05-06")), changes, Measured(MOMENT))
+    midnight = dt.datetime(2026, 5, 6)
+    check_watermark(State(HOME, Watermark("at", "datetime", "2026-05-06 00:00:00")), changes, Measured(midnight))
+    check_watermark(State(HOME, Watermark("at", "date", "2026-05-06")), changes, Measured(dt.date(2026, 5, 6)))
+    check_watermark(State(HOME, Watermark("n", "int", "10")), Cursor("n", "int", Changes("n", 5)), Measured(10))
+    check_watermark(State(HOME, Watermark("n", "int", "9")), Cursor("n", "int", Changes("n", 5)), Measured(10))
+    with pytest.raises(FullLoad):
+        check_watermark(State(HOME, Watermark("n", "int", "11")), Cursor("n", "int", Changes("n", 5)), Measured(10))
+
+
+OTHER_ROWS = "because its rule's where is not the one that it was loaded with"
+
+
+def test_rows_that_another_condition_chose_have_the_table_loaded_whole() -> None:
+    """A row that was never read has no stamp that tells of it."""
+    where = dataclasses.replace(TABLE, where="id > 1")
+    other = dataclasses.replace(STATE, taken=Taken(where="id > 1"))
+    assert why(FullLoad, table=where) == OTHER_ROWS
+    assert why(FullLoad, state=other) == OTHER_ROWS
+    assert found(table=where, state=other).column == "at"
+    assert why(FullLoad, table=where, existing=None) == "because it has no watermark yet"
+
+
+def test_columns_that_get_another_name_have_the_table_loaded_whole() -> None:
+    renamed = Drift(renamed=(("at", "stamp"), ("n", "number")))
+    assert why(FullLoad, drift=renamed) == "because at is stamp, n is number now, by its rule"
+
+
+def test_columns_that_are_there_again_have_the_table_loaded_whole() -> None:
+    kept = dataclasses.replace(STATE, kept=("at", "day", "else"))
+    assert why(FullLoad, state=kept) == "because at, day is new again, and no stamp says which rows have values in it"

@@ -68,3 +68,64 @@ def test_a_load_that_creates_nothing_needs_no_right_to_create(facts: dict[str, A
     footing = dataclasses.replace(SOUND, creatable=False, **facts)
     assert list(met(LACKS, Start(footing, REFILLED))) == []
     stand(footing, REFILLED)
+
+
+def test_what_is_lacking_is_told_at_once_in_whole_sentences() -> None:
+    footing = dataclasses.replace(SOUND, temporary=False, tablespace="slow", unwritable=("run", "state"))
+    with pytest.raises(TargetError) as caught:
+        stand(footing, REFILLED)
+    assert str(caught.value) == (
+        "user me may not write to the ledger: run, state; user me may not create temporary tables in database db; new "
+        "tables of user me go to tablespace slow, which is closed to that user"
+    )
+    assert caught.value.hint == (
+        "GRANT ALL ON ALL TABLES IN SCHEMA bulketl TO me, or load as the user who made it; GRANT TEMPORARY ON DATABASE db "
+        "TO me; GRANT CREATE ON TABLESPACE slow TO me, or RESET default_tablespace"
+    )
+
+
+TOLD: dict[str, tuple[dict[str, Any], str, str]] = {
+    "a replica": (
+        {"read_only": True, "recovery": True}, "database db is on a replica, which takes no rows",
+        "give the address of the primary",
+    ),
+    "read-only": (
+        {"read_only": True}, "every transaction of user me in database db is read-only",
+        "ALTER ROLE me SET default_transaction_read_only = off, and see to the database and the server",
+    ),
+    "a later ledger": (
+        {"version": 8}, "the ledger in schema 'bulketl' of the target is of version 8, and this bulketl knows 7",
+        "a later bulketl has loaded into this target: install that version or a later one",
+    ),
+    "schemas to create": (
+        {"creatable": False, "places": tuple(dataclasses.replace(one, there=False) for one in PLACES)},
+        "user me may not create bulketl, bulketl_staging, raw", "GRANT CREATE ON DATABASE db TO me",
+    ),
+    "a closed schema": (
+        closed("raw", usable=False), "user me may not create tables in raw", "GRANT CREATE, USAGE ON SCHEMA raw TO me"
+    ),
+    "another's ledger": (
+        {"version": 6, "foreign": ("run",)},
+        "the ledger is of version 6 and is to become 7, which only its owner may do",
+        "load once as the user who made it, or ALTER TABLE … OWNER TO me for each table of bulketl",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_what_is_lacking_names_the_user_and_the_statement_that_mends_it(name: str) -> None:
+    facts, text, advice = TOLD[name]
+    assert [said for _, said in met(LACKS, Start(dataclasses.replace(SOUND, **facts), REFILLED))] == [(text, advice)]
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"version": 0, "foreign": ("run",)}, {"version": 7, "foreign": ("run",)}, closed("bulketl", creatable=False),
+        {"recovery": False}, {"creatable": False},
+        {"places": tuple(dataclasses.replace(one, there=False) for one in PLACES)},
+    ],
+)  # fmt: skip
+def test_what_a_load_does_not_need_is_not_asked_for(facts: dict[str, Any]) -> None:
+    """The ledger is changed by another version alone; schemas are created where they may be."""
+    assert list(met(LACKS, Start(dataclasses.replace(SOUND, **facts), CREATED))) == []

@@ -106,3 +106,26 @@ def test_a_dependency_that_is_not_loaded_is_not_waited_for() -> None:
     assert group.after == set()
     resumed = dataclasses.replace(load("a"), after=("published",))
     assert Schedule([Group("audit", (resumed,))]).next(0) is not None
+
+
+def test_a_table_that_no_key_cuts_begins_before_larger_ones_of_its_tier() -> None:
+    """Nobody can help with one of these while it is read; equal ones go by their names."""
+    streamed = dataclasses.replace(load("z", size=1, small=False), partitions=(Partition(0, stream=5),))
+    found = grouped([load("b", size=9), load("a", size=9), load("c", size=10), streamed, load("k", "critical")], {}, MOST)
+    assert [one.spec.table for group in found for one in group.loads] == ["k", "z", "c", "a", "b"]
+
+
+def test_tables_of_another_encoder_are_in_another_group() -> None:
+    json = load("c", size=1)
+    json = dataclasses.replace(json, spec=dataclasses.replace(json.spec, encoder="adbc"))
+    found = grouped([load("a", size=3), load("b", size=2), json, load("d", size=0)], {}, MOST)
+    assert [[one.spec.table for one in group.loads] for group in found] == [["a", "b"], ["c"], ["d"]]
+
+
+def test_a_circle_is_told_with_its_tables() -> None:
+    with pytest.raises(PlanError) as caught:
+        list(grouped([load("a"), load("b")], {"a": ("b",), "b": ("a",)}, MOST))
+    assert caught.value.message in (
+        "tables depend on each other in a circle: a -> b -> a", "tables depend on each other in a circle: b -> a -> b",
+    )  # fmt: skip
+    assert caught.value.hint == "take one of them out"

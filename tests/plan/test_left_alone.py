@@ -12,10 +12,12 @@ from bulketl.config.tables import TableRule
 from bulketl.errors import PlanError
 from bulketl.plan.absences import GONE_TABLE, OUT_OF_VIEW, absences, expected, unseen
 from bulketl.plan.leftout import fitting, left_out, told, with_views
-from bulketl.plan.plan import Leftover, Plan, Skip
+from bulketl.plan.plan import Group, Leftover, Plan, Skip, TableLoad
 from bulketl.plan.stale import NAMED, leftovers, line, notes
 from bulketl.tables.catalog import Absent, Catalog, Column, Expected, Made, Other, Table, TargetTable
 from bulketl.tables.cursor import State
+from bulketl.tables.spec import TableSpec
+from bulketl.tables.taken import Taken
 
 HOME = "mysql://h/d"
 COLUMNS = (Column("id", "int", False), Column("v", "text", True))
@@ -153,6 +155,19 @@ def test_a_pattern_that_fits_no_table_is_a_mistake(patterns: list[str], exclude:
         fitting(absent, ["y"], [])
 
 
+def test_a_pattern_that_fits_the_name_at_the_source_is_told_the_other_ones() -> None:
+    """Tables are called by the names that the rules give them."""
+    renamed = tuple(dataclasses.replace(table(name), origin=f"src_{name}") for name in ("x", "y"))
+    catalog = dataclasses.replace(CATALOG, tables=(*CATALOG.tables, *renamed))
+    for pattern, names in (("src_x", "'x'"), ("src_*", "'x', 'y'")):
+        with pytest.raises(PlanError) as caught:
+            fitting(catalog, [pattern], [])
+        assert caught.value.hint == f"your rules give it another name: write {names}"
+    with pytest.raises(PlanError) as caught:
+        fitting(catalog, ["src_z"], [])
+    assert caught.value.hint == SPELLING
+
+
 def test_what_is_not_taken_is_told_once_with_how_many() -> None:
     others = (Other("routine", "r"), Other("sequence", "s"), Other("history", "h", 5), Other("event", "e"))
     catalog = dataclasses.replace(CATALOG, others=others)
@@ -199,6 +214,20 @@ def test_what_is_masked_now_and_stays_as_it_was_loaded_is_named() -> None:
     assert leftovers(rules, CATALOG, target, {"a": State(HOME)}, {})[0].unmasked == ("v",)
 
 
+def test_a_table_that_has_another_name_now_is_left_behind_under_the_one_before() -> None:
+    """Unless the name before is another table's now, which loads it on."""
+    states = {"x": State(HOME, taken=Taken(table="src")), "s": State(HOME)}
+    renamed = dataclasses.replace(table("y"), origin="src")
+    one = dataclasses.replace(CATALOG, tables=(renamed,))
+    assert leftovers(config(), one, {"x": made("x")}, states, {}) == (Leftover("x", "named y now"),)
+    other = dataclasses.replace(CATALOG, tables=(dataclasses.replace(table("x"), origin="o"), renamed))
+    assert leftovers(config(), other, {"x": made("x")}, states, {}) == ()
+    own = dataclasses.replace(CATALOG, tables=(dataclasses.replace(table("t"), origin="s"),))
+    assert leftovers(config(), own, {"s": made("s")}, states, {}) == (Leftover("s", "named t now"),)
+    masks = config({"t": {"mask": {"v": "null"}}})
+    assert leftovers(masks, own, {"s": made("s")}, states, {}) == (Leftover("s", "named t now", "", ("v",)),)
+
+
 def test_tables_left_behind_are_one_line_whose_names_are_few() -> None:
     one = Leftover("x", "excluded", "2026-01-02", ("v", "w"))
     assert line("raw", [one]) == (
@@ -210,3 +239,24 @@ def test_tables_left_behind_are_one_line_whose_names_are_few() -> None:
     assert line("raw", many[:NAMED]).endswith("t7 (excluded)")
     assert notes(Plan(HOME, "raw", "UTC", (), leftovers=(one,))) == [line("raw", [one])]
     assert notes(Plan(HOME, "raw", "UTC", ())) == []
+
+
+def test_what_a_person_does_about_what_is_gone_or_out_of_view() -> None:
+    assert GONE_TABLE == (
+        "the source does not have it, and the target keeps its rows. Correct its name in the rules; or, if the table was "
+        "dropped, write exclude: true for it, or take its rule out, run `bulketl discover --write` and `bulketl state reset`"
+    )
+    assert OUT_OF_VIEW == (
+        "grant SELECT on the whole table to the source user; if it was dropped or is no longer wanted, write exclude: true "
+        "for it in tables.yaml"
+    )
+
+
+def test_of_many_tables_that_are_adopted_the_first_are_named() -> None:
+    for count, more in ((NAMED, ""), (NAMED + 2, " and 2 more")):
+        loads = tuple(
+            TableLoad(TableSpec(f"t{n}", "raw", (), (), "swap", adopt="rule"), (), "audit", "", 0, 0) for n in range(count)
+        )
+        (told,) = notes(Plan(HOME, "raw", "UTC", (Group("audit", loads),)))
+        first = ", ".join(f"t{n}" for n in range(NAMED))
+        assert told == f"{count} tables that bulketl did not make are adopted: {first}{more}"

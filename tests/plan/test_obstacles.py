@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from ways import wanted
 
 from bulketl.errors import PlanError
 from bulketl.plan.facing import Facing
+from bulketl.plan.footing import LACKS
 from bulketl.plan.limits import MOST_COLUMNS
-from bulketl.plan.obstacles import hold
+from bulketl.plan.obstacles import DOUBTS, OBSTACLES, ROWS_TELL, STAYS, hold
 from bulketl.plan.plan import TableLoad
 from bulketl.tables.casts import cast
 from bulketl.tables.catalog import Column
@@ -39,3 +42,22 @@ def test_as_many_as_there_may_be_pass() -> None:
     """The limit itself is none."""
     hold(facing(MOST_COLUMNS))
     hold(facing(MOST_COLUMNS - 1, kept=(("_deleted_at", "timestamptz"),), deletes="mark"))
+
+
+def test_what_becomes_of_a_load_that_meets_one_is_told_in_whole_sentences() -> None:
+    assert ROWS_TELL == "a load fails at it when rows are so; only they tell"
+    assert STAYS == "a load that cannot make it again fails at the table, and leaves it as it was"
+    assert [one.name for one in OBSTACLES] == [
+        "too many columns", "rows too wide", "generated column", "identity column", "required column", "rules",
+        "row security", "no partition", "no counters", "no identity", "missing rights",
+    ]  # fmt: skip
+    assert [one.name for one in DOUBTS] == [
+        "constraints", "indexes", "NULL for NOT NULL", "what acts on rows", "uncovered rows", "referenced rows",
+        "perhaps too wide", "long key", "doubled hour", "retyped columns",
+    ]  # fmt: skip
+
+
+def test_each_is_on_the_page_of_what_is_refused() -> None:
+    lines = (Path(__file__).parents[2] / "docs/refusals.md").read_text().splitlines()
+    told = [one.about for one in LACKS] + [one.about for one in (*OBSTACLES, *DOUBTS)]
+    assert [about for about in told if f"- {about}" not in lines] == []

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ways import FEWER, FOREIGN, INDEX, MORE, NARROW, OTHER, SMALL, THERE, TYPES, published, there, wanted
+from ways import CASTS, FEWER, FOREIGN, INDEX, MORE, NARROW, OTHER, SMALL, THERE, TYPES, published, there, wanted
 
 from bulketl.errors import PlanError
 from bulketl.plan.publishing import Way
@@ -208,3 +209,15 @@ def test_the_writer_is_told_which_columns_to_add_and_to_widen() -> None:
         spec, there((*THERE, ("_loaded_at", "timestamptz"), ("_run_id", "text"), (DELETED_AT, "timestamptz")))
     )
     assert (again.added, again.widened, again.kept) == ((), (), ((DELETED_AT, "timestamptz"),))
+
+
+def test_what_a_dropped_key_leaves_of_its_columns_does_not_hang_on_the_table() -> None:
+    """Postgres 18 keeps NOT NULL as a constraint of its own: of the key, by its old name too where that is another one."""
+    hanging = ("NOT NULL of id", "index i")
+    way, why = published(wanted(), there(hanging=hanging))
+    assert (way.publish, why) == ("refill", "emptied and refilled in one transaction, because of index i")
+    assert published(wanted(), there(hanging=hanging[:1])) == published(wanted(), there())
+    assert "because of NOT NULL of c" in published(wanted(), there(hanging=("NOT NULL of c",)))[1]
+    renamed = wanted(casts=(dataclasses.replace(CASTS[0], name="number"), *CASTS[1:]))
+    way, why = published(renamed, there(hanging=hanging[:1]))
+    assert (way.publish, why) == ("swap", "built beside and swapped in")

@@ -149,3 +149,57 @@ def test_a_column_that_a_person_excludes_never_stays_where_the_table_cannot_be_r
 def test_a_table_without_a_key_that_something_else_has_the_name_of_is_refused() -> None:
     """No key of the source differs from none there."""
     assert "because of its being a view --" in refusal(wanted(key=()), there((), (), hanging=("its being a view",)))
+
+
+def test_several_columns_are_told_with_what_parts_them() -> None:
+    """In every sentence that names what differs, what hangs on a table, or what needs a column."""
+    other = there((THERE[0], ("c", "integer"), ("d", "text")))
+    differ = "~ c integer -> varchar(9); ~ d text -> date"
+    assert f"the source's rows: {differ} -- alter" in refusal(wanted(audit=True), other)
+    assert f"than the target: {differ} -- alter" in refusal(wanted(), other, settings={"narrowed_columns": "refuse"})
+    hanging = dataclasses.replace(other, hanging=("index i", "trigger g"))
+    told = refusal(wanted(), hanging)
+    assert f"because of index i, trigger g: {differ} -- alter" in told
+    assert "drop there what is in the way (index i, trigger g), and load again" in told
+    pair = refusal(wanted(key=("id", "c")), there(key=("id", "d")))
+    assert "has the key id, c at the source and id, d in the target" in pair
+    keyless = refusal(wanted(key=("id", "c")), there(key=(), hanging=INDEX))
+    assert "its key is id, c at the source and none in the target" in keyless
+    two = there((*THERE[:1], *THERE[1:]), ())
+    assert "new columns" not in refusal(wanted(audit=True, key=("id",)), two)
+    more = there(THERE[:1], ())
+    assert "so bulketl cannot fill its new columns c, d" in refusal(wanted(audit=True, key=()), more)
+
+
+def test_what_needs_a_column_that_is_to_go_is_named_with_each_way_out() -> None:
+    carried = (("view v", ("gone", "more", "id")), ("index i", ("more",)), ("view w", ("id",)))
+    hanging = tuple(what for what, _ in carried)
+    existing = there((*THERE, ("gone", "text"), ("more", "text")), hanging=hanging, carried=carried)
+    needs = "table 't' cannot be replaced by a table without gone, more: view v needs gone, more; index i needs more"
+    drop = "drop view v, index i in the target, or alter it so that it needs them no longer, and load again; or "
+    assert (
+        refusal(wanted(), existing, settings={"dropped_columns": "drop"}) == f"{needs} -- {drop}write dropped_columns: keep"
+    )
+    out = refusal(wanted(), existing, settings={"dropped_columns": "drop"}, exclude_columns=["more"])
+    assert out == f"{needs} -- {drop}take it out of exclude_columns"
+    left = refusal(wanted(left=("gone",)), existing, settings={"dropped_columns": "drop"})
+    assert left == f"{needs} -- {drop}name it under columns"
+    assert published(wanted(), existing)[0].publish == "refill"
+    by_name = there(hanging=("view v",), carried=(("view v", ("c",)),))
+    renamed = (CASTS[0], dataclasses.replace(CASTS[1], name="more"), CASTS[2])
+    assert refusal(wanted(casts=renamed), by_name).endswith(
+        "drop view v in the target, or alter it so that it needs them no longer, and load again; "
+        "or leave the column the name that it has there"
+    )
+
+
+def test_a_table_that_must_stay_gets_other_names_of_columns_by_hand() -> None:
+    """What exchanged names needs a reset as well: its rows that are not written again would be wrong."""
+    begins = "give the columns their names there by hand (ALTER TABLE … RENAME COLUMN "
+    renamed = (CASTS[0], dataclasses.replace(CASTS[1], name="x"), dataclasses.replace(CASTS[2], name="y"))
+    told = refusal(wanted(audit=True, casts=renamed), there(key=()))
+    assert told.endswith(f" -- {begins}c TO x, d TO y), and load again")
+    turned = (CASTS[0], dataclasses.replace(CASTS[1], name="d"), dataclasses.replace(CASTS[2], name="c"))
+    assert refusal(wanted(deletes="ignore", casts=turned), there()).endswith(
+        f" -- {begins}c TO d, d TO c), `bulketl state reset t`, and load again"
+    )

@@ -172,6 +172,24 @@ def test_a_plan_differs_from_another_by_its_tables_and_what_is_done_with_each() 
     assert differences({}, plan(load("a"))) == ["+ a (why)"]
     more = load("a", casts=(*CASTS, dataclasses.replace(CASTS[1], column="w", name="w")))
     assert differences(before, plan(more, load("b"), load("c"))) == ["~ a: column w none -> text"]
+    assert differences(before, plan(load("0"), load("a", 5), load("b"), load("c"))) == [
+        "+ 0 (why)", "~ a: partitions 2 -> 5",
+    ]  # fmt: skip
+    renamed = load("a", casts=(CASTS[0], dataclasses.replace(CASTS[1], name="w")), where="id > 1", origin="A")
+    assert differences(stored(plan(renamed)), plan(renamed)) == []
+    assert differences(before, plan(renamed, load("b"), load("c"))) == [
+        "~ a: where none -> id > 1", "~ a: table of the source a -> A", "~ a: name of v v -> w",
+    ]  # fmt: skip
+
+
+def test_a_plan_of_an_older_version_knew_no_where_and_no_other_name_of_a_table() -> None:
+    before = stored(plan(load("a")))
+    spec = before["groups"][0]["loads"][0]["spec"]
+    del spec["where"], spec["origin"]
+    assert differences(before, plan(load("a"))) == []
+    assert differences(before, plan(load("a", where="x", origin="b"))) == [
+        "~ a: where none -> x", "~ a: table of the source a -> b",
+    ]  # fmt: skip
 
 
 def test_the_tables_of_a_stored_plan_are_those_it_names() -> None:
@@ -180,5 +198,3 @@ def test_the_tables_of_a_stored_plan_are_those_it_names() -> None:
     )
     assert tables_of(stored(one)) == {"a", "b", "r", "s"}
     assert tables_of({}) == set()
-    assert "tables=2" in repr(one)
-    assert "refused=1" in repr(one)

@@ -21,6 +21,7 @@ from bulketl.tables.measured import Known
 from bulketl.tables.owner import WORDS, Owned
 from bulketl.tables.partitions import Partition
 from bulketl.tables.spec import TableSpec, cut
+from bulketl.tables.taken import Taken
 
 HOME = "mysql://h/d"
 CATALOG = Catalog(HOME, "10.11", "UTC", tuple(Table(name, (Column("id", "int", False),)) for name in "abc"))
@@ -100,6 +101,43 @@ def test_another_thing_of_its_name_cannot_be_adopted(kind: str, named: str) -> N
         f"a table can be adopted, not {named}"
     )
     assert with_article(kind) == named
+
+
+def told(state: State | None, origin: str = "src", **given: Any) -> tuple[str, str]:
+    """Return the error of a table that has another name at the source, and its hint, or two empty texts."""
+    table = dataclasses.replace(CATALOG.tables[0], origin=origin)
+    known: dict[str, Any] = {"former_state": state} if "former" in given else {"state": state}
+    try:
+        check(config(), CATALOG, table, Choice(**known, **given), NOBODY)
+    except PlanError as error:
+        return str(error), error.hint
+    return "", ""
+
+
+def test_a_table_whose_name_another_one_had_keeps_that_ones_rows() -> None:
+    """Rows of one table are not replaced by those of another, because the rules gave it its name."""
+    refused = (
+        "table 'a' has the rows of the source's table 'old', and the rules give 'src' its name",
+        (
+            "give 'src' another target_name; or `bulketl state reset a` when it is the same table, renamed at the source, "
+            "or its rows may go"
+        ),
+    )
+    assert told(State(HOME, taken=Taken(table="old")), existing=OURS) == refused
+    assert told(State(HOME), existing=OURS)[0] == refused[0].replace("'old'", "'a'")
+    assert told(State(HOME), "a", existing=OURS) == ("", "")
+    assert told(State(HOME, taken=Taken(table="src")), existing=OURS) == ("", "")
+    assert told(State("", taken=Taken(table="old")), existing=OURS) == ("", ""), "nobody knows whose these are"
+
+
+def test_what_is_on_record_under_a_name_keeps_a_table_from_getting_another_one() -> None:
+    begins = "table 'src' was loaded as 'old' until now, and its rule names it 'a': "
+    ends = " on record under the name that it has"
+    hint = "write target_name: old again; or `bulketl state reset old` when all of it may begin anew under the new name"
+    retained = State(HOME, retained=(("at", "2020-01-01"),))
+    assert told(State(HOME, audited=True), former="old") == (f"{begins}it is audited, and its chain is{ends}", hint)
+    assert told(retained, former="old") == (f"{begins}rows left it by its retention, and that is{ends}", hint)
+    assert told(State(HOME), former="old") == told(None, former="old") == ("", "")
 
 
 LEGACY = "a migration is configured and bulketl did not make the table"

@@ -86,3 +86,16 @@ def test_only_numbers_dates_and_times_are_cursors() -> None:
     for kind in ("varchar(20)", "decimal(10,2)", "double", "time", "year", "json", "binary(8)"):
         with pytest.raises(PlanError, match="how new a row is"):
             cursor_type(Column("c", kind, True), zone)
+
+
+def test_a_column_without_an_order_of_time_is_refused_with_what_to_name() -> None:
+    with pytest.raises(PlanError) as caught:
+        cursor_type(Column("c", "json", True), "UTC")
+    assert str(caught.value) == "incremental_column 'c' is json, and only numbers, dates and times say how new a row is"
+    assert caught.value.hint == (
+        "name a stamp of changes or a counting key, or set extraction_strategy: full_table; `bulketl discover` proposes one"
+    )
+    with pytest.raises(TypeError, match=r"^str is no cursor value$"):
+        before("x", None)
+    assert (dt.timedelta(hours=2), 1000) == (LOOKBACK, LOOKBACK_KEYS)
+    assert [is_time(kind) for kind in ("date", "datetime", "timestamp in UTC", "int", "time")] == [True] * 3 + [False] * 2

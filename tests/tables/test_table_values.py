@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
+import shlex
 from typing import Any
 
 import pytest
@@ -30,7 +32,7 @@ from bulketl.tables.printable import (
 )
 from bulketl.tables.rights import Grants, Held, Right
 from bulketl.tables.slices import WHOLE_BYTES, WHOLE_ROWS, along_integers, in_slices, sliceable, slicing, waited_for
-from bulketl.tables.spec import TableSpec, cut
+from bulketl.tables.spec import TableSpec, cut, joined
 from bulketl.tables.types import TypeName, parse_type
 
 
@@ -155,6 +157,21 @@ def test_a_long_name_stays_itself() -> None:
     assert one != other
     assert one == "a" * 54 + "_" + one[-8:]
     assert len(cut("ä" * 40).encode()) <= 63
+    for name in (one, "\n".join(("a" * 26, "b" * 27)) + one[-9:]):
+        assert cut(name) != name, "it looks as if it had been cut, whatever is in it"
+        assert len(cut(name).encode()) == 63
+
+
+def test_names_that_belong_together_are_joined_so_that_others_never_read_alike() -> None:
+    """With a dot where nobody can take it for another one; else in at most 63 bytes, with a hash of 24 digits."""
+    assert joined("a", "b") == "a.b"
+    assert joined("a" * 31, "b" * 31) == f"{'a' * 31}.{'b' * 31}"
+    assert len({joined("a.b", "c"), joined("a", "b.c"), joined("a", "b", "c"), joined("a_b", "c")}) == 4
+    assert re.fullmatch(r"a_b_c_[0-9a-f]{24}", joined("a.b", "c"))
+    long = joined("a" * 32, "b" * 31)
+    assert re.fullmatch(r"a{32}_b{5}_[0-9a-f]{24}", long)
+    assert len(long) == 63
+    assert len(joined("ä" * 40, "b").encode()) <= 63
 
 
 def test_names_and_patterns() -> None:
@@ -177,6 +194,13 @@ def test_what_is_to_be_done_names_all_tables_as_the_shell_takes_them() -> None:
     hint = for_many("table 'a': `bulketl state reset a`, then `bulketl load --tables a`, not ab", "a")
     assert of_tables(hint, ["a"]) == "`bulketl state reset a`, then `bulketl load --tables a`, not ab"
     assert of_tables(hint, ["a", "b c"]) == "`bulketl state reset a 'b c'`, then `bulketl load --tables 'a,b c'`, not ab"
+    assert of_tables(hint, ["a b"]) == "`bulketl state reset 'a b'`, then `bulketl load --tables 'a b'`, not ab"
+    assert of_tables(hint, ["a", "b"]) == "`bulketl state reset a b`, then `bulketl load --tables 'a,b'`, not ab"
+    quoted = shlex.quote("o'a,b")
+    assert of_tables(hint, ["o'a", "b"]).endswith(f"--tables {quoted}`, not ab")
+    assert of_tables(hint, ["a,b"]) == "`bulketl state reset 'a\\,b'`, then `bulketl load --tables 'a\\,b'`, not ab"
+    shown = for_many("`bulketl rejects show a`, --allow-deletes a; --exclude a, --x_y a", "a")
+    assert of_tables(shown, ["c", "d"]) == "`bulketl rejects show c d`, --allow-deletes 'c,d'; --exclude 'c,d', --x_y a"
     assert to_do("", ["a"]) == ""
     assert to_do("do it", ["a"]) == ". To do: do it"
 
