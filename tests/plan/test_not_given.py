@@ -20,7 +20,7 @@ MODULES = (
 GIVEN: dict[str, dict[str, Any]] = {
     "CastRule": {"read": "{c}", "size": (0, 1 << 62)},  # read as it is, whatever its size
     "Column": {"readable": True},
-    "Key": {"whole": True},
+    "Key": {"whole": True, "kind": "BTREE"},
     "Table": {"engine": "InnoDB"},
     "TargetTable": {"kind": "table"},
     "Check": {"severity": "warn"},
