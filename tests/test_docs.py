@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 
 from bulketl.cli.app import app
 from bulketl.cli.screens.casts import cast_row
+from bulketl.config.alerts import RULES as ALERT_RULES
 from bulketl.config.alerts import Alerts, TierAlerts
 from bulketl.config.channels import PagerDuty, Slack
 from bulketl.config.generated import KEYS
@@ -27,11 +28,14 @@ from bulketl.config.reports import Report, ReportMail, Reports
 from bulketl.config.settings import Settings
 from bulketl.config.tables import TableRule
 from bulketl.config.windows import Windows
+from bulketl.operations.alerts.words import TITLES
 from bulketl.postgres.ledger.schema import MIGRATIONS
 from bulketl.tables.casts import RULES
+from bulketl.tables.checks import CheckKind
 from bulketl.tables.differences import WORDS
 from bulketl.tables.masks import RULES as MASK_RULES
 from bulketl.tables.masks import Kind
+from bulketl.tables.spec import Publish
 
 DOCS = Path(__file__).parent.parent / "docs"
 CONFIG = DOCS.parent / "config"
@@ -174,6 +178,21 @@ def test_every_event_that_may_have_hooks_is_documented() -> None:
     """With when it happens."""
     text = (DOCS / "hooks.md").read_text(encoding="utf-8")
     assert [kind for kind in get_args(HookEvent) if f"`{kind}`" not in text] == []
+
+
+NAMED = {"alerts.md": ALERT_RULES, "checks.md": get_args(CheckKind), "loading.md": get_args(Publish)}
+
+
+@pytest.mark.parametrize("page", NAMED)
+def test_every_rule_check_and_way_to_publish_is_on_its_page(page: str) -> None:
+    """People write these tables."""
+    text = (DOCS / page).read_text(encoding="utf-8")
+    assert [name for name in NAMED[page] if not re.search(rf"`[^`\n]*\b{name}\b[^`\n]*`", text)] == []
+
+
+def test_every_rule_of_an_alert_has_its_title() -> None:
+    """A rule without one would end the tick that tells of it."""
+    assert TITLES.keys() == set(ALERT_RULES)
 
 
 def test_every_key_of_a_pair_is_documented() -> None:
