@@ -29,6 +29,7 @@ WRONG: dict[str, list[str]] = {
     "--resume": ["nope", "20200101-000000-abcd"],
     "--source": ["nope", "mysql:/h", "postgresql://h/d"],
     "--target": ["nope", "mysql://h/d"],
+    "--limit": ["0", "-1", "nope", "1.5"],
     "--workers": ["0", "65", "three", "1.5"],
     "--executor": ["nope", ""],
     "--scheduler": ["nope"],

@@ -64,7 +64,7 @@ def test_a_run_of_another_process_is_seen_as_it_goes_on_and_ends_with_its_code(l
     assert max(map(cell_len, left)) <= width
     assert "\x1b[2J" not in terminal.output
     assert "\x1b[2K" not in terminal.output
-    assert terminal.output.endswith("\x1b[?25h")
+    assert terminal.output.rpartition("\x1b[2mnext: ")[0].endswith("\x1b[?25h")
     times = [at for at, _ in frames(terminal)]
     assert len(times) < 2 * (times[-1] - times[0]) + 2
 
