@@ -127,3 +127,13 @@ def test_a_repair_takes_it_away_and_puts_it_back(both: Lab) -> None:
     config = both.config(rules=RULES)
     assert bulketl.verify(config, repair=True).equal
     assert keys(both) == [OF_WHOM]
+
+
+def test_a_part_of_each_table_has_valid_foreign_keys(both: Lab) -> None:
+    """For the rows that others refer to come with it; the next whole load has them too."""
+    both.mysql("UPDATE visit SET PatNum = 201 - PatNum WHERE id <= 200")
+    config = both.config(rules=RULES)
+    summary = bulketl.load(config, bulketl.make_plan(config, limit=5))
+    assert (summary.outcome, keys(both), summary.foreign_keys) == ("done", [OF_WHOM], 1)
+    assert both.pg("SELECT (SELECT count(*) FROM {s}.visit), (SELECT count(*) FROM {s}.patient)") == [(5, 10)]
+    assert (load(both).summary.tables["visit"].rows, keys(both)) == (201, [OF_WHOM])
