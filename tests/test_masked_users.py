@@ -19,7 +19,6 @@ ASKS = {
     "mysql/digests.py": "keys without a mask, and hashes of columns without one: rows/canonical.py has no pair for others",
     "mysql/discover.py": "the catalogue, and ends of ranges along keys without a mask: plan/masking.py cuttable",
     "mysql/firstrows.py": "for a limit: values that refer, looked up and not kept, and keys without a mask, as for ranges",
-    "mysql/foreignkeys.py": "the catalogue",
     "mysql/grants.py": "rights",
     "mysql/health.py": "the server's sessions",
     "mysql/held.py": "the states of the server's sessions, and of which table each is",

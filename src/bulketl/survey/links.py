@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from bulketl.config.config import Config
-from bulketl.connections.retrying import patient
-from bulketl.mysql.foreignkeys import foreign_keys
 from bulketl.mysql.server import MySQL
 from bulketl.plan.calling import as_at_source
 from bulketl.survey.discover import matched
@@ -27,7 +25,13 @@ def read_links(source: MySQL, config: Config, catalog: Catalog) -> tuple[Link, .
         for check in config.rule(table.name).all_checks
         if check.kind == "foreign_key"
     ]
-    certain = (*patient(foreign_keys, source), *checked)
+    declared = (
+        Link(table.name, key.columns, key.table, key.keys)
+        for table in own
+        for key in table.foreign_keys
+        if not key.elsewhere
+    )
+    certain = (*declared, *checked)
     settled = {(link.table, column) for link in certain for column in link.columns}
     inferred = (
         Link(guess.table, (guess.column,), guess.target, (guess.key,))

@@ -85,7 +85,7 @@ def test_as_many_questions_are_asked_of_many_tables_as_of_one(
     proposals = bulketl.propose(lab.config())[1]
     assert [p.cursor for p in proposals] == ["at"] * tables
     statements = [text for text in asked if text.startswith(("SELECT", "\nSELECT", "(SELECT"))]
-    assert len(statements) == 8, statements
+    assert len(statements) == 7, statements
 
 
 class _Counting:
