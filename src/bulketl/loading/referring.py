@@ -61,10 +61,11 @@ def _tied_again(target: Postgres, away: list[Tied]) -> list[str]:
 
 def _tied_as_planned(target: Postgres, plan: Plan, summary: Summary) -> list[str]:
     wanted = [item for item in plan.references if not item.why]
+    named = {(item.table, item.note) for item in wanted}
     with target.connect() as connection:
         there = {(one.table, one.note): one for one in referring.found(connection, plan.schema, (), every=True)}
         for one in there.values():  # of tables that this run did not load, and that their rule or the source has no longer
-            if one.table in plan.referring and (one.table, one.note) not in {(item.table, item.note) for item in wanted}:
+            if one.table in plan.referring and (one.table, one.note) not in named:
                 referring.loosen(connection, one)
         bad = []
         for item in wanted:
