@@ -147,3 +147,9 @@ def walk(clinic: Clinic) -> Iterator[Callable[..., Walk]]:
 def process_as_small_as_a_loads_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """A load lets one step run at a time once its process has `memory_mb`; that of the tests has grown with all before."""
     monkeypatch.setattr("bulketl.loading.run.resident_mb", lambda: 200.0)
+
+
+@pytest.fixture(autouse=True)
+def no_pause_between_two_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A verification looks again a second later at what differs; where nobody writes, it need not wait."""
+    monkeypatch.setattr("bulketl.verifying.looks.PAUSE_SECONDS", 0.05)
