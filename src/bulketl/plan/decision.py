@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from bulketl.config.config import Config
 from bulketl.config.tables import TableRule
 from bulketl.errors import PlanError
+from bulketl.plan import enums
 from bulketl.plan.consistency import consistent
 from bulketl.plan.facing import Facing
 from bulketl.plan.grouping import grouped
@@ -29,8 +30,9 @@ from bulketl.plan.publishing import differing, publishing
 from bulketl.plan.selection import Selection
 from bulketl.plan.specify import known_columns, name_error, specify
 from bulketl.plan.spelling import check_spelling
-from bulketl.tables.catalog import Catalog, Key, Table, TargetTable
+from bulketl.tables.catalog import Catalog, Key, Table, TargetTable, enum_types
 from bulketl.tables.cursor import State
+from bulketl.tables.enums import split_name
 from bulketl.tables.partitions import Bound, Partition, fits, long_columns, row_bytes, rows_per_partition, split, split_key
 from bulketl.tables.printable import count_of
 from bulketl.tables.slices import sliceable, slicing, waited_for
@@ -63,13 +65,15 @@ def decide(
     loads: list[TableLoad] = []
     refused: list[Refusal] = []
     collisions = _collisions(catalog)
-    taken = reserved(catalog, target)
+    taken, types = reserved(catalog, target), enum_types(target)
     for table in catalog:
         rule = config.rule(table.name)
         try:
             if table.name in collisions:
                 raise name_error("table", table.name, collisions[table.name])
-            choice = dataclasses.replace((choices or {}).get(table.name, Choice()), existing=target.get(table.name))
+            choice = dataclasses.replace(
+                (choices or {}).get(table.name, Choice()), existing=target.get(table.name), types=types, taken=taken
+            )
             check(config, catalog, table, choice, selection)
             if choice.refusal:
                 raise choice.refusal
@@ -137,6 +141,8 @@ def _load(
     check_spelling(spec, choice.encoding)
     beside = permitted(kept(rule, table, spec.casts, catalog.version, choice.encoding), spec, existing)
     spec, indexes = placed(spec, beside, existing, taken)
+    spec = dataclasses.replace(spec, untyped=enums.left_behind(spec, choice))
+    taken.update(split_name(item.target)[1] for item in spec.casts if item.labels)
     compare = not spec.whole and due(rule, spec, state)
     stays = spec.publish in ("merge", "append")
     emptied = [item.name for item in spec.unread if item.masked and item.masked.mask.method == "null"]
@@ -148,7 +154,9 @@ def _load(
     other_where = OTHER_WHERE if other and not choice.why else ""
     condition = "; ".join(filter(None, (partial, condition, other_where, whole_again)))
     named = "" if table.name == table.origin else f"{table.origin} at the source"
-    told = (how, named, condition, some_columns(table, spec), why, ages, null, told_of(beside), COMPARED if compare else "")
+    told = (how, named, condition, some_columns(table, spec), why, ages, null, told_of(beside), enums.told(spec, choice),
+            COMPARED if compare else "")  # fmt: skip
+    unmet = choice.unmet or keyless(rule, table), unkept(beside), enums.unmade(config, table, choice.encoding)
     load = TableLoad(
         spec=spec,
         partitions=parts,
@@ -163,6 +171,7 @@ def _load(
             *([f"~ it was {choice.former} until now, which stays as it is"] if choice.former else []),
             *found.texts,
             *indexes,
+            *enums.added(spec.casts, choice),
             *unclassified(spec.withheld),
             *_unasked(config, table),
         ),
@@ -177,7 +186,7 @@ def _load(
         due=rule.monitoring.max_extraction_time_minutes * 60,
         once_more=config.loads_again(rule.table_importance),
         strategy=rule.extraction_strategy,
-        unmet="; ".join(filter(None, (choice.unmet or keyless(rule, table), unkept(beside)))),
+        unmet="; ".join(filter(None, unmet)),
         part=partial,
     )
     # What is staged is compared with the record of its ranges, so an empty table has one too.

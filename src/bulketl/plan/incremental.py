@@ -8,8 +8,8 @@ full one, with that as its reason, or a refusal where that is declared. Nothing 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 
 from bulketl.config.config import Config
 from bulketl.config.tables import TableRule
@@ -40,6 +40,8 @@ class Choice:
     existing: TargetTable | None = None
     pace: Pace | None = None  # of its earlier loads
     encoding: str = "UTF8"  # of its database
+    types: Mapping[str, TargetTable] = field(default_factory=dict)  # enum types of its schema, by name
+    taken: Collection[str] = ()  # names of its schema that nothing else may get
     former: str = ""  # the name by which the source's table was loaded until now, where its rule gives it another
     former_state: State | None = None  # how far the table of that name is loaded
     # What the source has of its cursor column; its changes are read when the cursor has some.
@@ -59,7 +61,10 @@ class Choice:
 
 def choice_of(known: Known, table: str) -> Choice:
     """Return what is known of a table before anything is decided about it."""
-    return Choice(state=known.states.get(table), existing=known.existing.get(table), encoding=known.encoding)
+    return Choice(
+        state=known.states.get(table), existing=known.existing.get(table), encoding=known.encoding, types=known.types,
+        taken=known.existing.keys(),
+    )  # fmt: skip
 
 
 WAS_PART = "until now it has a part of its rows"

@@ -14,13 +14,14 @@ from bulketl.plan.spelling import lacks
 from bulketl.tables.casts import Cast
 from bulketl.tables.catalog import Key, Table, TargetTable
 from bulketl.tables.defaults import default_of
+from bulketl.tables.enums import ENUM
 from bulketl.tables.printable import count_of, in_a_line
 from bulketl.tables.secondary import Index, IndexPart
 from bulketl.tables.spec import TableSpec, cut
 from bulketl.tables.types import TARGET_FLOATS, TARGET_INTEGERS, TARGET_TIMES
 
 INDEX_BYTES = 2600  # an entry of a B-tree of Postgres has 2,704 bytes at most, with what it costs beside its values
-_SHORT = ("boolean", "numeric", "uuid", "interval", "time", "timetz", *TARGET_FLOATS, *TARGET_INTEGERS, *TARGET_TIMES)
+_SHORT = ("boolean", "numeric", "uuid", "interval", "time", "timetz", ENUM, *TARGET_FLOATS, *TARGET_INTEGERS, *TARGET_TIMES)
 _TEXTS = ("text", "varchar", "char", "bpchar")
 _MASKED_BYTES = 256  # of what a mask makes of a value, however short that was
 _FIXED_BYTES = 40  # of a value of _SHORT: the longest numeric

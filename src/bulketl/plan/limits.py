@@ -16,7 +16,7 @@ _HEADER = 24
 _POINTER = 18  # of a value that is stored out of line
 _FIXED = {
     "boolean": 1, "smallint": 2, "integer": 4, "real": 4, "date": 4, "bigint": 8, "double precision": 8, "timestamp": 8,
-    "timestamptz": 8, "time": 8, "interval": 16, "uuid": 16,
+    "timestamptz": 8, "time": 8, "interval": 16, "uuid": 16, "enum": 4,
 }  # fmt: skip
 _ALIGNED = {"uuid": 1, "interval": 8}
 

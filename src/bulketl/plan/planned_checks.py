@@ -8,14 +8,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from bulketl.config.config import Config
 from bulketl.config.tables import TableRule, circle
 from bulketl.errors import PlanError
+from bulketl.plan.enums import declared
 from bulketl.tables.casts import Cast, cast, held_type
 from bulketl.tables.catalog import Catalog, Table, TargetTable
 from bulketl.tables.checks import Check
+from bulketl.tables.enums import is_type_name
 from bulketl.tables.types import TARGET_FLOATS, TARGET_INTEGERS, TARGET_TIMES
 
 _FAMILIES = {
     "number": {*TARGET_INTEGERS, "numeric", *TARGET_FLOATS},
-    "text": {"text", "varchar"},
+    "text": {"text", "varchar", "enum"},
     "time": {*TARGET_TIMES},
 }
 
@@ -112,14 +114,14 @@ def _types(config: Config, name: str, table: Table | None, existing: TargetTable
         for column in table.columns:
             if rule.takes(column.name) and column.readable:
                 try:
-                    found[config.target_name(name, column.name)] = cast(column, config.declared_type(table, column)).target
+                    found[config.target_name(name, column.name)] = cast(column, declared(config, table, column)).target
                 except PlanError:  # that table's own refusal says so
                     continue
     return found
 
 
 def _family(target: str) -> str:
-    base = held_type(target)[0]
+    base = "enum" if is_type_name(target) else held_type(target)[0]
     return next((family for family, members in _FAMILIES.items() if base in members), base)
 
 

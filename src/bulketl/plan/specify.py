@@ -11,12 +11,13 @@ from bulketl.config.config import Config
 from bulketl.config.tables import TableRule
 from bulketl.errors import PlanError
 from bulketl.plan.absences import unseen
+from bulketl.plan.enums import cast_of
 from bulketl.plan.incremental import Choice
 from bulketl.plan.keeping import kept
 from bulketl.plan.masking import masked, masking_of, unread, withheld
 from bulketl.plan.planned_checks import planned
 from bulketl.rows.canonical import hash_expressions
-from bulketl.tables.casts import Cast, cast, encoder_of
+from bulketl.tables.casts import Cast, encoder_of
 from bulketl.tables.catalog import Catalog, Table
 from bulketl.tables.cursor import State
 from bulketl.tables.partitions import split_key
@@ -32,7 +33,7 @@ def specify(config: Config, catalog: Catalog, table: Table, choice: Choice, free
     """
     rule, state = config.rule(table.name), choice.state
     left = withheld(config, table, rule)
-    read = _casts(config, rule, table, unseen(config, catalog, table), left)
+    read = _casts(config, catalog, table, left, choice)
     casts = masked(config, catalog, table, read, left)
     taken = [item.name for item in casts if item.name in config.added_columns]
     if taken:
@@ -140,7 +141,8 @@ def known_columns(table: Table, rule: TableRule, kept: set[str]) -> None:
         )
 
 
-def _casts(config: Config, rule: TableRule, table: Table, hidden: frozenset[str], left: tuple[str, ...]) -> tuple[Cast, ...]:
+def _casts(config: Config, catalog: Catalog, table: Table, left: tuple[str, ...], choice: Choice) -> tuple[Cast, ...]:
+    rule, hidden = config.rule(table.name), unseen(config, catalog, table)
     named = {*rule.casts, *rule.columns, *rule.exclude_columns, *rule.rename}
     unknown = sorted(named - {column.name for column in table.columns} - hidden)
     if unknown:
@@ -172,7 +174,7 @@ def _casts(config: Config, rule: TableRule, table: Table, hidden: frozenset[str]
     wrong: list[PlanError] = []
     for column in columns:
         try:
-            item = cast(column, config.declared_type(table, column))
+            item = cast_of(config, catalog, table, column, choice)
             given = names[column.name]
             made.append(item if given == column.name else dataclasses.replace(item, name=given))
         except PlanError as error:

@@ -23,6 +23,7 @@ from bulketl.postgres.server import Connection
 from bulketl.tables.casts import TARGETS, held_type
 from bulketl.tables.catalog import TargetTable, not_null
 from bulketl.tables.demands import Demands
+from bulketl.tables.enums import ENUM_TYPE, is_note, type_name
 
 # Everything that depends on a table or its row type, but its own parts: toast, row type, primary key, NOT NULL of it. Of a
 # view only its query is carried: a rule that takes writes to it would be lost. Last, the columns that it needs of the table.
@@ -119,11 +120,13 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace,
 WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p')"""
 # What else has a name that a table might get: any other relation, and types, for each table has a row type.
 _OTHERS = f"""
-SELECT c.oid::bigint, c.relname, c.relkind::text, pg_get_userbyid(c.relowner)
+SELECT c.oid::bigint, c.relname, c.relkind::text, pg_get_userbyid(c.relowner), NULL, NULL, NULL, true
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = %(schema)s AND c.relkind NOT IN ('r', 'p')
 UNION ALL
-SELECT t.oid::bigint, t.typname, t.typtype::text || ' type', pg_get_userbyid(t.typowner)
+SELECT t.oid::bigint, t.typname, t.typtype::text || ' type', pg_get_userbyid(t.typowner), format_type(t.oid, NULL),
+    (SELECT json_agg(e.enumlabel ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid)::text,
+    obj_description(t.oid, 'pg_type'), pg_has_role(t.typowner, 'USAGE')
 FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE n.nspname = %(schema)s AND {OTHER_TYPE}"""
 _KINDS = {
     "v": "view", "m": "materialized view", "f": "foreign table", "S": "sequence", "i": "index", "I": "partitioned index",
@@ -158,9 +161,16 @@ def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
         # connect with another search_path tomorrow.
         connection.execute("SET LOCAL search_path = pg_catalog")
         found = connection.execute(_TABLES, {"schema": schema}).fetchall()
-    for oid, name, relkind, owner in connection.execute(_OTHERS, {"schema": schema}):
+        others = connection.execute(_OTHERS, {"schema": schema}).fetchall()
+    own_types: dict[str, str] = {}  # the enum types that bulketl made, by how Postgres prints them
+    for oid, name, relkind, owner, printed, labels, note, owned in others:
         kind = _KINDS.get(relkind, "relation")
-        tables[name] = TargetTable(name, (), hanging=(f"its being a {kind}",), kind=kind, oid=oid, owner=owner)
+        tables[name] = TargetTable(
+            name, (), hanging=(f"its being a {kind}",), kind=kind, oid=oid, owner=owner, demands=Demands(owned=owned),
+            labels=tuple(json.loads(labels or "[]")), note=note or "",
+        )  # fmt: skip
+        if kind == ENUM_TYPE and is_note(note or ""):
+            own_types[printed] = type_name(schema, name)
     for (
         oid,
         name,
@@ -182,7 +192,7 @@ def read_tables(connection: Connection, schema: str) -> dict[str, TargetTable]:
         strict = {not_null(column) for column in json.loads(required or "[]")}
         tables[name] = TargetTable(
             name=name,
-            columns=tuple((column, spelt(kind)) for column, kind in json.loads(columns or "[]")),
+            columns=tuple((column, own_types.get(kind) or spelt(kind)) for column, kind in json.loads(columns or "[]")),
             primary_key=tuple(json.loads(key or "[]")),
             views=tuple(sorted(kinds["view"])),
             carried=tuple(sorted(needed.get(oid, {}).items())),

@@ -28,6 +28,7 @@ from bulketl.postgres.ledger.previous import keeping
 from bulketl.postgres.server import STAGING, Postgres
 from bulketl.postgres.write import table_checks
 from bulketl.postgres.write.copy import TEMPORARY, close, copy, transaction
+from bulketl.postgres.write.enums import make_types
 from bulketl.postgres.write.guard import guard
 from bulketl.postgres.write.noted import note
 from bulketl.postgres.write.outcome import PublishResult, arrived, plus_batch, too_bad, too_many
@@ -71,6 +72,7 @@ class PostgresTarget:
 
     def prepare(self, spec: TableSpec) -> None:
         """Create the staging table, anew if an earlier try did."""
+        make_types(self.postgres, self.run, [spec])
         with self._transaction(spec) as cursor:
             cursor.execute(batch(preparing(self.run, spec)))
 
@@ -192,6 +194,7 @@ class PostgresTarget:
         """
         if partition.index > 0:  # the first chunk has altered the table
             spec = dataclasses.replace(spec, added=(), widened=(), unindexed=())
+        make_types(self.postgres, self.run, [spec])
         return self._tried(spec, partition, batches, lambda some: self._load_chunk(spec, partition, some, last, counted))
 
     def _load_chunk(
@@ -271,6 +274,7 @@ class PostgresTarget:
         be loaded: then nothing of the group is.
         """
         expected = expected or [piece.read if piece else 0 for piece in batches]
+        make_types(self.postgres, self.run, specs)
         try:
             return self._load_group(specs, batches, expected)
         except DataError as error:

@@ -17,7 +17,7 @@ from bulketl.tables.types import TARGET_FLOATS, TARGET_INTEGERS
 
 Figures = Mapping[str, str | None]  # "column what" -> a number as text; "rows" -> their number
 ROWS = "rows"
-_TEXTS = ("text", "varchar", "json")
+_TEXTS = ("text", "varchar", "json", "enum")
 _SINCE_1970 = {"date": "(TO_DAYS(%s)-719528)", "timestamp": "TIMESTAMPDIFF(MICROSECOND,'1970-01-01',%s)"}
 _WHOLE = (*TARGET_INTEGERS, "numeric", "boolean")
 

@@ -143,6 +143,11 @@ def _text(
             column = pc.replace_substring(column, "\0", "")
     if (cut := _cut(item, column)) is not None:
         bad.setdefault(item.column, (f"does not fit {item.target}", cut))
+    if item.labels:
+        known = pc.is_in(column, value_set=pa.array(item.labels, column.type))
+        other = pc.and_(pc.is_valid(column), pc.invert(known))
+        if pc.any(other).as_py():
+            bad.setdefault(item.column, (f"is no label of {item.target}", other))
     if item.clean == "json":
         kinds = altered(column, parsed=item.source_type.base == "json")
         changed |= {(item.column, kind): mask for kind, mask in kinds.items()}

@@ -17,7 +17,7 @@ from bulketl.mysql.server import MySQL
 from bulketl.plan.absences import GONE_TABLE
 from bulketl.plan.calling import before
 from bulketl.plan.decision import decide
-from bulketl.plan.incremental import Choice, misspelt
+from bulketl.plan.incremental import choice_of, misspelt
 from bulketl.plan.leftout import left_out
 from bulketl.plan.ownership import left_to_others, unknown
 from bulketl.plan.partial import check_schema, limited, of_part
@@ -103,11 +103,11 @@ def made_of(
         tell("choosing rows, and what they refer to", 0, some)
     chosen = choose_rows(source, config, sight.everything, catalog)
     existing = patient(counted, config, sight.target, known.existing, catalog)
-    states, paces, encoding = known.states, known.paces, known.encoding
-    seen = {
-        t.name: before(Choice(states.get(t.name), existing.get(t.name), paces.get(t.name), encoding), t, known, catalog)
-        for t in catalog
-    }
+    paces = known.paces
+    seen = {}
+    for t in catalog:
+        what = dataclasses.replace(choice_of(known, t.name), existing=existing.get(t.name), pace=paces.get(t.name))
+        seen[t.name] = before(what, t, known, catalog)
     sparing = sparing and not (selection.full or selection.span)  # what the target has need not be read once more
     if sparing:
         tell("looking for unchanged tables", 0, len(catalog.tables))

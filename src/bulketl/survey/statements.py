@@ -18,6 +18,7 @@ from bulketl.postgres.ledger.made import reserving, started
 from bulketl.postgres.server import STAGING, Connection, Postgres
 from bulketl.postgres.write import table_checks
 from bulketl.postgres.write.copy import TEMPORARY
+from bulketl.postgres.write.enums import typing
 from bulketl.postgres.write.publish import arriving, carrying, into, replacing
 from bulketl.postgres.write.recording import recording
 from bulketl.postgres.write.secondary import freeing, giving
@@ -53,6 +54,11 @@ def _statements(target: Postgres, plan: Plan) -> dict[str, list[str]]:
 
 def of_target(connection: Connection, load: TableLoad) -> list[str]:
     """Return the statements to Postgres for one table; what a swap carries over is read there, and nothing is changed."""
+    made = ["BEGIN", *typed, "COMMIT"] if (typed := typing([load.spec])) else []
+    return [*made, *_written(connection, load)]
+
+
+def _written(connection: Connection, load: TableLoad) -> list[str]:
     spec = load.spec
     done = [*giving(spec), *recording(RUN, spec, load.rows)]
     if load.chunked:

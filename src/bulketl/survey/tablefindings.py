@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 
 from bulketl.errors import PlanError
+from bulketl.plan.enums import declared
 from bulketl.plan.keeping import kept
 from bulketl.survey.findings import Finding, FindingSeverity, Rule, Ruled, of_tables
 from bulketl.survey.stamps import TRUSTED_SHARE, doubt_of
@@ -83,7 +84,7 @@ def retention_by_no_time(one: Ruled) -> Finding | None:
     column = next((column for column in one.table.columns if column.name == by), None)
     if column is None or one.table.name in one.seen.unloadable:
         return None
-    made = cast(column, one.seen.config.declared_type(one.table, column))
+    made = cast(column, declared(one.seen.config, one.table, column))
     if made.target_type.base in TARGET_TIMES:
         return None
     return one.finding(
@@ -278,7 +279,7 @@ def not_kept(one: Ruled) -> Finding | None:
     casts = []
     for column in one.table.columns:
         with contextlib.suppress(PlanError):  # which is an error of its own
-            made = cast(column, config.declared_type(one.table, column))
+            made = cast(column, declared(config, one.table, column))
             casts += [dataclasses.replace(made, name=config.target_name(name, column.name))] * one.rule.takes(column.name)
     found = kept(one.rule, one.table, casts, one.seen.catalog.version, one.seen.there.encoding if one.seen.there else "UTF8")
     plan = one.seen.there.plan if one.seen.there else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bulketl.plan.enums import asked, unmade
 from bulketl.plan.facing import Facing
 from bulketl.plan.footing import LACKS, Start
 from bulketl.plan.obstacle import NOT_LOADED, met
@@ -96,6 +97,8 @@ def narrow_columns(seen: Seen) -> Iterator[Finding]:
             name = config.target_name(table.name, column.name)
             if name not in there or not rule.takes(column.name):
                 continue
+            if asked(config, table, column):  # of which the plan tells
+                continue
             made = cast(column, config.declared_type(table, column))
             if narrower(there[name], made.target):
                 yield Finding(
@@ -104,6 +107,17 @@ def narrow_columns(seen: Seen) -> Iterator[Finding]:
                     "a load alters it, or builds the table anew",
                     f"ALTER TABLE … ALTER COLUMN … TYPE {made.target} yourself to keep what depends on it",
                 )  # fmt: skip
+
+
+def no_enum_type(seen: Seen) -> Iterator[Finding]:
+    """Yield the tables of which columns stay text that a cast declares enums."""
+    encoding = seen.there.encoding if seen.there else "UTF8"
+    for table in seen.catalog:
+        if not seen.config.rule(table.name).exclude and (why := unmade(seen.config, table, encoding)):
+            yield Finding(
+                table.name, "note", why, "its values arrive as text, each as it is at the source",
+                "nothing, where text will do; else change the labels at the source",
+            )  # fmt: skip
 
 
 FORESEEN: tuple[Rule, ...] = (
@@ -116,4 +130,5 @@ OF_TARGET: tuple[Rule, ...] = (
     Rule("outside", outside),
     Rule("doubted", doubted, one=False),
     Rule("narrow columns", narrow_columns),
+    Rule("no enum type", no_enum_type),
 )

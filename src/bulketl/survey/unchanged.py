@@ -115,7 +115,7 @@ def _again(config: Config, catalog: Catalog, table: Table, choice: Choice) -> Ta
     if looks_elsewhere(config.rule(table.name)):
         return None
     try:
-        spec = specify(config, catalog, table, Choice(state=state, existing=existing))
+        spec = specify(config, catalog, table, Choice(state, existing, None, choice.encoding, choice.types, choice.taken))
     except PlanError:
         return None
     if spec.withheld:  # which is told in every load

@@ -24,6 +24,7 @@ from typing import Literal
 
 from bulketl.errors import PlanError
 from bulketl.tables.catalog import Column
+from bulketl.tables.enums import ENUM
 from bulketl.tables.masks import Mask
 from bulketl.tables.types import INTEGERS, RAW, RAW_TEXTS, TIMES, TypeName, parse_type
 
@@ -108,6 +109,7 @@ class Cast:
     packed: str = field(default="", repr=False)  # the expression in MySQL that makes an integer of it, '' for none
     unpack: str = field(default="", repr=False)  # what makes a value of that integer
     masked: Masked | None = field(default=None, repr=False)  # how it is masked; `target` and `wire` are what comes out
+    labels: tuple[str, ...] = field(default=(), repr=False)  # of the source, where `target` is an enum type of the schema
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -120,8 +122,8 @@ class Cast:
 
     @property
     def target_type(self) -> TypeName:
-        """Its type in Postgres, taken apart."""
-        return TypeName(*parse_target(self.target))
+        """Its type in Postgres, taken apart; of an enum type of the schema the base is `enum`."""
+        return TypeName(ENUM) if self.labels else TypeName(*parse_target(self.target))
 
     @property
     def hashable(self) -> bool:
@@ -219,6 +221,7 @@ RULES: tuple[CastRule, ...] = (
     *(CastRule(source, "varchar", "string") for source in _TEXTS),
     *(CastRule(source, "jsonb", "extension<arrow.json>", clean="json") for source in _TEXTS),
     *(CastRule(source, "json", "string") for source in _TEXTS),
+    CastRule("enum", ENUM, "string"),
     *(CastRule(source, target, "string", clean="text") for source in RAW_TEXTS for target in ("text", "varchar", "json")),
     *(CastRule(source, "bytea", "large_binary") for source in (*RAW_TEXTS, *_BINARIES)),
     CastRule("binary", "uuid", "large_binary", size=(16, 16)),

@@ -6,10 +6,11 @@ Nothing here decides anything and nothing here opens anything: reading it is the
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bulketl.tables.demands import Demands
+from bulketl.tables.enums import ENUM_TYPE
 from bulketl.tables.printable import brief
 from bulketl.tables.types import RAW_TEXTS, TypeName, parse_type
 
@@ -228,7 +229,8 @@ class TargetTable:
     ledger knows of a table of that name. `key_name` is that of its key's index. `partitioned`: its rows are in its
     partitions. `acting`: triggers, rules or row security act on rows that are written to it. `demands`: what it demands of
     whoever writes to it. `indexes`: those that bulketl keeps for the source's, with the note on each; nothing hangs by them.
-    `defaults`: which of what hangs on it are defaults of its columns.
+    `defaults`: which of what hangs on it are defaults of its columns. An enum type has `labels`, and its comment
+    as `note`.
     """
 
     name: str
@@ -255,6 +257,8 @@ class TargetTable:
     demands: Demands = field(default_factory=Demands)
     indexes: tuple[tuple[str, str], ...] = ()
     defaults: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    note: str = ""
 
     @property
     def replaceable(self) -> bool:
@@ -270,6 +274,11 @@ class TargetTable:
     def ours(self) -> bool:
         """Whether it is the very table that bulketl made, or that a person gave to it."""
         return self.made is not None and self.made.oid == self.oid
+
+
+def enum_types(things: Mapping[str, TargetTable]) -> dict[str, TargetTable]:
+    """Return the enum types among the things of a schema, by their names."""
+    return {name: thing for name, thing in things.items() if thing.kind == ENUM_TYPE}
 
 
 def not_null(column: str) -> str:

@@ -7,6 +7,7 @@ import re
 
 from bulketl.tables.casts import Cast
 from bulketl.tables.catalog import Column
+from bulketl.tables.enums import ENUM
 from bulketl.tables.types import MOMENTS, TARGET_FLOATS, TARGET_INTEGERS
 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
@@ -67,8 +68,8 @@ def _literal(column: Column, item: Cast, text: str) -> str:
         raise ValueError(f"it has no equivalent of type {base}")
     if base in (*TARGET_INTEGERS, *TARGET_FLOATS, "numeric") and _NUMBER.fullmatch(text):
         return _number(text, base)
-    if base in ("text", "varchar") and source in ("char", "varchar", "enum", "set") and "\0" not in text:
-        return _quoted(text, base)
+    if base in ("text", "varchar", ENUM) and source in ("char", "varchar", "enum", "set") and "\0" not in text:
+        return _quoted(text, item.target if item.labels else base)
     if source in ("date", "datetime") and base in ("date", "timestamp"):
         try:
             found = dt.datetime.fromisoformat(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bulketl.tables.catalog import TargetTable
+from bulketl.tables.catalog import TargetTable, enum_types
 from bulketl.tables.cursor import State
 from bulketl.tables.owner import Owned
 from bulketl.tables.partitions import Changes, KeyTuple, KeyValue
@@ -15,13 +15,18 @@ from bulketl.tables.partitions import Changes, KeyTuple, KeyValue
 class Known:
     """What the target has of each table by its name, and how far that is loaded.
 
-    `encoding`: of its database, by its name in Postgres. `owners`: who serves a table, where that is on record.
+    `encoding`: of its database, by its name in Postgres. `owners`: who serves a table, where that is on record. `types`: the
+    enum types among what the target has.
     """
 
     existing: Mapping[str, TargetTable]
     states: Mapping[str, State]
     encoding: str = field(default="UTF8", kw_only=True)
     owners: Mapping[str, Owned] = field(default_factory=dict, kw_only=True)
+    types: Mapping[str, TargetTable] = field(default_factory=dict, init=False, repr=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "types", enum_types(self.existing))
 
 
 @dataclass(frozen=True, slots=True)

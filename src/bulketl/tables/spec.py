@@ -117,6 +117,7 @@ class TableSpec:
     indexes: tuple[Index, ...] = ()  # secondary ones of the source that it has afterwards
     unindexed: tuple[str, ...] = ()  # indexes that are dropped before its rows are written: they are built again, or gone
     comments: tuple[tuple[str, str], ...] = ()  # of the source, per column, '' for the table
+    untyped: tuple[tuple[str, str], ...] = ()  # enum types made for it and needed no more, with their comments
     defaults: tuple[tuple[str, str], ...] = ()  # per column what it gets without a value, as Postgres prints it; '' for none
     # Its limits.
     max_rejects: int | float = 0  # more rejected rows fail it; a float is a share of the rows read

@@ -6,6 +6,7 @@ taken over when its newest row reaches the watermark, and it has as many rows as
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ from bulketl.errors import ConfigError, PlanError
 from bulketl.mysql.totals import counts as source_counts
 from bulketl.operations.migrate.sides import migrating
 from bulketl.plan.drift import drift
-from bulketl.plan.incremental import Choice, watched
+from bulketl.plan.incremental import choice_of, watched
 from bulketl.plan.ownership import owner_of
 from bulketl.plan.selection import Selection
 from bulketl.plan.specify import specify
@@ -120,7 +121,7 @@ def _candidate(config: Config, sight: Sight[Known], table: Table, booked: Booked
         mark = Watermark(column.name, kind, text_of(parse_value(kind, booked.value)))
     except ValueError:
         raise _RefusedError(f"{booked.value!r} is no value of {column.name}, which is {column.type}") from None
-    spec = specify(config, sight.catalog, table, Choice(existing=existing))
+    spec = specify(config, sight.catalog, table, dataclasses.replace(choice_of(sight.known, table.name), state=None))
     if spec.masking:
         raise _RefusedError("its rule masks columns, and the older pipeline's rows are not masked")
     if spec.key != existing.primary_key:

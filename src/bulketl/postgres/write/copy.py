@@ -45,6 +45,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "boolean": frozenset({"bool"}),
     "text": _TEXT,
     "varchar": _TEXT,
+    "enum": _TEXT,
     "json": _TEXT,
     "jsonb": frozenset({"extension<arrow.json>"}),
     "bytea": frozenset({"binary", "large_binary"}),

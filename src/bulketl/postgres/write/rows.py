@@ -26,6 +26,7 @@ from bulketl.postgres.ledger.previous import replaced
 from bulketl.postgres.server import Postgres
 from bulketl.postgres.write import chain, table_checks
 from bulketl.postgres.write.copy import TEMPORARY, copy, transaction
+from bulketl.postgres.write.enums import make_types
 from bulketl.postgres.write.guard import check_gone
 from bulketl.postgres.write.keylist import among, listing, send
 from bulketl.postgres.write.merge import absent, removing
@@ -219,6 +220,7 @@ def _staged(
     target: Postgres, run: str, spec: TableSpec, of: int | None = None, what: str = "rows", hint: str = ""
 ) -> Iterator[_Stage]:
     """Give an empty temporary table beside a table that is ours and stays so, in a transaction of its own."""
+    make_types(target, run, [spec])
     with transaction(target, run, f"table {spec.table!r}", spec.encoder) as cursor:
         reserve(cursor, run, [spec])
         cursor.execute(temporary(0, spec))

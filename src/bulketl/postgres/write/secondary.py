@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from bulketl.postgres.ddl import KEPT, name, value
+from bulketl.postgres.write.enums import untyping
 from bulketl.tables.printable import in_a_line
 from bulketl.tables.secondary import Index, IndexPart
 from bulketl.tables.spec import TableSpec
@@ -39,7 +40,8 @@ def indexing(spec: TableSpec, schema: str, table: str) -> list[str]:
 
 def giving(spec: TableSpec) -> list[str]:
     """Return the statements that give a table whose rows are in place what it has beside them."""
-    return [*indexing(spec, spec.schema, spec.table), *_commenting(spec), *_defaulting(spec, spec.defaults)]
+    made = [*indexing(spec, spec.schema, spec.table), *_commenting(spec), *_defaulting(spec, spec.defaults)]
+    return [*made, *untyping(spec)]
 
 
 def _building(index: Index, schema: str, table: str) -> Iterator[str]:

@@ -18,7 +18,8 @@ from bulketl.tables.casts import Cast
 from bulketl.tables.spec import TableSpec
 
 _RAW, _SINGLE, _NOTES = "bulketl_raw", "bulketl_single", "bulketl_sifted"
-_TEXTS = ("text", "varchar", "json", "jsonb")
+_CASTED = ("json", "jsonb", "enum")  # texts are written into other columns as they are
+_TEXTS = ("text", "varchar", *_CASTED)
 _GOOD = "BK000"  # ends the subtransaction of a row that is taken
 _BACK = "ROLLBACK TO SAVEPOINT bulketl"
 
@@ -73,7 +74,7 @@ def _made(item: Cast) -> str:
         return f"s.{name(item.name)}"
     data = f"s.{name(item.name)}"
     text = f"convert_from({f'substr({data}, 2)' if item.wire.startswith('extension') else data}, 'UTF8')"
-    return f"{text}::{item.target}" if item.target_type.base in ("json", "jsonb") else text
+    return f"{text}::{item.target}" if item.target_type.base in _CASTED else text
 
 
 def _sift(spec: TableSpec, raw: str, trial: str, most: int) -> str:

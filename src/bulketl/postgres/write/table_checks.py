@@ -82,7 +82,10 @@ def _own(n: int, spec: TableSpec, place: str, check: Check, there: Mapping[str, 
         other = place  # rows of the same table arrive together
     elif there is not None and check.table not in there:
         return f"SELECT {n}, count(*)::text FROM {place} t WHERE {whole}"  # no table, no parent
-    same = " AND ".join(f"o.{name(key)} = t.{column}" for key, column in zip(check.places or check.keys, own, strict=True))
+    casts = {item.column: item for item in spec.casts}
+    # An enum is compared as text: the other table has a type of its own.
+    pairs = zip(check.places or check.keys, own, ("::text" if casts[c].labels else "" for c in check.columns), strict=True)
+    same = " AND ".join(f"o.{name(key)}{text} = t.{column}{text}" for key, column, text in pairs)
     return f"SELECT {n}, count(*)::text FROM {place} t WHERE {whole} AND NOT EXISTS (SELECT 1 FROM {other} o WHERE {same})"
 
 
