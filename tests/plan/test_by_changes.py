@@ -326,8 +326,9 @@ def test_the_watermark_is_the_highest_value_that_is_not_to_come() -> None:
 
 def test_a_choice_begins_with_what_both_sides_know() -> None:
     known = Known(states={"t": STATE}, existing={"t": THERE}, encoding="LATIN1")
-    assert choice_of(known, "t") == Choice(state=STATE, existing=THERE, encoding="LATIN1")
-    assert choice_of(known, "u") == Choice(encoding="LATIN1")
+    taken = known.existing.keys()
+    assert choice_of(known, "t") == Choice(state=STATE, existing=THERE, encoding="LATIN1", taken=taken)
+    assert choice_of(known, "u") == Choice(encoding="LATIN1", taken=taken)
     assert Choice().whole
     assert Choice(cursor=Cursor("n", "int")).whole
     assert not Choice(cursor=Cursor("n", "int", Changes("n"))).whole

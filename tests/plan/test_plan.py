@@ -154,7 +154,7 @@ def test_a_plan_that_an_older_version_stored_comes_back() -> None:
 
 def test_a_name_in_the_target_is_part_of_a_plan_and_of_how_a_table_was_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = decided(catalog("t"))
-    monkeypatch.setattr(bulketl.plan.specify, "cast", lambda c, d: dataclasses.replace(cast(c, d), name=f"{c.name}2"))
+    monkeypatch.setattr(bulketl.plan.enums, "cast", lambda c, d: dataclasses.replace(cast(c, d), name=f"{c.name}2"))
     other = decided(catalog("t"))
     assert other.fingerprint != plan.fingerprint
     assert next(other.loads).spec.evidence != next(plan.loads).spec.evidence

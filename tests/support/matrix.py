@@ -20,7 +20,10 @@ Values = list[tuple[str, str | None]]
 
 @dataclass(frozen=True)
 class Case:
-    """A column of type `type`, declared `to` (empty: the default), that becomes `pg` in the words of format_type."""
+    """A column of type `type`, declared `to` (empty: the default), that becomes `pg` in the words of format_type.
+
+    `{s}` and `{t}` in `pg` are the schema and the table.
+    """
 
     type: str
     to: str
@@ -194,6 +197,16 @@ JSONS: Values = [
 LENGTHS = {"char(90)": "character varying(90)", "varchar(100)": "character varying(100)"}
 
 
+def enums() -> Iterator[Case]:
+    """ENUM as a type of the schema, and one that stays text because the source does not show its labels."""
+    yield Case("enum('é','','it''s','a\\\\b')", "enum", "{s}.{t}_c", [
+        ("'é'", "é"), ("''", ""), ("'it''s'", "it's"), ("'a\\\\b'", "a\\b"), ("'unknown'", ""),
+    ])  # fmt: skip
+    for charset in ("latin1", "utf16", "cp1250"):
+        yield Case(f"enum('á','b') CHARACTER SET {charset}", "enum", "{s}.{t}_c", [("'á'", "á"), ("'unknown'", REJECT)])
+    yield Case("enum('é','😀') CHARACTER SET utf8mb4", "enum", "text", [("'é'", "é"), ("'😀'", "😀"), ("'unknown'", "")])
+
+
 def texts() -> Iterator[Case]:
     """Every text type, into its default, text, varchar without length, json and jsonb."""
     for kind in ("char(90)", "varchar(100)", "tinytext", "text", "mediumtext", "longtext"):
@@ -309,7 +322,7 @@ def geometries() -> Iterator[Case]:
     yield Case("geometry", "text", "text", [(f"x'{stored}'", ewkb.hex().upper())])
 
 
-CASES: list[Case] = [*integers(), *OTHER_NUMBERS, *TIMES, *texts(), *BINARIES, *geometries()]
+CASES: list[Case] = [*integers(), *OTHER_NUMBERS, *TIMES, *texts(), *enums(), *BINARIES, *geometries()]
 
 
 MAY_BE_UNKNOWN = {"uuid", "inet4", "inet6", "vector", "geomcollection"}  # types that only some servers have

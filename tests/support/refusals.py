@@ -105,6 +105,7 @@ PLACES: dict[str, tuple[int, str]] = {
     "plan/absences.py unseen": (3, "plan"),
     "plan/consistency.py _impossible": (1, "plan"),
     "plan/spelling.py check_spelling": (3, "plan"),
+    "plan/enums.py cast_of": (1, "plan"),
     "plan/decision.py _load": (3, "plan"),
     "plan/footing.py stand": (2, "lack"),
     "plan/grouping.py _ordered": (1, "begin"),

@@ -198,6 +198,10 @@ CASES: dict[str, tuple[World, World]] = {
         World({**SOUND, "keep": ["comments"]}, dataclasses.replace(table(STAMP), indexes=(Key("words", ("at",), False),))),
     ),
     "cursor without index": (World(table=table(STAMP, keys=(PRIMARY,))), World()),
+    "no enum type": (
+        World({**SOUND, "casts": {"state": "enum"}}, table(STAMP, Column("state", "enum('a','a')", False))),
+        World({**SOUND, "casts": {"state": "enum"}}, table(STAMP, Column("state", "enum('a','b')", False))),
+    ),
     "without rule": (World(rule=None, rules={"u": {}}), World()),
     "narrow columns": (World(more=loaded("smallint")), World(more=loaded("integer"))),
 }

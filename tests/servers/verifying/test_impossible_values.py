@@ -55,6 +55,7 @@ COLUMNS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
         "'1e9999'", "'-1e-9999'", "'null'", "'{\"a\": {}}'", "'\"\\u0001\"'", "'0.0'",
     )),
     "bytea": ("varbinary(20)", "", "X'00'", ("''", "decode(repeat('ff', 1000000), 'hex')")),
+    "enum": ("enum('a','b','')", "enum", "'a'", ("'b'", "''", "NULL")),
     "uuid": ("binary(16)", "uuid", "REPEAT('a', 16)", ("'ffffffff-ffff-ffff-ffff-ffffffffffff'",)),
 }  # fmt: skip
 NO_KEY = ("json", "jsonb")  # Postgres makes no key of the one, and we none of the other
