@@ -20,6 +20,7 @@ from bulketl.rows.canonical import hash_expressions
 from bulketl.tables.casts import Cast, encoder_of
 from bulketl.tables.catalog import Catalog, Table
 from bulketl.tables.cursor import State
+from bulketl.tables.enums import ENUM
 from bulketl.tables.partitions import split_key
 from bulketl.tables.spec import GUARD, GUARDED_ROWS, NAME_BYTES, ROW_HASH, STAMPS, TableSpec
 
@@ -109,7 +110,8 @@ def _retained(table: Table, state: State | None) -> tuple[tuple[str, dt.datetime
 
 def _evidence(table: Table, rule: TableRule, spec: TableSpec, version: str) -> str:
     """Return when the table was changed last, '' if nobody knows, a blank, and a hash of all that says how it is loaded."""
-    how = (spec.casts, spec.key, spec.zone, spec.nul_bytes, spec.stamps, spec.audit, spec.retained, repr(rule))
+    casts = tuple(dataclasses.replace(item, target=ENUM) if item.labels else item for item in spec.casts)
+    how = (casts, spec.key, spec.zone, spec.nul_bytes, spec.stamps, spec.audit, spec.retained, repr(rule))
     named = tuple(item.name for item in spec.casts if item.name != item.column)  # not in the text of a cast
     beside = tuple(kept(rule, table, spec.casts, version)) if rule.keep else ()
     more = (*((named,) if named else ()), *((spec.masking,) if spec.masking else ()), *beside)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bulketl.tables.casts import held_type
+from bulketl.tables.enums import is_type_name
 
 What = Literal["values", "rows", "columns"]
 UNEXPLAINED = "unexplained"
@@ -146,8 +147,8 @@ class Difference:
 
 
 def base_of(kind: str) -> str:
-    """Return the name of a type without its numbers."""
-    return held_type(kind)[0].partition("(")[0]
+    """Return the name of a type without its numbers; an enum type that bulketl made has the values of a text."""
+    return "text" if is_type_name(kind) else held_type(kind)[0].partition("(")[0]
 
 
 def family(kind: str) -> str:

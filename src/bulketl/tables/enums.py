@@ -12,7 +12,7 @@ ENUM = "enum"  # the target type of a cast, until its plan names the type of the
 _LABEL = re.compile(r"'((?:[^'\\]|''|\\.)*)'", re.DOTALL)
 _ESCAPED = re.compile(r"''|\\(.)", re.DOTALL)
 _ESCAPES = {"0": "\0", "n": "\n", "r": "\r", "t": "\t", "b": "\b", "Z": "\x1a"}
-_SAYS = "of the source, kept by bulketl"
+SAYS = "of the source, kept by bulketl"  # in the comment of each type that bulketl made
 
 
 def labels_of(column_type: str) -> tuple[str, ...]:
@@ -26,17 +26,17 @@ def _unescaped(found: re.Match[str]) -> str:
 
 def note_of(table: str, column: str) -> str:
     """Return the comment of the type of a column in the target, both by their names there."""
-    return f"enum {in_a_line(table)}.{in_a_line(column)} {_SAYS} ({_digest(table)}.{_digest(column)})"
+    return f"enum {in_a_line(table)}.{in_a_line(column)} {SAYS} ({_digest(table)}.{_digest(column)})"
 
 
 def is_note(comment: str) -> bool:
     """Tell whether the comment of a type says that bulketl made it."""
-    return _SAYS in comment
+    return SAYS in comment
 
 
 def mark_of(table: str) -> str:
     """Return what the comments of all types have in them that bulketl made for columns of a table."""
-    return f"{_SAYS} ({_digest(table)}."
+    return f"{SAYS} ({_digest(table)}."
 
 
 def _digest(text: str) -> str:

@@ -350,10 +350,7 @@ def test_indexes_defaults_and_checks_take_a_type_as_they_take_text(lab: Lab) -> 
         "CREATE TABLE t (PatNum int PRIMARY KEY, state enum('b','a') DEFAULT 'a', KEY s (state, PatNum))",
         "INSERT INTO t VALUES (1, 'a'), (2, 'b'), (3, NULL)",
     )  # fmt: skip
-    checks = [
-        {"foreign_key": {"column": "state", "references": "p.word"}},
-        {"values": {"column": "state", "in": ["a", "b"]}},
-    ]
+    checks = [{"foreign_key": "state", "to": "p.word"}, {"one_of": "state", "values": ["a", "b"]}]
     rules = {"p": {}, "t": {"keep": ["indexes", "defaults"], "checks": checks}}
     done = lab.load(rules=rules, **ALL)
     assert (done.summary.outcome, done.summary.tables["t"].beside) == ("done", {"indexes": 1, "defaults": 1})

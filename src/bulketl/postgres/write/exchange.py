@@ -21,7 +21,7 @@ import psycopg
 from bulketl.errors import TargetError
 from bulketl.postgres.ddl import batch, name
 from bulketl.postgres.server import Connection
-from bulketl.postgres.write.freenames import Moving, Renamed, renamings
+from bulketl.postgres.write.freenames import Moving, Renamed, renamings, types_moved
 from bulketl.postgres.write.publish import carried_by, created, described
 from bulketl.postgres.write.spared import Spared, dropping, placed, set_aside
 
@@ -156,6 +156,7 @@ def _changed(
     renamed = renamings(connection, going)
     moves = [one.statement for one in renamed]
     moves += [f"ALTER TABLE {name(one.source, one.table)} SET SCHEMA {name(one.into)}" for one in going]
+    moves += types_moved(connection, going, renamed)
     for change in changes:
         if change.coming and change.leaving:
             moves += _described(tables[change.table], {*change.columns})

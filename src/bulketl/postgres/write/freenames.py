@@ -1,4 +1,4 @@
-"""Names for what goes with tables into other schemas: their indexes and sequences, where another has the name already."""
+"""What goes with tables into other schemas, and its names where another has them: indexes, sequences, enum types."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from bulketl.postgres.ddl import name
 from bulketl.postgres.server import Connection
+from bulketl.tables.enums import SAYS
 from bulketl.tables.spec import NAME_BYTES
 
 
@@ -20,7 +21,7 @@ class Moving(NamedTuple):
 
 
 class Renamed(NamedTuple):
-    """An index or a sequence of a table that gets another name, and of what kind it is."""
+    """An index, a sequence or an enum type of a table that gets another name, and of what kind it is."""
 
     table: str
     kind: str
@@ -46,21 +47,27 @@ UNION ALL
 SELECT d.refobjid::bigint, c.oid::bigint, c.relname, 'sequence' FROM pg_depend d
 JOIN pg_class c ON c.oid = d.objid AND c.relkind = 'S'
 WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = ANY(%(oids)s::oid[])
-    AND d.deptype IN ('a', 'i') ORDER BY 3"""
+    AND d.deptype IN ('a', 'i')
+UNION ALL
+SELECT DISTINCT c.oid::bigint, t.oid::bigint, t.typname, 'type' FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+JOIN pg_type t ON t.oid = a.atttypid AND t.typnamespace = c.relnamespace AND t.typtype = 'e'
+WHERE c.oid = ANY(%(oids)s::oid[]) AND NOT a.attisdropped AND obj_description(t.oid, 'pg_type') LIKE %(note)s ORDER BY 3"""
+_TAKEN = """
+SELECT n.nspname, c.relname, c.oid::bigint FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = ANY(%(schemas)s)
+UNION ALL
+SELECT n.nspname, t.typname, t.oid::bigint FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
+WHERE n.nspname = ANY(%(schemas)s) AND t.typrelid = 0"""
 
 
 def renamings(connection: Connection, moves: Sequence[Moving]) -> list[Renamed]:
     """Return what gets another name when tables go into other schemas, one after the other."""
     schemas = sorted({schema for one in moves for schema in (one.source, one.into)})
     taken: dict[str, dict[str, int]] = {schema: {} for schema in schemas}
-    found = connection.execute(
-        "SELECT n.nspname, c.relname, c.oid::bigint FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-        " WHERE n.nspname = ANY(%s)", (schemas,),
-    )  # fmt: skip
-    for schema, relation, oid in found:
+    for schema, relation, oid in connection.execute(_TAKEN.encode(), {"schemas": schemas}):
         taken[schema][relation] = oid
     parts: dict[int, list[tuple[int, str, str]]] = {}
-    for table, oid, relation, kind in connection.execute(_PARTS.encode(), {"oids": [one.oid for one in moves]}):
+    for table, oid, relation, kind in _parts(connection, moves):
         parts.setdefault(table, []).append((oid, relation, kind))
     made = []
     for one in moves:
@@ -75,6 +82,23 @@ def renamings(connection: Connection, moves: Sequence[Moving]) -> list[Renamed]:
             here.pop(relation, None)
             there[now] = oid
     return made
+
+
+def _parts(connection: Connection, moves: Sequence[Moving]) -> list[tuple[int, int, str, str]]:
+    """Return the indexes, sequences and enum types of tables: the table, their own oid and name, the kind."""
+    about = {"oids": [one.oid for one in moves], "note": f"%{SAYS}%"}
+    return connection.execute(_PARTS.encode(), about).fetchall()
+
+
+def types_moved(connection: Connection, moves: Sequence[Moving], renamed: Sequence[Renamed]) -> list[str]:
+    """Return the statements that have the enum types that bulketl made for tables go with these, once they are renamed."""
+    now = {(one.source, one.was): one.now for one in renamed if one.kind == "type"}
+    of = {one.oid: one for one in moves}
+    types = ((of[table], called) for table, _, called, kind in _parts(connection, moves) if kind == "type")
+    return [
+        f"ALTER TYPE {name(one.source, now.get((one.source, called), called))} SET SCHEMA {name(one.into)}"
+        for one, called in types
+    ]
 
 
 def free(wanted: str, taken: set[str]) -> str:
