@@ -24,6 +24,7 @@ from bulketl.postgres.ledger.lastloads import when_well
 from bulketl.postgres.server import Postgres
 from bulketl.tables.catalog import TargetTable
 from bulketl.tables.checks import Check
+from bulketl.tables.enums import is_type_name
 from bulketl.tables.patterns import fitting
 
 HEADER = "# Made by `bulketl dbt sources`, which writes it anew: changes belong into tables.yaml.\n"
@@ -31,6 +32,8 @@ _SEVERITY = {"warn": "warn", "reject": "error", "fail": "error"}
 _PLAIN, _ODD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*"), re.compile(r"[^A-Za-z0-9]+")
 _JINJA = re.compile(r"\{(?=[{%#])")
 _SPELLING = "check the spelling (case counts); `bulketl state list` names the tables that are loaded"
+# Tests of dbt that compare a value with others as Postgres does, which takes an enum only for what is a label of it.
+_UNFIT = frozenset({"accepted_values", "relationships"})
 _PERIODS = ((86400, "day"), (3600, "hour"), (60, "minute"))
 
 
@@ -82,13 +85,14 @@ def dbt_sources(config: Config, tables: Sequence[str] = (), *, certified: bool =
 
 def _table(config: Config, table: TargetTable, names: Mapping[str, str], certified: bool) -> dict[str, Any]:
     rule = config.rule(table.name)
+    enums = {name for name, kind in table.columns if is_type_name(kind)}
     tests: dict[str, list[Any]] = {name: [] for name, _ in table.columns}
     if len(table.primary_key) == 1:
         tests[table.primary_key[0]] += [{"unique": {}}, {"not_null": {}}]
     for check in rule.all_checks:
         columns = config.target_names(table.name, check.columns)
         for column, test in _tests(config, check, columns, names):
-            if column in tests and test not in tests[column]:
+            if column in tests and test not in tests[column] and not (column in enums and _UNFIT.intersection(test)):
                 tests[column].append(test)
     within = rule.expect.loaded_within(rule.table_importance)
     level = "error_after" if rule.table_importance in ("critical", "important") else "warn_after"

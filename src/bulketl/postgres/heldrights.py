@@ -16,12 +16,13 @@ from bulketl.postgres.grants import Target, needed
 from bulketl.postgres.ledger import made
 from bulketl.postgres.ledger.schema import NEWEST, version_in
 from bulketl.postgres.server import LEDGER, STAGING, Connection
+from bulketl.tables.enums import SAYS
 from bulketl.tables.printable import count_of
 from bulketl.tables.rights import OWNER, Held, Right, Role
 
 WRITES = ("SELECT", "INSERT", "UPDATE", "DELETE")
 _GRANTABLE = " WITH GRANT OPTION"
-_IN_A_SCHEMA = frozenset({"schema", "table", "column", "sequence", "tables to come in schema"})
+_IN_A_SCHEMA = frozenset({"schema", "table", "column", "sequence", "type", "tables to come in schema"})
 
 
 def held(connection: Connection, target: Target, role: Role, user: str) -> Held:
@@ -146,6 +147,11 @@ things AS (
     FROM pg_class c JOIN places p ON p.oid = c.relnamespace, LATERAL aclexplode(
         coalesce(c.relacl, acldefault(CASE c.relkind WHEN 'S' THEN 's'::"char" ELSE 'r' END, c.relowner))) x
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+    UNION ALL SELECT 'type', nspname, t.typname, NULL, t.typowner, x.grantee, x.privilege_type, x.is_grantable,
+        x.grantee = 0
+    FROM pg_type t JOIN places p ON p.oid = t.typnamespace,
+        LATERAL aclexplode(coalesce(t.typacl, acldefault('T', t.typowner))) x
+    WHERE t.typtype = 'e' AND strpos(obj_description(t.oid, 'pg_type'), %(ours)s) > 0
     UNION ALL SELECT 'column', nspname, c.relname, t.attname, c.relowner, x.grantee, x.privilege_type,
         x.is_grantable, own
     FROM pg_attribute t JOIN pg_class c ON c.oid = t.attrelid JOIN places p ON p.oid = c.relnamespace,
@@ -165,7 +171,9 @@ SELECT CASE deptype WHEN 'o' THEN 'OWNER' ELSE 'rights' END, 'thing',
         THEN pg_describe_object(classid, objid, objsubid)
         ELSE format('something in database %%s', (SELECT datname FROM pg_database WHERE oid = dbid)) END, NULL, NULL, via
 FROM found WHERE classid NOT IN ('pg_class'::regclass, 'pg_namespace'::regclass, 'pg_database'::regclass,
-        'pg_default_acl'::regclass) OR dbid NOT IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+        'pg_default_acl'::regclass)
+    AND NOT (classid = 'pg_type'::regclass AND coalesce(strpos(obj_description(objid, 'pg_type'), %(ours)s), 0) > 0)
+    OR dbid NOT IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
 UNION ALL SELECT x.privilege_type || repeat(' WITH GRANT OPTION', x.is_grantable::int), 'tables to come in schema',
     s.nspname, pg_get_userbyid(d.defaclrole)::text,
     d.defaclobjtype::text, w.via
@@ -179,7 +187,7 @@ def _excess(connection: Connection, target: Target, role: Role, user: str) -> li
     found = set[Right]()
     superuser = connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = %s", (user,)).fetchone() == (True,)
     for query in (_ATTRIBUTES, *(() if superuser else (_GRANTED, _OTHERS))):  # such a one may do everything
-        for privilege, kind, *on, via in connection.execute(query.encode(), {"user": user}):
+        for privilege, kind, *on, via in connection.execute(query.encode(), {"user": user, "ours": SAYS}):
             by = "" if via == user else f"by way of {via}"
             right = Right(privilege, kind, tuple(str(part) for part in on if part is not None), by)
             if not _wanted(right, target, role):

@@ -166,20 +166,21 @@ def office(source_server: Server, postgres: str, tmp_path: Path, monkeypatch: py
     execute(one.target, f"REVOKE ALL ON DATABASE dw{sign} FROM PUBLIC; REVOKE ALL ON SCHEMA public FROM PUBLIC")
     columns = (
         "id int PRIMARY KEY, updated_at datetime(3) NOT NULL, c varchar(20) DEFAULT 'c' COMMENT 'c', flag int,"
-        " KEY (updated_at)"
+        " state enum('new','done') DEFAULT 'done', KEY (updated_at)"
     )
     for table in RULES:
         for statement in (
             f"CREATE TABLE {table} ({columns}) ENGINE={'MyISAM' if table == 'large' else 'InnoDB'}",
-            f"INSERT INTO {table} SELECT seq, NOW() - INTERVAL seq SECOND, seq, seq % 2 FROM {numbers(300)}",
-            *([f"INSERT INTO {table} VALUES (1000, '2001-01-01', 'x', 7)"] if table in ("old", "bad") else []),
+            f"INSERT INTO {table} SELECT seq, NOW() - INTERVAL seq SECOND, seq, seq % 2, 'done' FROM {numbers(300)}",
+            *([f"INSERT INTO {table} VALUES (1000, '2001-01-01', 'x', 7, 'new')"] if table in ("old", "bad") else []),
         ):
             source_server.execute(statement, database=one.database)
     reader, database = f"rea'der{sign}", urllib.parse.quote(one.database)
     monkeypatch.setenv("BULKETL_SOURCE", source_server.database(database, reader, PASSWORD))
     monkeypatch.setenv("BULKETL_SCHEMA", "raw_data")
     monkeypatch.chdir(tmp_path)
-    settings = {"source_limits": {"replica_lag_seconds": 60}, "alerts": {"webhook": "http://127.0.0.1:9/"}, "migration": {}}
+    settings: dict[str, Any] = {"source_limits": {"replica_lag_seconds": 60}, "migration": {}}
+    settings |= {"alerts": {"webhook": "http://127.0.0.1:9/"}, "casts": [{"type": "enum", "to": "enum"}]}
     pair = {"source": "SELECT COUNT(*) AS n FROM small", "target": "SELECT count(*) AS n FROM raw_data.small"}
     files = {"tables": {"source_tables": RULES}, "bulketl": settings, "checks": {"pairs": {"p": pair}}}
     (tmp_path / "config").mkdir()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from lab import Lab
 from sidebyside import Beside, dropped
 
 import bulketl
+from bulketl.errors import BulketlError
 
 WHY: dict[str, Any] = {"reason": "seven equal nights", "force": True}
 ALL: dict[str, Any] = {"casts": [{"type": "enum", "to": "enum"}]}
@@ -54,5 +56,27 @@ def test_a_type_goes_where_its_table_goes_and_gets_another_name_where_its_own_is
         config = beside.shadowed(["patient"], **ALL)
         assert bulketl.promote(config, **WHY).tables
         assert types(maria_lab)[s] == f"{s}.patient_state_1"
+    finally:
+        dropped(maria_lab)
+
+
+def test_a_table_that_has_to_stay_is_not_promoted_into_a_type_of_somebody_elses(maria_lab: Lab) -> None:
+    """What cannot be is said before anything is changed."""
+    maria_lab.mysql("CREATE TABLE patient (id int PRIMARY KEY, state enum('new','done'))")
+    maria_lab.mysql("INSERT INTO patient VALUES (1, 'new'), (2, 'done'), (3, NULL)")
+    maria_lab.pg(
+        "CREATE TYPE {s}.mood AS ENUM ('new', 'done'); CREATE TABLE {s}.patient (id int PRIMARY KEY, state {s}.mood);"
+        " CREATE MATERIALIZED VIEW {s}.counted AS SELECT count(*) FROM {s}.patient"
+    )
+    beside = Beside(maria_lab)
+    try:
+        config = beside.shadowed(["patient"], **ALL)
+        with pytest.raises(BulketlError) as caught:
+            bulketl.promote(config, **WHY)
+        assert "has to stay" in str(caught.value)
+        assert maria_lab.pg("SELECT count(*) FROM {s}.patient") == [(0,)]
+        maria_lab.pg("DROP MATERIALIZED VIEW {s}.counted")
+        assert [one.how for one in bulketl.promote(config, **WHY).tables] == ["swapped"]
+        assert maria_lab.pg("SELECT state::text FROM {s}.patient ORDER BY id") == [("new",), ("done",), (None,)]
     finally:
         dropped(maria_lab)

@@ -14,6 +14,7 @@ from bulketl.postgres.ddl import batch, name, own_rows, rows_of, value
 from bulketl.postgres.joins import BY_HASH, PLANNING
 from bulketl.rows.coerce import Batch
 from bulketl.tables.checks import ON_TABLE, Check, Counts, passes, said
+from bulketl.tables.enums import ENUM
 from bulketl.tables.printable import count_of, verb_of
 from bulketl.tables.spec import DELETED_AT, TableSpec
 
@@ -83,8 +84,9 @@ def _own(n: int, spec: TableSpec, place: str, check: Check, there: Mapping[str, 
     elif there is not None and check.table not in there:
         return f"SELECT {n}, count(*)::text FROM {place} t WHERE {whole}"  # no table, no parent
     casts = {item.column: item for item in spec.casts}
-    # An enum is compared as text: the other table has a type of its own.
-    pairs = zip(check.places or check.keys, own, ("::text" if casts[c].labels else "" for c in check.columns), strict=True)
+    # An enum has a type of its own, and so it is compared as text; no other text becomes another value so.
+    kinds = ("::text" if casts[column].target_type.base in ("text", "varchar", ENUM) else "" for column in check.columns)
+    pairs = zip(check.places or check.keys, own, kinds, strict=True)
     same = " AND ".join(f"o.{name(key)}{text} = t.{column}{text}" for key, column, text in pairs)
     return f"SELECT {n}, count(*)::text FROM {place} t WHERE {whole} AND NOT EXISTS (SELECT 1 FROM {other} o WHERE {same})"
 
