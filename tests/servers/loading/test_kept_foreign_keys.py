@@ -9,6 +9,7 @@ from faults import no_pauses, small_partitions
 from lab import Done, Lab
 
 import bulketl
+import bulketl.loading.run
 from bulketl.errors import TargetError
 from bulketl.postgres.server import Connection
 from bulketl.postgres.write import referring
@@ -73,6 +74,22 @@ def test_rows_that_point_to_nothing_are_counted_and_leave_it_not_valid(both: Lab
     both.mysql("DELETE FROM visit WHERE id BETWEEN 600 AND 602")
     assert load(both).summary.notes == ()
     assert keys(both) == [OF_WHOM]
+
+
+def test_the_statements_of_a_plan_have_them(both: Lab) -> None:
+    """Also of a table that is not loaded, whose foreign key is in the way."""
+    both.mysql("CREATE TABLE other (id int PRIMARY KEY, up int, CONSTRAINT up FOREIGN KEY (up) REFERENCES other (id))")
+    config = both.config(rules={**RULES, "other": KEEP})
+    assert bulketl.load(config, bulketl.make_plan(config)).foreign_keys == 2
+    for selected in (["patient"], ["visit"]):
+        found = bulketl.statements(config, bulketl.make_plan(config, tables=selected, full=True))
+        table = f'"{both.schema}"."visit"'
+        taken, *_, added, noted, validated = found["visit"]
+        assert taken == f'ALTER TABLE IF EXISTS {table} DROP CONSTRAINT IF EXISTS "of_whom"'
+        assert added.startswith(f'ALTER TABLE {table} ADD CONSTRAINT "of_whom" FOREIGN KEY ("PatNum") REFERENCES ')
+        assert noted.startswith(f'COMMENT ON CONSTRAINT "of_whom" ON {table} IS ')
+        assert validated == f'ALTER TABLE {table} VALIDATE CONSTRAINT "of_whom"'
+        assert "other" not in found
 
 
 def test_one_whose_parent_is_not_loaded_is_named(both: Lab) -> None:
@@ -148,6 +165,24 @@ def test_a_connection_that_is_lost_once_they_are_away_loses_none(both: Lab, monk
     monkeypatch.setattr(referring, "loosen", loosen)
     assert bulketl.verify(both.config(rules=RULES), repair=True).equal
     assert (keys(both), lost) == ([OF_WHOM], [])
+
+
+def test_a_load_that_an_error_ends_names_those_that_are_away(
+    both: Lab, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    load(both)
+    config = both.config(rules=RULES)
+
+    def broken(*_: object) -> None:
+        raise TargetError("the target is gone")
+
+    with monkeypatch.context() as patch, pytest.raises(TargetError):
+        patch.setattr(bulketl.loading.run, "measure", broken)
+        bulketl.load(config, bulketl.make_plan(config, full=True))
+    assert "1 foreign key is away until the load is resumed or made anew: of_whom of visit" in caplog.text
+    assert keys(both) == []
+    load(both)
+    assert keys(both) == [OF_WHOM]
 
 
 def test_a_part_of_each_table_has_valid_foreign_keys(both: Lab) -> None:
