@@ -42,6 +42,7 @@ from bulketl.postgres.write.stage import (
     BESIDE,
     beside,
     counting_group,
+    drop_staged,
     emptied,
     keyed,
     place,
@@ -253,8 +254,7 @@ class PostgresTarget:
         for spec in specs:
             rows, inserted, updated, unchanged, deleted, checks, score, noted = found[spec.table]
             counts = (rows, inserted, updated, unchanged, deleted)
-            has, refused = found_beside(cursor, spec)
-            of_checks = counts_from_json(json.loads(checks))
+            (has, refused), of_checks = found_beside(cursor, spec), counts_from_json(json.loads(checks))
             done.append(PublishResult(*counts, of_checks, score, noted=json.loads(noted), beside=has, refused=refused))
         return done
 
@@ -375,12 +375,7 @@ class PostgresTarget:
     def sweep(self) -> None:
         """Drop the staging tables this run has left."""
         with self.postgres.connect() as connection:
-            left = connection.execute(
-                "SELECT tablename FROM pg_tables WHERE schemaname = %s AND starts_with(tablename, %s)",
-                (STAGING, f"{self.run} "),
-            ).fetchall()
-            for (table,) in left:
-                connection.execute(f"DROP TABLE IF EXISTS {name(STAGING, str(table))}".encode())
+            drop_staged(connection, self.run)
 
     def close(self) -> None:
         """Close the connections of every thread that worked for this run."""

@@ -1,6 +1,6 @@
 """Where rows wait before they are visible: the staging table of a large table, the temporary one beside a small one.
 
-Statements only; who executes them decides the transaction.
+Statements; who executes them decides the transaction.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bulketl.postgres.ddl import (
     stamped,
 )
 from bulketl.postgres.ledger import entries
-from bulketl.postgres.server import STAGING
+from bulketl.postgres.server import STAGING, Connection
 from bulketl.postgres.write import written
 from bulketl.postgres.write.copy import TEMPORARY
 from bulketl.postgres.write.secondary import indexing
@@ -60,6 +60,15 @@ def keyed(run: str, spec: TableSpec) -> list[str]:
 
 def _own_key(spec: TableSpec) -> tuple[str, ...]:
     return spec.target_key if spec.publish in ("create", "swap") else ()
+
+
+def drop_staged(connection: Connection, run: str) -> None:
+    """Drop the staging tables of a run, each by itself."""
+    left = connection.execute(
+        "SELECT tablename FROM pg_tables WHERE schemaname = %s AND starts_with(tablename, %s)", (STAGING, f"{run} ")
+    ).fetchall()
+    for (table,) in left:
+        connection.execute(f"DROP TABLE IF EXISTS {name(STAGING, str(table))}".encode())
 
 
 def counting_group(specs: Sequence[TableSpec]) -> str:
