@@ -126,8 +126,9 @@ def told(spec: TableSpec, choice: Choice) -> str:
     parts = []
     for item, called, there in _types(spec.casts, choice):
         column = in_a_line(item.name)
-        if called != cut(f"{spec.table}_{item.name}"):
-            parts.append(f"the type of {column} is called {in_a_line(called)}, because its name is taken")
+        if called != (usual := cut(f"{spec.table}_{item.name}")):
+            why = ", because its name is taken" if usual in choice.taken else ""
+            parts.append(f"the type of {column} is called {in_a_line(called)}{why}")
         if there is None:
             continue
         if gone := [label for label in there.labels if label not in item.labels]:

@@ -396,3 +396,43 @@ def test_whatever_the_labels_were_and_become_the_values_are_the_sources(
         done = lab.load(**ALL)
         assert (done.summary.outcome, done.summary.tables["t"].unmet) == ("done", "")
         assert (kind(lab), values(lab)) == ("t_state", rows)
+
+
+def test_a_type_that_was_renamed_is_known_by_its_comment(lab: Lab) -> None:
+    """As somebody renames it for a table that comes with its name."""
+    lab.mysql(TABLE, ROWS)
+    lab.load(**ALL)
+    lab.mysql("CREATE TABLE t_state (id int PRIMARY KEY)")
+    refused = lab.load(**ALL).plan.refused
+    assert [(one.table, "an enum type" in one.message) for one in refused] == [("t_state", True)]
+    lab.pg("ALTER TYPE {s}.t_state RENAME TO moods")
+    lab.mysql("ALTER TABLE t MODIFY state enum('new','in it''s way','done','last')", "UPDATE t SET state = 4")
+    done = lab.load(**ALL)
+    assert (done.summary.outcome, kind(lab), list(labels(lab))) == ("done", "moods", ["moods"])
+    assert {state for _, state in values(lab)} == {"last"}
+
+
+@pytest.mark.parametrize("way", ["refill", "swap", "merge"])
+def test_a_column_that_the_source_drops_keeps_its_type_while_the_target_keeps_the_column(lab: Lab, way: str) -> None:
+    rules = {"t": WAYS[way]}
+    lab.mysql(TABLE, ROWS)
+    lab.load(rules=rules, **ALL)
+    lab.mysql("ALTER TABLE t DROP state", "UPDATE t SET DateTStamp = '2024-03-03' WHERE PatNum < 3")
+    for _ in range(2):
+        assert lab.load(rules=rules, **ALL).summary.outcome == "done"
+        assert (kind(lab), list(labels(lab))) == ("t_state", ["t_state"])
+        lab.mysql("UPDATE t SET DateTStamp = DateTStamp + INTERVAL 1 DAY")
+    done = lab.load(rules=rules, dropped_columns="drop", **ALL)
+    assert (done.summary.outcome, labels(lab)) == ("done", {})
+
+
+def test_a_frame_an_audit_and_the_story_of_a_row_have_the_labels(lab: Lab) -> None:
+    lab.mysql(TABLE, ROWS)
+    rules = {"t": {"table_importance": "audit"}}
+    config = lab.config(rules=rules, **ALL)
+    lab.load(rules=rules, **ALL)
+    lab.mysql("UPDATE t SET state = 'new', DateTStamp = '2024-02-02' WHERE PatNum = 1")
+    assert lab.load(rules=rules, **ALL).summary.outcome == "done"
+    assert bulketl.read("t", config=config).sort("PatNum")["state"].to_list() == ["new", None, "in it's way", "new"]
+    assert [one.problem for one in bulketl.verify_audit(config)] == [""]
+    assert "in it's way" in str(bulketl.why(config, "t", 3).to_json())

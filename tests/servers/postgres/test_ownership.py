@@ -273,6 +273,7 @@ WRITE_ELSEWHERE = {
     "_pointing": "nothing", "_counted": "nothing", "_asked": "nothing", "refusals": "nothing that stays",
     "_built": "an index over bulketl's table beside, which is taken back",
     "record": "the ledger", "record_standing": "the ledger", "looking": "nothing", "keep": "the ledger",
+    "make_types": "no table: an enum type, once its comment says that bulketl made it",
     "waive": "the ledger", "make": "views of its own over the ledger, under names that nothing else has",
 }  # fmt: skip
 
