@@ -26,6 +26,7 @@ from bulketl.config.pairs import Checks, Pair, load_checks
 from bulketl.config.read import load_config
 from bulketl.config.reports import Report, ReportMail, Reports
 from bulketl.config.settings import Settings
+from bulketl.config.sources import file_model
 from bulketl.config.tables import TableRule
 from bulketl.config.windows import Windows
 from bulketl.operations.alerts.words import TITLES
@@ -113,7 +114,7 @@ def schemas() -> dict[Path, str]:
     definitions = tables.pop("$defs")
     sections = dict.fromkeys(("source_tables", "patterns", "tiers"), tables)
     document = {"type": "object", "properties": sections, "$defs": definitions, "title": "tables.yaml"}
-    settings = {**Settings.model_json_schema(), "title": "bulketl.yaml"}
+    settings = {**file_model().model_json_schema(), "title": "bulketl.yaml"}
     checks = {**Checks.model_json_schema(), "title": "checks.yaml"}
     return {
         CONFIG / f"{name}.schema.json": json.dumps(schema, indent=1) + "\n"

@@ -131,6 +131,7 @@ WRITING = frozenset(
 ARCHIVE = "an archive in the folder that was asked for, which its owner alone may read; half of one cannot be read at all"
 EXPORT = "a file that its owner asked for, and may read alone"
 WRITES = {
+    "cli/sources.py open": "reads the settings, to see whether they name sources",
     "loading/process.py TemporaryFile": "has no name; what native code says as it aborts",
     "loading/process.py fdopen": "a pipe",
     "loading/process.py write_text": "a number for the kernel",

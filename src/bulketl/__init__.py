@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bulketl.config.config import Config
-    from bulketl.config.read import load_config
+    from bulketl.config.read import load_config, load_configs
     from bulketl.errors import BulketlError, ClusterError, ConfigError, DataError, PlanError, SourceError, TargetError
     from bulketl.loading.dask import dask
     from bulketl.loading.frames import AlteredValuesWarning, read, scan
@@ -75,8 +75,8 @@ __all__ = [
     "alerting", "beating", "cancel", "capacity", "certificate", "check_grants", "compare_history",
     "compare_pipelines", "compare_with_last", "compliance", "dagster_assets", "daily", "dask", "dbt_sources", "doctor",
     "explain", "export_rejects", "find_anomalies", "frame", "grant", "incident", "lineage", "lines", "list_alerts",
-    "list_rejects", "list_waivers", "load", "load_config", "make_plan", "metrics", "nights", "progress", "promote",
-    "propose",
+    "list_rejects", "list_waivers", "load", "load_config", "load_configs", "make_plan", "metrics", "nights",
+    "progress", "promote", "propose",
     "read", "reset", "resolve_alerts", "resume", "retain_tables", "retry_rejects", "rollback", "run_pairs", "run_report",
     "runs", "scan", "shadow", "shadowed", "show_alert", "show_rejects", "statements", "states", "status",
     "tick_alerts", "timeline", "traced",
@@ -85,7 +85,7 @@ __all__ = [
 ]  # fmt: skip
 _HOMES = {
     "config.config": ("Config",),
-    "config.read": ("load_config",),
+    "config.read": ("load_config", "load_configs"),
     "errors": ("BulketlError", "ClusterError", "ConfigError", "DataError", "PlanError", "SourceError", "TargetError"),
     "loading.dask": ("dask",),
     "loading.frames": ("AlteredValuesWarning", "read", "scan"),

@@ -23,6 +23,7 @@ from shown_pipelines import COMPARED, WAIVERS
 from shown_reports import INCIDENTS, REPORTED
 from shown_reports import RUNS as RUNS_REPORTED
 from shown_sides import CERTIFICATES, EQUAL, PAGES, PAIRED, RECORDS, VERIFICATIONS, YEARS
+from shown_sources import SOURCES
 from shown_watchdog import WATCHED
 from shown_watching import CANCELLED, FRAMES, STANDINGS
 from shown_weekly import WEEKS
@@ -75,6 +76,7 @@ def _found(name: str, verbose: bool) -> RenderableType:
 
 SCREENS: dict[str, dict[str, Made]] = {
     "summary-summary": SUMMARIES,
+    "sources-loads": SOURCES,
     "watchdog-watched": WATCHED,
     "migration-legacy_run": LEGACY_RUNS,
     "migration-imported": IMPORTED,

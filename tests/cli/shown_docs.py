@@ -131,5 +131,6 @@ DOCS = {  # the page on which a screen stands as it goes into a pipe
         ("history-nights", "docs"),
     ],
     "proof.md": [("certificates-certificate", "docs")],
+    "bringing.md": [("sources-loads", "docs")],
     "agreeing.md": [("pairs-pairs", "docs"), ("months-history", "docs")],
 }

@@ -237,6 +237,9 @@ def test_tables_tiers_and_codes_are_completed(tmp_path: Path, monkeypatch: pytes
     assert completed("bulketl explain BLK-104")[0].startswith("BLK-104")
     (tmp_path / "config" / "catalog.json").write_text("[1")
     assert "".join(completed("bulketl load --tables cl")).strip() == ""
+    (tmp_path / "config" / "billing.catalog.json").write_text('{"clause": {}}')  # of one of several sources
+    for words in ("", "--rules config/billing.yaml "):
+        assert "".join(completed(f"bulketl load {words}--tables cl")).strip() == "clause"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh"])

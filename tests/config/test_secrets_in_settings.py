@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 import bulketl.connections.retrying
 from bulketl.cli.app import app
-from bulketl.config.settings import Settings
+from bulketl.config.sources import file_model
 from bulketl.errors import BulketlError
 from bulketl.mysql.server import MySQL
 from bulketl.postgres.server import Postgres
@@ -50,13 +50,21 @@ def at(keys: Keys, value: object) -> object:
     return value
 
 
-PLACES = sorted({keys for keys in places(Settings) if keys}, key=str)
+PLACES = sorted({keys for keys in places(file_model()) if keys}, key=str)
 
 
 def test_the_places_are_those_of_the_model() -> None:
     """The list is not empty for want of understanding the model."""
     shown = {".".join(map(str, keys)) for keys in PLACES}
-    assert {"workers", "casts.0.to", "alerts.tiers.critical.to.0", "source_limits.mb_per_second", "windows.load"} <= shown
+    assert {
+        "workers",
+        "casts.0.to",
+        "sources.some.source",
+        "sources.some.alerts.slack",
+        "alerts.tiers.critical.to.0",
+        "source_limits.mb_per_second",
+        "windows.load",
+    } <= shown
     assert len(shown) > 40
 
 

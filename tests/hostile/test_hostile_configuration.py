@@ -220,7 +220,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("hostile")
 
 
-def read(folder: Path, name: str, text: bytes, environ: Mapping[str, str] | None = None) -> Config | None:
+def read(
+    folder: Path, name: str, text: bytes, environ: Mapping[str, str] | None = None, source_name: str = ""
+) -> Config | None:
     """Read a file as what it is called, and return what was made of it, None for an error."""
     files = {"tables": folder / "tables.yaml", "settings": folder / "bulketl.yaml", "checks": folder / "checks.yaml"}
     files[name].write_bytes(text)
@@ -229,7 +231,10 @@ def read(folder: Path, name: str, text: bytes, environ: Mapping[str, str] | None
             load_checks(files[name])
             return None
         config = load_config(
-            files["tables"] if name == "tables" else None, files["settings"] if name == "settings" else None, environ or {}
+            files["tables"] if name == "tables" else None,
+            files["settings"] if name == "settings" else None,
+            environ or {},
+            source_name=source_name,
         )
     except ConfigError as error:
         told(error, {"file": files[name]})
@@ -257,6 +262,21 @@ def test_settings_are_taken_or_told(folder: Path, document: dict[str, Any]) -> N
     if config := read(folder, "settings", written(document), {"HOME": "/x", "X": "y"}):
         usable(config)
     tried("bulketl.yaml", "configuration or its error")
+
+
+ONE = st.dictionaries(KEY | st.sampled_from(["tables", "schema", "source"]), VALUES, max_size=4)
+NAMES = st.sampled_from(["a", "bulketl", "tables", "x" * 64, "x" * 300, "../a", "\0"]) | TEXTS
+
+
+@cases(2000)
+@given(DOCUMENTS, st.dictionaries(NAMES, ONE | VALUES, max_size=3) | VALUES, st.data())
+def test_several_sources_are_taken_or_told(
+    folder: Path, document: dict[str, Any], several: Any, data: st.DataObject
+) -> None:
+    name = data.draw(st.sampled_from([*several, "a"]) if isinstance(several, dict) else NAMES)
+    if config := read(folder, "settings", written({**document, "sources": several}), {"HOME": "/x", "X": "y"}, name):
+        usable(config)
+    tried("bulketl.yaml with sources", "configuration or its error")
 
 
 @cases(5000)

@@ -31,9 +31,10 @@ CREATE USER reader@localhost IDENTIFIED BY 'p@ss';
 CREATE USER reader@'127.0.0.1' IDENTIFIED BY 'p@ss';
 GRANT SELECT ON clinic.* TO reader@localhost, reader@'127.0.0.1';
 SQL
-runuser -u postgres -- psql -q -v ON_ERROR_STOP=1 <<'SQL'
+cd / && runuser -u postgres -- psql -q -v ON_ERROR_STOP=1 <<'SQL'
 CREATE USER writer PASSWORD 'secret';
 CREATE DATABASE dw OWNER writer;
 SQL
+cd - >/dev/null
 export BULKETL_SOURCE='mysql://reader:p%40ss@127.0.0.1/clinic'
 export BULKETL_TARGET='postgresql://writer:secret@127.0.0.1/dw'

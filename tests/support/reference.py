@@ -20,6 +20,7 @@ import typer.main
 
 from bulketl.cli.app import app
 from bulketl.config.hooks import HookEvent
+from bulketl.config.sources import COMMON, OWN, RULES
 from bulketl.errors import BulketlError
 from bulketl.loading import events
 from bulketl.postgres.ledger.readable import READABLE
@@ -204,11 +205,15 @@ def _keys(schema: Mapping[str, Any], definitions: Mapping[str, Any], before: str
         if before == "" and key in ("patterns", "tiers") and "source_tables" in schema["properties"]:
             yield f"{key}.*", "the keys of `source_tables.*`", ""
             continue
+        if before == "sources.*" and key not in (RULES, *OWN):
+            continue
         path = f"{before}.{key}" if before else key
         default = "required" if key in schema.get("required", ()) else _default(value.get("default"))
         yield path, _takes(value, definitions), default
         for below, way in _below(value, definitions):
             yield from _keys(below, definitions, f"{path}{way}")
+    if before == "sources.*":
+        yield "sources.*.KEY", f"any other key, as above, but {' and '.join(COMMON)}", "what stands beside `sources`"
 
 
 def _below(

@@ -6,6 +6,7 @@ with that file is nobody's concern here: nothing is completed then.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,13 +18,13 @@ RULES = Path("config/tables.yaml")
 
 
 def tables(context: typer.Context, incomplete: str) -> list[str]:
-    """Return the tables that begin so, by the catalog beside the rules that the line names."""
-    rules = context.params.get("rules") or RULES
-    try:
-        known = json.loads(Path(rules).with_name("catalog.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return []
-    return _continued(known if isinstance(known, dict) else (), incomplete)
+    """Return the tables that begin so, by the catalogs beside the rules that the line names, or in config/."""
+    known: set[str] = set()
+    for path in Path(context.params.get("rules") or RULES).parent.glob("*catalog.json"):
+        with contextlib.suppress(OSError, ValueError, RecursionError):
+            read = json.loads(path.read_text(encoding="utf-8"))
+            known |= read.keys() if isinstance(read, dict) else set()
+    return _continued(known, incomplete)
 
 
 def tiers(incomplete: str) -> list[str]:

@@ -16,6 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command_name
 from typer.models import CommandInfo, TyperInfo
 
+from bulketl.cli import sources
 from bulketl.cli.following import NEXT
 from bulketl.cli.options import err
 from bulketl.errors import INTERRUPTED
@@ -34,9 +35,14 @@ HELP_NAMES = {"help_option_names": ["-h", "--help"]}
 class Command(TyperCommand):
     """A command whose help says in a word what an option takes, and nothing of a flag; to a person it says what is next."""
 
+    def __init__(self, *given: Any, **options: Any) -> None:
+        """Take what Typer gives, and `--from` beside the configuration."""
+        super().__init__(*given, **options)
+        sources.add_option(self.params)
+
     def invoke(self, ctx: Any) -> Any:
         """Do it, and when it went well tell a person what comes next."""
-        with leading(ctx):
+        with leading(ctx), sources.called(_words(ctx), ctx.params):
             return super().invoke(ctx)
 
     def get_params(self, ctx: Any) -> list[Any]:
@@ -47,9 +53,14 @@ class Command(TyperCommand):
 class Group(TyperGroup):
     """A group of commands, whose own options are shown as a command's are; it may do something of its own."""
 
+    def __init__(self, *given: Any, **options: Any) -> None:
+        """Take what Typer gives, and `--from` beside the configuration."""
+        super().__init__(*given, **options)
+        sources.add_option(self.params)
+
     def invoke(self, ctx: Any) -> Any:
         """Do what it does, or the command that is named."""
-        with leading(ctx):
+        with leading(ctx), sources.called(_words(ctx), ctx.params):
             return super().invoke(ctx)
 
     def get_params(self, ctx: Any) -> list[Any]:

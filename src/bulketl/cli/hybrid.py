@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rich.console import Group, RenderableType
 
+from bulketl.cli.exits import worst
 from bulketl.cli.options import err
 from bulketl.cli.screens import common
 from bulketl.cli.screens.migration import legacy_run
-from bulketl.errors import DONE, FAILED, INTERRUPTED, NOT_CERTIFIED, OUTSIDE_WINDOW, PARTLY_DONE, WRONG_REQUEST, BulketlError
+from bulketl.errors import DONE, FAILED, BulketlError
 from bulketl.operations.migrate.legacy import run_legacy, wrong
 from bulketl.operations.migrate.sides import sides
 from bulketl.tables.patterns import exactly
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from bulketl.plan.selection import Selection
     from bulketl.postgres.ledger.legacyruns import LegacyRun
 
-WORST = [DONE, PARTLY_DONE, OUTSIDE_WINDOW, NOT_CERTIFIED, WRONG_REQUEST, FAILED, INTERRUPTED]  # exit codes, the worst last
 One = Callable[["Config", "Selection"], "Loaded"]
 
 
@@ -40,7 +40,7 @@ class Night(NamedTuple):
         """The worst of all, where a failure of the older pipeline is one like any other."""
         legacy = self.legacy
         older = legacy.exit_code if isinstance(legacy, BulketlError) else FAILED if wrong(legacy) else DONE
-        return max([older, *(load.exit_code for load in self.loads.values())], key=WORST.index)
+        return worst([older, *(load.exit_code for load in self.loads.values())])
 
     @property
     def summaries(self) -> list[Summary]:

@@ -67,7 +67,9 @@ def init(
         given = _given({"source": source, "target": target})
         uris = {side: one.uri or None for side, one in given.items()}
         starting.begin()
-        settings = without_secrets(bulketl.load_config(None, None, os.environ, **uris, schema=schema))
+        settings = without_secrets(
+            bulketl.load_config(None, None, os.environ, source=uris["source"], target=uris["target"], schema=schema)
+        )
         found = bulketl.doctor(settings)
         out.print(tried.checkup(found) if not found.ready else tried.told(found), soft_wrap=found.ready)
         if not found.ready:

@@ -6,15 +6,16 @@ import datetime as dt
 import json
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 import bulketl
-from bulketl.cli.oneload import Done, Loaded, load_once, preparing
+from bulketl.cli import sources
+from bulketl.cli.oneload import Done, Loaded, SourceEnd, load_once, preparing
 from bulketl.cli.options import (
     AdoptOption,
     AllowOption,
@@ -31,6 +32,7 @@ from bulketl.cli.options import (
     UntilOption,
     VerboseOption,
     configured,
+    configured_each,
     err,
     hand_out,
     log_as,
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
     from bulketl.config.windows import Windows
     from bulketl.plan.selection import Selection
 
-STOPPED = "stopped; tables that were not published are as they were before; `bulketl load --resume last` goes on"
+STOPPED = "stopped; tables that were not published are as they were before; `bulketl load --resume last{of}` goes on"
 
 
 def load(
@@ -96,8 +98,7 @@ def load(
 ) -> None:
     """Load tables into Postgres; without --tier and --tables, all of them.
 
-    Each table is complete or as it was before. Ctrl-C ends the steps under way and leaves a run that --resume continues;
-    a second one stops at once.
+    Each table is complete or as before. After Ctrl-C, --resume goes on; a second one stops at once.
     """
 
     def selected() -> Selection:
@@ -109,7 +110,9 @@ def load(
             limit=limit,
         )  # fmt: skip
 
-    def loaded(told: list[Done]) -> int:
+    told: dict[str, Done] = {}
+
+    def command() -> int:
         from bulketl.cli.screens import plans
         from bulketl.survey.planning import planned
 
@@ -146,19 +149,32 @@ def load(
             done: Done = hybrid_night(settings, selected(), one)
         else:
             done = one(settings, selected())
-        told.append(done)
+        told[sources.current()] = done
         print(json.dumps(done.to_json())) if as_json else out.print(done.screen(verbose))
         return done.exit_code
 
-    def command() -> int:
-        if not airflow:
-            return loaded([])
-        from bulketl.cli.airflow import telling_airflow
+    shown, tiers = not (as_json or dry_run), list(tier or ()) if airflow else None
+    run(command, as_json, STOPPED, lambda turns: _end(turns, told, shown=shown, airflow=tiers))
 
-        with telling_airflow(split_commas(tier)) as told:
-            return loaded(told)
 
-    run(command, as_json, STOPPED)
+def _end(turns: Sequence[sources.Turn], told: Mapping[str, Done], *, shown: bool, airflow: Sequence[str] | None) -> None:
+    """Say what became of the loads of several sources; then print the line for Airflow, where it is asked for."""
+    if shown and len(turns) > 1:
+        from bulketl.cli.screens import sources as screen
+
+        out.print()
+        out.print(screen.loads([_end_of(turn, told.get(turn.source)) for turn in turns]))
+    if airflow is not None:
+        from bulketl.cli.airflow import result_line
+
+        print(result_line(airflow, told, turns))
+
+
+def _end_of(turn: sources.Turn, done: Done | None) -> SourceEnd:
+    why = [turn.error.public] if turn.error else [] if done is None else done.problems
+    ended: Literal["interrupted", "ended"] = "interrupted" if turn.stopped else "ended"
+    state = "not begun" if turn.code is None else ended
+    return SourceEnd(turn.source, done.summaries if done else (), "; ".join(why), state)
 
 
 def _check_resumed(given: Mapping[str, object]) -> None:
@@ -268,13 +284,14 @@ def schedule(
 ) -> None:
     """Print what a scheduler needs to start a load when its window opens; bulketl has no scheduler of its own.
 
-    With alerts set, also what it needs to do every minute what of them is due.
+    With alerts set, also what it needs to do every minute what of them is due. Of several sources one load takes all.
     """
 
     def command() -> int:
         from bulketl.operations.schedulers import SCHEDULERS, snippet, ticking
 
-        settings = configured(config, None)
+        each = configured_each(config)
+        settings = each[0]  # windows are those of all
         if kind not in SCHEDULERS:
             raise ConfigError(f"there is no scheduler {kind!r}", hint=f"choose one of {', '.join(SCHEDULERS)}")
         if settings.windows is None:
@@ -282,10 +299,10 @@ def schedule(
                 "no window is configured, so there is no time to start at",
                 hint='write windows: {load: "21:00-06:00 America/Chicago"} into config/bulketl.yaml',
             )
-        named = ("--config", str(config)) if config else ()
+        named = (*(("--config", str(config)) if config else ()), *sources.words())
         program, folder = shutil.which("bulketl") or "bulketl", str(Path.cwd())
         text = snippet(kind, settings.windows, folder, (program, "load", *named))
-        if settings.alerts is not None:
+        if any(one.alerts is not None for one in each):
             text = f"{text}\n{ticking(kind, folder, (program, 'alerts', 'tick', '--json', *named))}"
         print(json.dumps({"scheduler": kind, "text": text})) if as_json else hand_out(text.rstrip("\n"))
         return DONE

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from bulketl.cli.exits import exit_code
 from bulketl.cli.listening import listening
@@ -79,6 +79,28 @@ class Loaded(NamedTuple):
     def to_json(self) -> dict[str, object]:
         """Return it as plain values."""
         return {**self.result.to_json(), "findings": [one.to_json() for one in self.odd]}
+
+
+class SourceEnd(NamedTuple):
+    """What became of the load of a source: its summaries, two beside an older pipeline, or why there is none."""
+
+    source: str
+    summaries: Sequence[Summary] = ()
+    why: str = ""
+    state: Literal["ended", "interrupted", "not begun"] = "ended"
+
+    @property
+    def outcome(self) -> str:
+        """The outcome of its load."""
+        if self.state != "ended":
+            return self.state
+        if self.why and not self.summaries:
+            return "not loaded"
+        return next((one.outcome for one in self.summaries if one.outcome != "done"), "failed" if self.why else "done")
+
+    def total(self, word: str) -> int:
+        """Return one of its totals."""
+        return round(sum(one.totals[word] for one in self.summaries))
 
 
 def load_once(

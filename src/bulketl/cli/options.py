@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, cast
 import typer
 
 import bulketl
-from bulketl.cli import completing
+from bulketl.cli import completing, sources
+from bulketl.cli.exits import worst
 from bulketl.cli.logs import FORMATS, JsonLines
 from bulketl.cli.screens import common
 from bulketl.cli.terminal import Terminal
 from bulketl.connections import retrying, watch
-from bulketl.errors import INTERRUPTED, BulketlError, ConfigError
+from bulketl.errors import FAILED, INTERRUPTED, BulketlError, ConfigError
 from bulketl.loading import starting
 
 if TYPE_CHECKING:
@@ -122,26 +123,77 @@ def stopped_at_once() -> Iterator[None]:
         retrying.stopping.clear()
 
 
-def run(command: Callable[[], int], as_json: bool, stopped: str = "stopped") -> NoReturn:
-    """Run a command and exit with its code, an error shown as the user asked for; `stopped` is said after a signal."""
+def run(
+    command: Callable[[], int],
+    as_json: bool,
+    stopped: str = "stopped",
+    at_the_end: Callable[[Sequence[sources.Turn]], None] = lambda _turns: None,
+) -> NoReturn:
+    """Run a command, for each of several sources in turn, and exit with its code, an error shown as the user asked for.
+
+    `stopped` is said after a signal, with `--from` and the source where it has `{of}`. `at_the_end` hears what became of
+    each source, or of the one there is.
+    """
+    turns: Sequence[sources.Turn] = [sources.Turn(code=FAILED)]  # of a mistake in bulketl, which ends it all
     try:
-        code = command()
-    except BulketlError as problem:
-        if lines.on:
-            lines.error(problem)
-        elif not as_json:
-            err.print(common.error(problem, whole=err.is_terminal or lines.debug), soft_wrap=True)
-        if as_json:
-            print(json.dumps(problem.to_json()))
-        code = problem.exit_code
-    except KeyboardInterrupt:
-        err.print(stopped, soft_wrap=True)
-        code = INTERRUPTED
+        turns = _turns(command, as_json, stopped)
+    except KeyboardInterrupt:  # before a source, or between two
+        turns = [sources.Turn(code=INTERRUPTED, stopped=True)]
+        err.print("stopped")
     finally:
-        os.environ.update(_taken)
-        _taken.clear()
-    sys.stdout.flush()
-    raise typer.Exit(code)
+        at_the_end(turns)
+        sys.stdout.flush()
+    raise typer.Exit(worst(turn.code for turn in turns if turn.code is not None))
+
+
+def _turns(command: Callable[[], int], as_json: bool, stopped: str) -> Sequence[sources.Turn]:
+    try:
+        goes, names = sources.asked()
+    except BulketlError as problem:
+        return [sources.Turn(code=_told(problem, as_json), error=problem)]
+    if not goes:
+        return [_turn(command, as_json, stopped, sources.current())]
+
+    def headed(source: str) -> None:
+        begin = "" if source == names[0] else "\n"
+        (err if as_json else out).print(f"{begin}== {source} ==", style="bold", highlight=False)
+
+    def left(names: Sequence[str]) -> None:
+        err.print(f"not begun: {', '.join(names)}; with --from {','.join(names)} it goes on there", soft_wrap=True)
+
+    return sources.each(names, lambda name: _turn(command, as_json, stopped, name), (headed, left), as_json=as_json)
+
+
+def _turn(command: Callable[[], int], as_json: bool, stopped: str, source: str) -> sources.Turn:
+    """Run a command once."""
+    try:
+        return sources.Turn(source, command())
+    except BulketlError as problem:
+        if source:  # what of the environment names the only source is not what names this one
+            problem.hint = problem.hint.replace("BULKETL_SOURCE", f"sources.{source}.source of the configuration")
+        return sources.Turn(source, _told(problem, as_json), problem)
+    except KeyboardInterrupt:
+        err.print(stopped.replace("{of}", f" --from {source}" if source else ""), soft_wrap=True)
+        return sources.Turn(source, INTERRUPTED, stopped=True)
+    finally:
+        _give_back()
+
+
+def _give_back() -> None:
+    """Put into the environment again what a configuration took out of it."""
+    os.environ.update(_taken)
+    _taken.clear()
+
+
+def _told(problem: BulketlError, as_json: bool) -> int:
+    """Show an error, and return its exit code."""
+    if lines.on:
+        lines.error(problem)
+    elif not as_json:
+        err.print(common.error(problem, whole=err.is_terminal or lines.debug), soft_wrap=True)
+    if as_json:
+        print(json.dumps(problem.to_json()))
+    return problem.exit_code
 
 
 def leads_on(context: typer.Context, as_json: bool) -> bool:
@@ -164,12 +216,22 @@ def _refuse_before(option: str, command: str, group: str) -> int:
 def configured(config: Path | None, rules: Path | None, **overrides: object) -> Config:
     """Return the configuration from the files named, or from those in config/ where they are.
 
-    A command has imported by then what it uses.
+    Of several sources it is that of the one whose turn it is. A command has imported by then what it uses.
     """
     starting.begin()
+    name = sources.begun()
     settings = config or found(Path("config/bulketl.yaml"))
-    tables = rules or found(Path("config/tables.yaml"))
-    return without_secrets(bulketl.load_config(tables, settings, os.environ, **overrides))
+    tables = rules or (None if name else found(Path("config/tables.yaml")))
+    return without_secrets(bulketl.load_config(tables, settings, os.environ, source_name=name, **overrides))
+
+
+def configured_each(config: Path | None) -> list[Config]:
+    """Return the configuration of each source, for a command that is about all of them at once."""
+    made = []
+    for _ in sources.every():
+        _give_back()
+        made.append(configured(config, None))
+    return made
 
 
 def without_secrets(made: Config) -> Config:

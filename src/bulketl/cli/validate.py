@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 import bulketl
 from bulketl.cli.files import as_it_is, replace
-from bulketl.cli.options import ConfigOption, JsonOption, RulesOption, SchemaOption, configured, err, found, out, run
+from bulketl.cli.options import ConfigOption, JsonOption, RulesOption, SchemaOption, configured, err, out, run
 from bulketl.errors import DONE, WRONG_REQUEST
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ def validate(
         sides: tuple[Role, ...] = ("source", "loader") if settings.target else ("source",)
         stood_on = screen.stood_on(bulketl.lines(settings), bulketl.check_grants(settings, sides))
         (err if as_json else out).print(stood_on, soft_wrap=True)
-        path = rules or found(Path("config/tables.yaml"))
+        path = settings.rules_path
         if fix and path:
             from bulketl.survey import tablesfile
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, PrivateAttr
@@ -44,6 +45,8 @@ class Config(Settings):
     _met: dict[str, str] = PrivateAttr(default_factory=dict)  # as `sources`, of tables that no rule and no snapshot names
     _names: dict[str, str] = PrivateAttr(default_factory=dict)  # `sources` the other way round
     _secret_variables: frozenset[str] = PrivateAttr(default=frozenset())
+    _source_name: str = PrivateAttr(default="")  # of several in one file
+    _rules_path: Path | None = PrivateAttr(default=None)
 
     def __repr__(self) -> str:
         """Return what it is in a short line."""
@@ -59,6 +62,11 @@ class Config(Settings):
         return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
     @property
+    def rules_path(self) -> Path | None:
+        """The file that its rules were read from, None where there is none."""
+        return self._rules_path
+
+    @property
     def secret_variables(self) -> frozenset[str]:
         """The variables of the environment that hold a secret or say where one is: no process that is started needs them."""
         return self._secret_variables
@@ -68,7 +76,10 @@ class Config(Settings):
         found = self.source if side == "source" else self.target
         if not found:
             raise ConfigError(
-                f"no {side} is set", hint=f"set BULKETL_{side.upper()} to its URI, or {side}: in config/bulketl.yaml"
+                f"no {side} is set",
+                hint=f"write source: URI below sources.{self._source_name} in config/bulketl.yaml"
+                if side == "source" and self._source_name
+                else f"set BULKETL_{side.upper()} to its URI, or {side}: in config/bulketl.yaml",
             )
         return found
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from bulketl.tables.printable import in_a_line
+from bulketl.errors import ConfigError
+from bulketl.tables.printable import in_a_line, listed
 
 if TYPE_CHECKING:
     from bulketl.config.yamlfile import KeyPath, Lines
@@ -42,6 +43,11 @@ class YamlFile:
         for key in self.document:
             if key not in known:
                 self.wrong((key,), f"{key}: {unknown_key(key, known, self.problems)}")
+
+
+def all_wrong(problems: Sequence[str]) -> ConfigError:
+    """Return the error that tells of all mistakes of a configuration."""
+    return ConfigError(listed("the configuration is wrong:", problems), hint="correct it and run the command again")
 
 
 def read_file(path: Path, problems: list[str]) -> YamlFile:

@@ -9,7 +9,7 @@ what a person decides. A table without an entry gets the defaults below.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,13 +18,12 @@ from pydantic import ValidationError
 from bulketl.config import secrets
 from bulketl.config.config import Config
 from bulketl.config.inherited import inherited
-from bulketl.config.mistakes import YamlFile, read_file, validated, without
+from bulketl.config.mistakes import YamlFile, all_wrong, read_file, validated, without
 from bulketl.config.settings import Settings
 from bulketl.config.snapshot import read_snapshot
 from bulketl.config.tablenames import renamed
 from bulketl.config.tables import TableRule, circle
 from bulketl.errors import ConfigError
-from bulketl.tables.printable import listed
 from bulketl.tables.spec import TIERS, Tier
 
 if TYPE_CHECKING:
@@ -35,21 +34,67 @@ SECRETS = (
     "BULKETL_DASHBOARD_TOKEN", "BULKETL_REPORT_KEY",
 )  # fmt: skip
 _FOR_MANY = ("patterns", "tiers")  # sections of both layouts
+Side = Literal["source", "target"]
+_SIDES: tuple[Side, ...] = ("source", "target")
 
 
-def load_config(tables: Path | None, settings: Path | None, environ: Mapping[str, str], **overrides: Any) -> Config:
+def load_config(
+    tables: Path | None,
+    settings: Path | None,
+    environ: Mapping[str, str],
+    *,
+    source_name: str = "",
+    **overrides: Any,
+) -> Config:
     """Return the configuration from both files, the environment and `overrides`, each winning over those before.
 
     A file or an override that is None was not given. From the environment come BULKETL_SOURCE, BULKETL_TARGET, their
     passwords, BULKETL_SCHEMA, BULKETL_MASK_KEY and each `${VAR}` in the settings, or from where it says that they are.
+    `source_name`: which of the `sources:` in the settings; its rules are its own where `tables` is None.
     Raise ConfigError with every problem of both files.
     """
     problems: list[str] = []
+    config = _read(tables, settings, environ, source_name, overrides, problems)
+    if config is None or problems:
+        raise all_wrong(problems)
+    return config
+
+
+def load_configs(settings: Path, environ: Mapping[str, str], **overrides: Any) -> dict[str, Config]:
+    """Return a configuration for each of the `sources:` in the settings, by name and in their order; else as `load_config`.
+
+    Raise ConfigError with every problem of all of them, and where there are no `sources:`.
+    """
+    from bulketl.config.sources import names
+
+    if not (every := names(settings, environ)):
+        raise ConfigError(f"{settings} has no sources", hint="write them under sources: there, or read it by load_config")
+    problems: list[str] = []
+    found = {name: _read(None, settings, environ, name, overrides, problems) for name in every}
+    configs = {name: config for name, config in found.items() if config is not None}
+    if problems or len(configs) < len(found):
+        raise all_wrong(list(dict.fromkeys(problems)))
+    return configs
+
+
+def _read(
+    tables: Path | None,
+    settings: Path | None,
+    environ: Mapping[str, str],
+    source_name: str,
+    overrides: Mapping[str, Any],
+    problems: list[str],
+) -> Config | None:
+    """Return the configuration, or add what is wrong with it."""
     used = {name for variable in SECRETS for name in secrets.variables(f"${{{variable}}}")}
-    values = {} if settings is None else _check_settings(settings, environ, problems, used)
-    _from_environment(values, environ, problems)
+    values = {} if settings is None else _check_settings(settings, source_name, environ, problems, used)
+    if settings is None and source_name:
+        problems.append(f"there is no source {source_name!r}: no file of settings is there to name it")
+    tables = values.pop("tables", None) if tables is None else tables
+    told = () if source_name else _SIDES
+    _from_environment(values, environ, problems, ("target", *(("source", "schema") if told else ())))
     values |= {key: value for key, value in overrides.items() if value is not None}
-    _with_passwords(values, environ, problems)
+    _with_passwords(values, environ, problems, told or ("target",))
     rules: dict[str, Any] = {}
     if tables is not None:
         file = read_file(tables, problems)
@@ -66,15 +111,15 @@ def load_config(tables: Path | None, settings: Path | None, environ: Mapping[str
     if tables is not None:
         values = renamed(values, lambda name, text: file.wrong(("source_tables", name), f"source_tables.{name}: {text}"))
     config = _made(values, problems)
-    if config is None or problems:
-        raise ConfigError(listed("the configuration is wrong:", problems), hint="correct it and run the command again")
-    config._secret_variables = frozenset(used & environ.keys())
+    if config is not None:
+        config._source_name, config._rules_path = source_name, tables
+        config._secret_variables = frozenset(used & environ.keys())
     return config
 
 
-def _from_environment(values: dict[str, Any], environ: Mapping[str, str], problems: list[str]) -> None:
+def _from_environment(values: dict[str, Any], environ: Mapping[str, str], problems: list[str], keys: Sequence[str]) -> None:
     """Add what the environment says of both sides, itself or by saying where it is."""
-    for key in ("source", "target", "schema"):
+    for key in keys:
         with _telling(problems):
             if found := secrets.named(f"BULKETL_{key.upper()}", environ):
                 values[key] = found
@@ -93,9 +138,8 @@ def _mask_key(values: Mapping[str, Any], environ: Mapping[str, str]) -> str | No
     return found and found.strip()
 
 
-def _with_passwords(values: dict[str, Any], environ: Mapping[str, str], problems: list[str]) -> None:
+def _with_passwords(values: dict[str, Any], environ: Mapping[str, str], problems: list[str], sides: Sequence[Side]) -> None:
     """Put passwords that are kept apart into the URIs that are theirs."""
-    sides: tuple[Literal["source", "target"], ...] = ("source", "target")
     for side in sides:
         with _telling(problems):
             password = secrets.named(f"BULKETL_{side.upper()}_PASSWORD", environ)
@@ -122,12 +166,26 @@ def _made(values: dict[str, Any], problems: list[str]) -> Config | None:
         return None
 
 
-def _check_settings(path: Path, environ: Mapping[str, str], problems: list[str], used: set[str]) -> dict[str, Any]:
-    """Return the values of the settings, none when something is wrong with them; add to `used` the variables named there."""
+def _check_settings(
+    path: Path, source_name: str, environ: Mapping[str, str], problems: list[str], used: set[str]
+) -> dict[str, Any]:
+    """Return the values of the settings, none when something is wrong with them; add to `used` the variables named there.
+
+    Of several sources they are those of one, and have its rules under `tables`.
+    """
     file = read_file(path, problems)
     hidden: set[str] = set()
+    if "sources" in file.document:
+        from bulketl.config import sources
+
+        used |= secrets.variables(str(file.document))  # those of the other sources too: no process of this one needs them
+        return sources.one(
+            file, source_name, environ, lambda value, at: _expand(value, environ, (hidden, used), file.wrong, at), hidden
+        )
+    if source_name:
+        problems.append(f"{path} has no source {source_name!r}: it has no sources")
     values = _expand(file.document, environ, (hidden, used), file.wrong)
-    return {} if validated(Settings, values, file, hidden=hidden) is None else dict(values)
+    return {} if validated(Settings, values, file, also=("sources",), hidden=hidden) is None else dict(values)
 
 
 def _check_tables(file: YamlFile) -> dict[str, TableRule]:

@@ -43,6 +43,13 @@ def named(name: str, environ: Mapping[str, str]) -> str | None:
     return None
 
 
+def given(name: str, environ: Mapping[str, str]) -> str:
+    """Return what tells the secret of that name, or where it is: a variable, or a credential; '' where nothing does."""
+    folder = environ.get(CREDENTIALS)
+    variables = [f"{name}{ending}" for ending in ("", *WAYS) if environ.get(f"{name}{ending}")]
+    return next(iter([*variables, *([name] if folder and Path(folder, name).is_file() else [])]), "")
+
+
 def referred(text: str, environ: Mapping[str, str]) -> str:
     """Return the text with each `${...}` in it replaced by what it stands for. Raise SecretError."""
 

@@ -1,5 +1,6 @@
 """What the source had when tables.yaml was last written: `catalog.json` beside it, and what changed since.
 
+Beside rules of another name it has theirs, `clinic.catalog.json` for clinic.yaml: sources in one folder have one each.
 It lets a later look tell a table that is new from one that was left without a rule on purpose.
 """
 
@@ -22,8 +23,8 @@ def snapshot(catalog: Catalog) -> Snapshot:
 
 
 def snapshot_path(tables: Path) -> Path:
-    """Return where the snapshot lies that belongs to a tables.yaml."""
-    return tables.with_name("catalog.json")
+    """Return where the snapshot lies that belongs to a tables.yaml, or to rules of another name."""
+    return tables.with_name("catalog.json" if tables.stem == "tables" else f"{tables.stem}.catalog.json")
 
 
 def read_snapshot(tables: Path) -> Snapshot | None:

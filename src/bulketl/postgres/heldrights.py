@@ -34,12 +34,14 @@ def held(connection: Connection, target: Target, role: Role, user: str) -> Held:
     return Held(role, user, tuple(missing), tuple(_excess(connection, target, role, user)))
 
 
-# Of `w`, which has the right in a, b, c: whether the role has it. What is not there is nobody's to have.
+# Of `w`, which has the right in a, b, c: whether the role has it. What is not there is nobody's to have, but a schema that a
+# loader makes by itself, which then owns it.
 _HAS = """
 SELECT w.n, coalesce(CASE w.kind
     WHEN 'database' THEN has_database_privilege(r.oid, current_database(), w.privilege)
-    WHEN 'schema' THEN (SELECT CASE w.privilege WHEN 'OWNER' THEN pg_has_role(r.oid, s.nspowner, 'USAGE')
-        ELSE has_schema_privilege(r.oid, s.oid, w.privilege) END FROM pg_namespace s WHERE s.nspname = w.a)
+    WHEN 'schema' THEN coalesce((SELECT CASE w.privilege WHEN 'OWNER' THEN pg_has_role(r.oid, s.nspowner, 'USAGE')
+        ELSE has_schema_privilege(r.oid, s.oid, w.privilege) END FROM pg_namespace s WHERE s.nspname = w.a),
+        %(makes)s AND has_database_privilege(r.oid, current_database(), 'CREATE'))
     WHEN 'column' THEN (SELECT has_column_privilege(r.oid, c.oid, t.attnum, w.privilege)
         FROM pg_namespace s JOIN pg_class c ON c.relnamespace = s.oid JOIN pg_attribute t ON t.attrelid = c.oid
         WHERE (s.nspname, c.relname, t.attname) = (w.a, w.b, w.c) AND t.attnum > 0)
@@ -68,7 +70,8 @@ def _missing(connection: Connection, target: Target, role: Role, user: str) -> I
         {"n": n, "privilege": right.privilege, "kind": right.kind, **dict(zip("abc", right.on, strict=False))}
         for n, right in enumerate(rights)
     ]
-    has: dict[Any, Any] = dict(connection.execute(_HAS, {"rights": json.dumps(asked), "user": user}).fetchall())
+    given = {"rights": json.dumps(asked), "user": user, "makes": role == "loader"}
+    has: dict[Any, Any] = dict(connection.execute(_HAS, given).fetchall())
     yield from (right for n, right in enumerate(rights) if not has.get(n))
     if role == "analyst":
         for table, lacking, _ in _tables(connection, user, target.schema, ("SELECT",)):

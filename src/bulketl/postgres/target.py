@@ -31,13 +31,13 @@ from bulketl.postgres.write.copy import TEMPORARY, close, copy, transaction
 from bulketl.postgres.write.enums import make_types
 from bulketl.postgres.write.guard import guard
 from bulketl.postgres.write.noted import note
-from bulketl.postgres.write.outcome import PublishResult, arrived, plus_batch, too_bad, too_many
+from bulketl.postgres.write.outcome import PublishResult, arrived, outcomes, plus_batch, too_bad, too_many
 from bulketl.postgres.write.publish import into, publish
 from bulketl.postgres.write.recording import recording
 from bulketl.postgres.write.refused import without_refused
 from bulketl.postgres.write.refusing import placing, reject_staged, without_refusing
 from bulketl.postgres.write.rows import mend
-from bulketl.postgres.write.secondary import found_beside, freeing, giving
+from bulketl.postgres.write.secondary import freeing, giving
 from bulketl.postgres.write.stage import (
     BESIDE,
     beside,
@@ -56,7 +56,7 @@ from bulketl.rows.coerce import KEPT_REJECTS, Batch
 from bulketl.rows.quality import Arrived, Counted
 from bulketl.rows.reconcile import Buckets, Differences, Digest, Here, Row
 from bulketl.rows.reject import Reject
-from bulketl.tables.checks import Counts, counts_from_json
+from bulketl.tables.checks import Counts
 from bulketl.tables.partitions import Partition
 from bulketl.tables.printable import count_of
 from bulketl.tables.spec import TableSpec
@@ -244,19 +244,7 @@ class PostgresTarget:
         return dataclasses.replace(total, expected=counted(read))
 
     def _done(self, cursor: Any, spec: TableSpec) -> PublishResult:
-        return self._all_done(cursor, [spec])[0]
-
-    def _all_done(self, cursor: Any, specs: Sequence[TableSpec]) -> list[PublishResult]:
-        """Return what the publish of each table did, by one question for all."""
-        cursor.execute(entries.outcomes_of(self.run, specs))
-        found = {table: values for table, *values in cursor.fetchall()}
-        done = []
-        for spec in specs:
-            rows, inserted, updated, unchanged, deleted, checks, score, noted = found[spec.table]
-            counts = (rows, inserted, updated, unchanged, deleted)
-            (has, refused), of_checks = found_beside(cursor, spec), counts_from_json(json.loads(checks))
-            done.append(PublishResult(*counts, of_checks, score, noted=json.loads(noted), beside=has, refused=refused))
-        return done
+        return outcomes(cursor, self.run, [spec])[0]
 
     def _compare(self, cursor: Any, spec: TableSpec) -> list[Arrived]:
         """Compare staged rows and rejects with the records of the partitions; return what has arrived of each."""
@@ -304,7 +292,7 @@ class PostgresTarget:
             cursor.execute(entries.claim_publish(self.run, specs[0]))
             if not cursor.fetchall():  # the whole group was committed before
                 return list(
-                    zip((self._recorded(cursor, spec, 0) for spec in specs), self._all_done(cursor, specs), strict=True)
+                    zip((self._recorded(cursor, spec, 0) for spec in specs), outcomes(cursor, self.run, specs), strict=True)
                 )
             emptying = (s for n, spec in enumerate(specs) for s in (*freeing(spec), *emptied(self.run, n, spec)))
             kept = (statement for spec in specs for statement in keeping(self.run, spec))
@@ -329,7 +317,7 @@ class PostgresTarget:
             cursor.execute(batch(records))
             if noted := self._noted(specs, table_checks.hold(cursor, specs)):
                 cursor.execute(batch(noted))
-            return list(zip(done, self._all_done(cursor, specs), strict=True))
+            return list(zip(done, outcomes(cursor, self.run, specs), strict=True))
 
     def _compare_group(self, cursor: Any, specs: Sequence[TableSpec], done: Sequence[CopyResult]) -> None:
         cursor.execute(counting_group(specs))

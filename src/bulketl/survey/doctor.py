@@ -26,7 +26,7 @@ from bulketl.plan.plan import Plan
 from bulketl.postgres import condition as at_target
 from bulketl.postgres.demands import read_footing
 from bulketl.postgres.server import Postgres
-from bulketl.survey.checked import VERDICTS, Checked, Checkup, Side, Verdict
+from bulketl.survey.checked import VERDICTS, Checked, Checkup, Side
 from bulketl.survey.grants import check_grants
 from bulketl.survey.here import missing_here
 from bulketl.survey.lines import line_to
@@ -100,7 +100,7 @@ def _of_source(config: Config, sees: _Source) -> Iterator[Checked]:
     except ConfigError as error:
         yield Checked("source", "zone", "wrong", error.message, error.hint)
     yield from of_source(config, found, doubled)
-    yield from _rights("source", config, "wrong")
+    yield from _rights("source", config)
 
 
 def _of_target(config: Config, sees: _Source) -> Iterator[Checked]:
@@ -109,10 +109,8 @@ def _of_target(config: Config, sees: _Source) -> Iterator[Checked]:
     found = patient(at_target.condition, target)
     yield from of_target(config, found, sees.condition.bytes if sees.condition else None)
     start = Start(patient(_footing, target, config.target_schema), Plan("", config.target_schema, "", ()))
-    lacks = [*met(LACKS, start)]
-    yield from (Checked("target", one.name, "wrong", text, mend) for one, (text, mend) in lacks)
-    # A user who may make what is not there yet lacks rights on it, and no load needs them before it is made.
-    yield from _rights("target", config, "wrong" if lacks else "doubtful")
+    yield from (Checked("target", one.name, "wrong", text, mend) for one, (text, mend) in met(LACKS, start))
+    yield from _rights("target", config)
 
 
 def _footing(target: Postgres, schema: str) -> Footing:
@@ -137,17 +135,17 @@ def _connected(side: Side, server: MySQL | Postgres) -> Checked:
     return Checked(side, "connection", "fine", said)
 
 
-def _rights(side: Side, config: Config, lacking: Verdict) -> Iterator[Checked]:
+def _rights(side: Side, config: Config) -> Iterator[Checked]:
     for one in check_grants(config, (GRANTS[side],)):
-        yield _held(side, one, lacking)
+        yield _held(side, one)
 
 
-def _held(side: Side, one: Held, lacking: Verdict) -> Checked:
+def _held(side: Side, one: Held) -> Checked:
     user = f"user {one.user}"
     if one.missing:
         names = ", ".join(map(str, one.missing[:3])) + (" …" if len(one.missing) > 3 else "")
         return Checked(
-            side, "rights", lacking, f"{user} lacks {count_of(len(one.missing), 'right')}: {names}",
+            side, "rights", "wrong", f"{user} lacks {count_of(len(one.missing), 'right')}: {names}",
             f"`bulketl grants --role {one.role}` prints what grants them",
         )  # fmt: skip
     if one.excess:

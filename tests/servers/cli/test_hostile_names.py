@@ -114,7 +114,7 @@ CALLS: dict[str, list[list[str]]] = {
     "runs list": [[], ["--table", "plain"], ["--table", "no\x1b[2J"]],
     "runs show": [["last"], ["no\x1b[2J"]],
     "runs cancel": [["last"], ["no\x1b[2J"]],
-    "status": [[], ["--tables", "no\x1b[2J*"]],
+    "status": [[], ["--tables", "no\x1b[2J*"], ["--from", "no\x1b[2J"]],
     "watch": [["--once"]],
     "report daily": [[], ["--markdown"], ["--json"], ["--html", "daily.html"], ["--mail"], ["--until", "x\x1b[2J"]],
     "report weekly": [[], ["--markdown"], ["--html", "weekly.html"], ["--since", "x\x1b[2J"]],

@@ -18,6 +18,7 @@ from bulketl.cli.app import app
 NOWHERE = "/dev/null/x"  # a file cannot be there, whoever runs this
 WRONG: dict[str, list[str]] = {
     "--reason": ["", " "],
+    "--from": ["nope", ","],
     "--tier": ["nope", "critical,nope", ","],
     "--table": ["nope"],
     "--tables": ["nope", "nope*", ","],

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from bulketl.errors import DataError, runbook
+from bulketl.postgres.ledger import entries
 from bulketl.postgres.ledger.entries import CopyResult
 from bulketl.postgres.write import table_checks
 from bulketl.postgres.write.refused import batch_limit
+from bulketl.postgres.write.secondary import found_beside
 from bulketl.rows.aggregates import Figures
 from bulketl.rows.coerce import Batch
 from bulketl.rows.quality import Arrived
 from bulketl.rows.reject import Reject
-from bulketl.tables.checks import Counts
+from bulketl.tables.checks import Counts, counts_from_json
 from bulketl.tables.printable import count_of
 from bulketl.tables.spec import TableSpec
 
@@ -39,6 +44,20 @@ class PublishResult:
     beside: dict[str, int] = field(default_factory=dict)
     refused: tuple[str, ...] = ()
     rejects: int = 0  # rows that the table refused, taken out of its stage
+
+
+def outcomes(cursor: Any, run: str, specs: Sequence[TableSpec]) -> list[PublishResult]:
+    """Return what the publish of each table did, by one question for all."""
+    cursor.execute(entries.outcomes_of(run, specs))
+    found = {table: values for table, *values in cursor.fetchall()}
+    done = []
+    for spec in specs:
+        rows, inserted, updated, unchanged, deleted, checks, score, noted = found[spec.table]
+        counts = (rows, inserted, updated, unchanged, deleted)
+        has, refused = found_beside(cursor, spec)
+        of_checks = counts_from_json(json.loads(checks))
+        done.append(PublishResult(*counts, of_checks, score, noted=json.loads(noted), beside=has, refused=refused))
+    return done
 
 
 def too_bad(spec: TableSpec, piece: Batch, rejects: int, read: int, run: str, *, whole: bool = False) -> DataError | None:
