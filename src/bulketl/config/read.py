@@ -38,11 +38,11 @@ _FOR_MANY = ("patterns", "tiers")  # sections of both layouts
 
 
 def load_config(tables: Path | None, settings: Path | None, environ: Mapping[str, str], **overrides: Any) -> Config:
-    """Return the configuration from both files, the environment and `overrides`, each winning over those before.
+    """Return the configuration from both files, the environment and `overrides`; each wins over those before it.
 
-    A file or an override that is None was not given. From the environment come BULKETL_SOURCE, BULKETL_TARGET, their
-    passwords, BULKETL_SCHEMA, BULKETL_MASK_KEY and each `${VAR}` in the settings, or from where it says that they are.
-    Raise ConfigError with every problem of both files.
+    A file or an override that is None was not given. BULKETL_SOURCE, BULKETL_TARGET, their passwords, BULKETL_SCHEMA,
+    BULKETL_MASK_KEY and each `${VAR}` in the settings come from the environment, or from the place that it names. Raise
+    ConfigError with every problem of both files.
     """
     problems: list[str] = []
     used = {name for variable in SECRETS for name in secrets.variables(f"${{{variable}}}")}

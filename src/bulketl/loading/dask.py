@@ -45,11 +45,11 @@ _GO_ON = "`bulketl load --resume last --executor dask` goes on"
 
 @contextlib.contextmanager
 def dask(scheduler: str | Client) -> Iterator[Callable[[str, int], contextlib.AbstractContextManager[Executor]]]:
-    """Connect to a Dask cluster, check it, and give what `load` and `resume` take as `executor`.
+    """Connect to a Dask cluster, check it, and give the `executor` for `load` and `resume`.
 
-    `scheduler` is an address, `tls://host:8786`, with the certificates of Dask's own configuration; or a client, which
-    stays open. Raise ConfigError when the address is none, the extra is not installed, or scheduler and workers have
-    another bulketl or Python than this process; ClusterError when nobody answers or there is no worker.
+    `scheduler`: an address such as `tls://host:8786`, with the certificates of Dask's own configuration; or a client,
+    which stays open. Raise ConfigError when the address is not valid, the extra is not installed, or scheduler or workers
+    have another version of bulketl or Python than this process; ClusterError when nobody answers or there is no worker.
     """
     with _connected(scheduler) as client:
         _check(client)

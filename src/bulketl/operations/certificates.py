@@ -32,10 +32,11 @@ _NOT_READ = ("unchanged", "skipped")  # nothing of them was loaded, by a decisio
 
 
 def certificate(config: Config, run: str = "") -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """Return what is on record of a run, with `certified` and `why` not, and the same of each of its tables.
+    """Return the certificate of a run, with `certified` and `why` it is not, and the same for each of its tables.
 
-    Without a name the last run that took figures is meant, and what was loaded since then counts against it. `certified` of
-    a table that is unchanged, or is not loaded, is None: its rows were not read. Raise PlanError when there is no such run.
+    Without a name, return that of the last run that took figures; loads since then count against it. `certified` is None
+    for a table that is unchanged or not loaded, because its rows were not read. Raise PlanError when there is no such
+    run.
     """
     found = patient(_on_record, config, run)
     if found is None:

@@ -47,10 +47,10 @@ _log = logging.getLogger("bulketl")
 
 @contextlib.contextmanager
 def beating(config: Config, *, attended: bool = False) -> Iterator[Observer]:
-    """Give an observer for `bulketl.load`, by which the heartbeat of the configuration hears of the load in the block.
+    """Give an observer for `bulketl.load` that reports the load in the block to the heartbeat of the configuration.
 
-    Without a heartbeat nobody does. `attended`: somebody sees errors in what was asked for, which are then no failure.
-    Neither this nor the observer ever fails or slows the load.
+    Without a heartbeat, it reports nothing. `attended`: somebody sees errors in the request, so these do not count as
+    failures. Neither this function nor the observer ever fails or slows the load.
     """
     url = config.alerts.heartbeat if config.alerts else None
     if url is None:

@@ -31,9 +31,10 @@ _log = logging.getLogger("bulketl")
 
 @contextlib.contextmanager
 def lineage(config: Config) -> Iterator[Observer | None]:
-    """Give what tells the collector under `openlineage` of a load, None where none is set; send what is left at the end.
+    """Give an observer that tells the collector under `openlineage` about a load, or None if none is set.
 
-    What is asked for and cannot be done is a warning. Raise ConfigError when a side is not set.
+    At the end of the block it sends what is left. If something that the configuration asks for is not possible, it warns.
+    Raise ConfigError when the source or the target is not set.
     """
     if config.openlineage is None:
         yield None

@@ -37,10 +37,10 @@ def wanted(environ: Mapping[str, str], signal: str) -> bool:
 
 @contextlib.contextmanager
 def traced(environ: Mapping[str, str], clock: Callable[[], int] = time.time_ns) -> Iterator[Observer | None]:
-    """Give what makes spans and figures of the events of a load, None where nobody asks for them; send them at the end.
+    """Give an observer that makes spans and figures of the events of a load, or None if nobody asks for them.
 
-    `environ`: the variables OTEL_*, and TRACEPARENT, the span that the run is part of. `clock`: nanoseconds since 1970. What
-    is asked for and cannot be done is a warning.
+    At the end of the block it sends them. `environ`: the variables OTEL_*, and TRACEPARENT, the span to which the run
+    belongs. `clock`: nanoseconds since 1970. If something that the environment asks for is not possible, it warns.
     """
     signals = [signal for signal in ("TRACES", "METRICS") if wanted(environ, signal)]
     if not signals:

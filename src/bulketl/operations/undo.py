@@ -47,11 +47,11 @@ class Undone:
 
 
 def undo(config: Config, table: str) -> Undone:
-    """Make a table what it was before the load that published it last, which `keep_previous` has kept.
+    """Restore a table to what it was before the load that published it last, from the version that `keep_previous` has kept.
 
-    Its rows are counted and hashed afterwards and must be those that were kept; the next load goes on where the one before
-    was. Raise PlanError when nothing is kept or the table is not bulketl's; DataError, with figures, when its rows have
-    changed since the load, or are not what they were. Nothing was changed then.
+    Afterwards its rows are counted and hashed, and must be those that were kept. The next load goes on from where the
+    earlier load was. Raise PlanError when nothing is kept or the table is not bulketl's; DataError, with figures, when
+    its rows have changed since the load, or are not those that were kept. Nothing is changed then.
     """
     target = Postgres.of(config)
     here, one, source = patient(_look, target, config, table)

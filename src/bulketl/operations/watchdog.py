@@ -93,10 +93,10 @@ class Watched:
 
 
 def watch_over(config: Config, now: dt.datetime | None = None, *, taken_by: str = "") -> Watched:
-    """Look whether everything came by that moment (aware, now by default), tell who has to know, and return all of it.
+    """Look whether everything has come by `now` (aware, or the present), tell people what has not, and return all of it.
 
-    `taken_by`: who acknowledges what is open. Without alerts in the configuration nobody is told. Raise ConfigError when the
-    file of earlier looks cannot be written, or no target is set.
+    `taken_by`: who acknowledges the open incidents. Without alerts in the configuration, nobody is told. Raise
+    ConfigError when the file of earlier looks cannot be written, or when no target is set.
     """
     moment = now or dt.datetime.now(dt.UTC)
     target, schema = Postgres.of(config), config.target_schema

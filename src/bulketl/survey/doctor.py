@@ -41,9 +41,9 @@ GRANTS: dict[Side, Role] = {"source": "source", "target": "loader"}
 
 
 def doctor(config: Config) -> Checkup:
-    """Return what was found of this machine, of the source and of the target; nothing is changed, and no row is read.
+    """Look at this machine, the source and the target, and return what was found; change nothing, and read no row.
 
-    A server that cannot be used is something found, and no error.
+    If a server cannot be used, that is one of the findings and raises no error.
     """
     found = [*_of_here(config)]
     sees = _Source()

@@ -39,7 +39,7 @@ RUN = "RUN"
 
 
 def statements(config: Config, plan: Plan) -> dict[str, list[str]]:
-    """Return, per table, every statement a load would send: the SELECTs to the source, then all to the target."""
+    """Return, per table, every statement that a load would send: the SELECTs to the source, then all to the target."""
     return patient(_statements, Postgres.of(config), plan)
 
 

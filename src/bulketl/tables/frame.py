@@ -24,11 +24,11 @@ class OfTables(Protocol):
 
 
 def frame(found: OfTables | Iterable[Any]) -> pl.DataFrame:
-    """Return a row for each table of a plan, summary, verification or status, or for each item of what an act lists.
+    """Return a frame with a row for each table of a plan, summary, verification or status, or for each item of a list.
 
-    A column for each field and property that has a plain value, in their order; lists of texts stay lists, whatever is
-    nested is JSON. The type of a column is that of its values, Null where there is none; nothing found has
-    no column. Raise TypeError for what is no result of an act.
+    Each field and property that has a plain value becomes a column, in their order. Lists of texts stay lists, and nested
+    values become JSON. The type of a column follows from its values, and is Null if there are none. An empty list gives a
+    frame without columns. Raise TypeError for a value that no function of bulketl returns.
     """
     several: Any = getattr(found, "tables", getattr(found, "loads", found))
     items = list(several.values() if isinstance(several, Mapping) else several)

@@ -21,7 +21,7 @@ LOOKS_BACK = dt.timedelta(days=2)  # loads that ended earlier are no news to any
 
 
 def find_anomalies(config: Config, now: dt.datetime | None = None) -> list[Anomaly]:
-    """Look for what is not normal at that moment (aware), now by default; record it, and return all that is open.
+    """Look for what is not normal at `now` (aware), by default at this moment; record it, and return all open findings.
 
     Raise ConfigError or TargetError when the ledger cannot be used.
     """

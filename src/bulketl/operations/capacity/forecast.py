@@ -91,7 +91,7 @@ class Capacity:
 
 
 def capacity(config: Config, now: dt.datetime | None = None) -> Capacity:
-    """Return what fills up, at `now` (aware), this moment without it.
+    """Return what fills up, as seen at `now` (aware), by default at this moment.
 
     Raise ConfigError or TargetError when the ledger cannot be used.
     """
