@@ -14,7 +14,7 @@ from bulketl.postgres.session import Session as TargetSession
 
 
 def lines(config: Config) -> tuple[Line, ...]:
-    """Return the connections to both servers, or only to the source if no target is set. Raise SourceError or TargetError."""
+    """Return the connections to both servers, or only to the source without a target. Raise SourceError or TargetError."""
     found = [line_to(MySQL.of(config))]
     if config.target:
         found.append(line_to(Postgres.of(config)))
