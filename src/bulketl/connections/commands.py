@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -76,28 +76,33 @@ def carry_out(
     goes on. `log` takes what it prints, up to LOG_BYTES, and its tail where there was more. Nothing else is raised.
     """
     began = time.monotonic()
-    try:
-        process = subprocess.Popen(
-            list(words), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            env={**os.environ, **(environ or {})}, start_new_session=True,
-        )  # fmt: skip
-    except (OSError, ValueError) as error:  # not there, not to be executed, no program; a NUL in a word
-        return Ran(None, f"did not start: {getattr(error, 'strerror', None) or type(error).__name__}", "", 0.0)
     tail = bytearray()
-    _running.add(process)
-    reading = threading.Thread(target=_read, args=(process.stdout, tail, log), name="bulketl-command", daemon=True)
-    feeding = threading.Thread(target=_feed, args=(process.stdin, text), name="bulketl-command", daemon=True)
-    reading.start()
-    feeding.start()
+    process: subprocess.Popen[bytes] | None = None
     try:
+        with _interruptions_later():  # one between its start and our taking note of it would leave it running
+            process = subprocess.Popen(
+                list(words), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                env={**os.environ, **(environ or {})}, start_new_session=True,
+            )  # fmt: skip
+            _running.add(process)
+            reading = threading.Thread(target=_read, args=(process.stdout, tail, log), name="bulketl-command", daemon=True)
+            feeding = threading.Thread(target=_feed, args=(process.stdin, text), name="bulketl-command", daemon=True)
+            reading.start()
+            feeding.start()
         ended = _awaited(process, began + seconds, stop or threading.Event())
         if ended:
             _end(process)
+    except (OSError, ValueError) as error:  # not there, not to be executed, no program; a NUL in a word
+        if process is not None:
+            raise
+        return Ran(None, f"did not start: {getattr(error, 'strerror', None) or type(error).__name__}", "", 0.0)
     except BaseException:
-        _end(process)
+        if process is not None:
+            _end(process)
         raise
     finally:
-        _running.discard(process)
+        if process is not None:
+            _running.discard(process)
     reading.join(TAIL_SECONDS)
     took = time.monotonic() - began
     lines = bytes(tail).decode("utf-8", "replace").strip().splitlines()
@@ -106,6 +111,24 @@ def carry_out(
         return Ran(None, f"was ended after {min(took, seconds):.3g} s", last, took, ended=True)
     code = process.returncode
     return Ran(code, f"ended with {code}" if code >= 0 else f"was killed by signal {-code}", last, took)
+
+
+@contextlib.contextmanager
+def _interruptions_later() -> Iterator[None]:
+    """Have a Ctrl-C or SIGTERM wait for the end of the context; only the main thread hears of them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heard: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda came, _: heard.append(came)) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler if handler is not None else signal.SIG_DFL)  # None: one that is not Python's
+        for came in heard:
+            signal.raise_signal(came)
 
 
 def kill_all() -> None:

@@ -27,7 +27,8 @@ def untied(target: Postgres, plan: Plan, summary: Summary, *, load: bool) -> Ite
     What does not hold afterwards is told with the run's notes, and fails nothing. A load that an error ends leaves them
     away, for it is gone on with, or made anew.
     """
-    away = patient(_loosened, target, plan)
+    away: list[Tied] = []
+    patient(_loosen, target, plan, away)
     try:
         yield
     finally:
@@ -42,13 +43,14 @@ def untied(target: Postgres, plan: Plan, summary: Summary, *, load: bool) -> Ite
                 _log.warning("%s", line)
 
 
-def _loosened(target: Postgres, plan: Plan) -> list[Tied]:
+def _loosen(target: Postgres, plan: Plan, away: list[Tied]) -> None:
+    """Take the foreign keys away that are there, and add each to `away`; one of an earlier try is there already."""
     with target.connect() as connection:
-        every = referring.found(connection, plan.schema, [load.spec.table for load in plan.loads])
-        for one in every:
+        for one in referring.found(connection, plan.schema, [load.spec.table for load in plan.loads]):
+            if one not in away:
+                away.append(one)
             if why := referring.loosen(connection, one):
                 _log.warning("foreign key %s of %s stays while its tables are written: %s", one.name, one.table, why)
-    return every
 
 
 def _tied_again(target: Postgres, away: list[Tied]) -> list[str]:

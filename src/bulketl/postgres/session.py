@@ -60,6 +60,10 @@ SETTINGS: dict[str, str] = {
     "tcp_keepalives_idle": "20",
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
+    # With costs of 0 a join is as good as another: a question about the catalogue did not end within a minute.
+    "cpu_tuple_cost": "0.01",
+    "cpu_index_tuple_cost": "0.005",
+    "cpu_operator_cost": "0.0025",
     "jit": "off",  # compiling takes longer than any question that a session of ours asks
     "client_min_messages": "notice",  # nobody reads more, and each would be a packet
 }

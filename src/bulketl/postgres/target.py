@@ -240,12 +240,20 @@ class PostgresTarget:
         return dataclasses.replace(total, expected=counted(read))
 
     def _done(self, cursor: Any, spec: TableSpec) -> PublishResult:
-        cursor.execute(entries.outcome_of(self.run, spec))
-        rows, inserted, updated, unchanged, deleted, found, score, noted = cursor.fetchall()[0]
-        counts = (rows, inserted, updated, unchanged, deleted)
-        has, refused = found_beside(cursor, spec)
-        checks = counts_from_json(json.loads(found))
-        return PublishResult(*counts, checks, score, noted=json.loads(noted), beside=has, refused=refused)
+        return self._all_done(cursor, [spec])[0]
+
+    def _all_done(self, cursor: Any, specs: Sequence[TableSpec]) -> list[PublishResult]:
+        """Return what the publish of each table did, by one question for all."""
+        cursor.execute(entries.outcomes_of(self.run, specs))
+        found = {table: values for table, *values in cursor.fetchall()}
+        done = []
+        for spec in specs:
+            rows, inserted, updated, unchanged, deleted, checks, score, noted = found[spec.table]
+            counts = (rows, inserted, updated, unchanged, deleted)
+            has, refused = found_beside(cursor, spec)
+            of_checks = counts_from_json(json.loads(checks))
+            done.append(PublishResult(*counts, of_checks, score, noted=json.loads(noted), beside=has, refused=refused))
+        return done
 
     def _compare(self, cursor: Any, spec: TableSpec) -> list[Arrived]:
         """Compare staged rows and rejects with the records of the partitions; return what has arrived of each."""
@@ -291,7 +299,9 @@ class PostgresTarget:
         with transaction(self.postgres, self.run, ", ".join(spec.table for spec in specs), specs[0].encoder) as cursor:
             cursor.execute(entries.claim_publish(self.run, specs[0]))
             if not cursor.fetchall():  # the whole group was committed before
-                return [(self._recorded(cursor, spec, 0), self._done(cursor, spec)) for spec in specs]
+                return list(
+                    zip((self._recorded(cursor, spec, 0) for spec in specs), self._all_done(cursor, specs), strict=True)
+                )
             emptying = (s for n, spec in enumerate(specs) for s in (*freeing(spec), *emptied(self.run, n, spec)))
             kept = (statement for spec in specs for statement in keeping(self.run, spec))
             cursor.execute(batch([*kept, *reserving(self.run, specs), *emptying]))
@@ -315,7 +325,7 @@ class PostgresTarget:
             cursor.execute(batch(records))
             if noted := self._noted(specs, table_checks.hold(cursor, specs)):
                 cursor.execute(batch(noted))
-            return [(total, self._done(cursor, spec)) for spec, total in zip(specs, done, strict=True)]
+            return list(zip(done, self._all_done(cursor, specs), strict=True))
 
     def _compare_group(self, cursor: Any, specs: Sequence[TableSpec], done: Sequence[CopyResult]) -> None:
         cursor.execute(counting_group(specs))

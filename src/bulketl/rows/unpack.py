@@ -37,8 +37,9 @@ class Packing:
 
 def unpacked(rows: pa.Table, items: Sequence[Cast]) -> dict[str, pa.ChunkedArray]:
     """Return the values of packed columns in their wire types, by column; NULL is what is no value there."""
-    frame = pl.DataFrame(rows.select([item.column for item in items]))
-    table = frame.select(PACKINGS[item.unpack].value(item).alias(item.column) for item in items).to_arrow()
+    values = (PACKINGS[item.unpack].value(item).alias(item.column) for item in items)
+    frame = pl.LazyFrame(rows.select([item.column for item in items]))  # lazy: common parts of a date are computed once
+    table = frame.select(values).collect().to_arrow()
     return {item.column: _wire(table.column(item.column), item) for item in items}
 
 

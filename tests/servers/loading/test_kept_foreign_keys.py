@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from faults import small_partitions
+from faults import no_pauses, small_partitions
 from lab import Done, Lab
 
 import bulketl
+from bulketl.errors import TargetError
+from bulketl.postgres.server import Connection
+from bulketl.postgres.write import referring
 
 PARENT = "CREATE TABLE patient (PatNum int PRIMARY KEY, LName varchar(20), DateTStamp datetime(3))"
 CHILD = """CREATE TABLE visit (id int PRIMARY KEY, PatNum int, b int, CONSTRAINT of_whom FOREIGN KEY (PatNum)
@@ -127,6 +130,24 @@ def test_a_repair_takes_it_away_and_puts_it_back(both: Lab) -> None:
     config = both.config(rules=RULES)
     assert bulketl.verify(config, repair=True).equal
     assert keys(both) == [OF_WHOM]
+
+
+def test_a_connection_that_is_lost_once_they_are_away_loses_none(both: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes them away is tried again then, and finds none any more."""
+    load(both)
+    both.pg('DELETE FROM {s}.visit WHERE "PatNum" = 3')
+    no_pauses(monkeypatch)
+    real, lost = referring.loosen, [True]
+
+    def loosen(connection: Connection, one: referring.Tied) -> str:
+        why = real(connection, one)
+        if lost and lost.pop():
+            raise TargetError("the line is gone", transient=True)
+        return why
+
+    monkeypatch.setattr(referring, "loosen", loosen)
+    assert bulketl.verify(both.config(rules=RULES), repair=True).equal
+    assert (keys(both), lost) == ([OF_WHOM], [])
 
 
 def test_a_part_of_each_table_has_valid_foreign_keys(both: Lab) -> None:

@@ -141,25 +141,30 @@ def compared(run: str, spec: TableSpec, found: Differences) -> str:
     return f"INSERT INTO {LEDGER}.compared VALUES ({at}, {counts}) ON CONFLICT DO NOTHING"
 
 
-def outcome_of(run: str, spec: TableSpec) -> str:
-    """Return the SELECT of what a publish did.
+def outcomes_of(run: str, specs: Sequence[TableSpec]) -> str:
+    """Return the SELECT of what the publishes of tables did, a row for each that was published, in any order.
 
-    Rows; inserted, updated, unchanged, deleted, or NULL each; checks as text; the score; what was noted of it as text.
+    Table; rows; inserted, updated, unchanged, deleted, or NULL each; checks as text; the score; what was noted, as text.
     """
-    noted = f"({noted_by(run, spec)})" if spec.audit else "'{}'"
+    audited, every = (", ".join(value(spec.table) for spec in some) for some in ([s for s in specs if s.audit], specs))
+    noted = f"CASE WHEN p.table_name IN ({audited}) THEN ({_NOTED.format(at='p.run, p.schema_name, p.table_name')})"
     return (
-        f"SELECT rows, inserted, updated, unchanged, deleted, checks::text, quality, {noted} FROM {LEDGER}.published "
-        f"WHERE (run, schema_name, table_name) = ({value(run)}, {value(spec.schema)}, {value(spec.table)})"
+        "SELECT p.table_name, p.rows, p.inserted, p.updated, p.unchanged, p.deleted, p.checks::text, p.quality, "
+        + (f"{noted} ELSE '{{}}' END" if audited else "'{}'")
+        + f" FROM {LEDGER}.published p WHERE (p.run, p.schema_name) = ({value(run)}, {value(specs[0].schema)})"
+        f" AND p.table_name IN ({every})"
     )
 
 
 def noted_by(run: str, spec: TableSpec) -> str:
     """Return the SELECT of what a run has put into the audit trail of a table: as text, an object of kinds and numbers."""
-    at = f"({value(run)}, {value(spec.schema)}, {value(spec.table)})"
-    counts = (
-        f"SELECT kind, count(*) AS n FROM {LEDGER}.audit_trail WHERE (run, schema_name, table_name) = {at} GROUP BY kind"
-    )
-    return f"SELECT COALESCE(jsonb_object_agg(kind, n), '{{}}')::text FROM ({counts}) noted"
+    return _NOTED.format(at=f"{value(run)}, {value(spec.schema)}, {value(spec.table)}")
+
+
+_NOTED = (
+    "SELECT COALESCE(jsonb_object_agg(kind, n), '{{}}')::text FROM (SELECT kind, count(*) AS n"
+    f" FROM {LEDGER}.audit_trail t WHERE (t.run, t.schema_name, t.table_name) = ({{at}}) GROUP BY kind) noted"
+)
 
 
 def forgotten(run: str, spec: TableSpec) -> list[str]:

@@ -171,17 +171,14 @@ def _record_tables(connection: Connection, run: str, tables: Sequence[dict[str, 
     columns = (*kept, *summed, "outcome", "error", "hint", *COUNTS, "consistency", "checks", "quality", "part")
     updates = [f"{column} = table_load.{column} + excluded.{column}" for column in summed]
     updates += [f"{column} = excluded.{column}" for column in columns if column not in (*summed, *kept)]
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            f"INSERT INTO {LEDGER}.table_load (run, source, schema_name, table_name, {', '.join(columns)})"
-            f" SELECT run, source, schema_name, %(table)s, {', '.join(f'%({column})s' for column in columns)}"
-            f" FROM {LEDGER}.run WHERE run = %(run)s"
-            f" ON CONFLICT (run, source, schema_name, table_name) DO UPDATE SET {', '.join(updates)}",
-            [
-                {**written(connection, table), "run": run, **{key: as_json(connection, table[key]) for key in _OBJECTS}}
-                for table in tables
-            ],
-        )
+    entries = [{"table_name": table["table"], **{column: table[column] for column in columns}} for table in tables]
+    connection.execute(
+        f"INSERT INTO {LEDGER}.table_load (run, source, schema_name, table_name, {', '.join(columns)})"
+        f" SELECT r.run, r.source, r.schema_name, t.table_name, {', '.join(f't.{column}' for column in columns)}"
+        f" FROM {LEDGER}.run r, jsonb_populate_recordset(NULL::{LEDGER}.table_load, %s) t WHERE r.run = %s"
+        f" ON CONFLICT (run, source, schema_name, table_name) DO UPDATE SET {', '.join(updates)}",
+        (as_json(connection, entries), run),
+    )
 
 
 def _certify(connection: Connection, run: str, certificates: Mapping[str, dict[str, object]]) -> None:
@@ -197,9 +194,6 @@ def _certify(connection: Connection, run: str, certificates: Mapping[str, dict[s
                 for table, found in certificates.items()
             ],
         )
-
-
-_OBJECTS = ("changed", "drift", "checks")  # columns of `table_load` that are JSON
 
 
 class Certified(NamedTuple):
