@@ -53,7 +53,7 @@ def dbt_sources(
             return DONE
         if write.is_file() and not as_it_is(write).startswith(HEADER):
             raise ConfigError(
-                f"{write} is there, and `bulketl dbt sources` did not write it",
+                f"{write} exists, and `bulketl dbt sources` did not write it",
                 hint="name another file: dbt reads every .yml below its models folder",
             )
         replace(write, text)

@@ -105,8 +105,8 @@ def _refuse_to_overwrite() -> None:
     for path in (SETTINGS, RULES):
         if path.exists():
             raise ConfigError(
-                f"{path} is there already",
-                hint="`bulketl discover --write config/tables.yaml` adds tables that are new; --force writes it anew",
+                f"{path} exists already",
+                hint="`bulketl discover --write config/tables.yaml` adds new tables; --force overwrites it",
             )
 
 
@@ -142,7 +142,9 @@ def _asked(side: Side) -> str:
         ) from None
     except typer.Abort:
         err.print()
-        raise ConfigError(f"nobody said where the {side} is", hint=f"set BULKETL_{side.upper()}, or give --{side}") from None
+        raise ConfigError(
+            f"the URI of the {side} is missing", hint=f"set BULKETL_{side.upper()}, or give --{side}"
+        ) from None
 
 
 def _ruled(settings: Config, text: str, noted: str) -> Config:

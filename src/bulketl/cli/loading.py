@@ -165,7 +165,7 @@ def _check_resumed(given: Mapping[str, object]) -> None:
     """Raise ConfigError for what a run that goes on has decided when it began."""
     if wrong := [option for option, value in given.items() if value]:
         raise ConfigError(
-            f"--resume goes on with the plan of the run, and {wrong[0]} would be another",
+            f"--resume carries out the plan of its run, and {wrong[0]} would change it",
             hint=f"leave out {wrong[0]}, or start a new load without --resume",
         )
 

@@ -156,7 +156,7 @@ def leads_on(context: typer.Context, as_json: bool) -> bool:
 
 def _refuse_before(option: str, command: str, group: str) -> int:
     raise ConfigError(
-        f"{option} stands before `{command}`, which would not hear it",
+        f"{option} stands before `{command}`, which does not see it there",
         hint=f"write bulketl {group} {command} {option} …, if it has such an option",
     )
 

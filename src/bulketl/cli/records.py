@@ -150,7 +150,7 @@ def retention(
         archives = any(rule.retention and rule.retention.action == "archive" for rule in settings.rules)
         if archives and folder is None and not dry_run:
             raise ConfigError(
-                "rows are to be archived, and no folder is named",
+                "retention archives rows, and no folder is named for them",
                 hint="name one with --folder, or look first with --dry-run",
             )
         if folder is not None and not dry_run:

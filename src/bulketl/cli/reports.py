@@ -305,7 +305,8 @@ def _read(file: Path) -> str:
         raise ConfigError(f"{str(file)!r} cannot be read: {error.strerror}", hint="check its name") from None
     except UnicodeDecodeError:
         raise DataError(
-            f"{str(file)!r} is not text: it is no report, or not as it was signed", hint="give the file that bulketl wrote"
+            f"{str(file)!r} is not text: it is not a report, or it was altered after it was signed",
+            hint="give the file that bulketl wrote",
         ) from None
 
 
@@ -335,12 +336,12 @@ def _date(text: str, option: str) -> dt.date:
     try:
         return dt.date.fromisoformat(text)
     except ValueError:
-        raise ConfigError(f"{option} is no date: {text!r}", hint="write it as 2026-11-26, or now") from None
+        raise ConfigError(f"{option} is not a date: {text!r}", hint="write it as 2026-11-26, or now") from None
 
 
 def _day(text: str, option: str, zone: dt.tzinfo) -> dt.datetime:
     try:
         found = dt.datetime.fromisoformat(text)
     except ValueError:
-        raise ConfigError(f"{option} is no date: {text!r}", hint="write it as 2026-11-01") from None
+        raise ConfigError(f"{option} is not a date: {text!r}", hint="write it as 2026-11-01") from None
     return found if found.tzinfo else found.replace(tzinfo=zone)

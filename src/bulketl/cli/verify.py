@@ -127,4 +127,4 @@ def _share(text: str) -> float:
     try:
         return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     except ValueError:
-        raise ConfigError(f"--sample {text!r} is no share", hint="write it like 5% or 0.05") from None
+        raise ConfigError(f"--sample {text!r} is not a share", hint="write it like 5% or 0.05") from None

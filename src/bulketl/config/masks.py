@@ -48,7 +48,7 @@ class MaskEntry(Model):
     @classmethod
     def _known(cls, method: object) -> object:
         if method not in METHODS:
-            raise ValueError(f"{method!r} is no way to mask; one of: {', '.join(METHODS)}")
+            raise ValueError(f"{method!r} is not a way to mask; one of: {', '.join(METHODS)}")
         return method
 
     @field_validator("of")

@@ -33,7 +33,7 @@ class Legacy(Model):
     @classmethod
     def _given(cls, words: tuple[str, ...]) -> tuple[str, ...]:
         if any(TABLES in word and word != TABLES for word in words):
-            raise ValueError(f"{TABLES} is a word of its own, for each table becomes a word")
+            raise ValueError(f"{TABLES} is a word of its own, because each table becomes a word")
         if words[:1] == (TABLES,):
             raise ValueError("a command begins with its program")
         return words

@@ -34,7 +34,7 @@ def named(name: str, environ: Mapping[str, str]) -> str | None:
         raise SecretError(f"{' and '.join(given)} are both set: leave one of them")
     if given:
         if any("\ud800" <= letter <= "\udfff" for letter in environ[given[0]]):  # bytes that are no text
-            raise SecretError(f"{given[0]} is no text in UTF-8: write it anew")
+            raise SecretError(f"{given[0]} is not UTF-8 text: write it anew")
         ending = given[0].removeprefix(name)
         return WAYS[ending](environ[given[0]], given[0], environ) if ending else environ[name]
     folder = environ.get(CREDENTIALS)
@@ -151,7 +151,7 @@ def _keyring(entry: str, where: str, _environ: Mapping[str, str]) -> str:
 def _line(raw: bytes, what: str) -> str:
     """Return the one line of text in some bytes."""
     if len(raw) > MOST_BYTES:
-        raise SecretError(f"{what} has more than {MOST_BYTES >> 10} KB; it is no secret")
+        raise SecretError(f"{what} has more than {MOST_BYTES >> 10} KB; it is not a secret")
     try:
         text = raw.decode("utf-8-sig").removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:

@@ -70,7 +70,7 @@ def _spec(config: Config, there: TargetTable, state: State | None, source: str) 
         raise another_source(there.name, state, source)
     if is_part(state):
         raise PlanError(
-            f"table {there.name!r} was loaded under a limit and is a part, from which nothing leaves by retention",
+            f"table {there.name!r} was loaded under a limit and is a part, and retention removes nothing from a part",
             hint="load it whole first, take retention out of its rule, or name the other tables",
         )
     types = dict(there.columns)

@@ -67,7 +67,7 @@ def _hint(fit: Sequence[Other]) -> str:
     views = [other.name for other in fit if other.kind == "view"]
     if views:
         return f"views are loaded when they are named in full, or in tables.yaml; it fits {', '.join(views)}"
-    return f"it fits what is no table: {', '.join(f'{other.kind} {other.name}' for other in fit)}"
+    return f"it fits only what is not a table: {', '.join(f'{other.kind} {other.name}' for other in fit)}"
 
 
 def left_out(

@@ -155,7 +155,7 @@ def _exact(value: Value, kind: pa.DataType) -> Any:
     if pa.types.is_integer(kind) or pa.types.is_decimal(kind):
         found, beyond = _bound(value, kind, ROUND_FLOOR)
         if beyond or Decimal(found) != _decimal(value):
-            raise ValueError("it is no value of the column's type")
+            raise ValueError("it is not a value of the column's type")
         return found
     if pa.types.is_floating(kind):
         return float(_decimal(value))

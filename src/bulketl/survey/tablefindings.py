@@ -199,7 +199,7 @@ def cursor_without_edits(one: Ruled) -> Finding | None:
         return None
     then = "edited and back-dated rows " + ("arrive when it is compared, once a day" if one.compared else "never arrive")
     if stamp := next((c.name for c in one.trusted if keeps_itself(c)), None):
-        return one.wrong_cursor(f"cursor {column.name} is no stamp of changes, although {stamp} is one", then)
+        return one.wrong_cursor(f"cursor {column.name} is not a stamp of changes, although {stamp} is one", then)
     if says_edit(column.name):
         return None
     better, stamps = one.proposal.cursor, [stamp.name for stamp in one.stamps]
@@ -210,7 +210,7 @@ def cursor_without_edits(one: Ruled) -> Finding | None:
         none = f"{stamps[0]} cannot be trusted to be one"
     audited = one.rule.table_importance == "audit"  # whose rows stay as they were first seen
     severity: FindingSeverity = "warning" if one.compared or audited else "error"
-    return one.wrong_cursor(f"cursor {column.name} is no stamp of changes, and {none}", then, severity)
+    return one.wrong_cursor(f"cursor {column.name} is not a stamp of changes, and {none}", then, severity)
 
 
 def cursor_zone(one: Ruled) -> Finding | None:

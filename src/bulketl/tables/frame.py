@@ -34,7 +34,7 @@ def frame(found: OfTables | Iterable[Any]) -> pl.DataFrame:
     items = list(several.values() if isinstance(several, Mapping) else several)
     for item in items:
         if not _names(item):
-            raise TypeError(f"{type(item).__name__} is no result of an act of bulketl: give what one returns")
+            raise TypeError(f"{type(item).__name__} is not a result of bulketl: give what one of its functions returns")
     rows = [_row(item) for item in items]
     names = dict.fromkeys(name for row in rows for name in row)
     return pl.DataFrame({name: pl.Series(name, [row.get(name) for row in rows], strict=False) for name in names})

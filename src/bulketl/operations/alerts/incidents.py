@@ -105,7 +105,7 @@ def _changed(config: Config, which: Sequence[str], event: Event, now: dt.datetim
     with _book(config) as (book, _):
         found = _found(book, which)
         if over := next((one for one in found if one.status == "resolved"), None):
-            raise PlanError(f"alert {_name(over)} is resolved already, by {over.resolved_by}", hint="nothing is to be done")
+            raise PlanError(f"alert {_name(over)} is resolved already, by {over.resolved_by}", hint="there is nothing to do")
         for incident in found:
             book.change(incident, event, now)
             threads = book.threads(incident.key)

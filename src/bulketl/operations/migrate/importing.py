@@ -119,7 +119,7 @@ def _candidate(config: Config, sight: Sight[Known], table: Table, booked: Booked
     try:
         mark = Watermark(column.name, kind, text_of(parse_value(kind, booked.value)))
     except ValueError:
-        raise _RefusedError(f"{booked.value!r} is no value of {column.name}, which is {column.type}") from None
+        raise _RefusedError(f"{booked.value!r} is not a value of {column.name}, which is {column.type}") from None
     spec = specify(config, sight.catalog, table, Choice(existing=existing))
     if spec.masking:
         raise _RefusedError("its rule masks columns, and the older pipeline's rows are not masked")

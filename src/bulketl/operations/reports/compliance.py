@@ -182,7 +182,7 @@ class Compliance:
             return "No table is audited."
         verified = _share(tables, broken, "chain", ("verifies", "verify"))
         if self.uncounted:
-            return f"Completeness is not known, for the source was not counted: {self.uncounted}; {verified}."
+            return f"Completeness is not known, because the source was not counted: {self.uncounted}; {verified}."
         complete = _share(tables, len(self.faulty), "audit table", ("is complete", "are complete"))
         return f"{complete[0].upper()}{complete[1:]}; {verified}."
 

@@ -223,9 +223,11 @@ def _run(look: Look, schema: str, which: str) -> RunEntry:
         if found[0].outcome != "running":
             return found[0]
         if which:
-            raise PlanError(f"run {name} is still on", hint=f"`bulketl watch {name}` shows it; report it once it has ended")
+            raise PlanError(
+                f"run {name} is still under way", hint=f"`bulketl watch {name}` shows it; report it once it has ended"
+            )
     raise PlanError(
-        f"no run into schema {schema!r} on record ended other than well",
+        f"no run into schema {schema!r} on record ended badly",
         hint="`bulketl runs list` shows the runs there were",
     )
 

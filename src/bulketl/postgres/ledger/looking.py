@@ -107,8 +107,8 @@ def asking(target: Postgres) -> Iterator[Connection]:
 
 def _strange(error: errors.UndefinedColumn | errors.UndefinedTable) -> TargetError:
     return TargetError(
-        f"the ledger in schema {LEDGER!r} has not the tables that its version tells: {error.diag.message_primary}",
-        hint="a later bulketl has brought it up to date, perhaps: use that version or a later one",
+        f"the ledger in schema {LEDGER!r} lacks the tables that belong to its version: {error.diag.message_primary}",
+        hint="perhaps a later bulketl has upgraded it: use that version or a later one",
     )
 
 
