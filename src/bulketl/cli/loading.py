@@ -79,7 +79,7 @@ def load(
         bool,
         typer.Option(
             "--hybrid",
-            help="Beside the older pipeline, which loads what it serves.",
+            help="Also run the older pipeline, for its own tables.",
         ),
     ] = False,
     scheduler: Annotated[
@@ -215,7 +215,7 @@ def plan(
     allow_deletes: AllowOption = None,
     adopt: AdoptOption = None,
     sql: Annotated[bool, typer.Option("--sql", help="Print every statement instead.")] = False,
-    diff: Annotated[bool, typer.Option("--diff", help="Print how it differs from the last run's plan instead.")] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Print the differences from the last run's plan instead.")] = False,
     schema: SchemaOption = None,
     config: ConfigOption = None,
     rules: RulesOption = None,
@@ -268,7 +268,7 @@ def schedule(
 ) -> None:
     """Print what a scheduler needs to start a load when its window opens; bulketl has no scheduler of its own.
 
-    With alerts set, also what it needs to do every minute what of them is due.
+    If alerts are set, it also prints a timer that runs `bulketl alerts tick` every minute.
     """
 
     def command() -> int:

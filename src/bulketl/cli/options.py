@@ -72,7 +72,9 @@ TablesOption = Annotated[
 ]
 ExcludeOption = Annotated[
     list[str] | None,
-    typer.Option("--exclude", metavar="PATTERN", help="The same, of what to leave out.", autocompletion=completing.tables),
+    typer.Option(
+        "--exclude", metavar="PATTERN", help="Tables to leave out, in the same form.", autocompletion=completing.tables
+    ),
 ]
 SinceOption = Annotated[str, typer.Option("--since", metavar="VALUE", help="Load again rows whose cursor is this or later.")]
 UntilOption = Annotated[str, typer.Option("--until", metavar="VALUE", help="Load again rows whose cursor is before this.")]
@@ -101,7 +103,7 @@ RulesOption = Annotated[
 ]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Show every table, and all that is known of each.")]
 LogOption = Annotated[
-    str, typer.Option("--log-format", metavar="human|json", help="What standard error has: lines for people, or JSON.")
+    str, typer.Option("--log-format", metavar="human|json", help="Standard error as lines for people, or as JSON.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, errors too.")]
 
