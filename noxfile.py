@@ -4,6 +4,7 @@ NAME is one of lint types unit tests hostile supply integrations dbt orchestrato
 guard faults model walk mutants labels demo bare compatibility bench.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -56,13 +57,14 @@ def unit(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run every test, on all cores; they start their servers themselves, and what those need is installed first.
+    """Run every test; they start their servers themselves, and what those need is installed first.
 
-    What is named behind `--` is run alone and in one process.
+    Two processes for each core, because tests wait for servers half of their time. What is named behind `--` is run alone
+    and in one process.
     """
     session.install("-q", "-e", ".[demo]", *group("test"))
     session.run(*PROGRAMS)
-    session.run("pytest", *(session.posargs or ("-n", "auto", "--maxprocesses=4", "--dist=loadfile")))
+    session.run("pytest", *(session.posargs or ("-n", str(min(2 * (os.cpu_count() or 2), 8)), "--dist=loadfile")))
 
 
 @nox.session

@@ -1,8 +1,10 @@
 """The README's commands on bare machines: a new Debian or Ubuntu with Python and nothing else, made by debootstrap.
 
-    python tests/bare.py [debian-12] [debian-13] [ubuntu-26.04] [demo] [tests]
+    python tests/bare.py [debian-12] [debian-13] [ubuntu-26.04] [demo] [tests] [own]
 
 Each command runs letter for letter as the README has it, in a system of its own, on a copy of the files that git knows of.
+`own` is the way to a first verified load of one's own databases, with a watch: it begins when these are there, and says
+how many seconds have gone by after each command.
 What pip needs to reach its index from here (its configuration, PIP_*, proxies, certificates) is handed over. Mounts and
 processes are in namespaces of their own, so that none is left however this ends; the folder is removed. Without Ubuntu's
 keyring on this machine its packages are taken unverified, and the report says so. The exit code is 1 when a command failed,
@@ -71,11 +73,16 @@ SYSTEMS = {
 
 
 def commands(readme: str) -> dict[str, str]:
-    """Return what the README has a new machine type to try it: `venv`, which may be needed first, and each nox session."""
-    top = readme.split("\n## ")[1]
-    found = {"venv": re.findall(r"`(apt-get [^`]+)`", top)[0]}
-    for block in re.findall(r"^```sh\n(.*?)^```$", top, re.DOTALL | re.MULTILINE):
-        found[block.strip().rpartition(" ")[2]] = block.strip()
+    """Return what the README has a new machine type: `venv`, which may be needed first, each nox session, and `own`.
+
+    The last one has the databases of tests/support/own_databases.sh in the place of those that a person would name.
+    """
+    trying, own = (re.findall(r"^```sh\n(.*?)^```$", part, re.DOTALL | re.MULTILINE) for part in readme.split("\n## ")[1:3])
+    found = {"venv": re.findall(r"`(apt-get [^`]+)`", readme)[0]}
+    found |= {block.strip().rpartition(" ")[2]: block.strip() for block in trying}
+    typed = [line for block in own[:2] for line in block.splitlines() if not line.startswith("export BULKETL_")]
+    watched = [f'{line}\necho "-- $(($(date +%s) - began)) s gone by"' for line in typed]
+    found["own"] = "\n".join([". tests/support/own_databases.sh", "began=$(date +%s)", *watched])
     return found
 
 

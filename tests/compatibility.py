@@ -69,6 +69,18 @@ SUITES = {
             "pruning",
         )
     ),
+    "brought": tuple(
+        f"tests/servers/loading/test_{name}.py"
+        for name in (
+            "brought_columns",
+            "brought_rows",
+            "brought_tables",
+            "kept_defaults",
+            "kept_foreign_keys",
+            "kept_indexes",
+            "limited",
+        )
+    ),
     "source": ("tests/servers/mysql",),
     "target": ("tests/servers/postgres",),
     "verify": ("tests/servers/verifying",),

@@ -150,6 +150,7 @@ def process_as_small_as_a_loads_own(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def no_pause_between_two_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A verification looks again a second later at what differs; where nobody writes, it need not wait."""
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What failed for a passing reason is tried again sooner, and a verification looks sooner again at what differs."""
+    monkeypatch.setattr("bulketl.connections.retrying.PAUSES", (0.05, 0.2, 0.5))
     monkeypatch.setattr("bulketl.verifying.looks.PAUSE_SECONDS", 0.05)

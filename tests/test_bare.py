@@ -14,9 +14,21 @@ README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 def test_the_commands_are_those_of_the_readme() -> None:
     """Both, and what comes first where Python has no venv: three lines that are there as they are run."""
     found = commands(README)
-    assert list(found) == ["venv", "demo", "tests"]
+    assert list(found) == ["venv", "demo", "tests", "own"]
     assert all(f"```sh\n{found[name]}\n```" in README for name in ("demo", "tests"))
     assert found["venv"].startswith("apt-get update && apt-get install")
+
+
+def test_the_way_to_a_first_load_of_ones_own_is_the_readmes() -> None:
+    """All of its lines in their order, but those that name the databases."""
+    before, _, typed = commands(README)["own"].partition("began=")
+    assert before == ". tests/support/own_databases.sh\n"
+    lines = [line for line in typed.splitlines()[1:] if not line.startswith("echo ")]
+    assert [line for line in README.splitlines() if line in lines] == lines
+    words = [" ".join(line.split("#")[0].split()) for line in lines]
+    assert words[0].endswith("pip install -q .")
+    assert words[1:] == ["bulketl discover --write config/tables.yaml", "bulketl validate", "bulketl load --dry-run",
+                         "bulketl load", "bulketl verify"]  # fmt: skip
 
 
 def test_what_pip_needs_is_handed_over_with_the_files_it_names(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulketl.connections.retrying import ATTEMPTS, PAUSES
+from bulketl.connections import retrying
+from bulketl.connections.retrying import ATTEMPTS
 from bulketl.errors import BulketlError, DataError, SourceError, TargetError
 from bulketl.loading.patience import AWAY_PAUSE, AWAY_SECONDS, Patience
 
@@ -19,7 +20,7 @@ def patience() -> Patience:
 
 
 def test_a_passing_reason_has_some_attempts_and_any_other_one() -> None:
-    assert [patience().pause(attempt, PASSING, 0) for attempt in range(1, ATTEMPTS + 1)] == [*PAUSES, None]
+    assert [patience().pause(attempt, PASSING, 0) for attempt in range(1, ATTEMPTS + 1)] == [*retrying.PAUSES, None]
     for error in (DataError("m"), SourceError("m"), ValueError("v")):
         assert patience().pause(1, error, 0) is None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 import urllib.parse
 from collections.abc import Sequence
@@ -134,12 +135,15 @@ class Lab:
         return self.server.database(self.database)
 
     def mysql(self, *statements: str, mode: str | None = None) -> list[tuple[Any, ...]]:
-        """Execute statements in the source database, in one session with `mode` as sql_mode; return the last one's rows."""
+        """Execute statements in the source database, in one session with `mode` as sql_mode; return the last one's rows.
+
+        `seq_1_to_30`, which MariaDB has, is there on MySQL too, up to 1,000.
+        """
         with closing(self.server.connect(self.database)) as connection, connection.cursor() as cursor:
             if mode is not None:
                 cursor.execute("SET SESSION sql_mode = %s", (mode,))
             for statement in statements:
-                cursor.execute(statement)
+                cursor.execute(statement if self.server.kind == "mariadb" else _SEQUENCE.sub(_numbers, statement))
             return list(cursor.fetchall())
 
     def insert(self, table: str, rows: Sequence[Sequence[object]], *, mode: str | None = None) -> None:
@@ -187,6 +191,14 @@ class Lab:
         rows = self.pg("SELECT relname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace"
                        " WHERE nspname = '{s}' AND relkind IN ('r', 'v', 'm', 'p')")  # fmt: skip
         return {name for (name,) in rows}
+
+
+_SEQUENCE = re.compile(r"\bseq_(\d+)_to_(\d+)\b")
+
+
+def _numbers(sequence: re.Match[str]) -> str:
+    least, most = map(int, sequence.groups())
+    return numbers(most) if least <= 1 else f"(SELECT seq FROM {numbers(most)} WHERE seq >= {least}) t"
 
 
 def numbers(most: int) -> str:

@@ -41,6 +41,9 @@ def untied(target: Postgres, plan: Plan, summary: Summary, *, load: bool) -> Ite
             summary.notes = (*summary.notes, *told)
             for line in told if not load else ():  # of a load its summary tells
                 _log.warning("%s", line)
+        elif away:
+            away_still = f"{count_of(len(away), 'foreign key', 'is')} away until the load is resumed or made anew"
+            _log.warning("%s: %s", away_still, ", ".join(f"{one.name} of {one.table}" for one in away[:NAMED]))
 
 
 def _loosen(target: Postgres, plan: Plan, away: list[Tied]) -> None:

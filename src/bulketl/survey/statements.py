@@ -16,7 +16,7 @@ from bulketl.postgres.ledger import entries
 from bulketl.postgres.ledger.entries import CopyResult
 from bulketl.postgres.ledger.made import reserving, started
 from bulketl.postgres.server import STAGING, Connection, Postgres
-from bulketl.postgres.write import table_checks
+from bulketl.postgres.write import referring, table_checks
 from bulketl.postgres.write.copy import TEMPORARY
 from bulketl.postgres.write.publish import arriving, carrying, into, replacing
 from bulketl.postgres.write.recording import recording
@@ -39,16 +39,28 @@ RUN = "RUN"
 
 
 def statements(config: Config, plan: Plan) -> dict[str, list[str]]:
-    """Return, per table, every statement that a load would send: the SELECTs to the source, then all to the target."""
+    """Return, per table, every statement that a load would send: the SELECTs to the source, then all to the target.
+
+    Foreign keys that rules keep are dropped before a table is written, and added again when all tables are done.
+    """
     return patient(_statements, Postgres.of(config), plan)
 
 
 def _statements(target: Postgres, plan: Plan) -> dict[str, list[str]]:
     with target.connect() as connection:
-        return {
+        found = {
             load.spec.table: [*(select(load.spec, piece) for piece in load.partitions), *of_target(connection, load)]
             for load in plan.loads
         }
+        away = referring.found(connection, plan.schema, list(found))
+        every = referring.found(connection, plan.schema, (), every=True)
+    for tied in away:
+        found[tied.table] = [referring.loosening(tied), *found.get(tied.table, [])]
+    there = {(tied.table, tied.note) for tied in every if tied not in away}
+    for reference in plan.references:
+        if not reference.why and (reference.table, reference.note) not in there:
+            found[reference.table] = [*found.get(reference.table, []), *referring.tying(plan.schema, reference)]
+    return found
 
 
 def of_target(connection: Connection, load: TableLoad) -> list[str]:

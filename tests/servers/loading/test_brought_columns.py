@@ -15,9 +15,9 @@ CHANGES = {"extraction_strategy": "incremental", "incremental_column": "DateTSta
 
 
 @pytest.fixture
-def table(maria_lab: Lab) -> Lab:
-    maria_lab.mysql(TABLE, ROWS)
-    return maria_lab
+def table(lab: Lab) -> Lab:
+    lab.mysql(TABLE, ROWS)
+    return lab
 
 
 def columns(lab: Lab) -> list[str]:

@@ -28,9 +28,9 @@ LEVELS: tuple[Level, ...] = ("count", "sums", "keys", "rows")
 
 
 @pytest.fixture
-def some(maria_lab: Lab) -> Lab:
-    maria_lab.mysql(TABLE.format("InnoDB"), ROWS)
-    return maria_lab
+def some(lab: Lab) -> Lab:
+    lab.mysql(TABLE.format("InnoDB"), ROWS)
+    return lab
 
 
 def ruled(**rule: Any) -> dict[str, Any]:

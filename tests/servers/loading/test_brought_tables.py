@@ -30,9 +30,9 @@ WAYS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture
-def pay(maria_lab: Lab) -> Lab:
-    maria_lab.mysql(TABLE, ROWS)
-    return maria_lab
+def pay(lab: Lab) -> Lab:
+    lab.mysql(TABLE, ROWS)
+    return lab
 
 
 def ruled(**rule: Any) -> dict[str, Any]:

@@ -31,38 +31,38 @@ def defaults(lab: Lab) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_defaults_are_those_of_the_source_after_every_way_to_publish(maria_lab: Lab, way: str) -> None:
+def test_defaults_are_those_of_the_source_after_every_way_to_publish(lab: Lab, way: str) -> None:
     rules = {"t": {**KEEP, **WAYS[way]}}
-    maria_lab.mysql(TABLE, "INSERT INTO t (id) VALUES (1), (2)")
-    done = maria_lab.load(rules=rules)
+    lab.mysql(TABLE, "INSERT INTO t (id) VALUES (1), (2)")
+    done = lab.load(rules=rules)
     (plan,) = done.plan.loads
     summary = done.summary.tables["t"]
-    assert (done.summary.outcome, defaults(maria_lab), summary.beside) == ("done", WANTED, {"defaults": len(WANTED)})
+    assert (done.summary.outcome, defaults(lab), summary.beside) == ("done", WANTED, {"defaults": len(WANTED)})
     assert summary.unmet == "not kept: default of made: it is an expression of MySQL"
     assert "7 defaults of the source; id without AUTO_INCREMENT; DateTStamp without ON UPDATE" in plan.reason
-    maria_lab.pg("ALTER TABLE {s}.t ALTER none SET DEFAULT 'mine'")
-    maria_lab.mysql("ALTER TABLE t ALTER n SET DEFAULT 7, ALTER fee DROP DEFAULT", "INSERT INTO t (id) VALUES (3)")
-    assert maria_lab.load(rules=rules).summary.outcome == "done"
+    lab.pg("ALTER TABLE {s}.t ALTER none SET DEFAULT 'mine'")
+    lab.mysql("ALTER TABLE t ALTER n SET DEFAULT 7, ALTER fee DROP DEFAULT", "INSERT INTO t (id, fee) VALUES (3, 1)")
+    assert lab.load(rules=rules).summary.outcome == "done"
     want = {name: text for name, text in WANTED.items() if name != "fee"}
-    assert defaults(maria_lab) == {**want, "n": "7"}
-    maria_lab.mysql("ALTER TABLE t DROP word", "INSERT INTO t (id) VALUES (4)")
-    assert maria_lab.load(rules=rules).summary.outcome == "done"
-    assert "word" not in defaults(maria_lab)
-    assert maria_lab.pg("SELECT word FROM {s}.t WHERE id = 4") == [(None,)]
+    assert defaults(lab) == {**want, "n": "7"}
+    lab.mysql("ALTER TABLE t DROP word", "INSERT INTO t (id, fee) VALUES (4, 1)")
+    assert lab.load(rules=rules).summary.outcome == "done"
+    assert "word" not in defaults(lab)
+    assert lab.pg("SELECT word FROM {s}.t WHERE id = 4") == [(None,)]
 
 
-def test_a_large_table_is_swapped_although_it_has_defaults(maria_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_table_is_swapped_although_it_has_defaults(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     small_partitions(monkeypatch, 50)
-    maria_lab.mysql(TABLE, "INSERT INTO t (id) SELECT seq FROM seq_1_to_200")
+    lab.mysql(TABLE, "INSERT INTO t (id) SELECT seq FROM seq_1_to_200")
     for how in ("create", "swap", "swap"):
-        done = maria_lab.load(rules={"t": KEEP})
-        assert (done.summary.outcome, done.how("t"), defaults(maria_lab)) == ("done", how, WANTED)
-        maria_lab.mysql("UPDATE t SET n = n + 1")
+        done = lab.load(rules={"t": KEEP})
+        assert (done.summary.outcome, done.how("t"), defaults(lab)) == ("done", how, WANTED)
+        lab.mysql("UPDATE t SET n = n + 1")
 
 
-def test_a_default_that_postgres_refuses_costs_the_default_and_no_row(maria_lab: Lab) -> None:
-    maria_lab.mysql("CREATE TABLE t (id int PRIMARY KEY, big time DEFAULT '838:59:59')", "INSERT INTO t VALUES (1, '01:00')")
-    done = maria_lab.load(rules={"t": {**KEEP, "casts": {"big": "time"}}})
+def test_a_default_that_postgres_refuses_costs_the_default_and_no_row(lab: Lab) -> None:
+    lab.mysql("CREATE TABLE t (id int PRIMARY KEY, big time DEFAULT '838:59:59')", "INSERT INTO t VALUES (1, '01:00')")
+    done = lab.load(rules={"t": {**KEEP, "casts": {"big": "time"}}})
     assert done.summary.outcome == "done"
     assert done.summary.tables["t"].unmet == "default of big is refused by Postgres"
-    assert maria_lab.pg("SELECT count(*) FROM {s}.t") == [(1,)]
+    assert lab.pg("SELECT count(*) FROM {s}.t") == [(1,)]

@@ -9,6 +9,7 @@ from faults import no_pauses, small_partitions
 from lab import Done, Lab
 
 import bulketl
+import bulketl.loading.run
 from bulketl.errors import TargetError
 from bulketl.postgres.server import Connection
 from bulketl.postgres.write import referring
@@ -22,11 +23,11 @@ CHANGES = {"extraction_strategy": "incremental", "incremental_column": "DateTSta
 
 
 @pytest.fixture
-def both(maria_lab: Lab) -> Lab:
-    maria_lab.mysql(PARENT, CHILD, "INSERT INTO patient SELECT seq, 'x', NOW(3) FROM seq_1_to_200",
+def both(lab: Lab) -> Lab:
+    lab.mysql(PARENT, CHILD, "INSERT INTO patient SELECT seq, 'x', NOW(3) FROM seq_1_to_200",
                     "INSERT INTO visit SELECT seq, seq, 1 FROM seq_1_to_200",
                     "INSERT INTO visit VALUES (500, NULL, 1)")  # fmt: skip
-    return maria_lab
+    return lab
 
 
 def keys(lab: Lab, table: str = "visit") -> list[tuple[Any, ...]]:
@@ -75,6 +76,22 @@ def test_rows_that_point_to_nothing_are_counted_and_leave_it_not_valid(both: Lab
     assert keys(both) == [OF_WHOM]
 
 
+def test_the_statements_of_a_plan_have_them(both: Lab) -> None:
+    """Also of a table that is not loaded, whose foreign key is in the way."""
+    both.mysql("CREATE TABLE other (id int PRIMARY KEY, up int, CONSTRAINT up FOREIGN KEY (up) REFERENCES other (id))")
+    config = both.config(rules={**RULES, "other": KEEP})
+    assert bulketl.load(config, bulketl.make_plan(config)).foreign_keys == 2
+    for selected in (["patient"], ["visit"]):
+        found = bulketl.statements(config, bulketl.make_plan(config, tables=selected, full=True))
+        table = f'"{both.schema}"."visit"'
+        taken, *_, added, noted, validated = found["visit"]
+        assert taken == f'ALTER TABLE IF EXISTS {table} DROP CONSTRAINT IF EXISTS "of_whom"'
+        assert added.startswith(f'ALTER TABLE {table} ADD CONSTRAINT "of_whom" FOREIGN KEY ("PatNum") REFERENCES ')
+        assert noted.startswith(f'COMMENT ON CONSTRAINT "of_whom" ON {table} IS ')
+        assert validated == f'ALTER TABLE {table} VALIDATE CONSTRAINT "of_whom"'
+        assert "other" not in found
+
+
 def test_one_whose_parent_is_not_loaded_is_named(both: Lab) -> None:
     rules = {"patient": {"exclude": True}}
     done = load(both, rules=rules)
@@ -91,15 +108,15 @@ def test_a_parent_alone_is_loaded_and_its_children_keep_their_keys(both: Lab) ->
     assert keys(both) == [OF_WHOM]
 
 
-def test_other_names_and_keys_of_several_columns(maria_lab: Lab) -> None:
-    maria_lab.mysql("CREATE TABLE Pay (A int, B int, PRIMARY KEY (A, B))", "INSERT INTO Pay VALUES (1, 2)",
+def test_other_names_and_keys_of_several_columns(lab: Lab) -> None:
+    lab.mysql("CREATE TABLE Pay (A int, B int, PRIMARY KEY (A, B))", "INSERT INTO Pay VALUES (1, 2)",
                     "CREATE TABLE Split (Id int PRIMARY KEY, PayA int, PayB int, Up int,"
                     " CONSTRAINT two FOREIGN KEY (PayA, PayB) REFERENCES Pay (A, B),"
                     " CONSTRAINT up FOREIGN KEY (Up) REFERENCES Split (Id))",
                     "INSERT INTO Split VALUES (1, 1, 2, NULL), (2, NULL, 3, 1)")  # fmt: skip
     rules = {"Pay": {"target_name": "payment"}, "Split": {**KEEP, "rename": {"Up": "above"}}}
-    assert load(maria_lab, names="snake_case", rules=rules).summary.foreign_keys == 2
-    assert keys(maria_lab, "split") == [
+    assert load(lab, names="snake_case", rules=rules).summary.foreign_keys == 2
+    assert keys(lab, "split") == [
         ("two", True, "FOREIGN KEY (pay_a, pay_b) REFERENCES payment(a, b)"),
         ("up", True, "FOREIGN KEY (above) REFERENCES split(id)"),
     ]
@@ -113,13 +130,13 @@ def test_one_that_is_gone_goes_and_a_persons_stays(both: Lab) -> None:
     assert [name for name, *_ in keys(both)] == ["mine"]
 
 
-def test_a_key_without_a_unique_index_in_the_target_is_said(maria_lab: Lab) -> None:
-    maria_lab.mysql("CREATE TABLE a (id int PRIMARY KEY, code varchar(9) UNIQUE)", "INSERT INTO a VALUES (1, 'x')",
+def test_a_key_without_a_unique_index_in_the_target_is_said(lab: Lab) -> None:
+    lab.mysql("CREATE TABLE a (id int PRIMARY KEY, code varchar(9) UNIQUE)", "INSERT INTO a VALUES (1, 'x')",
                     "CREATE TABLE b (id int PRIMARY KEY, c varchar(9), CONSTRAINT k FOREIGN KEY (c) REFERENCES a (code))",
                     "INSERT INTO b VALUES (1, 'x')")  # fmt: skip
-    (told,) = load(maria_lab, rules={"b": KEEP}).summary.notes
+    (told,) = load(lab, rules={"b": KEEP}).summary.notes
     assert told.endswith("k of b is not there: no unique index of the parent keeps the columns that it points to")
-    done = load(maria_lab, rules={"a": {"keep": ["indexes"]}, "b": KEEP})
+    done = load(lab, rules={"a": {"keep": ["indexes"]}, "b": KEEP})
     assert (done.summary.notes, done.summary.foreign_keys) == ((), 1)
 
 
@@ -148,6 +165,25 @@ def test_a_connection_that_is_lost_once_they_are_away_loses_none(both: Lab, monk
     monkeypatch.setattr(referring, "loosen", loosen)
     assert bulketl.verify(both.config(rules=RULES), repair=True).equal
     assert (keys(both), lost) == ([OF_WHOM], [])
+
+
+def test_a_load_that_an_error_ends_names_those_that_are_away(
+    both: Lab, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    load(both)
+    config = both.config(rules=RULES)
+
+    def broken(*_: object) -> None:
+        raise TargetError("the target is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bulketl.loading.run, "measure", broken)
+        with pytest.raises(TargetError):
+            bulketl.load(config, bulketl.make_plan(config, full=True))
+    assert "1 foreign key is away until the load is resumed or made anew: of_whom of visit" in caplog.text
+    assert keys(both) == []
+    load(both)
+    assert keys(both) == [OF_WHOM]
 
 
 def test_a_part_of_each_table_has_valid_foreign_keys(both: Lab) -> None:

@@ -30,9 +30,9 @@ WAYS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture
-def table(maria_lab: Lab) -> Lab:
-    maria_lab.mysql(TABLE, ROWS)
-    return maria_lab
+def table(lab: Lab) -> Lab:
+    lab.mysql(TABLE, ROWS)
+    return lab
 
 
 def indexes(lab: Lab, table: str = "t") -> dict[str, str]:
@@ -132,20 +132,20 @@ def test_a_value_that_is_used_again_under_another_key_costs_no_row(table: Lab) -
     assert table.pg("""SELECT "PatNum" FROM {s}.t WHERE "Code" = 'a' ORDER BY 1""") == [(1,), (9,)]
 
 
-def test_names_are_the_sources_unless_two_tables_have_the_same(maria_lab: Lab) -> None:
+def test_names_are_the_sources_unless_two_tables_have_the_same(lab: Lab) -> None:
     long = "i" * 64
-    maria_lab.mysql(
+    lab.mysql(
         f"CREATE TABLE a (id int PRIMARY KEY, b int, KEY shared (b), KEY {long} (b, id), KEY a_b (b))",
         "CREATE TABLE b (id int PRIMARY KEY, b int, KEY shared (b), KEY a (b), KEY a_pkey (b))",
     )
     rules: dict[str, Any] = {"a": KEEP, "b": KEEP}
-    done = maria_lab.load(rules=rules)
+    done = lab.load(rules=rules)
     assert done.summary.outcome == "done"
-    assert {"a_b", "a_shared"} < set(indexes(maria_lab, "a"))
-    assert set(indexes(maria_lab, "b")) == {"b_a", "b_a_pkey", "b_shared"}
-    assert all(len(name) <= 63 for name in indexes(maria_lab, "a"))
-    maria_lab.mysql("INSERT INTO a VALUES (1, 1)", "INSERT INTO b VALUES (1, 1)")
-    assert not [load for load in maria_lab.load(rules=rules).plan.loads if load.drift]
+    assert {"a_b", "a_shared"} < set(indexes(lab, "a"))
+    assert set(indexes(lab, "b")) == {"b_a", "b_a_pkey", "b_shared"}
+    assert all(len(name) <= 63 for name in indexes(lab, "a"))
+    lab.mysql("INSERT INTO a VALUES (1, 1)", "INSERT INTO b VALUES (1, 1)")
+    assert not [load for load in lab.load(rules=rules).plan.loads if load.drift]
 
 
 def test_other_names_left_out_columns_and_masks(table: Lab) -> None:
@@ -206,13 +206,13 @@ def test_a_table_whose_indexes_alone_changed_is_loaded(table: Lab) -> None:
     assert "later" in indexes(table)
 
 
-def test_a_value_too_long_for_an_index_costs_the_index_and_no_row(maria_lab: Lab) -> None:
-    maria_lab.mysql(
+def test_a_value_too_long_for_an_index_costs_the_index_and_no_row(lab: Lab) -> None:
+    lab.mysql(
         "CREATE TABLE t (id int PRIMARY KEY, w varchar(700) CHARACTER SET utf8mb4, l text, d datetime,"
         " KEY wide (w), KEY cut (l(500)), KEY too_cut (l(700)), KEY down (d DESC, id))",
         "INSERT INTO t VALUES (1, REPEAT('é', 700), REPEAT('x', 60000), NULL)",
     )
-    done = load(maria_lab)
-    assert indexes(maria_lab) == {"cut": '("left"(l, 500))', "down": "(d DESC, id)"}
+    done = load(lab)
+    assert indexes(lab) == {"cut": '("left"(l, 500))', "down": "(d DESC, id)"}
     assert "index wide: its values may take 2,800 bytes" in done.summary.tables["t"].unmet
     assert "index too_cut: its values may take" in done.summary.tables["t"].unmet

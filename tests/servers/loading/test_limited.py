@@ -72,93 +72,93 @@ def parts(done: Done) -> dict[str, Part | None]:
 
 
 @pytest.mark.parametrize("where", REFERENCES)
-def test_references_hold(maria_lab: Lab, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_references_hold(lab: Lab, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each table has its first rows and those that others refer to, counted; no row refers to one that is left out."""
     small_partitions(monkeypatch, 4)
-    maria_lab.mysql(*(CLINIC if where == "clinic" else SHOP))
-    done = load(maria_lab)
+    lab.mysql(*(CLINIC if where == "clinic" else SHOP))
+    done = load(lab)
     assert (done.summary.outcome, done.plan.refused) == ("done", ())
     for reference in REFERENCES[where]:
-        assert dangling(maria_lab, reference) == 0, reference
+        assert dangling(lab, reference) == 0, reference
     for table, part in parts(done).items():
-        ((rows,),) = maria_lab.pg(f'SELECT count(*) FROM {{s}}."{table}"')
+        ((rows,),) = lab.pg(f'SELECT count(*) FROM {{s}}."{table}"')
         assert part is not None
         assert (rows, part.rows) == (part.all, LIMIT), table
         assert done.summary.tables[table].part.startswith(part.words)
     assert {event.table for event in done.events if isinstance(event, PartTaken)} == set(parts(done))
 
 
-def test_the_counts_of_a_chain(maria_lab: Lab) -> None:
+def test_the_counts_of_a_chain(lab: Lab) -> None:
     """Ten procedures are of ten appointments beyond the first ten, and the patients of all twenty come with these."""
-    maria_lab.mysql(*CLINIC)
-    done = load(maria_lab)
+    lab.mysql(*CLINIC)
+    done = load(lab)
     assert parts(done) == {
         "procedurelog": Part(LIMIT, LIMIT), "appointment": Part(LIMIT, LIMIT, 10), "patient": Part(LIMIT, LIMIT, 20),
     }  # fmt: skip
     assert "a part of its rows: 10 by its key, and 20 that others refer to" in done.summary.tables["patient"].part
     assert "30 rows under a limit, and 30 that others refer to" in done.summary.notes[0]
-    again = load(maria_lab)  # whatever is there already, the same rows are taken
+    again = load(lab)  # whatever is there already, the same rows are taken
     assert [load.partitions for load in again.plan.loads] == [load.partitions for load in done.plan.loads]
 
 
-def test_a_rule_limits_one_table(maria_lab: Lab) -> None:
+def test_a_rule_limits_one_table(lab: Lab) -> None:
     """What a whole table refers to is added to a limited one; the condition of a rule is kept to by both."""
-    maria_lab.mysql(*CLINIC)
+    lab.mysql(*CLINIC)
     rules = {"patient": {"limit": 5, "where": "PatNum NOT IN (1, 2, 380)"}, "appointment": {"where": "AptNum <= 50"}}
-    done = load(maria_lab, limit=None, rules=rules)
+    done = load(lab, limit=None, rules=rules)
     assert parts(done)["patient"] == Part(5, 5, 49)
     assert parts(done)["appointment"] is None
-    assert maria_lab.pg('SELECT min("PatNum"), count(*) FROM {s}.patient') == [(3, 54)]
-    assert maria_lab.pg("SELECT count(*) FROM {s}.appointment") == [(50,)]
-    found = bulketl.verify(maria_lab.config(rules=rules))
+    assert lab.pg('SELECT min("PatNum"), count(*) FROM {s}.patient') == [(3, 54)]
+    assert lab.pg("SELECT count(*) FROM {s}.appointment") == [(50,)]
+    found = bulketl.verify(lab.config(rules=rules))
     assert (found.equal, [verdict.table for verdict in found.tables]) == (True, ["appointment", "procedurelog"])
     assert any("patient is not verified: a part of its rows" in note for note in found.notes)
 
 
-def test_a_part_takes_no_place_of_what_is_whole(maria_lab: Lab) -> None:
+def test_a_part_takes_no_place_of_what_is_whole(lab: Lab) -> None:
     """Neither option nor rule publishes a part over a whole table, unless a person frees that table."""
-    maria_lab.mysql(*CLINIC)
-    load(maria_lab, limit=None)
+    lab.mysql(*CLINIC)
+    load(lab, limit=None)
     with pytest.raises(PlanError, match="holds 3 whole tables") as error:
-        load(maria_lab)
+        load(lab)
     assert "--schema" in error.value.hint
-    done = load(maria_lab, limit=None, rules={"patient": {"limit": 5}})
+    done = load(lab, limit=None, rules={"patient": {"limit": 5}})
     assert [refusal.table for refusal in done.plan.refused] == ["patient"]
-    assert maria_lab.pg("SELECT count(*) FROM {s}.patient") == [(400,)]
-    done = load(maria_lab, allow_deletes=["*"])
-    assert maria_lab.pg("SELECT count(*) FROM {s}.patient") == [(30,)]
+    assert lab.pg("SELECT count(*) FROM {s}.patient") == [(400,)]
+    done = load(lab, allow_deletes=["*"])
+    assert lab.pg("SELECT count(*) FROM {s}.patient") == [(30,)]
     assert done.summary.outcome == "done"
 
 
-def test_a_load_without_a_limit_makes_it_whole(maria_lab: Lab) -> None:
+def test_a_load_without_a_limit_makes_it_whole(lab: Lab) -> None:
     """A part moves no watermark and is no evidence: the next load without a limit reads everything, and says why."""
-    maria_lab.mysql(*CLINIC)
+    lab.mysql(*CLINIC)
     rules = {
         "patient": {"extraction_strategy": "incremental", "incremental_column": "DateTStamp", "deletes": "mark"},
         "procedurelog": {"table_importance": "audit"},
     }
-    load(maria_lab, rules=rules)
-    assert maria_lab.pg("SELECT count(*) FROM bulketl.state WHERE schema_name = '{s}' AND watermark IS NOT NULL") == [(0,)]
-    done = load(maria_lab, limit=None, rules=rules)
+    load(lab, rules=rules)
+    assert lab.pg("SELECT count(*) FROM bulketl.state WHERE schema_name = '{s}' AND watermark IS NOT NULL") == [(0,)]
+    done = load(lab, limit=None, rules=rules)
     assert (done.summary.outcome, done.plan.refused) == ("done", ())
     assert all("until now it has a part of its rows" in load.reason for load in done.plan.loads)
     for table, rows in (("patient", 400), ("appointment", 300), ("procedurelog", 300)):
-        assert maria_lab.pg(f'SELECT count(*) FROM {{s}}."{table}"') == [(rows,)]
-    assert bulketl.verify(maria_lab.config(rules=rules)).equal
-    assert maria_lab.pg("SELECT DISTINCT part FROM bulketl.state WHERE schema_name = '{s}'") == [("",)]
+        assert lab.pg(f'SELECT count(*) FROM {{s}}."{table}"') == [(rows,)]
+    assert bulketl.verify(lab.config(rules=rules)).equal
+    assert lab.pg("SELECT DISTINCT part FROM bulketl.state WHERE schema_name = '{s}'") == [("",)]
 
 
-def test_nothing_takes_it_for_the_whole(maria_lab: Lab) -> None:
+def test_nothing_takes_it_for_the_whole(lab: Lab) -> None:
     """It is not compared, certified, counted by month or shortened; status, states and `why` say that it is a part."""
-    maria_lab.mysql(*CLINIC)
+    lab.mysql(*CLINIC)
     rules = {
         "patient": {
             "retention": {"keep": "1y", "by": "DateTStamp", "action": "delete"},
             "checks": [{"row_count": {"min": 300}}],
         }
     }
-    config = maria_lab.config(rules=rules)
-    done = load(maria_lab, rules=rules)
+    config = lab.config(rules=rules)
+    done = load(lab, rules=rules)
     assert done.summary.tables["patient"].certified is None
     assert "not checked, as it is of all rows: row_count" in done.summary.tables["patient"].part
     found = bulketl.verify(config)
@@ -174,20 +174,20 @@ def test_nothing_takes_it_for_the_whole(maria_lab: Lab) -> None:
     assert {one.word for one in bulketl.status(config).tables} == {"in part"}
 
 
-def test_small_and_keyless_tables(maria_lab: Lab) -> None:
+def test_small_and_keyless_tables(lab: Lab) -> None:
     """A table within the limit is there as a whole; of one without a key nobody can tell which rows come first."""
-    maria_lab.mysql("CREATE TABLE few (n int)", "INSERT INTO few VALUES (1), (1)", "CREATE TABLE none (n int)",
+    lab.mysql("CREATE TABLE few (n int)", "INSERT INTO few VALUES (1), (1)", "CREATE TABLE none (n int)",
                     "CREATE TABLE many (n int)", "INSERT INTO many SELECT seq FROM seq_1_to_30")  # fmt: skip
-    done = load(maria_lab)
+    done = load(lab)
     assert parts(done) == {"few": Part(LIMIT, 2, complete=True), "none": Part(LIMIT, 0, complete=True)}
     ((refused),) = done.plan.refused
     assert (refused.table, "no key says which come first" in refused.message) == ("many", True)
     assert done.summary.tables["few"].part == "all 2 rows, within its limit of 10"
 
 
-def test_a_table_that_cannot_be_looked_up_fails_alone(maria_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_that_cannot_be_looked_up_fails_alone(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the server says of one table costs none of the others."""
-    maria_lab.mysql(*CLINIC)
+    lab.mysql(*CLINIC)
     looked_up = firstrows.beyond_with
 
     def failing(cursor: Cursor, table: Table, *more: Any) -> Any:
@@ -196,89 +196,89 @@ def test_a_table_that_cannot_be_looked_up_fails_alone(maria_lab: Lab, monkeypatc
         return looked_up(cursor, table, *more)
 
     monkeypatch.setattr(firstrows, "beyond_with", failing)
-    done = load(maria_lab)
+    done = load(lab)
     assert [(one.table, "Unknown column" in one.message) for one in done.plan.refused] == [("patient", True)]
     assert parts(done)["appointment"] == Part(LIMIT, LIMIT, 10)
 
 
-def test_tables_that_are_not_loaded_are_named(maria_lab: Lab) -> None:
+def test_tables_that_are_not_loaded_are_named(lab: Lab) -> None:
     """A load of some tables says which others their rows refer to."""
-    maria_lab.mysql(*CLINIC)
-    done = load(maria_lab, tables=["appointment"])
+    lab.mysql(*CLINIC)
+    done = load(lab, tables=["appointment"])
     assert "what its rows refer to in patient is not loaded with it" in done.summary.tables["appointment"].part
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(edges=st.lists(st.tuples(st.integers(1, 30), st.integers(1, 30)), max_size=30), limit=st.integers(1, 12))
-def test_whatever_refers_to_whatever(maria_lab: Lab, edges: list[tuple[int, int]], limit: int) -> None:
+def test_whatever_refers_to_whatever(lab: Lab, edges: list[tuple[int, int]], limit: int) -> None:
     """Of any references, circles too, the rows taken are the first ones and all that can be reached from them."""
-    maria_lab.mysql("DROP TABLE IF EXISTS node", "CREATE TABLE node (id int PRIMARY KEY, next int)")
+    lab.mysql("DROP TABLE IF EXISTS node", "CREATE TABLE node (id int PRIMARY KEY, next int)")
     to = dict(edges)
     values = ", ".join(f"({n}, {to.get(n, 'NULL')})" for n in range(1, 31))
-    maria_lab.mysql(f"INSERT INTO node VALUES {values}", "ALTER TABLE node ADD FOREIGN KEY (next) REFERENCES node (id)")
-    load(maria_lab, limit=limit)
+    lab.mysql(f"INSERT INTO node VALUES {values}", "ALTER TABLE node ADD FOREIGN KEY (next) REFERENCES node (id)")
+    load(lab, limit=limit)
     wanted, more = set(range(1, limit + 1)), set(range(1, limit + 1))
     while more := {to[n] for n in more if n in to} - wanted:
         wanted |= more
-    assert {n for (n,) in maria_lab.pg("SELECT id FROM {s}.node")} == wanted
+    assert {n for (n,) in lab.pg("SELECT id FROM {s}.node")} == wanted
 
 
-def test_an_interrupted_load_goes_on_with_the_same_rows(maria_lab: Lab) -> None:
+def test_an_interrupted_load_goes_on_with_the_same_rows(lab: Lab) -> None:
     """The rows that were chosen are in the plan of the run, of tables too that their rules have audited or marked."""
-    maria_lab.mysql(*CLINIC)
+    lab.mysql(*CLINIC)
     rules = {"procedurelog": {"table_importance": "audit"}, "appointment": {"deletes": "mark"}}
-    config = maria_lab.config(rules=rules, workers=1)
+    config = lab.config(rules=rules, workers=1)
     plan = bulketl.make_plan(config, limit=LIMIT)
     done = bulketl.load(config, plan, closed=lambda: True)
     assert done.outcome == "stopped"
     again = bulketl.resume(config)
     assert again.outcome == "done"
-    assert maria_lab.pg("SELECT count(*) FROM {s}.patient") == [(30,)]
+    assert lab.pg("SELECT count(*) FROM {s}.patient") == [(30,)]
     assert "and 20 that others refer to" in again.tables["patient"].part
 
 
-def test_checks_name_references(maria_lab: Lab) -> None:
+def test_checks_name_references(lab: Lab) -> None:
     """What no name tells a foreign key of a check does, to the table itself as well, by the names of the source."""
-    maria_lab.mysql("CREATE TABLE person (PersonNum int PRIMARY KEY, Guarantor int) ENGINE=MyISAM",
+    lab.mysql("CREATE TABLE person (PersonNum int PRIMARY KEY, Guarantor int) ENGINE=MyISAM",
                     "INSERT INTO person SELECT seq, seq + 10 FROM seq_1_to_40")  # fmt: skip
     check = {"foreign_key": "Guarantor", "to": "person.PersonNum"}
     rules = {"person": {"target_name": "people", "checks": [check]}}
-    done = load(maria_lab, rules=rules)
+    done = load(lab, rules=rules)
     assert parts(done) == {"people": Part(LIMIT, LIMIT, 30)}
 
 
 @pytest.mark.parametrize(
     "kind", ["varchar(20) COLLATE utf8mb4_general_ci", "varbinary(20)", "datetime(3)", "decimal(12,4)", "date"]
 )
-def test_keys_of_every_kind(maria_lab: Lab, kind: str) -> None:
+def test_keys_of_every_kind(lab: Lab, kind: str) -> None:
     """A key of any type that a table can be cut by says which rows come first, and is looked up."""
     value = "'2001-01-01' + INTERVAL seq DAY" if "date" in kind else "seq" if "dec" in kind else "CONCAT('K\\'%é', seq)"
-    maria_lab.mysql(f"CREATE TABLE thing (code {kind} PRIMARY KEY)", f"INSERT INTO thing SELECT {value} FROM seq_1_to_60",
+    lab.mysql(f"CREATE TABLE thing (code {kind} PRIMARY KEY)", f"INSERT INTO thing SELECT {value} FROM seq_1_to_60",
                     f"CREATE TABLE used (id int PRIMARY KEY, code {kind}, FOREIGN KEY (code) REFERENCES thing (code))",
                     f"INSERT INTO used SELECT 61 - seq, {value} FROM seq_1_to_60")  # fmt: skip
-    done = load(maria_lab)
+    done = load(lab)
     assert done.summary.outcome == "done"
-    assert dangling(maria_lab, ("used", "code", "thing", "code")) == 0
-    wanted = maria_lab.mysql(
+    assert dangling(lab, ("used", "code", "thing", "code")) == 0
+    wanted = lab.mysql(
         f"SELECT COUNT(*) FROM thing WHERE code IN (SELECT code FROM used WHERE id <= {LIMIT})"
         f" OR code IN (SELECT code FROM (SELECT code FROM thing ORDER BY code LIMIT {LIMIT}) t)"
     )
-    assert maria_lab.pg("SELECT count(*) FROM {s}.thing") == wanted
+    assert lab.pg("SELECT count(*) FROM {s}.thing") == wanted
 
 
-def test_a_masked_key_chooses_nothing(maria_lab: Lab) -> None:
+def test_a_masked_key_chooses_nothing(lab: Lab) -> None:
     """The plan has the keys of rows that were added, so a table with a masked key has no first rows."""
-    maria_lab.mysql(*CLINIC)
+    lab.mysql(*CLINIC)
     rules = {"patient": {"mask": {"PatNum": "hmac"}}}
-    plan = bulketl.make_plan(maria_lab.config(rules=rules, mask_key=KEY), limit=LIMIT)
+    plan = bulketl.make_plan(lab.config(rules=rules, mask_key=KEY), limit=LIMIT)
     assert [(one.table, "no mask" in one.message) for one in plan.refused] == [("patient", True)]
 
 
-def test_the_command_line(maria_lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_command_line(lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The plan's next step has the limit, a load that goes on cannot, and each screen and report says what is a part."""
-    maria_lab.mysql(*CLINIC)
+    lab.mysql(*CLINIC)
     monkeypatch.chdir(tmp_path)
-    for name, value in (("SOURCE", maria_lab.source), ("TARGET", maria_lab.target), ("SCHEMA", maria_lab.schema)):
+    for name, value in (("SOURCE", lab.source), ("TARGET", lab.target), ("SCHEMA", lab.schema)):
         monkeypatch.setenv(f"BULKETL_{name}", value)
 
     def said(line: str) -> str:
@@ -295,7 +295,7 @@ def test_the_command_line(maria_lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_p
 
 
 @pytest.mark.parametrize("options", [{"full": True}, {"since": "2024-01-01"}, {"adopt": ["*"]}])
-def test_requests_that_contradict_a_limit(maria_lab: Lab, options: dict[str, Any]) -> None:
+def test_requests_that_contradict_a_limit(lab: Lab, options: dict[str, Any]) -> None:
     """A limit goes with no other word on which rows are meant."""
     with pytest.raises(PlanError, match="--limit"):
-        bulketl.make_plan(maria_lab.config(), limit=LIMIT, **options)
+        bulketl.make_plan(lab.config(), limit=LIMIT, **options)

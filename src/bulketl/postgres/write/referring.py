@@ -44,11 +44,32 @@ def found(connection: Connection, schema: str, tables: Collection[str], *, every
     return [Tied(*row) for row in connection.execute(_FOUND.encode(), given)]
 
 
+def loosening(tied: Tied) -> str:
+    """Return the statement that takes a foreign key away."""
+    return f"ALTER TABLE IF EXISTS {name(tied.schema, tied.table)} DROP CONSTRAINT IF EXISTS {name(tied.name)}"
+
+
+def tying(schema: str, reference: Reference) -> list[str]:
+    """Return the statements that give a table a foreign key: added NOT VALID, which reads no row; noted; validated."""
+    table, parent = name(schema, reference.table), name(schema, reference.parent)
+    definition = f"FOREIGN KEY ({columns(reference.columns)}) REFERENCES {parent} ({columns(reference.keys)})"
+    return [*_adding(table, reference.name, definition, reference.note), _validating(table, reference.name)]
+
+
+def _adding(table: str, constraint: str, definition: str, note: str) -> list[str]:
+    return [
+        f"ALTER TABLE {table} ADD CONSTRAINT {name(constraint)} {definition} NOT VALID",
+        f"COMMENT ON CONSTRAINT {name(constraint)} ON {table} IS {value(note)}",
+    ]
+
+
+def _validating(table: str, constraint: str) -> str:
+    return f"ALTER TABLE {table} VALIDATE CONSTRAINT {name(constraint)}"
+
+
 def loosen(connection: Connection, tied: Tied) -> str:
     """Take a foreign key away; return why it could not be, '' when it is gone. Its two tables are locked for a moment."""
-    table = name(tied.schema, tied.table)
-    dropping = f"ALTER TABLE IF EXISTS {table} DROP CONSTRAINT IF EXISTS {name(tied.name)}"
-    return _tried(connection, [dropping])
+    return _tried(connection, [loosening(tied)])
 
 
 def tie_again(connection: Connection, tied: Tied) -> str:
@@ -57,36 +78,24 @@ def tie_again(connection: Connection, tied: Tied) -> str:
     there = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (table,)).fetchone()
     if there != (True,):
         return ""
-    definition = tied.definition.removesuffix(" NOT VALID")
-    why = _added(connection, table, tied.name, definition, tied.note)
+    why = _tried(connection, _adding(table, tied.name, tied.definition.removesuffix(" NOT VALID"), tied.note))
     if why or not tied.valid:
         return why
-    return _tried(connection, [f"ALTER TABLE {table} VALIDATE CONSTRAINT {name(tied.name)}"])
+    return _tried(connection, [_validating(table, tied.name)])
 
 
 def tie(connection: Connection, schema: str, reference: Reference) -> str:
     """Give a table a foreign key, and have Postgres look at every row; return why it is not there, or not valid.
 
-    First it is added NOT VALID, which reads no row; VALIDATE then lets others read and write.
+    Adding it and validating it are a transaction each: the second lets others read and write.
     """
-    table, parent = name(schema, reference.table), name(schema, reference.parent)
-    definition = f"FOREIGN KEY ({columns(reference.columns)}) REFERENCES {parent} ({columns(reference.keys)})"
-    if why := _added(connection, table, reference.name, definition, reference.note):
+    *adding, validating = tying(schema, reference)
+    if why := _tried(connection, adding):
         return f"not there: {why}"
-    if not (why := _tried(connection, [f"ALTER TABLE {table} VALIDATE CONSTRAINT {name(reference.name)}"])):
+    if not (why := _tried(connection, [validating])):
         return ""
-    orphans = _orphans(connection, table, parent, reference)
+    orphans = _orphans(connection, name(schema, reference.table), name(schema, reference.parent), reference)
     return f"not valid: {count_of(orphans, 'row', 'points')} to nothing" if orphans else f"not valid: {why}"
-
-
-def _added(connection: Connection, table: str, constraint: str, definition: str, note: str) -> str:
-    return _tried(
-        connection,
-        [
-            f"ALTER TABLE {table} ADD CONSTRAINT {name(constraint)} {definition} NOT VALID",
-            f"COMMENT ON CONSTRAINT {name(constraint)} ON {table} IS {value(note)}",
-        ],
-    )
 
 
 def _tried(connection: Connection, statements: Sequence[str]) -> str:
