@@ -1,7 +1,8 @@
 """The layout of `tables.yaml` with the top keys `metadata` and `tables`, as another program's schema analysis generates it.
 
-What a person would have decided is taken, by `KEYS`, which is also the table in the docs; what only repeats the schema of
-that day, or its statistics, is passed over and named. Bulketl's own keys may stand beside the others and win.
+bulketl takes the keys that express a person's decision, by `KEYS`, from which the table in the docs is made. It ignores
+and names the keys that only repeat the schema of that day, or its statistics. An entry may also have bulketl's own keys,
+which win.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The key `migration` of `bulketl.yaml`, typed: how tables come over from an older pipeline, and back."""
+"""The key `migration` of `bulketl.yaml`, typed: how tables come over from an older pipeline, and go back."""
 
 from __future__ import annotations
 

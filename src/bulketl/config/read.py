@@ -1,9 +1,9 @@
-"""The configuration as one value: `tables.yaml`, policy per table, and `bulketl.yaml`, connections and what holds for all.
+"""The configuration as one value: `tables.yaml`, the policy per table, and `bulketl.yaml`, connections and general settings.
 
-It reads its two files, the snapshot beside tables.yaml, the places where secrets are (`bulketl.config.secrets`), and nothing
-else: no server, no clock. The environment is handed in. Every mistake in both files is reported at once, with file, line,
-key path and what is allowed there. Column types never stand here, the live schema is read in each run; what stands here is
-what a person decides. A table without an entry gets the defaults below.
+This module reads the two files, the snapshot beside tables.yaml, the places where secrets are (`bulketl.config.secrets`),
+and nothing else: no server, no clock. The caller passes in the environment. It reports every mistake in both files at
+once, with file, line, key path and what is allowed there. The files never contain column types, because each run reads
+the live schema; they contain what a person decides. A table without an entry gets the defaults below.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Where passwords, keys and URLs come from that nobody should read: one place that finds them, for every key and variable.
+"""Where passwords, keys and URLs come from that nobody should read: this module finds them for every key and variable.
 
-A secret has a name, and is in the environment under that name, in the file that NAME_FILE names, in what the command in
-NAME_COMMAND prints, in the keyring under the `service/user` in NAME_KEYRING, or among systemd's credentials under that name.
-Two of the first four are a mistake, for nobody could tell which one holds. `${NAME}` in bulketl.yaml finds it so, and
-`${file:PATH}`, `${credential:NAME}`, `${keyring:SERVICE/USER}` and `${command:WORDS}` say it in place. No message repeats
-what is in any of them: a person may have put the secret itself there.
+A secret has a name. It is in the environment under that name, in the file that NAME_FILE names, in the output of the
+command in NAME_COMMAND, in the keyring under the `service/user` in NAME_KEYRING, or among systemd's credentials under
+that name. Two of the first four are a mistake, because nobody could tell which one counts. `${NAME}` in bulketl.yaml
+searches all of these; `${file:PATH}`, `${credential:NAME}`, `${keyring:SERVICE/USER}` and `${command:WORDS}` name the
+place directly. No message repeats a value of any of them, because a person may have put the secret itself there.
 """
 
 from __future__ import annotations

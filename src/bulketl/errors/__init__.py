@@ -116,7 +116,7 @@ class BulketlError(Exception):
 
     @property
     def quotes(self) -> bool:
-        """Whether what was said may quote a row: it is of a statement, and of no connection that was refused."""
+        """Whether the withheld words may quote a row: they are about a statement, not about a refused connection."""
         of_statement = self.code.startswith(("SQLSTATE ", "MySQL 1")) or isinstance(self, (DataError, BugError))
         return bool(self.said) and of_statement
 

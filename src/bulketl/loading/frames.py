@@ -1,7 +1,8 @@
 """A table of the source as a Polars frame, with the exact values that a load would write, and without any Postgres.
 
-Planned like a first load: the same rules of the configuration, casts and masks, the same ranges, each counted or proved.
-What a load would put on record, a frame has no place for: rejected rows are an error here, altered values a warning.
+bulketl plans the read like a first load: with the same rules of the configuration, casts and masks, and the same ranges,
+each counted or proved. A frame has no place for what a load would put on record: rejected rows raise an error here, and
+altered values a warning.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The rows of one step: read from the source, coerced, counted, and their figures taken."""
+"""The rows of one step: reading them from the source, coercing and counting them, and taking their figures."""
 
 from __future__ import annotations
 

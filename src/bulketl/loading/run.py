@@ -1,4 +1,4 @@
-"""A load: carrying out a plan, and going on with one that was interrupted."""
+"""A load: carrying out a plan, and resuming a run that was interrupted."""
 
 from __future__ import annotations
 

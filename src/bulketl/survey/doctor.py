@@ -1,6 +1,6 @@
-"""`doctor`: whether this machine and both servers are fit for a load, asked without changing anything.
+"""`doctor`: whether this machine and both servers are fit for a load, without changing anything.
 
-Each side is looked at on its own: with one of them away the rest is told all the same, and the one away is said to be.
+It looks at each side separately. If one side is away, it says so and tells the rest.
 """
 
 from __future__ import annotations

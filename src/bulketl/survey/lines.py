@@ -1,4 +1,4 @@
-"""The lines to both servers as they are negotiated: which server answers, over which TLS, and on which machine."""
+"""The negotiated connections to both servers: which server answers, over which TLS, and on which machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may be wrong with a table beside its rule: its deletes, its key, and the cursor by which it is loaded."""
+"""What may be wrong with a table besides its rule: its deletes, its key, and the cursor by which it is loaded."""
 
 from __future__ import annotations
 

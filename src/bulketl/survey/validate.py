@@ -1,4 +1,4 @@
-"""What is wrong with the rules, and what a load would not do: both servers looked at, and nothing changed."""
+"""What is wrong with the rules, and what a load would refuse: found by a look at both servers that changes nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an act returns, as a Polars frame: a row for each table, run, night or reject, to be filtered, joined and plotted."""
+"""Results as a Polars frame: a row for each table, run, night or reject, to be filtered, joined and plotted."""
 
 from __future__ import annotations
 

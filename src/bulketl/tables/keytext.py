@@ -1,6 +1,7 @@
 """The key of one row as a person writes it: `4711`, `a=1,b=2`, or a word for each column; bytes in hexadecimal.
 
-A value is spelt as the source prints it. What the column's type has no such value for is refused, never guessed at.
+A person spells a value as the source prints it. bulketl refuses a text that is not a value of the column's type, and
+never guesses.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a verification was asked for, and why some requests cannot be met."""
+"""What a person asked a verification to do, and why some requests are not possible."""
 
 from __future__ import annotations
 

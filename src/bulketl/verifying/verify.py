@@ -1,4 +1,4 @@
-"""Verifying what was loaded: every table compared with its source, and repaired if that is wanted."""
+"""Verifying what was loaded: comparing every table with its source, and repairing it if a person asks for that."""
 
 from __future__ import annotations
 
