@@ -1,9 +1,9 @@
 """Certificates: what a load with --certify has proved, of the run as a whole and of each of its tables, and why not.
 
-A run is certified when each table of it is: loaded, without a rejected row, with figures that agree at the source, in the
-batches and in the target; or unchanged, and proved so. A table that the plan leaves out, as it is new at the source or gone
-there, counts against it: what the target has of the source is not all of it, or older. Every reason against that is said,
-in words that name the tables.
+A run is certified if each of its tables is: loaded, without a rejected row, with figures that agree at the source, in the
+batches and in the target; or unchanged, and proved so. A table that the plan leaves out, because it is new at the source
+or gone there, counts against it: the target then lacks it, or has an older version. Every reason against a certificate is
+told in words that name the tables.
 """
 
 from __future__ import annotations

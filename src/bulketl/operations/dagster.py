@@ -1,6 +1,6 @@
-"""Dagster: each table that a load writes as an asset, with the checks of its rule, so that models of dbt stand on it.
+"""Dagster: each table that a load writes as an asset, with the checks of its rule, so that dbt models can depend on it.
 
-Only who calls `dagster_assets` needs Dagster, 1.13 or later, which bulketl does not install.
+Only a program that calls `dagster_assets` needs Dagster, 1.13 or later, which bulketl does not install.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""`sources.yml` for dbt: the tables that bulketl loads, with their types, what their checks imply, and how fresh they are.
+"""`sources.yml` for dbt: the tables that bulketl loads, with their types, the tests that their checks imply, and freshness.
 
-The types are the target's, so no source has to be up. Freshness is asked of the ledger, one record by an index, where dbt
-would scan each table for its greatest stamp; and a table that is proved not to have changed is fresh, which no stamp in it
+The types are those of the target, so no source has to be up. dbt asks the ledger for freshness, one record by an index,
+instead of scanning each table for its greatest stamp. A table that is proved unchanged is fresh too, which no stamp in it
 could tell.
 """
 

@@ -1,9 +1,9 @@
-"""The heartbeat of loads: a URL that hears of each start and end by healthchecks' protocol, so that silence is heard of too.
+"""The heartbeat of loads: a URL that is told of each start and end by healthchecks' protocol, so that silence shows.
 
-Whoever watches over the URL tells people when a load did not begin, or began and did not end: this works when this machine
-is off. A start goes to URL/start, a load that went well to URL, another to URL/fail, each with what bulketl itself said of
-the run, and no word of a server. All of one load have the same `rid`. A thread sends them; the load waits for nothing,
-its end for END_SECONDS at most.
+The service behind the URL tells people when a load did not begin, or began and did not end. This works when this machine
+is off. A start goes to URL/start, a load that went well to URL, any other end to URL/fail, each with what bulketl itself
+said of the run, and no word of a server. All signals of one load have the same `rid`. A thread sends them; the load waits
+for it only at its end, for END_SECONDS at most.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Lineage of a load by OpenLineage: which tables were read and written, how many rows, and which checks held.
 
-An extra, `pip install 'bulketl[openlineage]'`. What is told is made of events of the load, by the library's own classes, and
-holds names, types and numbers. It is sent while the run is on, by a thread that nothing waits for until its end; then it has
-FLUSH_SECONDS. A collector that is down costs no more, fails no run, and is told of once.
+An extra, `pip install 'bulketl[openlineage]'`. The library's own classes make it from the events of the load; it contains
+names, types and numbers. A thread sends it during the run, and the run waits for the thread only at its end, for
+FLUSH_SECONDS. A collector that is down costs no more, fails no run, and causes one warning.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is on record of tables: states, and the chains of audited ones."""
+"""What is on record of tables: their states, and the chains of audited ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rejected rows: what is on record of them, as files too, and bringing in those that are good now."""
+"""Rejected rows: listing, showing and exporting them, and loading those that are good now."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows that leave the target by their retention, table after table."""
+"""Removing rows from the target by the retention of their tables, table after table."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Traces and metrics of a load by OpenTelemetry, as the standard variables OTEL_* say: a span per run, table and step.
 
-An extra, `pip install 'bulketl[otel]'`. Spans are made of events, so they hold names, numbers and public messages. They are
-sent while the run is on, by threads that nothing waits for until its end; then they have FLUSH_SECONDS. A collector that is
-down costs no more, fails no run, and is told of once.
+An extra, `pip install 'bulketl[otel]'`. Spans are made from events, so they contain names, numbers and public messages.
+Threads send them during the run, and the run waits for them only at its end, for FLUSH_SECONDS. A collector that is down
+costs no more, fails no run, and causes one warning.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A publish undone: a table is again what it was before its last load, and proven to be."""
+"""Undoing a publish: a table becomes again what it was before its last load, and this is proved."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""The watchdog: whether the night's tables came, asked from another host, and people told when they did not.
+"""The watchdog: it looks from another host whether the tables of the night came, and tells people if they did not.
 
-It only reads the ledger. What it knows of earlier looks, who was told and who has acknowledged, it keeps in a file of its
-own, by the same machine as all alerts. A ledger that does not answer is trouble of its own; what is not known of tiers then
-stays as it was.
+It only reads the ledger. It keeps in a file of its own who was told and who has acknowledged, by the same machine as all
+alerts. A ledger that does not answer is a trouble of its own; tiers of which nothing is known then stay as they were.
 """
 
 from __future__ import annotations

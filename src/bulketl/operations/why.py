@@ -1,7 +1,7 @@
-"""Why a value is what it is: one row looked at on both sides, with all that is on record of it.
+"""Why a value is what it is: one row looked at on both sides, with everything that is on record of it.
 
-Each server is asked by the row's key alone, so the size of the table does not matter. A side that does not answer leaves
-the rest of the story, and what is not known then is said. Nothing is changed.
+bulketl asks each server by the row's key alone, so the size of the table does not matter. If a side does not answer, the
+story has the rest, and says what is not known. Nothing is changed.
 """
 
 from __future__ import annotations

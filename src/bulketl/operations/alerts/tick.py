@@ -1,7 +1,7 @@
-"""A tick: whatever is due by now is done, because the processes that load die.
+"""A tick: it does whatever is due by now, because the processes that load can die.
 
-It looks at the ledger, asks the channels who has acknowledged, and sends and escalates what is due. Two at once do nothing
-twice. Without a target it does the same for what is in the spool.
+It looks at the ledger, asks the channels who has acknowledged, and sends and escalates what is due. Two ticks at once do
+nothing twice. Without a target, a tick does the same for what is in the spool.
 """
 
 from __future__ import annotations

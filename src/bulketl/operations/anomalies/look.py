@@ -1,6 +1,6 @@
-"""Looking for what is not normal: loads that nobody has judged yet, and what is overdue now; kept in the ledger.
+"""Looking for what is not normal: in loads that nobody has judged yet, and for what is overdue now; the ledger keeps it.
 
-Whoever looks first, records: the load that has just ended, a tick, a person. Who only reads asks `open_anomalies`.
+The first one to look records it: the load that has just ended, a tick, or a person. `open_anomalies` only reads.
 """
 
 from __future__ import annotations

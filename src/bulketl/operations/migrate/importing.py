@@ -1,7 +1,7 @@
-"""Taking over how far the older pipeline has loaded its tables, once its rows bear that out.
+"""Taking over how far the older pipeline has loaded its tables, once their rows confirm it.
 
-Its books alone are not believed: a watermark that is newer than the rows loses whatever lies between for good. A table is
-taken over when its newest row reaches the watermark, and it has as many rows as the source has up to there.
+bulketl does not believe the books alone: if a watermark is newer than the rows, whatever lies between is lost for good.
+It takes a table over if its newest row reaches the watermark, and if it has as many rows as the source has up to there.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Tables that bulketl serves from now on: its own take the place of the older pipeline's, all of them in one transaction."""
+"""Promoting tables: bulketl's own take the place of the older pipeline's, all of them in one transaction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The way back: the older pipeline's tables in their places again, all of them in one transaction, and served by it.
+"""The way back: the older pipeline's tables return to their places, all in one transaction, and it serves them again.
 
 It touches nothing but the target, so it works while the source is down.
 """

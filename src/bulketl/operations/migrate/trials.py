@@ -1,6 +1,7 @@
-"""What only rows and definitions tell of a promotion: tried before it, with nothing locked and nothing changed.
+"""What only rows and definitions can tell about a promotion: tried before it, with nothing locked and nothing changed.
 
-Views that bulketl's table does not suit, constraints and indexes that refuse its rows, and rows of tables that inherit.
+These are views that bulketl's table does not suit, constraints and indexes that refuse its rows, and rows of tables that
+inherit.
 """
 
 from __future__ import annotations

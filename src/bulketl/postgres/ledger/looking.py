@@ -1,6 +1,6 @@
-"""Looking at the ledger: in one moment, changing nothing, at whatever version of it is there.
+"""Looking at the ledger: as of one moment, without a change, at whatever version the ledger has.
 
-A look never waits long: while another bulketl brings the ledger up to date, which locks its tables, it says so instead.
+A look never waits long. While another bulketl upgrades the ledger, which locks its tables, the look says so instead.
 """
 
 from __future__ import annotations
