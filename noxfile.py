@@ -60,11 +60,28 @@ def tests(session: nox.Session) -> None:
     """Run every test; they start their servers themselves, and what those need is installed first.
 
     Two processes for each core, because tests wait for servers half of their time. What is named behind `--` is run alone
-    and in one process.
+    and in one process. With BULKETL_TEST_BESIDE=1, as in CI, those of `integrations`, `notebooks` and `dbt` are among them.
     """
-    session.install("-q", "-e", ".[demo]", *group("test"))
+    beside = bool(os.environ.get("BULKETL_TEST_BESIDE"))
+    session.install("-q", "-e", ".[demo]", *group("test"), *(group("notebooks") if beside else ()))
     session.run(*PROGRAMS)
-    session.run("pytest", *(session.posargs or ("-n", str(min(2 * (os.cpu_count() or 2), 8)), "--dist=loadfile")))
+    env = with_programs(session) | with_dbt(session) if beside else {}
+    every = ("-n", str(min(2 * (os.cpu_count() or 2), 8)), "--dist=loadfile")
+    session.run("pytest", *(session.posargs or every), env=env)
+
+
+def with_programs(session: nox.Session) -> dict[str, str]:
+    """Install Debian's prometheus and pgbouncer; return the environment in which tests insist on them."""
+    session.run("python", "tests/support/integrations.py")
+    return {"BULKETL_INTEGRATIONS": "1"}
+
+
+def with_dbt(session: nox.Session) -> dict[str, str]:
+    """Install dbt into an environment of its own; return the environment in which tests find it."""
+    place = str(Path(session.create_tmp()).resolve())
+    session.run("python", "-m", "venv", f"{place}/dbt")
+    session.run(f"{place}/dbt/bin/pip", "install", "-q", *group("dbt"), external=True)
+    return {"BULKETL_DBT": f"{place}/dbt/bin/dbt"}
 
 
 @nox.session
@@ -111,8 +128,7 @@ def integrations(session: nox.Session) -> None:
     """
     session.install("-q", "-e", ".[demo]", *group("test"))
     session.run(*PROGRAMS)
-    session.run("python", "tests/support/integrations.py")
-    session.run("pytest", *INTEGRATIONS, *session.posargs, env={"BULKETL_INTEGRATIONS": "1"})
+    session.run("pytest", *INTEGRATIONS, *session.posargs, env=with_programs(session))
 
 
 @nox.session
@@ -120,10 +136,7 @@ def dbt(session: nox.Session) -> None:
     """Run a project of dbt over loaded tables, before, during and after loads; dbt has an environment of its own."""
     session.install("-q", "-e", ".[demo]", *group("test"))
     session.run(*PROGRAMS)
-    place = str(Path(session.create_tmp()).resolve())
-    session.run("python", "-m", "venv", f"{place}/dbt")
-    session.run(f"{place}/dbt/bin/pip", "install", "-q", *group("dbt"), external=True)
-    session.run("pytest", DBT, *session.posargs, env={"BULKETL_DBT": f"{place}/dbt/bin/dbt"})
+    session.run("pytest", DBT, *session.posargs, env=with_dbt(session))
 
 
 @nox.session

@@ -81,7 +81,8 @@ def commands(readme: str) -> dict[str, str]:
     found = {"venv": re.findall(r"`(apt-get [^`]+)`", readme)[0]}
     found |= {block.strip().rpartition(" ")[2]: block.strip() for block in trying}
     typed = [line for block in own[:2] for line in block.splitlines() if not line.startswith("export BULKETL_")]
-    watched = [f'{line}\necho "-- $(($(date +%s) - began)) s gone by"' for line in typed]
+    answered = [f"echo y | {line}" if line.startswith("bulketl") else line for line in typed]  # discover asks
+    watched = [f'{line}\necho "-- $(($(date +%s) - began)) s gone by"' for line in answered]
     found["own"] = "\n".join([". tests/support/own_databases.sh", "began=$(date +%s)", *watched])
     return found
 

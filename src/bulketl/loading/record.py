@@ -19,7 +19,7 @@ from bulketl.loading.events import Event, HookRan, RunCancelled, RunEnded, RunSt
 from bulketl.loading.hooks import About, Caller
 from bulketl.loading.journal import Journal
 from bulketl.loading.logs import log
-from bulketl.loading.referring import untied
+from bulketl.loading.referring import kept, untied
 from bulketl.loading.summary import DONE, Summary, TableSummary
 from bulketl.plan.footing import stand
 from bulketl.plan.plan import Plan, fingerprint
@@ -29,6 +29,7 @@ from bulketl.postgres.ledger.runs import READING_NOTHING, End, Kind, Start
 from bulketl.postgres.locks import Locks, held, new_run
 from bulketl.postgres.server import Connection, Postgres
 from bulketl.postgres.write.copy import close
+from bulketl.postgres.write.referring import Tied
 from bulketl.tables.checks import counts_to_json
 
 _log = logging.getLogger("bulketl")
@@ -117,7 +118,7 @@ def recorded(
     document = plan.to_json()
     with contextlib.ExitStack() as afterwards, held(target, name, source, plan.schema, list(tables), beside) as locks:
         start = Start(kind, plan.source, plan.schema, plan.zone, fingerprint(document), document, config.fingerprint)
-        patient(_begin, target, name, start, plan, before, again=bool(resumed))
+        tied = patient(_begin, target, name, start, plan, before, again=bool(resumed))
         journal = Journal(target, name, resumed=bool(resumed))
         summary, told = Summary(), deque[HookRan]()
         caller = Caller(config.hooks, About(name, kind, plan.source, plan.schema), partial(_tell, summary, journal, told))
@@ -129,7 +130,7 @@ def recorded(
         began = time.monotonic()
         outcome = "interrupted"
         try:
-            with untied(target, plan, run.summary, load=kind == "load"):
+            with untied(target, plan, tied, run.summary, load=kind == "load"):
                 yield run
             outcome = run.summary.outcome
         except RunCancelledError:
@@ -152,7 +153,8 @@ def recorded(
                 patient(_end, target, run, outcome)
 
 
-def _begin(target: Postgres, run: str, start: Start, plan: Plan, before: Before | None, *, again: bool) -> None:
+def _begin(target: Postgres, run: str, start: Start, plan: Plan, before: Before | None, *, again: bool) -> list[Tied]:
+    """Have the run on record; return the foreign keys that are in its way."""
     with target.connect() as connection:
         stand(read_footing(connection, plan.schema), plan)
         schema.create(connection, plan.schema)
@@ -164,6 +166,7 @@ def _begin(target: Postgres, run: str, start: Start, plan: Plan, before: Before 
                 f"run {run} is on record already: another one of the same second has this name by chance",
                 hint="give the command again",
             )
+        return kept(connection, plan)
 
 
 def _end(target: Postgres, run: Run, outcome: str) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from bulketl.connections.retrying import patient
 from bulketl.errors import BulketlError
 from bulketl.loading.summary import Summary
 from bulketl.plan.plan import Plan
-from bulketl.postgres.server import Postgres
+from bulketl.postgres.server import Connection, Postgres
 from bulketl.postgres.write import referring
 from bulketl.postgres.write.referring import Tied
 from bulketl.tables.printable import count_of
@@ -20,15 +20,20 @@ _log = logging.getLogger("bulketl")
 NAMED = 8  # foreign keys that a line names
 
 
+def kept(connection: Connection, plan: Plan) -> list[Tied]:
+    """Return the foreign keys that bulketl keeps of the plan's tables and to them."""
+    return referring.found(connection, plan.schema, [load.spec.table for load in plan.loads])
+
+
 @contextlib.contextmanager
-def untied(target: Postgres, plan: Plan, summary: Summary, *, load: bool) -> Iterator[None]:
-    """Take the foreign keys of the plan's tables away, and put them back; a `load` puts those there that its plan names.
+def untied(target: Postgres, plan: Plan, away: Sequence[Tied], summary: Summary, *, load: bool) -> Iterator[None]:
+    """Take foreign keys away, and put them back; a `load` puts those there that its plan names.
 
     What does not hold afterwards is told with the run's notes, and fails nothing. A load that an error ends leaves them
     away, for it is gone on with, or made anew.
     """
-    away: list[Tied] = []
-    patient(_loosen, target, plan, away)
+    if away:
+        patient(_loosen, target, away)
     try:
         yield
     finally:
@@ -46,17 +51,14 @@ def untied(target: Postgres, plan: Plan, summary: Summary, *, load: bool) -> Ite
             _log.warning("%s: %s", away_still, ", ".join(f"{one.name} of {one.table}" for one in away[:NAMED]))
 
 
-def _loosen(target: Postgres, plan: Plan, away: list[Tied]) -> None:
-    """Take the foreign keys away that are there, and add each to `away`; one of an earlier try is there already."""
+def _loosen(target: Postgres, away: Sequence[Tied]) -> None:
     with target.connect() as connection:
-        for one in referring.found(connection, plan.schema, [load.spec.table for load in plan.loads]):
-            if one not in away:
-                away.append(one)
+        for one in away:
             if why := referring.loosen(connection, one):
                 _log.warning("foreign key %s of %s stays while its tables are written: %s", one.name, one.table, why)
 
 
-def _tied_again(target: Postgres, away: list[Tied]) -> list[str]:
+def _tied_again(target: Postgres, away: Sequence[Tied]) -> list[str]:
     if not away:
         return []
     with target.connect() as connection:
