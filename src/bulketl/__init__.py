@@ -1,7 +1,8 @@
 """bulketl takes a whole MySQL or MariaDB database into Postgres.
 
-Every act is handed on here, for notebooks as for the command line. docs/design.md draws the rooms behind it. A name is
-imported when it is asked for: `import bulketl` loads none of the libraries behind the acts.
+This package exports every function that does something for a user; notebooks and the command line call the same ones.
+docs/design.md draws the rooms behind it. A name is imported at its first use: `import bulketl` loads none of the
+libraries that the functions need.
 """
 
 from importlib import import_module

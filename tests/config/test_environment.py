@@ -47,7 +47,7 @@ def test_a_file_that_is_no_secret_is_told(tmp_path: Path) -> None:
         assert "s3cret" not in told.value.message
         with pytest.raises(ConfigError, match=text):
             load_config(None, None, {"BULKETL_TARGET_FILE": str(tmp_path / name)})
-    with pytest.raises(ConfigError, match="no secret"):
+    with pytest.raises(ConfigError, match="not a secret"):
         settings(tmp_path, {"HOOK_FILE": "/dev/zero"})
     with pytest.raises(ConfigError, match="no variable HOOK"):
         settings(tmp_path, {})

@@ -122,7 +122,7 @@ def place(cursor: str, kind: str, mark: str, zone: str = "+00:00") -> TablePlace
         (place("at", "datetime", "2026-11-28 01:00:00"), None, "yet to come"),
         (place("at", "datetime", "2026-11-27 01:00:00", "SYSTEM (MEZ)"), None, "SYSTEM (MEZ)"),
         (place("at", "datetime", "2026-11-27 01:00:00", ""), None, "zone"),
-        (place("at", "datetime", "odd"), None, "no time"),
+        (place("at", "datetime", "odd"), None, "not a time"),
     ],
 )
 def test_how_far_behind_is_told_or_said_to_be_unknown(had: TablePlace | None, age: float | None, unknown: str) -> None:

@@ -245,7 +245,7 @@ def test_a_text_that_is_no_value_of_the_cursor(column: str, kind: str, text: str
     for span in (Span(since=text), Span(until=text)):
         with pytest.raises(SpanError) as caught:
             found({"incremental_column": column}, span=span, state=State(HOME))
-        assert str(caught.value) == f"{text!r} is no value of a cursor of type {kind}"
+        assert str(caught.value) == f"{text!r} is not a value of a cursor of type {kind}"
         assert caught.value.hint == hint
 
 

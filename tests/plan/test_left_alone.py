@@ -137,7 +137,7 @@ SPELLING = "check the spelling (case counts), and the user's SELECT right on it"
         ([], ["c*"], SPELLING),
         (["v"], [], "views are loaded when they are named in full, or in tables.yaml; it fits v"),
         (["w*"], [], "views are loaded when they are named in full, or in tables.yaml; it fits w"),
-        (["s*"], [], "it fits what is no table: sequence s1, history s2"),
+        (["s*"], [], "it fits only what is not a table: sequence s1, history s2"),
         (["a", "z"], [], SPELLING),
     ],
 )

@@ -118,7 +118,7 @@ def test_a_mask_of_a_column_that_is_not_there_is_a_mistake_unless_it_is_left_out
             {"age": {"method": "generalise", "to": "year"}},
             "mask.age: a smallint is generalised to: age, and not to year",
         ),
-        ({"day": {"method": "shift", "by": "gone"}}, "mask.day: by: gone is no column that is loaded"),
+        ({"day": {"method": "shift", "by": "gone"}}, "mask.day: by: gone is not a column that is loaded"),
         (
             {"day": {"method": "shift", "by": "at"}},
             "mask.day: by: at is timestamp(0), and an owner is told by a number or a text",
@@ -143,11 +143,11 @@ def test_an_owner_is_told_by_a_number_a_text_or_bytes(by: str) -> None:
     [
         ("word", ["", "12345"], ["123456"], "it has more than 5 characters"),
         ("long", ["x" * 99], [], ""),
-        ("small", ["-128", "127", "0"], ["-129", "128", "x", "1.5"], "it is no smallint"),
-        ("huge", ["0", str(2**64 - 1)], ["-1", str(2**64)], "it is no numeric(20,0)"),
-        ("money", ["9999.99", "-9999.99", "0"], ["10000", "1.234", "x", "NaN"], "it is no numeric(6,2)"),
-        ("day", ["2024-02-29"], ["2023-02-29", "x"], "it is no date"),
-        ("at", ["2024-02-29 01:02:03"], ["2024-02-29 25:00:00"], "it is no timestamp(0)"),
+        ("small", ["-128", "127", "0"], ["-129", "128", "x", "1.5"], "it is not a valid smallint"),
+        ("huge", ["0", str(2**64 - 1)], ["-1", str(2**64)], "it is not a valid numeric(20,0)"),
+        ("money", ["9999.99", "-9999.99", "0"], ["10000", "1.234", "x", "NaN"], "it is not a valid numeric(6,2)"),
+        ("day", ["2024-02-29"], ["2023-02-29", "x"], "it is not a valid date"),
+        ("at", ["2024-02-29 01:02:03"], ["2024-02-29 25:00:00"], "it is not a valid timestamp(0)"),
     ],
 )
 def test_a_constant_is_a_value_of_its_column(column: str, good: list[str], bad: list[str], why: str) -> None:
@@ -156,7 +156,7 @@ def test_a_constant_is_a_value_of_its_column(column: str, good: list[str], bad: 
         assert made({column: {"method": "constant", "value": value}})
     for value in bad:
         found = wrong({column: {"method": "constant", "value": value}})
-        assert found == f"mask.{column}: {value!r} is no value of it: {why}"
+        assert found == f"mask.{column}: {value!r} is not a value of it: {why}"
 
 
 def test_a_key_that_is_missing_is_named_with_the_columns_that_need_it() -> None:

@@ -216,7 +216,7 @@ def test_a_type_that_no_rule_makes_is_its_own_name() -> None:
     assert held_type("numeric(9,2)") == ("numeric", (9, 2))
     for text in ("mood", "integer[]", "interval day to second(3)", "", "numeric(1,2,3)"):
         assert held_type(text) == (text, ())
-    with pytest.raises(ValueError, match=r"^'mood' is no type that a cast rule makes; one of: bigint, boolean, bytea"):
+    with pytest.raises(ValueError, match=r"^'mood' is not a type that a cast rule makes; one of: bigint, boolean, bytea"):
         parse_target("mood")
 
 

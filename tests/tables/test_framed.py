@@ -97,7 +97,7 @@ def test_a_result_has_its_things_as_tables_loads_or_itself() -> None:
 
 
 def test_what_is_no_result_is_refused_by_its_type() -> None:
-    with pytest.raises(TypeError, match=r"^int is no result of an act of bulketl: give what one returns$"):
+    with pytest.raises(TypeError, match=r"^int is not a result of bulketl: give what one of its functions returns$"):
         frame([Pair(1, "x"), 5])
     with pytest.raises(TypeError, match=r"^str is no"):
         frame(["text"])

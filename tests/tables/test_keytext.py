@@ -73,7 +73,7 @@ def test_a_value_is_spelt_as_the_source_prints_it(kind: str, text: str, value: o
 )  # fmt: skip
 def test_what_is_no_value_of_the_type(kind: str, text: str) -> None:
     """It is refused, and nothing is asked."""
-    with pytest.raises(PlanError, match="is no value of k"):
+    with pytest.raises(PlanError, match="is not a value of k"):
         read_key("t", (text,), (column(kind),))
 
 
@@ -90,12 +90,12 @@ A_SINGLE, A_PAIR = (Column("a", "int", False),), (A, B)
 @pytest.mark.parametrize(
     ("words", "columns", "message", "hint"),
     [
-        (("1", "2"), A_SINGLE, "'1 2' is no key of table 't', whose key is a", "write a value of a"),
-        (("1",), A_PAIR, "'1' is no key of table 't', whose key is a, b", "write a=…,b=…, or 2 words in that order"),
-        ((), A_PAIR, "'' is no key of table 't', whose key is a, b", "write a=…,b=…, or 2 words in that order"),
-        (("a=1,b=x", "c"), A_PAIR, "'a=1,b=x c' is no key of table 't', whose key is a, b",
+        (("1", "2"), A_SINGLE, "'1 2' is not a key of table 't', whose key is a", "write a value of a"),
+        (("1",), A_PAIR, "'1' is not a key of table 't', whose key is a, b", "write a=…,b=…, or 2 words in that order"),
+        ((), A_PAIR, "'' is not a key of table 't', whose key is a, b", "write a=…,b=…, or 2 words in that order"),
+        (("a=1,b=x", "c"), A_PAIR, "'a=1,b=x c' is not a key of table 't', whose key is a, b",
          "write a=…,b=…, or 2 words in that order"),
-        (("a=1", "a=2"), A_PAIR, "'a=1 a=2' is no key of table 't', whose key is a, b",
+        (("a=1", "a=2"), A_PAIR, "'a=1 a=2' is not a key of table 't', whose key is a, b",
          "write a=…,b=…, or 2 words in that order"),
     ],
 )  # fmt: skip
@@ -122,7 +122,7 @@ def test_what_is_no_value_is_told_with_how_it_is_spelt(kind: str) -> None:
     text, form = FORMS[kind]
     with pytest.raises(PlanError) as found:
         read_key("t", (text,), (column(kind),))
-    assert found.value.message == f"{text!r} is no value of k, which is {kind}, in the key of table 't'"
+    assert found.value.message == f"{text!r} is not a value of k, which is {kind}, in the key of table 't'"
     assert found.value.hint == PRINTED + form
 
 

@@ -11,8 +11,8 @@ from bulketl.verifying.request import Request, check_request
 
 REFUSED: dict[str, tuple[dict[str, Any], bool]] = {
     "there is no level": ({"level": "all"}, False),
-    "a sample of 0% is none": ({"sample": 0.0}, False),
-    "a sample of 150% is none": ({"sample": 1.5}, False),
+    "a sample of 0% is not possible": ({"sample": 0.0}, False),
+    "a sample of 150% is not possible": ({"sample": 1.5}, False),
     "level sums has no sample": ({"level": "sums", "sample": 0.5}, False),
     "level keys does not say which rows to repair": ({"level": "keys"}, True),
     "-1 rows cannot be named": ({"first": -1}, False),

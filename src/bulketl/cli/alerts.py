@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 WhichArguments = Annotated[
     list[str], typer.Argument(metavar="ALERT...", help="Numbers, as `alerts list` shows them, or keys.")
 ]
-ByOption = Annotated[str, typer.Option("--by", metavar="NAME", help="Who. [default: this user]", show_default=False)]
+ByOption = Annotated[str, typer.Option("--by", metavar="NAME", help="Who does it. [default: this user]", show_default=False)]
 
 
 def list_alerts(
-    every: Annotated[bool, typer.Option("--all", help="Those that are resolved too.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Include resolved alerts.")] = False,
     schema: SchemaOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -74,7 +74,7 @@ def acknowledge(
     by: ByOption = "",
     hours: Annotated[
         float | None,
-        typer.Option("--hours", metavar="N", min=0.01, help="For so long. [default: 4, or alerts.acknowledged_hours]",
+        typer.Option("--hours", metavar="N", min=0.01, help="How long, in hours. [default: 4, or alerts.acknowledged_hours]",
                      show_default=False),
     ] = None,
     schema: SchemaOption = None,
@@ -149,9 +149,10 @@ def try_channels(
 def tick(
     schema: SchemaOption = None, config: ConfigOption = None, rules: RulesOption = None, as_json: JsonOption = False
 ) -> None:
-    """Do what is due: look at what happened, send, escalate, hear who has acknowledged. For a timer, every minute.
+    """Do what is due: look at what happened, send, escalate, see who has acknowledged. Let a timer run it every minute.
 
-    A load does this itself while it runs; a timer does it for loads that were killed, and for windows in which none ran.
+    A load does this itself while it runs. The timer does it for loads that were killed, and for windows in which no load
+    ran.
     """
 
     def command() -> int:

@@ -107,8 +107,8 @@ def demo(
 ) -> None:
     """Start a throw-away MariaDB and an embedded Postgres with a small clinic, and load it.
 
-    Everything is in a temporary folder and gone afterwards. MariaDB is found on the machine, or installed from the
-    system's packages when this user may.
+    Everything is in a temporary folder, which is removed afterwards. MariaDB is found on the machine, or installed from
+    the system's packages if this user may do so.
     """
 
     def command() -> int:

@@ -17,7 +17,7 @@ from bulketl.errors import DONE, NOT_CERTIFIED
 def certificate(
     name: Annotated[str, typer.Argument(metavar="[RUN]", help="The run; without it the last one that took figures.")] = "",
     page: Annotated[
-        Path | None, typer.Option("--html", metavar="FILE", help="Write it as a page too, one file to keep or to print.")
+        Path | None, typer.Option("--html", metavar="FILE", help="Also write it as a page, one file to keep or to print.")
     ] = None,
     schema: SchemaOption = None,
     config: ConfigOption = None,
@@ -26,7 +26,7 @@ def certificate(
 ) -> None:
     """Print the certificate of a load with --certify: whether source, batches and target agree, and why not.
 
-    Without a run, tables that were loaded again since the last certificate count against it.
+    Without a run, it also says which tables were loaded again since the last certificate, so that they are not covered.
     """
 
     def command() -> int:

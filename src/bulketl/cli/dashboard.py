@@ -16,12 +16,14 @@ PACKAGES = "starlette, sse-starlette and uvicorn"
 
 def dashboard(
     host: Annotated[
-        str, typer.Option("--host", metavar="ADDRESS", help="Where to bind; others than this machine need a token.")
+        str, typer.Option("--host", metavar="ADDRESS", help="The address to serve; other machines need a token.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", metavar="N", min=0, max=65535, help="0 for any that is free.")] = 8765,
+    port: Annotated[
+        int, typer.Option("--port", metavar="N", min=0, max=65535, help="The port; 0 takes any free one.")
+    ] = 8765,
     name: Annotated[
         list[str] | None,
-        typer.Option("--name", metavar="NAME", help="A name by which browsers ask for it, behind a proxy; repeated."),
+        typer.Option("--name", metavar="NAME", help="A host name that browsers use behind a proxy; may be repeated."),
     ] = None,
     schema: SchemaOption = None,
     config: ConfigOption = None,
@@ -29,8 +31,9 @@ def dashboard(
 ) -> None:
     """Serve web pages that show how every table stands, a run as it goes on, and alerts with their acknowledgement.
 
-    The ledger alone is read: the role `dashboard` of `bulketl grants` suffices. Bound to this machine, the pages are read
-    without a token; acknowledging needs one, BULKETL_DASHBOARD_TOKEN, or the one that is printed. Ctrl-C ends it.
+    The pages read only the ledger, so the role `dashboard` of `bulketl grants` suffices. On this machine people read them
+    without a token. To acknowledge alerts they need one: BULKETL_DASHBOARD_TOKEN, or the one that is printed. Ctrl-C ends
+    it.
     """
 
     def command() -> int:

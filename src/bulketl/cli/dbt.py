@@ -26,11 +26,10 @@ from bulketl.errors import DONE, ConfigError
 
 def dbt_sources(
     write: Annotated[
-        Path | None, typer.Option("--write", metavar="FILE", help="Write it into this file of a dbt project; else print it.")
+        Path | None,
+        typer.Option("--write", metavar="FILE", help="Write it into this file of a dbt project instead of printing it."),
     ] = None,
-    certified: Annotated[
-        bool, typer.Option("--certified", help="Only loads that were certified make a table fresh.")
-    ] = False,
+    certified: Annotated[bool, typer.Option("--certified", help="Only certified loads make a table fresh.")] = False,
     tables: TablesOption = None,
     schema: SchemaOption = None,
     config: ConfigOption = None,
@@ -39,8 +38,8 @@ def dbt_sources(
 ) -> None:
     """Write the loaded tables as a source of dbt: types, tests that the checks imply, and freshness.
 
-    dbt asks the ledger how fresh a table is and scans nothing; it needs version 1.10 or later and SELECT on three tables
-    of the ledger, which `bulketl grants --role dashboard` prints.
+    dbt asks the ledger how fresh a table is, and scans no table. dbt must be 1.10 or later. Its user needs SELECT on
+    three tables of the ledger, which `bulketl grants --role dashboard` prints.
     """
 
     def command() -> int:
@@ -53,7 +52,7 @@ def dbt_sources(
             return DONE
         if write.is_file() and not as_it_is(write).startswith(HEADER):
             raise ConfigError(
-                f"{write} is there, and `bulketl dbt sources` did not write it",
+                f"{write} exists, and `bulketl dbt sources` did not write it",
                 hint="name another file: dbt reads every .yml below its models folder",
             )
         replace(write, text)

@@ -28,8 +28,8 @@ def doctor(
 ) -> None:
     """Look at this machine and both servers for what would stop a load, make it wrong or slow it; change nothing.
 
-    Versions, connections, TLS, rights, clocks, time zones, disks and settings, each with its mend. What cannot be known is
-    said. With one server away the rest is told.
+    It looks at versions, connections, TLS, rights, clocks, time zones, disks and settings, and says how to mend each. It
+    says what it cannot know. If one server is away, it shows the rest.
     """
 
     def command() -> int:

@@ -19,8 +19,8 @@ def explain(
 ) -> None:
     """Say what an error means, what to do about it, and whether validate foresees it.
 
-    Each error has a code, which stands below it and stays the same in all versions. In a message, … stands for what is
-    filled in.
+    Each error has a code, which stands below it and stays the same in all versions. In a message, … stands for a name, a
+    number or other words that differ from case to case.
     """
 
     def command() -> int:

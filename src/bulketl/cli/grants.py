@@ -43,7 +43,7 @@ def grants(
     """Print the SQL with the least rights of each role, or check what the roles have; change nothing.
 
     `source` reads MySQL or MariaDB, `loader` writes to Postgres, `dashboard` reads the ledger but no value of any row,
-    `analyst` reads the tables. Without --role --check looks at the users of both URIs, and at the others that are there.
+    and `analyst` reads the tables. Without --role, --check checks the users of both URIs, and the other roles that exist.
     """
 
     def command() -> int:

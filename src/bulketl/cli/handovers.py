@@ -30,7 +30,7 @@ def promote(
     tier: TierOption = None,
     tables: TablesOption = None,
     exclude: ExcludeOption = None,
-    force: Annotated[bool, typer.Option("--force", help="Promote what comparing does not let go, too.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Also promote tables that the comparison holds back.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would become of each table; change nothing.")
     ] = False,
@@ -39,9 +39,9 @@ def promote(
     rules: RulesOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Have bulketl's tables take the place of the older pipeline's, all in one transaction.
+    """Put bulketl's tables in the place of the older pipeline's, all in one transaction.
 
-    Views, grants, comments and owners are carried over. The older tables are kept for the way back.
+    It carries over views, grants, comments and owners, and keeps the older tables so that you can roll back.
     """
 
     def command() -> int:
@@ -86,9 +86,9 @@ def rollback(
     rules: RulesOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Have the older pipeline serve the tables again that bulketl took over from it; a load under way is stopped first.
+    """Let the older pipeline serve the tables again that bulketl took over from it; a load under way is stopped first.
 
-    The older rows come back in one transaction, and every load passes over these tables until they are promoted again. The
+    The older rows come back in one transaction, and every load passes over these tables until you promote them again. The
     source is not needed.
     """
 
@@ -110,9 +110,9 @@ def undo(
     rules: RulesOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a table what it was before its last load, which `keep_previous: 1` has kept, and prove it.
+    """Restore a table to what it was before its last load, which `keep_previous: 1` has kept, and prove it.
 
-    It is refused, with figures, when rows have changed since that load.
+    It refuses, with figures, when rows have changed since that load.
     """
 
     def command() -> int:

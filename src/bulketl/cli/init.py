@@ -45,13 +45,13 @@ def init(
         str, typer.Option("--target", metavar="URI", help="The Postgres database. [default: BULKETL_TARGET]")
     ] = "",
     schema: SchemaOption = None,
-    force: Annotated[bool, typer.Option("--force", help="Write the files anew where they are already.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the files if they exist.")] = False,
 ) -> None:
     """Make a configuration: try both servers, propose a rule for each table, check it, show the plan, write the files.
 
-    A URI that neither an option nor the environment has is asked for, its password without being shown. The files are
-    config/bulketl.yaml, config/tables.yaml and config/catalog.json; no password is in them. Nothing is changed on either
-    server, and nothing is written unless both can be used.
+    If neither an option nor the environment gives a URI, init asks for it, and for its password without showing it. It
+    writes config/bulketl.yaml, config/tables.yaml and config/catalog.json, none of which has a password. It changes
+    nothing on either server, and writes nothing unless both can be used.
     """
 
     def command() -> int:
@@ -107,8 +107,8 @@ def _refuse_to_overwrite() -> None:
     for path in (SETTINGS, RULES):
         if path.exists():
             raise ConfigError(
-                f"{path} is there already",
-                hint="`bulketl discover --write config/tables.yaml` adds tables that are new; --force writes it anew",
+                f"{path} exists already",
+                hint="`bulketl discover --write config/tables.yaml` adds new tables; --force overwrites it",
             )
 
 
@@ -144,7 +144,9 @@ def _asked(side: Side) -> str:
         ) from None
     except typer.Abort:
         err.print()
-        raise ConfigError(f"nobody said where the {side} is", hint=f"set BULKETL_{side.upper()}, or give --{side}") from None
+        raise ConfigError(
+            f"the URI of the {side} is missing", hint=f"set BULKETL_{side.upper()}, or give --{side}"
+        ) from None
 
 
 def _ruled(settings: Config, text: str, noted: str) -> Config:

@@ -81,7 +81,7 @@ def load(
         bool,
         typer.Option(
             "--hybrid",
-            help="Beside the older pipeline, which loads what it serves.",
+            help="Also run the older pipeline, for its own tables.",
         ),
     ] = False,
     scheduler: Annotated[
@@ -181,7 +181,7 @@ def _check_resumed(given: Mapping[str, object]) -> None:
     """Raise ConfigError for what a run that goes on has decided when it began."""
     if wrong := [option for option, value in given.items() if value]:
         raise ConfigError(
-            f"--resume goes on with the plan of the run, and {wrong[0]} would be another",
+            f"--resume carries out the plan of its run, and {wrong[0]} would change it",
             hint=f"leave out {wrong[0]}, or start a new load without --resume",
         )
 
@@ -231,7 +231,7 @@ def plan(
     allow_deletes: AllowOption = None,
     adopt: AdoptOption = None,
     sql: Annotated[bool, typer.Option("--sql", help="Print every statement instead.")] = False,
-    diff: Annotated[bool, typer.Option("--diff", help="Print how it differs from the last run's plan instead.")] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Print the differences from the last run's plan instead.")] = False,
     schema: SchemaOption = None,
     config: ConfigOption = None,
     rules: RulesOption = None,
@@ -284,7 +284,8 @@ def schedule(
 ) -> None:
     """Print what a scheduler needs to start a load when its window opens; bulketl has no scheduler of its own.
 
-    With alerts set, also what it needs to do every minute what of them is due. Of several sources one load takes all.
+    If alerts are set, it also prints a timer that runs `bulketl alerts tick` every minute. One load takes all sources, where
+    there are several.
     """
 
     def command() -> int:

@@ -22,7 +22,7 @@ _log = logging.getLogger("bulketl")
 def metrics(
     textfile: Annotated[
         Path | None,
-        typer.Option("--textfile", metavar="FILE", help="Write them into this file, whole or not at all; else print them."),
+        typer.Option("--textfile", metavar="FILE", help="Write them into this file, atomically, instead of printing them."),
     ] = None,
     schema: SchemaOption = None,
     config: ConfigOption = None,
@@ -30,7 +30,7 @@ def metrics(
 ) -> None:
     """Print what became of each table, tier and kind of run last, and when it was last well, in Prometheus' format.
 
-    All of it comes from the ledger. A load writes it itself where bulketl.yaml has `metrics: {textfile: FILE}`.
+    All of it comes from the ledger. With `metrics: {textfile: FILE}` in bulketl.yaml, every load writes it by itself.
     """
 
     def command() -> int:

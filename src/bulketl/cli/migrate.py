@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from bulketl.plan.selection import Selection
     from bulketl.verifying.verdicts import Level
 
-ReasonOption = Annotated[str, typer.Option("--reason", metavar="WHY", help="Why; it stands in the ledger with who did it.")]
+ReasonOption = Annotated[
+    str, typer.Option("--reason", metavar="WHY", help="The reason; the ledger keeps it, and who gave it.")
+]
 
 
 def selected(tier: list[str] | None, tables: list[str] | None, exclude: list[str] | None) -> Selection:
@@ -51,9 +53,9 @@ def shadow(
     rules: RulesOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Have tables of the older pipeline loaded beside it, into the shadow schema, so that both can be compared.
+    """Load tables of the older pipeline into the shadow schema too, so that both versions can be compared.
 
-    Nothing is loaded yet: `bulketl load --hybrid` does that from now on.
+    It loads nothing yet: from now on `bulketl load --hybrid` does.
     """
 
     def command() -> int:
@@ -81,7 +83,7 @@ def status(
 ) -> None:
     """Say how the move stands: who serves which tables, and which goals of the four weeks are met, by what figure.
 
-    Rules and ledger are asked, so it works with the source down. Nothing is changed.
+    It reads the rules and the ledger, so it works with the source down. It changes nothing.
     """
 
     def command() -> int:
@@ -110,9 +112,9 @@ def compare(
 ) -> None:
     """Compare the older pipeline's tables with those that bulketl has loaded beside them, and name each difference.
 
-    Differences get the name of a class, and the source is read for some rows of each, to say who is right. What `migrate
-    waive` has waived counts as none. No value is printed. The result is on record: enough equal nights in a row make a
-    table ready to be promoted.
+    Each difference gets the name of a class. For some rows of each class it reads the source, to say which side is right.
+    Differences that `migrate waive` has waived do not count. It prints no value. The ledger keeps the result: after
+    enough equal nights in a row, you may promote the table.
     """
 
     def command() -> int:
@@ -137,16 +139,16 @@ def compare(
 
 def waive(
     table: Annotated[str | None, typer.Argument(metavar="[TABLE]", help="The table, or a pattern.")] = None,
-    column: Annotated[str, typer.Argument(metavar="[COLUMN]", help="The column; without it any.")] = "",
+    column: Annotated[str, typer.Argument(metavar="[COLUMN]", help="The column; without it, any column.")] = "",
     name: Annotated[str, typer.Option("--class", metavar="NAME", help="The class, as `migrate compare` names it.")] = "",
-    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it stands on record.")] = "",
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="The reason; the ledger keeps it.")] = "",
     end: Annotated[bool, typer.Option("--end", help="End the waiver instead.")] = False,
     listed: Annotated[bool, typer.Option("--list", help="List the waivers that hold.")] = False,
     schema: SchemaOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Have differences of a class count as none, with who says so and why on record; they are shown all the same."""
+    """Waive differences of a class: they no longer count, but are still shown. The ledger keeps who did it and why."""
 
     def command() -> int:
         import bulketl
@@ -178,7 +180,8 @@ def plan(
 ) -> None:
     """Say what to do next, week by week, as commands: load tables beside the older pipeline, compare them, promote them.
 
-    Rules and ledger are asked, and what stands against promoting the tables that are ready is tried. Nothing is changed.
+    It reads the rules and the ledger, and tries what stands against promoting the tables that are ready. It changes
+    nothing.
     """
 
     def command() -> int:
@@ -206,9 +209,9 @@ def views(
     rules: RulesOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make views of the ledger that look as the older pipeline's bookkeeping did, for whoever reads that.
+    """Make views of the ledger that look like the older pipeline's bookkeeping, for programs that read that.
 
-    etl_load_status, etl_pipeline_metrics and etl_table_metrics. What they show is of the moment they are read.
+    They are etl_load_status, etl_pipeline_metrics and etl_table_metrics, and show the state at the moment of reading.
     """
 
     def command() -> int:
@@ -231,16 +234,16 @@ def import_state(
     tier: TierOption = None,
     tables: TablesOption = None,
     exclude: ExcludeOption = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Hold the books against the rows, and change nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Compare the books with the rows, and change nothing.")] = False,
     schema: SchemaOption = None,
     config: ConfigOption = None,
     rules: RulesOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Take over how far the older pipeline has loaded its tables, where their rows bear out what its books say.
+    """Take over how far the older pipeline has loaded its tables, if their rows confirm what its books say.
 
-    The tables are bulketl's from then on: the next load reads their changes alone and compares them with the source. It is
-    for tables that are too large to be loaded beside the older ones.
+    From then on bulketl serves the tables: the next load reads only their changes, and compares them with the source. Use
+    it for tables that are too large to be loaded beside the older ones.
     """
 
     def command() -> int:

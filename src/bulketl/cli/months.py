@@ -49,7 +49,8 @@ def months(
 ) -> None:
     """Compare source and target month by month over all years, and show the months that differ; change nothing.
 
-    Each server counts for itself, one query per table. Rows that came since the last load are missing in their month.
+    Each server counts for itself, in one query per table. Rows that the source got since the last load are missing in
+    their month.
     """
 
     def command() -> int:

@@ -73,7 +73,9 @@ TablesOption = Annotated[
 ]
 ExcludeOption = Annotated[
     list[str] | None,
-    typer.Option("--exclude", metavar="PATTERN", help="The same, of what to leave out.", autocompletion=completing.tables),
+    typer.Option(
+        "--exclude", metavar="PATTERN", help="Tables to leave out, in the same form.", autocompletion=completing.tables
+    ),
 ]
 SinceOption = Annotated[str, typer.Option("--since", metavar="VALUE", help="Load again rows whose cursor is this or later.")]
 UntilOption = Annotated[str, typer.Option("--until", metavar="VALUE", help="Load again rows whose cursor is before this.")]
@@ -102,7 +104,7 @@ RulesOption = Annotated[
 ]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Show every table, and all that is known of each.")]
 LogOption = Annotated[
-    str, typer.Option("--log-format", metavar="human|json", help="What standard error has: lines for people, or JSON.")
+    str, typer.Option("--log-format", metavar="human|json", help="Standard error as lines for people, or as JSON.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, errors too.")]
 
@@ -208,7 +210,7 @@ def leads_on(context: typer.Context, as_json: bool) -> bool:
 
 def _refuse_before(option: str, command: str, group: str) -> int:
     raise ConfigError(
-        f"{option} stands before `{command}`, which would not hear it",
+        f"{option} stands before `{command}`, which does not see it there",
         hint=f"write bulketl {group} {command} {option} …, if it has such an option",
     )
 

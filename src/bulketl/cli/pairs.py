@@ -28,7 +28,7 @@ def pairs(
 ) -> None:
     """Run pairs of SQL, one SELECT on each server, and show where their figures differ; change nothing.
 
-    Only figures that the SELECTs name are shown.
+    It shows only the figures that the SELECTs name.
     """
 
     def command() -> int:

@@ -106,8 +106,8 @@ def verify_audit(
 ) -> None:
     """Recompute the chain of every audited table and compare its rows with it; change nothing.
 
-    The head it prints is worth keeping where nobody who can write to the target can: who can rewrite table and chain alike
-    cannot rewrite that.
+    Keep the head that it prints where nobody who can write to the target can change it: somebody who rewrites both a
+    table and its chain still cannot rewrite that.
     """
 
     def command() -> int:
@@ -129,18 +129,18 @@ def verify_audit(
 
 def retention(
     tables: TablesOption = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would leave and change nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be removed, and change nothing.")] = False,
     folder: Annotated[
-        Path | None, typer.Option("--folder", help="Where archives are written: SCHEMA/TABLE/….parquet below it.")
+        Path | None, typer.Option("--folder", help="Write archives into this folder, as SCHEMA/TABLE/….parquet.")
     ] = None,
     schema: SchemaOption = None,
     config: ConfigOption = None,
     rules: RulesOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Let rows leave the target that are older than their table's `retention` keeps.
+    """Remove rows from the target that are older than their table's `retention` keeps.
 
-    Archives are read back and compared before anything is deleted. A legal hold wins.
+    It reads archives back and compares them before it deletes anything. A legal hold wins.
     """
 
     def command() -> int:
@@ -150,7 +150,7 @@ def retention(
         archives = any(rule.retention and rule.retention.action == "archive" for rule in settings.rules)
         if archives and folder is None and not dry_run:
             raise ConfigError(
-                "rows are to be archived, and no folder is named",
+                "retention archives rows, and no folder is named for them",
                 hint="name one with --folder, or look first with --dry-run",
             )
         if folder is not None and not dry_run:

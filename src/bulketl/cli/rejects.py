@@ -103,7 +103,8 @@ def retry_rejects(
 ) -> None:
     """Read rejected rows again from the source, by their keys, and load those that are good now.
 
-    After a correction at the source, of a cast or of a check. Rows that are loaded, or gone at the source, are settled.
+    Use it after you have corrected the source, a cast or a check. Rows that it loads, or that are gone at the source, are
+    settled.
     """
 
     def command() -> int:

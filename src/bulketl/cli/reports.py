@@ -35,10 +35,10 @@ NightOption = Annotated[
     str, typer.Option("--until", metavar="DATE|now", help="The day on which the night ended; now: the last one.")
 ]
 MailOption = Annotated[
-    bool, typer.Option("--mail", help="Mail it to whom reports.mail names, or else to the mail addresses of the alerts.")
+    bool, typer.Option("--mail", help="Mail it to the addresses of reports.mail, or else to those of the alerts.")
 ]
 DeliverOption = Annotated[
-    bool, typer.Option("--deliver", help="Write it into the folder, and mail it, as reports in bulketl.yaml says of it.")
+    bool, typer.Option("--deliver", help="Write it into a folder, or mail it, as reports in bulketl.yaml says.")
 ]
 HtmlOption = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write it as one page.")]
 MarkdownOption = Annotated[bool, typer.Option("--markdown", help="Print it as Markdown.")]
@@ -58,8 +58,8 @@ def compliance(
 ) -> None:
     """Say whether the audit tables are complete and unaltered, and what became of them in a period.
 
-    Every chain is recomputed, and every audit table counted on both sides. With BULKETL_REPORT_KEY set it is signed, and its
-    digest enters the chains.
+    It recomputes every chain, and counts every audit table on both sides. If BULKETL_REPORT_KEY is set, it signs the
+    report, and the digest of the report enters the chains.
     """
 
     def command() -> int:
@@ -93,9 +93,9 @@ def daily(
     rules: RulesOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what became of every table in a night: what failed, is late or was rejected, and what to do; then what it moved.
+    """Say what became of every table in a night: what failed, is late or was rejected, and what to do; then what changed.
 
-    The ledger alone is read, so it needs no more rights than the dashboard. A night goes from noon to noon.
+    It reads only the ledger, so it needs no more rights than the dashboard. A night goes from noon to noon.
     """
 
     def command() -> int:
@@ -176,7 +176,7 @@ def weekly(
 ) -> None:  # fmt: skip
     """Say what slows down and what to change first, how quality moves, what was used, and when something will be full.
 
-    The ledger is read, and the source is asked about slow tables, where one is configured.
+    It reads the ledger, and asks the source about slow tables if one is configured.
     """
 
     def command() -> int:
@@ -279,7 +279,7 @@ def _tell(
 
 def verify_report(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The report: a page, Markdown or JSON.")],
-    key: Annotated[Path, typer.Option("--key", metavar="FILE", help="The public key of whoever made it.")],
+    key: Annotated[Path, typer.Option("--key", metavar="FILE", help="The public key of the person who signed it.")],
     as_json: JsonOption = False,
 ) -> None:
     """Say whether a report is as it was signed: offline, with the file and the public key alone."""
@@ -305,7 +305,8 @@ def _read(file: Path) -> str:
         raise ConfigError(f"{str(file)!r} cannot be read: {error.strerror}", hint="check its name") from None
     except UnicodeDecodeError:
         raise DataError(
-            f"{str(file)!r} is not text: it is no report, or not as it was signed", hint="give the file that bulketl wrote"
+            f"{str(file)!r} is not text: it is not a report, or it was altered after it was signed",
+            hint="give the file that bulketl wrote",
         ) from None
 
 
@@ -335,12 +336,12 @@ def _date(text: str, option: str) -> dt.date:
     try:
         return dt.date.fromisoformat(text)
     except ValueError:
-        raise ConfigError(f"{option} is no date: {text!r}", hint="write it as 2026-11-26, or now") from None
+        raise ConfigError(f"{option} is not a date: {text!r}", hint="write it as 2026-11-26, or now") from None
 
 
 def _day(text: str, option: str, zone: dt.tzinfo) -> dt.datetime:
     try:
         found = dt.datetime.fromisoformat(text)
     except ValueError:
-        raise ConfigError(f"{option} is no date: {text!r}", hint="write it as 2026-11-01") from None
+        raise ConfigError(f"{option} is not a date: {text!r}", hint="write it as 2026-11-01") from None
     return found if found.tzinfo else found.replace(tzinfo=zone)

@@ -36,9 +36,9 @@ def discover(
 ) -> None:
     """Look at the source and propose for each table its tier, strategy and cursor column, with the reasons.
 
-    With --write, `config/tables.yaml` for instance, what changed at the source since the last time is shown first. What a
-    person wrote in the file stays as it is; tables that are new are added. With --explain, one table and the whole chain of
-    reasons for it.
+    With --write, for instance `config/tables.yaml`, it first shows what has changed at the source since the last time. It
+    keeps what a person wrote in the file, and adds new tables. With --explain, it shows one table and the whole chain of
+    reasons.
     """
 
     def command() -> int:
@@ -75,7 +75,7 @@ def discover(
 def casts(as_json: JsonOption = False) -> None:
     """Print how each MySQL type becomes a Postgres type.
 
-    The first row of a type is its default; the others are chosen by declaring their Postgres type under `casts`.
+    The first row of a type is its default. To choose another row, declare its Postgres type under `casts`.
     """
 
     def command() -> int:

@@ -12,12 +12,14 @@ from bulketl.cli.options import ConfigOption, JsonOption, SchemaOption, VerboseO
 from bulketl.errors import DONE, FAILED
 
 EVENTS = 200  # of a run, that are shown when nobody says how many
-FirstOption = Annotated[int, typer.Option("--first", metavar="N", min=1, help="Runs to list, the last ones.")]
+FirstOption = Annotated[
+    int, typer.Option("--first", metavar="N", min=1, help="How many runs to list, beginning with the last.")
+]
 
 
 def list_runs(
     context: typer.Context,
-    table: Annotated[str, typer.Option("--table", metavar="TABLE", help="One table through its runs.")] = "",
+    table: Annotated[str, typer.Option("--table", metavar="TABLE", help="Show one table through its runs.")] = "",
     first: FirstOption = 20,
     schema: SchemaOption = None,
     config: ConfigOption = None,
@@ -44,7 +46,9 @@ def list_runs(
 
 def show_run(
     name: Annotated[str, typer.Argument(metavar="RUN", help="The run, or `last`.")] = "last",
-    first: Annotated[int, typer.Option("--first", metavar="N", min=1, help="Events to show, from the begin.")] = EVENTS,
+    first: Annotated[
+        int, typer.Option("--first", metavar="N", min=1, help="How many events to show, beginning with the first.")
+    ] = EVENTS,
     schema: SchemaOption = None,
     config: ConfigOption = None,
     verbose: VerboseOption = False,
@@ -52,7 +56,7 @@ def show_run(
 ) -> None:
     """Show what happened in a run, in order: tables that failed and why, retries, changes of workers, its slowest tables.
 
-    With -v also every table that went well.
+    -v also shows every table that went well.
     """
 
     def command() -> int:

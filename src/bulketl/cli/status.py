@@ -38,9 +38,9 @@ def status(
 ) -> None:
     """Say how the tables stand: which failed, are overdue, were never loaded or are slow, and when the next window opens.
 
-    The ledger alone is asked, so it works with the source down. A table is behind its source by what came there since it was
-    read; `-v` shows that time for each, and how old its newest row is where its cursor tells. With `--source` the source is
-    asked for the newest value of each cursor. Nothing is changed.
+    It reads only the ledger, so it works with the source down. `-v` shows when each table was read, and how old its
+    newest row is if its cursor tells. With `--source` it asks the source for the newest value of each cursor, and shows
+    how far each table is behind. It changes nothing.
     """
 
     def command() -> int:

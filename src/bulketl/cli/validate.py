@@ -21,7 +21,7 @@ def validate(
     fix: Annotated[
         bool, typer.Option("--fix", help="Write the fixes that need no decision into the file of rules.")
     ] = False,
-    each: Annotated[bool, typer.Option("--all", help="List each finding, equal ones of many tables too.")] = False,
+    each: Annotated[bool, typer.Option("--all", help="List each finding of each table.")] = False,
     schema: SchemaOption = None,
     config: ConfigOption = None,
     rules: RulesOption = None,
@@ -29,8 +29,8 @@ def validate(
 ) -> None:
     """Check the configuration, alone and against both live servers; change nothing there.
 
-    Whatever a load would refuse now is an error. Each finding says what is, what happens if it is ignored, and what to do;
-    equal ones are said once, with three of their tables.
+    Whatever a load would refuse now is an error. Each finding says what is wrong, what happens if you ignore it, and what
+    to do. A finding that many tables share is printed once, with three of their names.
     """
 
     def command() -> int:

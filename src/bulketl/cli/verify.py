@@ -50,19 +50,20 @@ def verify(
     ] = "rows",
     sample: Annotated[
         str,
-        typer.Option("--sample", metavar="SHARE", help="Look at this share of the rows only: 5%.", show_default=False),
+        typer.Option(
+            "--sample", metavar="SHARE", help="Compare only this share of the rows, such as 5%.", show_default=False
+        ),
     ] = "100%",
-    seed: Annotated[
-        int | None, typer.Option("--seed", metavar="N", help="Take the sample that was taken with this seed.")
-    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", metavar="N", help="Compare the sample that this seed chose.")] = None,
     first: Annotated[
-        int, typer.Option("--first", metavar="N", help="Rows to name of each table. [default: 10]", show_default=False)
+        int,
+        typer.Option("--first", metavar="N", help="How many rows of each table to name. [default: 10]", show_default=False),
     ] = 10,
     show_values: Annotated[
         bool, typer.Option("--show-values", help="Print the values that differ, which may be patients' data.")
     ] = False,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Load exactly the rows that differ, and look at them again.")
+        bool, typer.Option("--repair", help="Load exactly the rows that differ, and compare them again.")
     ] = False,
     allow_deletes: AllowOption = None,
     history: Annotated[bool, typer.Option("--history", help="The same as `bulketl verify months`.")] = False,
@@ -75,8 +76,8 @@ def verify(
 ) -> None:
     """Compare loaded tables with their source, and say which rows differ, in which columns; change nothing.
 
-    Rows that are newer than the load are left out and counted. --repair loads rows again that are missing or differ, and
-    treats those that the source has no longer as the table's rule says.
+    It counts rows that are newer than the load separately. --repair loads rows again that are missing or differ, and
+    treats rows that the source no longer has as the table's rule says.
     """
     if leads_on(context, as_json):
         return
@@ -127,4 +128,4 @@ def _share(text: str) -> float:
     try:
         return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     except ValueError:
-        raise ConfigError(f"--sample {text!r} is no share", hint="write it like 5% or 0.05") from None
+        raise ConfigError(f"--sample {text!r} is not a share", hint="write it like 5% or 0.05") from None

@@ -13,7 +13,7 @@ from bulketl.errors import DONE, FAILED, ConfigError
 
 
 def watchdog(
-    ack: Annotated[bool, typer.Option("--ack", help="Acknowledge what is open: you look after it.")] = False,
+    ack: Annotated[bool, typer.Option("--ack", help="Acknowledge the open alerts: you look after them.")] = False,
     by: Annotated[str, typer.Option("--by", metavar="NAME", help="Who acknowledges. [default: this user]")] = "",
     schema: SchemaOption = None,
     config: ConfigOption = None,
@@ -22,7 +22,7 @@ def watchdog(
 ) -> None:
     """Look whether every tier's tables came, and alert people when they did not, or the ledger does not answer.
 
-    For a timer on another host than the one that loads; it needs to read the ledger, and nothing else. People are told once,
+    Let a timer run it on another host than the one that loads. It only needs to read the ledger. It tells people once,
     again when an acknowledgement expires, and when it is over.
     """
 

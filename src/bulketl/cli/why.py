@@ -19,7 +19,7 @@ def why(
         typer.Argument(
             metavar="KEY [COLUMN]",
             help="The row's primary key as either side spells it: 4711, or a=1,b=2, or a word for each column; bytes as "
-            "\\x0a1f. Then perhaps one column. After `--` a key may begin with a minus.",
+            "\\x0a1f. A column may follow. After `--` a key may begin with a minus.",
         ),
     ],
     schema: SchemaOption = None,
@@ -29,9 +29,9 @@ def why(
 ) -> None:
     """Say why one row, or one value of it, is in the target what it is.
 
-    Shows the value on both sides, the cast between them, which run wrote the row, its rejects and audit entries, the last
-    comparison, and what the next load will do with it. The last line is the answer. Nothing is changed, and each server is
-    asked by the row's key alone. With one server away the rest is shown.
+    It shows the value on both sides, the cast between them, which run wrote the row, its rejects and audit entries, the
+    last comparison, and what the next load will do with it. The last line is the answer. It asks each server for the one
+    row by its key, and changes nothing. If one server is away, it shows the rest.
     """
 
     def command() -> int:

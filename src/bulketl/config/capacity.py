@@ -1,4 +1,4 @@
-"""The key `capacity` of `bulketl.yaml`, typed: how much there is of what nobody can ask a server for."""
+"""The key `capacity` of `bulketl.yaml`, typed: sizes that bulketl cannot ask a server for."""
 
 from __future__ import annotations
 

@@ -28,11 +28,12 @@ APART = frozenset((*_ADDRESSES, *_TOLD, "known", "known_columns"))
 
 
 class Config(Settings):
-    """Settings and table rules in one value; what every decision is taken from.
+    """The settings and the rules of all tables; every decision is based on them.
 
-    `known` are the tables the source had when the rules were last written, None when nobody noted it; `known_columns`
-    are theirs. `sources`: by the name that a table has in the target, the one that it has at the source, where these differ.
-    `tables` are the tables with an entry of their own, and what each inherits; `patterns` and `tiers`: keys for the others.
+    `known`: the tables that the source had when the rules were last written, None if nobody noted them; `known_columns`:
+    the columns of these tables. `sources` maps the name of a table in the target to its name at the source, where the two
+    differ. `tables`: the rules of the tables that have an entry, including what they inherit; `patterns` and `tiers`: the
+    keys for the other tables.
     """
 
     known: frozenset[str] | None = None
@@ -54,9 +55,9 @@ class Config(Settings):
 
     @property
     def fingerprint(self) -> str:
-        """A hash of all that decides what is loaded and how: rules and settings, without secrets, addresses and channels.
+        """A hash of all that decides what is loaded and how: rules and settings without secrets, addresses and channels.
 
-        Two configurations that have the same one load the same tables alike.
+        Two configurations with the same hash load the same tables in the same way.
         """
         values = self.model_dump(mode="json", exclude=set(APART))
         return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:16]
@@ -68,7 +69,7 @@ class Config(Settings):
 
     @property
     def secret_variables(self) -> frozenset[str]:
-        """The variables of the environment that hold a secret or say where one is: no process that is started needs them."""
+        """The environment variables that hold a secret or say where one is; no process that bulketl starts needs them."""
         return self._secret_variables
 
     def uri(self, side: Literal["source", "target"]) -> str:
@@ -85,11 +86,11 @@ class Config(Settings):
 
     @property
     def session_zone(self) -> str:
-        """The zone that is set for sessions of the source, '' where that of the server is to stay."""
+        """The time zone that bulketl sets in sessions of the source, '' if the server's zone is to stay."""
         return "" if self.timestamp_zone == "server" else self.timestamp_zone
 
     def rule(self, table: str) -> TableRule:
-        """Return the rule for a table: its own, or what it inherits; the defaults when nothing is written."""
+        """Return the rule for a table: its own, or what it inherits; the defaults if nobody wrote one."""
         if table in self.tables or not (self.patterns or self.tiers):
             return self.tables.get(table, _DEFAULT_RULE)
         if table not in self._inherited:
@@ -105,7 +106,7 @@ class Config(Settings):
 
     @property
     def rules(self) -> tuple[TableRule, ...]:
-        """Every rule that is written: of tables, of patterns and of tiers."""
+        """Every rule that somebody wrote: for tables, patterns and tiers."""
         many = (TableRule.model_validate(keys) for keys in (*self.patterns.values(), *self.tiers.values()))
         return (*self.tables.values(), *many)
 
@@ -113,24 +114,25 @@ class Config(Settings):
     def tables_at_once(self) -> dict[Tier, int]:
         """How many tables, or groups of small ones, of each tier are loaded at once.
 
-        Without a rule every table is of the same tier, which says nothing of any: as many as there are workers.
+        Without any rules every table is in the same tier, which then says nothing: as many tables are loaded at once as
+        there are workers.
         """
         if self.ruled or self.tier_workers is not None:
             return super().tables_at_once
         return dict.fromkeys(TIERS, self.at_once)
 
     def fitting(self, tables: Iterable[str]) -> dict[str, TableRule]:
-        """Return the rules of those tables that have one, of their own or by a pattern."""
+        """Return the rules of those tables that have a rule of their own or by a pattern."""
         fit = {name for name in tables if matches(self.source_name(name), self.patterns) and not self.is_new(name)}
         names = [name for name in tables if name in self.tables or name in fit]
         return {name: self.rule(name) for name in names}
 
     def spread(self, tables: Iterable[str]) -> Config:
-        """Return the same, in which each of these tables that a pattern fits has a rule of its own."""
+        """Return the same configuration, in which each of these tables that a pattern fits has a rule of its own."""
         return self.model_copy(update={"tables": {**self.tables, **self.fitting(tables)}})
 
     def chosen(self, table: str) -> bool:
-        """Tell whether somebody chose for this very table how it is loaded, and not a pattern or tier for many."""
+        """Tell whether somebody chose how this very table is loaded, rather than by a pattern or a tier for many tables."""
         rule = self.rule(table)
         keys = inherited(self.source_name(table), {"table_importance": rule.table_importance}, self.patterns, self.tiers)
         return (keys.get("extraction_strategy"), keys.get("incremental_column")) != (
@@ -143,22 +145,22 @@ class Config(Settings):
         return self.sources.get(table) or self._met.get(table, table)
 
     def table_name(self, table: str) -> str:
-        """Return the name that a table of the source has in the target, by which all but its own statements call it."""
+        """Return the name in the target of a table of the source; everything but the source's statements uses this name."""
         if len(self._names) != len(self.sources):
             self._names.update({source: name for name, source in self.sources.items()})
         return self._names.get(table) or (snake_case(table) if self.names == "snake_case" else table)
 
     def meet(self, tables: Iterable[Table]) -> None:
-        """Take notice of the names of tables at the source, for patterns that fit those."""
+        """Take note of the names of tables at the source, because patterns are matched with them."""
         self._met.update({table.name: table.origin for table in tables if table.name != table.origin})
 
     def target_name(self, table: str, column: str) -> str:
-        """Return the name that a column of a table has in the target: by its rule, or by the one for all names."""
+        """Return the name in the target of a table's column: by the table's rule, or by the setting for all names."""
         own = self.rule(table).rename.get(column)
         return own or (snake_case(column) if self.names == "snake_case" else column)
 
     def target_names(self, table: str, columns: Iterable[str]) -> tuple[str, ...]:
-        """Return columns of a table by their names in the target."""
+        """Return the names of a table's columns in the target."""
         return tuple(self.target_name(table, column) for column in columns)
 
     def is_new(self, table: str) -> bool:
@@ -166,18 +168,18 @@ class Config(Settings):
         return self.known is not None and table not in self.known and table not in self.tables
 
     def left_out_unseen(self, table: str) -> bool:
-        """Tell whether a table is new, and left out by a pattern or a tier that was written without it."""
+        """Tell whether a table is new and a pattern or a tier excludes it whose author did not know the table."""
         return self.is_new(table) and self.rule(table).exclude
 
     def waits(self, table: str) -> bool:
-        """Tell whether a table is new, and is not loaded until the rules name it."""
+        """Tell whether a table is new and is not loaded until the rules name it."""
         return self.is_new(table) and self.new_tables == "report"
 
     def zone(self, catalog: Catalog) -> str:
-        """Return the zone in which TIMESTAMP columns are read."""
+        """Return the time zone in which TIMESTAMP columns are read."""
         return catalog.zone if self.timestamp_zone == "server" else self.timestamp_zone
 
     def declared_type(self, table: Table, column: Column) -> str:
-        """Return the Postgres type a person declared for a column, or empty: the table's own word first."""
+        """Return the Postgres type that a person declared for a column, or ''; the table's own rule takes precedence."""
         own = self.rule(table.name).casts.get(column.name)
         return own or next((rule.to for rule in self.casts if rule.takes(table, column)), "")

@@ -1,4 +1,4 @@
-"""The key `expect` of `tables.yaml`: how far a load of a table may differ from its nights before somebody hears of it."""
+"""The key `expect` of `tables.yaml`: how far a load may differ from earlier nights before somebody hears of it."""
 
 from __future__ import annotations
 

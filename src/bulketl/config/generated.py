@@ -1,7 +1,8 @@
 """The layout of `tables.yaml` with the top keys `metadata` and `tables`, as another program's schema analysis generates it.
 
-What a person would have decided is taken, by `KEYS`, which is also the table in the docs; what only repeats the schema of
-that day, or its statistics, is passed over and named. Bulketl's own keys may stand beside the others and win.
+bulketl takes the keys that express a person's decision, by `KEYS`, from which the table in the docs is made. It ignores
+and names the keys that only repeat the schema of that day, or its statistics. An entry may also have bulketl's own keys,
+which win.
 """
 
 from __future__ import annotations
@@ -36,42 +37,44 @@ class Key(NamedTuple):
 
 
 KEYS = (
-    Key("extraction_strategy", "extraction_strategy", "`incremental_chunked` is `chunked_incremental`, `small_table` is "
-        "`full_table`"),
-    Key("primary_incremental_column", "incremental_column", "the cursor"),
-    Key("incremental_columns", "incremental_column", "the first one, where `primary_incremental_column` names none"),
-    Key("table_importance", "table_importance", "`standard` is read as if it were not there"),
-    Key("processing_priority", "table_importance", "`high`, or 1 to 3, is critical; `medium`, `low` and 4 to 10 say no more "
-        "than the next two"),
-    Key("performance_category", "table_importance", "`large` is critical, `medium` and `small` are important, `tiny` is "
-        "reference"),
-    Key("is_modeled", "table_importance", "`true` makes it important at least"),
-    Key("lookback_resync", "reread", "`predicate_columns` are its columns and `window_days` its days, when `enabled`"),
-    Key("dependencies", "dependencies", "as it is"),
-    Key("monitoring", "monitoring", "`alert_on_failure`, `max_extraction_time_minutes` and `data_quality_threshold` as they "
-        "are"),
-    Key("batch_size", "", "partitions are cut by bytes"),
+    Key("extraction_strategy", "extraction_strategy", "`incremental_chunked` means `chunked_incremental`, and "
+        "`small_table` means `full_table`"),
+    Key("primary_incremental_column", "incremental_column", "it names the cursor"),
+    Key("incremental_columns", "incremental_column", "the first one is the cursor, if `primary_incremental_column` "
+        "names none"),
+    Key("table_importance", "table_importance", "bulketl ignores `standard`"),
+    Key("processing_priority", "table_importance", "`high`, or 1 to 3, means critical; with `medium`, `low` or 4 to "
+        "10, the next two keys decide"),
+    Key("performance_category", "table_importance", "`large` means critical, `medium` and `small` mean important, and "
+        "`tiny` means reference"),
+    Key("is_modeled", "table_importance", "`true` makes the table at least important"),
+    Key("lookback_resync", "reread", "if `enabled`, `predicate_columns` gives the columns and `window_days` the days"),
+    Key("dependencies", "dependencies", "bulketl takes it as it is"),
+    Key("monitoring", "monitoring", "bulketl takes `alert_on_failure`, `max_extraction_time_minutes` and "
+        "`data_quality_threshold` as they are"),
+    Key("batch_size", "", "bulketl cuts partitions by bytes"),
     Key("estimated_rows", "", "every run measures anew"),
     Key("estimated_size_mb", "", "every run measures anew"),
-    Key("primary_key", "", "it has only the first column of the key, which is read from the live schema; a list is taken as "
-        "`primary_key`"),
-    Key("column_names", "", "columns are read from the live schema"),
+    Key("primary_key", "", "a list is taken as `primary_key`; a single name is only the first column of the key, which "
+        "bulketl reads from the live schema"),
+    Key("column_names", "", "bulketl reads the columns from the live schema"),
     Key("column_overrides", "", "types follow the [cast rules](types.md); declare others under `casts`"),
-    Key("incremental_strategy", "", "one cursor is followed; what it misses a comparison finds"),
-    Key("replicator_watermark_column", "", "the cursor is what is followed"),
-    Key("sync_profile", "", "rows that were edited are found by the cursor and by comparison"),
-    Key("time_gap_threshold_days", "", "a watermark stays good however long the pause"),
-    Key("dbt_model_types", "", "no load depends on it"),
+    Key("incremental_strategy", "", "bulketl follows one cursor; a comparison finds what the cursor misses"),
+    Key("replicator_watermark_column", "", "bulketl follows the cursor"),
+    Key("sync_profile", "", "the cursor and the comparison find edited rows"),
+    Key("time_gap_threshold_days", "", "a watermark stays valid, however long the pause"),
+    Key("dbt_model_types", "", "no load needs it"),
     Key("estimated_processing_time_minutes", "", "every run measures anew"),
-    Key("memory_requirements_mb", "", "`memory_mb` bounds the whole process"),
+    Key("memory_requirements_mb", "", "`memory_mb` limits the whole process"),
     Key("monitoring.alert_on_slow_extraction", "", "`max_extraction_time_minutes` says when a table is late"),
-    Key("monitoring.performance_threshold_records_per_second", "", "the same"),
-    Key("monitoring.memory_alert_threshold_mb", "", "`memory_mb` bounds the whole process"),
-    Key("analysis_version", "", "says how the file was made"),
-    Key("schema_hash", "", "says how the file was made"),
-    Key("last_analyzed", "", "says how the file was made"),
-    Key("table_name", "", "the entry bears the name"),
-    Key("metadata", "", "says how the file was made"),
+    Key("monitoring.performance_threshold_records_per_second", "", "`max_extraction_time_minutes` says when a table is "
+        "late"),
+    Key("monitoring.memory_alert_threshold_mb", "", "`memory_mb` limits the whole process"),
+    Key("analysis_version", "", "it says how the file was made"),
+    Key("schema_hash", "", "it says how the file was made"),
+    Key("last_analyzed", "", "it says how the file was made"),
+    Key("table_name", "", "the key of the entry is the name"),
+    Key("metadata", "", "it says how the file was made"),
 )  # fmt: skip
 _TAKEN = {item.key: bool(item.ours) for item in KEYS}
 

@@ -1,8 +1,9 @@
 """What a table's rule takes from elsewhere in `tables.yaml`: from patterns that fit its name, and from its tier.
 
-A key comes whole from the first place that has it: the table's own entry, then each pattern that fits, in the order of the
-file, then the tier, which is that of the entry or of the first pattern that names one. What none has gets its default.
-Only masks add up, column by column: a table that masks one of its columns must not lose the masks that hold for many.
+A key comes whole from the first place that has it: the table's own entry, then each pattern that fits, in the order of
+the file, then the tier. The tier is the one that the entry names, or else the first pattern that names one. A key that no
+place has gets its default. Only masks are combined, column by column, so that a table that masks one of its columns does
+not lose the masks that hold for many tables.
 """
 
 from __future__ import annotations

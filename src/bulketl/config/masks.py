@@ -1,7 +1,7 @@
 """The key `mask` of a table: `{column: method}`, or `{column: {method: ..., ...}}` where the method has options.
 
-Masks of patterns and tiers add up with those of the table: a column is masked when any of them says so, and the nearest says
-how. So a table with a mask of its own loses none of those that hold for many.
+Masks of patterns and tiers are combined with those of the table. A column is masked if any of them says so, and the
+nearest one says how. So a table with a mask of its own loses none of the masks that hold for many tables.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class MaskEntry(Model):
     @classmethod
     def _known(cls, method: object) -> object:
         if method not in METHODS:
-            raise ValueError(f"{method!r} is no way to mask; one of: {', '.join(METHODS)}")
+            raise ValueError(f"{method!r} is not a way to mask; one of: {', '.join(METHODS)}")
         return method
 
     @field_validator("of")

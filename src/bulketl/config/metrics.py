@@ -1,4 +1,4 @@
-"""The key `metrics` of `bulketl.yaml`, typed: where figures go that others gather."""
+"""The key `metrics` of `bulketl.yaml`, typed: where bulketl writes figures for a monitoring system."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The key `migration` of `bulketl.yaml`, typed: how tables come over from an older pipeline, and back."""
+"""The key `migration` of `bulketl.yaml`, typed: how tables come over from an older pipeline, and go back."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Legacy(Model):
     @classmethod
     def _given(cls, words: tuple[str, ...]) -> tuple[str, ...]:
         if any(TABLES in word and word != TABLES for word in words):
-            raise ValueError(f"{TABLES} is a word of its own, for each table becomes a word")
+            raise ValueError(f"{TABLES} is a word of its own, because each table becomes a word")
         if words[:1] == (TABLES,):
             raise ValueError("a command begins with its program")
         return words

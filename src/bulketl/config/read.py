@@ -1,9 +1,9 @@
-"""The configuration as one value: `tables.yaml`, policy per table, and `bulketl.yaml`, connections and what holds for all.
+"""The configuration as one value: `tables.yaml`, the policy per table, and `bulketl.yaml`, connections and general settings.
 
-It reads its two files, the snapshot beside tables.yaml, the places where secrets are (`bulketl.config.secrets`), and nothing
-else: no server, no clock. The environment is handed in. Every mistake in both files is reported at once, with file, line,
-key path and what is allowed there. Column types never stand here, the live schema is read in each run; what stands here is
-what a person decides. A table without an entry gets the defaults below.
+This module reads the two files, the snapshot beside tables.yaml, the places where secrets are (`bulketl.config.secrets`),
+and nothing else: no server, no clock. The caller passes in the environment. It reports every mistake in both files at
+once, with file, line, key path and what is allowed there. The files never contain column types, because each run reads
+the live schema; they contain what a person decides. A table without an entry gets the defaults below.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ def load_config(
     source_name: str = "",
     **overrides: Any,
 ) -> Config:
-    """Return the configuration from both files, the environment and `overrides`, each winning over those before.
+    """Return the configuration from both files, the environment and `overrides`; each wins over those before it.
 
-    A file or an override that is None was not given. From the environment come BULKETL_SOURCE, BULKETL_TARGET, their
-    passwords, BULKETL_SCHEMA, BULKETL_MASK_KEY and each `${VAR}` in the settings, or from where it says that they are.
-    `source_name`: which of the `sources:` in the settings; its rules are its own where `tables` is None.
-    Raise ConfigError with every problem of both files.
+    A file or an override that is None was not given. BULKETL_SOURCE, BULKETL_TARGET, their passwords, BULKETL_SCHEMA,
+    BULKETL_MASK_KEY and each `${VAR}` in the settings come from the environment, or from the place that it names.
+    `source_name`: which of the `sources:` in the settings; its rules are its own where `tables` is None. Raise ConfigError
+    with every problem of both files.
     """
     problems: list[str] = []
     config = _read(tables, settings, environ, source_name, overrides, problems)

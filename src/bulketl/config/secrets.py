@@ -1,10 +1,10 @@
-"""Where passwords, keys and URLs come from that nobody should read: one place that finds them, for every key and variable.
+"""Where passwords, keys and URLs come from that nobody should read: this module finds them for every key and variable.
 
-A secret has a name, and is in the environment under that name, in the file that NAME_FILE names, in what the command in
-NAME_COMMAND prints, in the keyring under the `service/user` in NAME_KEYRING, or among systemd's credentials under that name.
-Two of the first four are a mistake, for nobody could tell which one holds. `${NAME}` in bulketl.yaml finds it so, and
-`${file:PATH}`, `${credential:NAME}`, `${keyring:SERVICE/USER}` and `${command:WORDS}` say it in place. No message repeats
-what is in any of them: a person may have put the secret itself there.
+A secret has a name. It is in the environment under that name, in the file that NAME_FILE names, in the output of the
+command in NAME_COMMAND, in the keyring under the `service/user` in NAME_KEYRING, or among systemd's credentials under
+that name. Two of the first four are a mistake, because nobody could tell which one counts. `${NAME}` in bulketl.yaml
+searches all of these; `${file:PATH}`, `${credential:NAME}`, `${keyring:SERVICE/USER}` and `${command:WORDS}` name the
+place directly. No message repeats a value of any of them, because a person may have put the secret itself there.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def named(name: str, environ: Mapping[str, str]) -> str | None:
         raise SecretError(f"{' and '.join(given)} are both set: leave one of them")
     if given:
         if any("\ud800" <= letter <= "\udfff" for letter in environ[given[0]]):  # bytes that are no text
-            raise SecretError(f"{given[0]} is no text in UTF-8: write it anew")
+            raise SecretError(f"{given[0]} is not UTF-8 text: write it anew")
         ending = given[0].removeprefix(name)
         return WAYS[ending](environ[given[0]], given[0], environ) if ending else environ[name]
     folder = environ.get(CREDENTIALS)
@@ -158,7 +158,7 @@ def _keyring(entry: str, where: str, _environ: Mapping[str, str]) -> str:
 def _line(raw: bytes, what: str) -> str:
     """Return the one line of text in some bytes."""
     if len(raw) > MOST_BYTES:
-        raise SecretError(f"{what} has more than {MOST_BYTES >> 10} KB; it is no secret")
+        raise SecretError(f"{what} has more than {MOST_BYTES >> 10} KB; it is not a secret")
     try:
         text = raw.decode("utf-8-sig").removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:

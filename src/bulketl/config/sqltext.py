@@ -1,7 +1,7 @@
-"""SQL that a person wrote, as far as it must be understood: is it one SELECT or one condition, where are its placeholders.
+"""SQL that a person wrote, as far as bulketl must understand it: is it one SELECT or condition, with which placeholders.
 
-It is split into what is quoted, what is a comment, and the rest; a parser would refuse what it does not know of either
-server's SQL. That guards against mistakes. Against harm the read-only transaction guards, and the rights of the user.
+bulketl splits the text into quoted parts, comments, and the rest; a parser would refuse SQL of either server that it does
+not know. This guards against mistakes. The read-only transaction and the rights of the user guard against harm.
 """
 
 from __future__ import annotations

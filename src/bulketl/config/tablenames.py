@@ -1,6 +1,6 @@
-"""The names that tables have in the target: rules as a person wrote them, by the names of the source, by those instead.
+"""The names that tables have in the target, and rules rewritten from the names at the source to these names.
 
-Everything but the statements to the source calls a table by the name that it has in the target: rules, events, the ledger.
+Everything but the statements to the source calls a table by its name in the target: rules, events, the ledger.
 """
 
 from __future__ import annotations

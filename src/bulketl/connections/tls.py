@@ -75,7 +75,7 @@ def protection(parameters: Mapping[str, str], side: str) -> tuple[Protection, di
                     hint=f"one of {', '.join(MODES)}",
                 )
             if mode not in ("", found):
-                raise ConfigError(f"the {side} URI says twice, and otherwise, whether TLS is used", hint="leave one of them")
+                raise ConfigError(f"the {side} URI has two parameters that disagree about TLS", hint="leave one of them")
             mode, note = found, "" if word == found or word not in _OLDER else f"says {name}={word}; write ssl-mode={found}"
         elif plain in _FILES:
             files[_FILES[plain]] = value
@@ -126,13 +126,13 @@ def check_certificate(found: Protection, side: str) -> None:
                 mode, owner = Path(path).stat().st_mode, Path(path).stat().st_uid
         except (OSError, ValueError) as error:
             raise ConfigError(
-                f"the {what} in the {side} URI cannot be read: {getattr(error, 'strerror', None) or 'it is no path'}",
+                f"the {what} in the {side} URI cannot be read: {getattr(error, 'strerror', None) or 'it is not a path'}",
                 hint="ssl-cert and ssl-key are paths of PEM files on this machine",
             ) from None
     if mode & (0o027 if owner == 0 else 0o077):  # as libpq has it
         raise ConfigError(
             f"the key of the client certificate in the {side} URI may be read by others on this machine",
-            hint="chmod 600 it; no server is asked with a key that is no secret",
+            hint="chmod 600 it; bulketl asks no server with a key that others may read",
         )
     _load(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), found, side)
 

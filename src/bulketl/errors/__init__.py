@@ -70,13 +70,13 @@ def with_runbook(hint: str, name: Runbook) -> str:
 
 
 class BulketlError(Exception):
-    """Anything that went wrong and that a user can act on.
+    """Something went wrong, and a user can act on it.
 
-    `hint` is a whole sentence that says what to do; `transient` is true when the same step may succeed a moment
-    later; `ease` says what would make that likelier: smaller batches, or fewer workers. `away`: nobody answers on that side,
-    so nothing else that asks it goes better at this moment. `said` is the part of the message,
-    letter by letter, that may quote a row or a key; `code` the server's number for it, `SQLSTATE 23505` or `MySQL 1205`,
-    and the error's kind where there is none. `place`: the file and function that made it.
+    `hint` is a whole sentence that says what to do. `transient` is true if the same step may succeed a moment later;
+    `ease` says what would make that likelier: smaller batches, or fewer workers. `away`: nobody answers on that side, so
+    whatever else asks it fails at this moment, too. `said` is the part of the message, letter by letter, that may quote a
+    row or a key. `code` is the number that the server gave the error, `SQLSTATE 23505` or `MySQL 1205`, or the class of
+    the error if there is none. `place`: the file and function that raised it.
     """
 
     exit_code = FAILED
@@ -104,19 +104,19 @@ class BulketlError(Exception):
 
     @property
     def reference(self) -> str:
-        """The code by which docs/refusals.md and `bulketl explain` tell of it; '' for one that bulketl did not make."""
+        """The code by which docs/refusals.md and `bulketl explain` list the error; '' if bulketl did not make it."""
         from bulketl.errors.catalog import code_of  # only who tells of an error needs it
 
         return code_of(self.place, type(self).__name__, self.message)
 
     @property
     def public(self) -> str:
-        """The message with the code in the place of what was said."""
+        """The message with the server's code instead of the words that may quote a row."""
         return withheld(self.message, self.said, "" if self.code == type(self).__name__ else self.code)
 
     @property
     def quotes(self) -> bool:
-        """Whether what was said may quote a row: it is of a statement, and of no connection that was refused."""
+        """Whether the withheld words may quote a row: they are about a statement, not about a refused connection."""
         of_statement = self.code.startswith(("SQLSTATE ", "MySQL 1")) or isinstance(self, (DataError, BugError))
         return bool(self.said) and of_statement
 
@@ -145,7 +145,7 @@ class ConfigError(BulketlError):
 
 
 class PlanError(BulketlError):
-    """What was asked for does not fit what the servers have."""
+    """The request does not fit what the servers have."""
 
     exit_code = WRONG_REQUEST
 
@@ -171,7 +171,7 @@ class TargetError(BulketlError):
 
 
 class ClusterError(BulketlError):
-    """The Dask cluster does not answer, does not fit, or lost what it was doing."""
+    """The Dask cluster does not answer, has other versions than this process, or lost a step."""
 
 
 class DeliveryError(BulketlError):
@@ -233,10 +233,10 @@ class RunEndedError(Exception):
 
 
 class DataError(BulketlError):
-    """The rows themselves: too many rejected, a check that fails, a count that differs.
+    """The rows themselves are wrong: too many were rejected, a check failed, or a count differs.
 
-    `rejects` of them were rejected; `checks` are the figures of the checks that the table failed for. `state`: the SQLSTATE
-    with which Postgres refused one of them, '' for what it did not say.
+    `rejects`: how many rows were rejected. `checks`: the figures of the checks because of which the table failed.
+    `state`: the SQLSTATE with which Postgres refused a row, '' if it gave none.
     """
 
     state = ""

@@ -1,7 +1,8 @@
-"""Every error by its code: which places of the code raise it, what it says, and what to do. Made from the code, and shipped.
+"""Every error by its code: which places of the code raise it, what it says, and what to do.
 
-A code is given once: it keeps its meaning when the words change, and is not given again when the error is gone. `…` stands
-in a message or a hint for what is filled in. `python tests/test_codes.py` brings catalog.json up to date.
+The catalog is made from the code, and shipped with it. A code is given once: it keeps its meaning when the words change,
+and no other error gets it when its error is gone. In a message or a hint, `…` stands for a name, a number or other words
+that differ from case to case. `python tests/test_codes.py` brings catalog.json up to date.
 """
 
 from __future__ import annotations

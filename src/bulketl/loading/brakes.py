@@ -1,4 +1,4 @@
-"""How much a run does at once, and what slows it down or ends it."""
+"""How many steps a run carries out at once, and what slows it down or ends it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The certificate of a load: figures of every column, taken on the way and beside what the target has of them."""
+"""The certificate of a load: figures of every column, from the batches on their way and from the target."""
 
 from __future__ import annotations
 

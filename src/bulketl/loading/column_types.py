@@ -1,6 +1,6 @@
-"""The types of a table's columns, asked for once its rows are read: they must be those that the plan saw.
+"""The types of a table's columns, queried once its rows are read: they must be those that the plan saw.
 
-What a load reads depends on them, and no value tells: 123 is 1.23 of a decimal(10,2) and 12.3 of a decimal(10,1).
+What a load reads depends on them, and no value tells: 123 means 1.23 in a decimal(10,2) and 12.3 in a decimal(10,1).
 """
 
 from __future__ import annotations

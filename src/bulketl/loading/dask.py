@@ -45,11 +45,11 @@ _GO_ON = "`bulketl load --resume last --executor dask` goes on"
 
 @contextlib.contextmanager
 def dask(scheduler: str | Client) -> Iterator[Callable[[str, int], contextlib.AbstractContextManager[Executor]]]:
-    """Connect to a Dask cluster, check it, and give what `load` and `resume` take as `executor`.
+    """Connect to a Dask cluster, check it, and give the `executor` for `load` and `resume`.
 
-    `scheduler` is an address, `tls://host:8786`, with the certificates of Dask's own configuration; or a client, which
-    stays open. Raise ConfigError when the address is none, the extra is not installed, or scheduler and workers have
-    another bulketl or Python than this process; ClusterError when nobody answers or there is no worker.
+    `scheduler`: an address such as `tls://host:8786`, with the certificates of Dask's own configuration; or a client,
+    which stays open. Raise ConfigError when the address is not valid, the extra is not installed, or scheduler or workers
+    have another version of bulketl or Python than this process; ClusterError when nobody answers or there is no worker.
     """
     with _connected(scheduler) as client:
         _check(client)
@@ -67,7 +67,7 @@ def check_address(scheduler: str) -> None:
         raise ConfigError("the address of the Dask scheduler is missing", hint=f"--scheduler names it: {_FORM}")
     if not good or "@" in scheduler:
         shown = repr(scheduler) if "@" not in scheduler else "what has a user or password"
-        raise ConfigError(f"{shown} is no address of a Dask scheduler", hint=_FORM)
+        raise ConfigError(f"{shown} is not the address of a Dask scheduler", hint=_FORM)
 
 
 def _connected(scheduler: str | Client) -> contextlib.AbstractContextManager[Client]:
@@ -140,10 +140,10 @@ def _check(client: Client) -> None:
         wrong.insert(0, f"the scheduler: {', '.join(lines)}")
     if wrong:
         raise ConfigError(
-            f"the Dask cluster of {_address(client)} does not fit; here are Python {_python(sys.version_info)}, "
+            f"the Dask cluster of {_address(client)} has other versions; here are Python {_python(sys.version_info)}, "
             f"{', '.join(f'{name} {version(name)}' for name in _THE_SAME)}, and there\n  "
             + "\n  ".join(map(in_a_line, wrong)),
-            hint="install the same there, and start it again",
+            hint="install the same versions there, and start it again",
         )
 
 
@@ -272,7 +272,9 @@ def attempt(wanted: str, fn: Callable[..., Any], source: Any, target: Any, step:
     many threads the cluster has, and a run whose process was killed leaves none behind.
     """
     if (here := _own_version()) != wanted:  # a worker that came later
-        return ConfigError(f"a Dask worker has bulketl {here}, and the run is of {wanted}", hint="install the same on both")
+        return ConfigError(
+            f"a Dask worker has bulketl {here}, and the run began with {wanted}", hint="install the same version on both"
+        )
     try:
         return fn(source, target, step)
     except BulketlError as error:

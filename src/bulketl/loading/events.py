@@ -1,7 +1,7 @@
-"""What happens in a run, as values. Observers fold over them: progress, summary, ledger, log; none can change a load.
+"""What happens in a run, as values.
 
-Only the driver makes events; a worker returns a result. New kinds may appear, so an observer passes over what it does
-not know.
+Observers fold over events: progress, summary, ledger, log; none of them can change a load. Only the driver makes events;
+a worker returns a result. New kinds of events may appear, so an observer ignores events that it does not know.
 """
 
 from __future__ import annotations

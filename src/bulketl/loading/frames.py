@@ -1,7 +1,8 @@
 """A table of the source as a Polars frame, with the exact values that a load would write, and without any Postgres.
 
-Planned like a first load: the same rules of the configuration, casts and masks, the same ranges, each counted or proved.
-What a load would put on record, a frame has no place for: rejected rows are an error here, altered values a warning.
+bulketl plans the read like a first load: with the same rules of the configuration, casts and masks, and the same ranges,
+each counted or proved. A frame has no place for what a load would put on record: rejected rows raise an error here, and
+altered values a warning.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ Changed = Counter[tuple[str, str]]  # values per column and kind of alteration
 
 
 class AlteredValuesWarning(UserWarning):
-    """Values of a frame are not as the source has them, because no type of Polars or Postgres holds them."""
+    """Some values of a frame differ from those of the source, because no type of Polars or Postgres can hold them."""
 
 
 class _Ranges(NamedTuple):
@@ -66,13 +67,14 @@ def read(
     limit: int | None = None,
     config: Config | None = None,
 ) -> pl.DataFrame:
-    """Return a table or view of the source, in the order of its key where it is read in ranges.
+    """Return a table or view of the source as a frame, in the order of its key if it is read in ranges.
 
-    `where`: a condition in the source's SQL. `columns`: only these, in this order; else all that the configuration does
-    not exclude. `limit`: at most so many rows, any. `config`: else the files in config/ and the environment. Types are
-    those of the casts (docs/types.md), masked columns are masked; decimals of more than 38 digits and JSON are text.
-    Values that had to be altered raise an AlteredValuesWarning. Raise ConfigError, SourceError, PlanError for a table or
-    column that is not there, DataError for rows that no cast can read and for rows that did not arrive.
+    `where`: a condition in the source's SQL. `columns`: only these, in this order; by default all that the configuration
+    does not exclude. `limit`: return at most so many rows, whichever they are. `config`: by default the files in config/
+    and the environment. Types are those of the casts (docs/types.md), and masked columns are masked; decimals of more
+    than 38 digits and JSON are text. Warn with an AlteredValuesWarning if values had to be altered. Raise ConfigError,
+    SourceError, PlanError for a table or column that does not exist, DataError for rows that no cast can read and for
+    rows that did not arrive.
     """
     ranges = _planned(config or _config_here(), table, where, columns)
     frames: list[pl.DataFrame] = [_empty(ranges)]
@@ -90,9 +92,10 @@ def read(
 def scan(table: str, *, where: str = "", config: Config | None = None) -> pl.LazyFrame:
     """Return a table or view of the source as a lazy frame, which asks the source when it is collected.
 
-    Only the columns that a query needs are read, range by range, so that `head`, a filter or a sum of a large table does
-    not need the memory for all of it. A filter of Polars is applied to what was read; `where` is the source's. All else
-    is as in `read`, which says what is raised; here when it is collected, but for a table that is not there.
+    It reads only the columns that a query needs, range by range, so that `head`, a filter or a sum of a large table does
+    not need memory for the whole table. Filters of Polars are applied after reading; `where` is applied by the source.
+    Everything else is as in `read`, including the errors, which are raised when the frame is collected; only a missing
+    table raises at once.
     """
     asked = config or _config_here()
     schema = _empty(_planned(asked, table, where, ())).schema

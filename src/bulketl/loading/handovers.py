@@ -1,6 +1,6 @@
-"""Tables that changed hands: the older pipeline hears of it until it has answered, and what is kept has its time.
+"""Tables that changed hands: the older pipeline is told until it has answered, and kept tables are dropped at their time.
 
-Every load sees to both at its end; nothing of that fails it.
+Every load does both at its end; neither can fail the load.
 """
 
 from __future__ import annotations

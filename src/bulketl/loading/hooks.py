@@ -1,10 +1,9 @@
-"""Hooks: what a person has run at events of a run, one call after another, beside the run and in no way in its way.
+"""Hooks: what a person runs at events of a run, one call after another, beside the run and without delaying it.
 
-Calls wait in a line; a thread carries them out in the order of events. What is to run at the end of the run waits until its
-end is on record and its locks are free. A hook that had to be ended is not called again by the run, and more than MOST
-calls do not wait: what is left out for that is counted and told.
-
-A callable runs in a process of its own, so that it can be ended and takes no processor time from the run.
+Calls wait in a queue, and a thread makes them in the order of the events. Calls at the end of the run wait until its end
+is on record and its locks are free. The run does not call a hook again that it had to end, and at most MOST calls wait:
+it counts and reports the calls that it leaves out for either reason. A callable runs in a process of its own, so that it
+can be ended and takes no processor time from the run.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """The journal of a run: its events, put on record while it lasts.
 
-One thread writes them once a second over a connection of its own, so a load never waits for it and never fails with it. A
-run of less than a second has no such connection: its events go with the record of its end. What the target does not take
-is kept for the next second, MOST events at most; how many were lost is an event itself, and a warning at the end. The same
-thread looks whether somebody has asked for the end of the run, which the driver reads from `cancel`.
+One thread writes them once a second over a connection of its own, so a load never waits for it and never fails because of
+it. A run of less than a second has no such connection: its events are written with the record of its end. Events that the
+target does not take are kept for the next second, at most MOST of them. How many were lost is an event itself, and a
+warning at the end. The same thread looks whether somebody has asked for the end of the run; the driver reads that from
+`cancel`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""The events of every run as records of the logger `bulketl.events`, for whoever gathers logs.
+"""The events of every run as records of the logger `bulketl.events`, for programs that gather logs.
 
 A record is typed: its message is the event's kind, and run, table and the event's values are attributes of it. What a
-server said is no part of it, but a debug record of its own, for it may quote a row. Nothing is made of an event as long as
-nobody listens to the logger, which hands nothing on to its parents: a notebook shows no line that it did not ask for.
+server said is not part of it, but of a separate debug record, because it may quote a row. As long as nobody listens to
+the logger, nothing is made of an event. The logger passes nothing on to its parents, so a notebook shows no line that it
+did not ask for.
 """
 
 from __future__ import annotations

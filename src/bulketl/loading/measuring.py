@@ -1,6 +1,7 @@
-"""The end of a load measures what fills up, for whoever asks when it will be full; nothing of that fails the load.
+"""The end of a load measures what fills up, so that reports can say when it will be full; this can never fail the load.
 
-The highest value of a key is asked of the target, by its index; the limit is the lower one of both sides' types.
+bulketl asks the target for the highest value of a key, by its index. The limit is the lower one of the types on both
+sides.
 """
 
 from __future__ import annotations

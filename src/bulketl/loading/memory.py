@@ -1,4 +1,4 @@
-"""How much memory the process has, where the system tells."""
+"""How much memory the process has, if the system tells."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The end of a load lets go of what is old in the ledger, as `ledger: {keep: ...}` says; nothing of that fails the load."""
+"""The end of a load removes old records from the ledger, as `ledger: {keep: ...}` says; this can never fail the load."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of one step: read from the source, coerced, counted, and their figures taken."""
+"""The rows of one step: reading them from the source, coercing and counting them, and taking their figures."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Reading:
         if self.sign and self.begun:
             raise SourceError(
                 f"table {self.spec.table!r}: Postgres refuses some of its rows, and to find them all bulketl would have to "
-                "read it again, as of another moment",
+                "read it again, at another moment",
                 hint="ask for consistency: re-read, which allows that; or correct the rows that `bulketl rejects` shows",
             )
         self.begun.append(True)

@@ -1,4 +1,4 @@
-"""The record of a run: whatever writes to tables begins on record, holds its locks, and ends there however it ends."""
+"""The record of a run: whatever writes to tables begins on record, holds its locks, and ends there, however it ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Foreign keys that bulketl keeps, around a run: away while tables are written, there again when all are done."""
+"""Foreign keys that bulketl keeps, around a run: dropped while tables are written, added again when all are done."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A load: carrying out a plan, and going on with one that was interrupted."""
+"""A load: carrying out a plan, and resuming a run that was interrupted."""
 
 from __future__ import annotations
 
@@ -66,14 +66,14 @@ def load(
     closed: Callable[[], bool] | None = None,
     executor: Executors = threads,
 ) -> Summary:
-    """Carry out a plan; return what became of each table, also when some failed.
+    """Carry out a plan; return what became of each table, also if some failed.
 
     Observers are called with every event, in order; one that raises is not called again, and the load goes on. When
-    `closed` says so, or somebody cancels the run, steps under way are finished, what is complete is published, and the run
-    ends. `executor`: where
-    steps run, in threads of this process or on what `bulketl.dask` gives. Raise SourceError or TargetError when the run
-    could not begin or record itself, or another one holds a lock that it needs; ClusterError when the cluster goes away. A
-    run that is interrupted leaves every table as it was or complete, and can be resumed until the next load.
+    `closed` returns true, or somebody cancels the run, the steps under way are finished, complete tables are published,
+    and the run ends. `executor`: where steps run, in threads of this process or on the cluster of `bulketl.dask`. Raise
+    SourceError or TargetError when the run could not begin or be recorded, or when another run holds a lock that it
+    needs; ClusterError when the cluster goes away. An interrupted run leaves every table as it was or complete, and can
+    be resumed until the next load.
     """
     check_libraries()
 
@@ -100,10 +100,11 @@ def resume(
     closed: Callable[[], bool] | None = None,
     executor: Executors = threads,
 ) -> Summary:
-    """Go on with a run that was interrupted, the last one into the schema when none is named, at what is not on record.
+    """Continue an interrupted run, by default the last one into the schema, with the steps that are not on record.
 
-    The plan is the one it began with. Raise PlanError when there is no such run, it ended or is being carried out, a
-    later load has swept it away, or the tables it has left are otherwise now; then as `load`.
+    It carries out the plan with which the run began. Raise PlanError when there is no such run, when it ended or is being
+    carried out, when a later load has removed what it had staged, or when the tables that are left have changed; also
+    raise as `load` does.
     """
     check_libraries()
     target = Postgres.of(config)

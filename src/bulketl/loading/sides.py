@@ -1,4 +1,4 @@
-"""What a load needs of its two servers: protocols, of each of which one exists, and fakes in the tests."""
+"""What a load needs of its two servers: protocols with one implementation each, and fakes in the tests."""
 
 from __future__ import annotations
 

@@ -199,13 +199,14 @@ class HookSummary:
 
 
 class Summary:
-    """Folds events; `tables` maps names to TableSummary in the order of the plan.
+    """What became of a run, folded from its events; `tables` maps names to TableSummary in the order of the plan.
 
-    `source` and `schema` are what the run reads and where it writes. `left_out` is what no load takes, `notes` are of no one
-    table. `cancelled`: who asked for its end, '' for nobody. `source_work`: what the source's server counted meanwhile, {}
-    when unknown: `of` says whose rows and bytes, `account` bulketl's user or `server` everybody; `rows_read`, `bytes_sent`,
-    and `server_lock_waits` of everybody. `hooks`: what came of each that was called, by its label. `foreign_keys`: how
-    many of those that rules keep are there and hold.
+    `source` and `schema`: what the run reads and where it writes. `left_out`: what no load takes. `notes`: notes that
+    belong to no single table. `cancelled`: who asked for the end of the run, '' for nobody. `source_work`: what the
+    source's server counted during the run, {} if unknown: `of` says whose rows and bytes these are (`account` for
+    bulketl's user, `server` for everybody), with `rows_read`, `bytes_sent`, and `server_lock_waits`, which always count
+    everybody. `hooks`: the result of each hook that was called, by its label. `foreign_keys`: how many of the foreign
+    keys that rules keep exist and hold.
     """
 
     def __repr__(self) -> str:
@@ -245,7 +246,7 @@ class Summary:
         self.foreign_keys = 0
 
     def add(self, event: Event) -> None:
-        """Take one event into account."""
+        """Add one event to the summary."""
         match event:
             case RunStarted(run=run, zone=zone, tables=tables, left_out=left_out):
                 self.run, self.source, self.schema = run, event.source, event.schema
@@ -308,7 +309,7 @@ class Summary:
             self.seconds = event.seconds
 
     def make_public(self) -> None:
-        """Have every message be without words of a server, which may quote rows."""
+        """Remove the words of a server, which may quote rows, from every message."""
         for table in self.tables.values():
             table.message = table.public or table.message
         for hook in self.hooks.values():
@@ -316,23 +317,23 @@ class Summary:
 
     @property
     def failed(self) -> list[TableSummary]:
-        """The tables that were not published, and not because the run ended before."""
+        """The tables that were not published, except those that the run did not finish."""
         return [table for table in self.tables.values() if table.outcome == "failed"]
 
     @property
     def unfinished(self) -> list[TableSummary]:
-        """The tables that the run did not come to, or not to the end of."""
+        """The tables that the run did not begin or did not finish."""
         return [table for table in self.tables.values() if table.outcome == "unfinished"]
 
     @property
     def uncertified(self) -> list[TableSummary]:
-        """The tables that were published, and whose figures differ or are not all known."""
+        """The tables that were published and whose figures differ or are not all known."""
         loaded = (table for table in self.tables.values() if table.outcome == "loaded")
         return [table for table in loaded if table.certificate and not table.certificate.certified]
 
     @property
     def outcome(self) -> str:
-        """`done`, `stopped` before its end, `partly done`, `failed` when no table is as it should be, `not certified`."""
+        """`done`, `stopped` before its end, `partly done`, `failed` if no table is as it should be, `not certified`."""
         if self.unfinished:
             return "stopped"
         if not self.failed:
@@ -342,9 +343,9 @@ class Summary:
 
     @property
     def totals(self) -> dict[str, float]:
-        """Tables, rows and bytes that were published, how many tables were unchanged and failed, and the rejects of all.
+        """The tables, rows and bytes published, the numbers of unchanged and failed tables, and the rejects of all.
 
-        Of a retention, which publishes nothing, the tables that it has shortened, and the rows that have left.
+        For a retention, which publishes nothing: the tables that it has shortened, and the rows that it has removed.
         """
         loaded = [table for table in self.tables.values() if table.outcome in DONE]
         return {
@@ -359,7 +360,7 @@ class Summary:
         }
 
     def to_json(self) -> dict[str, object]:
-        """Return the whole summary as plain values, the same for `--json` and notebooks."""
+        """Return the whole summary as plain values; `--json` and notebooks get the same."""
         names = (
             "table", "tier", "outcome", "rows", "before", "rejects", "bytes", "seconds", "changed", "drift", "part", "unmet",
             "beside",

@@ -1,6 +1,6 @@
-"""When the source is to be left alone for a while: a value machine over what a look at it says, and what was read.
+"""When bulketl leaves the source alone for a while: a value machine over looks at the source, and what was read.
 
-It is asked before anything is read, and knows no clock.
+The load asks it before it reads anything. It knows no clock.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Tables that wait for a lock at the source: looked for while steps last, and told once when it begins and when it ends.
+"""Tables that wait for a lock at the source: looked for during steps, and reported when a wait begins and when it ends.
 
-The look is taken in a thread, for the source may not answer: the driver never waits for it.
+A thread takes the look, because the source may not answer: the driver never waits for it.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Whether what the catalogue does not show is gone, or only out of this user's view: asked of the server.
 
-information_schema shows what a user has rights on, so a right that was taken away looks like a table or a column that was
-dropped. The server checks rights before it looks: who asks for something that was never there learns from the refusal
-how far the rights reach, roles, PUBLIC, patterns and partial revokes included. "No such table" and "unknown column" are the
-server's own word that something is gone; "denied" is no word about it at all. Nothing is read: every query ends at LIMIT 0.
+information_schema shows only what a user has rights on, so a right that was taken away looks like a table or a column
+that was dropped. The server checks rights before it looks. Its refusal of something that never existed therefore tells
+how far the rights reach, including roles, PUBLIC, patterns and partial revokes. "No such table" and "unknown column" are
+the server's own word that something is gone; "denied" says nothing about that. No row is read: every query ends with
+LIMIT 0.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""How the newest rows of a table came, for what is told from values of several columns at once.
+"""How the newest rows of a table came: what only values of several columns together can tell.
 
-The rows are counted here and not by the server, because what is asked (how often does a time go back where the key goes on)
-needs window functions, which servers that are still in use do not have. Only keys, times, and
-whether a value is NULL leave the server.
+Python looks at the rows and not the server, because the question (how often does a time go back where the key goes on)
+needs window functions, which some servers in use lack. Only keys, times, and whether a value is NULL leave the server.
 """
 
 from __future__ import annotations

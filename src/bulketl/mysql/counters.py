@@ -1,8 +1,8 @@
 """What the source's server has counted: rows that its engines handed out, bytes it sent, statements that waited for a lock.
 
-Where the server keeps them by account (performance_schema, which MySQL has on by default and MariaDB off) and the user may
-look there, rows and bytes are of bulketl's own user; else they are of the whole server, of everybody who used it meanwhile.
-Waits are kept for the whole server alone.
+If the server keeps these counts by account (performance_schema, which is on by default in MySQL and off in MariaDB) and
+the user may look there, rows and bytes are those of bulketl's own user. Otherwise they are those of the whole server, of
+everybody who used it meanwhile. Lock waits are counted only for the whole server.
 """
 
 from __future__ import annotations

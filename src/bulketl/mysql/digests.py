@@ -109,7 +109,7 @@ def _made_one(spec: TableSpec, one: Sequence[object], other: Sequence[object]) -
     dates = [item.column for item in spec.casts if item.column in spec.key and item.guarded]
     why, what = "as they are loaded", "name them under exclude_columns, or load by another key"
     if dates:
-        why = f"for what is no date in {', '.join(dates)} of its key, as 0000-00-00, becomes one value"
+        why = f"because invalid dates in {', '.join(dates)} of its key, such as 0000-00-00, become one value"
         what = "write true dates there"
     elif spec.nul_bytes == "strip":
         why, what = (

@@ -1,6 +1,6 @@
-"""Sources that connectorx may have lost: before it asks such a one again, a login tells whether anybody answers.
+"""Sources that connectorx may have lost: before it queries such a source again, a login tests whether anybody answers.
 
-connectorx' pool would ask for half a minute, and not say why nobody let it in.
+Otherwise connectorx' pool would try for half a minute, and not say why nobody let it in.
 """
 
 from __future__ import annotations

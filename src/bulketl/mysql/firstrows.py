@@ -1,7 +1,7 @@
-"""The first rows of a table by its key, what rows refer to, and which rows have given keys, to choose a part of a source.
+"""The first rows of a table by its key, what rows refer to, and which rows have given keys: for choosing a part of a source.
 
-Each statement walks an index or looks keys up in one, and a list of keys has at most KEYS_ASKED of them: above a thousand
-MariaDB no longer looks them up.
+Each statement walks an index or looks keys up in one. A list of keys has at most KEYS_ASKED members, because MariaDB no
+longer looks them up when there are more than a thousand.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The rights that a load needs at the source: the list of them, the SQL that grants it, and what the user has.
+"""The rights that a load needs at the source: the list of them, the SQL that grants them, and what the user has.
 
-What it has, SHOW GRANTS says, for itself and for each role that was granted to it: whether a right may be used at once only
-matters where one is missing. A line may hold the hash of a password, so no line is repeated.
+SHOW GRANTS says what the user has, for itself and for each role that was granted to it. Whether a right is active at once
+only matters if it is missing. A line may contain the hash of a password, so no line is repeated.
 """
 
 from __future__ import annotations

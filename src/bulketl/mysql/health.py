@@ -1,7 +1,7 @@
-"""Whether the source is at work for a session of ours, asked over another one; where it is not, the session is ended.
+"""Whether the source is at work for a session of ours, asked over another session; if it is not, the session is ended.
 
-A session of PyMySQL is known by its number. connectorx tells none, so each of its statements ends in a comment that no
-other has, which the server's list of processes shows.
+A PyMySQL session is known by its number. connectorx does not tell its number, so each of its statements ends in a unique
+comment, which the server's list of processes shows.
 """
 
 from __future__ import annotations

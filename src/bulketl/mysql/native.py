@@ -1,4 +1,4 @@
-"""connectorx, watched: its sockets have a mark of their own and its statements a comment, for it gives away neither."""
+"""connectorx, watched: its sockets have a mark and its statements a comment of our own, because it reveals neither."""
 
 from __future__ import annotations
 

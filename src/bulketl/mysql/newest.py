@@ -1,6 +1,7 @@
-"""The newest values of cursors at the source, where an index gives them without a row being read.
+"""The newest values of cursors at the source, if an index gives them without reading a row.
 
-People ask for them beside the night's work, so each is free for the server, and all of them together have little time.
+People ask for them beside the night's work, so each must cost the server nothing, and all of them together have little
+time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A look at how hard the source is at work, and what of it exceeds the limits that were set for a load."""
+"""A look at how busy the source is, and which of the limits for a load it exceeds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the user of the source may not do and a load would have to: asked without reading, locking or changing anything."""
+"""Which rights a load needs and the user of the source lacks: asked without reading, locking or changing anything."""
 
 from __future__ import annotations
 

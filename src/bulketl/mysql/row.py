@@ -1,4 +1,4 @@
-"""One row at the source, by its key: its values as the source prints them, and what conditions hold of it."""
+"""One row at the source, by its key: its values as the source prints them, and which conditions it satisfies."""
 
 from __future__ import annotations
 

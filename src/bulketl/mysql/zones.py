@@ -1,4 +1,4 @@
-"""The zone in which the source shows TIMESTAMPs: whether the server knows it, and whether an hour of it comes twice."""
+"""The time zone in which the source shows TIMESTAMPs: whether the server knows it, and whether an hour of it comes twice."""
 
 from __future__ import annotations
 

@@ -48,11 +48,11 @@ class Cancelled:
 def cancel(
     config: Config, run: str = "", *, at_once: bool = False, by: str = "", seconds: float = HEARD_SECONDS
 ) -> Cancelled:
-    """Ask for the end of a run, of the one under way when none is named, and wait until its driver takes notice.
+    """Ask for the end of a run, or of the run under way if none is named, and wait until its driver takes notice.
 
-    Steps under way end, or are ended when it is to be `at_once`; what is complete is published. `by`: who asks, this user
-    on this host when empty. `seconds`: how long to wait. Nothing is asked of a run that nobody carries out. Raise PlanError
-    when there is no such run, or it has ended; TargetError or ConfigError when the ledger cannot be used.
+    The steps under way are finished, or ended if `at_once`; complete tables are published. `by`: who asks, by default
+    this user on this host. `seconds`: how long to wait. A run that no process carries out gets no request. Raise
+    PlanError when there is no such run, or when it has ended; TargetError or ConfigError when the ledger cannot be used.
     """
     who = by or person()
     target = Postgres.of(config)

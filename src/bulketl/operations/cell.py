@@ -19,7 +19,7 @@ HEADINGS = ("table", "tier", "rows", "of about", "a second", "seconds")
 def progress() -> Observer:
     """Return an observer for `load` that shows in the cell what is under way, and at the end what became of it.
 
-    Raise ConfigError outside of a notebook.
+    Raise ConfigError outside a notebook.
     """
     try:
         ipython: Any = importlib.import_module("IPython.display")

@@ -1,9 +1,9 @@
 """Certificates: what a load with --certify has proved, of the run as a whole and of each of its tables, and why not.
 
-A run is certified when each table of it is: loaded, without a rejected row, with figures that agree at the source, in the
-batches and in the target; or unchanged, and proved so. A table that the plan leaves out, as it is new at the source or gone
-there, counts against it: what the target has of the source is not all of it, or older. Every reason against that is said,
-in words that name the tables.
+A run is certified if each of its tables is: loaded, without a rejected row, with figures that agree at the source, in the
+batches and in the target; or unchanged, and proved so. A table that the plan leaves out, because it is new at the source
+or gone there, counts against it: the target then lacks it, or has an older version. Every reason against a certificate is
+told in words that name the tables.
 """
 
 from __future__ import annotations
@@ -32,10 +32,11 @@ _NOT_READ = ("unchanged", "skipped")  # nothing of them was loaded, by a decisio
 
 
 def certificate(config: Config, run: str = "") -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """Return what is on record of a run, with `certified` and `why` not, and the same of each of its tables.
+    """Return the certificate of a run, with `certified` and `why` it is not, and the same for each of its tables.
 
-    Without a name the last run that took figures is meant, and what was loaded since then counts against it. `certified` of
-    a table that is unchanged, or is not loaded, is None: its rows were not read. Raise PlanError when there is no such run.
+    Without a name, return that of the last run that took figures; loads since then count against it. `certified` is None
+    for a table that is unchanged or not loaded, because its rows were not read. Raise PlanError when there is no such
+    run.
     """
     found = patient(_on_record, config, run)
     if found is None:

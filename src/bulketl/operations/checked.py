@@ -1,4 +1,4 @@
-"""What a load has found of a table's checks, each held or not, as catalogs and orchestrators want to be told."""
+"""The result of each check of a table in a load, held or not, in the form that catalogs and orchestrators expect."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Dagster: each table that a load writes as an asset, with the checks of its rule, so that models of dbt stand on it.
+"""Dagster: each table that a load writes as an asset, with the checks of its rule, so that dbt models can depend on it.
 
-Only who calls `dagster_assets` needs Dagster, 1.13 or later, which bulketl does not install.
+Only a program that calls `dagster_assets` needs Dagster, 1.13 or later, which bulketl does not install.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 
 def dagster_assets(config: Config, *, tiers: Sequence[Tier] = (), tables: Sequence[str] = ()) -> Any:
-    """Return Dagster's AssetsDefinition of the tables that the rules know: one load of all that are chosen, or of some.
+    """Return Dagster's AssetsDefinition for the tables that the rules know: one step loads all assets that Dagster selects.
 
-    `tiers` and `tables` (names or patterns) narrow it. No server is asked: a table is known by its entry in tables.yaml or
-    by the snapshot beside it. A key is that of `bulketl dbt sources` in dagster-dbt: [target schema, table]. A table that
-    is unchanged is no materialization. Materializing it raises Dagster's Failure, after what went well is told, when the
-    load ends before its time, is not certified, or a table failed whose tier blocks. Raise ConfigError when Dagster is not
-    installed, or nothing is chosen.
+    `tiers` and `tables` (names or patterns) narrow the list. No server is asked: a table is known by its entry in
+    tables.yaml or by the snapshot beside that file. Keys are [target schema, table], as dagster-dbt has them for `bulketl
+    dbt sources`. An unchanged table is not materialized. The step raises Dagster's Failure, after it has reported what
+    went well, when the load ends early, is not certified, or a table of a blocking tier failed. Raise ConfigError when
+    Dagster is not installed, or when no table is chosen.
     """
     try:
         import dagster

@@ -1,7 +1,7 @@
-"""`sources.yml` for dbt: the tables that bulketl loads, with their types, what their checks imply, and how fresh they are.
+"""`sources.yml` for dbt: the tables that bulketl loads, with their types, the tests that their checks imply, and freshness.
 
-The types are the target's, so no source has to be up. Freshness is asked of the ledger, one record by an index, where dbt
-would scan each table for its greatest stamp; and a table that is proved not to have changed is fresh, which no stamp in it
+The types are those of the target, so no source has to be up. dbt asks the ledger for freshness, one record by an index,
+instead of scanning each table for its greatest stamp. A table that is proved unchanged is fresh too, which no stamp in it
 could tell.
 """
 
@@ -54,11 +54,11 @@ def document_of(text: str) -> object:
 
 
 def dbt_sources(config: Config, tables: Sequence[str] = (), *, certified: bool = False) -> str:
-    """Return a properties file of dbt (1.10 or later) with one source, named after the target schema.
+    """Return a properties file for dbt (1.10 or later) with one source, named after the target schema.
 
-    `tables`: names or patterns; else every table on record that is in the target. `certified`: only loads that were
-    certified make a table fresh, and what was unchanged since. Raise TargetError when the target does not answer,
-    PlanError when no table fits.
+    `tables`: names or patterns, by default every table on record that is in the target. `certified`: a table is fresh
+    only by a certified load, or by one that proved that it had not changed since a certified load. Raise TargetError when
+    the target does not answer, PlanError when no table fits.
     """
     found = patient(known, Postgres.of(config), config.target_schema)
     loaded = {name: table for name, table in found.existing.items() if name in found.states}

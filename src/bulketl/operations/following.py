@@ -1,7 +1,7 @@
-"""A run that somebody follows: a fold over the looks at its record, and what it says at any moment.
+"""A run that somebody follows: a fold over the looks at its record, which says at any moment how the run stands.
 
-Times are the driver's, since events are: where its clock differs from the target's by more than CLOCKS seconds, that is
-taken into account.
+Times are those of the driver, because events are. If its clock differs from that of the target by more than CLOCKS
+seconds, the fold corrects for it.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""The heartbeat of loads: a URL that hears of each start and end by healthchecks' protocol, so that silence is heard of too.
+"""The heartbeat of loads: a URL that is told of each start and end by healthchecks' protocol, so that silence shows.
 
-Whoever watches over the URL tells people when a load did not begin, or began and did not end: this works when this machine
-is off. A start goes to URL/start, a load that went well to URL, another to URL/fail, each with what bulketl itself said of
-the run, and no word of a server. All of one load have the same `rid`. A thread sends them; the load waits for nothing,
-its end for END_SECONDS at most.
+The service behind the URL tells people when a load did not begin, or began and did not end. This works when this machine
+is off. A start goes to URL/start, a load that went well to URL, any other end to URL/fail, each with what bulketl itself
+said of the run, and no word of a server. All signals of one load have the same `rid`. A thread sends them; the load waits
+for it only at its end, for END_SECONDS at most.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ _log = logging.getLogger("bulketl")
 
 @contextlib.contextmanager
 def beating(config: Config, *, attended: bool = False) -> Iterator[Observer]:
-    """Give an observer for `bulketl.load`, by which the heartbeat of the configuration hears of the load in the block.
+    """Give an observer for `bulketl.load` that reports the load in the block to the heartbeat of the configuration.
 
-    Without a heartbeat nobody does. `attended`: somebody sees errors in what was asked for, which are then no failure.
-    Neither this nor the observer ever fails or slows the load.
+    Without a heartbeat, it reports nothing. `attended`: somebody sees errors in the request, so these do not count as
+    failures. Neither this function nor the observer ever fails or slows the load.
     """
     url = config.alerts.heartbeat if config.alerts else None
     if url is None:

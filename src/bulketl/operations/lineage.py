@@ -1,8 +1,8 @@
 """Lineage of a load by OpenLineage: which tables were read and written, how many rows, and which checks held.
 
-An extra, `pip install 'bulketl[openlineage]'`. What is told is made of events of the load, by the library's own classes, and
-holds names, types and numbers. It is sent while the run is on, by a thread that nothing waits for until its end; then it has
-FLUSH_SECONDS. A collector that is down costs no more, fails no run, and is told of once.
+An extra, `pip install 'bulketl[openlineage]'`. The library's own classes make it from the events of the load; it contains
+names, types and numbers. A thread sends it during the run, and the run waits for the thread only at its end, for
+FLUSH_SECONDS. A collector that is down costs no more, fails no run, and causes one warning.
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ _log = logging.getLogger("bulketl")
 
 @contextlib.contextmanager
 def lineage(config: Config) -> Iterator[Observer | None]:
-    """Give what tells the collector under `openlineage` of a load, None where none is set; send what is left at the end.
+    """Give an observer that tells the collector under `openlineage` about a load, or None if none is set.
 
-    What is asked for and cannot be done is a warning. Raise ConfigError when a side is not set.
+    At the end of the block it sends what is left. If something that the configuration asks for is not possible, it warns.
+    Raise ConfigError when the source or the target is not set.
     """
     if config.openlineage is None:
         yield None

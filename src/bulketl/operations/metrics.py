@@ -1,7 +1,7 @@
-"""Metrics in Prometheus' format: what became of each table, each tier and each kind of run last, and when it was well.
+"""Metrics in Prometheus' format: what became of each table, each tier and each kind of run last, and when it was last well.
 
-They are made from the ledger and not from one run, so what a run has left out keeps its series, and they can be written at
-any time. A file of them is there as a whole or as it was before.
+They come from the ledger and not from one run. So tables that a run has left out keep their series, and the metrics can
+be written at any time. A file of metrics is written atomically.
 """
 
 from __future__ import annotations

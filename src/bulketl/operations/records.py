@@ -1,4 +1,4 @@
-"""What is on record of tables: states, and the chains of audited ones."""
+"""What is on record of tables: their states, and the chains of audited ones."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _states(config: Config) -> list[TableState]:
 
 
 def reset(config: Config, tables: Sequence[str]) -> list[str]:
-    """Forget how far tables were loaded, so that each is loaded whole the next time; return their names. No row is touched.
+    """Forget how far tables were loaded, so that the next load reads each whole; return their names. Touch no row.
 
     Raise as `states` does.
     """
@@ -48,7 +48,7 @@ def _forget(config: Config, tables: list[str]) -> None:
 
 
 def verify_audit(config: Config, tables: Sequence[str] = ()) -> list[ChainVerdict]:
-    """Recompute the chains of audited tables and hold their rows against them; change nothing.
+    """Recompute the chains of audited tables and compare them with the rows; change nothing.
 
     Raise as `states` does.
     """

@@ -1,4 +1,4 @@
-"""Rejected rows: what is on record of them, as files too, and bringing in those that are good now."""
+"""Rejected rows: listing, showing and exporting them, and loading those that are good now."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def _counted(config: Config, tables: Sequence[str], run: str) -> list[RejectCoun
 
 
 def show_rejects(config: Config, tables: Sequence[str] = (), run: str = "", first: int = 20) -> list[Rejected]:
-    """Return the first rejected rows with their values; raise as `list_rejects`."""
+    """Return the first rejected rows with their values. Raise as `list_rejects` does."""
     return patient(_shown, config, tables, run, first)
 
 
@@ -112,9 +112,9 @@ def _shown(config: Config, tables: Sequence[str], run: str, first: int) -> list[
 
 
 def export_rejects(config: Config, file: Path, tables: Sequence[str] = (), run: str = "") -> int:
-    """Write the rejected rows into a new file, .csv, .json or .parquet, that only its owner may read; return how many.
+    """Write the rejected rows into a new .csv, .json or .parquet file that only its owner may read; return their number.
 
-    Raise as `list_rejects`, and ConfigError when the file is there already or cannot be written.
+    Raise as `list_rejects` does, and ConfigError when the file exists already or cannot be written.
     """
     if file.suffix not in FORMATS:
         raise ConfigError(f"rejects are not written as {file.name!r}", hint=f"let its name end in {', '.join(FORMATS)}")
@@ -186,10 +186,10 @@ def _whole(text: str | None) -> str | None:
 
 
 def retry_rejects(config: Config, tables: Sequence[str] = (), run: str = "") -> list[Retried]:
-    """Read rejected rows again by their keys, load those that are good now, and settle them and those that are gone.
+    """Read rejected rows again by their keys, load those that are good now, and settle these and the rows that are gone.
 
-    It is one run on record, under the locks of a load, and each table is a transaction of its own: tables before one that
-    fails stay done. Rows of loads that failed are left alone: those tables are to be loaded. Raise as `list_rejects`, and
+    It is one run on record, under the locks of a load. Each table is a transaction of its own: if one fails, the tables
+    before it stay done. Rows of failed loads are left alone; load those tables again. Raise as `list_rejects` does, and
     PlanError, before anything is written, when a table cannot take single rows.
     """
     check_libraries()

@@ -1,4 +1,4 @@
-"""Rows that leave the target by their retention, table after table."""
+"""Removing rows from the target by the retention of their tables, table after table."""
 
 from __future__ import annotations
 
@@ -30,12 +30,13 @@ from bulketl.tables.spec import TableSpec
 
 
 def retain_tables(config: Config, tables: Sequence[str] = (), folder: Path | None = None) -> list[Expired]:
-    """Let rows leave the target that are older than their table's `retention` keeps; return what left, per table.
+    """Remove rows from the target that are older than their table's `retention` allows; return what left, per table.
 
-    Without `folder` nothing leaves, and what would is returned; with one, archives are written below it. Then it is a run on
-    record, which holds the locks of its tables, and each table is a transaction of its own: tables before one that fails
-    stay shortened. Raise as `states` does; PlanError, before anything leaves, for a table that is not bulketl's or came from
-    another source; TargetError when a load has one of the tables, or for the first that cannot be archived or shortened.
+    Without `folder`, remove nothing and return what would be removed; with one, write archives below it. It is then a run
+    on record, which holds the locks of its tables. Each table is a transaction of its own: if one fails, the tables
+    before it stay shortened. Raise as `states` does; PlanError, before anything is removed, for a table that is not
+    bulketl's or came from another source; TargetError when a load has one of the tables, or for the first table that
+    cannot be archived or shortened.
     """
     target = Postgres.of(config)
     known = patient(_known, target, config.target_schema, create=folder is not None)
@@ -69,7 +70,7 @@ def _spec(config: Config, there: TargetTable, state: State | None, source: str) 
         raise another_source(there.name, state, source)
     if is_part(state):
         raise PlanError(
-            f"table {there.name!r} was loaded under a limit and is a part, from which nothing leaves by retention",
+            f"table {there.name!r} was loaded under a limit and is a part, and retention removes nothing from a part",
             hint="load it whole first, take retention out of its rule, or name the other tables",
         )
     types = dict(there.columns)

@@ -1,8 +1,8 @@
 """Traces and metrics of a load by OpenTelemetry, as the standard variables OTEL_* say: a span per run, table and step.
 
-An extra, `pip install 'bulketl[otel]'`. Spans are made of events, so they hold names, numbers and public messages. They are
-sent while the run is on, by threads that nothing waits for until its end; then they have FLUSH_SECONDS. A collector that is
-down costs no more, fails no run, and is told of once.
+An extra, `pip install 'bulketl[otel]'`. Spans are made from events, so they contain names, numbers and public messages.
+Threads send them during the run, and the run waits for them only at its end, for FLUSH_SECONDS. A collector that is down
+costs no more, fails no run, and causes one warning.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ def wanted(environ: Mapping[str, str], signal: str) -> bool:
 
 @contextlib.contextmanager
 def traced(environ: Mapping[str, str], clock: Callable[[], int] = time.time_ns) -> Iterator[Observer | None]:
-    """Give what makes spans and figures of the events of a load, None where nobody asks for them; send them at the end.
+    """Give an observer that makes spans and figures of the events of a load, or None if nobody asks for them.
 
-    `environ`: the variables OTEL_*, and TRACEPARENT, the span that the run is part of. `clock`: nanoseconds since 1970. What
-    is asked for and cannot be done is a warning.
+    At the end of the block it sends them. `environ`: the variables OTEL_*, and TRACEPARENT, the span to which the run
+    belongs. `clock`: nanoseconds since 1970. If something that the environment asks for is not possible, it warns.
     """
     signals = [signal for signal in ("TRACES", "METRICS") if wanted(environ, signal)]
     if not signals:

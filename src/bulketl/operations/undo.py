@@ -1,4 +1,4 @@
-"""A publish undone: a table is again what it was before its last load, and proven to be."""
+"""Undoing a publish: a table becomes again what it was before its last load, and this is proved."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ class Undone:
 
 
 def undo(config: Config, table: str) -> Undone:
-    """Make a table what it was before the load that published it last, which `keep_previous` has kept.
+    """Restore a table to what it was before the load that published it last, from the version that `keep_previous` has kept.
 
-    Its rows are counted and hashed afterwards and must be those that were kept; the next load goes on where the one before
-    was. Raise PlanError when nothing is kept or the table is not bulketl's; DataError, with figures, when its rows have
-    changed since the load, or are not what they were. Nothing was changed then.
+    Afterwards its rows are counted and hashed, and must be those that were kept. The next load goes on from where the
+    earlier load was. Raise PlanError when nothing is kept or the table is not bulketl's; DataError, with figures, when
+    its rows have changed since the load, or are not those that were kept. Nothing is changed then.
     """
     target = Postgres.of(config)
     here, one, source = patient(_look, target, config, table)
@@ -82,7 +82,7 @@ def _look(target: Postgres, config: Config, table: str) -> tuple[TargetTable, Pr
         )
     if owned is not None and owned.owner != "bulketl":
         raise PlanError(
-            f"table {table!r} is served by the older pipeline, so no load of bulketl's is to be undone",
+            f"table {table!r} is served by the older pipeline, so there is no load of bulketl to undo",
             hint="`bulketl migrate status -v` shows who serves what",
         )
     if not here.ours:
@@ -90,8 +90,8 @@ def _look(target: Postgres, config: Config, table: str) -> tuple[TargetTable, Pr
     if one is None or one.gone:
         why = "somebody dropped the copy of it" if one else "no load has kept one"
         raise PlanError(
-            f"of table {table!r} there is no version before: {why}",
-            hint="write keep_previous: 1 in its rule or in bulketl.yaml; loads keep it from then on, but of audit tables",
+            f"there is no previous version of table {table!r}: {why}",
+            hint="write keep_previous: 1 in its rule or in bulketl.yaml; later loads then keep one, except of audit tables",
         )
     return here, one, state.source if state else ""
 
@@ -112,7 +112,7 @@ def _put_back(connection: Connection, schema: str, here: TargetTable, one: Previ
     columns = _columns(connection, copy)
     if lost := [column for column in columns if column not in dict(here.columns)]:
         raise PlanError(
-            f"table {table!r} had columns that it has no longer: {', '.join(lost)}",
+            f"table {table!r} no longer has columns of its previous version: {', '.join(lost)}",
             hint="nothing was changed; add them to the table, of the type that they have in "
             f"schema {PLACE!r}, and give the command again",
         )

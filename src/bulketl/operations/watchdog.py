@@ -1,8 +1,7 @@
-"""The watchdog: whether the night's tables came, asked from another host, and people told when they did not.
+"""The watchdog: it looks from another host whether the tables of the night came, and tells people if they did not.
 
-It only reads the ledger. What it knows of earlier looks, who was told and who has acknowledged, it keeps in a file of its
-own, by the same machine as all alerts. A ledger that does not answer is trouble of its own; what is not known of tiers then
-stays as it was.
+It only reads the ledger. It keeps in a file of its own who was told and who has acknowledged, by the same machine as all
+alerts. A ledger that does not answer is a trouble of its own; tiers of which nothing is known then stay as they were.
 """
 
 from __future__ import annotations
@@ -93,10 +92,10 @@ class Watched:
 
 
 def watch_over(config: Config, now: dt.datetime | None = None, *, taken_by: str = "") -> Watched:
-    """Look whether everything came by that moment (aware, now by default), tell who has to know, and return all of it.
+    """Look whether everything has come by `now` (aware, or the present), tell people what has not, and return all of it.
 
-    `taken_by`: who acknowledges what is open. Without alerts in the configuration nobody is told. Raise ConfigError when the
-    file of earlier looks cannot be written, or no target is set.
+    `taken_by`: who acknowledges the open incidents. Without alerts in the configuration, nobody is told. Raise
+    ConfigError when the file of earlier looks cannot be written, or when no target is set.
     """
     moment = now or dt.datetime.now(dt.UTC)
     target, schema = Postgres.of(config), config.target_schema

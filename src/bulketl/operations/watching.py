@@ -1,6 +1,6 @@
-"""A run watched from anywhere: what its record tells of it, look after look, and between runs which one comes next.
+"""Watching a run from anywhere: what its record shows, look after look, and between runs which one comes next.
 
-All that is known is read from the ledger, by one statement a look, whoever carries the run out and wherever.
+Everything comes from the ledger, in one statement per look, whichever process carries the run out on whichever machine.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Why a value is what it is: one row looked at on both sides, with all that is on record of it.
+"""Why a value is what it is: one row looked at on both sides, with everything that is on record of it.
 
-Each server is asked by the row's key alone, so the size of the table does not matter. A side that does not answer leaves
-the rest of the story, and what is not known then is said. Nothing is changed.
+bulketl asks each server by the row's key alone, so the size of the table does not matter. If a side does not answer, the
+story has the rest, and says what is not known. Nothing is changed.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ _PSEUDONYM = "its key is masked, and a pseudonym does not tell whose it is; ask 
 def why(config: Config, table: str, key: object, column: str | None = None) -> RowStory:
     """Return why the row of a table with this key, or one column of it, is in the target what it is; change nothing.
 
-    `key`: the value of the primary key as the source or the target spells it; for a key of several columns a sequence in
-    their order, a mapping by column, or a text like `a=1,b=2`. `column`: by its name at the source. The story has `equal`,
-    and its sentence as `because`. Where one server does not answer it has what the other one and the ledger know. Raise
-    SourceError or TargetError when neither answers, ConfigError for a wrong configuration, PlanError when there is no such
-    table or column, the key is none of the table, or nobody knows a row with it.
+    `key`: the value of the primary key as the source or the target spells it; for a key of several columns, a sequence in
+    their order, a mapping by column, or a text such as `a=1,b=2`. `column`: its name at the source. The story has
+    `equal`, and one sentence as `because`. If one server does not answer, the story has what the other one and the ledger
+    know. Raise SourceError or TargetError when neither answers, ConfigError for a wrong configuration, PlanError when
+    there is no such table or column, when the key is not one of the table, or when nobody knows a row with it.
     """
     return _told(config, table, words_of(key), column or "")
 

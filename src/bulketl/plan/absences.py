@@ -1,9 +1,10 @@
-"""What is known of a source's tables before it is looked at, and what follows where some of that is not in view.
+"""What is known of a source's tables before bulketl looks at it, and what follows when some of that is not in view.
 
-Known is what an earlier load brought, what the rules name, and what `catalog.json` notes. What the source says is gone stays
-in the target as it is and is told; what is only out of view is never taken for gone: its table is refused, as a column that
-nobody sees would become NULL in every row. A person ends both: `exclude: true` for a table, `exclude_columns` for a column.
-Values in, values out; `bulketl.mysql.absence` asks the server.
+Known is what an earlier load brought, what the rules name, and what `catalog.json` notes. If the source says that
+something is gone, it stays in the target as it is, and bulketl says so. If something is only out of view, bulketl never
+takes it for gone: it refuses the table, because a column that nobody sees would become NULL in every row. A person ends
+both: `exclude: true` for a table, `exclude_columns` for a column. Values in, values out; `bulketl.mysql.absence` asks the
+server.
 """
 
 from __future__ import annotations

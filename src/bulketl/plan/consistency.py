@@ -1,8 +1,8 @@
-"""What the rows of one table have in common when it is loaded: the label, and how the table is cut to earn it.
+"""What the rows of one table have in common when it is loaded: the label, and how bulketl cuts the table to earn it.
 
-One statement sees the rows of one moment, on InnoDB as a transaction does, on other engines because it locks the table while
-it reads. Several statements do not: with writers at work, sums over ranges read by them come out wrong in nearly every load
-(measured: 8 of 8). So a table in several ranges is `best effort`, unless its rule asks for more.
+One statement sees the rows of one moment: on InnoDB because a transaction does, on other engines because the statement
+locks the table while it reads. Several statements do not. With writers at work, sums over ranges that they read are wrong
+in nearly every load (measured: 8 of 8). So a table in several ranges is `best effort`, unless its rule asks for more.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""How the columns of a source table differ from those the target has: by name, never by position.
+"""How the columns of a source table differ from those in the target: by name, never by position.
 
-A type that the target's cannot hold has widened; any other difference is a change that only a new table can follow. What
-is done about each is the plan's decision.
+If the type in the target cannot hold the new type, the type has widened; any other difference is a change that only a new
+table can follow. The plan decides what to do about each.
 """
 
 from __future__ import annotations

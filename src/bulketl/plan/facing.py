@@ -1,6 +1,6 @@
-"""A table that is to be loaded, before what the target has of it: what is written, how, and with which rights.
+"""A table that is to be loaded, compared with the target's table: what is written, how, and with which rights.
 
-Values in, values out; `obstacles` asks it what stands in the way.
+Values in, values out; `obstacles` asks it what prevents the load.
 """
 
 from __future__ import annotations

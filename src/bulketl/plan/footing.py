@@ -1,6 +1,7 @@
-"""What a whole load stands on in the target: the list by which it refuses to begin and by which validate tells why.
+"""What a whole load needs in the target: by this list a load refuses to begin, and validate says why.
 
-Values in, values out. Each of these would otherwise end a load at its first statement, in the words of Postgres alone.
+Values in, values out. Without this list, each of these would end a load at its first statement, with nothing but the
+words of Postgres.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """In which order tables are loaded, and which travel together.
 
-Tiers come one after another, within a tier the largest table first, those first that no key cuts: nobody can help
-with one of these while it is read. A table that others depend on is moved to the front of
-them, whatever its tier. Small tables that need no staging share one step, one connection and one transaction.
+Tiers come one after another. Within a tier, tables that no key cuts come first, because no second worker can help with
+one of them; the others follow, the largest first. A table that others depend on comes before them, whatever its tier.
+Small tables that need no staging share one step, one connection and one transaction.
 """
 
 from __future__ import annotations

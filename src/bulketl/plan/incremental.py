@@ -224,7 +224,7 @@ def _given(kind: str, text: str) -> KeyValue | None:
             "time": "write dates as 2024-01-31 or '2024-01-31 08:00:00', as the column shows them, without a zone",
             "number": "write numbers as digits",
         }["date" if kind == "date" else "time" if is_time(kind) else "number"]
-        raise SpanError(f"{text!r} is no value of a cursor of type {kind}", hint=hint)
+        raise SpanError(f"{text!r} is not a value of a cursor of type {kind}", hint=hint)
     return found
 
 

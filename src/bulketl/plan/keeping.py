@@ -1,6 +1,6 @@
-"""What a table gets of the source beside its rows, where its rule asks: secondary indexes, comments, defaults.
+"""What a table takes over from the source besides its rows, if its rule asks for it: secondary indexes, comments, defaults.
 
-Pure. What has no equivalent in Postgres is said, and so is a unique index that is built without UNIQUE.
+Pure. The plan names everything that has no equivalent in Postgres, and each unique index that is built without UNIQUE.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What the source has and a load does not take, because it is no base table: said once, and never in silence.
+"""What the source has and a load does not take, because it is not a base table: the plan says so once.
 
-A view is a table to whoever names it, in a rule or in full on the command line: it is read as a whole, without a key unless
-its rule declares one. What has been loaded stays so. Sequences, the history rows of system-versioned tables, triggers,
-routines and events are no rows that a table could take.
+A view is loaded like a table if a person names it, in a rule or in full on the command line. It is read as a whole, and
+has no key unless its rule declares one. Once loaded, it stays so. Sequences, the history rows of system-versioned tables,
+triggers, routines and events are not rows that a table could take.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def _hint(fit: Sequence[Other]) -> str:
     views = [other.name for other in fit if other.kind == "view"]
     if views:
         return f"views are loaded when they are named in full, or in tables.yaml; it fits {', '.join(views)}"
-    return f"it fits what is no table: {', '.join(f'{other.kind} {other.name}' for other in fit)}"
+    return f"it fits only what is not a table: {', '.join(f'{other.kind} {other.name}' for other in fit)}"
 
 
 def left_out(

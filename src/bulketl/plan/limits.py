@@ -1,4 +1,4 @@
-"""What no table of Postgres can hold: too many columns, rows wider than a page, keys too long for an index."""
+"""What no Postgres table can hold: too many columns, rows wider than a page, keys too long for an index."""
 
 from __future__ import annotations
 

@@ -140,11 +140,11 @@ def _fitting(catalog: Catalog, item: Cast, entry: MaskEntry, casts: Mapping[str,
         return dataclasses.replace(mask, to=fitting, year=catalog.year if fitting == "year" else 0), ""
     if entry.method == "shift":
         if (by := casts.get(entry.by)) is None:
-            return mask, f"by: {entry.by} is no column that is loaded"
+            return mask, f"by: {entry.by} is not a column that is loaded"
         if kind_of(by) not in ("integer", "text", "bytes"):
             return mask, f"by: {entry.by} is {by.target}, and an owner is told by a number or a text"
     if entry.method == "constant" and (why := _unfit(item, mask.value)):
-        return mask, f"{mask.value!r} is no value of it: {why}"
+        return mask, f"{mask.value!r} is not a value of it: {why}"
     return mask, ""
 
 
@@ -166,7 +166,7 @@ def _unfit(item: Cast, value: str) -> str:
                 fitting = bool(dt.date.fromisoformat(value) if base == "date" else dt.datetime.fromisoformat(value))
     except (ValueError, ArithmeticError):
         fitting = False
-    return "" if fitting else f"it is no {item.target}"
+    return "" if fitting else f"it is not a valid {item.target}"
 
 
 def _applied(item: Cast, mask: Mask) -> Cast:
@@ -291,7 +291,7 @@ def agreeing(spec: TableSpec, state: State | None) -> None:
     """Raise PlanError when single rows would be masked otherwise than those that are there."""
     if aged(spec, state):
         raise PlanError(
-            f"table {spec.table!r} was loaded in another year, of which other dates are too long ago to be shown",
+            f"table {spec.table!r} was loaded in another year, and other dates are too long ago to be shown now",
             hint=f"load it first: `bulketl load --tables {spec.table}`",
         )
     if remasked(spec, state):
@@ -312,7 +312,7 @@ def unspooled(load: TableLoad) -> None:
             hint="write consistency: locked or re-read in its rule; or name its masked columns under exclude_columns",
         )
     raise PlanError(
-        f"table {load.spec.table!r} has masks, and no key without one to cut it by: {passing}",
+        f"table {load.spec.table!r} has masks, and no unmasked key to cut it by: {passing}",
         hint="name a column with an index, of none of its masks, under partition_by; or name its masked columns under "
         "exclude_columns",
     )

@@ -1,7 +1,7 @@
-"""What may stand in the way of a load: a name, words for the docs, what finds it; and the one walk over a list of these.
+"""What may prevent a load: a name, words for the docs, a function that finds it; and the one walk over a list of these.
 
-Values in, values out. A load refuses what is certain before it reads anything; `validate` tells it by the same lists, and
-what is not certain too.
+Values in, values out. A load refuses what is certain before it reads anything. `validate` uses the same lists, and also
+tells what is not certain.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""What stands against loading a table: one list by which a load refuses and `validate` tells, and one of doubts.
+"""What prevents a table from being loaded: one list by which a load refuses and `validate` warns, and one list of doubts.
 
-Values in, values out. An obstacle refuses the table before anything is read, for Postgres would refuse it amid the load. A
-doubt depends on what nobody knows before, most on what the rows are: a load tries, and `validate` warns.
+Values in, values out. An obstacle refuses the table before anything is read, because Postgres would refuse it in the
+middle of the load. A doubt depends on something that nobody knows before, mostly on the rows: a load tries, and
+`validate` warns.
 """
 
 from __future__ import annotations

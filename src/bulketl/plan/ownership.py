@@ -1,9 +1,10 @@
-"""Whose a table in the target is: what bulketl did not make it does not touch, until a person says so.
+"""Whose a table in the target is: bulketl does not touch a table that it did not make, until a person says so.
 
-Values in, values out. A table is bulketl's when the ledger has it under its name and its oid. Any other that is in the way
-is refused, with what it is and the ways out; one that is given to bulketl, by its rule or for one load, is loaded whole,
-beside what is there, and compared with it by the delete guard. A table that came from another source is refused too: whoever
-loads two sources into one schema, or a test system into the clinic's, would replace the tables of the one by the other's.
+Values in, values out. A table is bulketl's if the ledger has it under its name and its oid. bulketl refuses any other
+table that is in the way, and says what it is and what the ways out are. A table that is given to bulketl, by its rule or
+for one load, is loaded whole into a second table, and the delete guard compares the two. bulketl also refuses a table
+that came from another source: loading two sources into one schema, or a test system into the clinic's, would replace the
+tables of one by those of the other.
 """
 
 from __future__ import annotations

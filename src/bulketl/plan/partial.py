@@ -1,7 +1,8 @@
-"""Loading a part: which tables have a limit, where a part may stand, and what a table's spec is under one.
+"""Loading a part: which tables have a limit, where a part may go, and the spec of a table that has one.
 
-Values in, values out. `bulketl.survey.parts` chooses the rows. A part is a copy to develop with, and never the table itself:
-it is loaded anew each time, has no watermark, no audit and no certificate, and takes no place of a table that is whole.
+Values in, values out. `bulketl.survey.parts` chooses the rows. A part is a copy to develop with, and never the table
+itself: each load reads it anew, it has no watermark, no audit and no certificate, and it never takes the place of a whole
+table.
 """
 
 from __future__ import annotations

@@ -138,11 +138,12 @@ class Leftover:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one run will do, in order. `zone` says in which time zone TIMESTAMP columns are written.
+    """What one run will do, in order. `zone`: the time zone in which TIMESTAMP columns are written.
 
-    `left_out`: what the source has and no load takes, as it is no base table. `leftovers` are looked for when all tables are
-    selected. `references`: the foreign keys that the target is to have when all tables are done, of whichever tables; none
-    but these stay of the tables in `referring`, which are those of the source that are in view.
+    `left_out`: what the source has and no load takes, because it is no base table. `leftovers`: tables of the target that
+    are no longer loaded, which are looked for only when all tables are selected. `references`: the foreign keys that the
+    target is to have when all tables are done, whichever tables they belong to. `referring`: the tables of the source
+    that are in view; of their foreign keys in the target, only those in `references` stay.
     """
 
     source: str
@@ -182,12 +183,12 @@ class Plan:
         return (load for group in self.groups for load in group.loads)
 
     def to_json(self) -> str:
-        """Return the plan as JSON, in one line; equal plans give equal text."""
+        """Return the plan as JSON, in one line; equal plans give the same text."""
         return json.dumps(self, default=tagged, sort_keys=True)
 
     @property
     def fingerprint(self) -> str:
-        """A hash of everything in the plan, to compare two."""
+        """A hash of everything in the plan, for comparing two plans."""
         return fingerprint(self.to_json())
 
 

@@ -1,4 +1,4 @@
-"""Whether the version of a table that was published before is kept, and what that costs."""
+"""Whether bulketl keeps the previous version of a table, and what that costs."""
 
 from __future__ import annotations
 

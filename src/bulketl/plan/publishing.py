@@ -1,7 +1,7 @@
-"""How a table becomes visible: the way, the reason for it, and what stands against it.
+"""How a table becomes visible: the way, the reason for it, and what prevents it.
 
 Values in, values out. A whole table is created, refilled, swapped or merged; changes are merged. A table of tier audit is
-only ever appended to, and one whose deleted rows are not to be deleted is only ever merged into.
+only ever appended to. A table whose deleted rows must stay is only ever merged into.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Which foreign keys of the source the tables of the target are to have, where rules keep them, and why not the others.
+"""Which foreign keys of the source the tables of the target are to have, if rules keep them, and why not the others.
 
-Values in, values out. They are of all tables that the target has, loaded in this run or not: whoever loads a table takes
-those from it that refer to it, and puts them back when all tables are there.
+Values in, values out. This covers all tables that the target has, whether this run loads them or not: a run that loads a
+table drops the foreign keys of other tables that refer to it, and adds them again when all tables are done.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Going on with a run that was interrupted: the plan as it was stored, what of it is left, and whether it still holds.
+"""Resuming an interrupted run: its stored plan, what is left of it, and whether it still holds.
 
-Pure. The stored plan is taken as it was, its partitions and watermarks too: they were measured before anything was read.
+Pure. The stored plan is used as it was, with its partitions and watermarks: they were measured before anything was read.
 """
 
 from __future__ import annotations

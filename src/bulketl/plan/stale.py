@@ -1,8 +1,8 @@
-"""Tables that bulketl made and does not load any more: they stay in the target, and grow stale.
+"""Tables that bulketl made and no longer loads: they stay in the target, and become outdated.
 
-Values in, values out. Whoever reads such a table sees the rows of the day it was loaded last, and nothing in it says so; and
-what is masked since is there as it was loaded.
-That a load, a plan or a validation was asked for some tables only leaves none behind.
+Values in, values out. A reader of such a table sees the rows of the day on which it was last loaded, and nothing in the
+table says so; a column that is masked since then is there unmasked. A load, a plan or a validation of some tables only
+leaves no table behind.
 """
 
 from __future__ import annotations

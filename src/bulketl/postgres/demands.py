@@ -1,4 +1,4 @@
-"""What the target demands of whoever writes to it, asked of its catalogs: one query for all tables, one for the rest."""
+"""What the target demands of programs that write to it, from its catalogs: one query for all tables, one for the rest."""
 
 from __future__ import annotations
 

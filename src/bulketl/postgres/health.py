@@ -1,6 +1,6 @@
-"""Whether the target is at work for a session of ours, asked over another one; where it is not, the session is ended.
+"""Whether the target is at work for a session of ours, asked over another session; if it is not, the session is ended.
 
-A session is known by the number of its server process. One that waits for its client, or for a standby to confirm a
+A session is known by the number of its server process. A session that waits for its client, or for a standby to confirm a
 commit, is not at work; every wait for a lock has its own end.
 """
 

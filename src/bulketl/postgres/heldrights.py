@@ -1,8 +1,8 @@
-"""What a role has at the target of the rights that it needs, and beyond them.
+"""Which of the rights that it needs a role has at the target, and which it has beyond them.
 
-What is lacking Postgres itself tells (`has_..._privilege`), memberships and PUBLIC included. What a role has beyond is read
-from the catalogues: whatever is owned by it or granted to it, or to a role of which it is a member, of every kind that
-Postgres has, for each such thing stands in `pg_shdepend`.
+Postgres itself tells which rights are missing (`has_..._privilege`), including memberships and PUBLIC. The catalogues
+tell what a role has beyond: everything, of every kind, that it owns or that was granted to it, or to a role of which it
+is a member. Each such thing is in `pg_shdepend`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What the target has already: its tables, and all that hangs on them.
+"""What the target already has: its tables, and everything that depends on them.
 
-A swap drops the old table, so whatever depends on it would go too. What can be carried over exactly (owner, grants,
-comments, options, plain views) is; anything else found in pg_depend makes the table be refilled in place. The list is of
-what may be carried: something unknown is never lost.
+A swap drops the old table, so everything that depends on it would go too. bulketl carries over what it can carry over
+exactly: owner, grants, comments, options, plain views. Anything else that it finds in pg_depend makes it refill the table
+in place. The list says what may be carried over, so nothing unknown is lost.
 """
 
 from __future__ import annotations

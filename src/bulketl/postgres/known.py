@@ -1,4 +1,4 @@
-"""What a look at the target brings: its tables, how far each is loaded, and what else the ledger tells of them."""
+"""What a look at the target returns: its tables, how far each is loaded, and what else the ledger knows of them."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ class Locks:
         if found == (SUPERSEDED,):
             raise TargetError(
                 f"run {self.run} lost its locks with its connection to the target, and a later load has taken its place",
-                hint="nothing is to be done: tables that it did not publish are the later load's",
+                hint="there is nothing to do: the later load brings the tables that it did not publish",
             )
 
     def release(self) -> None:

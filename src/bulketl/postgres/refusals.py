@@ -1,8 +1,8 @@
 """What a refusal of Postgres is about, by its SQLSTATE: the contents of a row, a mistake of ours, or something else.
 
-A class has two characters and holds for all its members but those that stand here themselves. What is not here is about the
-server, the session or the statement: no row is looked for. The texts of messages decide next to
-nothing: a server may be German.
+A class has two characters and covers all its members, except those that have an entry of their own. A state that is not
+listed here is about the server, the session or the statement, and bulketl looks for no row. Almost nothing depends on the
+texts of messages, because a server may be German.
 """
 
 from __future__ import annotations

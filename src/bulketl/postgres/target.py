@@ -1,6 +1,6 @@
-"""The steps of a load, as Postgres does them: each is one transaction and may be tried again at any time.
+"""The steps of a load, as Postgres carries them out: each is one transaction and may be tried again at any time.
 
-A step that did commit, and whose answer was lost, finds its own record in the ledger and returns what stands there.
+A step that has committed, and whose answer was lost, finds its own record in the ledger and returns what that says.
 """
 
 from __future__ import annotations
@@ -266,8 +266,7 @@ class PostgresTarget:
     ) -> list[tuple[CopyResult, PublishResult]]:
         """Write small tables straight into place, all in one transaction; None is a table without rows to copy.
 
-        `expected` is the number of rows of each, what was read where nobody says. Raise DataError when any of them cannot
-        be loaded: then nothing of the group is.
+        `expected`: how many rows each has, by default those read. Raise DataError if any cannot be loaded; then none is.
         """
         expected = expected or [piece.read if piece else 0 for piece in batches]
         make_types(self.postgres, self.run, specs)

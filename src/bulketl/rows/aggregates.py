@@ -1,8 +1,9 @@
-"""Figures over a column that both servers compute to the same number: counts, minima, maxima and sums, per type.
+"""Figures of a column that both servers compute to the same number: counts, minima, maxima and sums, per type.
 
-All are exact. What the source cannot have, infinity or a month among hours, is NaN in the target, and so is every figure of
-it. A float's sum is that of its whole ten-thousandths, of values below 10^11: integers, which add up in any
-order to the same. Text and bytes have the sum of their lengths, because collations sort differently on each server.
+All figures are exact. A value that the source cannot have, infinity or a month among hours, is NaN in the target, and so
+is every figure of its column. The sum of a float column is the sum of whole ten-thousandths, of values below 10^11: these
+are integers, which add up to the same number in any order. Text and bytes have the sum of their lengths, because
+collations sort differently on each server.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""The load certificate: figures of every column taken three times, and what differs between them.
+"""The load certificate: figures of every column, taken three times, and the differences between them.
 
-From the batches as they pass, from the source over the same ranges, and from the target before its rows become visible:
-counts of what is not NULL, minima, maxima, sums. A table is certified when all three agree in all of its ranges; one that is
-written to meanwhile differs from its source, and is not. Where columns are masked, the figures before that are compared with
-the source's and those after it with the target's; the former, a date of birth perhaps, go nowhere.
+bulketl takes the figures (counts of values that are not NULL, minima, maxima, sums) from the batches as they pass, from
+the source over the same ranges, and from the target before its rows become visible. A table is certified if all three
+agree in all of its ranges. A table to which somebody writes meanwhile differs from its source, and is not certified. If
+columns are masked, the figures from before masking are compared with those of the source, and the figures from after it
+with those of the target. The former may be a date of birth, and go nowhere.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Rows and sums per calendar month, as both servers can compute them alike."""
+"""Rows and sums per calendar month, computed in the same way by both servers."""
 
 from __future__ import annotations
 

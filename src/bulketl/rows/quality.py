@@ -1,9 +1,10 @@
 """How much of a table has arrived: rows in the target per row at the source, counted around the read or proved by it.
 
-The source counts a range before it is read, and again when that differs from what was read: rows that came or went
-meanwhile explain any number between the counts. A range of integer keys proves by its keys that none is missing, and is not
-counted; how many the source has is noted with the rows. Rejected rows have a limit of their own, `max_rejects`, and are
-expected in the target no more. Less than 1 is a loss; more than 1, rows that the source never had, is never allowed.
+The source counts a range before bulketl reads it, and again when the count differs from what bulketl read: rows that came
+or went meanwhile explain any number between the counts. A range of integer keys proves by its keys that none is missing,
+and is not counted; bulketl notes with the rows how many the source has. Rejected rows have a limit of their own,
+`max_rejects`, and are not expected in the target. A score below 1 is a loss. A score above 1 means rows that the source
+never had, and is never allowed.
 """
 
 from __future__ import annotations

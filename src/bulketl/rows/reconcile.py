@@ -1,8 +1,8 @@
-"""What differs between a table and its source, found without moving the rows, and mended.
+"""Finding what differs between a table and its source without moving the rows, and mending it.
 
-Both servers hash their rows by buckets of the key. Only for buckets that differ are keys and row hashes fetched, and
-only for keys that differ are rows read again. The target is asked before the source: a row that the source gets
-meanwhile is missing in the target and is added, and no row is taken for gone that is there.
+Both servers hash their rows by buckets of the key. bulketl fetches keys and row hashes only for buckets that differ, and
+reads rows again only for keys that differ. It asks the target before the source. So a row that the source gets meanwhile
+is missing in the target and is added, and bulketl takes no existing row for gone.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Checks: what must hold of a table's rows, and what of a batch does not.
+"""Checks on rows: which rows of a batch fail what must hold of a table's rows.
 
-A check on rows is computed by Polars on the Arrow columns that are about to be copied, all of a table in one select that
-counts; masks are made only for those that found something and reject or fail. A check on the table as a whole is
-Postgres' work (`bulketl.postgres.write.table_checks`). As in SQL, a NULL passes every check but `not_null`.
+Polars computes the checks of a table on the Arrow columns that are about to be copied, all in one select that counts.
+Masks are made only for checks that found something and reject or fail. Postgres computes a check on the table as a whole
+(`bulketl.postgres.write.table_checks`). As in SQL, a NULL passes every check but `not_null`.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ def _exact(value: Value, kind: pa.DataType) -> Any:
     if pa.types.is_integer(kind) or pa.types.is_decimal(kind):
         found, beyond = _bound(value, kind, ROUND_FLOOR)
         if beyond or Decimal(found) != _decimal(value):
-            raise ValueError("it is no value of the column's type")
+            raise ValueError("it is not a value of the column's type")
         return found
     if pa.types.is_floating(kind):
         return float(_decimal(value))

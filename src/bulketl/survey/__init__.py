@@ -1,5 +1,5 @@
-"""Both servers looked at, and nothing changed: what to configure, what is wrong, and the plan.
+"""A look at both servers that changes nothing: what to configure, what is wrong, and the plan.
 
-The order matters. The target is asked first, for nothing is read for a target that is not there. The cursors are measured
-before anything else of a table, so that a watermark is never newer than the rows that are read after it.
+The order matters. bulketl asks the target first, because it reads nothing for a target that is not there. It measures the
+cursor of a table before anything else of it, so that a watermark is never newer than the rows that are read after it.
 """

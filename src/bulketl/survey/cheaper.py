@@ -1,7 +1,7 @@
-"""Whether some tables could be read by what changed, or by another column than now: what `discover` would propose for them.
+"""Whether some tables could be read by their changes, or by another column than now: what `discover` would propose for them.
 
-Only these tables are looked at, so a look at a few of them costs no more than they do. How many rows change is counted by an
-index of the source that begins with the cursor; without one nothing is counted.
+It looks only at these tables, so a look at a few of them costs no more than they do. It counts how many rows change along
+an index of the source that begins with the cursor; without such an index it counts nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What `doctor` says of one thing that a load depends on: a value, and the order in which people read many."""
+"""What `doctor` says about one thing that a load depends on: a value, and the order in which people read many of them."""
 
 from __future__ import annotations
 

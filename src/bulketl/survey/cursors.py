@@ -1,4 +1,4 @@
-"""How far each incremental table's cursor has moved at the source, and what of it is to be read."""
+"""How far the cursor of each incremental table has moved at the source, and which rows are to be read."""
 
 from __future__ import annotations
 

@@ -31,20 +31,20 @@ NOTHING = Known({}, {})  # where no target is set
 
 
 def propose(config: Config, tell: Tell = silent) -> tuple[Catalog, tuple[Proposal, ...]]:
-    """Look at the source and return its catalogue, and what tables.yaml should say of each table and why.
+    """Look at the source; return its catalogue, and for each table what tables.yaml should say, and why.
 
-    A handful of queries, and a few samples of values, many to a statement; nothing is changed. `tell` hears what is done.
-    Raise ConfigError or SourceError.
+    This takes a handful of queries and some samples of values, many to a statement, and changes nothing. `tell` is called
+    with what is being done. Raise ConfigError or SourceError.
     """
     seen = _evidence(config, tell)
     return seen.catalog, classify(seen.catalog, seen.profiles, config.classify, seen.arrivals, seen.matches, seen.shapes)
 
 
 def explain(config: Config, table: str, tell: Tell = silent) -> tuple[str, ...]:
-    """Look at the source as `propose` does, and return the whole chain of reasons for one table, a line each.
+    """Look at the source as `propose` does, and return the whole chain of reasons for one table, one line each.
 
-    First what was found, then, behind `=>`, what was decided. Raise PlanError when the source has no such table, and as
-    `propose`.
+    First come the observations and then, behind `=>`, the decisions. Raise PlanError when the source has no such table;
+    also raise as `propose` does.
     """
     seen = _evidence(config, tell)
     names = [one.name for one in seen.catalog]

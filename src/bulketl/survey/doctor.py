@@ -1,6 +1,6 @@
-"""`doctor`: whether this machine and both servers are fit for a load, asked without changing anything.
+"""`doctor`: whether this machine and both servers are fit for a load, without changing anything.
 
-Each side is looked at on its own: with one of them away the rest is told all the same, and the one away is said to be.
+It looks at each side separately. If one side is away, it says so and tells the rest.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ GRANTS: dict[Side, Role] = {"source": "source", "target": "loader"}
 
 
 def doctor(config: Config) -> Checkup:
-    """Return what was found of this machine, of the source and of the target; nothing is changed, and no row is read.
+    """Look at this machine, the source and the target, and return what was found; change nothing, and read no row.
 
-    A server that cannot be used is something found, and no error.
+    If a server cannot be used, that is one of the findings and raises no error.
     """
     found = [*_of_here(config)]
     sees = _Source()

@@ -1,4 +1,4 @@
-"""Every rule by which `validate` finds something, and what they all find."""
+"""Every rule by which `validate` finds something, and the findings of all of them."""
 
 from __future__ import annotations
 

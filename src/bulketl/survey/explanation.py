@@ -1,4 +1,4 @@
-"""The whole chain of reasons for one table: what was looked at, what it said, and what was decided by it."""
+"""The whole chain of reasons for one table: what discover looked at, what that said, and what it decided."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from bulketl.tables.rights import ROLES, Grants, Held, Role
 
 
 def grant(config: Config, roles: Collection[Role] = ROLES) -> tuple[Grants, ...]:
-    """Return the SQL with the least rights of each role; no server is asked. Raise ConfigError for a side without a URI."""
+    """Return the SQL with the least rights of each role; ask no server. Raise ConfigError for a side without a URI."""
     return tuple(_granted(config, role) for role in ROLES if role in roles)
 
 
@@ -30,9 +30,10 @@ def _granted(config: Config, role: Role) -> Grants:
 
 
 def check_grants(config: Config, roles: Collection[Role] = ()) -> tuple[Held, ...]:
-    """Return what each role lacks and has beyond: of the users who load, and of the other roles that are there.
+    """Return which rights each role lacks, and which it has beyond its needs.
 
-    With `roles` it is these, there or not. Raise ConfigError, SourceError or TargetError when a server cannot be used.
+    By default, check the users of both URIs, and those of the other roles that exist. `roles`: check these, whether they
+    exist or not. Raise ConfigError, SourceError or TargetError when a server cannot be used.
     """
     return tuple(_held(config, roles))
 

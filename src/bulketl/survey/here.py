@@ -1,6 +1,6 @@
-"""What `bulketl.yaml` names of this machine, and whether it is there: programs, callables, services of apprise, folders.
+"""Whether the things on this machine exist that `bulketl.yaml` names: programs, callables, services of apprise, folders.
 
-No program is started but Python, which imports the module of a callable in a process of its own and calls nothing.
+No program is started except Python, which imports the module of a callable in a separate process and calls nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The lines to both servers as they are negotiated: which server answers, over which TLS, and on which machine."""
+"""The negotiated connections to both servers: which server answers, over which TLS, and on which machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bulketl.postgres.session import Session as TargetSession
 
 
 def lines(config: Config) -> tuple[Line, ...]:
-    """Return the lines to both servers, or to the source where no target is set. Raise SourceError or TargetError."""
+    """Return the connections to both servers, or only to the source without a target. Raise SourceError or TargetError."""
     found = [line_to(MySQL.of(config))]
     if config.target:
         found.append(line_to(Postgres.of(config)))

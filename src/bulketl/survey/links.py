@@ -1,4 +1,4 @@
-"""By which columns tables refer to each other: declared foreign keys, those of checks, and what names and values say."""
+"""The columns by which tables refer to each other: declared foreign keys, those of checks, and what names and values say."""
 
 from __future__ import annotations
 

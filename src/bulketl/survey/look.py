@@ -1,6 +1,6 @@
-"""The look at both servers with which planning, verifying and whatever else writes or compares rows begins.
+"""The look at both servers with which planning, verifying and everything else begins that writes or compares rows.
 
-The target is asked first: nothing is read for a target that is not there.
+The target comes first: bulketl reads nothing for a target that is not there.
 """
 
 from __future__ import annotations

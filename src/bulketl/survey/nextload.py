@@ -1,4 +1,4 @@
-"""What the next load will do with one table, decided as a load decides it, and without a look at its rows."""
+"""What the next load will do with one table, decided in the same way as in a load, but without a look at its rows."""
 
 from __future__ import annotations
 

@@ -58,13 +58,13 @@ def make_plan(
 ) -> Plan:
     """Look at both servers and return what a load would do; change nothing on either.
 
-    `tiers` and `tables` (names, or patterns with `*` and `?`) narrow the load, `exclude` leaves tables out; empty means
-    all. `full` loads tables whole that have another strategy. `since` and `until`: load again the rows whose cursor
-    lies there, `since` included. Tables that fit `allow_deletes` may lose any share of their rows. Tables of the target that
-    fit `adopt` are given to bulketl, which does not touch what it did not make. `limit`: at most so many rows of each table,
-    by its key, and those that others refer to. Raise ConfigError, SourceError or
-    TargetError when a server cannot be used, PlanError when nothing fits `tiers` and `tables`, a pattern of `adopt` fits no
-    table, the load is to be both `full` and of a part, or a part would take the place of whole tables.
+    `tiers` and `tables` (names, or patterns with `*` and `?`) select tables, and `exclude` leaves tables out; empty means
+    all. `full`: load tables whole that have another strategy. `since` and `until`: load the rows again whose cursor lies
+    between them, including `since`. Tables that fit `allow_deletes` may lose any share of their rows. bulketl takes over
+    tables of the target that fit `adopt`; it does not touch other tables that it did not make. `limit`: load at most so
+    many rows of each table, by its key, and those that others refer to. Raise ConfigError, SourceError or TargetError
+    when a server cannot be used. Raise PlanError when no table fits `tiers` and `tables`, when a pattern of `adopt` fits
+    no table, when `full` is combined with a range, or when a part would take the place of whole tables.
     """
     selection = Selection(
         tiers=tuple(tiers), tables=tuple(tables), exclude=tuple(exclude), full=full, since=since, until=until,
@@ -177,10 +177,10 @@ class Compared(NamedTuple):
 
 
 def compare_with_last(config: Config, plan: Plan) -> Compared:
-    """Return how the plan differs from that of the last run into the schema that was of the same tables.
+    """Return how the plan differs from that of the last run into the same schema with the same tables.
 
-    Where none of the last LOOKED_BACK runs was of all of them, the one of most of them is taken. Tables that the plan is not
-    of are left alone.
+    If none of the last LOOKED_BACK runs had all of these tables, compare with the one that had most of them. Ignore
+    tables that are not in the plan.
     """
     return patient(_compared, Postgres.of(config), plan)
 

@@ -263,5 +263,5 @@ def _question(table: Table, against: str, why: str) -> str:
             return f"audit? its name says so ({found.word}) and its rows do, but it is {why}"
         return f"audit? its name says so ({found.word}), but {against}"
     if found.word in _KEPT_BY_SOME:
-        return f"audit? only to keep each row for good, for its name says that rows come and go ({found.word})"
+        return f"audit? only to keep each row for good, because its name says that rows come and go ({found.word})"
     return ""

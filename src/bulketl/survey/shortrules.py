@@ -1,8 +1,8 @@
-"""What of the proposals has to be written: only what differs from the defaults, and once what many tables share.
+"""Which of the proposals have to be written: only what differs from the defaults, and only once what many tables share.
 
-A table that is proposed as a reference and loaded whole needs no line. Tables whose names begin alike and whose rules are
-equal share a pattern, if every table with that beginning is among them. No pattern ever leaves tables out: it would take
-those with it that come later.
+A table that is proposed as reference and loaded whole needs no line. Tables whose names begin alike and whose rules are
+equal share a pattern, if every table with that beginning is among them. No pattern ever leaves tables out, because it
+would also leave out tables that come later.
 """
 
 from __future__ import annotations

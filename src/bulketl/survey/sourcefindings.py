@@ -29,7 +29,7 @@ def no_tables(seen: Seen) -> Iterator[Finding]:
     """Yield that the source has things that no load takes, like views."""
     if left := left_out(seen.config, seen.catalog):
         yield Finding(
-            seen.catalog.identity, "note", f"has what is no base table: {told(left)}", "a load takes none of it",
+            seen.catalog.identity, "note", f"has what is not a base table: {told(left)}", "a load takes none of it",
             "name a view in tables.yaml to have it loaded as a table, or write exclude: true for it to hear no more of it",
         )  # fmt: skip
 

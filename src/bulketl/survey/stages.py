@@ -1,6 +1,6 @@
-"""What an act does before it has a run to tell of: connecting, reading a catalogue, looking at cursors, comparing.
+"""What a function does before it has a run that could emit events: connecting, reading a catalogue, looking at cursors.
 
-Whoever composes the act passes in what listens; by default nobody does.
+The caller passes in a listener; by default nobody listens.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What a table is among the others of its database: its share, who refers to it, and what its columns make of it.
+"""The place of a table among the others of its database: its share, which tables refer to it, and what its columns say.
 
-A list of values is a name with little beside it that refers to nothing; a link is a pair of references with little beside
-them. Both may be large or much referred to, and are not what the database is about.
+A list of values is a name with little beside it that refers to nothing. A link is a pair of references with little beside
+them. Both may be large, or other tables may refer to them a lot, but the database is not about them.
 """
 
 from __future__ import annotations

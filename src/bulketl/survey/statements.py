@@ -40,9 +40,9 @@ RUN = "RUN"
 
 
 def statements(config: Config, plan: Plan) -> dict[str, list[str]]:
-    """Return, per table, every statement a load would send: the SELECTs to the source, then all to the target.
+    """Return, per table, every statement that a load would send: the SELECTs to the source, then all to the target.
 
-    Foreign keys that rules keep are taken away before a table is written, and put back when all tables are.
+    Foreign keys that rules keep are dropped before a table is written, and added again when all tables are done.
     """
     return patient(_statements, Postgres.of(config), plan)
 

@@ -1,4 +1,4 @@
-"""What the condition of either server means for a load: rules over values, each with its mend."""
+"""What the condition of either server means for a load: rules over values, each with what to do about it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may be wrong with a table beside its rule: its deletes, its key, and the cursor by which it is loaded."""
+"""What may be wrong with a table besides its rule: its deletes, its key, and the cursor by which it is loaded."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def cursor_without_edits(one: Ruled) -> Finding | None:
         return None
     then = "edited and back-dated rows " + ("arrive when it is compared, once a day" if one.compared else "never arrive")
     if stamp := next((c.name for c in one.trusted if keeps_itself(c)), None):
-        return one.wrong_cursor(f"cursor {column.name} is no stamp of changes, although {stamp} is one", then)
+        return one.wrong_cursor(f"cursor {column.name} is not a stamp of changes, although {stamp} is one", then)
     if says_edit(column.name):
         return None
     better, stamps = one.proposal.cursor, [stamp.name for stamp in one.stamps]
@@ -211,7 +211,7 @@ def cursor_without_edits(one: Ruled) -> Finding | None:
         none = f"{stamps[0]} cannot be trusted to be one"
     audited = one.rule.table_importance == "audit"  # whose rows stay as they were first seen
     severity: FindingSeverity = "warning" if one.compared or audited else "error"
-    return one.wrong_cursor(f"cursor {column.name} is no stamp of changes, and {none}", then, severity)
+    return one.wrong_cursor(f"cursor {column.name} is not a stamp of changes, and {none}", then, severity)
 
 
 def cursor_zone(one: Ruled) -> Finding | None:

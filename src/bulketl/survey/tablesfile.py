@@ -236,7 +236,7 @@ def _unmended(fixes: Mapping[str, Mapping[str, object]]) -> ConfigError:
     wanted = [f"{table}: {path}: {_scalar(value)}" for table, values in fixes.items() for path, value in values.items()]
     more = f"; and {len(wanted) - _NAMED} more, as validate says" if len(wanted) > _NAMED else ""
     return ConfigError(
-        "the rules cannot be mended without writing lines anew that are right, in another layout; nothing was changed",
+        "--fix cannot mend the rules without changing the layout of lines that are right; nothing was changed",
         hint=f"write {'; '.join(in_a_line(one) for one in wanted[:_NAMED])}{more}",
     )
 

@@ -1,4 +1,4 @@
-"""Which tables need not be read, because it is proved that they are as they were loaded."""
+"""Which tables need not be read, because it is proved that they have not changed since they were loaded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong with the rules, and what a load would not do: both servers looked at, and nothing changed."""
+"""What is wrong with the rules, and what a load would refuse: found by a look at both servers that changes nothing."""
 
 from __future__ import annotations
 
@@ -44,8 +44,9 @@ Asked = ParamSpec("Asked")
 def validate(config: Config) -> tuple[Finding, ...]:
     """Compare the configuration with both live servers and return what is wrong or doubtful; change nothing.
 
-    A load is planned as the load would plan it, of all tables, and what it would refuse is found. Without a target only the
-    source is looked at, and that is found too. Raise ConfigError, SourceError or TargetError when a server cannot be used.
+    It plans a load of all tables as the load itself would, and finds what the load would refuse. Without a target it
+    looks only at the source, and a finding says so. Raise ConfigError, SourceError or TargetError when a server cannot be
+    used.
     """
     check_libraries()
     source, zoned = MySQL.of(config), config

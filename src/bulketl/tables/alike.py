@@ -1,4 +1,4 @@
-"""What is to be done about several tables of which the same is said: it names all of them, as the shell takes them."""
+"""The hint for several tables with the same trouble: it names all of them in the form that a shell takes."""
 
 from __future__ import annotations
 

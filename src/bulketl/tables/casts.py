@@ -282,7 +282,7 @@ def parse_target(text: str) -> tuple[str, tuple[int, ...]]:
     name, *numbers = match.groups() if match else ("",)
     base = _ALIASES.get(name, name)
     if base not in TARGETS:
-        raise ValueError(f"{text!r} is no type that a cast rule makes; one of: {', '.join(sorted(TARGETS))}")
+        raise ValueError(f"{text!r} is not a type that a cast rule makes; one of: {', '.join(sorted(TARGETS))}")
     return base, tuple(int(n) for n in numbers if n)
 
 

@@ -1,4 +1,4 @@
-"""The clock of another machine, as far as a question over the network can tell it: a value."""
+"""The clock of another machine, as exactly as a question over the network can tell it: a value."""
 
 from __future__ import annotations
 

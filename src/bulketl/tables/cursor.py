@@ -1,7 +1,8 @@
 """Watermarks: how far a table is loaded, as a typed value, and the state of a table in the target.
 
-A watermark is the highest value of the cursor column that was published, with the column and type it is of: the number
-42 and the date 2024-01-01 are never compared. Its text is what the ledger keeps; parsing it back gives an equal value.
+A watermark is the highest value of the cursor column that was published. It has the column and the type of that value, so
+that nobody compares the number 42 with the date 2024-01-01. The ledger keeps it as text; parsing the text gives an equal
+value.
 """
 
 from __future__ import annotations

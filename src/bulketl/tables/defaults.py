@@ -1,4 +1,4 @@
-"""Defaults of the source's columns, as both kinds of server write them, and what Postgres says for the same."""
+"""Defaults of the source's columns, as MySQL and MariaDB write them, and their equivalents in Postgres."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""What a target demands of whoever writes to it: of its server and schemas, and of each of its tables.
+"""What a target demands of programs that write to it: the demands of its server and schemas, and of each of its tables.
 
-Values only: `bulketl.postgres.demands` asks for them, `plan.obstacles` and `plan.footing` say what they mean for a load.
+This module has values only. `bulketl.postgres.demands` queries them; `plan.obstacles` and `plan.footing` say what they
+mean for a load.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """In what ways a table of an older pipeline differs from the same table as bulketl loads it: the classes, as data.
 
-A class of values has a condition in Postgres' SQL, in which `{old}` and `{new}` stand for the two values. It holds only
-where it explains the difference wholly: what two faults have made of a value together no class claims. The first that
-holds counts, and what none claims is `unexplained`. Classes of rows and of columns have no condition: whoever compares
-finds them by other means.
+A class of values has a condition in Postgres' SQL, in which `{old}` and `{new}` stand for the two values. The condition
+holds only if the class explains the whole difference: no class claims a value that two faults together have changed. The
+first class whose condition holds counts; a difference that no class claims is `unexplained`. Classes of rows and of
+columns have no condition, because the comparison finds them by other means.
 """
 
 from __future__ import annotations

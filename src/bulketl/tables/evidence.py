@@ -1,8 +1,8 @@
-"""Whether the rows of a table are only ever added: what its columns, its values and its name say of that.
+"""Whether rows of a table are only ever added: what its columns, its values and its name say about that.
 
-An edit that nobody looks for never reaches the target, so a table is taken for a record of what happened only when all
-agree: its name, its columns (none says that rows are edited), and its newest rows, which came in the order of their key and
-left no gaps. What speaks against that is told in words, because a person may know better.
+An edit that nobody looks for never reaches the target. So bulketl takes a table for a record of what happened only if all
+evidence agrees: its name, its columns (none says that rows are edited), and its newest rows, which came in the order of
+their key and left no gaps. Evidence against it is told in words, because a person may know better.
 """
 
 from __future__ import annotations

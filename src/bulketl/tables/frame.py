@@ -1,4 +1,4 @@
-"""What an act returns, as a Polars frame: a row for each table, run, night or reject, to be filtered, joined and plotted."""
+"""Results as a Polars frame: a row for each table, run, night or reject, to be filtered, joined and plotted."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ class OfTables(Protocol):
 
 
 def frame(found: OfTables | Iterable[Any]) -> pl.DataFrame:
-    """Return a row for each table of a plan, summary, verification or status, or for each item of what an act lists.
+    """Return a frame with a row for each table of a plan, summary, verification or status, or for each item of a list.
 
-    A column for each field and property that has a plain value, in their order; lists of texts stay lists, whatever is
-    nested is JSON. The type of a column is that of its values, Null where there is none; nothing found has
-    no column. Raise TypeError for what is no result of an act.
+    Each field and property that has a plain value becomes a column, in their order. Lists of texts stay lists, and nested
+    values become JSON. The type of a column follows from its values, and is Null if there are none. An empty list gives a
+    frame without columns. Raise TypeError for a value that no function of bulketl returns.
     """
     several: Any = getattr(found, "tables", getattr(found, "loads", found))
     items = list(several.values() if isinstance(several, Mapping) else several)
     for item in items:
         if not _names(item):
-            raise TypeError(f"{type(item).__name__} is no result of an act of bulketl: give what one returns")
+            raise TypeError(f"{type(item).__name__} is not a result of bulketl: give what one of its functions returns")
     rows = [_row(item) for item in items]
     names = dict.fromkeys(name for row in rows for name in row)
     return pl.DataFrame({name: pl.Series(name, [row.get(name) for row in rows], strict=False) for name in names})

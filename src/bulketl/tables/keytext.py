@@ -1,6 +1,7 @@
 """The key of one row as a person writes it: `4711`, `a=1,b=2`, or a word for each column; bytes in hexadecimal.
 
-A value is spelt as the source prints it. What the column's type has no such value for is refused, never guessed at.
+A person spells a value as the source prints it. bulketl refuses a text that is not a value of the column's type, and
+never guesses.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def spread(table: str, words: Sequence[str], columns: Sequence[Column]) -> tuple
     if parts is None or sorted(name for name, _ in parts) != sorted(names):
         shape = ",".join(f"{name}=…" for name in names) if len(names) > 1 else f"a value of {names[0]}"
         raise PlanError(
-            f"{' '.join(words)!r} is no key of table {table!r}, whose key is {', '.join(names)}",
+            f"{' '.join(words)!r} is not a key of table {table!r}, whose key is {', '.join(names)}",
             hint=f"write {shape}" + (f", or {len(names)} words in that order" if len(names) > 1 else ""),
         )
     found = dict(parts)
@@ -91,7 +92,7 @@ def _value(table: str, column: Column, text: str) -> KeyValue:
         found = None
     if found is None:
         raise PlanError(
-            f"{text!r} is no value of {column.name}, which is {column.type}, in the key of table {table!r}",
+            f"{text!r} is not a value of {column.name}, which is {column.type}, in the key of table {table!r}",
             hint=f"write it as the source prints it{_FORMS.get(base, '')}",
         )
     return found

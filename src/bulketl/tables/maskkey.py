@@ -1,7 +1,7 @@
-"""The key of masks: what is made of it, and how it is told from another one without being known.
+"""The key of masks: what is derived from it, and how to tell it from another key without knowing it.
 
-The key itself stands in no plan, ledger, log or message. Each use has a key of its own, derived from it; what is on record
-is a fingerprint, which costs so much to compute that it is no way to try keys.
+No plan, ledger, log or message contains the key. Each use has a key of its own, which is derived from it. The ledger
+keeps a fingerprint, which costs so much to compute that nobody can try keys with it.
 """
 
 from __future__ import annotations

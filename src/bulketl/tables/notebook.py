@@ -1,4 +1,4 @@
-"""What a notebook shows of a value: a table in HTML, in the colours that the notebook has, dark or light."""
+"""What a notebook shows of a value: a table in HTML, in the colours of the notebook, dark or light."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The rights of a role, as values: what it may do on what, and why it needs that; what it lacks and what it has beyond it.
+"""The rights of a role, as values: what it may do on which object, and why; what it lacks, and what it has beyond.
 
-`bulketl.mysql.grants` and `bulketl.postgres.grants` list what each role needs, and both the SQL that grants it and the look
-at what is granted are made from that list.
+`bulketl.mysql.grants` and `bulketl.postgres.grants` list what each role needs. bulketl makes both the SQL that grants it
+and the check of what is granted from that list.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Secondary indexes and foreign keys of the source as the target gets them, and the notes by which they are known there."""
+"""Secondary indexes and foreign keys of the source as the target gets them, and the comments that mark them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the rows of a table are taken from its source: what of a rule decides which they are and what they are called."""
+"""How the rows of a table are taken from its source: the part of a rule that decides which, and under which names."""
 
 from __future__ import annotations
 

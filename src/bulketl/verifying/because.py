@@ -13,7 +13,7 @@ from bulketl.verifying.rowstory import RowStory, Verdict
 NAMED = 4  # columns
 Said = tuple[Verdict, str]
 _ALTERED = {
-    INVALID_DATE: "is no date at the source, so loads write NULL",
+    INVALID_DATE: "is not a date at the source, so loads write NULL",
     NUL_BYTE: "has NUL bytes at the source, which loads take out because Postgres has no place for them",
     MINUS_ZERO: "has -0 in its JSON, which jsonb keeps as 0",
     DOUBLE_KEY: "has a key twice in its JSON, of which jsonb keeps the last",
@@ -186,7 +186,7 @@ def _not_come(s: RowStory) -> str:
     if act == "changes" and not s.within:
         return f"The row came late: its {column} is {value}, before what loads still read; {then(s)}."
     if act == "unchanged":
-        return f"The target has lost the row, for the source's table is as it was loaded; {then(s)}."
+        return f"The target has lost the row, because the source's table is as it was loaded; {then(s)}."
     run = s.record.loaded
     since = f" after run {run.run} loaded the table at {run.at}" if run else ""
     return f"The row came to the source{since}; {then(s)}."
@@ -254,7 +254,7 @@ def _failure(s: RowStory) -> str:
 def then(s: RowStory) -> str:
     """Return what the next load does with the row as the source has it."""
     if s.next is None:
-        return "what the next load does with it is not known" + ("" if not s.table_gone else ", for its table is gone")
+        return "what the next load does with it is not known" + ("" if not s.table_gone else ", because its table is gone")
     repair = f"`bulketl verify --tables {s.table} --repair` brings it"
     act = s.next.act
     if act == "refused":

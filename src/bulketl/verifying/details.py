@@ -1,6 +1,6 @@
 """Rows that differ, read from the source to say in which columns they do, and which of them are as they should be.
 
-They come to the target by the way of a load, so nothing but the types that a load writes decides what is equal.
+They come to the target in the same way as in a load, so only the types that a load writes decide what is equal.
 """
 
 from __future__ import annotations

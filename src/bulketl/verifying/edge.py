@@ -1,7 +1,7 @@
-"""Up to which stamp a load surely saw every row of a table, and which rows it may have read too early.
+"""Up to which stamp a load has surely seen every row of a table, and which rows it may have read too early.
 
-A row gets its stamp when it is written and is seen when its transaction commits, so rows that were stamped shortly before
-a load may have come after it.
+A row gets its stamp when it is written, and becomes visible when its transaction commits. So rows that were stamped
+shortly before a load may have become visible after it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a verification found, put on record for whoever asks later what was verified and when."""
+"""The results of verifications on record, so that people can see later what was verified and when."""
 
 from __future__ import annotations
 

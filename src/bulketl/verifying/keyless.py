@@ -1,7 +1,7 @@
-"""Verifying a table without a key: as a multiset of rows, told apart by hashes of all they hold.
+"""Verifying a table without a key: as a multiset of rows, told apart by hashes of all their values.
 
-A row that is lost, one that is too many and one that is there twice are found so; a row that was changed is both lost and
-too many, and is matched with the row that differs from it in the fewest columns.
+This finds rows that are lost, too many, or there twice. A row that was changed is both lost and too many; it is matched
+with the row that differs from it in the fewest columns.
 """
 
 from __future__ import annotations

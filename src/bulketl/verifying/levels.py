@@ -1,4 +1,4 @@
-"""Tables compared at the level that was asked for, several at once."""
+"""Comparing tables at the requested level, several at once."""
 
 from __future__ import annotations
 

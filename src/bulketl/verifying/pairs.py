@@ -248,9 +248,9 @@ def _order(key: PairKey) -> tuple[tuple[str, Any], ...]:
 def run_pairs(config: Config, path: Path, names: Sequence[str] = ()) -> tuple[PairResult, ...]:
     """Run the pairs of a file of checks on both servers and return what became of each, in the file's order.
 
-    `names`: only those. What one pair meets, a wrong column or its time limit, stands in its result and the others go on.
-    Raise ConfigError for a wrong file, with all its mistakes, or a name that is not in it; SourceError or TargetError when a
-    server cannot be used at all.
+    `names`: run only these. If one pair fails, because of a wrong column or its time limit, its result says so and the
+    others go on. Raise ConfigError for a wrong file, with all its mistakes, or for a name that is not in it; SourceError
+    or TargetError when a server cannot be used at all.
     """
     pairs = load_checks(path, names)
     source, target = MySQL.of(config), Postgres.of(config)

@@ -1,4 +1,4 @@
-"""What a verification was asked for, and why some requests cannot be met."""
+"""What a person asked a verification to do, and why some requests are not possible."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ def check_request(request: Request, repair: bool, deletes: bool = False) -> None
     if level not in LEVELS:
         raise ConfigError(f"there is no level {level!r}", hint=f"the levels are {', '.join(LEVELS)}")
     if not 0 < sample <= 1:
-        raise ConfigError(f"a sample of {sample:.0%} is none", hint="name a share above 0 % and at most 100 %, like 5%")
+        raise ConfigError(
+            f"a sample of {sample:.0%} is not possible", hint="name a share above 0 % and at most 100 %, like 5%"
+        )
     if sample < 1 and level in ("count", "sums"):
         raise ConfigError(f"level {level} has no sample: it costs a scan anyway", hint="take --level keys or rows with it")
     if repair and level != "rows":

@@ -1,4 +1,4 @@
-"""The columns of one row, side by side: what of a row's story each column tells. Values in, values out."""
+"""The columns of one row, side by side: what each column contributes to the row's story. Values in, values out."""
 
 from __future__ import annotations
 

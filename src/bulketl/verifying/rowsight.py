@@ -132,7 +132,7 @@ def key_columns(sight: RowSight) -> tuple[Column, ...]:
         )
     elif not sight.existing:
         raise PlanError(
-            f"table {sight.name!r} is on record, and on no side that answers",
+            f"table {sight.name!r} is on record, but no server that answers has it",
             hint=f"`bulketl state show {sight.name}` tells of it",
         )
     raise PlanError(

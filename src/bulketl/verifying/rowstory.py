@@ -45,14 +45,14 @@ class ColumnStory:
 class RowStory:
     """All that is known of one row.
 
-    `source` and `target`: whether each side has it; `unknown` where the side could not be asked, for `source_problem` or
-    `target_problem`. `table_gone`: the source has no such table. `in_target`: the target has the table; `part`: which
-    rows of it, where a limit left some out. `columns`: the ones
-    that differ first. `refused`: why a load would reject the row as the source has it, '' when it would not. `stamp`: its
-    cursor, as column and value; `watermark`: up to which value the table was loaded. `newer`: it was stamped after that;
-    `within`: the changes that the next load reads have it; `stays`: retention has not removed it. `noted`: the audit trail
-    has the row as it is at the source. `stamped_run`,
-    `loaded_at`, `deleted_at`: by the row's own stamps. `verdict` and `because`: whether it is equal, and in a sentence why.
+    `source` and `target`: whether each side has the row; `unknown` if the side could not be asked, because of
+    `source_problem` or `target_problem`. `table_gone`: the source has no such table. `in_target`: the target has the
+    table; `part`: which rows of the table it has, if a limit left some out. `columns`: those that differ come first.
+    `refused`: why a load would reject the row as the source has it, '' if it would not. `stamp`: the row's cursor, as
+    column and value; `watermark`: up to which value the table was loaded. `newer`: the row was stamped after that;
+    `within`: the next load reads the row among its changes; `stays`: retention has not removed it. `noted`: the audit
+    trail has the row as it is at the source. `stamped_run`, `loaded_at`, `deleted_at`: what the row's own stamps say.
+    `verdict` says whether the row is equal, and `because` says why in one sentence.
     """
 
     database: str
@@ -91,26 +91,26 @@ class RowStory:
 
     @property
     def equal(self) -> bool:
-        """Whether both sides are known and say the same: equal values, or a row that both have as deleted."""
+        """Whether both sides are known and agree: they have equal values, or the row is deleted on both."""
         return self.verdict in ("equal", "deleted")
 
     @property
     def looked_at(self) -> tuple[ColumnStory, ...]:
-        """The column that was asked for, or all of them."""
+        """The column that the caller named, or all columns."""
         return tuple(item for item in self.columns if self.column in ("", item.column))
 
     @property
     def differing(self) -> tuple[ColumnStory, ...]:
-        """The columns in which the sides differ, of those looked at."""
+        """The columns among those looked at in which the two sides differ."""
         return tuple(item for item in self.looked_at if item.state in ("differs", "source only"))
 
     @property
     def foreign(self) -> bool:
-        """Whether the target's row was written by no run on record, although runs that loaded the table are."""
+        """Whether no run on record wrote the target's row, although runs that loaded the table are on record."""
         return self.target == "there" and not self.record.writers and self.record.loaded is not None
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as plain values; times are texts, `equal` is added."""
+        """Return the story as plain values with times as texts, and with `equal`."""
         found = dataclasses.asdict(self)
         found["key"] = dict(self.key)
         if self.next and self.next.since:

@@ -1,7 +1,7 @@
 """What of a table can be verified: configuration, catalogue, and what the target has, in; a task per table, out.
 
-Nothing is opened. A column that the target lacks or has as another type is left out, and said; a table that is not there,
-or whose key cannot be used, has that as its problem.
+Nothing is opened. A column that the target lacks, or has as another type, is left out, and the task says so. If a table
+does not exist, or its key cannot be used, that is the task's problem.
 """
 
 from __future__ import annotations

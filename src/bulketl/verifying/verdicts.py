@@ -112,9 +112,10 @@ class Repaired:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What was found of all tables. `sample` and `seed`: the share of the rows that was looked at, and its choice.
+    """What a verification found in all tables. `sample` and `seed`: the share of rows compared, and their choice.
 
-    `repaired`: what was done, by `run`; the tables are as they were found before, `again` as they were afterwards.
+    `repaired`: what the repair did, in the run `run`. `tables` has the tables as they were found before the repair, and
+    `again` as they were afterwards.
     """
 
     source: str
@@ -150,7 +151,7 @@ class Verification:
         return all(after.get(verdict.table, verdict).equal for verdict in self.tables)
 
     def to_json(self) -> dict[str, object]:
-        """Return all of it as plain values."""
+        """Return everything as plain values."""
         document = dataclasses.asdict(self)
         for name in ("tables", "again"):
             document[name] = [

@@ -1,4 +1,4 @@
-"""Verifying what was loaded: every table compared with its source, and repaired if that is wanted."""
+"""Verifying what was loaded: comparing every table with its source, and repairing it if a person asks for that."""
 
 from __future__ import annotations
 
@@ -50,13 +50,12 @@ def verify(
 ) -> Verification:
     """Compare loaded tables with their source and return what differs; without `repair`, change nothing.
 
-    What was found is put on record in the ledger; where that cannot be, a note says why.
-    `tiers`, `tables`, `exclude`: as for a load. `sample`: the share of the rows to look at, above 0 and at most 1, chosen by
-    `seed`. `first`: rows that are named of each table. `show_values`: with what stands in them on both sides. `repair`:
-    bring in rows that are missing or differ, treat those that are too many as the table's rule says, and look again; tables
-    that fit `allow_deletes` may lose any share of their rows. `tell` hears what is being done. Raise ConfigError for options
-    that do not fit together, SourceError or TargetError when a server cannot be used, PlanError when nothing fits `tiers`
-    and `tables`.
+    The ledger records what was found; if it cannot, a note says why. `tiers`, `tables`, `exclude`: as for a load.
+    `sample`: the share of the rows to compare, above 0 and at most 1, chosen by `seed`. `first`: how many rows of each
+    table to name. `show_values`: also return the values of these rows on both sides. `repair`: write rows that are
+    missing or differ, treat surplus rows as the table's rule says, and compare again; tables that fit `allow_deletes` may
+    lose any share of their rows. `tell` is called with what is being done. Raise ConfigError for options that do not fit
+    together, SourceError or TargetError when a server cannot be used, PlanError when no table fits `tiers` and `tables`.
     """
     request = Request(level, sample, secrets.randbelow(1_000_000) if seed is None else seed, first, show_values)
     check_request(request, repair, bool(allow_deletes))

@@ -83,7 +83,7 @@ def test_the_role_of_the_dashboard_makes_the_same_report(lab: Lab, tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("words", "said"),
-    [(["--until", "yesterday"], "--until is no date"), (["--until", "2999-01-01"], "has not begun"),
+    [(["--until", "yesterday"], "--until is not a date"), (["--until", "2999-01-01"], "has not begun"),
      (["--mail"], "nobody is named")],
 )  # fmt: skip
 def test_what_cannot_be_asked_for_is_told(lab: Lab, tmp_path: Path, words: list[str], said: str) -> None:

@@ -77,7 +77,7 @@ def test_what_is_there_already_stays_unless_told(typed: Init, clinic: Lab) -> No
     before = Path(FILES[1]).read_bytes()
     done = typed("init")
     assert done.exit_code == 2
-    assert "config/bulketl.yaml is there already" in done.stderr
+    assert "config/bulketl.yaml exists already" in done.stderr
     assert "--force" in done.stderr
     assert Path(FILES[1]).read_bytes() == before
     assert typed("init", "--force", "--schema", clinic.schema).exit_code == 0

@@ -88,9 +88,9 @@ def test_what_is_signed_verifies_offline_and_no_longer_once_it_is_altered(lab: L
 @pytest.mark.parametrize(
     ("words", "env", "said"),
     [
-        (["--since", "yesterday"], {}, "--since is no date"),
+        (["--since", "yesterday"], {}, "--since is not a date"),
         (["--since", "2026-02-02", "--until", "2026-02-01"], {}, "before it begins"),
-        ([], {"BULKETL_REPORT_KEY": "none"}, "no private key of Ed25519"),
+        ([], {"BULKETL_REPORT_KEY": "none"}, "not a private key of Ed25519"),
         ([], {"BULKETL_REPORT_KEY_FILE": "/nowhere"}, "the report key: "),
     ],
 )

@@ -286,7 +286,7 @@ def test_the_command_line(lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
     assert "next: `bulketl load --limit 10` does it" in said("plan --limit 10")
     assert "part  patient: a part of its rows: 10 by its key, and 20 that others refer to" in said("load --limit 10")
-    assert "--limit would be another" in said("load --resume last --limit 10")
+    assert "--limit would change it" in said("load --resume last --limit 10")
     assert "3 whole tables" not in said("load --limit 5 --dry-run")
     assert "All of them in part only, under a limit." in said("report daily --markdown")
     assert "a part of its rows: 10 by its key, and 20 that others refer to" in said("state show patient")

@@ -204,7 +204,7 @@ def test_a_sequence_or_a_table_that_became_one_is_not_loaded(maria_lab: Lab) -> 
     maria_lab.mysql("CREATE TABLE t (id int PRIMARY KEY)", "CREATE SEQUENCE sq")
     with pytest.raises(PlanError) as refused:
         bulketl.make_plan(maria_lab.config(), tables=["sq"])
-    assert refused.value.hint == "it fits what is no table: sequence sq"
+    assert refused.value.hint == "it fits only what is not a table: sequence sq"
     maria_lab.load()
     maria_lab.mysql("DROP TABLE t", "CREATE SEQUENCE t")
     (failed,) = maria_lab.load(rules={"sq": {"exclude": True}}).summary.failed

@@ -96,7 +96,7 @@ def test_rows_that_the_target_lacks_and_a_load_that_failed_are_told(lab: Lab) ->
 def test_without_its_source_completeness_is_not_claimed(lab: Lab) -> None:
     """The chains are verified all the same."""
     report = reported(lab, source="mysql://root@127.0.0.1:1/nowhere")
-    assert report.headline.startswith("Completeness is not known, for the source was not counted: ")
+    assert report.headline.startswith("Completeness is not known, because the source was not counted: ")
     assert report.headline.endswith("all 2 chains verify.")
     assert report.tables[0].continuity == "2 numbers missing; not compared with the source"
 

@@ -93,7 +93,7 @@ def test_a_table_goes_on_from_its_watermark_and_is_compared_in_the_next_load(lab
         ("DELETE FROM {}.visit WHERE id = 30", {}, {}, f"books are ahead of its rows: they say {NEWEST}, and its newest"),
         ("DELETE FROM {}.visit WHERE id IN (4, 5)", {}, {}, f"2 of 30 rows of the source up to {NEWEST} missing"),
         ("TRUNCATE {}.visit", {}, {}, "its newest row is None"),
-        ("SELECT 1", {"value": "4711"}, {}, "'4711' is no value of at, which is datetime"),
+        ("SELECT 1", {"value": "4711"}, {}, "'4711' is not a value of at, which is datetime"),
         ("SELECT 1", {"column": "id", "value": "30"}, {}, "its books go by id, and its rule by at"),
         ("SELECT 1", {"status": "failed"}, {}, "do not say up to where it is loaded"),
         ("SELECT 1", {"value": ""}, {}, "do not say up to where it is loaded"),

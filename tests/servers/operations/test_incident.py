@@ -155,7 +155,7 @@ def test_what_there_is_no_report_on_is_said(lab: Lab) -> None:
     assert (told.exit_code, "no run into schema" in told.output) == (2, True)
     run = lab.load().summary.run
     for words, said in {
-        (): "ended other than well",
+        (): "on record ended badly",
         (run,): f"`bulketl report run {run}` tells of it",
         ("700000",): "there is no incident report 700000",
         ("none",): "there is no run 'none'",

@@ -57,5 +57,5 @@ def test_what_any_act_lists_is_a_frame(done: tuple[bulketl.Config, bulketl.Summa
 
 def test_nothing_found_is_an_empty_frame_and_what_is_no_result_is_refused() -> None:
     assert bulketl.frame([]).shape == (0, 0)
-    with pytest.raises(TypeError, match="int is no result of an act"):
+    with pytest.raises(TypeError, match="int is not a result of bulketl"):
         bulketl.frame([7])

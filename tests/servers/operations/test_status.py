@@ -238,7 +238,7 @@ def test_a_ledger_with_another_layout_than_its_version_tells_is_named_so(empty: 
                    "INSERT INTO bulketl.run (run, host, whence, schema_name, zone, plan, document, version)"
                    " VALUES ('r', 'h', 's', 'raw', 'UTC', 'p', '{}', '1')")  # fmt: skip
     act = ASKING.get(what) or (lambda config: next(looks(config)))
-    with pytest.raises(TargetError, match="has not the tables that its version tells"):
+    with pytest.raises(TargetError, match="lacks the tables that belong to its version"):
         act(config(empty, alerts={"webhook": "http://127.0.0.1:1/"}))
 
 

@@ -66,7 +66,7 @@ def test_the_version_before_is_there_again_whatever_the_way(
     assert (found.undone, found.rows, found.before) == (done.summary.run, 200, 201)
     assert lab.pg(ROWS) == before
     assert lab.pg("SELECT watermark, rows FROM bulketl.state WHERE schema_name = '{s}'") == state
-    with pytest.raises(PlanError, match="no version before"):
+    with pytest.raises(PlanError, match="there is no previous version"):
         bulketl.undo(config, "t")
     assert load(config).summary.outcome == "done"
     assert lab.pg(ROWS) == after
@@ -186,7 +186,7 @@ def test_a_kill_leaves_the_version_of_before_or_of_now(lab: Lab, tmp_path: Path,
     killed(settings, place, "undo", "t", "--config", str(tmp_path / "bulketl.yaml"))
     assert lab.pg(ROWS) == (before if undone else after)
     if undone:
-        with pytest.raises(PlanError, match="no version before"):
+        with pytest.raises(PlanError, match="there is no previous version"):
             bulketl.undo(config, "t")
     else:
         assert bulketl.undo(config, "t").rows == 200

@@ -153,7 +153,7 @@ CASES: dict[str, Case] = {
         (src("UPDATE t SET flag = 7 WHERE id = 2"),), {"casts": {"flag": "boolean"}, "max_rejects": "50%"},
     ),
     "a date that is none": Case(
-        "equal", "Equal but for the way: born is no date at the source, so loads write NULL.",
+        "equal", "Equal but for the way: born is not a date at the source, so loads write NULL.",
         before=("UPDATE t SET born = '0000-00-00' WHERE id = 2",),
     ),
     "a NUL byte": Case(

@@ -8,9 +8,9 @@ from lab import Lab
 import bulketl
 
 KEYS = {  # the key, two of its values, and what is said
-    "date": ("d date", ("'0000-00-00'", "'2024-00-00'"), "what is no date in d of its key"),
-    "datetime": ("d datetime", ("'0000-00-00'", "'2024-00-00'"), "what is no date in d of its key"),
-    "date and more": ("d date, n int", ("'0000-00-00', 1", "'2024-05-00', 1"), "what is no date in d of its key"),
+    "date": ("d date", ("'0000-00-00'", "'2024-00-00'"), "invalid dates in d of its key"),
+    "datetime": ("d datetime", ("'0000-00-00'", "'2024-00-00'"), "invalid dates in d of its key"),
+    "date and more": ("d date, n int", ("'0000-00-00', 1", "'2024-05-00', 1"), "invalid dates in d of its key"),
     "NUL bytes": ("d varchar(19) CHARACTER SET latin1 COLLATE latin1_bin", ("'a'", "'a\\0'"), "once NUL bytes are stripped"),
 }
 

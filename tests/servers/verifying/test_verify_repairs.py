@@ -247,9 +247,9 @@ def test_what_cannot_be_verified_is_said_and_is_no_success(lab: Lab) -> None:
     ("words", "told"),
     [
         (["--level", "cells"], "there is no level"),
-        (["--sample", "0%"], "is none"),
-        (["--sample", "120%"], "is none"),
-        (["--sample", "a few"], "is no share"),
+        (["--sample", "0%"], "is not possible"),
+        (["--sample", "120%"], "is not possible"),
+        (["--sample", "a few"], "is not a share"),
         (["--sample", "5%", "--level", "count"], "has no sample"),
         (["--repair", "--level", "sums"], "does not say which rows"),
         (["--first", "-1"], "cannot be named"),

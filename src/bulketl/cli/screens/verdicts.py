@@ -180,7 +180,9 @@ def _repairs(result: Verification) -> list[RenderableType]:
         return []
     lines = []
     for item in result.repaired:
-        done = "loaded whole, for no key tells its rows apart" if item.whole else f"{count_of(item.written, 'row')} written"
+        done = (
+            "loaded whole, because no key tells its rows apart" if item.whole else f"{count_of(item.written, 'row')} written"
+        )
         gone = f", {item.removed:,} removed" if item.removed else ""
         lines.append(f"{item.table}: {item.problem or done + gone}")
     left = [item for item in result.again if not item.equal]

@@ -1,7 +1,7 @@
-"""What of a run's events is trouble, and what ends it: rules from events to causes, which open nothing.
+"""Which of a run's events are troubles, and what ends these: rules from events to causes, which open nothing.
 
-A cause is run, side and class of error, so that all tables of a lost source are one incident with a list. Texts are the
-public ones: none holds a value of a row.
+A cause is the run, the side and the class of error, so all tables of a lost source are one incident with a list. The
+texts are the public ones: none contains a value of a row.
 """
 
 from __future__ import annotations

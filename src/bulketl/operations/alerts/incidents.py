@@ -68,7 +68,7 @@ class Listing:
 
 
 def list_alerts(config: Config, *, every: bool = False) -> Listing:
-    """Return the incidents of the schema that are not resolved, or `every` one. Raise ConfigError when no alerts are set."""
+    """Return the unresolved incidents of the schema, or all with `every`. Raise ConfigError when no alerts are set."""
     spooled = SpoolBook(spool.place(config), config.target_schema, policies(config))
     with _book(config) as (book, aside):
         found = _alerts(book, book.all() if every else book.unresolved())
@@ -77,7 +77,7 @@ def list_alerts(config: Config, *, every: bool = False) -> Listing:
 
 
 def show_alert(config: Config, which: str) -> Alert:
-    """Return an incident by its number or key. Raise ConfigError when no alerts are set, PlanError when there is none."""
+    """Return an incident by its number or key. Raise ConfigError when no alerts are set, PlanError for no such one."""
     with _book(config) as (book, _):
         return _alerts(book, _found(book, [which]))[0]
 
@@ -85,10 +85,10 @@ def show_alert(config: Config, which: str) -> Alert:
 def acknowledge_alerts(
     config: Config, which: Sequence[str], by: str = "", hours: float | None = None, now: dt.datetime | None = None
 ) -> tuple[Alert, ...]:
-    """Take incidents on, by number or key: nobody hears more of them for that many hours; return them.
+    """Acknowledge incidents, by number or key, so that nobody hears of them for that many hours; return them.
 
-    `by`: who, this user by default. Channels that show it are told. Raise as `show_alert`, and PlanError for one that is
-    resolved.
+    `by`: who acknowledges, by default this user. Channels that show acknowledgements are told. Raise as `show_alert`
+    does, and PlanError for an incident that is resolved.
     """
     moment, who = now or dt.datetime.now(dt.UTC), by or person()
     hold = None if hours is None else dt.timedelta(hours=hours)
@@ -96,7 +96,7 @@ def acknowledge_alerts(
 
 
 def resolve_alerts(config: Config, which: Sequence[str], by: str = "", now: dt.datetime | None = None) -> tuple[Alert, ...]:
-    """Say of incidents, by number or key, that they are over; whoever was told hears it. Raise as `acknowledge_alerts`."""
+    """Resolve incidents, by number or key, and tell everybody who was told of them. Raise as `acknowledge_alerts` does."""
     return _changed(config, which, Resolved(by or person()), now or dt.datetime.now(dt.UTC))
 
 
@@ -105,7 +105,7 @@ def _changed(config: Config, which: Sequence[str], event: Event, now: dt.datetim
     with _book(config) as (book, _):
         found = _found(book, which)
         if over := next((one for one in found if one.status == "resolved"), None):
-            raise PlanError(f"alert {_name(over)} is resolved already, by {over.resolved_by}", hint="nothing is to be done")
+            raise PlanError(f"alert {_name(over)} is resolved already, by {over.resolved_by}", hint="there is nothing to do")
         for incident in found:
             book.change(incident, event, now)
             threads = book.threads(incident.key)
@@ -153,10 +153,10 @@ def _book(config: Config) -> Iterator[tuple[Book, str]]:
 
 
 def try_channels(config: Config, channels: Sequence[str] = (), now: dt.datetime | None = None) -> dict[str, Answer]:
-    """Send a test by each of the channels, all that are set by default; return what the other side answered.
+    """Send a test by each of the channels, by default all that are set; return what the other sides answered.
 
-    The heartbeat is one of them here, which hears of no load by a test. Raise ConfigError when no alerts are set, or one of
-    the channels is not.
+    The heartbeat counts as a channel here; the test is not reported to it as a load. Raise ConfigError when no alerts are
+    set, or one of the channels is not.
     """
     alerts, moment = alerts_of(config), now or dt.datetime.now(dt.UTC)
     there = (*alerts.channels, *((HEARTBEAT,) if alerts.heartbeat else ()))

@@ -33,10 +33,11 @@ def _now() -> dt.datetime:
 
 @contextlib.contextmanager
 def alerting(config: Config, *, attended: bool = False, now: Callable[[], dt.datetime] = _now) -> Iterator[Observer]:
-    """Give an observer for `bulketl.load`, whose troubles people hear of while the block is on, and that it failed.
+    """Give an observer for `bulketl.load`: people hear of the troubles of the load during the block, and of its failure.
 
-    Without alerts in the configuration nobody does. `attended`: somebody sees errors in what was asked for, and is not told
-    of them by a channel. Neither this nor the observer ever fails or waits, but for END_SECONDS at the end.
+    Without alerts in the configuration, nobody hears of them. `attended`: somebody sees errors in the request, so no
+    channel tells them. Neither this function nor the observer ever fails, and neither waits, except for END_SECONDS at
+    the end.
     """
     if config.alerts is None:
         yield lambda _event: None

@@ -1,4 +1,4 @@
-"""Who hears of what, and when: the policy of each tier, worked out of the configuration; who asks says what time it is."""
+"""Whom to tell about what, and when: the policy of each tier, from the configuration. The caller passes in the time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A message sent by a channel, and whoever has acknowledged it there: neither ever raises, waits long, or says a secret."""
+"""Sending a message by a channel, and asking it who has acknowledged: neither raises, waits long, or shows a secret."""
 
 from __future__ import annotations
 

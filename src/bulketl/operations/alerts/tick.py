@@ -1,7 +1,7 @@
-"""A tick: whatever is due by now is done, because the processes that load die.
+"""A tick: it does whatever is due by now, because the processes that load can die.
 
-It looks at the ledger, asks the channels who has acknowledged, and sends and escalates what is due. Two at once do nothing
-twice. Without a target it does the same for what is in the spool.
+It looks at the ledger, asks the channels who has acknowledged, and sends and escalates what is due. Two ticks at once do
+nothing twice. Without a target, a tick does the same for what is in the spool.
 """
 
 from __future__ import annotations
@@ -68,10 +68,11 @@ class Done:
 
 
 def tick_alerts(config: Config, now: dt.datetime | None = None, heard: Sequence[Heard] = ()) -> Done:
-    """Do all that is due at that moment (aware), now by default; return what was done.
+    """Do all that is due at `now` (aware), by default at this moment; return what was done.
 
-    `heard`: what the caller has seen of a run itself, and that may not be on record yet. Raise ConfigError when no alerts
-    are set, or the spool cannot be written to. A target that does not answer is no error but trouble to tell of.
+    `heard`: what the caller has seen of a run, and that may not be on record yet. Raise ConfigError when no alerts are
+    set, or when the spool cannot be written to. A target that does not answer raises no error; it is a trouble to tell
+    people about.
     """
     moment = now or dt.datetime.now(dt.UTC)
     aside = SpoolBook(spool.place(config), config.target_schema, policies(config))

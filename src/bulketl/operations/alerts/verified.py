@@ -13,9 +13,9 @@ from bulketl.verifying.verdicts import TableVerdict, Verification
 
 
 def alert_verification(config: Config, found: Verification, now: dt.datetime | None = None) -> Done:
-    """Tell of tables that differ after a verification, after its repair if it made one; return what that came to.
+    """Tell people about tables that differ after a verification, or after its repair; return what was done.
 
-    Raise ConfigError when no alerts are set, or the spool cannot be written to.
+    Raise ConfigError when no alerts are set, or when the spool cannot be written to.
     """
     moment = now or dt.datetime.now(dt.UTC)
     return tick_alerts(config, moment, list(_heard(config, found, moment)))

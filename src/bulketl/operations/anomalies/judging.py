@@ -1,9 +1,9 @@
-"""What of a load is not normal by its nights, and what is overdue at a moment. Pure: figures and the time are passed in.
+"""What is not normal about a load, compared with its earlier nights, and what is overdue at a moment.
 
-A planned difference is no anomaly: the first load of a table, one that reads it whole where others read what changed, a part
-that a person asked for. Times are compared where the whole load is like those before: a table that is loaded alone, or in a
-run that went on after an interruption, takes another time than among others. Rows that came since the last load are measured
-by the time since then.
+Pure: figures and the time are passed in. A planned difference is not an anomaly: the first load of a table, a load that
+reads the whole table where others read changes, a part that a person asked for. Times are compared only if the whole load
+is like the earlier ones: a table that is loaded alone, or in a run that was resumed, takes another time than among
+others. Rows that came since the last load are divided by the time since then.
 """
 
 from __future__ import annotations

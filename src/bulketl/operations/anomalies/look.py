@@ -1,6 +1,6 @@
-"""Looking for what is not normal: loads that nobody has judged yet, and what is overdue now; kept in the ledger.
+"""Looking for what is not normal: in loads that nobody has judged yet, and for what is overdue now; the ledger keeps it.
 
-Whoever looks first, records: the load that has just ended, a tick, a person. Who only reads asks `open_anomalies`.
+The first one to look records it: the load that has just ended, a tick, or a person. `open_anomalies` only reads.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LOOKS_BACK = dt.timedelta(days=2)  # loads that ended earlier are no news to any
 
 
 def find_anomalies(config: Config, now: dt.datetime | None = None) -> list[Anomaly]:
-    """Look for what is not normal at that moment (aware), now by default; record it, and return all that is open.
+    """Look for what is not normal at `now` (aware), by default at this moment; record it, and return all open findings.
 
     Raise ConfigError or TargetError when the ledger cannot be used.
     """

@@ -1,8 +1,8 @@
-"""What is normal of a figure by its earlier nights: a median, how far nights spread around it, and bounds. Pure.
+"""What is normal for a figure by its earlier nights: a median, how far nights spread around it, and bounds.
 
-Medians, because one bad night must not decide what is normal. Durations and counts differ by factors, so their spread is
-that of their logarithms; a lag differs by hours. A figure that is odd among all nights and as on the same day of earlier
-weeks is not odd: that is how weekends are.
+Pure. It uses medians, because one bad night must not decide what is normal. Durations and counts differ by factors, so
+their spread is that of their logarithms; a lag differs by hours. A figure that is odd among all nights, but is as on the
+same day of earlier weeks, is not odd: weekends are like that.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`capacity`: what will be full when, by the nights on record: the window, integer keys, the source's sessions, the disk.
 
-What was not measured is said to be not known, and why. Nothing is asked but the ledger.
+If something was not measured, the forecast says that it is not known, and why. Only the ledger is asked.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class Capacity:
 
 
 def capacity(config: Config, now: dt.datetime | None = None) -> Capacity:
-    """Return what fills up, at `now` (aware), this moment without it.
+    """Return what fills up, as seen at `now` (aware), by default at this moment.
 
     Raise ConfigError or TargetError when the ledger cannot be used.
     """

@@ -1,8 +1,8 @@
 """The run that is under way, looked at once a second for all browsers together, and not at all while nobody looks.
 
-A thread follows the run as `bulketl watch` does. What every look shows is kept as one `Moment`, with the last events as
-lines of HTML; each browser is sent what is behind the number that it has seen, so many of them cost the ledger no more than
-one.
+A thread follows the run as `bulketl watch` does. It keeps what a look shows as one `Moment`, with the last events as
+lines of HTML. Each browser gets what is newer than the number that it has seen, so many browsers cost the ledger no more
+than one.
 """
 
 from __future__ import annotations

@@ -40,7 +40,9 @@ def place(environ: Mapping[str, str], host: str = "127.0.0.1", port: int = PORT,
         raise ConfigError(f"the token of the dashboard: {error}", hint=f"see docs/dashboard.md for {VARIABLE}") from None
     for name in others:
         if not _NAME.fullmatch(name):
-            raise ConfigError(f"--name {name!r} is no name of a host", hint="write it as etl.example.org, without a port")
+            raise ConfigError(
+                f"--name {name!r} is not the name of a host", hint="write it as etl.example.org, without a port"
+            )
     here = is_here(host)
     if token is None and not here:
         raise ConfigError(

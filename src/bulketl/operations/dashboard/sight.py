@@ -1,6 +1,6 @@
-"""A look at the ledger for pages: as the role `dashboard` has it, whoever the dashboard runs as.
+"""A look at the ledger for pages: it reads what the role `dashboard` may read, whichever role the dashboard has.
 
-What servers said may quote rows, so it is not read even by who may.
+Words of servers may quote rows, so it never reads them, even if its role may.
 """
 
 from __future__ import annotations

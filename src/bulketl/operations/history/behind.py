@@ -1,6 +1,6 @@
-"""How far tables are behind the newest values of their cursors at the source, which is asked for them.
+"""How far tables are behind the source: the newest values of their cursors there, compared with their watermarks.
 
-Only a table with a cursor and a watermark can be asked for. Whatever is not known is said, with the reason.
+This is possible only for a table with a cursor and a watermark. If it is not known, the reason is given.
 """
 
 from __future__ import annotations

@@ -115,9 +115,9 @@ class Timeline:
 
 
 def timeline(config: Config, run: str = "", first: int = FIRST, *, every: bool = False) -> Timeline:
-    """Return what happened in a run, the last one into the schema when none is named; at most `first` events.
+    """Return what happened in a run, by default the last one into the schema; at most `first` events.
 
-    `every`: also those of tables that go well. Raise PlanError when there is no such run; then as `runs`.
+    `every`: also the events of tables that go well. Raise PlanError when there is no such run; also raise as `runs` does.
     """
     return patient(_timeline, config, "" if run == "last" else run, first, every)
 
@@ -153,7 +153,7 @@ class TableNights:
 
 
 def nights(config: Config, table: str, first: int = FIRST) -> TableNights:
-    """Return what became of a table in its last runs. Raise PlanError when no run on record had it; then as `runs`."""
+    """Return what became of a table in its last runs. Raise PlanError when no run had it, and raise as `runs` does."""
     return patient(_nights, config, table, first)
 
 

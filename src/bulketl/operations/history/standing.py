@@ -295,7 +295,7 @@ def _lag(known: Known, now: dt.datetime) -> Lag:
     except ValueError:
         newest = 0
     if not isinstance(newest, dt.date) or zone is None:
-        which = f"this machine does not know its zone {place.zone!r}" if isinstance(newest, dt.date) else "it is no time"
+        which = f"this machine does not know its zone {place.zone!r}" if isinstance(newest, dt.date) else "it is not a time"
         return Lag(read, behind, place.watermark, unknown=which)
     moment = newest if isinstance(newest, dt.datetime) else dt.datetime.combine(newest, dt.time())
     age = (now - moment.replace(tzinfo=zone)).total_seconds()

@@ -118,10 +118,10 @@ def status(
 ) -> Status:
     """Return how the tables of the target's schema stand, from the ledger alone; `tables`: names or patterns, empty for all.
 
-    `now`: aware, the present time when not given. `source`: ask the source as well how far each is behind it.
+    `now`: aware, by default the present. `source`: also ask the source how far each table is behind it.
 
-    Raise ConfigError or TargetError when the target cannot be used, or its ledger is locked; PlanError when a pattern fits
-    nothing. A source that does not answer is told of each table.
+    Raise ConfigError or TargetError when the target cannot be used, or its ledger is locked; PlanError when a pattern
+    fits nothing. If the source does not answer, the status of each table says so.
     """
     moment = now or dt.datetime.now(dt.UTC)
     found = patient(_status, config, moment)

@@ -49,11 +49,11 @@ def compare_pipelines(
     level: Level = "rows",
     tell: Tell = silent,
 ) -> Comparison:
-    """Compare tables of the older pipeline with bulketl's in the shadow schema, and put what is found on record.
+    """Compare tables of the older pipeline with bulketl's in the shadow schema, and put the result on record.
 
-    Without `tables` every table is compared that both pipelines have loaded and bulketl does not serve yet. Nothing but the
-    record is changed. Raise ConfigError when no migration is configured or `level` is none, SourceError or TargetError
-    when a server cannot be used, PlanError when nothing fits.
+    Without `tables`, compare every table that both pipelines have loaded and bulketl does not serve yet. Change nothing
+    but the record. Raise ConfigError when no migration is configured or `level` is unknown, SourceError or TargetError
+    when a server cannot be used, PlanError when no table fits.
     """
     check_request(Request(level, 1.0, 0, 0, False), False, False)
     check_libraries()

@@ -1,7 +1,7 @@
-"""Taking over how far the older pipeline has loaded its tables, once its rows bear that out.
+"""Taking over how far the older pipeline has loaded its tables, once their rows confirm it.
 
-Its books alone are not believed: a watermark that is newer than the rows loses whatever lies between for good. A table is
-taken over when its newest row reaches the watermark, and it has as many rows as the source has up to there.
+bulketl does not believe the books alone: if a watermark is newer than the rows, whatever lies between is lost for good.
+It takes a table over if its newest row reaches the watermark, and if it has as many rows as the source has up to there.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def _candidate(config: Config, sight: Sight[Known], table: Table, booked: Booked
     try:
         mark = Watermark(column.name, kind, text_of(parse_value(kind, booked.value)))
     except ValueError:
-        raise _RefusedError(f"{booked.value!r} is no value of {column.name}, which is {column.type}") from None
+        raise _RefusedError(f"{booked.value!r} is not a value of {column.name}, which is {column.type}") from None
     spec = specify(config, sight.catalog, table, dataclasses.replace(choice_of(sight.known, table.name), state=None))
     if spec.masking:
         raise _RefusedError("its rule masks columns, and the older pipeline's rows are not masked")

@@ -1,4 +1,4 @@
-"""Views for whoever reads the older pipeline's bookkeeping, over the ledger."""
+"""Views over the ledger, for programs that read the older pipeline's bookkeeping."""
 
 from __future__ import annotations
 

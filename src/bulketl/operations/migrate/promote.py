@@ -1,4 +1,4 @@
-"""Tables that bulketl serves from now on: its own take the place of the older pipeline's, all of them in one transaction."""
+"""Promoting tables: bulketl's own take the place of the older pipeline's, all of them in one transaction."""
 
 from __future__ import annotations
 
@@ -99,11 +99,12 @@ class Promotion:
 def promote(
     config: Config, selection: Selection | None = None, *, reason: str, force: bool = False, dry_run: bool = False
 ) -> Promotion:
-    """Have bulketl serve tables that it loads beside the older pipeline; by default all of these.
+    """Let bulketl serve tables that it loads beside the older pipeline; by default all of these.
 
-    All of them change hands in one transaction, or none. The older tables are kept for `migration.keep_legacy`. Raise
-    PlanError, with every table and what is against it, unless each can be promoted; `force` leaves aside what a person may.
-    Raise TargetError when a load has one of them, or they are locked by others; nothing was changed then.
+    All of the tables change hands in one transaction, or none. The older tables are kept for `migration.keep_legacy`.
+    Raise PlanError with every table and what is against it, unless each can be promoted; `force` ignores what a person
+    may ignore. Raise TargetError when a load has one of the tables, or when others have locked them; nothing is changed
+    then.
     """
     began = time.monotonic()
     why = reasoned(reason, "a promotion")

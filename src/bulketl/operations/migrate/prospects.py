@@ -1,4 +1,4 @@
-"""What would become of tables that are promoted, and what is against it: all that can be known before the first lock."""
+"""What would become of tables that are promoted, and what prevents it: all that can be known before the first lock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The way back: the older pipeline's tables in their places again, all of them in one transaction, and served by it.
+"""The way back: the older pipeline's tables return to their places, all in one transaction, and it serves them again.
 
 It touches nothing but the target, so it works while the source is down.
 """
@@ -94,12 +94,12 @@ class Rollback:
 def rollback(
     config: Config, selection: Selection | None = None, *, reason: str, dry_run: bool = False, act: Act = "rollback"
 ) -> Rollback:
-    """Have the older pipeline serve tables again, all that were promoted by default; a load under way is stopped first.
+    """Let the older pipeline serve tables again, by default all that were promoted; a load under way is stopped first.
 
-    Bulketl's tables go into the shadow schema with all that is on record of them. After a `rollback` every load passes over
-    them; after a `demote` they are loaded beside the older ones as before. Tables whose older rows are not there any more
-    are left and named. Raise PlanError for a table that is not known, TargetError when others hold a lock; nothing was
-    changed then.
+    bulketl's tables move into the shadow schema, with all that is on record of them. After a `rollback`, every load
+    passes over them; after a `demote`, loads bring them beside the older tables as before. A table whose older rows no
+    longer exist stays, and is named. Raise PlanError for a table that is not known, TargetError when others hold a lock;
+    nothing is changed then.
     """
     began, meant = time.monotonic(), selection or Selection()
     why = reasoned(reason, f"a {act}")

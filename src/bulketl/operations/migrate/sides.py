@@ -51,10 +51,10 @@ def sides(config: Config, selection: Selection) -> Sides:
 
 
 def shadow(config: Config, selection: Selection | None = None, *, reason: str) -> Sides:
-    """Have the tables that are asked for loaded beside the older pipeline from now on; return who served them before.
+    """Load these tables beside the older pipeline from now on; return who served them before.
 
-    Without a selection those are all that the older pipeline serves. Raise PlanError when bulketl serves one of those that
-    were named: it has no older table to be compared with.
+    Without a selection, take all tables that the older pipeline serves. Raise PlanError when bulketl serves one of the
+    named tables, because there is no older table to compare it with.
     """
     selection = selection or Selection()
     found = sides(config, selection)
@@ -75,6 +75,6 @@ def _shadowed(target: Postgres, of: str, tables: Sequence[str], reason: str) -> 
 
 
 def shadowed(config: Config) -> Config:
-    """Return the configuration of loads into the shadow schema. Raise ConfigError where no migration is configured."""
+    """Return the configuration for loads into the shadow schema. Raise ConfigError when no migration is configured."""
     migrating(config)
     return config.model_copy(update={"target_schema": config.shadow_schema, "migration": None})

@@ -1,6 +1,7 @@
-"""What only rows and definitions tell of a promotion: tried before it, with nothing locked and nothing changed.
+"""What only rows and definitions can tell about a promotion: tried before it, with nothing locked and nothing changed.
 
-Views that bulketl's table does not suit, constraints and indexes that refuse its rows, and rows of tables that inherit.
+These are views that bulketl's table does not suit, constraints and indexes that refuse its rows, and rows of tables that
+inherit.
 """
 
 from __future__ import annotations
@@ -118,10 +119,12 @@ def _inherited(connection: Connection, config: Config, found: Sequence[Prospect]
                 if not count:
                     told[table].append(f"{heir} inherits from it, and has no row")
                     continue
-                why = f"would go on showing {count_of(count, 'row')} of {heir} beside bulketl's, for that inherits from it"
+                why = (
+                    f"would go on showing {count_of(count, 'row')} of {heir} beside bulketl's, because that inherits from it"
+                )
                 hint = f"ALTER TABLE {heir} NO INHERIT {name(schema, table)} takes them out of it"
                 against[table].append(Against(why, f"{hint}; --force --reason leaves them in", forced=True))
-                told[table].append(f"{count_of(count, 'row')} of {heir} are read beside bulketl's, for it inherits")
+                told[table].append(f"{count_of(count, 'row')} of {heir} are read beside bulketl's, because it inherits")
 
 
 def _names(connection: Connection, config: Config, found: Sequence[Prospect], told: Told) -> None:

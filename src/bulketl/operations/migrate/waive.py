@@ -21,12 +21,12 @@ _HINT = "check the spelling: the older pipeline's tables, and the columns of bot
 
 
 def waive(config: Config, table: str, column: str = "", *, name: str, reason: str, end: bool = False) -> list[Waiver]:
-    """Put on record that differences of a class count as none, in a column or, '', anywhere in a table; return what is.
+    """Put on record that differences of a class do not count, in a column, or in a whole table (''); return the waivers.
 
-    `table` may be a pattern: each table of both schemas that fits gets a waiver of its own. `end` ends those that hold. A
-    waived difference is shown as before, and a comparison calls a table waived that has no other. Raise ConfigError for an
-    unknown class, an empty reason, or a ledger without waivers, PlanError for a table or column that is not there, or no
-    waiver to end.
+    `table` may be a pattern: each table of both schemas that fits gets a waiver of its own. `end` ends the waivers that
+    hold. A waived difference is still shown; a comparison calls a table waived if it has no other differences. Raise
+    ConfigError for an unknown class, an empty reason, or a ledger without waivers; PlanError for a table or column that
+    does not exist, or when there is no waiver to end.
     """
     if name not in BY_NAME:
         raise ConfigError(

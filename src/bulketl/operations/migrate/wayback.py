@@ -1,4 +1,4 @@
-"""What there is to bring back of an older pipeline's tables, what is against it, and what becomes of views over them."""
+"""Which of an older pipeline's tables can be brought back, what prevents it, and what becomes of views over them."""
 
 from __future__ import annotations
 

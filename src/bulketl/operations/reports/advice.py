@@ -1,7 +1,7 @@
 """What to change first: each piece of advice with what it gives back, why, and the line to write in `tables.yaml`.
 
-Advice is taken from what is on record of many loads and, where a column is named, from a look at the source. Where these do
-not show that it is right nothing is said. Pure.
+Advice is based on the records of many loads and, if it names a column, on a look at the source. If these do not show that
+the advice is right, there is none. Pure.
 """
 
 from __future__ import annotations

@@ -182,7 +182,7 @@ class Compliance:
             return "No table is audited."
         verified = _share(tables, broken, "chain", ("verifies", "verify"))
         if self.uncounted:
-            return f"Completeness is not known, for the source was not counted: {self.uncounted}; {verified}."
+            return f"Completeness is not known, because the source was not counted: {self.uncounted}; {verified}."
         complete = _share(tables, len(self.faulty), "audit table", ("is complete", "are complete"))
         return f"{complete[0].upper()}{complete[1:]}; {verified}."
 
@@ -216,7 +216,7 @@ def _share(total: int, wrong: int, noun: str, verbs: tuple[str, str]) -> str:
 def compliance(config: Config, period: ReportPeriod, signer: str = "") -> Compliance:
     """Return the report on the audit tables of the target's schema; `signer`: the name of the key that will sign it.
 
-    A source that cannot be asked is told, and the rest is reported all the same. Raise ConfigError or TargetError when the
+    If the source does not answer, the report says so and has everything else. Raise ConfigError or TargetError when the
     ledger cannot be used.
     """
     chains = verify_audit(config)

@@ -239,7 +239,7 @@ class Daily:
 
 
 def daily(config: Config, until: dt.date | None = None, *, now: dt.datetime | None = None) -> Daily:
-    """Return the report on the night that ends on that day, the last one when none is given; `now`: aware, or the present.
+    """Return the report on the night that ends on the day `until`, by default the last one. `now`: aware, or the present.
 
     Raise ConfigError when that night has not begun, ConfigError or TargetError when the ledger cannot be used.
     """

@@ -173,11 +173,12 @@ _ENDS = {
 
 
 def incident(config: Config, which: str = "", now: dt.datetime | None = None, *, keep: bool = True) -> IncidentReport:
-    """Return the report on a run in trouble, and `keep` it in the ledger; where this role may not, it has no number.
+    """Return the report on a run in trouble, and `keep` it in the ledger; if the role may not, it has no number.
 
-    `which`: the name of a run, the number of a report, '' for the last run that did not end well. A number gives the report
-    as it was kept, and so does a run whose events have been pruned since. Raise PlanError when there is no such run or
-    report, when the run went well, or is still on; ConfigError or TargetError when the ledger cannot be used.
+    `which`: the name of a run, the number of a report, or '' for the last run that did not end well. A number gives the
+    report as it was kept; so does a run whose events have been pruned since. Raise PlanError when there is no such run or
+    report, when the run went well, or when it is still under way; ConfigError or TargetError when the ledger cannot be
+    used.
     """
     return patient(_incident, config, which, now or dt.datetime.now(dt.UTC), keep)
 
@@ -222,9 +223,11 @@ def _run(look: Look, schema: str, which: str) -> RunEntry:
         if found[0].outcome != "running":
             return found[0]
         if which:
-            raise PlanError(f"run {name} is still on", hint=f"`bulketl watch {name}` shows it; report it once it has ended")
+            raise PlanError(
+                f"run {name} is still under way", hint=f"`bulketl watch {name}` shows it; report it once it has ended"
+            )
     raise PlanError(
-        f"no run into schema {schema!r} on record ended other than well",
+        f"no run into schema {schema!r} on record ended badly",
         hint="`bulketl runs list` shows the runs there were",
     )
 

@@ -22,7 +22,7 @@ def folder_of(config: Config) -> Path | None:
     if folder is not None and not folder.is_dir():
         raise ConfigError(
             f"reports.templates: there is no folder {str(folder)!r}",
-            hint="name a folder that is there, from where the command runs or from the root",
+            hint="name a folder that exists: an absolute path, or one from where the command runs",
         )
     return folder
 

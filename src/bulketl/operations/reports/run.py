@@ -63,7 +63,7 @@ class RunReport:
 
 
 def run_report(config: Config, run: str = "", now: dt.datetime | None = None) -> RunReport:
-    """Return what became of a run, the last one into the schema when none is named (`last` or '').
+    """Return the report on a run, by default (`last` or '') on the last one into the schema.
 
     Raise PlanError when there is no such run, ConfigError or TargetError when the ledger cannot be used.
     """

@@ -102,7 +102,7 @@ def _private(key: str) -> Ed25519PrivateKey:
     try:
         found = serialization.load_der_private_key(_der(key), None)
     except (ValueError, TypeError, binascii.Error):
-        raise ConfigError("BULKETL_REPORT_KEY is no private key of Ed25519 without a password", hint=HOW) from None
+        raise ConfigError("BULKETL_REPORT_KEY is not a private key of Ed25519 without a password", hint=HOW) from None
     if not isinstance(found, Ed25519PrivateKey):
         raise ConfigError("BULKETL_REPORT_KEY is a private key, but not one of Ed25519", hint=HOW)
     return found
@@ -112,7 +112,7 @@ def _public(key: str) -> Ed25519PublicKey:
     try:
         found = serialization.load_der_public_key(_der(key))
     except (ValueError, binascii.Error):
-        raise ConfigError("the key given is no public key of Ed25519", hint=HOW) from None
+        raise ConfigError("the key given is not a public key of Ed25519", hint=HOW) from None
     if not isinstance(found, Ed25519PublicKey):
         raise ConfigError("the key given is a public key, but not one of Ed25519", hint=HOW)
     return found

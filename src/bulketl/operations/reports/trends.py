@@ -1,7 +1,7 @@
-"""What the loads of a night moved beside other nights: the one before, the same weekday before, the median of fourteen.
+"""What the loads of a night moved, beside other nights: the one before, the same weekday before, a median of fourteen.
 
-Nights are the dashboard's: from noon to noon, by when a load began. A figure that nobody can know is None, and a median
-that too few nights make is no median.
+Nights are those of the dashboard: from noon to noon, by when a load began. A figure that nobody can know is None, and too
+few nights give no median.
 """
 
 from __future__ import annotations

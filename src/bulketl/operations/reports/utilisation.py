@@ -1,4 +1,4 @@
-"""How much of what there is was used in a period: of the window, of the workers, of the source's sessions. Pure."""
+"""How much of the available window, workers and sessions of the source was used in a period. Pure."""
 
 from __future__ import annotations
 

@@ -180,9 +180,9 @@ class Weekly:
 
 
 def weekly(config: Config, period: ReportPeriod | None = None, *, asking: bool = True) -> Weekly:
-    """Return the report on a period, the last seven days without one. `asking`: whether the source may be asked.
+    """Return the report on a period, by default the last seven days. `asking`: whether the source may be asked.
 
-    A source that does not answer is told, and the rest is reported all the same. Raise ConfigError or TargetError when the
+    If the source does not answer, the report says so and has everything else. Raise ConfigError or TargetError when the
     ledger cannot be used.
     """
     now = dt.datetime.now(dt.UTC)

@@ -1,4 +1,4 @@
-"""The chain of an audited table: whether its rows and its trail are those that loads have put there."""
+"""The chain of an audited table: whether its rows and its trail are those that loads have written."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Rows of the source beside the target's: which columns are not what a load would write.
+"""Rows of the source beside those of the target: which columns differ from what a load would write.
 
-Rows of the source come here by the very way of a load, into a temporary table, and Postgres compares them with the table's
-byte by byte (`*<>`). So nothing but the types that a load writes decides what is equal. Nothing that stays is changed.
+Rows of the source come here in the same way as in a load, into a temporary table, and Postgres compares them with the
+table's rows byte by byte (`*<>`). So only the types that a load writes decide what is equal. Nothing that stays is
+changed.
 """
 
 from __future__ import annotations

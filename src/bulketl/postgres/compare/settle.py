@@ -1,7 +1,7 @@
-"""Bringing staged rows to one moment, without a lock: compare them with the source, read again what differs, and again.
+"""Bringing staged rows to one moment without a lock: compare them with the source, read again what differs, and repeat.
 
-The source hashes all its rows in one statement, so they are of one moment. When the staged rows have the same hashes they
-are that moment's too, whenever they were read.
+The source hashes all its rows in one statement, so the hashes are of one moment. If the staged rows have the same hashes,
+they are of that moment too, whenever they were read.
 """
 
 from __future__ import annotations

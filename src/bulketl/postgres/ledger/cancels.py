@@ -1,7 +1,7 @@
 """Who asked for the end of which run: `bulketl.cancel`, which any machine may write to and the driver of the run reads.
 
-A request counts once. Taken notice of, it is an event of the run; one that a driver never saw is forgotten when the run
-goes on, for whoever resumes a run wants it.
+A request counts once. When the driver takes notice, it becomes an event of the run. If no driver saw it, it is forgotten
+when somebody resumes the run, because that person wants the run to go on.
 """
 
 from __future__ import annotations

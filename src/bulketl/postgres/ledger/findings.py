@@ -1,7 +1,8 @@
-"""What is not normal, on record: the figures of loads that it is found from, and `bulketl.finding`, where it is kept.
+"""What is not normal, on record: the figures of loads from which it is found, and `bulketl.finding`, which keeps it.
 
-A finding is of a table, or of the schema as '', and of the run that it was found in: of one that did not come, the last run
-before. It is open until it is no longer so: a load of the table that is normal closes what was found in the one before it.
+A finding belongs to a table, or to the schema as '', and to the run in which it was found; if a run did not come, to the
+last run before. It is open until it no longer holds: a normal load of the table closes what was found in the load before
+it.
 """
 
 from __future__ import annotations

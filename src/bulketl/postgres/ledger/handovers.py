@@ -1,6 +1,7 @@
-"""What the older pipeline is to hear of tables that changed hands: `bulketl.handover`, in order, until it has answered.
+"""What the older pipeline must be told about tables that changed hands: `bulketl.handover`, in order, until it has answered.
 
-An entry is made by the transaction in which the tables change hands, so none is lost; it is told until the command succeeds.
+The transaction in which the tables change hands makes the entry, so none is lost. bulketl repeats it until the command
+succeeds.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Tables that are kept for the way back: `bulketl.kept`, an entry for each table that another took the place of.
+"""Tables that are kept for a rollback: `bulketl.kept`, an entry for each table whose place another one took.
 
 An entry is open until its table came back or was dropped; how it ended stays on record.
 """

@@ -1,4 +1,4 @@
-"""What became last of each table and of each kind of run, and when each was last well: what metrics are made from.
+"""What became last of each table and of each kind of run, and when each was last well: the basis of metrics.
 
 It is read from the records of all runs, so a run of one tier leaves the figures of the others as they were.
 """

@@ -1,6 +1,6 @@
-"""Looking at the ledger: in one moment, changing nothing, at whatever version of it is there.
+"""Looking at the ledger: as of one moment, without a change, at whatever version the ledger has.
 
-A look never waits long: while another bulketl brings the ledger up to date, which locks its tables, it says so instead.
+A look never waits long. While another bulketl upgrades the ledger, which locks its tables, the look says so instead.
 """
 
 from __future__ import annotations
@@ -107,8 +107,8 @@ def asking(target: Postgres) -> Iterator[Connection]:
 
 def _strange(error: errors.UndefinedColumn | errors.UndefinedTable) -> TargetError:
     return TargetError(
-        f"the ledger in schema {LEDGER!r} has not the tables that its version tells: {error.diag.message_primary}",
-        hint="a later bulketl has brought it up to date, perhaps: use that version or a later one",
+        f"the ledger in schema {LEDGER!r} lacks the tables that belong to its version: {error.diag.message_primary}",
+        hint="perhaps a later bulketl has upgraded it: use that version or a later one",
     )
 
 

@@ -70,8 +70,9 @@ def exists(connection: Connection, table: str) -> bool:
             f"the target has a schema {LEDGER!r} that is somebody else's: it has {count_of(things, 'thing')} in it,"
             f" the owner {owner}, "
             "and lacks the comment with which bulketl marks its ledger",
-            hint=f"rename it, ALTER SCHEMA {LEDGER} RENAME TO …, for bulketl keeps its ledger under that name; if it is the "
-            f"ledger and its comment was lost: COMMENT ON SCHEMA {LEDGER} IS '{TITLE.replace(chr(39), chr(39) * 2)}4'",
+            hint=f"rename it, ALTER SCHEMA {LEDGER} RENAME TO …, because bulketl keeps its ledger under that name; if it "
+            "is the ledger and its comment was lost: "
+            f"COMMENT ON SCHEMA {LEDGER} IS '{TITLE.replace(chr(39), chr(39) * 2)}4'",
         )
     return bool(known)
 

@@ -1,6 +1,6 @@
-"""What of the ledger whoever draws a dashboard may read: by table, the columns in which no value of any row stands.
+"""What the drawer of a dashboard may read of the ledger: for each table, the columns that contain no value of any row.
 
-A column that is in neither list nobody has thought about yet: it is not granted, and a test names it.
+If a column is in neither list, nobody has thought about it yet: it is not granted, and a test names it.
 """
 
 from __future__ import annotations

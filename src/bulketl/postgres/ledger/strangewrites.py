@@ -1,8 +1,8 @@
-"""Writes to tables that bulketl took over, by anybody else: the older pipeline that goes on writing, above all.
+"""Writes of others to tables that bulketl took over: above all of the older pipeline, if it goes on writing.
 
-The server counts the rows written to each table. That is put on record once no run is on and the counts of the last one are
-in, and what is counted beyond it, before the next run, others have written. What they write between the end of a run and
-that first look is not known.
+The server counts the rows written to each table. bulketl records that count once no run is under way and the counts of
+the last run are in. Rows that are counted beyond it before the next run were written by others. What others write between
+the end of a run and that first look is not known.
 """
 
 from __future__ import annotations

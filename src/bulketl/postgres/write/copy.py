@@ -138,7 +138,7 @@ def _still_carried_out(cursor: Any, run: str) -> None:
     cursor.execute(is_free(run))
     if cursor.fetchall()[0][0]:
         raise TargetError(
-            f"run {run} is not carried out any more: its locks in the target are free",
+            f"no process carries out run {run} any more: its locks in the target are free",
             hint="the process or connection that held them is gone; `bulketl load --resume last` goes on",
             transient=True,  # a run that lives takes them again
         )

@@ -257,6 +257,6 @@ def _busy(connection: Connection, places: Sequence[str]) -> TargetError:
     )
     what = f"table {found[0]}" if found else "the tables"
     return TargetError(
-        f"{what} is read or written by {who}: its lock was not had in {TRIES} tries",
+        f"{what} is read or written by {who}: bulketl did not get its lock in {TRIES} tries",
         hint="nothing was changed; end that session, or give the command again when it is over",
     )

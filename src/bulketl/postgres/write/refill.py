@@ -67,7 +67,7 @@ def refill(connection: Connection, schema: str, ones: Sequence[Refill]) -> None:
     pointing = pointing_to(connection, schema, [one.table for one in ones])
     taken = {one.table: one for one in ones}
     for table, words, hint in obstructed(connection, schema, taken):
-        raise DataError(f"table {name(schema, table)} cannot get other rows: {words}", hint=f"nothing was changed; {hint}")
+        raise DataError(f"table {name(schema, table)} cannot get its new rows: {words}", hint=f"nothing was changed; {hint}")
     for group in joined(taken, schema, pointing):
         some = [taken[table] for table in group]
         parts: list[str] = []

@@ -122,7 +122,7 @@ def _commit(cursor: Any, found: Expired) -> None:
         stays = f"; the archive stays at {found.file}" if found.file else ""
         told = said(str(error))
         raise TargetError(
-            f"table {found.table!r}: whether its rows before {found.limit} have left is not known, for the commit failed"
+            f"table {found.table!r}: nobody knows whether its rows before {found.limit} have left, because the commit failed"
             f"{stays}: {told}",
             said=told,
             hint=f"look into {entries.RETAINED}: they have left when this run is there; else run retention again",
