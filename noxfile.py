@@ -78,10 +78,10 @@ def with_programs(session: nox.Session) -> dict[str, str]:
 
 def with_dbt(session: nox.Session) -> dict[str, str]:
     """Install dbt into an environment of its own; return the environment in which tests find it."""
-    place = str(Path(session.create_tmp()).resolve())
-    session.run("python", "-m", "venv", f"{place}/dbt")
-    session.run(f"{place}/dbt/bin/pip", "install", "-q", *group("dbt"), external=True)
-    return {"BULKETL_DBT": f"{place}/dbt/bin/dbt"}
+    place = f"{Path(session.virtualenv.location).resolve()}/dbt"  # create_tmp would give the tests a TMPDIR with a long path
+    session.run("python", "-m", "venv", place)
+    session.run(f"{place}/bin/pip", "install", "-q", *group("dbt"), external=True)
+    return {"BULKETL_DBT": f"{place}/bin/dbt"}
 
 
 @nox.session

@@ -98,9 +98,9 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a cursor": ({**INCREMENTAL, "mask": {"SecDateTEdit": "null"}}, "mask.SecDateTEdit: it is the cursor"),
     "a range": ({"partition_by": "Id", "mask": {"Id": "hmac"}}, "mask.Id: it is what the table is cut"),
     "a date by hmac": ({"mask": {"At": "hmac"}}, "mask.At: hmac takes no date; for it there are null, constant, shift"),
-    "an owner that is not there": ({"mask": {"At": {"method": "shift", "by": "Who"}}}, "mask.At: by: Who is no column"),
+    "an owner that is not there": ({"mask": {"At": {"method": "shift", "by": "Who"}}}, "mask.At: by: Who is not a column"),
     "a constant of another type": (
-        {"mask": {"PatNum": {"method": "constant", "value": "x"}}}, "mask.PatNum: 'x' is no value"
+        {"mask": {"PatNum": {"method": "constant", "value": "x"}}}, "mask.PatNum: 'x' is not a value"
     ),
     "a check of the table": (
         {"mask": {"PatNum": "null"}, "checks": [{"unique": ["PatNum"]}]}, "looks at the rows in the target"
