@@ -8,13 +8,11 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer.main
+from commandlist import commands
 from typer.testing import CliRunner
 
 import bulketl
@@ -23,16 +21,7 @@ from bulketl.cli.following import NEXT
 from bulketl.cli.help import LOADS
 from bulketl.cli.options import err
 
-
-def commands(group: Any, *before: str) -> Iterator[tuple[str, Any]]:
-    for name, command in group.commands.items():
-        if hasattr(command, "commands"):
-            yield from commands(command, *before, name)
-        if not hasattr(command, "commands") or command.invoke_without_command:
-            yield " ".join((*before, name)), command
-
-
-EVERY = dict(commands(typer.main.get_command(app)))
+EVERY = dict(commands())
 
 
 def shown(*words: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import typer.main
+from commandlist import commands
 from lab import Lab
 from typer.testing import CliRunner
 
@@ -85,16 +85,8 @@ RULES = """source_tables:
 """
 
 
-def commands(group: Any, *before: str) -> Iterator[tuple[str, Any]]:
-    for name, command in group.commands.items():
-        if hasattr(command, "commands"):
-            yield from commands(command, *before, name)
-        if not hasattr(command, "commands") or command.invoke_without_command:
-            yield " ".join((*before, name)), command
-
-
 def cases() -> Iterator[tuple[str, str, str]]:
-    for words, command in commands(typer.main.get_command(app)):
+    for words, command in commands():
         for parameter in command.params:
             if not getattr(parameter, "is_flag", False):
                 name = parameter.opts[0] if parameter.param_type_name == "option" else parameter.name.upper()

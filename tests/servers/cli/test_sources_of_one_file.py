@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer.main
 import yaml
+from commandlist import commands
 from lab import Lab
 from typer.testing import CliRunner
 
@@ -178,19 +178,7 @@ def test_a_table_that_fails_in_one_source_has_failed_though_another_has_one_of_i
     assert (found["failed_tables"], found["success_count"], found["failure_count"]) == (["clinic.patient"], 2, 1)
 
 
-def commands(group: Any, *before: str) -> Iterator[tuple[str, Any]]:
-    for name, command in group.commands.items():
-        if hasattr(command, "commands"):
-            yield from commands(command, *before, name)
-        if not hasattr(command, "commands") or command.invoke_without_command:
-            yield " ".join((*before, name)), command
-
-
-CONFIGURED = {
-    words: command
-    for words, command in commands(typer.main.get_command(app))
-    if "config" in {param.name for param in command.params}
-}
+CONFIGURED = {words: command for words, command in commands() if "config" in {param.name for param in command.params}}
 # What a command is called with besides what it cannot do without.
 MORE = {"retention": ["--dry-run"], "grants": ["--check"]}
 

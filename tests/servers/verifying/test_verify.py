@@ -101,11 +101,6 @@ def named(verdict: TableVerdict) -> list[tuple[str, str, tuple[str, ...]]]:
     return [(row.kind, row.key[0], row.columns) for row in verdict.rows]
 
 
-@pytest.fixture(autouse=True)
-def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bulketl.verifying.looks.PAUSE_SECONDS", 0.05)
-
-
 def test_every_corruption_is_found_by_key_and_column_and_repaired(lab: Lab) -> None:
     """At level rows; and by the levels below exactly where the docs say so."""
     fill(lab)

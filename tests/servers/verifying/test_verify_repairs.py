@@ -24,12 +24,6 @@ from bulketl.rows.coerce import coerce
 from bulketl.verifying.verdicts import Level
 
 
-@pytest.fixture(autouse=True)
-def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look again at once."""
-    monkeypatch.setattr("bulketl.verifying.looks.PAUSE_SECONDS", 0.0)
-
-
 def test_a_repair_respects_the_guard_of_deletes(lab: Lab) -> None:
     lab.mysql("CREATE TABLE t (id int PRIMARY KEY)", *(f"INSERT INTO t VALUES ({n})" for n in range(60)))
     lab.load(rules={})
