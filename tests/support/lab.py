@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import select
 import tempfile
 import urllib.parse
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +17,7 @@ import compare
 import psycopg
 import pymysql
 from foresight import check_error, check_load
+from psycopg.pq import TransactionStatus
 
 import bulketl
 from bulketl import Config, Plan, Summary
@@ -61,13 +63,42 @@ class Server:
         return f"mysql://{login}@{parts.hostname}:{port or parts.port or 3306}/{name}"
 
 
+_idle: dict[str, list[psycopg.Connection[Any]]] = {}  # sessions by connection string
+
+
+@contextmanager
+def kept(conninfo: str) -> Iterator[None]:
+    """Have what is executed there share a session: to open one costs Postgres more than most statements."""
+    _idle[conninfo] = []
+    try:
+        yield
+    finally:
+        for connection in _idle.pop(conninfo):
+            connection.close()
+
+
 def execute(conninfo: str, statement: str, args: Sequence[object] | None = None) -> list[tuple[Any, ...]]:
-    """Execute one statement in Postgres, or several without arguments, and return the last one's rows."""
-    with psycopg.connect(conninfo, autocommit=True) as connection:
+    """Execute one statement in Postgres, or several without arguments, in a session as new; return the last one's rows."""
+    with ExitStack() as stack:
+        connection = stack.enter_context(_session(conninfo))
         cursor = connection.execute(statement.encode(), args)
         while cursor.nextset():
             pass
-        return cursor.fetchall() if cursor.description else []
+        rows = cursor.fetchall() if cursor.description else []
+        if not _idle.get(conninfo, True) and connection.info.transaction_status == TransactionStatus.IDLE:
+            connection.execute("DISCARD ALL")
+            _idle[conninfo].append(connection)
+            stack.pop_all()
+    return rows
+
+
+def _session(conninfo: str) -> psycopg.Connection[Any]:
+    with suppress(KeyError, IndexError):
+        connection = _idle[conninfo].pop()
+        if not select.select([connection], [], [], 0)[0]:  # to an idle session a server says only that it ends it
+            return connection
+        connection.close()
+    return psycopg.connect(conninfo, autocommit=True, prepare_threshold=None)
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,7 @@ def load(source: str, target: str, schema: str, tables: Sequence[str], pause: fl
                 database=parts.path.lstrip("/"),
                 charset="utf8mb4",
                 autocommit=True,
+                ssl_disabled=True,
             )
         ) as mysql,
         psycopg.connect(target, autocommit=True) as postgres,

@@ -114,9 +114,10 @@ def load_once(
     executor: Executors | None,
 ) -> Loaded:
     """Carry out a load, or go on with one, told on the screen; `whole`: it is of no choice of tables or rows."""
+    from bulketl.postgres.kept import keeping
     from bulketl.survey.planning import planned
 
-    with listening(settings, whole=whole, resumed=resume is not None) as others:
+    with listening(settings, whole=whole, resumed=resume is not None) as others, keeping():
         if resume is None:  # looked at after the wait: a plan grows old
             with preparing(as_json=as_json) as tell:
                 chosen = planned(settings, selection, tell)

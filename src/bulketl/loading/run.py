@@ -35,6 +35,7 @@ from bulketl.plan.partial import as_part
 from bulketl.plan.plan import Plan
 from bulketl.plan.resumption import changed_since, plan_from_json, remaining
 from bulketl.plan.specify import specify
+from bulketl.postgres.kept import close_kept, keeping
 from bulketl.postgres.ledger import cancels, runs, strangewrites
 from bulketl.postgres.ledger.states import read_states
 from bulketl.postgres.locks import alive
@@ -58,6 +59,7 @@ def threads(_run: str, at_once: int) -> contextlib.AbstractContextManager[Execut
     return Crew(at_once)
 
 
+@keeping()
 def load(
     config: Config,
     plan: Plan,
@@ -92,6 +94,7 @@ def load(
     return run.summary
 
 
+@keeping()
 def resume(
     config: Config,
     run: str = "",
@@ -252,6 +255,7 @@ def _carry_out(
         if still := patient(strain.standing):
             _log.warning("%s; how long ago that was nobody knows, and replica_lag_seconds does not hold the load up", still)
     sessions = patient(_note_sessions, source, postgres, run.name)
+    close_kept()
     target = PostgresTarget(dataclasses.replace(postgres, guarded=True), run.name)
     brakes = Brakes(
         closed=closed or (lambda: False),

@@ -17,7 +17,6 @@ import signal
 import sys
 from typing import Any
 
-import connectorx
 import pyarrow as pa
 import pyarrow.ipc
 
@@ -28,6 +27,8 @@ def queried(uri: str, query: str, before: list[str], rows: int = 0) -> Any:
     The pool of connections that connectorx opens has one, so the statements run on the very one that reads. They come too
     late for a statement that was prepared before them, so none is kept.
     """
+    import connectorx  # tables of some rows are read without it
+
     how = {"return_type": "arrow_stream", "batch_size": rows} if rows else {"return_type": "arrow"}
     return connectorx.read_sql(uri, query, protocol="binary", pre_execution_query=before, **how)
 

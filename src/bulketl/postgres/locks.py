@@ -89,6 +89,7 @@ class Locks:
         with contextlib.suppress(TargetError, psycopg.Error):  # it was lost before
             if connection is not None and not _spoken(connection):
                 connection.execute("SELECT pg_advisory_unlock_all()")
+                connection.close()  # it has the run's name, and is kept for nothing else
         with contextlib.suppress(TargetError):
             self._stack.close()
 

@@ -1,4 +1,7 @@
-"""The target: a Postgres server, as settings. A connection lives inside one call, or inside one thread of a run (`copy`)."""
+"""The target: a Postgres server, as settings.
+
+A connection lives inside one call, inside one thread of a run (`copy`), or from one call to the next (`kept`).
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from bulketl.connections.tls import OPPORTUNISTIC, Protection, problem
 from bulketl.connections.watch import ASK_SECONDS, HINT, STALL_SECONDS, StalledError, Talk, mark, new_mark, talk
 from bulketl.errors import BugError, BulketlError, ConfigError, DataError, Ease, TargetError, runbook
 from bulketl.postgres.health import by_backend
+from bulketl.postgres.kept import keep, take
 from bulketl.postgres.refusals import TWICE, about
 from bulketl.postgres.session import FORM, POOLED, Driver, Session, described, opened, parameters
 from bulketl.tables.printable import shortened
@@ -93,21 +97,31 @@ class Postgres:
 
     @contextlib.contextmanager
     def connect(self) -> Iterator[Connection]:
-        """Open a connection in autocommit mode, give it, close it. Raise TargetError."""
+        """Give a connection in autocommit mode, a new one or one that is kept; close or keep it. Raise TargetError."""
         try:
-            with talk(self.talk(self.identity)) as one, self._opened(one) as connection:
+            with talk(self.talk(self.identity)) as one, contextlib.ExitStack() as stack:
+                connection = stack.enter_context(self._kept(one) or self._opened(one))
                 if connection.info.server_version < LEAST_VERSION:
                     raise TargetError(
                         f"target {self.identity} is Postgres {connection.info.server_version // 10000}",
                         hint=f"bulketl needs Postgres {LEAST_VERSION // 10000} or later, which has MERGE",
                     )
                 yield connection
+                if keep(self.uri, connection):
+                    stack.pop_all()
         except StalledError as error:
             raise TargetError(f"{self.identity}: {error}", hint=HINT, transient=True) from error
         except psycopg.Error as error:
             if error.sqlstate is None and not isinstance(error, psycopg.OperationalError):
                 raise  # not Postgres' word but a bug of ours
             raise failure(error.sqlstate, str(error), self.identity, constraint_of(error), forbidden_of(error)) from error
+
+    def _kept(self, one: Talk) -> Connection | None:
+        connection = take(self.uri)
+        if connection is not None:
+            one.number = connection.info.backend_pid
+            one.found(connection.fileno())
+        return connection
 
     def _opened(self, one: Talk) -> Connection:
         try:

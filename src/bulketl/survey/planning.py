@@ -27,16 +27,17 @@ from bulketl.plan.selection import Selection
 from bulketl.plan.stale import leftovers
 from bulketl.postgres.compare import digests as target_digests
 from bulketl.postgres.inspect import count_rows, with_rows
+from bulketl.postgres.kept import keeping
 from bulketl.postgres.known import Earlier, earlier
 from bulketl.postgres.ledger import runs
 from bulketl.postgres.server import Postgres
 from bulketl.rows.reconcile import Digest
 from bulketl.survey.cursors import choices
 from bulketl.survey.look import Sight, look
-from bulketl.survey.parts import choose_rows
 from bulketl.survey.stages import Tell, silent
 from bulketl.survey.unchanged import alike, unchanged
 from bulketl.tables.catalog import Catalog, TargetTable
+from bulketl.tables.part import Chosen
 from bulketl.tables.partitions import Bound
 from bulketl.tables.spec import TableSpec, Tier
 
@@ -73,6 +74,7 @@ def make_plan(
     return planned(config, selection)
 
 
+@keeping()
 def planned(config: Config, selection: Selection, tell: Tell = silent) -> Plan:
     """Look at both servers and return what a load of the selection would do; change nothing. Raise as `make_plan`.
 
@@ -99,9 +101,12 @@ def made_of(
     catalog, others = left_to_others(config, sight.catalog, known, selection)
     skipped = (*sight.skipped, *others)
     catalog = limited(catalog, selection)
+    chosen: dict[str, Chosen] = {}
     if some := sum(table.limit is not None for table in catalog):
+        from bulketl.survey.parts import choose_rows  # which no other load needs
+
         tell("choosing rows, and what they refer to", 0, some)
-    chosen = choose_rows(source, config, sight.everything, catalog)
+        chosen = choose_rows(source, config, sight.everything, catalog)
     existing = patient(counted, config, sight.target, known.existing, catalog)
     paces = known.paces
     seen = {}

@@ -19,6 +19,7 @@ from bulketl.plan.plan import Plan, Refusal, refusal
 from bulketl.plan.selection import Selection, select
 from bulketl.plan.stale import leftovers
 from bulketl.postgres.demands import read_footing
+from bulketl.postgres.kept import keeping
 from bulketl.postgres.known import Earlier, earlier
 from bulketl.postgres.ledger import made
 from bulketl.postgres.server import Postgres
@@ -41,6 +42,7 @@ EVERYTHING = Selection()
 Asked = ParamSpec("Asked")
 
 
+@keeping()
 def validate(config: Config) -> tuple[Finding, ...]:
     """Compare the configuration with both live servers and return what is wrong or doubtful; change nothing.
 

@@ -6,11 +6,13 @@ newer: so a row that is written meanwhile is newer, or another when looked at ag
 
 from __future__ import annotations
 
+import contextvars
 import datetime as dt
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from bulketl.connections.retrying import patient
@@ -36,6 +38,7 @@ class Both:
     at_once: int
     source_threads: ThreadPoolExecutor = field(init=False)
     target_threads: ThreadPoolExecutor = field(init=False)
+    _context: contextvars.Context = field(default_factory=contextvars.copy_context)  # in which sessions may be kept
     _clocks: dict[str, dt.datetime] = field(default_factory=dict)  # the source's time in each zone, less this machine's
 
     def __post_init__(self) -> None:
@@ -48,7 +51,7 @@ class Both:
 
     def begin_target(self, ask: Callable[..., T], *args: Any, **more: Any) -> Future[T]:
         """Begin to ask the target, by one of its connections."""
-        return self.target_threads.submit(patient, ask, self.target, *args, **more)
+        return self.target_threads.submit(self._context.copy().run, partial(patient, ask, self.target, *args, **more))
 
     def ask_source(self, ask: Callable[..., T], *args: Any) -> T:
         """Ask the source, and wait for the answer."""

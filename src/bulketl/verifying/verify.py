@@ -16,6 +16,7 @@ from bulketl.mysql.server import MySQL
 from bulketl.plan.ownership import unknown
 from bulketl.plan.partial import part_of
 from bulketl.plan.selection import Selection
+from bulketl.postgres.kept import keeping
 from bulketl.postgres.known import on_record
 from bulketl.postgres.locks import new_run
 from bulketl.survey.look import look
@@ -33,6 +34,7 @@ from bulketl.verifying.tasks import Task, tasks, unverifiable
 from bulketl.verifying.verdicts import Level, Verification
 
 
+@keeping()
 def verify(
     config: Config,
     *,

@@ -15,6 +15,7 @@ from bulketl.errors import TargetError
 from bulketl.postgres.ledger import made
 from bulketl.postgres.ledger.schema import NEWEST, version_in
 from bulketl.postgres.server import LEDGER, Connection, Postgres
+from bulketl.postgres.session import LOCK_SECONDS
 
 WAIT_SECONDS = 3  # for a lock on the ledger's tables
 EVENTS = 9  # the version from which a ledger keeps events
@@ -99,6 +100,7 @@ def asking(target: Postgres) -> Iterator[Connection]:
         connection.execute(f"SET lock_timeout = '{WAIT_SECONDS}s'")
         try:
             yield connection
+            connection.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")
         except errors.LockNotAvailable:
             raise LockedError from None
         except (errors.UndefinedColumn, errors.UndefinedTable) as error:
