@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from importlib.metadata import version
 
@@ -9,6 +10,7 @@ from bulketl.errors import ConfigError
 
 # Older ones lose rows or corrupt money without an error (docs/types.md).
 LEAST_VERSIONS = {"connectorx": (0, 4, 6), "adbc-driver-postgresql": (1, 13, 0)}
+_installed = functools.cache(version)  # it reads a file, and no other version comes in later
 
 
 def check_libraries(versions: Mapping[str, str] | None = None, where: str = "") -> None:
@@ -17,7 +19,7 @@ def check_libraries(versions: Mapping[str, str] | None = None, where: str = "") 
     `versions` are what another process has installed, and `where` says which one.
     """
     for name, least in LEAST_VERSIONS.items():
-        found = version(name) if versions is None else versions[name]
+        found = _installed(name) if versions is None else versions[name]
         numbers = tuple(int(part) for part in found.split("+")[0].split(".")[:3] if part.isdigit())
         if numbers < least:
             wanted = ".".join(map(str, least))

@@ -48,11 +48,14 @@ class Spans:
         resource = Resource.create(_service(environ))
         self._traces = TracerProvider(resource=resource, shutdown_on_exit=False)
         self._figures = MeterProvider([], resource=resource, shutdown_on_exit=False)
+        self._exporters: list[OTLPSpanExporter | OTLPMetricExporter] = []
         if "TRACES" in signals:
             size = None if "OTEL_BSP_MAX_QUEUE_SIZE" in environ else _QUEUE
-            self._traces.add_span_processor(BatchSpanProcessor(_CountedSpans(self._lose), max_queue_size=size))
+            self._exporters.append(spans := _CountedSpans(self._lose))
+            self._traces.add_span_processor(BatchSpanProcessor(spans, max_queue_size=size))
         if "METRICS" in signals:
-            reader = PeriodicExportingMetricReader(_CountedFigures(self._lose))
+            self._exporters.append(figures := _CountedFigures(self._lose))
+            reader = PeriodicExportingMetricReader(figures)
             self._figures = MeterProvider([reader], resource=resource, shutdown_on_exit=False)
         self._tracer = self._traces.get_tracer("bulketl", version("bulketl"))
         meter = self._figures.get_meter("bulketl", version("bulketl"))
@@ -97,6 +100,12 @@ class Spans:
         for provider in (self._traces, self._figures):
             with contextlib.suppress(Exception):
                 provider.shutdown()
+
+    def give_up(self) -> None:
+        """Let go of what the collector has not taken: the library's threads would try it again for minutes."""
+        for exporter in self._exporters:
+            with contextlib.suppress(Exception):
+                exporter.shutdown()
 
     def _lose(self) -> None:
         self.lost += 1

@@ -72,6 +72,7 @@ def _sent(made: Any) -> None:
     sending.start()
     sending.join(FLUSH_SECONDS)
     if sending.is_alive():
+        made.give_up()
         _log.warning("OpenTelemetry's collector did not take everything within %g s; the rest is lost", FLUSH_SECONDS)
     elif made.lost:
         _log.warning("OpenTelemetry's collector refused or did not answer %d times; that is lost", made.lost)

@@ -6,6 +6,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 from collector import collecting
 from faults import small_partitions
 from lab import Lab
-from waiting import NEVER, SECONDS
+from waiting import NEVER, SECONDS, until
 from web import closed, drip, hang, talking
 
 import bulketl
@@ -118,7 +119,8 @@ def test_nothing_is_sent_unless_it_is_asked_for(environ: dict[str, str]) -> None
 def test_a_collector_that_is_down_costs_five_seconds_at_most_and_no_run(
     how: str, lab: Lab, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Told of in one line; by itself the library would try again for minutes."""
+    """Told of in one line, and no thread goes on; by itself the library would try again for minutes."""
+    before = set(threading.enumerate())
     monkeypatch.setattr("bulketl.operations.traces.FLUSH_SECONDS", 5.0)
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "600")
     if how == "nobody":
@@ -136,6 +138,8 @@ def test_a_collector_that_is_down_costs_five_seconds_at_most_and_no_run(
     ]
     assert len(told) == 1, told
     assert told[0].startswith("OpenTelemetry's collector")
+    if how in ("nobody", "refusing"):  # to the others a request is under way; the library goes on for a minute
+        until(lambda: not [one.name for one in set(threading.enumerate()) - before if "otel" in one.name.lower()], 30)
 
 
 def test_without_the_extra_it_is_told_what_to_install(
