@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 SOURCES = Path(__file__).parent.parent / "src" / "bulketl"
 FILES = {str(path.relative_to(SOURCES)): path for path in sorted(SOURCES.rglob("*.py")) if "demo" not in path.parts}
-TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in FILES.items()}
 
 # What waits for a thread, a process, a socket or a lock, and what ends it.
 WAITING = frozenset(
@@ -169,6 +169,12 @@ WRITES = {
 }
 
 
+@functools.cache
+def trees() -> dict[str, ast.Module]:
+    """Return what each file says, by its name."""
+    return {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in FILES.items()}
+
+
 def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
     """Yield each call with the last part of what is called."""
     for node in ast.walk(tree):
@@ -178,7 +184,9 @@ def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
 
 def found(names: frozenset[str], counts: Callable[[ast.Call], bool] = lambda _: True) -> set[str]:
     """Return the calls of such functions, each with its file."""
-    return {f"{file} {what}" for file, tree in TREES.items() for what, node in calls(tree) if what in names and counts(node)}
+    return {
+        f"{file} {what}" for file, tree in trees().items() for what, node in calls(tree) if what in names and counts(node)
+    }
 
 
 def waits(node: ast.Call) -> bool:
@@ -206,7 +214,7 @@ def test_every_question_is_tried_again() -> None:
     """Each function that opens a session is called through `patient`, or is here."""
     patient: set[str] = set()
     opening: set[str] = set()
-    for file, tree in TREES.items():
+    for file, tree in trees().items():
         for what, node in calls(tree):
             given = [ast.unparse(one) for one in node.args]
             if (

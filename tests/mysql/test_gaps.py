@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -70,7 +71,10 @@ class Server:
 
     def within(self, partition: Partition, gaps: list[Gap]) -> tuple[int, int | None]:
         self.did.append("within")
-        found = [key for key in self.of(partition) if inside(key, gaps)]
+        keys, found = self.of(partition), set[int]()
+        for first, last in gaps:
+            begins = 0 if first is None else bisect_left(keys, first)
+            found.update(keys[begins : None if last is None else bisect_right(keys, last)])
         return len(found), max(found, default=None)
 
     def of(self, partition: Partition) -> list[int]:

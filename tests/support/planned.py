@@ -62,18 +62,20 @@ def parsed(text: str) -> Node:
     return root.nodes[""][0]
 
 
-def plans(log: Path, since: int) -> Iterator[Node]:
-    """Yield the plans in the server's log from an offset on; each is one line, wrapped into some that begin with a tab."""
+def plans(log: Path, since: int) -> list[str]:
+    """Return the plans in the server's log from an offset on; each is one line, wrapped into some that begin with a tab."""
     with log.open("rb") as file:
         file.seek(since)
         text = re.sub(rb"\n\t", b" ", file.read())
-    for line in text.splitlines():
-        if (at := line.find(b"{PLANNEDSTMT")) >= 0:
-            yield parsed(line[at:].decode(errors="replace"))
+    places = ((line, line.find(b"{PLANNEDSTMT")) for line in text.splitlines())
+    return [line[at:].decode(errors="replace") for line, at in places if at >= 0]
 
 
-def quadratic(plan: Node, small: set[int]) -> list[str]:
+def quadratic(text: str, small: set[int]) -> list[str]:
     """Return what of a plan looks through a large table row by row; `small` are tables with few rows whatever is loaded."""
+    if "{NESTLOOP" not in text and "{SUBPLAN" not in text:  # which most have not, and to read one takes a while
+        return []
+    plan = parsed(text)
     relations = [int(entry.word("relid") or 0) for entry in plan.below("rtable")]
     subplans = plan.below("subplans")
     aliases = [node.word("aliasname") for entry in plan.below("rtable") for node in entry.below("eref")]

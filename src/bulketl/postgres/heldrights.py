@@ -8,7 +8,7 @@ is a member. Each such thing is in `pg_shdepend`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from bulketl.postgres.ddl import name
@@ -187,29 +187,29 @@ WHERE d.defaclrole <> w.oid"""
 
 
 def _excess(connection: Connection, target: Target, role: Role, user: str) -> list[Right]:
-    found = set[Right]()
+    found, rights = set[Right](), frozenset(needed(target, role))
     superuser = connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = %s", (user,)).fetchone() == (True,)
     for query in (_ATTRIBUTES, *(() if superuser else (_GRANTED, _OTHERS))):  # such a one may do everything
         for privilege, kind, *on, via in connection.execute(query.encode(), {"user": user, "ours": SAYS}):
             by = "" if via == user else f"by way of {via}"
             right = Right(privilege, kind, tuple(str(part) for part in on if part is not None), by)
-            if not _wanted(right, target, role):
+            if not _wanted(right, target, role, rights):
                 found.add(right)
     owned = {right.on for right in found if right.privilege == OWNER}
     return sorted(right for right in found if right.privilege == OWNER or right.on not in owned)
 
 
-def _wanted(right: Right, target: Target, role: Role) -> bool:
-    """Tell whether a right is one of those that are needed, or less of one."""
+def _wanted(right: Right, target: Target, role: Role, rights: Collection[Right]) -> bool:
+    """Tell whether a right is one of the `rights` that are needed, or less of one."""
     on = right.on
     if right.privilege.endswith(_GRANTABLE):
         return False
     if right.kind == "database" and right.privilege in ("CONNECT", "TEMPORARY", "CREATE"):
-        return on == (target.database,) and Right(right.privilege, "database", on) in needed(target, role)
+        return on == (target.database,) and Right(right.privilege, "database", on) in rights
     if role == "loader":  # in these schemas everything is its own
         return on[:1] in ((LEDGER,), (STAGING,), (target.schema,), (target.shadow,)) and right.kind in _IN_A_SCHEMA
     if role == "analyst" and right.privilege == "SELECT" and right.kind in ("table", "column"):
         return on[:1] == (target.schema,)
     if role == "analyst" and right.kind == "tables to come in schema":
         return right.privilege == "SELECT" and on[:2] == (target.schema, target.loader)
-    return right in needed(target, role)
+    return right in rights
