@@ -81,7 +81,6 @@ WAITS = {
     "connections/retrying.py wait": "a pause",
     "postgres/kept.py get": "of a context variable",
     "postgres/kept.py poll": "0 s",
-    "postgres/locks.py poll": "0 s",
     "verifying/ranges.py result": TALK,
     "connections/limited.py join": "bounded: that is what it is for",
     "connections/sockets.py shutdown": "does not wait",

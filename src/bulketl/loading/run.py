@@ -255,7 +255,7 @@ def _carry_out(
         if still := patient(strain.standing):
             _log.warning("%s; how long ago that was nobody knows, and replica_lag_seconds does not hold the load up", still)
     sessions = patient(_note_sessions, source, postgres, run.name)
-    close_kept()
+    close_kept()  # nobody needs them while rows are loaded, which may take hours
     target = PostgresTarget(dataclasses.replace(postgres, guarded=True), run.name)
     brakes = Brakes(
         closed=closed or (lambda: False),

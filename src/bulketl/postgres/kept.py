@@ -39,11 +39,12 @@ def keeping() -> Iterator[None]:
 def take(uri: str) -> psycopg.Connection[Any] | None:
     """Return a session that is kept at a target, which nobody else gets then; None for none that is still good."""
     kept = (_kept.get() or {}).get(uri, [])
-    while kept:
-        connection, since = kept.pop()
-        if time.monotonic() - since < IDLE_SECONDS and _silent(connection):
-            return connection
-        connection.close()
+    with contextlib.suppress(IndexError):  # another thread may take the last one
+        while True:
+            connection, since = kept.pop()
+            if time.monotonic() - since < IDLE_SECONDS and silent(connection):
+                return connection
+            connection.close()
     return None
 
 
@@ -63,8 +64,8 @@ def close_kept() -> None:
             kept.pop()[0].close()
 
 
-def _silent(connection: psycopg.Connection[Any]) -> bool:
-    """Tell whether a server has said nothing since: to an idle session it says only that it ends it."""
+def silent(connection: psycopg.Connection[Any]) -> bool:
+    """Tell whether the server has said nothing to an idle session: it says to one only that it ends it."""
     poll = select.poll()
     poll.register(connection.fileno(), select.POLLIN)
     return not poll.poll(0)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import secrets
-import select
 import socket
 import string
 from collections.abc import Iterator, Sequence
@@ -21,6 +20,7 @@ import psycopg
 from bulketl.connections.retrying import patient
 from bulketl.errors import TargetError
 from bulketl.postgres.ddl import value
+from bulketl.postgres.kept import silent
 from bulketl.postgres.server import LEDGER, SUPERSEDED, Connection, Postgres
 
 _LETTERS = string.ascii_lowercase + string.digits
@@ -95,12 +95,10 @@ class Locks:
 
 
 def _spoken(connection: Connection) -> bool:
-    """Tell whether the connection is lost. A server says nothing to an idle session but that it ends it."""
+    """Tell whether the connection is lost."""
     if connection.closed:
         return True
-    poll = select.poll()
-    poll.register(connection.fileno(), select.POLLIN)
-    if not poll.poll(0):
+    if silent(connection):
         return False
     try:
         connection.execute("SELECT")
